@@ -1,0 +1,26 @@
+"""Where a block goes: the lowest place that is free."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Network
+
+
+def lowest_free(parent: IPv4Network, prefix_length: int, taken: Iterable[IPv4Network]) -> IPv4Network | None:
+    """The lowest block of this size in the parent that overlaps nothing taken; None if there is none.
+
+    Steps over each taken block at once, so the time depends on how much is taken and not on how large the parent is.
+    """
+    size = 2 ** (32 - prefix_length)
+    start = int(parent.network_address)
+    end = int(parent.broadcast_address)
+    for block in sorted(taken):
+        first, last = int(block.network_address), int(block.broadcast_address)
+        if last < start:
+            continue
+        if first >= start + size:
+            break
+        start = -(-(last + 1) // size) * size  # the next multiple of the size after this block
+    if start + size - 1 > end:
+        return None
+    return IPv4Network((start, prefix_length))

@@ -1,0 +1,249 @@
+"""What is still to be done: the wanted hierarchy compared with the pools that were found.
+
+Create, update, rollback, retry and delete are this one comparison, made again after every step. Whatever was done
+before, by whomever and however far it came, the next steps follow from what is there now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+
+from ctipam import names
+from ctipam.addresses import lowest_free
+from ctipam.plan import PoolKey, PoolPlan
+
+READY = frozenset({"create-complete", "modify-complete", "modify-failed", "delete-failed"})
+"""States in which a pool takes requests. After a failed modify or delete the pool is what it was before."""
+
+IN_USE = frozenset({"pending-provision", "provisioned", "pending-deprovision", "failed-deprovision"})
+"""States of a CIDR that holds its block. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpamPoolCidr.html"""
+
+HELD = frozenset({"provisioned", "failed-deprovision"})
+"""States in which AWS does nothing with a CIDR: a block that could not be given back is still there."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A CIDR of a pool. reason is AWS's, and there as soon as AWS knows that the CIDR will fail."""
+
+    cidr: IPv4Network
+    state: str
+    cidr_id: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A pool below the top-level pool. key is None if this stack did not make it: then it is never touched."""
+
+    pool_id: str
+    source_pool_id: str
+    state: str
+    key: PoolKey | None = None
+    blocks: tuple[Block, ...] = ()
+    description: str = ""
+    allocation_tags: Mapping[str, str] | None = None
+    message: str = ""
+
+    @property
+    def ready(self) -> bool:
+        return self.state in READY
+
+    @property
+    def block(self) -> Block | None:
+        """The block that the pool holds, or is being given, or is giving back."""
+        return next((block for block in self.blocks if block.state in IN_USE), None)
+
+    @property
+    def provisioned(self) -> bool:
+        return self.ready and self.block is not None and self.block.state in HELD
+
+
+@dataclass(frozen=True)
+class Create:
+    key: PoolKey
+    source_pool_id: str
+
+
+@dataclass(frozen=True)
+class Provision:
+    pool: Pool
+    cidr: IPv4Network
+
+
+@dataclass(frozen=True)
+class Modify:
+    """Bring description and allocation tags back to what they should be."""
+
+    key: PoolKey
+    pool: Pool
+
+
+@dataclass(frozen=True)
+class Deprovision:
+    pool: Pool
+    cidr: IPv4Network
+
+
+@dataclass(frozen=True)
+class Delete:
+    pool: Pool
+
+
+Step = Create | Provision | Modify | Deprovision | Delete
+
+
+@dataclass(frozen=True)
+class Remaining:
+    """steps can be taken now; waiting names the pools that AWS is still busy with. Neither: nothing remains."""
+
+    steps: tuple[Step, ...] = ()
+    waiting: tuple[str, ...] = ()
+
+    @property
+    def nothing(self) -> bool:
+        return not self.steps and not self.waiting
+
+
+def wanted_allocation_tags(key: PoolKey) -> dict[str, str]:
+    """Only an environment's pool gives blocks to VPCs, so only it has the rule that they must carry the tag."""
+    return {names.ENVIRONMENT_TAG: key.environment} if key.environment is not None else {}
+
+
+def kept_pools(plan: PoolPlan | None, pools: Sequence[Pool]) -> dict[PoolKey, Pool]:
+    """The pool that stands for each wanted key. Of two, the one that holds a block, then the one with the lower id."""
+    wanted = set(plan.pools) if plan else set()
+    kept: dict[PoolKey, Pool] = {}
+    for pool in sorted(pools, key=lambda pool: (pool.block is None, pool.pool_id)):
+        if pool.key in wanted and pool.state not in ("create-failed", "delete-in-progress"):
+            kept.setdefault(pool.key, pool)
+    return kept
+
+
+def unwanted_pools(plan: PoolPlan | None, pools: Sequence[Pool]) -> list[Pool]:
+    """What this stack made and has no use for: removed Regions and environments, surplus and failed creations."""
+    kept = {pool.pool_id for pool in kept_pools(plan, pools).values()}
+    return [pool for pool in pools if pool.key is not None and pool.pool_id not in kept]
+
+
+def placing_parents(plan: PoolPlan | None, top_pool_id: str, pools: Sequence[Pool]) -> list[str]:
+    """The pools out of which a block is still to be chosen, so that what is taken there must be known."""
+    if plan is None:
+        return []
+    kept = kept_pools(plan, pools)
+    parents = []
+    for key in plan.pools:
+        parent_id = _parent_id(key, top_pool_id, kept)
+        if parent_id and parent_id not in parents and (key not in kept or kept[key].block is None):
+            parents.append(parent_id)
+    return parents
+
+
+def remaining(
+    plan: PoolPlan | None, top_pool_id: str, pools: Sequence[Pool], taken: Mapping[str, Collection[IPv4Network]]
+) -> Remaining:
+    """What can be done now and what is being waited for.
+
+    plan    None: nothing is wanted any more
+    pools   all pools below the top-level pool, this stack's with their blocks
+    taken   for each of placing_parents(): the blocks in it that are taken, by whomever
+    """
+    removing = _remove(unwanted_pools(plan, pools), pools)
+    if plan is None:
+        return removing
+    building = _build(plan, top_pool_id, pools, taken)
+    return Remaining(removing.steps + building.steps, removing.waiting + building.waiting)
+
+
+def _remove(unwanted: Sequence[Pool], pools: Sequence[Pool]) -> Remaining:
+    """Leaves first: a pool is emptied and deleted when nothing is below it any more."""
+    parents = {pool.source_pool_id for pool in pools}
+    steps: list[Step] = []
+    waiting = []
+    for pool in unwanted:
+        block = pool.block
+        if pool.pool_id in parents or not (pool.ready or pool.state == "create-failed"):
+            waiting.append(f"{pool.key} ({pool.state})")
+        elif block is None:
+            steps.append(Delete(pool))
+        elif block.state in HELD:
+            steps.append(Deprovision(pool, block.cidr))
+        else:
+            waiting.append(f"{pool.key} ({block.state})")
+    return Remaining(tuple(steps), tuple(waiting))
+
+
+def _build(
+    plan: PoolPlan, top_pool_id: str, pools: Sequence[Pool], taken: Mapping[str, Collection[IPv4Network]]
+) -> Remaining:
+    kept = kept_pools(plan, pools)
+    leaving = {pool.source_pool_id for pool in unwanted_pools(plan, pools)}
+    places = _places(plan, top_pool_id, kept, taken)
+    steps: list[Step] = []
+    waiting = []
+    for key in plan.pools:
+        pool, parent_id = kept.get(key), _parent_id(key, top_pool_id, kept)
+        if parent_id is None:
+            waiting.append(f"{key} (its Region's pool is not there yet)")
+        elif pool is None:
+            steps.append(Create(key, parent_id))
+        elif not pool.ready:
+            waiting.append(f"{key} ({pool.state})")
+        elif pool.block is None:
+            # A block that is about to be free again is waited for, so that the lowest free one is the same however
+            # far an earlier attempt came.
+            if key in places and parent_id not in leaving and _gives_blocks(key, kept):
+                steps.append(Provision(pool, places[key]))
+            else:
+                waiting.append(f"{key} (no block yet)")
+        elif not pool.provisioned:
+            waiting.append(f"{key} ({pool.block.state})")
+        elif _differs(pool, key):
+            steps.append(Modify(key, pool))
+    return Remaining(tuple(steps), tuple(waiting))
+
+
+def _places(
+    plan: PoolPlan, top_pool_id: str, kept: Mapping[PoolKey, Pool], taken: Mapping[str, Collection[IPv4Network]]
+) -> dict[PoolKey, IPv4Network]:
+    """A block for every pool that has none, in the order of the plan, also for those that are not created yet."""
+    blocks = {parent_id: list(cidrs) for parent_id, cidrs in taken.items()}
+    places: dict[PoolKey, IPv4Network] = {}
+    for key in plan.pools:
+        if key in kept and kept[key].block:
+            continue
+        parent_id = _parent_id(key, top_pool_id, kept)
+        parent_cidr = _parent_cidr(plan, key, kept)
+        if parent_id not in blocks or parent_cidr is None:
+            continue
+        place = lowest_free(parent_cidr, plan.prefix_length(key), blocks[parent_id])
+        if place:
+            places[key] = place
+            blocks[parent_id].append(place)
+    return places
+
+
+def _parent_id(key: PoolKey, top_pool_id: str, kept: Mapping[PoolKey, Pool]) -> str | None:
+    if key.parent is None:
+        return top_pool_id
+    return kept[key.parent].pool_id if key.parent in kept and kept[key.parent].ready else None
+
+
+def _parent_cidr(plan: PoolPlan, key: PoolKey, kept: Mapping[PoolKey, Pool]) -> IPv4Network | None:
+    if key.parent is None:
+        return plan.top_cidr
+    block = kept[key.parent].block if key.parent in kept else None
+    return block.cidr if block else None
+
+
+def _gives_blocks(key: PoolKey, kept: Mapping[PoolKey, Pool]) -> bool:
+    """CloudFormation waits for the top-level pool's block, so only a Region's pool may not have its own yet."""
+    return key.parent is None or (key.parent in kept and kept[key.parent].provisioned)
+
+
+def _differs(pool: Pool, key: PoolKey) -> bool:
+    return pool.description != names.pool_description(key.region, key.environment) or dict(
+        pool.allocation_tags or {}
+    ) != wanted_allocation_tags(key)

@@ -1,0 +1,160 @@
+"""The wanted pool hierarchy, read from what CloudFormation sends, and refused if it cannot be built.
+
+    TopLevelPoolCidr        "192.168.0.0/16"
+    IpamPoolPrefixLength    "20"                  size of each Region's pool
+    AccPoolPrefixLength     "21"                  size of each environment's pool, in each Region
+    RegionSelection         ["us-west-2", ...]    one pool each; their order is the order of the blocks
+    AccEnvName              ["Prod OU", ...]      OU names; one pool each in each Region, in this order
+
+CloudFormation sends numbers as text. Everything here is decided before the first call to AWS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from typing import Any
+
+from ctipam.errors import Refused
+
+PRIVATE_RANGES = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")))
+"""RFC 1918 and RFC 6598: what a VPC is meant to use. https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html"""
+
+SMALLEST_VPC_PREFIX_LENGTH = 28
+"""https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html"""
+
+OU_NAME_LIMIT = 128
+"""https://docs.aws.amazon.com/organizations/latest/APIReference/API_OrganizationalUnit.html"""
+
+
+@dataclass(frozen=True, order=True)
+class PoolKey:
+    """Which pool: a Region's (no environment) or an environment's in a Region."""
+
+    region: str
+    environment: str | None = None
+
+    @property
+    def parent(self) -> PoolKey | None:
+        """The Region's pool for an environment; None for a Region, whose parent is the top-level pool."""
+        return PoolKey(self.region) if self.environment is not None else None
+
+    def __str__(self) -> str:
+        return f"{self.region}/{self.environment}" if self.environment is not None else self.region
+
+
+@dataclass(frozen=True)
+class PoolPlan:
+    """Which pools are wanted, of which size, in the order in which they get their blocks."""
+
+    top_cidr: IPv4Network
+    region_prefix_length: int
+    environment_prefix_length: int
+    regions: tuple[str, ...]
+    environments: tuple[str, ...]
+
+    @classmethod
+    def from_properties(cls, properties: Mapping[str, Any], known_regions: Collection[str]) -> PoolPlan:
+        """Raises Refused, in one sentence with the value, the limit and the way out."""
+        plan = cls(
+            top_cidr=_cidr(properties["TopLevelPoolCidr"]),
+            region_prefix_length=_prefix_length("IpamPoolPrefixLength", properties["IpamPoolPrefixLength"]),
+            environment_prefix_length=_prefix_length("AccPoolPrefixLength", properties["AccPoolPrefixLength"]),
+            regions=regions_of(properties, known_regions),
+            environments=_names("AccEnvName", properties["AccEnvName"]),
+        )
+        _refuse_long_names(plan.environments)
+        _refuse_sizes_that_do_not_nest(plan)
+        _refuse_more_than_fits(plan)
+        return plan
+
+    @property
+    def pools(self) -> tuple[PoolKey, ...]:
+        """Every wanted pool, parents before children, each level in the order of the user's lists."""
+        return tuple(PoolKey(region) for region in self.regions) + tuple(
+            PoolKey(region, environment) for region in self.regions for environment in self.environments
+        )
+
+    def prefix_length(self, key: PoolKey) -> int:
+        return self.region_prefix_length if key.environment is None else self.environment_prefix_length
+
+
+def regions_of(properties: Mapping[str, Any], known_regions: Collection[str]) -> tuple[str, ...]:
+    """RegionSelection, which Custom::Ipam reads as well; raises Refused."""
+    regions = _names("RegionSelection", properties["RegionSelection"])
+    for region in regions:
+        if region not in known_regions:
+            raise Refused(f"RegionSelection names {region!r}, which is not a Region of this partition; correct it.")
+    return regions
+
+
+def _cidr(text: str) -> IPv4Network:
+    try:
+        network = IPv4Network(text, strict=False)
+    except ValueError:
+        raise Refused(f"TopLevelPoolCidr {text!r} is not an IPv4 CIDR; give one such as 10.0.0.0/8.") from None
+    if str(network) != text:
+        raise Refused(f"TopLevelPoolCidr {text} is not the start of its block; did you mean {network}?")
+    if not any(network.subnet_of(private) for private in PRIVATE_RANGES):
+        ranges = ", ".join(map(str, PRIVATE_RANGES))
+        raise Refused(f"TopLevelPoolCidr {text} is not private address space; choose a block within {ranges}.")
+    return network
+
+
+def _prefix_length(name: str, text: str) -> int:
+    if not str(text).isdecimal() or not 0 < int(text) <= 32:
+        raise Refused(f"{name} {text!r} is not a prefix length; give a number from 1 to 32, such as 20.")
+    return int(text)
+
+
+def _names(name: str, values: str | Sequence[str]) -> tuple[str, ...]:
+    """CloudFormation trims the members of a CommaDelimitedList; text that a StackSet passed on is split again here."""
+    items = values.split(",") if isinstance(values, str) else values
+    names = tuple(item.strip() for item in items)
+    if not any(names):
+        raise Refused(f"{name} is empty; give at least one name.")
+    if "" in names:
+        raise Refused(f"{name} {','.join(names)!r} has an empty name in it; remove the extra comma.")
+    for position, value in enumerate(names):
+        if value in names[:position]:
+            raise Refused(f"{name} lists {value!r} twice; list each name once.")
+    return names
+
+
+def _refuse_long_names(environments: Sequence[str]) -> None:
+    for environment in environments:
+        if len(environment) > OU_NAME_LIMIT:
+            raise Refused(
+                f"AccEnvName has a name of {len(environment)} characters, {environment[:20]!r}...; "
+                f"an OU's name has at most {OU_NAME_LIMIT}."
+            )
+
+
+def _refuse_sizes_that_do_not_nest(plan: PoolPlan) -> None:
+    top, region, environment = plan.top_cidr.prefixlen, plan.region_prefix_length, plan.environment_prefix_length
+    if not top < region:
+        raise Refused(f"IpamPoolPrefixLength {region} must be longer than the /{top} of {plan.top_cidr}.")
+    if not region < environment:
+        raise Refused(f"AccPoolPrefixLength {environment} must be longer than IpamPoolPrefixLength {region}.")
+    if environment > SMALLEST_VPC_PREFIX_LENGTH:
+        raise Refused(
+            f"AccPoolPrefixLength {environment} leaves no room for a VPC, whose smallest block is a "
+            f"/{SMALLEST_VPC_PREFIX_LENGTH}; choose {SMALLEST_VPC_PREFIX_LENGTH} or less."
+        )
+
+
+def _refuse_more_than_fits(plan: PoolPlan) -> None:
+    room = 2 ** (plan.region_prefix_length - plan.top_cidr.prefixlen)
+    if len(plan.regions) > room:
+        raise Refused(
+            f"RegionSelection has {len(plan.regions)} Regions, but {plan.top_cidr} has room for {room} blocks of "
+            f"/{plan.region_prefix_length}; give fewer Regions or a longer IpamPoolPrefixLength."
+        )
+    room = 2 ** (plan.environment_prefix_length - plan.region_prefix_length)
+    if len(plan.environments) > room:
+        raise Refused(
+            f"AccEnvName has {len(plan.environments)} environments, but a Region's /{plan.region_prefix_length} has "
+            f"room for {room} blocks of /{plan.environment_prefix_length}; "
+            "give fewer environments or a longer AccPoolPrefixLength."
+        )

@@ -1,0 +1,82 @@
+"""Sessions and clients: the one place where they are made."""
+
+from __future__ import annotations
+
+import functools
+import json
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from types_boto3_ec2.client import EC2Client
+    from types_boto3_organizations.client import OrganizationsClient
+    from types_boto3_ram.client import RAMClient
+
+CONFIG = Config(
+    # Throttling and 5xx answers, with jitter. https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+    retries={"mode": "standard", "max_attempts": 8},
+    connect_timeout=5,
+    read_timeout=30,
+)
+
+
+class Account:
+    """An account in a Region, and clients for it. A client is made once for each service and Region."""
+
+    def __init__(self, session: boto3.Session) -> None:
+        self._session = session
+        self._client = functools.cache(self._make_client)
+
+    def _make_client(self, service: str, region: str) -> Any:
+        return self._session.client(service, region_name=region, config=CONFIG)  # type: ignore[call-overload]
+
+    @property
+    def region(self) -> str:
+        """The home Region: the function's own, which is Control Tower's and IPAM's."""
+        return self._session.region_name
+
+    @property
+    def partition(self) -> str:
+        return self._session.get_partition_for_region(self.region)
+
+    def known_regions(self) -> set[str]:
+        """The Regions of this partition, enabled or not, from data that boto3 brings along."""
+        return set(self._session.get_available_regions("ec2", self.partition))
+
+    def ec2(self, region: str | None = None) -> EC2Client:
+        """Without a Region: the home Region, where IPAM is administered."""
+        return self._client("ec2", region or self.region)  # type: ignore[no-any-return]
+
+    def ram(self) -> RAMClient:
+        return self._client("ram", self.region)  # type: ignore[no-any-return]
+
+    def organizations(self) -> OrganizationsClient:
+        return self._client("organizations", self.region)  # type: ignore[no-any-return]
+
+
+def here() -> Account:
+    """The account and Region that this function runs in, with its own role."""
+    return Account(boto3.Session())
+
+
+def assumed(role_arn: str, session_name: str, policy: dict[str, Any]) -> Account:
+    """The account of a role, limited to a session policy.
+
+    session_name   at most 64 characters of [\\w+=,.@-]; it is what CloudTrail shows
+    policy         what the session may do at most, whatever the role may: at most 2048 characters once written
+    Source         https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+    """
+    session = boto3.Session()
+    credentials = session.client("sts", config=CONFIG).assume_role(
+        RoleArn=role_arn, RoleSessionName=session_name, Policy=json.dumps(policy, separators=(",", ":"))
+    )["Credentials"]
+    return Account(
+        boto3.Session(
+            aws_access_key_id=credentials["AccessKeyId"],
+            aws_secret_access_key=credentials["SecretAccessKey"],
+            aws_session_token=credentials["SessionToken"],
+            region_name=session.region_name,
+        )
+    )

@@ -1,0 +1,69 @@
+"""Waiting for AWS, within the time that an invocation has."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from ctipam.errors import OutOfTime
+
+RESERVE_S = 30.0
+"""Kept back from Lambda's time limit, to answer CloudFormation or to hand the work on."""
+
+
+class LambdaContext(Protocol):
+    aws_request_id: str
+    function_name: str
+    invoked_function_arn: str
+
+    def get_remaining_time_in_millis(self) -> int: ...
+
+
+def sleep(seconds: float) -> None:
+    """The one place that really waits; tests put a clock of their own here."""
+    time.sleep(seconds)
+
+
+class Deadline:
+    """When an invocation has to stop.
+
+    remaining_s   answers the seconds left until Lambda ends the invocation
+    """
+
+    def __init__(self, remaining_s: Callable[[], float], reserve_s: float = RESERVE_S) -> None:
+        self._remaining_s = remaining_s
+        self._reserve_s = reserve_s
+
+    @classmethod
+    def of(cls, context: LambdaContext) -> Deadline:
+        return cls(lambda: context.get_remaining_time_in_millis() / 1000)
+
+    def within(self, seconds: float) -> Deadline:
+        """The earlier of this deadline and that many seconds from now."""
+        end = self._remaining_s() - seconds
+        return Deadline(lambda: self._remaining_s() - max(end, self._reserve_s), reserve_s=0)
+
+    def pause(self, seconds: float) -> None:
+        """Sleep; raises OutOfTime, at once, if the time left does not allow it."""
+        if self._remaining_s() - seconds < self._reserve_s:
+            raise OutOfTime(f"{self._remaining_s():.0f} s are left of this invocation")
+        sleep(seconds)
+
+
+class Pace:
+    """How long to wait between two looks: short after progress, longer while nothing moves, out of step with others."""
+
+    FIRST_S, LONGEST_S, GROWTH = 0.5, 5.0, 1.5
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+        self._next_s = self.FIRST_S
+
+    def wait(self, *, progress: bool) -> None:
+        if progress:
+            self._next_s = self.FIRST_S
+        jitter = random.uniform(0.8, 1.2)  # noqa: S311 - spreads calls out, guards nothing
+        self._deadline.pause(self._next_s * jitter)
+        self._next_s = min(self._next_s * self.GROWTH, self.LONGEST_S)

@@ -1,0 +1,54 @@
+"""Where a block goes."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctipam.addresses import lowest_free
+
+PARENT = IPv4Network("10.0.0.0/16")
+
+
+def test_the_first_block_is_the_first_of_the_parent() -> None:
+    assert lowest_free(PARENT, 20, []) == IPv4Network("10.0.0.0/20")
+
+
+def test_a_gap_is_used_before_the_end() -> None:
+    taken = [IPv4Network("10.0.0.0/20"), IPv4Network("10.0.32.0/20")]
+
+    assert lowest_free(PARENT, 20, taken) == IPv4Network("10.0.16.0/20")
+
+
+def test_a_gap_that_is_too_small_is_stepped_over() -> None:
+    taken = [IPv4Network("10.0.0.0/24"), IPv4Network("10.0.16.0/20")]
+
+    assert lowest_free(PARENT, 20, taken) == IPv4Network("10.0.32.0/20")
+
+
+def test_a_block_taken_around_the_parent_leaves_nothing() -> None:
+    assert lowest_free(PARENT, 20, [IPv4Network("10.0.0.0/8")]) is None
+
+
+def test_blocks_elsewhere_do_not_matter() -> None:
+    elsewhere = [IPv4Network("9.0.0.0/8"), IPv4Network("11.0.0.0/8")]
+
+    assert lowest_free(PARENT, 20, elsewhere) == IPv4Network("10.0.0.0/20")
+
+
+def test_a_full_parent_has_no_place() -> None:
+    assert lowest_free(PARENT, 17, [IPv4Network("10.0.0.0/24"), IPv4Network("10.0.255.0/24")]) is None
+
+
+def blocks_in(parent: IPv4Network, shortest: int = 18, longest: int = 24) -> st.SearchStrategy[IPv4Network]:
+    lengths = st.integers(shortest, longest)
+    return lengths.flatmap(lambda length: st.sampled_from(list(parent.subnets(new_prefix=length))))
+
+
+@given(taken=st.lists(blocks_in(PARENT)), length=st.integers(17, 26))
+def test_the_place_is_the_lowest_of_all_that_are_free(taken: list[IPv4Network], length: int) -> None:
+    free = (block for block in PARENT.subnets(new_prefix=length) if not any(block.overlaps(other) for other in taken))
+
+    assert lowest_free(PARENT, length, taken) == next(free, None)

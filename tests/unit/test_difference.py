@@ -1,0 +1,228 @@
+"""What remains to be done, from what was found."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctipam import names
+from ctipam.difference import (
+    Block,
+    Create,
+    Delete,
+    Deprovision,
+    Modify,
+    Pool,
+    Provision,
+    placing_parents,
+    remaining,
+    wanted_allocation_tags,
+)
+from ctipam.plan import PoolKey, PoolPlan
+
+TOP = "ipam-pool-top"
+WEST, EAST = PoolKey("us-west-2"), PoolKey("us-east-1")
+WEST_PROD = PoolKey("us-west-2", "Prod OU")
+PLAN = PoolPlan(IPv4Network("10.0.0.0/16"), 20, 21, ("us-west-2",), ("Prod OU",))
+
+
+def pool(key: PoolKey, cidr: str | None = None, block: str = "provisioned", **fields: Any) -> Pool:
+    """A pool as this solution makes it; block is the state of its CIDR."""
+    made: dict[str, Any] = {
+        "pool_id": f"ipam-pool-{key}",
+        "source_pool_id": TOP if key.parent is None else f"ipam-pool-{key.parent}",
+        "state": "create-complete",
+        "key": key,
+        "blocks": (Block(IPv4Network(cidr), block),) if cidr else (),
+        "description": names.pool_description(key.region, key.environment),
+        "allocation_tags": wanted_allocation_tags(key),
+    }
+    return Pool(**(made | fields))
+
+
+BUILT = [pool(WEST, "10.0.0.0/20"), pool(WEST_PROD, "10.0.0.0/21")]
+
+
+def test_with_nothing_there_the_regions_are_created_and_their_environments_wait() -> None:
+    rest = remaining(PLAN, TOP, [], {TOP: []})
+
+    assert rest.steps == (Create(WEST, TOP),)
+    assert rest.waiting == (f"{WEST_PROD} (its Region's pool is not there yet)",)
+
+
+def test_a_pool_that_aws_is_still_creating_is_waited_for() -> None:
+    rest = remaining(PLAN, TOP, [pool(WEST, state="create-in-progress")], {TOP: []})
+
+    assert rest.steps == ()
+    assert rest.waiting[0] == "us-west-2 (create-in-progress)"
+
+
+def test_a_pool_without_a_block_gets_the_lowest_free_one_and_its_environments_are_created_meanwhile() -> None:
+    west = pool(WEST)
+    rest = remaining(PLAN, TOP, [west], {TOP: [IPv4Network("10.0.0.0/24")]})
+
+    assert rest.steps == (Provision(west, IPv4Network("10.0.16.0/20")), Create(WEST_PROD, west.pool_id))
+
+
+def test_a_block_is_not_taken_out_of_a_parent_whose_own_is_not_provisioned_yet() -> None:
+    found = [pool(WEST, "10.0.0.0/20", "pending-provision"), pool(WEST_PROD)]
+
+    assert remaining(PLAN, TOP, found, {}).steps == ()
+
+
+def test_when_everything_is_there_nothing_remains() -> None:
+    assert remaining(PLAN, TOP, BUILT, {}).nothing
+
+
+def test_a_block_that_failed_or_was_given_back_counts_for_nothing() -> None:
+    west = pool(WEST, "10.0.0.0/20", "failed-provision")
+    west = Pool(**(vars(west) | {"blocks": (*west.blocks, Block(IPv4Network("10.0.16.0/20"), "deprovisioned"))}))
+
+    assert remaining(PLAN, TOP, [west], {TOP: []}).steps[0] == Provision(west, IPv4Network("10.0.0.0/20"))
+
+
+def test_what_is_removed_goes_leaf_first() -> None:
+    steps = remaining(None, TOP, BUILT, {}).steps
+
+    assert steps == (Deprovision(BUILT[1], IPv4Network("10.0.0.0/21")),)
+
+
+def test_an_empty_leaf_is_deleted() -> None:
+    empty = [BUILT[0], pool(WEST_PROD, "10.0.0.0/21", "deprovisioned")]
+
+    assert remaining(None, TOP, empty, {}).steps == (Delete(empty[1]),)
+
+
+def test_a_removed_block_is_free_again_before_a_new_pool_gets_one() -> None:
+    plan = PoolPlan(PLAN.top_cidr, 20, 21, ("us-east-1",), ("Prod OU",))
+    found = [*BUILT, pool(EAST)]
+
+    assert not any(isinstance(step, Provision) for step in remaining(plan, TOP, found, {TOP: []}).steps)
+
+
+def test_pools_of_others_are_never_touched() -> None:
+    foreign = Pool(
+        "ipam-pool-by-hand", TOP, "create-complete", blocks=(Block(IPv4Network("10.0.32.0/20"), "provisioned"),)
+    )
+
+    assert remaining(None, TOP, [foreign], {}).nothing
+
+
+def test_of_two_pools_for_one_key_the_one_with_the_block_stays() -> None:
+    surplus = pool(WEST, pool_id="ipam-pool-another")
+
+    assert remaining(PLAN, TOP, [surplus, *BUILT], {}).steps == (Delete(surplus),)
+
+
+def test_a_pool_that_could_not_be_created_is_deleted_and_made_again() -> None:
+    failed = pool(WEST, state="create-failed")
+
+    assert remaining(PLAN, TOP, [failed], {TOP: []}).steps == (Delete(failed), Create(WEST, TOP))
+
+
+def test_a_changed_description_or_allocation_tag_is_put_right() -> None:
+    changed = pool(WEST_PROD, "10.0.0.0/21", allocation_tags={"Env": "Other"})
+
+    assert remaining(PLAN, TOP, [BUILT[0], changed], {}).steps == (Modify(WEST_PROD, changed),)
+
+
+REGIONS, ENVIRONMENTS = ("r1", "r2", "r3", "r4"), ("a", "b", "c", "d")
+
+
+@dataclass
+class Aws:
+    """As much of IPAM as the decisions depend on: steps are done at once, or not at all."""
+
+    pools: dict[str, Pool] = field(default_factory=dict)
+    made: int = 0
+
+    def take(self, step: Any) -> None:
+        match step:
+            case Create(key, source):
+                self.made += 1
+                new = pool(key, pool_id=f"ipam-pool-{self.made:04}", source_pool_id=source)
+                self.pools[new.pool_id] = new
+            case Provision(target, cidr):
+                self._set(target, blocks=(Block(cidr, "provisioned"),))
+            case Deprovision(target, _):
+                self._set(target, blocks=())
+            case Delete(target):
+                del self.pools[target.pool_id]
+
+    def _set(self, target: Pool, **fields: Any) -> None:
+        self.pools[target.pool_id] = Pool(**(vars(target) | fields))
+
+    def taken(self, parents: list[str]) -> dict[str, list[IPv4Network]]:
+        return {
+            parent: [p.block.cidr for p in self.pools.values() if p.source_pool_id == parent and p.block]
+            for parent in parents
+        }
+
+    def blocks(self) -> dict[PoolKey, IPv4Network]:
+        return {p.key: p.block.cidr for p in self.pools.values() if p.key and p.block}
+
+
+def converge(aws: Aws, plan: PoolPlan | None, at_most: int = 1000) -> None:
+    """Take the steps that remain, one at a time, until none does; or stop in the middle, as a killed function would."""
+    for _ in range(at_most):
+        found = list(aws.pools.values())
+        rest = remaining(plan, TOP, found, aws.taken(placing_parents(plan, TOP, found)))
+        if rest.nothing:
+            return
+        assert rest.steps, f"nothing can be done, but something remains: {rest.waiting}"
+        aws.take(rest.steps[0])
+
+
+def some(names: tuple[str, ...]) -> st.SearchStrategy[tuple[str, ...]]:
+    return st.lists(st.sampled_from(names), min_size=1, unique=True).map(tuple)
+
+
+plans = st.builds(
+    PoolPlan, st.just(IPv4Network("10.0.0.0/16")), st.just(18), st.just(20), some(REGIONS), some(ENVIRONMENTS)
+)
+
+
+@given(changes=st.lists(st.tuples(plans, st.integers(0, 30)), max_size=5), last=plans)
+def test_whatever_was_begun_and_left_the_last_plan_is_built_and_no_kept_pool_ever_moves(
+    changes: list[tuple[PoolPlan, int]], last: PoolPlan
+) -> None:
+    aws = Aws()
+    for plan, steps in changes:
+        converge(aws, plan, at_most=steps)
+    before = aws.blocks()
+
+    converge(aws, last)
+
+    after = aws.blocks()
+    assert set(after) == set(last.pools)
+    assert len(aws.pools) == len(after)
+    assert all(after[key] == before[key] for key in after if key in before)
+    for one, other in itertools.combinations(after, 2):
+        inside = one in (other.parent,) or other in (one.parent,)
+        assert inside == after[one].overlaps(after[other])
+
+
+@given(change=st.tuples(plans, st.integers(0, 30)))
+def test_a_delete_leaves_nothing_however_far_the_creation_came(change: tuple[PoolPlan, int]) -> None:
+    aws = Aws()
+    converge(aws, change[0], at_most=change[1])
+
+    converge(aws, None)
+
+    assert aws.pools == {}
+
+
+@given(plan=plans, stop=st.integers(0, 30))
+def test_a_creation_that_was_killed_gives_the_same_blocks_as_one_that_was_not(plan: PoolPlan, stop: int) -> None:
+    killed, straight = Aws(), Aws()
+    converge(killed, plan, at_most=stop)
+
+    converge(killed, plan)
+    converge(straight, plan)
+
+    assert killed.blocks() == straight.blocks()
