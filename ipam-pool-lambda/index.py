@@ -7,6 +7,7 @@ from typing import Any
 
 from ctipam import ipam, pools, sessions
 from ctipam.custom_resource import CustomResource, Data, Request, Responder
+from ctipam.inventory import Hierarchy
 from ctipam.plan import PoolPlan, regions_of
 from ctipam.waiting import LambdaContext
 
@@ -34,8 +35,8 @@ def _delete_ipam(request: Request) -> None:
     ipam.delete(_ipam_request(request, sessions.here()), request.deadline)
 
 
-def _hierarchy(request: Request) -> pools.Hierarchy:
-    return pools.Hierarchy(
+def _hierarchy(request: Request) -> Hierarchy:
+    return Hierarchy(
         account=sessions.here(),
         stack_id=request.stack_id,
         scope_id=request.properties["ScopeId"],

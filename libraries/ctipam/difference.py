@@ -17,11 +17,11 @@ from ctipam.plan import PoolKey, PoolPlan
 READY = frozenset({"create-complete", "modify-complete", "modify-failed", "delete-failed"})
 """States in which a pool takes requests. After a failed modify or delete the pool is what it was before."""
 
-IN_USE = frozenset({"pending-provision", "provisioned", "pending-deprovision", "failed-deprovision"})
-"""States of a CIDR that holds its block. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpamPoolCidr.html"""
-
 HELD = frozenset({"provisioned", "failed-deprovision"})
-"""States in which AWS does nothing with a CIDR: a block that could not be given back is still there."""
+"""States of a CIDR that is there, and with which AWS does nothing: one that could not be given back is still there."""
+
+PENDING = frozenset({"pending-provision", "pending-deprovision"})
+"""States of a CIDR that is coming or going. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpamPoolCidr.html"""
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Pool:
     state: str
     key: PoolKey | None = None
     blocks: tuple[Block, ...] = ()
+    noted: bool = False  # its block was seen provisioned, and stands in a tag
     description: str = ""
     allocation_tags: Mapping[str, str] | None = None
     message: str = ""
@@ -52,9 +53,14 @@ class Pool:
         return self.state in READY
 
     @property
+    def busy(self) -> bool:
+        """A change is under way, which may exclude others."""
+        return self.state.endswith("-in-progress") or any(block.state in PENDING for block in self.blocks)
+
+    @property
     def block(self) -> Block | None:
         """The block that the pool holds, or is being given, or is giving back."""
-        return next((block for block in self.blocks if block.state in IN_USE), None)
+        return next((block for block in self.blocks if block.state in HELD | PENDING), None)
 
     @property
     def provisioned(self) -> bool:
@@ -66,11 +72,28 @@ class Create:
     key: PoolKey
     source_pool_id: str
 
+    def __str__(self) -> str:
+        return f"create {self.key}"
+
 
 @dataclass(frozen=True)
 class Provision:
     pool: Pool
     cidr: IPv4Network
+
+    def __str__(self) -> str:
+        return f"provision {self.cidr} for {self.pool.key}"
+
+
+@dataclass(frozen=True)
+class Note:
+    """Write down, on the pool, that its block was seen provisioned."""
+
+    pool: Pool
+    cidr: IPv4Network
+
+    def __str__(self) -> str:
+        return f"note {self.cidr} of {self.pool.key}"
 
 
 @dataclass(frozen=True)
@@ -80,19 +103,28 @@ class Modify:
     key: PoolKey
     pool: Pool
 
+    def __str__(self) -> str:
+        return f"modify {self.key}"
+
 
 @dataclass(frozen=True)
 class Deprovision:
     pool: Pool
     cidr: IPv4Network
 
+    def __str__(self) -> str:
+        return f"deprovision {self.cidr} of {self.pool.key}"
+
 
 @dataclass(frozen=True)
 class Delete:
     pool: Pool
 
+    def __str__(self) -> str:
+        return f"delete {self.pool.key}"
 
-Step = Create | Provision | Modify | Deprovision | Delete
+
+Step = Create | Provision | Note | Modify | Deprovision | Delete
 
 
 @dataclass(frozen=True)
@@ -200,8 +232,9 @@ def _build(
                 waiting.append(f"{key} (no block yet)")
         elif not pool.provisioned:
             waiting.append(f"{key} ({pool.block.state})")
-        elif _differs(pool, key):
-            steps.append(Modify(key, pool))
+        else:
+            steps += [] if pool.noted else [Note(pool, pool.block.cidr)]
+            steps += [Modify(key, pool)] if _differs(pool, key) else []
     return Remaining(tuple(steps), tuple(waiting))
 
 

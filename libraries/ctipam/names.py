@@ -14,6 +14,9 @@ REGION_TAG = "ctipam:region"
 POOL_ENVIRONMENT_TAG = "ctipam:environment"
 """On each environment pool: the OU's name. A Region pool has no such tag."""
 
+BLOCK_TAG = "ctipam:cidr"
+"""On each Region and environment pool whose block was seen provisioned: the block. Never there before that."""
+
 ACCOUNT_TAG = "ctipam:account-id"
 """On each share: the account that it is for."""
 

@@ -11,6 +11,7 @@ from botocore.config import Config
 
 if TYPE_CHECKING:
     from types_boto3_ec2.client import EC2Client
+    from types_boto3_lambda.client import LambdaClient
     from types_boto3_organizations.client import OrganizationsClient
     from types_boto3_ram.client import RAMClient
 
@@ -18,7 +19,7 @@ CONFIG = Config(
     # Throttling and 5xx answers, with jitter. https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
     retries={"mode": "standard", "max_attempts": 8},
     connect_timeout=5,
-    read_timeout=30,
+    read_timeout=15,
 )
 
 
@@ -51,6 +52,9 @@ class Account:
 
     def ram(self) -> RAMClient:
         return self._client("ram", self.region)  # type: ignore[no-any-return]
+
+    def functions(self) -> LambdaClient:
+        return self._client("lambda", self.region)  # type: ignore[no-any-return]
 
     def organizations(self) -> OrganizationsClient:
         return self._client("organizations", self.region)  # type: ignore[no-any-return]

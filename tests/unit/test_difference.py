@@ -17,6 +17,7 @@ from ctipam.difference import (
     Delete,
     Deprovision,
     Modify,
+    Note,
     Pool,
     Provision,
     placing_parents,
@@ -39,6 +40,7 @@ def pool(key: PoolKey, cidr: str | None = None, block: str = "provisioned", **fi
         "state": "create-complete",
         "key": key,
         "blocks": (Block(IPv4Network(cidr), block),) if cidr else (),
+        "noted": cidr is not None and block == "provisioned",
         "description": names.pool_description(key.region, key.environment),
         "allocation_tags": wanted_allocation_tags(key),
     }
@@ -105,6 +107,13 @@ def test_a_removed_block_is_free_again_before_a_new_pool_gets_one() -> None:
     assert not any(isinstance(step, Provision) for step in remaining(plan, TOP, found, {TOP: []}).steps)
 
 
+def test_a_block_is_noted_when_it_was_seen_provisioned_and_not_before() -> None:
+    seen = pool(WEST, "10.0.0.0/20", noted=False)
+    pending = pool(WEST_PROD, "10.0.0.0/21", "pending-provision")
+
+    assert remaining(PLAN, TOP, [seen, pending], {}).steps == (Note(seen, IPv4Network("10.0.0.0/20")),)
+
+
 def test_pools_of_others_are_never_touched() -> None:
     foreign = Pool(
         "ipam-pool-by-hand", TOP, "create-complete", blocks=(Block(IPv4Network("10.0.32.0/20"), "provisioned"),)
@@ -149,8 +158,10 @@ class Aws:
                 self.pools[new.pool_id] = new
             case Provision(target, cidr):
                 self._set(target, blocks=(Block(cidr, "provisioned"),))
+            case Note(target, _):
+                self._set(target, noted=True)
             case Deprovision(target, _):
-                self._set(target, blocks=())
+                self._set(target, blocks=(), noted=False)
             case Delete(target):
                 del self.pools[target.pool_id]
 

@@ -1,0 +1,84 @@
+# Run `make` to see the targets. None needs AWS credentials. Tools are installed under .venv/ when they are first
+# needed, from lists pinned by hash; from then on everything but `make lock` works offline.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# Any from 3.11 on. It makes .venv/tools, and that runs the rest.
+PYTHON ?= python3
+
+RUN := .venv/tools/bin/python
+PIP := -m pip --disable-pip-version-check --quiet
+INSTALL := install --require-hashes --only-binary=:all:
+# A stamp is written last, so an interrupted set-up is made anew.
+TOOLS := .venv/tools/.ready
+VENVS := $(TOOLS) .venv/aws-cli/.ready .venv/lambda-runtime/.ready
+WHEEL := .venv/wheels/.ready
+FUNCTIONS := ct-integration-lambda ipam-pool-lambda
+LOCKED := tools aws-cli lambda-runtime
+
+##@ Start here
+.PHONY: demo
+demo: $(VENVS) ## Deploy everything to a landing zone on this machine and draw what it makes
+	@PYTHONPATH="$(CURDIR)/libraries:$(CURDIR)/tests" $(RUN) -m landing_zone.demo
+
+##@ Check
+.PHONY: check lint zips test
+check: lint zips test ## All that CI runs
+
+lint: $(TOOLS) ## Style, types and templates
+	@$(RUN) -m ruff check
+	@$(RUN) -m ruff format --check
+	@$(RUN) -m mypy
+	@set -e; for folder in $(FUNCTIONS); do $(RUN) -m mypy $$folder/index.py; done # apart: both are called index
+	@.venv/tools/bin/cfn-lint templates/*.yaml
+
+zips: $(TOOLS) $(WHEEL) ## Are the committed zips what the sources build?
+	@$(RUN) packages/build.py --check
+
+test: $(VENVS) $(WHEEL) ## Tests, in the emulator; `make test only=sharing` picks some
+	@$(RUN) -m pytest $(if $(only),-k '$(only)')
+
+##@ Change
+.PHONY: package format lock clean
+package: $(TOOLS) $(WHEEL) ## Build the zips in packages/, to be committed
+	@$(RUN) packages/build.py
+
+format: $(TOOLS) ## Let ruff lay out the code and mend what it can
+	@$(RUN) -m ruff check --fix
+	@$(RUN) -m ruff format
+
+# Compile with the oldest Python supported. To move a pin: delete its line from the .txt, or give a version in the .in.
+lock: $(TOOLS) ## Pin tests/requirements/*.in, with hashes, in the .txt beside each
+	@set -e; cd tests/requirements; for list in $(LOCKED); do \
+	  ../../$(RUN) -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe \
+	    --no-header --no-annotate --no-emit-options --output-file=$$list.txt $$list.in; \
+	done
+
+clean: ## Remove the tools and every cache
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+# Set-up
+
+$(TOOLS): tests/requirements/tools.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed; name one: make PYTHON=python3.13 ..." if sys.version_info < (3, 11) else 0)'
+	@echo "Setting up $(@D) (once)" >&2
+	@$(PYTHON) -m venv --clear $(@D)
+	@$(RUN) $(PIP) $(INSTALL) -r $<
+	@touch $@
+
+# Filled by the tools' pip, and so without one: lambda-runtime must hold what Lambda has, and nothing else.
+.venv/aws-cli/.ready .venv/lambda-runtime/.ready: .venv/%/.ready: tests/requirements/%.txt | $(TOOLS)
+	@echo "Setting up $(@D) (once)" >&2
+	@$(RUN) -m venv --clear --without-pip $(@D)
+	@$(RUN) $(PIP) --python $(@D) $(INSTALL) -r $<
+	@touch $@
+
+$(WHEEL): libraries/requirements.txt | $(TOOLS)
+	@$(RUN) packages/build.py --fetch
+	@touch $@

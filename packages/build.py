@@ -1,0 +1,159 @@
+"""Build the two zips that AWS Lambda runs, byte for byte the same anywhere.
+
+    python packages/build.py            write packages/<name>_<version>.zip
+    python packages/build.py --check    fail if the committed zips are not what the sources build
+    python packages/build.py --fetch    only fetch crhelper's wheel, so that the other two work offline
+
+Root of a zip:
+
+    index.py                 the function's entry points
+    ctipam/                  libraries/ctipam
+    crhelper/                from the wheel that libraries/requirements.txt names, the only third-party code
+    crhelper-….dist-info/    its licence, notice and metadata
+
+The version is `__version__` in libraries/ctipam/__init__.py. Needs the standard library only, and pip to fetch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import re
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZIP_STORED, ZipFile, ZipInfo
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ROOT / "packages"
+LIBRARY = ROOT / "libraries" / "ctipam"
+REQUIREMENTS = ROOT / "libraries" / "requirements.txt"
+WHEELS = ROOT / ".venv" / "wheels"
+FUNCTIONS = {"ctipam_ct_integration": "ct-integration-lambda", "ctipam_helper": "ipam-pool-lambda"}
+
+# What crhelper needs to run, and what its licence asks us to pass on; its type stubs and pip's own records stay behind.
+FROM_WHEEL = re.compile(r"crhelper/.*\.py|crhelper-[^/]+\.dist-info/(LICENSE|NOTICE|METADATA)")
+
+
+class CannotBuild(Exception):
+    """What is missing or wrong, in a sentence that names the way out."""
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(description="Build the two zips that AWS Lambda runs.")
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument("--check", action="store_true", help="only compare the committed zips with the sources")
+    choice.add_argument("--fetch", action="store_true", help="only fetch crhelper's wheel")
+    chosen = parser.parse_args(arguments)
+    try:
+        wheel = fetched_wheel()
+        if chosen.check:
+            check(built(wheel))
+        elif not chosen.fetch:
+            write(built(wheel))
+    except CannotBuild as refusal:
+        sys.exit(str(refusal))
+
+
+def built(wheel: Path) -> dict[str, bytes]:
+    """Return file name -> bytes of each zip, as the sources make them."""
+    shared = library_files() | wheel_files(wheel)
+    return {
+        f"{name}_{version()}.zip": archive({"index.py": source(ROOT / folder / "index.py")} | shared)
+        for name, folder in FUNCTIONS.items()
+    }
+
+
+def write(zips: dict[str, bytes]) -> None:
+    for name, content in zips.items():
+        (PACKAGES / name).write_bytes(content)
+        print(f"packages/{name}  {len(content):,} bytes  sha256 {hashlib.sha256(content).hexdigest()}")
+
+
+def check(zips: dict[str, bytes]) -> None:
+    """Raise CannotBuild with a sentence for each zip in packages/ that is not one of these."""
+    committed = {path.name: path.read_bytes() for path in PACKAGES.glob("*.zip")}
+    faults = [
+        f"packages/{name} {difference(committed.get(name), zips.get(name))}."
+        for name in sorted(committed.keys() | zips.keys())
+        if committed.get(name) != zips.get(name)
+    ]
+    if faults:
+        raise CannotBuild("\n".join([*faults, "Run `make package` and commit what it builds."]))
+
+
+def difference(committed: bytes | None, fresh: bytes | None) -> str:
+    """Say how a committed zip differs from a fresh one, entry by entry; either may be missing."""
+    if committed is None:
+        return "is not there"
+    if fresh is None:
+        return "is built from no source: delete it"
+    old, new = entries(committed), entries(fresh)
+    names = [
+        *(f"{name} differs" for name in sorted(old.keys() & new.keys()) if old[name] != new[name]),
+        *(f"{name} is missing" for name in sorted(new.keys() - old.keys())),
+        *(f"{name} does not belong" for name in sorted(old.keys() - new.keys())),
+    ]
+    return "is not what the sources build: " + (", ".join(names) or "order, times or modes differ")
+
+
+def entries(archived: bytes) -> dict[str, bytes]:
+    with ZipFile(io.BytesIO(archived)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def archive(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with ZipFile(buffer, "w", ZIP_STORED) as target:  # stored: builds of zlib differ, and tens of KB need no help
+        for name in sorted(files):
+            entry = ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            entry.external_attr = 0o644 << 16  # zipfile's own default is unreadable to Lambda's user
+            entry.create_system = 3  # Unix, whatever built it
+            target.writestr(entry, files[name])
+    return buffer.getvalue()
+
+
+def library_files() -> dict[str, bytes]:
+    return {path.relative_to(LIBRARY.parent).as_posix(): source(path) for path in LIBRARY.rglob("*.py")}
+
+
+def wheel_files(wheel: Path) -> dict[str, bytes]:
+    return {name: content for name, content in entries(wheel.read_bytes()).items() if FROM_WHEEL.fullmatch(name)}
+
+
+def source(path: Path) -> bytes:
+    """Return a source file's bytes with LF line ends, whatever git or an editor made of them."""
+    return path.read_bytes().replace(b"\r\n", b"\n")
+
+
+def version() -> str:
+    # Read, not imported: an import would run code and leave bytecode.
+    found = re.search(r'^__version__ = "([0-9][0-9.]*)"$', source(LIBRARY / "__init__.py").decode(), re.MULTILINE)
+    if not found:
+        raise CannotBuild('libraries/ctipam/__init__.py has no line like __version__ = "1.0.0".')
+    return found[1]
+
+
+def fetched_wheel() -> Path:
+    """Return crhelper's wheel, from the cache if it is there; its hash is checked either way."""
+    pinned = re.search(r"^crhelper==(\S+)", REQUIREMENTS.read_text(), re.MULTILINE)
+    if not pinned:
+        raise CannotBuild("libraries/requirements.txt has no line like crhelper==2.0.12.")
+    wheel = WHEELS / f"crhelper-{pinned[1]}-py3-none-any.whl"
+    if not wheel.exists():
+        download()
+    if f"sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}" not in REQUIREMENTS.read_text():
+        raise CannotBuild(f"{wheel} has not the hash that libraries/requirements.txt gives: delete it and try again.")
+    return wheel
+
+
+def download() -> None:
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "download"]
+    pinned = ["--require-hashes", "--no-deps", "--only-binary=:all:", "--dest", str(WHEELS), "-r", str(REQUIREMENTS)]
+    if subprocess.run([*pip, *pinned], check=False).returncode:
+        raise CannotBuild("pip could not fetch crhelper's wheel (it says why above).")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,66 @@
+"""Custom::InitPools, as CloudFormation asks for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+BUILT = {
+    "us-west-2": "192.168.0.0/20",
+    "us-west-2 Prod OU": "192.168.0.0/21",
+    "us-west-2 SDLC OU": "192.168.8.0/21",
+    "us-east-1": "192.168.16.0/20",
+    "us-east-1 Prod OU": "192.168.16.0/21",
+    "us-east-1 SDLC OU": "192.168.24.0/21",
+}
+
+
+def test_create_builds_a_pool_for_each_region_and_environment_in_the_order_given(networking: Any) -> None:
+    answer = networking.create()
+
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    assert networking.pools() == BUILT
+
+
+def test_environment_pools_demand_the_tag_of_their_ou_and_region_pools_demand_none(networking: Any) -> None:
+    networking.create()
+
+    rules = {
+        pool["Description"]: pool.get("AllocationResourceTags", [])
+        for page in networking.ec2.get_paginator("describe_ipam_pools").paginate()
+        for pool in page["IpamPools"]
+        if "Description" in pool
+    }
+    assert rules["Prod OU in us-west-2"] == [{"Key": "Env", "Value": "Prod OU"}]
+    assert rules["All environments in us-west-2"] == []
+
+
+def test_an_update_that_changes_nothing_changes_nothing(networking: Any) -> None:
+    created = networking.create()
+
+    answer = networking.ask("Update")
+
+    assert (answer["Status"], networking.pools()) == ("SUCCESS", BUILT)
+    assert answer["PhysicalResourceId"] == created["PhysicalResourceId"]
+
+
+def test_delete_leaves_nothing_below_the_top_level_pool(networking: Any) -> None:
+    networking.create()
+
+    assert networking.ask("Delete")["Status"] == "SUCCESS"
+    assert networking.pools() == {}
+
+
+def test_delete_of_what_is_gone_succeeds(networking: Any) -> None:
+    networking.create()
+    networking.ask("Delete")
+
+    assert networking.ask("Delete")["Status"] == "SUCCESS"
+
+
+def test_a_region_that_is_no_operating_region_yet_is_told_by_aws(networking: Any) -> None:
+    networking.create()
+
+    answer = networking.ask("Update", RegionSelection=["us-west-2", "us-east-1", "eu-west-1"])
+
+    assert answer["Status"] == "FAILED"
+    assert "eu-west-1" in answer["Reason"]

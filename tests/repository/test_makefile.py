@@ -1,0 +1,64 @@
+"""What make sets up and shows."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LISTS = sorted(ROOT.glob("tests/requirements/*.txt"))
+
+
+def make(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run make as if from a shell, though make may be what runs these tests."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
+    return subprocess.run(["make", *arguments], capture_output=True, text=True, check=False, cwd=cwd, env=environment)
+
+
+def pinned(path: Path) -> dict[str, str]:
+    """Return package -> version."""
+    return dict(re.findall(r"^([\w.-]+)==(\S+)", path.read_text(), re.MULTILINE))
+
+
+def test_make_alone_lists_every_target() -> None:
+    targets = re.findall(r"^\.PHONY: (.*)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+    listed = re.findall(r"^  make (\S+) +\S", make().stdout, re.MULTILINE)
+
+    assert sorted(listed) == sorted(" ".join(targets).split())
+
+
+def test_a_python_that_is_too_old_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copytree(ROOT / "tests/requirements", tmp_path / "tests/requirements")
+    old = tmp_path / "python3.10"
+    old.write_text("#!/bin/sh\nexec python3 -c 'import sys; sys.version_info = (3, 10); exec(sys.argv[2])' \"$@\"\n")
+    old.chmod(0o755)
+
+    refused = make("test", f"PYTHON={old}", cwd=tmp_path)
+
+    assert refused.returncode != 0
+    assert refused.stderr.startswith("Python 3.11 or later is needed")
+    assert not (tmp_path / ".venv").exists()
+
+
+@pytest.mark.parametrize("path", LISTS, ids=lambda path: path.stem)
+def test_a_list_of_packages_names_no_place_to_get_them_from(path: Path) -> None:
+    pins_and_hashes = re.compile(r"[\w.-]+==|    --hash=sha256:|#|$")
+
+    assert [line for line in path.read_text().splitlines() if not pins_and_hashes.match(line)] == []
+
+
+def test_one_version_of_boto3_and_of_crhelper_is_used_everywhere() -> None:
+    tools = pinned(ROOT / "tests/requirements/tools.txt")
+    runtime = pinned(ROOT / "tests/requirements/lambda-runtime.txt")
+    library = pinned(ROOT / "libraries/requirements.txt")
+
+    assert tools["boto3"] == runtime["boto3"]
+    assert library == {"crhelper": tools["crhelper"]}
+    assert "crhelper" not in runtime

@@ -1,0 +1,186 @@
+"""The zips that Lambda runs: proved to be what the sources build, and to run with nothing but Lambda's own packages."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZIP_STORED, ZipFile
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LAMBDA_PYTHON = ROOT / ".venv/lambda-runtime/bin/python"
+SOURCES = ["ct-integration-lambda", "ipam-pool-lambda", "libraries"]
+
+# Zip -> the functions of index.py that templates name as handlers.
+HANDLERS = {
+    "ctipam_ct_integration_1.0.0.zip": ["lambda_handler", "organization_setup", "share_existing_accounts"],
+    "ctipam_helper_1.0.0.zip": ["lambda_handler"],
+}
+
+# Every entry of both zips. Written out, so that a stray file in the sources is noticed.
+ENTRIES = """
+    crhelper-2.0.12.dist-info/LICENSE
+    crhelper-2.0.12.dist-info/METADATA
+    crhelper-2.0.12.dist-info/NOTICE
+    crhelper/__init__.py
+    crhelper/log_helper.py
+    crhelper/resource_helper.py
+    crhelper/utils.py
+    ctipam/__init__.py
+    ctipam/addresses.py
+    ctipam/custom_resource.py
+    ctipam/difference.py
+    ctipam/errors.py
+    ctipam/events.py
+    ctipam/ipam.py
+    ctipam/logs.py
+    ctipam/names.py
+    ctipam/networking_account.py
+    ctipam/organization.py
+    ctipam/plan.py
+    ctipam/pools.py
+    ctipam/refusals.py
+    ctipam/sessions.py
+    ctipam/shares.py
+    ctipam/sharing.py
+    ctipam/waiting.py
+    index.py
+""".split()
+MODULES = [entry.removesuffix(".py").replace("/", ".") for entry in ENTRIES if entry.startswith("ctipam/")]
+
+
+@pytest.fixture(autouse=True)
+def _set_up() -> None:
+    if not list(ROOT.glob(".venv/wheels/crhelper-*.whl")) or not LAMBDA_PYTHON.exists():
+        pytest.fail("crhelper's wheel or the stand-in for Lambda's runtime is missing; `make test` sets both up.")
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """All that a build reads, in a folder of its own, with the zips that are committed."""
+    for folder in SOURCES:
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "packages", tmp_path / "packages")
+    shutil.copytree(ROOT / ".venv/wheels", tmp_path / ".venv/wheels")
+    return tmp_path
+
+
+def build(
+    root: Path, *options: str, umask: int = -1, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run root's packages/build.py; it cannot reach the network."""
+    command = [sys.executable, str(root / "packages/build.py"), *options]
+    settings = os.environ | {"PIP_NO_INDEX": "1"} | environment
+    return subprocess.run(command, capture_output=True, text=True, check=False, umask=umask, cwd=cwd, env=settings)
+
+
+def test_the_committed_zips_are_what_the_sources_build() -> None:
+    checked = build(ROOT, "--check")
+
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_a_build_elsewhere_under_other_settings_makes_the_same_bytes(copy: Path) -> None:
+    build(copy)
+    first = {name: (copy / "packages" / name).read_bytes() for name in HANDLERS}
+    for path in copy.rglob("*.py"):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+        path.chmod(0o600)
+        os.utime(path, (0, 2_000_000_000))
+
+    built = build(copy, umask=0o077, cwd=Path("/"), LC_ALL="C", TZ="Asia/Tokyo", PYTHONHASHSEED="1", PYTHONUTF8="0")
+
+    assert built.returncode == 0, built.stderr
+    assert {name: (copy / "packages" / name).read_bytes() for name in HANDLERS} == first
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_a_zip_holds_these_files_and_no_other(name: str) -> None:
+    with ZipFile(ROOT / "packages" / name) as archive:
+        assert archive.namelist() == sorted(ENTRIES)
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_every_entry_is_stored_readable_and_without_a_date(name: str) -> None:
+    with ZipFile(ROOT / "packages" / name) as archive:
+        looks = {(e.compress_type, e.external_attr >> 16, e.create_system, e.date_time) for e in archive.infolist()}
+
+    assert looks == {(ZIP_STORED, 0o644, 3, (1980, 1, 1, 0, 0, 0))}
+
+
+def test_the_stand_in_for_lambdas_runtime_does_not_bring_crhelper() -> None:
+    looked = in_lambda("import importlib.util; print(importlib.util.find_spec('crhelper'))")
+
+    assert looked.stdout.strip() == "None"
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_a_zip_runs_with_nothing_but_lambdas_own_packages(name: str, tmp_path: Path) -> None:
+    with ZipFile(ROOT / "packages" / name) as archive:
+        archive.extractall(tmp_path)
+
+    imported = in_lambda(
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import importlib, index; "
+        f"[importlib.import_module(module) for module in {MODULES}]; "  # some are imported only when they are needed
+        f"print([handler for handler in {HANDLERS[name]} if callable(getattr(index, handler))])"
+    )
+
+    assert imported.stdout.strip() == str(HANDLERS[name]), imported.stderr
+
+
+def in_lambda(code: str) -> subprocess.CompletedProcess[str]:
+    """Run code as Lambda would: its own packages, its environment, and nothing of ours."""
+    environment = {"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1", "AWS_LAMBDA_FUNCTION_NAME": "ctipam"}
+    command = [str(LAMBDA_PYTHON), "-I", "-B", "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+def test_the_check_names_every_entry_that_differs(copy: Path) -> None:
+    build(copy)
+    (copy / "ipam-pool-lambda/index.py").write_text("changed")
+    (copy / "libraries/ctipam/added.py").write_text("")
+
+    checked = build(copy, "--check")
+
+    assert checked.returncode == 1
+    assert checked.stderr.splitlines() == [
+        "packages/ctipam_ct_integration_1.0.0.zip is not what the sources build: ctipam/added.py is missing.",
+        "packages/ctipam_helper_1.0.0.zip is not what the sources build: index.py differs, ctipam/added.py is missing.",
+        "Run `make package` and commit what it builds.",
+    ]
+
+
+def test_the_check_names_a_zip_that_is_missing_and_one_that_is_left_over(copy: Path) -> None:
+    build(copy)
+    (copy / "packages/ctipam_helper_1.0.0.zip").rename(copy / "packages/ctipam_helper_0.9.0.zip")
+
+    checked = build(copy, "--check")
+
+    assert "packages/ctipam_helper_1.0.0.zip is not there." in checked.stderr
+    assert "packages/ctipam_helper_0.9.0.zip is built from no source: delete it." in checked.stderr
+
+
+def test_a_zip_of_the_right_files_in_another_order_is_not_the_same_zip(copy: Path) -> None:
+    build(copy)
+    committed = copy / "packages/ctipam_helper_1.0.0.zip"
+    with ZipFile(committed) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    with ZipFile(committed, "w") as archive:
+        for name in reversed(entries):
+            archive.writestr(name, entries[name])
+
+    assert "order, times or modes differ" in build(copy, "--check").stderr
+
+
+def test_a_wheel_with_another_hash_is_refused(copy: Path) -> None:
+    for wheel in copy.glob(".venv/wheels/*.whl"):
+        wheel.write_bytes(b"not the wheel")
+
+    refused = build(copy)
+
+    assert refused.returncode == 1
+    assert "has not the hash that libraries/requirements.txt gives" in refused.stderr
