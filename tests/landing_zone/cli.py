@@ -1,0 +1,51 @@
+"""The real AWS CLI, aimed at the engine."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from landing_zone.engine import Engine
+
+ROOT = Path(__file__).resolve().parents[2]
+# Not .venv/aws-cli/bin/aws: that script does not run where the path of the clone has a space in it.
+AWS = [str(ROOT / ".venv" / "aws-cli" / "bin" / "python"), "-m", "awscli"]
+LAMBDA_RUNTIME = str(ROOT / ".venv" / "lambda-runtime" / "bin" / "python")
+
+
+class AwsCliFailed(Exception):
+    """The CLI ended with an error; the text is what it wrote to standard error."""
+
+
+class AwsCli:
+    """A shell with an administrator's credentials for one account and Region."""
+
+    def __init__(self, engine: Engine, account_id: str, region: str = "") -> None:
+        self._environment = engine.environment(account_id, region)
+
+    def begin(self, *words: str) -> subprocess.Popen[str]:
+        """Start `aws words...`, as a user would type it from the root of the clone."""
+        return subprocess.Popen(
+            [*AWS, *words],
+            cwd=ROOT,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *words: str) -> str:
+        """What it prints; raises AwsCliFailed."""
+        process = self.begin(*words)
+        output, errors = process.communicate()
+        if process.returncode:
+            raise AwsCliFailed(errors.strip() or output.strip())
+        return output
+
+    def ask(self, *words: str) -> Any:
+        """Its answer as data."""
+        output = self.run(*words, "--output", "json")
+        return json.loads(output) if output.strip() else {}

@@ -1,0 +1,309 @@
+"""The engine, seen from outside: start it, call AWS's APIs on it, ask it to vend accounts, move its clock, stop it.
+
+    with Engine.start() as engine:
+        engine.set_up("111111111111", [{"name": "Prod OU", "accounts": [{"id": "222222222222", "name": "network"}]}])
+        engine.client("organizations", "111111111111").list_accounts()
+        engine.vend("000000000042", "shop", "Prod OU")
+        subprocess.run(["aws", "ec2", "describe-vpcs"], env=engine.environment("000000000042", "eu-west-1"))
+
+Whoever calls with an account's id as access key is that account's root.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import boto3
+from botocore.config import Config
+
+TESTS = Path(__file__).resolve().parents[1]
+LAMBDA_RUNTIME = TESTS.parent / ".venv/lambda-runtime/bin/python"
+CONTROL = "/_landing-zone/"
+HOST = "127.0.0.1"  # an address, not a name: so S3 clients put the bucket into the path
+SECRET = "test"
+START_S = 60
+LOG_LINES = 30
+HOME_REGION = "us-east-1"
+
+Account = dict[str, str]
+
+
+class EngineFailed(Exception):
+    """The engine's process did not come up, or refused a request to its control API."""
+
+
+class Engine:
+    """A running engine. Its folder holds the certificate and the log, and goes with it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, folder: Path) -> None:
+        self._process, self._port, self._folder = process, port, folder
+        self.home_region = HOME_REGION
+        self.management_account_id = ""
+
+    @classmethod
+    def start(
+        cls, *, runtime: str = "", speed: float = 100, enforce_iam: bool = True, log_level: str = "WARNING"
+    ) -> Self:
+        """Start the server, and answer once it is ready.
+
+        runtime   Python interpreter for Lambda functions: of an environment with boto3 and cfnresponse, and without
+                  crhelper, or a zip that lacks it would pass. Default: the environment variable LAMBDA_RUNTIME, else
+                  the environment that the Makefile makes.
+        speed     how many seconds of the models' time pass in a second
+        Raises    EngineFailed with the end of its log
+        """
+        runtime = runtime or os.environ.get("LAMBDA_RUNTIME") or str(LAMBDA_RUNTIME)
+        if not Path(runtime).exists():
+            raise EngineFailed(f"No Python for Lambda functions at {runtime}; `make test` makes it")
+        folder = Path(tempfile.mkdtemp(prefix="landing-zone-"))
+        certificate, key = make_certificate(folder)
+        port = _free_port()
+        command = [sys.executable, "-m", "landing_zone.on_ministack.server", "--port", str(port), "--speed", str(speed)]
+        command += ["--runtime", runtime]
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                command,
+                env=_server_environment(folder, port, certificate, key, enforce_iam, log_level),
+                cwd=folder,
+                stdin=subprocess.PIPE,  # its end tells the server that we are gone
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        engine = cls(process, port, folder)
+        try:
+            engine._wait_until_healthy()
+        except BaseException:
+            engine.stop()
+            raise
+        return engine
+
+    def stop(self) -> None:
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)  # the functions' processes too; there is nothing to save
+        self._process.wait()
+        if self._process.stdin:
+            self._process.stdin.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        return f"https://{HOST}:{self._port}"
+
+    @property
+    def certificate(self) -> Path:
+        return self._folder / "certificate.pem"
+
+    def log(self) -> str:
+        return (self._folder / "log").read_text(errors="replace")
+
+    def environment(self, account_id: str, region: str = "") -> dict[str, str]:
+        """What the AWS CLI and boto3 need to be root of this account, and nothing of the host's."""
+        region = region or self.home_region
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(self._folder),
+            "LANG": "C.UTF-8",
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_CA_BUNDLE": str(self.certificate),
+            "AWS_ACCESS_KEY_ID": account_id,
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_REGION": region,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_PAGER": "",
+        }
+
+    def session(self, account_id: str, region: str = "") -> boto3.Session:
+        """As root of this account. Its clients need the endpoint too: see client()."""
+        return boto3.Session(
+            aws_access_key_id=account_id, aws_secret_access_key=SECRET, region_name=region or self.home_region
+        )
+
+    def client(self, service: str, account_id: str, region: str = "") -> Any:
+        return self.client_of(self.session(account_id, region), service)
+
+    def client_as(self, service: str, credentials: dict[str, Any], region: str = "") -> Any:
+        """A client with what sts:AssumeRole answered as Credentials."""
+        session = boto3.Session(
+            aws_access_key_id=credentials["AccessKeyId"],
+            aws_secret_access_key=credentials["SecretAccessKey"],
+            aws_session_token=credentials["SessionToken"],
+            region_name=region or self.home_region,
+        )
+        return self.client_of(session, service)
+
+    def client_of(self, session: boto3.Session, service: str) -> Any:
+        config = Config(retries={"mode": "standard", "max_attempts": 1}, s3={"addressing_style": "path"})
+        return session.client(  # type: ignore[call-overload]  # the service is known at run time only
+            service, endpoint_url=self.url, verify=str(self.certificate), config=config
+        )
+
+    # What the engine itself can do: see landing_zone.on_ministack.control
+
+    def set_up(
+        self, management_account_id: str, organizational_units: list[dict[str, Any]], home_region: str = HOME_REGION
+    ) -> dict[str, Any]:
+        """Make the landing zone; once for each engine. Answers organization_id, root_id and organizational_units."""
+        made: dict[str, Any] = self.control(
+            "set-up",
+            management_account_id=management_account_id,
+            home_region=home_region,
+            organizational_units=organizational_units,
+        )
+        self.home_region, self.management_account_id = home_region, management_account_id
+        return made
+
+    def vend(self, account_id: str, name: str, ou: str, state: str = "SUCCEEDED") -> dict[str, Any]:
+        """Account Factory makes an account in the OU with this name or id, or says that it FAILED to."""
+        return self._told("vend", account_id=account_id, name=name, ou=ou, state=state)
+
+    def update(self, account_id: str, ou: str | None = None, state: str = "SUCCEEDED") -> dict[str, Any]:
+        return self._told("update", account_id=account_id, ou=ou, state=state)
+
+    def move(self, account_id: str, to: str, update: bool = False) -> dict[str, Any]:
+        """MoveAccount to an OU or to the root; with update, Control Tower notices as well."""
+        return self._told("move", account_id=account_id, to=to, update=update)
+
+    def close(self, account_id: str) -> dict[str, Any]:
+        return self._told("close", account_id=account_id)
+
+    def emit(self, source: str, detail_type: str, detail: dict[str, Any]) -> None:
+        """An event of AWS's own, in the management account's home Region."""
+        self.control("emit", source=source, detail_type=detail_type, detail=detail)
+
+    def accounts(self) -> list[Account]:
+        accounts: list[Account] = self.control("accounts")
+        return accounts
+
+    def advance(self, seconds: float) -> None:
+        """Let this much time pass for IPAM, RAM and EventBridge's schedules; what is then due, fires."""
+        self.control("clock", advance=seconds)
+
+    def set_timings(
+        self,
+        ipam: dict[str, float] | None = None,
+        ram: dict[str, float] | None = None,
+        mutation_lock: str | None = None,
+    ) -> None:
+        """Change fields of landing_zone.ipam.Timings and landing_zone.ram.Timings from now on."""
+        self.control("timings", ipam=ipam, ram=ram, mutation_lock=mutation_lock)
+
+    def fault(self, model: str, fault: str, **arguments: Any) -> None:
+        """Wish a fault: fault("ipam", "fail_next", action="ProvisionIpamPoolCidr", message="no")."""
+        self.control("fault", model=model, fault=fault, arguments=arguments)
+
+    def delete_by_hand(self, resource_id: str) -> None:
+        self.control("delete-by-hand", resource_id=resource_id)
+
+    def used_permissions(self) -> dict[str, list[str]]:
+        """Role ARN -> actions that it has used so far and was allowed, such as ec2:CreateIpamPool."""
+        used: dict[str, list[str]] = self.control("used-permissions")
+        return used
+
+    def _told(self, request: str, **arguments: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = self.control(request, **arguments)
+        return answer
+
+    def control(self, request: str, **arguments: Any) -> Any:
+        """Raises EngineFailed with what the engine says of a request that it refuses."""
+        context = ssl.create_default_context(cafile=str(self.certificate))
+        connection = http.client.HTTPSConnection(HOST, self._port, context=context, timeout=START_S)
+        try:
+            connection.request("POST", CONTROL + request, json.dumps(arguments))
+            response = connection.getresponse()
+            content = json.loads(response.read())
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise EngineFailed(f"{request}: {content.get('error', content)}")
+        return content
+
+    def _wait_until_healthy(self) -> None:
+        deadline = time.monotonic() + START_S
+        while True:
+            if self._process.poll() is not None:
+                raise EngineFailed(f"ended with {self._process.returncode}:\n{self._log_tail()}")
+            try:
+                self.control("health")
+                return
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise EngineFailed(f"{error} after {START_S} s:\n{self._log_tail()}") from error
+            time.sleep(0.05)
+
+    def _log_tail(self) -> str:
+        return "\n".join(self.log().splitlines()[-LOG_LINES:])
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for this machine that signs itself, and its key."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    command += ["-keyout", str(key), "-out", str(certificate)]
+    for extension in (
+        "subjectAltName=DNS:localhost,IP:127.0.0.1",
+        "basicConstraints=critical,CA:FALSE",
+        "keyUsage=critical,digitalSignature,keyEncipherment",
+        "extendedKeyUsage=serverAuth",
+    ):
+        command += ["-addext", extension]
+    subprocess.run(command, check=True, capture_output=True)
+    return certificate, key
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _server_environment(
+    folder: Path, port: int, certificate: Path, key: Path, enforce_iam: bool, log_level: str
+) -> dict[str, str]:
+    """All that the server knows of this machine; its Lambda functions see less still."""
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": str(TESTS),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONNOUSERSITE": "1",
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": HOST,
+        "USE_SSL": "1",
+        "MINISTACK_SSL_CERT": str(certificate),
+        "MINISTACK_SSL_KEY": str(key),
+        "AWS_CA_BUNDLE": str(certificate),
+        "SSL_CERT_FILE": str(certificate),
+        "REQUESTS_CA_BUNDLE": str(certificate),
+        "AUTH": str(enforce_iam).lower(),
+        "LOG_LEVEL": log_level,
+        "SFTP_ENABLED": "0",
+        "IOT_MTLS_ENABLED": "0",
+        "LAMBDA_EXECUTOR": "local",
+        "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.2",  # AWS waits one and two minutes
+    }

@@ -1,0 +1,33 @@
+"""Asynchronous acts: what is to happen later, done when somebody next looks at the clock."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable
+
+from landing_zone.clock import Clock
+
+
+class Agenda:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._entries: list[tuple[float, int, Callable[[], None]]] = []
+        self._count = itertools.count()  # what is due at one time happens in the order of entry
+        self._now = clock.now()
+
+    @property
+    def now(self) -> float:
+        """Seconds; while an entry runs, the moment at which it was due."""
+        return self._now
+
+    def later(self, seconds: float, act: Callable[[], None]) -> None:
+        heapq.heappush(self._entries, (self._now + seconds, next(self._count), act))
+
+    def settle(self) -> None:
+        """Let everything have happened that is due by now."""
+        until = self._clock.now()
+        while self._entries and self._entries[0][0] <= until:
+            self._now, _, act = heapq.heappop(self._entries)
+            act()
+        self._now = until

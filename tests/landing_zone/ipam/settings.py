@@ -1,0 +1,46 @@
+"""How long things take, how many there may be, and what excludes what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+MutationLock = Literal["parent", "scope", "none"]
+"""What two mutations of pools may not share at one time: AWS says only "the requested resource"."""
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Seconds. AWS publishes none; private pools and CIDRs are each done in well under 30 s."""
+
+    ipam_create: float = 5
+    ipam_modify: float = 5
+    ipam_delete: float = 5
+    deleted_ipam_listed: float = 30  # how long the list still has it, as delete-complete
+    scope_create: float = 3
+    scope_delete: float = 3
+    deleted_scope_listed: float = 30
+    pool_create: float = 5
+    pool_modify: float = 3
+    pool_delete: float = 5
+    deleted_pool_listed: float = 30
+    provision: float = 5
+    cidr_listed: float = 1  # a fresh CIDR is missing from the list at first
+    deprovision: float = 5
+    deprovisioned_listed: float = 60
+    allocation_listed: float = 1  # to others than the pool's owner, a fresh allocation is missing at first
+    recycle: float = 120  # "minutes" between ReleaseIpamPoolAllocation and the space being free again
+    vpc_release: float = 1200  # up to 20 min, and more has been seen, from DeleteVpc to the allocation's end
+
+
+@dataclass(frozen=True)
+class Quotas:
+    """AWS's defaults. One IPAM per account and Region is not adjustable.
+
+    Source  https://docs.aws.amazon.com/vpc/latest/ipam/quotas-ipam.html
+    """
+
+    scopes_per_ipam: int = 5
+    pools_per_scope: int = 50
+    pool_depth: int = 10
+    cidrs_per_pool: int = 50

@@ -1,0 +1,221 @@
+"""IAM for the calls that the models answer, decided by the evaluator that ministack uses for its own services.
+
+A call is refused unless the caller's policies (and session policy) allow every Check of it. AWS's list of which action
+is checked on which resource is the Service Authorization Reference:
+https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from landing_zone.errors import AwsError
+from landing_zone.on_ministack.internals import app, iam, iam_actions, iam_evaluator, organizations, responses, router
+from landing_zone.organization import Caller, Organization
+
+Headers = Mapping[str, str]
+Query = Mapping[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question to IAM.
+
+    resource  an ARN; an action that takes no resource, or makes one whose name is not known yet, is asked with a star
+    context   condition keys and their values, such as ec2:CreateAction or aws:RequestTag/Env
+    """
+
+    action: str
+    resource: str = "*"
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+class UsedPermissions:
+    """Which actions each role has used and was allowed; a role's policy need not hold more."""
+
+    def __init__(self) -> None:
+        self._used: dict[str, set[str]] = {}
+
+    def note(self, principal_arn: str, action: str) -> None:
+        self._used.setdefault(role_arn(principal_arn), set()).add(action)
+
+    def by_role(self) -> dict[str, list[str]]:
+        return {role: sorted(actions) for role, actions in sorted(self._used.items()) if ":role/" in role}
+
+
+def role_arn(principal_arn: str) -> str:
+    """The role behind an assumed-role session; any other principal is itself."""
+    if ":assumed-role/" not in principal_arn:
+        return principal_arn
+    account_id, name = principal_arn.split(":")[4], principal_arn.split("/")[1]
+    role = iam._roles.get_scoped(account_id, None, name)
+    return str(role["Arn"]) if role else f"arn:aws:iam::{account_id}:role/{name}"
+
+
+def caller_of_request() -> Caller:
+    return Caller(responses.get_account_id(), responses.get_region())
+
+
+def require(checks: Iterable[Check], service: str, headers: Headers, query: Query) -> None:
+    """Raises AwsError, as EC2 or RAM word it, for the first check that the caller's policies do not allow."""
+    if not app.AUTH:
+        return
+    access_key = router.extract_access_key_id(headers, query)
+    for check in checks:
+        verdict = iam_evaluator.enforce(
+            access_key,
+            check.action,
+            service,
+            responses.get_region(),
+            resource_arn=check.resource,
+            service_context=dict(check.context),
+        )
+        if verdict is not None:
+            raise _refusal(check, service, verdict)
+
+
+def _refusal(check: Check, service: str, verdict: Any) -> AwsError:
+    if isinstance(verdict, iam_evaluator.AuthError):
+        return AwsError(verdict.code, verdict.message, 403)
+    words: str = iam_actions.identity_denial_message(
+        check.action, verdict.principal_arn, check.resource, verdict.decision == "Deny"
+    )
+    if service == "ec2":
+        return AwsError("UnauthorizedOperation", f"You are not authorized to perform this operation. {words}", 403)
+    return AwsError("AccessDeniedException", words, 403)
+
+
+class RolePermissions:
+    """What AWS services do with a role that was passed to them: no call is made, yet the role's policies decide."""
+
+    def __init__(self, used: UsedPermissions) -> None:
+        self._used = used
+
+    def allow(self, role: str, action: str, resource: str) -> bool:
+        if not app.AUTH:
+            return True
+        account_id = role.split(":")[4]
+        context = iam_evaluator.EvalContext(
+            principal_arn=role,
+            principal_type="AssumedRole",
+            principal_account=account_id,
+            action=action,
+            resource_arn=resource,
+            region=responses.get_region(),
+        )
+        policies = iam_evaluator._gather_role_policies(role.rsplit("/", 1)[-1], account_id)
+        allowed: bool = iam_evaluator.evaluate(context, policies).decision == "Allow"
+        if allowed:
+            self._used.note(role, action)
+        return allowed
+
+
+def request_tags(tags: Mapping[str, str]) -> dict[str, Any]:
+    """The condition keys of a request that sets these tags."""
+    keys: dict[str, Any] = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
+    return keys | ({"aws:TagKeys": list(tags)} if tags else {})
+
+
+def resource_tags(tags: Mapping[str, str], *prefixes: str) -> dict[str, str]:
+    """The condition keys of a resource that has these tags; EC2 knows them by a second name, ec2:ResourceTag."""
+    return {f"{prefix}:ResourceTag/{key}": value for prefix in ("aws", *prefixes) for key, value in tags.items()}
+
+
+def install(organization: Organization, used: UsedPermissions, answered_here: Callable[[str, Query], bool]) -> None:
+    """Make ministack's own enforcement know the organization, record what is used, and leave our calls to us.
+
+    answered_here  says, from a service's name and a request's parameters, whether `require` is asked instead
+    """
+    _record_what_is_used(used)
+    _leave_to_us(answered_here)
+    _name_resources_as_aws_does()
+    # ministack answers aws:PrincipalOrgID from the caller's own account, as if each had an organization of its own.
+    iam_evaluator._principal_org_id = lambda account_id: (
+        organization.organization_id if organization.is_member(account_id) else None
+    )
+    _compare_principals_by_role()
+
+
+def _record_what_is_used(used: UsedPermissions) -> None:
+    enforce = iam_evaluator.enforce
+
+    def recording(access_key_id: str, iam_action: str, *args: Any, **kwargs: Any) -> Any:
+        verdict = enforce(access_key_id, iam_action, *args, **kwargs)
+        if verdict is None:
+            credential = iam_evaluator.resolve_credential(access_key_id or "")
+            if isinstance(credential, iam_evaluator.ResolvedCredential):
+                used.note(credential.principal_arn, iam_action)
+        return verdict
+
+    iam_evaluator.enforce = recording
+
+
+def _leave_to_us(answered_here: Callable[[str, Query], bool]) -> None:
+    extract = iam_actions.extract_iam_action
+
+    def extracted(
+        service: str, method: str, path: str, headers: dict[str, str], body: bytes, params: dict[str, list[str]]
+    ) -> Any:
+        # No action: ministack checks the signature and asks no policy.
+        return None if answered_here(service, params) else extract(service, method, path, headers, body, params)
+
+    iam_actions.extract_iam_action = extracted
+
+
+def _compare_principals_by_role() -> None:
+    # aws:PrincipalArn of a session is its role's ARN. To go when ministack's evaluator says so too.
+    resolve = iam_evaluator._resolve_condition_key
+
+    def resolved(key: str, context: Any) -> Any:
+        return role_arn(context.principal_arn) if key.lower() == "aws:principalarn" else resolve(key, context)
+
+    iam_evaluator._resolve_condition_key = resolved
+
+
+def _name_resources_as_aws_does() -> None:
+    # ministack asks on organization/* for every Organizations call, and on rule/default/<name> for a rule of the
+    # default bus. To go when its extract_resource_arn names the account, the OU and the rule.
+    extract = iam_actions.extract_resource_arn
+
+    def extracted(
+        service: str,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes,
+        params: dict[str, list[str]],
+        region: str,
+        account_id: str,
+    ) -> str:
+        if service == "organizations":
+            return _organizations_resource(_json(body))
+        if service == "events" and (rule := _rule(_json(body))):
+            return f"arn:aws:events:{region}:{account_id}:rule/{rule}"
+        return str(extract(service, method, path, headers, body, params, region, account_id))
+
+    iam_actions.extract_resource_arn = extracted
+
+
+def _organizations_resource(payload: Mapping[str, Any]) -> str:
+    for name in ("AccountId", "ChildId", "ParentId", "OrganizationalUnitId", "ResourceId", "TargetId"):
+        record = payload.get(name) and organizations._target(payload[name])[0]
+        if record:
+            return str(record["Arn"])
+    return "*"
+
+
+def _rule(payload: Mapping[str, Any]) -> str:
+    name = payload.get("Rule") or payload.get("Name") or payload.get("RuleName") or ""
+    bus = str(payload.get("EventBusName") or "default").rsplit("/", 1)[-1]
+    return name if bus == "default" or not name else f"{bus}/{name}"
+
+
+def _json(body: bytes) -> Mapping[str, Any]:
+    try:
+        payload = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    return payload if isinstance(payload, dict) else {}

@@ -1,0 +1,131 @@
+"""What tests ask of the engine itself: JSON POSTed to /_landing-zone/<request>, without credentials, on loopback.
+
+A request is a JSON object of the arguments; the answer is a JSON object, or {"error": ...} with status 400.
+
+    health            is the engine there?
+    set-up            ControlTower.set_up
+    vend, update, move, close, emit      the methods of ControlTower
+    accounts          every account of the organization: id, name, status, parent_id
+    clock             {"advance": seconds}: for the models, and for EventBridge's schedules, which then fire; queues
+                      then publish their length, and alarms are evaluated
+    timings           {"ipam": {"provision": 5}, "ram": {...}, "mutation_lock": "scope"}: any part of it
+    fault             {"model": "ipam", "fault": "fail_next", "arguments": {...}}; an "error" in the arguments is
+                      {"code", "message", "status"}. See landing_zone.ipam.faults and landing_zone.ram.faults
+    delete-by-hand    {"resource_id": ...}: an operator deletes an IPAM or a pool
+    used-permissions  role ARN -> actions that it has used and was allowed
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from landing_zone.errors import AwsError
+from landing_zone.models import Models
+from landing_zone.on_ministack import events, metrics
+from landing_zone.on_ministack.authorization import UsedPermissions
+from landing_zone.on_ministack.control_tower import ControlTower
+from landing_zone.on_ministack.internals import organizations, responses
+
+PREFIX = "/_landing-zone/"
+CLOUDFORMATION_RESPONSE = "/_ministack/cfn-response/"
+
+Scope = Mapping[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Control:
+    """An ASGI application around ministack's."""
+
+    def __init__(
+        self, models: Models, tower: ControlTower, clock: events.Time, used: UsedPermissions, application: App
+    ) -> None:
+        self._models, self._time, self._used, self._application = models, clock, used, application
+        self._tower = tower
+        self._requests: dict[str, Callable[..., Any]] = {
+            "health": lambda: {"status": "ok"},
+            "set-up": tower.set_up,
+            "vend": tower.vend,
+            "update": tower.update,
+            "move": tower.move,
+            "close": tower.close,
+            "emit": tower.emit,
+            "accounts": self._accounts,
+            "clock": self._advance,
+            "timings": self._set_timings,
+            "fault": self._wish_fault,
+            "delete-by-hand": models.ipam.delete_by_hand,
+            "used-permissions": used.by_role,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if scope["type"] == "http" and path.startswith(PREFIX):
+            await _answer(send, *self._handle(path.removeprefix(PREFIX), await _read(receive)))
+        elif path.startswith(CLOUDFORMATION_RESPONSE) and _content_type(scope):
+            # The response URL is signed for an empty Content-Type.
+            await _answer(send, 403, {"error": "SignatureDoesNotMatch"})
+        else:
+            await self._application(scope, receive, send)
+
+    def _handle(self, request: str, body: bytes) -> tuple[int, Any]:
+        try:
+            answer = self._requests[request](**json.loads(body or b"{}"))
+        except Exception as error:  # the asker is a test, and wants to read whatever went wrong
+            return 400, {"error": f"{type(error).__name__}: {error}"}
+        return 200, {} if answer is None else answer
+
+    def _accounts(self) -> list[dict[str, str]]:
+        with responses.request_scope(self._models.organization.management_account_id, responses.get_region()):
+            return [
+                {"id": one["Id"], "name": one["Name"], "status": one["Status"], "parent_id": one["_ParentId"]}
+                for one in organizations._accounts.values()
+            ]
+
+    def _advance(self, advance: float) -> dict[str, float]:
+        self._models.clock.advance(advance)
+        self._time.advance(advance)
+        events.run_schedules()
+        metrics.publish_queues()
+        return {"now": self._models.clock.now()}
+
+    def _set_timings(
+        self,
+        ipam: dict[str, float] | None = None,
+        ram: dict[str, float] | None = None,
+        mutation_lock: Any = None,
+    ) -> None:
+        store = self._models.ipam._store
+        store.timings = replace(store.timings, **(ipam or {}))
+        store.mutation_lock = mutation_lock or store.mutation_lock
+        self._models.ram._timings = replace(self._models.ram._timings, **(ram or {}))
+
+    def _wish_fault(self, model: str, fault: str, arguments: dict[str, Any]) -> None:
+        if "error" in arguments:
+            arguments = arguments | {"error": AwsError(**arguments["error"])}
+        faults = {"ipam": self._models.ipam.faults, "ram": self._models.ram.faults}
+        getattr(faults[model], fault)(**arguments)
+
+
+def _content_type(scope: Scope) -> bytes:
+    headers: dict[bytes, bytes] = dict(scope.get("headers", []))
+    return headers.get(b"content-type", b"")
+
+
+async def _read(receive: Receive) -> bytes:
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return body
+
+
+async def _answer(send: Send, status: int, content: Any) -> None:
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps(content).encode()})

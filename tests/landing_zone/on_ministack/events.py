@@ -1,0 +1,99 @@
+"""EventBridge: AWS's own events, targets that must be allowed, and time that can be moved.
+
+ministack invokes a rule's function once, whatever the function's policy says, and forgets what fails. To go when it
+asks the policy, retries, and delivers to the dead-letter queue.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from landing_zone.on_ministack import lambda_code
+from landing_zone.on_ministack.internals import eventbridge, iam_evaluator, lambda_svc, responses, sqs
+
+
+class Time:
+    """Wall-clock seconds since 1970, plus what tests have added: by it schedules fire."""
+
+    def __init__(self) -> None:
+        self._added = 0.0
+
+    def now(self) -> float:
+        return time.time() + self._added
+
+    def advance(self, seconds: float) -> None:
+        self._added += seconds
+
+
+def emit(account_id: str, region: str, source: str, detail_type: str, detail: Mapping[str, Any]) -> None:
+    """An event of AWS's own, on the default bus of that account and Region."""
+    entry = {"Source": source, "DetailType": detail_type, "Detail": json.dumps(detail), "Resources": []}
+    with responses.request_scope(account_id, region):
+        eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
+
+
+def install(clock: Time) -> None:
+    eventbridge._now_ts = clock.now
+    invoke = eventbridge._invoke_target
+
+    def invoke_target(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None) -> None:
+        if ":lambda:" not in target["Arn"]:
+            invoke(target, event, rule, view)
+        elif not _allowed(target["Arn"], rule["Arn"]):
+            _to_dead_letter_queue(target, event, rule, "NO_PERMISSIONS")
+        else:
+            invoke(target, event, rule, view)
+
+    def dispatch_to_lambda(arn: str, payload: str) -> None:
+        lambda_code.invoke_later(arn, payload)
+
+    eventbridge._invoke_target = invoke_target
+    eventbridge._dispatch_to_lambda = dispatch_to_lambda
+
+
+def run_schedules() -> None:
+    """Fire what is due now, rather than at ministack's next tick."""
+    eventbridge._tick_scheduled_rules()
+
+
+def _allowed(function_arn: str, rule_arn: str) -> bool:
+    """AWS::Lambda::Permission with Principal events.amazonaws.com, and SourceArn of the rule if it has one."""
+    found = lambda_svc.function_policy_for_arn(function_arn)
+    if found is None:
+        return False
+    context = iam_evaluator.EvalContext(
+        principal_arn="",
+        principal_type="Service",
+        principal_account=responses.get_account_id(),
+        action="lambda:InvokeFunction",
+        resource_arn=function_arn,
+        region=responses.get_region(),
+        service_context={"aws:sourcearn": rule_arn, "aws:sourceaccount": responses.get_account_id()},
+    )
+    verdict = iam_evaluator.evaluate_resource_policy(found[0], context, service="events.amazonaws.com")
+    return bool(verdict.decision == "Allow")
+
+
+def _to_dead_letter_queue(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], code: str) -> None:
+    """The event as it would have been delivered; the queue's policy is not asked here.
+
+    Source  https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
+    """
+    queue = sqs._queue_by_arn((target.get("DeadLetterConfig") or {}).get("Arn", ""))
+    if queue is None:
+        return
+    body = json.dumps(eventbridge._pattern_event_view(event).event_with_detail())
+    sqs._act_send_message(
+        {
+            "QueueUrl": queue["url"],
+            "MessageBody": body,
+            "MessageAttributes": {
+                name: {"DataType": "String", "StringValue": value}
+                for name, value in {"RULE_ARN": rule["Arn"], "TARGET_ARN": target["Arn"], "ERROR_CODE": code}.items()
+            },
+        },
+        queue["url"],
+    )

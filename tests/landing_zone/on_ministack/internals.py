@@ -1,0 +1,58 @@
+"""ministack has no type hints: every part of it that the engine touches is imported here, once, and is Any elsewhere.
+
+Importing this reads ministack's settings from the environment, so only the server process may do it.
+"""
+
+from __future__ import annotations
+
+from ministack import app  # type: ignore[import-untyped]
+from ministack.core import (  # type: ignore[import-untyped]
+    concurrency,
+    container_reaper,
+    iam_actions,
+    iam_evaluator,
+    lambda_runtime,
+    responses,
+    router,
+)
+from ministack.services import (  # type: ignore[import-untyped]
+    cloudformation,
+    cloudwatch,
+    ec2,
+    eventbridge,
+    iam,
+    lambda_svc,
+    organizations,
+    s3,
+    sqs,
+)
+from ministack.services.cloudformation import (  # type: ignore[import-untyped]
+    custom_resource,
+    handlers,
+    provisioners,
+    stacks,
+)
+
+__all__ = [
+    "app",
+    "cloudformation",
+    "cloudwatch",
+    "concurrency",
+    "container_reaper",
+    "custom_resource",
+    "ec2",
+    "eventbridge",
+    "handlers",
+    "iam",
+    "iam_actions",
+    "iam_evaluator",
+    "lambda_runtime",
+    "lambda_svc",
+    "organizations",
+    "provisioners",
+    "responses",
+    "router",
+    "s3",
+    "sqs",
+    "stacks",
+]

@@ -1,0 +1,27 @@
+"""What IAM has to know of resources that exist.
+
+Read from the models' own stores, since a call would spend the faults that a test has wished on the caller's next one.
+"""
+
+from __future__ import annotations
+
+from landing_zone.ipam import IpamModel
+from landing_zone.ram import RamModel
+from landing_zone.ram.records import Share
+
+
+def ipam_resource(ipam: IpamModel, resource_id: str) -> tuple[str, dict[str, str]] | None:
+    """ARN and tags of an IPAM, a scope or a pool, whoever asks and wherever."""
+    store = ipam._store
+    found = store.ipams.get(resource_id) or store.scopes.get(resource_id) or store.pools.get(resource_id)
+    return (found.arn, dict(found.tags)) if found else None
+
+
+def share(ram: RamModel, share_arn: str) -> Share | None:
+    return ram._shares.get(share_arn)
+
+
+def pools_in(share: Share) -> list[str]:
+    """ARNs of the pools that the share still has."""
+    gone = ("DISASSOCIATING", "DISASSOCIATED", "FAILED")
+    return [one.entity for one in list(share.associations) if one.type == "RESOURCE" and one.status not in gone]

@@ -1,0 +1,184 @@
+"""Lambda: which interpreter runs a function, with what around it, where its code comes from, what its role must allow.
+
+Functions run in processes of ministack's, with an interpreter that has what AWS's runtime has: boto3, and cfnresponse
+for code that stands in a template. Nothing of the host's environment reaches them.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from landing_zone.on_ministack import metrics
+from landing_zone.on_ministack.authorization import RolePermissions
+from landing_zone.on_ministack.cloudformation import HandlerFailure, Properties, Provisioned
+from landing_zone.on_ministack.internals import (
+    app,
+    iam_evaluator,
+    lambda_runtime,
+    lambda_svc,
+    provisioners,
+    responses,
+    s3,
+)
+
+EXECUTION_ROLE = "AWSControlTowerExecution"  # with whose credentials CloudFormation reads code in a StackSet's account
+KEPT_VARIABLES = (
+    "AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_REGION AWS_DEFAULT_REGION AWS_ENDPOINT_URL "
+    "AWS_CA_BUNDLE SSL_CERT_FILE REQUESTS_CA_BUNDLE AWS_DISABLE_HOST_PREFIX_INJECTION LAMBDA_TASK_ROOT "
+    "_LAMBDA_FUNCTION_ARN _LAMBDA_TIMEOUT _LAMBDA_LAYERS_DIRS PATH LANG TZ TMPDIR".split()
+)
+# Runs before ministack's own worker script. AWS's runtime too gives the root logger a handler, and leaves its level.
+PRELUDE = f"""
+import logging, os, sys
+for name in list(os.environ):
+    if name not in {KEPT_VARIABLES!r} and not name.startswith("AWS_LAMBDA_"):
+        del os.environ[name]
+class ToStandardError(logging.StreamHandler):
+    def __init__(self):
+        super().__init__(sys.stderr)
+logging.getLogger().addHandler(ToStandardError())
+logging.getLogger().handlers[0].setFormatter(logging.Formatter("[%(levelname)s]\\t%(name)s\\t%(message)s"))
+"""
+
+
+def install(runtime: str, roles: RolePermissions) -> None:
+    """runtime   path of the Python interpreter that runs every python function"""
+    detect = lambda_runtime._detect_runtime_binary
+
+    def detect_runtime_binary(name: str) -> tuple[str, str]:
+        binary, script = detect(name)
+        return (runtime, PRELUDE + script) if name.startswith("python") else (binary, script)
+
+    lambda_runtime._detect_runtime_binary = detect_runtime_binary
+    _read_code_of_other_accounts()
+    _ask_the_role(roles)
+
+
+def _read_code_of_other_accounts() -> None:
+    # ministack looks for a bucket only in the function's own account, and runs a mock if there is no code.
+    fetch, region_message = lambda_svc._fetch_code_from_s3, lambda_svc.s3_code_region_message
+
+    def fetch_code_from_s3(bucket: str, key: str, version_id: str | None = None) -> bytes | None:
+        owner = s3._bucket_owner_account(bucket)
+        if owner is None or _refusal(bucket, key, owner):
+            return None
+        with responses.request_scope(owner, responses.get_region()):
+            code: bytes | None = fetch(bucket, key, version_id=version_id)
+            return code
+
+    def s3_code_region_message(bucket: str, layer: bool = False) -> Any:
+        region, owner = responses.get_region(), s3._bucket_owner_account(bucket)
+        with responses.request_scope(owner or responses.get_account_id(), region):
+            return region_message(bucket, layer)
+
+    lambda_svc._fetch_code_from_s3 = fetch_code_from_s3
+    lambda_svc.s3_code_region_message = s3_code_region_message
+    own = provisioners._RESOURCE_HANDLERS["AWS::Lambda::Function"]
+    function = FunctionType(own)
+    provisioners._RESOURCE_HANDLERS["AWS::Lambda::Function"] = own | {
+        "create": function.create,
+        "update": function.update,
+    }
+
+
+class FunctionType:
+    """AWS::Lambda::Function is ministack's, once its code can be read."""
+
+    def __init__(self, own: dict[str, Any]) -> None:
+        self._create, self._update = own["create"], own["update"]
+
+    def create(self, logical_id: str, properties: Properties, stack_name: str) -> Provisioned:
+        _require_code(properties.get("Code", {}))
+        created: Provisioned = self._create(logical_id, properties, stack_name)
+        return created
+
+    def update(
+        self, name: str, old: Properties, new: Properties, stack: str, logical_id: str | None = None
+    ) -> Provisioned:
+        if new.get("Code") != old.get("Code"):
+            _require_code(new.get("Code", {}))
+        updated: Provisioned = self._update(name, old, new, stack, logical_id)
+        return updated
+
+
+def _require_code(code: dict[str, Any]) -> None:
+    if "S3Bucket" not in code:
+        return
+    bucket, key = code["S3Bucket"], code.get("S3Key", "")
+    owner = s3._bucket_owner_account(bucket)
+    if owner is None:
+        raise _unreadable("NoSuchBucket", "The specified bucket does not exist")
+    if refusal := _refusal(bucket, key, owner):
+        raise HandlerFailure(refusal, "AccessDenied")
+    if lambda_svc._fetch_code_from_s3(bucket, key, version_id=code.get("S3ObjectVersion")) is None:
+        raise _unreadable("NoSuchKey", "The specified key does not exist.")
+
+
+def _unreadable(code: str, message: str) -> HandlerFailure:
+    return HandlerFailure(
+        f"Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message}", "InvalidRequest"
+    )
+
+
+def _refusal(bucket: str, key: str, owner: str) -> str:
+    """Why the execution role of this account may not read the object, in AWS's words; nothing if it may."""
+    account_id = responses.get_account_id()
+    if owner == account_id or not app.AUTH:
+        return ""
+    reader = f"arn:aws:iam::{account_id}:role/{EXECUTION_ROLE}"
+    context = iam_evaluator.EvalContext(
+        principal_arn=reader,
+        principal_type="AssumedRole",
+        principal_account=account_id,
+        action="s3:GetObject",
+        resource_arn=f"arn:aws:s3:::{bucket}/{key}",
+        region=responses.get_region(),
+        secure_transport=True,
+    )
+    policy = s3._bucket_policies.get_scoped(owner, None, bucket)
+    identity = iam_evaluator.evaluate(context, iam_evaluator._gather_role_policies(EXECUTION_ROLE, account_id))
+    resource = iam_evaluator.evaluate_resource_policy(policy, context)
+    if identity.decision == resource.decision == "Allow":
+        return ""
+    return (
+        "Your access has been denied by S3, please make sure your request credentials have permission to GetObject for "
+        f"{bucket}/{key}. S3 Error Code: AccessDenied. S3 Error Message: User: {reader} is not authorized to perform: "
+        f's3:GetObject on resource: "arn:aws:s3:::{bucket}/{key}" because no resource-based policy allows the '
+        "s3:GetObject action"
+    )
+
+
+def _ask_the_role(roles: RolePermissions) -> None:
+    # ministack writes a function's logs and delivers its failures whatever the function's role allows.
+    emit, route = lambda_svc._emit_lambda_logs, lambda_svc._route_async_failure
+
+    def emit_lambda_logs(function: dict[str, Any], request_id: str, text: str, *rest: Any, **named: Any) -> None:
+        config = function.get("config") or function
+        group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
+        stream = f"arn:aws:logs:{responses.get_region()}:{responses.get_account_id()}:log-group:{group}:log-stream:*"
+        if all(roles.allow(config["Role"], f"logs:{act}", stream) for act in ("CreateLogStream", "PutLogEvents")):
+            emit(function, request_id, text, *rest, **named)
+            metrics.read_logs((text or "").splitlines())
+
+    def route_async_failure(target: str, name: str, event: Any, result: Any) -> None:
+        action = {"sqs": "sqs:SendMessage", "sns": "sns:Publish", "lambda": "lambda:InvokeFunction"}.get(
+            target.split(":")[2], "events:PutEvents"
+        )
+        if roles.allow(lambda_svc._functions[name]["config"]["Role"], action, target):
+            route(target, name, event, result)
+
+    lambda_svc._emit_lambda_logs = emit_lambda_logs
+    lambda_svc._route_async_failure = route_async_failure
+
+
+def invoke_later(function_arn: str, payload: str) -> bool:
+    """Invoke as AWS's services do: asynchronously, with retries, and at last the destination for failures.
+
+    Answers False if there is no such function.
+    """
+    function, config, _ = lambda_svc._get_func_record_for_ref(function_arn)
+    if not function or not config:
+        return False
+    lambda_svc.invoke_async_with_retry(lambda_svc._execution_record_for_config(function, config), json.loads(payload))
+    return True

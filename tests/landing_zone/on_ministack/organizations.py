@@ -1,0 +1,171 @@
+"""Organizations: one organization for all its accounts, in small pages, and who administers what.
+
+ministack keeps an organization of its own for each account that asks, and answers all there is in one page.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from landing_zone.models import Models
+from landing_zone.on_ministack.ec2 import Handler
+from landing_zone.on_ministack.internals import organizations, responses
+from landing_zone.protocol import HttpAnswer
+
+PAGED = {
+    "ListAccounts": "Accounts",
+    "ListAccountsForParent": "Accounts",
+    "ListOrganizationalUnitsForParent": "OrganizationalUnits",
+    "ListDelegatedAdministrators": "DelegatedAdministrators",
+    "ListAWSServiceAccessForOrganization": "EnabledServicePrincipals",
+    "ListDelegatedServicesForAccount": "DelegatedServices",
+    "ListRoots": "Roots",
+    "ListParents": "Parents",
+}
+SINCE = 1_700_000_000  # seconds since 1970, for every date that nothing depends on
+
+Payload = dict[str, Any]
+
+
+class Organizations:
+    """Stands before ministack's Organizations.
+
+    changed   told of every change that CloudTrail would tell: action and request
+    """
+
+    def __init__(
+        self, models: Models, rest: Handler, changed: Callable[[str, Payload], None], page_size: int = 5
+    ) -> None:
+        self._organization = models.organization
+        self._rest = rest
+        self._changed = changed
+        self._page_size = page_size
+        self._own: dict[str, Callable[[Payload], Payload]] = {
+            "ListDelegatedAdministrators": self._delegated_administrators,
+            "ListDelegatedServicesForAccount": self._delegated_services,
+            "ListAWSServiceAccessForOrganization": self._trusted_services,
+            "EnableAWSServiceAccess": lambda asked: self._trust(asked, True),
+            "DisableAWSServiceAccess": lambda asked: self._trust(asked, False),
+            "RegisterDelegatedAdministrator": self._register,
+            "DeregisterDelegatedAdministrator": self._deregister,
+        }
+
+    async def handle_request(
+        self, method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, list[str]]
+    ) -> HttpAnswer:
+        action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
+        asked: Payload = json.loads(body or b"{}")
+        account_id = responses.get_account_id()
+        if not self._organization.is_member(account_id):
+            return await self._rest(method, path, headers, body, query_params)
+        if not self._may_ask(account_id, action):
+            return _refusal("AccessDeniedException", "You don't have permissions to access this resource.")
+        with responses.request_scope(self._organization.management_account_id, responses.get_region()):
+            if refusal := _refused(action, asked):
+                return refusal
+            if action in self._own:
+                answer = _answer(self._own[action](asked))
+            else:
+                answer = await self._rest(method, path, headers, body, query_params)
+            if answer[0] == 200 and action in ("MoveAccount", "CloseAccount", "RemoveAccountFromOrganization"):
+                self._changed(action, asked)
+            return self._page(action, asked, answer)
+
+    def _may_ask(self, account_id: str, action: str) -> bool:
+        """The management account may all; a delegated administrator may read; everybody may know the organization."""
+        if account_id == self._organization.management_account_id or action == "DescribeOrganization":
+            return True
+        delegated = account_id in self._organization.delegated_administrators.values()
+        return delegated and action.startswith(("List", "Describe"))
+
+    def _page(self, action: str, asked: Payload, answer: HttpAnswer) -> HttpAnswer:
+        if answer[0] != 200:
+            return answer
+        content = json.loads(answer[2])
+        for account in [*content.get("Accounts", []), *filter(None, [content.get("Account")])]:
+            account["State"] = account["Status"]  # Status retires in 2026, yet both are answered
+        if action in PAGED:
+            start = int(asked.get("NextToken") or 0)
+            end = start + min(int(asked.get("MaxResults") or self._page_size), 20)
+            everything = content[PAGED[action]]
+            content[PAGED[action]] = everything[start:end]
+            if end < len(everything):
+                content["NextToken"] = str(end)
+        return _answer(content)
+
+    def _delegated_administrators(self, asked: Payload) -> Payload:
+        service = asked.get("ServicePrincipal")
+        ids = {
+            account_id
+            for principal, account_id in self._organization.delegated_administrators.items()
+            if service in (None, principal)
+        }
+        accounts = [organizations._public_account(organizations._accounts[account_id]) for account_id in sorted(ids)]
+        return {
+            "DelegatedAdministrators": [
+                # This list has no State beside Status.
+                {key: value for key, value in account.items() if key != "Path"} | {"DelegationEnabledDate": SINCE}
+                for account in accounts
+            ]
+        }
+
+    def _delegated_services(self, asked: Payload) -> Payload:
+        services = self._organization.delegated_administrators.items()
+        return {
+            "DelegatedServices": [
+                {"ServicePrincipal": principal, "DelegationEnabledDate": SINCE}
+                for principal, account_id in sorted(services)
+                if account_id == asked["AccountId"]
+            ]
+        }
+
+    def _trusted_services(self, _asked: Payload) -> Payload:
+        return {
+            "EnabledServicePrincipals": [
+                {"ServicePrincipal": principal, "DateEnabled": SINCE}
+                for principal in sorted(self._organization.trusted_services)
+            ]
+        }
+
+    def _trust(self, asked: Payload, trusted: bool) -> Payload:
+        """Trust alone: that RAM may share in the organization too takes RAM's own call."""
+        services = self._organization.trusted_services
+        (services.add if trusted else services.discard)(asked["ServicePrincipal"])
+        return {}
+
+    def _register(self, asked: Payload) -> Payload:
+        self._organization.delegated_administrators[asked["ServicePrincipal"]] = asked["AccountId"]
+        return {}
+
+    def _deregister(self, asked: Payload) -> Payload:
+        self._organization.delegated_administrators.pop(asked["ServicePrincipal"], None)
+        return {}
+
+
+def _refused(action: str, asked: Payload) -> HttpAnswer | None:
+    """What AWS refuses and ministack lets pass."""
+    parents = ("ROOT", "ORGANIZATIONAL_UNIT")
+    if action.endswith("ForParent") and organizations._target(asked.get("ParentId"))[1] not in parents:
+        return _refusal("ParentNotFoundException", f"We can't find a parent with the ParentId {asked['ParentId']}.")
+    if action == "MoveAccount":
+        account = organizations._accounts.get(asked.get("AccountId"))
+        if account and account["_ParentId"] != asked.get("SourceParentId"):
+            return _refusal("SourceParentNotFoundException", "The account is not in the SourceParentId that you gave.")
+    if action == "CreateOrganizationalUnit":
+        siblings = [ou["Name"] for ou in organizations._ous.values() if ou["_ParentId"] == asked.get("ParentId")]
+        if asked.get("Name") in siblings:
+            return _refusal(
+                "DuplicateOrganizationalUnitException", f"There is an OU named {asked['Name']} there already."
+            )
+    return None
+
+
+def _answer(content: Payload) -> HttpAnswer:
+    return 200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(content).encode()
+
+
+def _refusal(code: str, message: str) -> HttpAnswer:
+    answer: HttpAnswer = organizations.error_response_json(code, message, 400)
+    return answer

@@ -1,0 +1,134 @@
+"""The engine's process: `python -m landing_zone.on_ministack.server`, started by landing_zone.engine.
+
+Serves HTTPS on 127.0.0.1 and nothing else: no Docker, no other listener, no file outside its temporary folder.
+ministack reads its settings from the environment, which the starter makes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import threading
+from typing import Any
+
+from landing_zone.clock import RunningClock
+from landing_zone.models import Models
+from landing_zone.on_ministack import authorization, cloudformation, events, lambda_code, metrics, stack_sets
+from landing_zone.on_ministack.authorization import RolePermissions, UsedPermissions
+from landing_zone.on_ministack.control import Control
+from landing_zone.on_ministack.control_tower import ControlTower
+from landing_zone.on_ministack.ec2 import Ec2, Handler
+from landing_zone.on_ministack.internals import app, container_reaper, organizations, responses, router
+from landing_zone.on_ministack.organizations import Organizations
+from landing_zone.on_ministack.ram import Ram
+from landing_zone.organization import Organization
+from landing_zone.protocol import HttpAnswer
+
+UNSET = "000000000000"  # the management account's id, until the landing zone is set up
+
+
+def install(models: Models, runtime: str) -> Control:
+    """Plug the models into ministack, in this process; answer the application to serve.
+
+    runtime   path of the Python interpreter for Lambda functions
+    """
+    used, clock, tower = UsedPermissions(), events.Time(), ControlTower(models)
+    ec2 = Ec2(models, app.SERVICE_HANDLERS["ec2"])
+    app.SERVICE_HANDLERS["ec2"] = _without_request_id(ec2.handle_request)
+    app.SERVICE_HANDLERS["ram"] = _without_request_id(Ram(models).handle_request)
+    rest = app.SERVICE_HANDLERS["organizations"]
+    app.SERVICE_HANDLERS["organizations"] = Organizations(models, rest, tower.organization_changed).handle_request
+    _route_ram()
+    authorization.install(models.organization, used, lambda service, params: service == "ec2" and ec2.answers(params))
+    cloudformation.install(models)
+    stack_sets.install()
+    lambda_code.install(runtime, RolePermissions(used))
+    events.install(clock)
+    metrics.install()
+    _leave_docker_alone()
+    return Control(models, tower, clock, used, app.app)
+
+
+def _without_request_id(handle: Handler) -> Handler:
+    """ministack adds its own request id to every answer."""
+
+    async def handler(
+        method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, list[str]]
+    ) -> HttpAnswer:
+        status, answered, content = await handle(method, path, headers, body, query)
+        kept = {name: value for name, value in answered.items() if name.lower() != "x-amzn-requestid"}
+        return status, kept, content
+
+    return handler
+
+
+def members(organization: Organization) -> list[str]:
+    with responses.request_scope(organization.management_account_id, responses.get_region()):
+        return list(organizations._accounts)
+
+
+def _route_ram() -> None:
+    detect = router.detect_service
+
+    def detect_service(method: str, path: str, headers: dict[str, str], params: dict[str, list[str]]) -> str:
+        signed_for_ram = "/ram/aws4_request" in headers.get("authorization", "")
+        return "ram" if signed_for_ram else detect(method, path, headers, params)
+
+    router.detect_service = app.detect_service = detect_service
+
+
+def _leave_docker_alone() -> None:
+    def nothing(*_arguments: Any, **_named: Any) -> None:
+        return None
+
+    container_reaper.start = nothing
+    app._stop_docker_containers = nothing
+    app._docker_socket_present = nothing
+
+
+async def serve(application: Control, port: int) -> None:
+    from hypercorn.asyncio import serve as hypercorn
+    from hypercorn.config import Config
+
+    config = Config()
+    config.bind = [f"127.0.0.1:{port}"]
+    config.certfile, config.keyfile = os.environ["MINISTACK_SSL_CERT"], os.environ["MINISTACK_SSL_KEY"]
+    config.keep_alive_timeout = 75
+    config.loglevel = app.LOG_LEVEL
+    config.errorlog = None if app.LOG_LEVEL == "ERROR" else "-"
+    _end_with_the_starter()
+    await hypercorn(application, config)  # type: ignore[arg-type]  # ASGI, in other words
+
+
+def _end_with_the_starter() -> None:
+    """Standard input is a pipe that nobody writes to: it ends when the starter does, however that happens.
+
+    This process leads a group of its own, which holds the Lambda functions' processes too.
+    """
+
+    def watch() -> None:
+        sys.stdin.buffer.read()
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--runtime", default=sys.executable, help="Python interpreter for Lambda functions")
+    parser.add_argument("--speed", type=float, default=1.0, help="of the models' clock")
+    arguments = parser.parse_args()
+    # Functions run with this process's environment around them.
+    for name in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"):
+        os.environ.pop(name, None)
+    organization = Organization(UNSET, lambda: members(organization))
+    models = Models(RunningClock(arguments.speed), organization)
+    asyncio.run(serve(install(models, arguments.runtime), arguments.port))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,305 @@
+"""AWS::CloudFormation::StackSet with self-managed permissions, deployed with ministack's own stacks.
+
+As on AWS: the template is read in the management account; the administration role assumes the execution role in each
+target account; a target stack is named StackSet-<name>-<uuid>; the resource fails if an instance fails, and says why in
+at most 850 characters; deleting it deletes the stacks. There is no RetainStacks.
+Source  https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-cloudformation
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+from landing_zone.on_ministack import cloudformation as types
+from landing_zone.on_ministack.cloudformation import HandlerFailure, Properties, Provisioned
+from landing_zone.on_ministack.internals import app, handlers, iam, iam_evaluator, responses, s3
+from landing_zone.on_ministack.internals import cloudformation as service
+
+CREATE_ONLY = ("PermissionModel", "StackSetName")
+UNMODELLED = ("AutoDeployment",)
+REASON_LENGTH = 850
+TEMPLATE_BYTES = 1_000_000  # as an S3 object
+PATIENCE_S = 3700  # real time: the longest that one custom resource may take, and a little
+DEFAULT_ADMINISTRATION = "AWSCloudFormationStackSetAdministrationRole"
+DEFAULT_EXECUTION = "AWSCloudFormationStackSetExecutionRole"
+FAILED_CREATE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")  # passed on the way to DELETE_*
+SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
+PATH_STYLE = re.compile(r"(s3[.-](?:[a-z0-9-]+\.)?amazonaws\.com|localhost|127\.0\.0\.1)$")
+VIRTUAL_HOST = re.compile(r"(?P<bucket>.+?)\.s3[.-](?:[a-z0-9-]+\.)?amazonaws\.com$")
+
+Target = tuple[str, str]  # account, Region
+
+
+@dataclass
+class StackSet:
+    name: str
+    id: str
+    instances: dict[Target, str] = field(default_factory=dict)  # name of the stack there
+
+
+class InstanceFailure(Exception):
+    """Why a stack instance could not be brought to its wanted state."""
+
+
+class StackSetType:
+    def __init__(self) -> None:
+        self._sets: dict[tuple[str, str, str], StackSet] = {}  # account, Region, id
+
+    def create(self, _logical_id: str, properties: Properties, _stack_name: str) -> Provisioned:
+        name = properties["StackSetName"]
+        if any(one.name == name for key, one in self._sets.items() if key[:2] == _home()):
+            raise HandlerFailure(f"StackSet {name} already exists", "AlreadyExists")
+        body = _checked_template(properties)
+        made = StackSet(name, f"{name}:{responses.new_uuid()}")
+        self._sets[(*_home(), made.id)] = made
+        try:
+            self._deploy(made, properties, body, _targets(properties))
+        except HandlerFailure as failure:
+            failure.physical_id = made.id
+            raise
+        return made.id, {"StackSetId": made.id}
+
+    def update(self, set_id: str, _old: Properties, new: Properties, _stack_name: str) -> Provisioned:
+        stack_set = self._sets[(*_home(), set_id)]
+        body = _checked_template(new)
+        targets = _targets(new)
+        self._remove(stack_set, [target for target in stack_set.instances if target not in targets])
+        self._deploy(stack_set, new, body, targets)
+        return set_id, {"StackSetId": set_id}
+
+    def delete(self, set_id: str, _properties: Properties) -> None:
+        stack_set = self._sets.get((*_home(), set_id))
+        if stack_set is None:
+            return
+        self._remove(stack_set, list(stack_set.instances))
+        del self._sets[(*_home(), set_id)]
+
+    def _deploy(self, stack_set: StackSet, properties: Properties, body: str, targets: list[Target]) -> None:
+        failures = []
+        for target in targets:
+            try:
+                _assume(properties, target[0])
+                _bring_about(stack_set, target, _request(properties, body))
+            except InstanceFailure as failure:
+                failures.append(str(failure))
+        _raise(failures)
+
+    def _remove(self, stack_set: StackSet, targets: list[Target]) -> None:
+        failures = []
+        for target in targets:
+            try:
+                _delete_stack(stack_set.instances[target], target)
+                del stack_set.instances[target]
+            except InstanceFailure as failure:
+                failures.append(str(failure))
+        _raise(failures)
+
+
+def install() -> None:
+    types.register("AWS::CloudFormation::StackSet", StackSetType(), CREATE_ONLY)
+    resolve = handlers._resolve_template
+    # The template of an instance is handed over as text, which may be longer than a request's TemplateBody.
+    handlers._resolve_template = lambda params: (
+        (params["StackSetTemplate"][0], None) if "StackSetTemplate" in params else resolve(params)
+    )
+
+
+def _raise(failures: list[str]) -> None:
+    if failures:
+        reasons = ", ".join(failures)
+        text = (
+            f"Stack set operation [{responses.new_uuid()}] was unexpectedly stopped or failed. "
+            f"status reason(s): [{reasons}]"
+        )
+        raise HandlerFailure(text[:REASON_LENGTH])
+
+
+def _home() -> Target:
+    return responses.get_account_id(), responses.get_region()
+
+
+def _targets(properties: Properties) -> list[Target]:
+    return [
+        (str(account_id), region)
+        for group in properties.get("StackInstancesGroup", [])
+        for account_id in group["DeploymentTargets"]["Accounts"]
+        for region in group["Regions"]
+    ]
+
+
+def _checked_template(properties: Properties) -> str:
+    """The template's text, once everything that AWS refuses before it touches an account is fine."""
+    if properties.get("PermissionModel") != "SELF_MANAGED" or any(name in properties for name in UNMODELLED):
+        raise NotImplementedError("Only stack sets with SELF_MANAGED permissions are emulated")
+    if ("TemplateURL" in properties) == ("TemplateBody" in properties):
+        raise HandlerFailure("Exactly one of TemplateBody and TemplateURL must be given", "InvalidRequest")
+    body = properties["TemplateBody"] if "TemplateBody" in properties else _from_s3(properties["TemplateURL"])
+    try:
+        template = handlers._parse_template(body)
+    except Exception as error:  # whatever the parser raises, CloudFormation words it so
+        raise HandlerFailure(f"Template format error: {error}", "InvalidRequest") from error
+    missing = handlers._missing_capabilities(
+        set(properties.get("Capabilities", [])), handlers._required_iam_capabilities(template)
+    )
+    if missing:
+        raise HandlerFailure(handlers._insufficient_capabilities_message(missing), "InvalidRequest")
+    return str(body)
+
+
+def _from_s3(url: str) -> str:
+    """The object behind a template URL, as its reader in this account sees it."""
+    parsed = urlparse(url)
+    host, path = parsed.hostname or "", unquote(parsed.path.lstrip("/"))
+    if PATH_STYLE.match(host):
+        bucket, _, key = path.partition("/")
+    elif virtual := VIRTUAL_HOST.match(host):
+        bucket, key = virtual["bucket"], path
+    else:
+        raise HandlerFailure(f"S3 error: Domain name specified in {host} is not a valid S3 domain", "InvalidRequest")
+    if s3._bucket_owner_account(bucket) != responses.get_account_id():
+        raise HandlerFailure("S3 error: Access Denied", "InvalidRequest")
+    found = s3._get_object_data(bucket, key)
+    if found is None:
+        raise HandlerFailure("S3 error: The specified key does not exist.", "InvalidRequest")
+    if len(found) > TEMPLATE_BYTES:
+        raise HandlerFailure(f"Template may not exceed {TEMPLATE_BYTES} bytes in size.", "InvalidRequest")
+    return str(found.decode())
+
+
+def _assume(properties: Properties, account_id: str) -> None:
+    """The chain of roles: CloudFormation, the administration role here, the execution role there.
+
+    Source  https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-prereqs-self-managed.html
+    """
+    home = responses.get_account_id()
+    execution = properties.get("ExecutionRoleName", DEFAULT_EXECUTION)
+    administration = properties.get("AdministrationRoleARN", f"arn:aws:iam::{home}:role/{DEFAULT_ADMINISTRATION}")
+    name = administration.rsplit("/", 1)[-1]
+    administrator = iam._roles.get_scoped(home, None, name)
+    if administrator is None or administrator["Arn"] != administration or not _trusts_cloudformation(administrator):
+        raise InstanceFailure(
+            f"Account {home} should have '{name}' role with trust relationship to CloudFormation service."
+        )
+    role = iam._roles.get_scoped(account_id, None, execution)
+    if role is None or not _may_assume(administrator, role, home):
+        raise InstanceFailure(
+            f"Account {account_id} should have '{execution}' role with trust relationship to Role '{name}'."
+        )
+
+
+def _trusts_cloudformation(role: dict[str, Any]) -> bool:
+    return '"cloudformation.amazonaws.com"' in str(role["AssumeRolePolicyDocument"])
+
+
+def _may_assume(administrator: dict[str, Any], role: dict[str, Any], home: str) -> bool:
+    context = iam_evaluator.EvalContext(
+        principal_arn=administrator["Arn"],
+        principal_type="AssumedRole",
+        principal_account=home,
+        action="sts:AssumeRole",
+        resource_arn=role["Arn"],
+        region=responses.get_region(),
+    )
+    allowed = iam_evaluator.evaluate(context, iam_evaluator._gather_role_policies(administrator["RoleName"], home))
+    trusted = iam_evaluator.evaluate_trust_policy(role["AssumeRolePolicyDocument"], administrator["Arn"], context)
+    return bool(allowed.decision == "Allow" and trusted)
+
+
+def _request(properties: Properties, body: str) -> dict[str, list[str]]:
+    """CreateStack's or UpdateStack's parameters, as the query protocol has them."""
+    request = {"StackSetTemplate": [body]}
+    for number, parameter in enumerate(properties.get("Parameters", []), 1):
+        value = parameter["ParameterValue"]
+        if not isinstance(value, str):
+            raise HandlerFailure(f"ParameterValue of {parameter['ParameterKey']} must be a string", "InvalidRequest")
+        request[f"Parameters.member.{number}.ParameterKey"] = [parameter["ParameterKey"]]
+        request[f"Parameters.member.{number}.ParameterValue"] = [value]
+    for number, tag in enumerate(properties.get("Tags", []), 1):
+        request[f"Tags.member.{number}.Key"] = [tag["Key"]]
+        request[f"Tags.member.{number}.Value"] = [tag["Value"]]
+    for number, capability in enumerate(properties.get("Capabilities", []), 1):
+        request[f"Capabilities.member.{number}"] = [capability]
+    return request
+
+
+def _bring_about(stack_set: StackSet, target: Target, request: dict[str, list[str]]) -> None:
+    name = stack_set.instances.get(target)
+    if name and _status(name, target) == "UPDATE_ROLLBACK_FAILED":
+        raise InstanceFailure(f"Stack {name} is in UPDATE_ROLLBACK_FAILED state and can not be updated.")
+    if name is None or _status(name, target) == "DELETE_COMPLETE":
+        name = stack_set.instances[target] = f"StackSet-{stack_set.name}-{responses.new_uuid()}"
+        answer = _call("CreateStack", {**request, "StackName": [name], "OnFailure": ["DELETE"]}, target)
+    else:
+        answer = _call("UpdateStack", {**request, "StackName": [name]}, target)
+        if "No updates are to be performed" in answer:
+            return
+    if answer:
+        raise InstanceFailure(answer)
+    if _settle(name, target) not in SETTLED:
+        raise InstanceFailure(_reasons(name, target))
+
+
+def _delete_stack(name: str, target: Target) -> None:
+    if _status(name, target) == "DELETE_COMPLETE":
+        return
+    if answer := _call("DeleteStack", {"StackName": [name]}, target):
+        raise InstanceFailure(answer)
+    if _settle(name, target) != "DELETE_COMPLETE":
+        raise InstanceFailure(_reasons(name, target, "DELETE_FAILED"))
+
+
+def _call(action: str, request: dict[str, list[str]], target: Target) -> str:
+    """Ask the target account's CloudFormation; answer what it refused, or nothing."""
+
+    async def asked(*_nothing: Any) -> Any:
+        with responses.request_scope(*target):
+            answer = handlers._ACTION_HANDLERS[action]({"Action": [action], **request})
+            if action == "DeleteStack" and answer[0] == 200:
+                # ministack says so only when its task begins, and whoever waits must not see the state before.
+                service._stacks[request["StackName"][0]]["StackStatus"] = "DELETE_IN_PROGRESS"
+            return answer
+
+    status, _, body = app.call_service_handler_sync(asked, "POST", "/", {}, b"", {})
+    if status == 200:
+        return ""
+    found = re.search(r"<Message>(.*?)</Message>", body.decode(), re.DOTALL)
+    return found[1] if found else body.decode()
+
+
+def _settle(name: str, target: Target) -> str:
+    """Wait for the end of what the stack is doing; a failed create goes on to delete itself."""
+
+    def ended() -> bool:
+        status = _status(name, target)
+        return not status.endswith("_IN_PROGRESS") and status not in FAILED_CREATE
+
+    types.wait(ended, f"stack {name} to settle", PATIENCE_S)
+    return _status(name, target)
+
+
+def _status(name: str, target: Target) -> str:
+    stack = service._stacks.get_scoped(*target, name)
+    return str(stack["StackStatus"]) if stack else "DELETE_COMPLETE"
+
+
+def _reasons(name: str, target: Target, kind: str = "_FAILED") -> str:
+    """The resources that failed, the first one first: it is the cause."""
+    with responses.request_scope(*target):
+        stack = service._stacks.get(name) or {}
+        events = list(service._stack_events.get(stack.get("StackId"), []))
+    return ", ".join(_told(events, kind)) or str(stack.get("StackStatusReason", ""))
+
+
+def _told(events: list[dict[str, Any]], kind: str) -> Iterator[str]:
+    started = [number for number, event in enumerate(events) if event.get("ResourceStatusReason") == "User Initiated"]
+    for event in events[started[-1] if started else 0 :]:
+        if event["ResourceStatus"].endswith(kind) and event["ResourceType"] != "AWS::CloudFormation::Stack":
+            yield (
+                f"ResourceLogicalId:{event['LogicalResourceId']}, ResourceType:{event['ResourceType']}, "
+                f"ResourceStatusReason:{event['ResourceStatusReason']}"
+            )

@@ -1,0 +1,25 @@
+"""How long things take, and what is too much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Seconds. AWS publishes none, save that deleted shares stay listed for about two hours:
+
+    https://docs.aws.amazon.com/ram/latest/userguide/working-with-sharing-delete.html
+    """
+
+    associate: float = 3
+    disassociate: float = 3
+    share_delete: float = 5
+    disassociated_listed: float = 3600
+    deleted_share_listed: float = 7200
+    client_token: float = 3600  # unverified, and short, so that nobody relies on it
+
+
+ENTITIES_PER_REQUEST = 100  # resources and principals; so says the model of ResourceShareLimitExceededException
+TAGS_PER_SHARE = 50
+NEXT_PAGE = (1, 500)  # bounds of maxResults
