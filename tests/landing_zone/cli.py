@@ -12,7 +12,6 @@ from landing_zone.engine import Engine
 ROOT = Path(__file__).resolve().parents[2]
 # Not .venv/aws-cli/bin/aws: that script does not run where the path of the clone has a space in it.
 AWS = [str(ROOT / ".venv" / "aws-cli" / "bin" / "python"), "-m", "awscli"]
-LAMBDA_RUNTIME = str(ROOT / ".venv" / "lambda-runtime" / "bin" / "python")
 
 
 class AwsCliFailed(Exception):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-from landing_zone.cli import ROOT, AwsCli, AwsCliFailed
+from landing_zone.cli import AwsCli, AwsCliFailed
 from landing_zone.company import BUCKET, HOME_REGION, MANAGEMENT, NETWORKING, STACK
 from landing_zone.engine import Engine
 
@@ -22,23 +23,35 @@ def silent(_account: str, _resource: str, _status: str) -> None:
     """Nobody wants to know."""
 
 
-def upload(cli: AwsCli, bucket: str = BUCKET) -> None:
+def upload(cli: AwsCli) -> None:
     """Steps 1 and 2 of the guide: a private bucket, the templates, the zips."""
-    cli.run("s3", "mb", f"s3://{bucket}")
-    cli.run("s3", "cp", "templates/", f"s3://{bucket}/templates/", "--recursive", "--exclude", "*", "--include", "*.yaml")
-    cli.run("s3", "cp", "packages/", f"s3://{bucket}/packages/", "--recursive", "--exclude", "*", "--include", "*.zip")
+    for command in upload_commands():
+        cli.run(*command)
 
 
-def deploy_command(bucket: str = BUCKET, stack: str = STACK, **parameters: str) -> list[str]:
-    """Step 3: the words after `aws`, with the three parameters that have no default, and others if given."""
-    given = {
+def upload_commands() -> list[list[str]]:
+    return [
+        ["s3", "mb", f"s3://{BUCKET}"],
+        ["s3", "cp", "templates/", f"s3://{BUCKET}/templates/", "--recursive"],
+        ["s3", "cp", "packages/", f"s3://{BUCKET}/packages/", "--recursive"],
+    ]
+
+
+def required_parameters() -> dict[str, str]:
+    """The three that have no default."""
+    return {
         "NetworkAccountId": NETWORKING,
-        "LambdaBucket": bucket,
-        "RepoRootURL": f"https://{bucket}.s3.{HOME_REGION}.amazonaws.com/templates/",
-    } | parameters
-    overrides = [f"{name}={value}" for name, value in given.items()]
-    command = ["cloudformation", "deploy", "--stack-name", stack, "--template-file", TEMPLATE]
-    return [*command, "--capabilities", "CAPABILITY_IAM", "--no-fail-on-empty-changeset", "--parameter-overrides", *overrides]
+        "LambdaBucket": BUCKET,
+        "RepoRootURL": f"https://{BUCKET}.s3.{HOME_REGION}.amazonaws.com/templates/",
+    }
+
+
+def deploy_command(**parameters: str) -> list[str]:
+    """Step 3: the words after `aws`."""
+    overrides = [f"{name}={value}" for name, value in (required_parameters() | parameters).items()]
+    command = ["cloudformation", "deploy", "--stack-name", STACK, "--template-file", TEMPLATE]
+    command += ["--s3-bucket", BUCKET]  # a template of more than 51,200 bytes is taken only from there
+    return [*command, "--capabilities", "CAPABILITY_IAM", "--parameter-overrides", *overrides]
 
 
 @dataclass
@@ -58,7 +71,7 @@ class Watcher:
             pass  # what happened before
 
     def look(self) -> None:
-        for account, event in self._new():
+        for account, event in sorted(self._new(), key=lambda new: new[1]["Timestamp"]):
             if event["ResourceStatus"].endswith(("_COMPLETE", "_FAILED")):
                 self.told(account, event["LogicalResourceId"], event["ResourceStatus"])
 
@@ -85,17 +98,21 @@ def deploy(engine: Engine, told: Told = silent, **parameters: str) -> None:
         raise AwsCliFailed("\n".join([errors.strip() or output.strip(), *failures(engine)]))
 
 
-def delete(engine: Engine, told: Told = silent, stack: str = STACK) -> str:
+def apply(engine: Engine, action: Literal["create-stack", "update-stack"], **parameters: str) -> str:
+    """As the console does, from the uploaded template, and without the CLI's long waits; answer the last status."""
+    given = required_parameters() | parameters
+    command = ["cloudformation", action, "--stack-name", STACK, "--capabilities", "CAPABILITY_IAM"]
+    # The bucket in the path, not in the host's name: ministack's CreateStack reads no other URL.
+    command += ["--template-url", f"https://s3.{HOME_REGION}.amazonaws.com/{BUCKET}/{TEMPLATE}"]
+    command += ["--parameters", json.dumps([{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()])]
+    AwsCli(engine, MANAGEMENT).run(*command)
+    return _end(engine, silent)
+
+
+def delete(engine: Engine, told: Told = silent) -> str:
     """Delete the stack and wait; answer its last status."""
-    watcher = Watcher(engine, told)
-    client = engine.client("cloudformation", MANAGEMENT)
-    stack_id = client.describe_stacks(StackName=stack)["Stacks"][0]["StackId"]
-    AwsCli(engine, MANAGEMENT).run("cloudformation", "delete-stack", "--stack-name", stack)
-    while (status := _status(client, stack_id)) == "DELETE_IN_PROGRESS":
-        watcher.look()
-        time.sleep(LOOK_EVERY_S)
-    watcher.look()
-    return status
+    AwsCli(engine, MANAGEMENT).run("cloudformation", "delete-stack", "--stack-name", STACK)
+    return _end(engine, told)
 
 
 def failures(engine: Engine) -> list[str]:
@@ -111,8 +128,18 @@ def failures(engine: Engine) -> list[str]:
     return found
 
 
-def _status(client: Any, stack_id: str) -> str:
-    return str(client.describe_stacks(StackName=stack_id)["Stacks"][0]["StackStatus"])
+def _end(engine: Engine, told: Told) -> str:
+    """Wait until nothing goes on in the stack; answer its status."""
+    watcher = Watcher(engine, told)
+    client = engine.client("cloudformation", MANAGEMENT)
+    while (status := _status(client)).endswith("_IN_PROGRESS"):
+        watcher.look()
+        time.sleep(LOOK_EVERY_S)
+    watcher.look()
+    return status
 
 
-__all__ = ["ROOT", "AwsCliFailed", "Watcher", "delete", "deploy", "deploy_command", "failures", "upload"]
+def _status(client: Any) -> str:
+    """Of the newest stack of the name: a deleted one can be asked for only by its id, but is listed."""
+    stacks = [stack for stack in client.list_stacks()["StackSummaries"] if stack["StackName"] == STACK]
+    return str(max(stacks, key=lambda stack: stack["CreationTime"])["StackStatus"])

@@ -200,7 +200,10 @@ def _name_resources_as_aws_does() -> None:
 
 
 def _organizations_resource(payload: Mapping[str, Any]) -> str:
-    for name in ("AccountId", "ChildId", "ParentId", "OrganizationalUnitId", "ResourceId", "TargetId"):
+    if account_id := payload.get("AccountId"):  # asked about by its ARN even if there is no such account
+        organization = organizations._orgs["self"]
+        return f"{organization['MasterAccountArn'].rpartition('/')[0]}/{account_id}"
+    for name in ("ChildId", "ParentId", "OrganizationalUnitId", "ResourceId", "TargetId"):
         record = payload.get(name) and organizations._target(payload[name])[0]
         if record:
             return str(record["Arn"])

@@ -1,0 +1,31 @@
+"""The real templates and zips, deployed with the real AWS CLI to an engine that enforces IAM."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from landing_zone import deployment
+from landing_zone.cli import AwsCli
+from landing_zone.company import HOME_REGION, MANAGEMENT, ORGANIZATIONAL_UNITS
+from landing_zone.engine import Engine
+
+SPEED = 50
+
+
+@pytest.fixture(scope="module")
+def uploaded() -> Iterator[Engine]:
+    """A landing zone with everything uploaded and nothing deployed."""
+    with Engine.start(speed=SPEED) as engine:
+        engine.set_up(MANAGEMENT, ORGANIZATIONAL_UNITS, HOME_REGION)
+        deployment.upload(AwsCli(engine, MANAGEMENT))
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def deployed(uploaded: Engine) -> Engine:
+    """The solution, deployed with the defaults."""
+    status = deployment.apply(uploaded, "create-stack")
+    assert status == "CREATE_COMPLETE", deployment.failures(uploaded)
+    return uploaded

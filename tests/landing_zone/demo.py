@@ -1,0 +1,144 @@
+"""`make demo`: deploy to a landing zone on this machine, vend an account, make a VPC, and take it all down again.
+
+Everything it shows is read through AWS's own API after it was done with the real templates, zips and AWS CLI.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+import time
+from functools import partial
+
+from landing_zone import deployment, reading
+from landing_zone.cli import AwsCli, AwsCliFailed
+from landing_zone.company import APPS, HOME_REGION, MANAGEMENT, NETWORKING, ORGANIZATIONAL_UNITS, SHOP, STACK
+from landing_zone.drawing import draw
+from landing_zone.engine import Engine
+
+WEST = "us-west-2"
+SPEED = 20
+"""How much faster than on AWS IPAM's and RAM's states end; everything else takes the time it takes."""
+
+MILESTONES = {
+    "CopyZips": "both zips copied to the stack's own bucket",
+    "OrganizationSetup": "RAM sharing on, IPAM delegated to the Networking account",
+    "Ipam": "an IPAM that operates in both Regions",
+    "TopLevelPool": "the top-level pool",
+    "InitPools": "a pool for each Region and environment",
+    "NetworkingStackSet": "the Networking account is done",
+    "ShareExistingAccounts": "accounts that were there before have their pools",
+}
+
+
+def main() -> None:
+    began = time.monotonic()
+    try:
+        with Engine.start(speed=SPEED) as engine:
+            engine.set_up(MANAGEMENT, ORGANIZATIONAL_UNITS, HOME_REGION)
+            say(f"An organization: management {MANAGEMENT}, networking {NETWORKING}, and apps {APPS} in SDLC OU")
+            deploy(engine)
+            show_pools(engine)
+            vend_account(engine)
+            make_vpcs(engine)
+            show_pools(engine)
+            take_down(engine)
+    except AwsCliFailed as error:
+        sys.exit(f"The AWS CLI says:\n{error}")
+    say()
+    say(f"Done in {time.monotonic() - began:.0f} seconds.")
+
+
+def say(text: str = "") -> None:
+    """Ids are of no interest, and other ones each time."""
+    print(re.sub(r"(ipam-pool|vpc)-[0-9a-f]{8,}", r"\1-…", text), flush=True)
+
+
+def title(text: str) -> None:
+    say()
+    say(f"── {text} " + "─" * (76 - len(text)))
+
+
+def deploy(engine: Engine) -> None:
+    title("Deploy, as the guide says")
+    cli = AwsCli(engine, MANAGEMENT)
+    for command in deployment.upload_commands():
+        type_in(*command)
+        cli.run(*command)
+    type_in(*deployment.deploy_command())
+    deployment.deploy(engine, told=tell_milestone)
+
+
+def tell_milestone(account: str, resource: str, status: str) -> None:
+    if resource in MILESTONES and status == "CREATE_COMPLETE":
+        say(f"    {account:10}  {resource:21}  {MILESTONES[resource]}")
+    elif status == "CREATE_COMPLETE" and account == "management" and resource == STACK:
+        say("    management  the stack is complete; the AWS CLI, which looks every 30 seconds, will notice")
+    elif status.endswith("_FAILED"):
+        say(f"    {account:10}  {resource:21}  {status}")
+
+
+def type_in(*words: str) -> None:
+    """Show a command as a user would type it, an option a line if it is long."""
+    line = "$ aws " + shlex.join(words)
+    say(line if len(line) <= 100 else re.sub(r" (--|[A-Z]\w*=)", r" \\\n      \1", line))
+
+
+def show_pools(engine: Engine) -> None:
+    title("The pools, and how full they are")
+    for line in draw(reading.pools(engine)):
+        say(line)
+
+
+def vend_account(engine: Engine) -> None:
+    title(f"Account Factory makes account {SHOP} (shop) in Prod OU")
+    engine.vend(SHOP, "shop", "Prod OU")
+    say("Control Tower sends CreateManagedAccount; the rule wakes CTIPAMLifeCycleLambda.")
+    cidrs = {pool.name: pool.cidr for pool in reading.pools(engine)}
+    for account_id in (SHOP, APPS):
+        for share in reading.eventually(partial(reading.shares, engine, account_id)):
+            say(f"{share.name}, external principals {'allowed' if share.external_principals else 'refused'}:")
+            for name in share.pools:
+                say(f"    {name}  {cidrs[name]}")
+
+
+def make_vpcs(engine: Engine) -> None:
+    title(f"The team of account {SHOP} makes a VPC")
+    shop = AwsCli(engine, SHOP, WEST)
+    found = shop.ask("ec2", "describe-ipam-pools", "--filters", f"Name=locale,Values={WEST}")["IpamPools"]
+    own = found[0]["IpamPoolId"]
+    sdlc = next(pool.pool_id for pool in reading.pools(engine) if pool.name == f"{WEST} SDLC OU")
+    tag = ["--tag-specifications", "ResourceType=vpc,Tags=[{Key=Env,Value=Prod OU}]"]
+    size = ["--ipv4-netmask-length", "24"]
+    attempts = {
+        "without the Env tag": ["--ipv4-ipam-pool-id", own, *size],
+        "from another OU's pool": ["--ipv4-ipam-pool-id", sdlc, *size, *tag],
+        f"from its own pool in {WEST}, the only one it sees there": ["--ipv4-ipam-pool-id", own, *size, *tag],
+    }
+    for what, words in attempts.items():
+        try:
+            vpc = shop.ask("ec2", "create-vpc", *words)["Vpc"]
+            say(f"{what}: {vpc['CidrBlock']}")
+        except AwsCliFailed as refusal:
+            say(f"{what}: refused")
+            say(f"    {str(refusal).splitlines()[-1]}")
+
+
+def take_down(engine: Engine) -> None:
+    title("Take it down")
+    shop = engine.client("ec2", SHOP, WEST)
+    for vpc in shop.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["false"]}])["Vpcs"]:
+        shop.delete_vpc(VpcId=vpc["VpcId"])
+        say(f"VPC {vpc['CidrBlock']} deleted; IPAM may take 20 minutes to notice, so the clock moves on by 20 minutes")
+    engine.advance(1200)
+    type_in("cloudformation", "delete-stack", "--stack-name", STACK)
+    status = deployment.delete(engine)
+    say(f"    {status}")
+    if status != "DELETE_COMPLETE":
+        sys.exit("\n".join(deployment.failures(engine)))
+    say("Left: " + ", ".join(f"{count} {what}" for what, count in reading.left_over(engine).items()))
+
+
+if __name__ == "__main__":
+    main()
