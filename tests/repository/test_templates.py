@@ -1,0 +1,79 @@
+"""What every template keeps to."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.decode import decode  # type: ignore[import-untyped]
+
+TEMPLATES = sorted((Path(__file__).parents[2] / "templates").glob("*.yaml"))
+NAMED = {  # what gives a resource a physical name; StackSets have no other, and theirs carries the stack's
+    "BucketName",
+    "FunctionName",
+    "LogGroupName",
+    "QueueName",
+    "RoleName",
+    "TopicName",
+}
+
+
+def read(path: Path) -> dict[str, Any]:
+    template, problems = decode(str(path))
+    assert not problems
+    return dict(template)
+
+
+def resources(path: Path, kind: str) -> dict[str, dict[str, Any]]:
+    return {name: found for name, found in read(path)["Resources"].items() if found["Type"] == kind}
+
+
+def test_cfn_lint_finds_nothing() -> None:
+    command = [sys.executable, "-c", "from cfnlint.runner import main; main()", *map(str, TEMPLATES)]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_every_parameter_is_described_and_has_a_label_in_one_group(path: Path) -> None:
+    template = read(path)
+    interface = template["Metadata"]["AWS::CloudFormation::Interface"]
+    grouped = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
+
+    assert grouped == list(template["Parameters"])  # in the order of the file, each once
+    assert list(interface["ParameterLabels"]) == grouped
+    assert all(parameter["Description"].endswith(".") for parameter in template["Parameters"].values())
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_functions_run_on_a_current_runtime_and_log_to_a_declared_group_with_retention(path: Path) -> None:
+    for name, function in resources(path, "AWS::Lambda::Function").items():
+        properties = function["Properties"]
+        assert (properties["Runtime"], properties["Architectures"]) == ("python3.13", ["arm64"]), name
+        group = read(path)["Resources"][properties["LoggingConfig"]["LogGroup"]["Ref"]]
+        assert group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}, name
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_nothing_has_a_fixed_name_so_that_a_second_stack_does_not_collide(path: Path) -> None:
+    for name, resource in read(path)["Resources"].items():
+        if resource["Type"] not in ("AWS::Lambda::Permission", "AWS::Lambda::EventInvokeConfig"):
+            assert not NAMED & set(resource.get("Properties", {})), name
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_no_partition_and_no_region_is_written_out_where_a_resource_could_read_it(path: Path) -> None:
+    assert "arn:aws:" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_every_statement_of_a_policy_says_what_it_is_for(path: Path) -> None:
+    for kind in ("AWS::IAM::Policy", "AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy"):
+        for name, policy in resources(path, kind).items():
+            statements = policy["Properties"]["PolicyDocument"]["Statement"]
+            assert all(statement.get("Sid") for statement in statements), name
