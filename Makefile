@@ -36,7 +36,7 @@ zips: $(TOOLS) $(WHEEL) ## Are the committed zips what the sources build?
 	@$(RUN) packages/build.py --check
 
 test: $(VENVS) $(WHEEL) ## Tests, in the emulator; `make test only=sharing` picks some
-	@$(RUN) -m pytest $(if $(only),-k '$(only)')
+	@$(RUN) -m pytest -n 2 --dist loadfile $(if $(only),-k '$(only)')
 
 ##@ Change
 .PHONY: package format lock clean
