@@ -1,5 +1,5 @@
-# Run `make` to see the targets. None needs AWS credentials. Tools are installed under .venv/ when they are first
-# needed, from lists pinned by hash; from then on everything but `make lock` works offline.
+# Run `make` to see the targets. Only those that operate a stack need AWS credentials. Tools are installed under .venv/
+# when they are first needed, from lists pinned by hash; from then on all else but `make lock` works offline.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -22,7 +22,7 @@ demo: $(VENVS) ## Deploy everything to a landing zone on this machine and draw w
 	@PYTHONPATH="$(CURDIR)/libraries:$(CURDIR)/tests" $(RUN) -m landing_zone.demo
 
 ##@ Check
-.PHONY: check lint zips test
+.PHONY: check lint zips test bench
 check: lint zips test ## All that CI runs
 
 lint: $(TOOLS) ## Style, types and templates
@@ -37,6 +37,19 @@ zips: $(TOOLS) $(WHEEL) ## Are the committed zips what the sources build?
 
 test: $(VENVS) $(WHEEL) ## Tests, in the emulator; `make test only=sharing` picks some
 	@$(RUN) -m pytest -n 2 --dist loadfile $(if $(only),-k '$(only)')
+
+bench: $(TOOLS) ## How long the pools take to build, against AWS's own pace, and what sharing costs
+	@PYTHONPATH="$(CURDIR)/libraries:$(CURDIR)/tests" $(RUN) -m benchmarks.pools
+	@PYTHONPATH="$(CURDIR)/libraries:$(CURDIR)/tests" $(RUN) -m benchmarks.shares
+
+##@ Operate (in the management account, with your AWS credentials)
+.PHONY: reconcile report
+stack ?= ipam-controltower
+reconcile: $(TOOLS) .venv/aws-cli/.ready ## Bring all shares in order; `make reconcile account=111122223333 dry=yes`
+	$(call lifecycle,{"action": "reconcile"$(if $(account),$(comma) "accountId": "$(account)")$(if $(dry),$(comma) "dryRun": true)})
+
+report: $(TOOLS) .venv/aws-cli/.ready ## Who can use which pool; `make report stack=NAME`
+	$(call lifecycle,{"action": "report"})
 
 ##@ Change
 .PHONY: package format lock clean
@@ -61,7 +74,18 @@ clean: ## Remove the tools and every cache
 .PHONY: help
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-	  /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	  /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+# Ask the lifecycle function of the stack, $(1) being its payload, and show the answer. It may take 15 minutes.
+comma := ,
+define lifecycle
+@set -e; aws=.venv/aws-cli/bin/aws; answer=$$(mktemp); trap 'rm -f "$$answer"' EXIT; \
+  function=$$($$aws cloudformation describe-stacks --stack-name '$(stack)' --output text \
+    --query "Stacks[0].Outputs[?OutputKey=='LifeCycleFunctionName'].OutputValue"); \
+  failed=$$($$aws lambda invoke --function-name "$$function" --payload '$(1)' --cli-read-timeout 0 \
+    --output text --query FunctionError "$$answer"); \
+  $(RUN) -m json.tool "$$answer"; [ "$$failed" = None ]
+endef
 
 # Set-up
 

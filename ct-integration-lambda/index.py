@@ -1,31 +1,83 @@
-"""The management account's functions: share pools with new accounts, set the organization up, share with everybody.
+"""The management account's functions: keep everybody's shares in order, and set the organization up.
 
-Environment: NETWORK_ACCOUNT_ID of the lifecycle function and of the one that shares with existing accounts.
+Environment of the functions that share:
+    NETWORK_ACCOUNT_ID              where the pools are
+    OU_MATCH                        nearest: an OU without a pool has that of the OU around it; exact: it has none
+    SHARE_WITH_EXISTING_ACCOUNTS    false: accounts that joined the organization before STACK_ID are left alone
 """
 
 from __future__ import annotations
 
 import functools
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from ctipam import events, sessions, sharing
+from botocore.exceptions import ClientError
+
+from ctipam import events, networking_account, sessions, sharing
+from ctipam.errors import AwsFailed, OutOfTime, Refused, explain
 from ctipam.logs import decided
+from ctipam.sharing_plan import Rules
 from ctipam.waiting import Deadline, LambdaContext
 
 if TYPE_CHECKING:
     from ctipam.custom_resource import Data, Request, Responder
 
+INVOCATIONS = 8
+"""How often the function may go on with one request: for two hours, after which the schedule begins anew. Lambda itself
+stops a function that invokes itself about 16 times. https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html"""
+
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """A Control Tower lifecycle event: bring the account's share to what its OU has. An error rises, to be retried."""
+    """Bring the shares in order that an event, the schedule or an operator is about. An error rises, to be retried."""
     try:
-        account_id = events.account_of(event)
+        request = events.request_of(event)
     except events.NotForUs as reason:
         decided("ignored event", reason=str(reason))
         return {"ignored": str(reason)}
-    run = _begin(context.invoked_function_arn.split(":")[4], context.aws_request_id, Deadline.of(context))
-    return sharing.reconcile_account(run, account_id)
+    except Refused as reason:
+        decided("refused payload", reason=str(reason))
+        return {"refused": str(reason)}
+    try:
+        return _answer(request, event, context)
+    except ClientError as error:
+        raise AwsFailed(explain(error)) from error
+
+
+def _answer(request: events.Request, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    run = _begin(
+        _account_id(context),
+        Deadline.of(context),
+        dry_run=request.dry_run or request.action == "report",
+        share_with_all=request.by_hand and bool(request.account_id),  # whom an operator names is meant
+    )
+    if request.action == "report":
+        return sharing.report(run)
+    if request.account_id:
+        result = sharing.reconcile_account(run, request.account_id)
+    elif request.ou_id:
+        result = sharing.reconcile_unit(run, request.ou_id)
+    else:
+        result = sharing.reconcile_everybody(run)
+    if result.unfinished:
+        _hand_on(event, context)
+    elif not request.by_hand:
+        result.raise_if_failed()
+    return result.shown()
+
+
+def _hand_on(event: dict[str, Any], context: LambdaContext) -> None:
+    """Go on in another invocation. It needs no place to go on from: it looks, and does what is left."""
+    invocation = int(event.get(events.INVOCATION, 1)) + 1
+    if invocation > INVOCATIONS:
+        raise OutOfTime(f"{INVOCATIONS} invocations were not enough; the schedule goes on.")
+    decided("going on in another invocation", invocation=invocation)
+    sessions.here().functions().invoke(
+        FunctionName=context.invoked_function_arn,
+        InvocationType="Event",
+        Payload=json.dumps(event | {events.INVOCATION: invocation}).encode(),
+    )
 
 
 def organization_setup(event: dict[str, Any], context: LambdaContext) -> None:
@@ -62,14 +114,36 @@ def _leave_set_up(_request: Request) -> None:
 
 
 def _share_with_everybody(request: Request) -> Data:
-    reports = sharing.reconcile_everybody(_begin(request.account_id, request.request_id, request.deadline))
-    shared = [report for report in reports if report["pools"]]
-    return {"SharedWith": str(len(shared)), "WithoutPools": str(len(reports) - len(shared))}
+    result = sharing.reconcile_everybody(_begin(request.account_id, request.deadline))
+    if result.unfinished:
+        raise OutOfTime("there are more accounts")
+    result.raise_if_failed()
+    return result.outputs()
 
 
 def _unshare_everybody(request: Request) -> None:
-    sharing.unshare_everybody(_begin(request.account_id, request.request_id, request.deadline))
+    from ctipam import inventory
+
+    networking = networking_account.enter(sessions.here(), os.environ["NETWORK_ACCOUNT_ID"], "unshare")
+    inventory.refuse_while_in_use(networking)  # a delete of the pools that is going to fail takes nothing away
+    sharing.unshare_everybody(networking, request.deadline)
 
 
-def _begin(management_account_id: str, request_id: str, deadline: Deadline) -> sharing.Sharing:
-    return sharing.begin(sessions.here(), management_account_id, os.environ["NETWORK_ACCOUNT_ID"], request_id, deadline)
+def _begin(
+    management_account_id: str, deadline: Deadline, *, dry_run: bool = False, share_with_all: bool = False
+) -> sharing.Sharing:
+    management, network_account_id = sessions.here(), os.environ["NETWORK_ACCOUNT_ID"]
+    since = None
+    if not share_with_all and os.environ.get("SHARE_WITH_EXISTING_ACCOUNTS") == "false":
+        stacks = management.stacks().describe_stacks(StackName=os.environ["STACK_ID"])["Stacks"]
+        since = stacks[0]["CreationTime"]
+    rules = Rules(
+        never=frozenset({management_account_id, network_account_id}),
+        exact=os.environ.get("OU_MATCH") == "exact",
+        since=since,
+    )
+    return sharing.begin(management, network_account_id, rules, deadline, dry_run=dry_run)
+
+
+def _account_id(context: LambdaContext) -> str:
+    return context.invoked_function_arn.split(":")[4]

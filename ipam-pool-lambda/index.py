@@ -1,4 +1,8 @@
-"""The Networking account's function: the IPAM and the pools below the top-level pool, as custom resources."""
+"""The Networking account's function: the IPAM and the pools below the top-level pool, as custom resources.
+
+The stack makes, in this order: Custom::Ipam, the top-level pool, Custom::InitPools. So the first of them refuses what
+the last could not do, before anything is changed.
+"""
 
 from __future__ import annotations
 
@@ -8,52 +12,45 @@ from typing import Any
 from ctipam import ipam, pools, sessions
 from ctipam.custom_resource import CustomResource, Data, Request, Responder
 from ctipam.inventory import Hierarchy
-from ctipam.plan import PoolPlan, regions_of
+from ctipam.plan import PoolPlan
 from ctipam.waiting import LambdaContext
-
-
-def _ipam_request(request: Request, account: sessions.Account, regions: Sequence[str] = ()) -> ipam.IpamRequest:
-    return ipam.IpamRequest(
-        account=account,
-        account_id=request.account_id,
-        stack_id=request.stack_id,
-        request_id=request.request_id,
-        scope_id=request.properties.get("IpamScope", ""),
-        regions=regions,
-    )
 
 
 def _ensure_ipam(request: Request) -> Data:
     account = sessions.here()
-    regions = regions_of(request.properties, account.known_regions())
-    found = ipam.ensure(_ipam_request(request, account, regions), request.deadline)
+    plan = PoolPlan.from_properties(request.properties, account.known_regions())
+    wanted = _ipam_request(request, account, plan.regions)
+    if there := ipam.find(wanted):
+        pools.check(_hierarchy(request, account, scope_id=there.scope_id), plan)
+    found = ipam.ensure(wanted, request.deadline)
     return {"IpamId": found.ipam_id, "ScopeId": found.scope_id}
 
 
 def _delete_ipam(request: Request) -> None:
-    # The Regions are not read: a creation that was refused because of them must be able to roll back.
+    # The plan is not read: a creation that was refused because of it must be able to roll back.
     ipam.delete(_ipam_request(request, sessions.here()), request.deadline)
 
 
-def _hierarchy(request: Request) -> Hierarchy:
-    return Hierarchy(
-        account=sessions.here(),
-        stack_id=request.stack_id,
-        scope_id=request.properties["ScopeId"],
-        top_pool_id=request.properties["TopLevelPoolId"],
-        request_id=request.request_id,
-    )
+def _ipam_request(request: Request, account: sessions.Account, regions: Sequence[str] = ()) -> ipam.IpamRequest:
+    scope_id = request.properties.get("IpamScope", "")
+    return ipam.IpamRequest(account, request.account_id, request.stack_id, request.request_id, scope_id, regions)
 
 
 def _ensure_pools(request: Request) -> Data:
-    hierarchy = _hierarchy(request)
-    plan = PoolPlan.from_properties(request.properties, hierarchy.account.known_regions())
+    account, properties = sessions.here(), request.properties
+    plan = PoolPlan.from_properties(properties, account.known_regions())
+    hierarchy = _hierarchy(request, account, properties["ScopeId"], properties["TopLevelPoolId"])
     kept = pools.ensure(hierarchy, plan, request.deadline)
     return {"PoolCount": str(len(kept))}
 
 
 def _delete_pools(request: Request) -> None:
-    pools.ensure(_hierarchy(request), None, request.deadline)
+    scope_id, top_pool_id = request.properties.get("ScopeId", ""), request.properties.get("TopLevelPoolId", "")
+    pools.ensure(_hierarchy(request, sessions.here(), scope_id, top_pool_id), None, request.deadline)
+
+
+def _hierarchy(request: Request, account: sessions.Account, scope_id: str, top_pool_id: str = "") -> Hierarchy:
+    return Hierarchy(account, request.stack_id, scope_id, top_pool_id, request.request_id)
 
 
 responder = Responder(

@@ -3,25 +3,34 @@
 Work that does not fit into one invocation goes on in the next: the function invokes itself with the same request, and
 only the last one answers. Nothing is left behind, as crhelper's own schedule could be.
 
-crhelper invents a new id for a resource when none is returned or a creation fails, and CloudFormation then deletes
-"the old one". Here the id is the same from the first request to the last. It cuts a long reason from its beginning;
-here the reason is short and has the cause first. It logs whole events at DEBUG, its default; here that is chosen. Its
-timer answers "failed" just before Lambda's time limit; here there is none, since Lambda repeats an invocation that it
-had to end, and that repetition and CloudFormation's rollback would work against each other.
+What crhelper would do, and what is done here:
+
+    invent a new id if none is returned or a creation fails,        the id is the same from the first request to the
+    after which CloudFormation deletes "the old one"                last
+    cut a long reason from its beginning                            the reason is short, with the cause first
+    log whole events at DEBUG, its default                          the level is chosen
+    answer "failed" by a timer just before Lambda's time limit      no timer: Lambda repeats an invocation that it had
+                                                                    to end, and that would work against the rollback
+    send more than the 4096 bytes that CloudFormation reads,        too long an answer is a failure that says so; an
+    not look at the status, and try for ever                        answer that cannot be sent is an error, for which
+                                                                    Lambda invokes again
 """
 
 from __future__ import annotations
 
 import json
 import os
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException, HTTPSConnection
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from botocore.exceptions import ClientError
 from crhelper import CfnResource
 
-from ctipam import sessions
+from ctipam import sessions, waiting
 from ctipam.errors import AwsFailed, OutOfTime, Refused, code_of
 from ctipam.logs import decided
 from ctipam.waiting import Deadline, LambdaContext
@@ -42,11 +51,21 @@ class Request:
     deadline: Deadline
 
 
-INVOCATIONS = 4
-"""Of 15 minutes each, less the reserve: just within the hour that CloudFormation waits for an answer."""
+LONGEST_S = 58 * 60.0
+"""From the first invocation to the answer: CloudFormation waits for an hour."""
 
-INVOCATION = "CtipamInvocation"
-"""Key in the event of a function that invoked itself: 2, 3, ... CloudFormation's own events have none."""
+INVOCATIONS = 8
+"""At most, however short they are: Lambda itself stops a function that goes on invoking itself, after 16.
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html"""
+
+CONTINUATION = "CtipamInvocation"
+"""Key in the event of a function that invoked itself: {"number": 2, 3, ..., "until": seconds since 1970}."""
+
+ANSWER_LIMIT = 4096
+"""Bytes. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html"""
+
+ATTEMPTS = 4
+"""To deliver an answer, with 1, 2 and 4 s between them."""
 
 Data = Mapping[str, str]
 """What Fn::GetAtt can read; CloudFormation takes 4096 bytes of answer in all."""
@@ -71,6 +90,7 @@ class Responder(CfnResource):
         )
         self._resources = resources
         self._goes_on = False
+        self._undelivered = ""
         self.create(self._serve)
         self.update(self._serve)
         self.delete(self._serve)
@@ -87,7 +107,9 @@ class Responder(CfnResource):
 
     def _serve_in_time(self, event: Mapping[str, Any], context: LambdaContext) -> bool:
         """Do what is asked; answer False if the rest was handed on to another invocation."""
-        request = _request(event, context)
+        continuation = event.get(CONTINUATION, {})
+        until = float(continuation.get("until", waiting.now() + LONGEST_S))
+        request = _request(event, context, until)
         resource = self._resources[event["ResourceType"]]
         try:
             if request.kind == "Delete":
@@ -95,11 +117,11 @@ class Responder(CfnResource):
             else:
                 self.Data.update(resource.ensure(request))
         except OutOfTime as still_busy:
-            invocation = int(event.get(INVOCATION, 1))
-            if invocation == INVOCATIONS:
+            number = int(continuation.get("number", 1)) + 1
+            if number > INVOCATIONS or waiting.now() + waiting.RESERVE_S >= until:
                 raise
-            decided("going on in another invocation", reason=str(still_busy), invocation=invocation + 1)
-            _invoke_again(dict(event) | {INVOCATION: invocation + 1}, context)
+            decided("going on in another invocation", reason=str(still_busy), invocation=number)
+            _invoke_again(dict(event) | {CONTINUATION: {"number": number, "until": until}}, context)
             return False
         return True
 
@@ -112,6 +134,45 @@ class Responder(CfnResource):
 
     def _set_timeout(self) -> None:
         """Where crhelper would start its timer."""
+
+    def _send(self, status: str | None = None, reason: str = "", send_response: Any = None) -> None:
+        super()._send(status, reason, send_response or self._deliver)  # type: ignore[misc]  # its stubs leave it out
+
+    def _deliver(self, url: str, answer: Mapping[str, Any], _verify: object) -> None:
+        """PUT the answer. Not raised here, or crhelper would send "failed" for what succeeded."""
+        body = json.dumps(answer).encode()
+        if len(body) > ANSWER_LIMIT:
+            too_long = f"The answer has {len(body)} bytes, and CloudFormation reads {ANSWER_LIMIT}."
+            body = json.dumps({**answer, "Status": "FAILED", "Reason": too_long, "Data": {}}).encode()
+        self._undelivered = put(url, body)
+
+    def __call__(self, event: Mapping[str, Any], context: LambdaContext) -> None:
+        self._undelivered = ""
+        super().__call__(event, context)
+        if self._undelivered:
+            raise RuntimeError(f"could not answer CloudFormation: {self._undelivered}")
+
+
+def put(url: str, body: bytes) -> str:
+    """PUT to CloudFormation's presigned URL; answer why it could not be done, or nothing. Never names the URL."""
+    where, problem = urlsplit(url), ""
+    target = urlunsplit(("", "", where.path, where.query, ""))
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            waiting.sleep(2.0 ** (attempt - 1))
+        try:
+            connection = HTTPSConnection(where.netloc, timeout=10, context=ssl.create_default_context())
+            # No content type: the signature does not cover one.
+            headers = {"content-type": "", "content-length": str(len(body))}
+            connection.request("PUT", target, body=body, headers=headers)
+            status = connection.getresponse().status
+        except (OSError, HTTPException) as error:
+            problem = type(error).__name__
+        else:
+            if status < 300:
+                return ""
+            problem = f"HTTP {status}"
+    return problem
 
 
 def physical_id(event: Mapping[str, Any]) -> str:
@@ -139,12 +200,12 @@ def _invoke_again(event: Mapping[str, Any], context: LambdaContext) -> None:
     )
 
 
-def _request(event: Mapping[str, Any], context: LambdaContext) -> Request:
+def _request(event: Mapping[str, Any], context: LambdaContext, until: float) -> Request:
     return Request(
         kind=event["RequestType"],
         stack_id=event["StackId"],
         request_id=event["RequestId"],
         properties=event["ResourceProperties"],
         account_id=context.invoked_function_arn.split(":")[4],
-        deadline=Deadline.of(context),
+        deadline=Deadline.of(context).within(until - waiting.now()),
     )

@@ -7,12 +7,12 @@ before, by whomever and however far it came, the next steps follow from what is 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 
 from ctipam import names
 from ctipam.addresses import lowest_free
-from ctipam.plan import PoolKey, PoolPlan
+from ctipam.plan import PoolKey, PoolPlan, VpcSizes
 
 READY = frozenset({"create-complete", "modify-complete", "modify-failed", "delete-failed"})
 """States in which a pool takes requests. After a failed modify or delete the pool is what it was before."""
@@ -26,26 +26,33 @@ PENDING = frozenset({"pending-provision", "pending-deprovision"})
 
 @dataclass(frozen=True)
 class Block:
-    """A CIDR of a pool. reason is AWS's, and there as soon as AWS knows that the CIDR will fail."""
+    """A CIDR of a pool. code and reason are AWS's, and there as soon as AWS knows that the CIDR will fail."""
 
     cidr: IPv4Network
     state: str
     cidr_id: str = ""
+    code: str = ""
     reason: str = ""
+
+    @property
+    def held(self) -> bool:
+        """The pool holds it, or is being given it, or is giving it back."""
+        return self.state in HELD | PENDING
 
 
 @dataclass(frozen=True)
 class Pool:
-    """A pool below the top-level pool. key is None if this stack did not make it: then it is never touched."""
+    """A pool of the scope. key is None if it is no Region's or environment's of this stack; then it is not touched."""
 
     pool_id: str
-    source_pool_id: str
+    source_pool_id: str  # empty: a top-level pool
     state: str
     key: PoolKey | None = None
     blocks: tuple[Block, ...] = ()
-    noted: bool = False  # its block was seen provisioned, and stands in a tag
+    note: str = ""  # the tag that says which block was seen provisioned
     description: str = ""
     allocation_tags: Mapping[str, str] | None = None
+    vpc_sizes: VpcSizes | None = None
     message: str = ""
 
     @property
@@ -60,17 +67,22 @@ class Pool:
     @property
     def block(self) -> Block | None:
         """The block that the pool holds, or is being given, or is giving back."""
-        return next((block for block in self.blocks if block.state in HELD | PENDING), None)
+        return next((block for block in self.blocks if block.held), None)
 
     @property
     def provisioned(self) -> bool:
         return self.ready and self.block is not None and self.block.state in HELD
+
+    @property
+    def noted(self) -> bool:
+        return self.block is not None and self.note == str(self.block.cidr)
 
 
 @dataclass(frozen=True)
 class Create:
     key: PoolKey
     source_pool_id: str
+    vpc_sizes: VpcSizes | None = None
 
     def __str__(self) -> str:
         return f"create {self.key}"
@@ -98,10 +110,11 @@ class Note:
 
 @dataclass(frozen=True)
 class Modify:
-    """Bring description and allocation tags back to what they should be."""
+    """Bring the description and the rules for VPCs to what they should be."""
 
     key: PoolKey
     pool: Pool
+    vpc_sizes: VpcSizes | None = None
 
     def __str__(self) -> str:
         return f"modify {self.key}"
@@ -138,19 +151,39 @@ class Remaining:
     def nothing(self) -> bool:
         return not self.steps and not self.waiting
 
+    @property
+    def nothing_but_notes(self) -> bool:
+        """A note is there as soon as AWS has accepted it, and nothing waits for it."""
+        return not self.waiting and all(isinstance(step, Note) for step in self.steps)
+
 
 def wanted_allocation_tags(key: PoolKey) -> dict[str, str]:
     """Only an environment's pool gives blocks to VPCs, so only it has the rule that they must carry the tag."""
     return {names.ENVIRONMENT_TAG: key.environment} if key.environment is not None else {}
 
 
+def wanted_vpc_sizes(plan: PoolPlan, key: PoolKey) -> VpcSizes | None:
+    """Rules are not inherited, so they are on the pools that VPCs draw from, and only there."""
+    return replace(plan.vpc_sizes, default=plan.default_vpc) if key.environment is not None else None
+
+
 def kept_pools(plan: PoolPlan | None, pools: Sequence[Pool]) -> dict[PoolKey, Pool]:
-    """The pool that stands for each wanted key. Of two, the one that holds a block, then the one with the lower id."""
-    wanted = set(plan.pools) if plan else set()
+    """The pool that stands for each wanted key.
+
+    Of two, the one that holds a block, or at least has pools below it, then the one with the lower id; and of the
+    environments' pools only those below the pool that stands for their Region.
+    """
+    parents = {pool.source_pool_id for pool in pools}
+    candidates: dict[PoolKey, list[Pool]] = {}
+    for pool in sorted(pools, key=lambda pool: (pool.block is None, pool.pool_id not in parents, pool.pool_id)):
+        if pool.key and pool.state not in ("create-failed", "delete-in-progress"):
+            candidates.setdefault(pool.key, []).append(pool)
     kept: dict[PoolKey, Pool] = {}
-    for pool in sorted(pools, key=lambda pool: (pool.block is None, pool.pool_id)):
-        if pool.key in wanted and pool.state not in ("create-failed", "delete-in-progress"):
-            kept.setdefault(pool.key, pool)
+    for key in plan.pools if plan else ():
+        region_pool = kept.get(key.parent) if key.parent else None
+        for pool in candidates.get(key, ()):
+            if key.parent is None or (region_pool and pool.source_pool_id == region_pool.pool_id):
+                kept.setdefault(key, pool)
     return kept
 
 
@@ -158,6 +191,29 @@ def unwanted_pools(plan: PoolPlan | None, pools: Sequence[Pool]) -> list[Pool]:
     """What this stack made and has no use for: removed Regions and environments, surplus and failed creations."""
     kept = {pool.pool_id for pool in kept_pools(plan, pools).values()}
     return [pool for pool in pools if pool.key is not None and pool.pool_id not in kept]
+
+
+def is_built(plan: PoolPlan, top_pool_id: str, pools: Sequence[Pool]) -> bool:
+    """Is everything as wanted, as far as the blocks that the pools' tags speak of can be true?
+
+    Somebody may have edited a tag: each block must have its pool's size and lie in the parent's, apart from all others.
+    """
+    return remaining(plan, top_pool_id, pools, {}).nothing and _nested(plan, top_pool_id, pools)
+
+
+def _nested(plan: PoolPlan, top_pool_id: str, pools: Sequence[Pool]) -> bool:
+    kept = kept_pools(plan, pools)
+    seen: dict[PoolKey | None, list[IPv4Network]] = {}
+    for key in plan.pools:
+        block, parent_cidr = kept[key].block, _parent_cidr(plan, key, kept)
+        if block is None or parent_cidr is None or kept[key].source_pool_id != _parent_id(key, top_pool_id, kept):
+            return False
+        siblings = seen.setdefault(key.parent, [])
+        fits = block.cidr.prefixlen == plan.prefix_length(key) and block.cidr.subnet_of(parent_cidr)
+        if not fits or any(block.cidr.overlaps(sibling) for sibling in siblings):
+            return False
+        siblings.append(block.cidr)
+    return True
 
 
 def placing_parents(plan: PoolPlan | None, top_pool_id: str, pools: Sequence[Pool]) -> list[str]:
@@ -179,7 +235,7 @@ def remaining(
     """What can be done now and what is being waited for.
 
     plan    None: nothing is wanted any more
-    pools   all pools below the top-level pool, this stack's with their blocks
+    pools   all pools of the scope, this stack's with their blocks
     taken   for each of placing_parents(): the blocks in it that are taken, by whomever
     """
     removing = _remove(unwanted_pools(plan, pools), pools)
@@ -196,7 +252,9 @@ def _remove(unwanted: Sequence[Pool], pools: Sequence[Pool]) -> Remaining:
     waiting = []
     for pool in unwanted:
         block = pool.block
-        if pool.pool_id in parents or not (pool.ready or pool.state == "create-failed"):
+        if pool.pool_id in parents:
+            waiting.append(f"{pool.key} (has pools below it)")
+        elif not (pool.ready or pool.state == "create-failed"):
             waiting.append(f"{pool.key} ({pool.state})")
         elif block is None:
             steps.append(Delete(pool))
@@ -213,14 +271,18 @@ def _build(
     kept = kept_pools(plan, pools)
     leaving = {pool.source_pool_id for pool in unwanted_pools(plan, pools)}
     places = _places(plan, top_pool_id, kept, taken)
+    room = plan.quota - len(pools)  # what is removed counts until it is gone
     steps: list[Step] = []
     waiting = []
     for key in plan.pools:
-        pool, parent_id = kept.get(key), _parent_id(key, top_pool_id, kept)
+        pool, parent_id, vpc_sizes = kept.get(key), _parent_id(key, top_pool_id, kept), wanted_vpc_sizes(plan, key)
         if parent_id is None:
             waiting.append(f"{key} (its Region's pool is not there yet)")
+        elif pool is None and room <= 0:
+            waiting.append(f"{key} (no room under IpamPoolQuota yet)")
         elif pool is None:
-            steps.append(Create(key, parent_id))
+            steps.append(Create(key, parent_id, vpc_sizes))
+            room -= 1
         elif not pool.ready:
             waiting.append(f"{key} ({pool.state})")
         elif pool.block is None:
@@ -234,7 +296,7 @@ def _build(
             waiting.append(f"{key} ({pool.block.state})")
         else:
             steps += [] if pool.noted else [Note(pool, pool.block.cidr)]
-            steps += [Modify(key, pool)] if _differs(pool, key) else []
+            steps += [Modify(key, pool, vpc_sizes)] if _differs(pool, key, vpc_sizes) else []
     return Remaining(tuple(steps), tuple(waiting))
 
 
@@ -276,7 +338,9 @@ def _gives_blocks(key: PoolKey, kept: Mapping[PoolKey, Pool]) -> bool:
     return key.parent is None or (key.parent in kept and kept[key.parent].provisioned)
 
 
-def _differs(pool: Pool, key: PoolKey) -> bool:
-    return pool.description != names.pool_description(key.region, key.environment) or dict(
-        pool.allocation_tags or {}
-    ) != wanted_allocation_tags(key)
+def _differs(pool: Pool, key: PoolKey, vpc_sizes: VpcSizes | None) -> bool:
+    return (
+        pool.description != names.pool_description(key.region, key.environment)
+        or dict(pool.allocation_tags or {}) != wanted_allocation_tags(key)
+        or (vpc_sizes is not None and pool.vpc_sizes != vpc_sizes)
+    )

@@ -25,3 +25,28 @@ class OutOfTime(Exception):
 def code_of(error: ClientError) -> str:
     """AWS's error code, such as InvalidIpamPoolId.NotFound: the only part of an error that is compared."""
     return error.response["Error"]["Code"]
+
+
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+THROTTLED = frozenset({"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"})
+UNREACHABLE = frozenset({"UnknownResourceException", "InvalidParameterException", "OperationNotPermittedException"})
+"""What RAM answers for a principal when sharing with the organization is off.
+https://docs.aws.amazon.com/ram/latest/userguide/troubleshooting.html"""
+
+
+def explain(error: ClientError) -> str:
+    """What AWS refused, and what can be done about it, in a sentence or two."""
+    code, message = code_of(error), " ".join(error.response["Error"].get("Message", "").split())
+    refused = f"{error.operation_name} was refused: {code}: {message}"
+    if code in DENIED:
+        return f"{refused} Look for a service control policy or a permissions boundary that forbids it."
+    if code in THROTTLED:
+        return f"{refused} AWS was asked too often; the next scheduled run goes on."
+    if code in UNREACHABLE and error.operation_name.endswith("ResourceShare"):
+        return (
+            f"{refused} If RAM sharing with the organization is off, run "
+            "`aws ram enable-sharing-with-aws-organization` in the management account."
+        )
+    if code == "ResourceShareLimitExceededException":
+        return f"{refused} Ask for more in Service Quotas, in the Networking account."
+    return refused

@@ -1,25 +1,26 @@
-"""Which pools are there, below the top-level pool, and what is allocated from them.
+"""Which pools are there, and what is allocated from them.
 
 AWS lists pools in one place and the blocks of each pool in another. So that looking again costs one call and not one
 for each pool, a pool whose block was seen provisioned carries it in a tag (`names.BLOCK_TAG`), written after the fact
-and taken off before the block is given back. Only pools without the tag are asked for their blocks.
+and taken off before the block is given back. The tag is good enough to see that nothing has to be done. Whoever changes
+something asks each pool for its blocks first, and then remembers.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from ctipam import names
+from ctipam import names, refusals
 from ctipam.difference import Block, Pool
 from ctipam.errors import code_of
-from ctipam.plan import PoolKey
+from ctipam.plan import PoolKey, VpcSizes
 from ctipam.refusals import Allocation
 from ctipam.sessions import Account
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import IpamPoolTypeDef, TagTypeDef
 
 GONE = "InvalidIpamPoolId.NotFound"
+
+WORKERS = 40
+"""Calls at a time, as many as a client keeps connections. EC2 lets 100 reads and 50 changes of a kind through at once,
+and then 20 and 5 a second. https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html"""
 
 
 @dataclass(frozen=True)
@@ -49,44 +54,77 @@ class Hierarchy:
         return hashlib.sha256("\n".join([self.request_id, *map(str, parts)]).encode()).hexdigest()
 
 
-def find_pools(hierarchy: Hierarchy, workers: Executor) -> list[Pool]:
-    """Every pool below the top-level pool, by whomever; those of this stack with their blocks."""
-    pages = hierarchy.account.ec2().get_paginator("describe_ipam_pools").paginate(PaginationConfig={"PageSize": 1000})
-    found = {pool["IpamPoolId"]: pool for page in pages for pool in page["IpamPools"]}
-    below = [
-        pool
-        for pool in found.values()
-        if pool["State"] != "delete-complete" and _is_below(hierarchy.top_pool_id, pool, found)
+def list_pools(account: Account) -> list[IpamPoolTypeDef]:
+    """All pools of the account's IPAM, in AWS's words. AWS lists those that are deleted for a while: left out."""
+    pages = account.ec2().get_paginator("describe_ipam_pools").paginate(PaginationConfig={"PageSize": 1000})
+    return [pool for page in pages for pool in page["IpamPools"] if pool["State"] != "delete-complete"]
+
+
+def find_pools(
+    hierarchy: Hierarchy,
+    listed: Iterable[IpamPoolTypeDef],
+    known: Mapping[str, tuple[Block, ...]] | None,
+    workers: Executor,
+) -> list[Pool]:
+    """Of the pools listed: those of the scope, and this stack's wherever they are; this stack's with their blocks.
+
+    known   the blocks of pools that need not be asked, by pool id. None: those that stand in the pools' tags
+    """
+    found = [
+        pool for pool in listed if _scope_id(pool) == hierarchy.scope_id or _key(hierarchy.stack_id, tags_of(pool))
     ]
-    return list(workers.map(lambda pool: _read_pool(hierarchy, pool), below))
+    return list(workers.map(lambda pool: _read_pool(hierarchy, pool, known), found))
 
 
-def _is_below(top_pool_id: str, pool: IpamPoolTypeDef, found: Mapping[str, IpamPoolTypeDef]) -> bool:
-    source = pool.get("SourceIpamPoolId")
-    while source and source != top_pool_id:
-        source = found[source].get("SourceIpamPoolId") if source in found else None
-    return source == top_pool_id
+def _scope_id(pool: IpamPoolTypeDef) -> str:
+    return pool["IpamScopeArn"].rpartition("/")[2]
 
 
-def _read_pool(hierarchy: Hierarchy, pool: IpamPoolTypeDef) -> Pool:
-    tags = {tag["Key"]: tag["Value"] for tag in pool.get("Tags", [])}
-    key = _key(hierarchy.stack_id, tags)
-    noted = tags.get(names.BLOCK_TAG, "") if key else ""
-    if noted:
-        blocks: tuple[Block, ...] = (Block(IPv4Network(noted), "provisioned"),)
-    else:
-        blocks = tuple(_blocks(hierarchy, pool["IpamPoolId"])) if key else ()
+WITHOUT_BLOCKS = frozenset({"create-in-progress", "delete-in-progress"})
+
+
+def _read_pool(hierarchy: Hierarchy, pool: IpamPoolTypeDef, known: Mapping[str, tuple[Block, ...]] | None) -> Pool:
+    found = _as_listed(hierarchy.stack_id, pool)
+    if found.key is None or found.state in WITHOUT_BLOCKS:
+        return found
+    blocks = _noted(found.note) if known is None else known.get(found.pool_id)
+    return replace(found, blocks=tuple(find_blocks(hierarchy.account, found.pool_id)) if blocks is None else blocks)
+
+
+def _as_listed(stack_id: str, pool: IpamPoolTypeDef) -> Pool:
+    """Without its blocks, which stand elsewhere."""
+    tags = tags_of(pool)
     return Pool(
         pool_id=pool["IpamPoolId"],
-        source_pool_id=pool["SourceIpamPoolId"],
+        source_pool_id=pool.get("SourceIpamPoolId", ""),
         state=pool["State"],
         message=pool.get("StateMessage", ""),
-        key=key,
-        blocks=blocks,
-        noted=bool(noted),
+        key=_key(stack_id, tags),
+        note=tags.get(names.BLOCK_TAG, ""),
         description=pool.get("Description", ""),
         allocation_tags=_as_map(pool.get("AllocationResourceTags", [])),
+        vpc_sizes=_vpc_sizes(pool),
     )
+
+
+def _noted(note: str) -> tuple[Block, ...] | None:
+    """Whatever somebody has made of the tag: only a CIDR is one."""
+    try:
+        return (Block(IPv4Network(note), "provisioned"),)
+    except ValueError:
+        return None
+
+
+def _vpc_sizes(pool: IpamPoolTypeDef) -> VpcSizes | None:
+    default = pool.get("AllocationDefaultNetmaskLength")
+    minimum, maximum = pool.get("AllocationMinNetmaskLength"), pool.get("AllocationMaxNetmaskLength")
+    if default is None or minimum is None or maximum is None:
+        return None
+    return VpcSizes(default, minimum, maximum)
+
+
+def tags_of(pool: IpamPoolTypeDef) -> dict[str, str]:
+    return _as_map(pool.get("Tags", []))
 
 
 def _as_map(tags: Iterable[TagTypeDef]) -> dict[str, str]:
@@ -99,45 +137,81 @@ def _key(stack_id: str, tags: Mapping[str, str]) -> PoolKey | None:
     return PoolKey(tags[names.REGION_TAG], tags.get(names.POOL_ENVIRONMENT_TAG))
 
 
-def _blocks(hierarchy: Hierarchy, pool_id: str) -> Iterator[Block]:
-    pages = hierarchy.account.ec2().get_paginator("get_ipam_pool_cidrs").paginate(IpamPoolId=pool_id)
+def find_blocks(account: Account, pool_id: str) -> Iterator[Block]:
+    """The CIDRs of a pool, those that failed or were given back too; none if the pool is gone."""
+    pages = account.ec2().get_paginator("get_ipam_pool_cidrs").paginate(IpamPoolId=pool_id)
     try:
         for page in pages:
             for row in page["IpamPoolCidrs"]:
-                yield Block(
-                    cidr=IPv4Network(row["Cidr"]),
-                    state=row["State"],
-                    cidr_id=row.get("IpamPoolCidrId", ""),
-                    reason=row.get("FailureReason", {}).get("Message", ""),
-                )
+                if "Cidr" in row:  # one that somebody asked for by its size has none until it is provisioned
+                    failure = row.get("FailureReason", {})
+                    yield Block(
+                        cidr=IPv4Network(row["Cidr"]),
+                        state=row["State"],
+                        cidr_id=row.get("IpamPoolCidrId", ""),
+                        code=failure.get("Code", ""),
+                        reason=failure.get("Message", ""),
+                    )
     except ClientError as error:
-        if code_of(error) != GONE:  # it was deleted between the two questions
+        if code_of(error) != GONE:
             raise
 
 
-def find_taken(hierarchy: Hierarchy, pools: Sequence[Pool], parent_ids: Iterable[str]) -> dict[str, list[IPv4Network]]:
-    """What is taken of each of these pools. A pool without a block of its own has no place for others: left out."""
-    by_id = {pool.pool_id: pool for pool in pools}
-    taken: dict[str, list[IPv4Network]] = {}
-    for parent_id in parent_ids:
-        parent = by_id.get(parent_id)
-        if parent_id != hierarchy.top_pool_id and not (parent and parent.provisioned):
-            continue
-        allocated = [allocation.cidr for allocation in find_allocations(hierarchy, parent)]
-        # A block that was handed out a moment ago may not be among the allocations yet.
-        held = [pool.block.cidr for pool in pools if pool.source_pool_id == parent_id and pool.block]
-        taken[parent_id] = [*allocated, *held]
-    return taken
+def find_taken(
+    hierarchy: Hierarchy,
+    pools: Sequence[Pool],
+    parent_ids: Iterable[str],
+    allocated: dict[str, Collection[IPv4Network]],
+    workers: Executor,
+) -> tuple[dict[str, list[IPv4Network]], list[Pool]]:
+    """What is taken of each of these pools. A pool without a block of its own has no place for others: left out.
 
+    And the pools again: a block that a pool is being given can stand among what is allocated from its parent before the
+    pool's own list shows it.
 
-def find_allocations(hierarchy: Hierarchy, pool: Pool | None) -> list[Allocation]:
-    """What is allocated from a pool (None: from the top-level pool, which has no locale).
-
-    Only the pool's own Region answers; pages have at least 1000 rows.
-    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetIpamPoolAllocations.html
+    allocated   what others have taken of a parent, as far as it was asked: completed here
     """
-    ec2 = hierarchy.account.ec2(pool.key.region if pool and pool.key else None)
-    pool_id = pool.pool_id if pool else hierarchy.top_pool_id
+    by_id = {pool.pool_id: pool for pool in pools}
+    regions = {pool.pool_id: pool.key.region for pool in pools if pool.key and pool.provisioned}
+    parents = [one for one in parent_ids if one in regions or one == hierarchy.top_pool_id]
+    asked = [one for one in parents if one not in allocated]
+    answers = workers.map(lambda one: find_allocations(hierarchy.account, one, regions.get(one)), asked)
+    others = {one: allocated[one] for one in parents if one in allocated}
+    for parent_id, found in zip(asked, answers, strict=True):
+        coming = {pool.pool_id: pool for one in found if (pool := _coming(one, by_id))}
+        by_id |= coming
+        ours = {pool.pool_id for pool in by_id.values() if pool.key and pool.block}
+        others[parent_id] = [one.cidr for one in found if one.resource_id not in ours]
+        if not coming:
+            allocated[parent_id] = others[parent_id]
+    children = [pool for pool in by_id.values() if pool.block]
+    held = {one: [pool.block.cidr for pool in children if pool.block and pool.source_pool_id == one] for one in parents}
+    return {one: [*others[one], *held[one]] for one in parents}, list(by_id.values())
+
+
+def _coming(allocation: Allocation, by_id: Mapping[str, Pool]) -> Pool | None:
+    """The pool that is being given this block, if one of ours is and does not show it yet."""
+    pool = by_id.get(allocation.resource_id)
+    if pool is None or pool.key is None or any(block.cidr == allocation.cidr for block in pool.blocks):
+        return None
+    if pool.block or pool.state == "delete-in-progress":
+        return None
+    return replace(pool, blocks=(*pool.blocks, Block(allocation.cidr, "pending-provision")))
+
+
+def find_allocations(account: Account, pool_id: str, region: str | None) -> list[Allocation]:
+    """What is allocated from a pool; nothing if the pool is gone, or so new that its Region does not know it yet.
+
+    region   the pool's locale, which alone answers; None: it has none, and the home Region does
+    Source   https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetIpamPoolAllocations.html
+    """
+    pages = account.ec2(region).get_paginator("get_ipam_pool_allocations").paginate(IpamPoolId=pool_id)
+    try:
+        rows = [row for page in pages for row in page["IpamPoolAllocations"]]  # pages have at least 1000 rows
+    except ClientError as error:
+        if code_of(error) != GONE:
+            raise
+        return []
     return [
         Allocation(
             cidr=IPv4Network(row["Cidr"]),
@@ -145,6 +219,40 @@ def find_allocations(hierarchy: Hierarchy, pool: Pool | None) -> list[Allocation
             resource_id=row.get("ResourceId", ""),
             owner=row.get("ResourceOwner", ""),
         )
-        for page in ec2.get_paginator("get_ipam_pool_allocations").paginate(IpamPoolId=pool_id)
-        for row in page["IpamPoolAllocations"]
+        for row in rows
     ]
+
+
+def find_obstacles(
+    account: Account, going: Sequence[Pool], pools: Sequence[Pool], top_pool_id: str, workers: Executor
+) -> list[str]:
+    """In words, what keeps these pools from being deleted. top_pool_id: of a top-level pool that goes too, or empty."""
+    asked: list[tuple[str, str | None]] = [(pool.pool_id, pool.key.region) for pool in going if pool.key]
+    asked += [(top_pool_id, None)] if top_pool_id else []
+    found = workers.map(lambda one: find_allocations(account, *one), asked)
+    held = {pool_id: allocations for (pool_id, _), allocations in zip(asked, found, strict=True)}
+    return refusals.obstacles(going, pools, held)
+
+
+def refuse_while_in_use(account: Account) -> None:
+    """Raises Refused if a pool of this solution holds what keeps it from being deleted: a VPC, a block that somebody
+    reserved, a pool made by hand. For a delete that must not begin what it could not finish. Changes nothing.
+
+    account   the Networking account, with ec2:DescribeIpamPools and, on its pools and in all their Regions,
+              ec2:GetIpamPoolAllocations
+    """
+    listed = list_pools(account)
+    found: list[str] = []
+    with ThreadPoolExecutor(WORKERS) as workers:
+        for stack_id in sorted({tags_of(pool).get(names.STACK_TAG, "") for pool in listed} - {""}):
+            pools = [_as_listed(stack_id, pool) for pool in listed]
+            top = find_top_pool(listed, stack_id)
+            top_pool_id = top["IpamPoolId"] if top else ""
+            found += find_obstacles(account, [pool for pool in pools if pool.key], pools, top_pool_id, workers)
+    refusals.refuse_obstacles(found)
+
+
+def find_top_pool(listed: Iterable[IpamPoolTypeDef], stack_id: str) -> IpamPoolTypeDef | None:
+    """The top-level pool that CloudFormation made for the stack."""
+    tops = (pool for pool in listed if not pool.get("SourceIpamPoolId"))
+    return next((pool for pool in tops if tags_of(pool).get(names.STACK_TAG) == stack_id), None)

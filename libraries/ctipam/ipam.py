@@ -7,23 +7,30 @@ that is there is adopted. Operating Regions are added and never removed: other p
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from ctipam import names
-from ctipam.errors import AwsFailed, Refused, code_of
+from ctipam.errors import AwsFailed, OutOfTime, Refused, code_of
+from ctipam.inventory import list_pools
 from ctipam.logs import decided
 from ctipam.sessions import Account
 from ctipam.waiting import Deadline, Pace
 
 if TYPE_CHECKING:
-    from types_boto3_ec2.type_defs import IpamScopeTypeDef, IpamTypeDef
+    from types_boto3_ec2.type_defs import AddIpamOperatingRegionTypeDef, IpamScopeTypeDef, IpamTypeDef
 
-READY = frozenset({"create-complete", "modify-complete"})
-FAILED = frozenset({"create-failed", "modify-failed", "delete-failed"})
+READY = frozenset({"create-complete", "modify-complete", "modify-failed", "delete-failed"})
+"""States in which an IPAM can be used: after a failed change it is what it was before."""
+
+NOT_NOW = frozenset({"IncorrectState", "ConcurrentMutationLimitExceeded", "DependencyViolation"})
+"""Refusals that a later attempt does not meet: the IPAM is busy, or a pool that was just deleted still counts."""
+
+EMPTYING_S = 300.0
+"""How long an IPAM that has no pools any more may go on saying that it has."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,7 @@ class IpamRequest:
     stack_id: str
     request_id: str
     scope_id: str
-    regions: Sequence[str]
+    regions: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -48,48 +55,92 @@ class IpamFound:
     scope_id: str
 
 
+def find(request: IpamRequest) -> IpamFound | None:
+    """What `ensure` will use, if it is there already. Reads only; raises Refused if the scope will not do."""
+    ipam = _ipam_of_scope(request) or _find(request)
+    if ipam is None or ipam["State"] == "delete-in-progress":
+        return None
+    if ipam.get("Tier") == "free":
+        raise Refused(
+            f"IPAM {ipam['IpamId']} is in the free tier, which has no pools for other Regions and accounts; "
+            "set it to the advanced tier, which AWS bills per active IP address, and try again."
+        )
+    return IpamFound(ipam["IpamId"], request.scope_id or ipam["PrivateDefaultScopeId"])
+
+
 def ensure(request: IpamRequest, deadline: Deadline) -> IpamFound:
     """An IPAM that operates in all the Regions, and the private scope for the pools; both ready to use."""
-    ipam = _wait_until_ready(request, _ipam_of_scope(request) or _find_or_create(request), deadline)
+    found = find(request)
+    ipam = _wait_until_ready(request, found.ipam_id if found else _create(request, deadline), deadline)
     if missing := sorted(set(request.regions) - _operating_regions(ipam)):
-        request.account.ec2().modify_ipam(
-            IpamId=ipam["IpamId"], AddOperatingRegions=[{"RegionName": region} for region in missing]
-        )
-        decided("adding operating Regions", ipam=ipam["IpamId"], regions=missing)
-        ipam = _wait_until_ready(request, ipam["IpamId"], deadline, regions=missing)
+        ipam = _add_regions(request, ipam["IpamId"], missing, deadline)
     return IpamFound(ipam["IpamId"], request.scope_id or ipam["PrivateDefaultScopeId"])
 
 
 def delete(request: IpamRequest, deadline: Deadline) -> None:
-    """Delete the IPAM if this stack made it and nobody has pools in it; otherwise leave it."""
+    """Delete the IPAM if this stack made it and nothing of others is in it; otherwise leave it."""
     ipam = _find(request)
     if ipam is None or _tags(ipam).get(names.STACK_TAG) != request.stack_id:
         decided("leaving the IPAM: this stack did not make it", ipam=ipam and ipam["IpamId"])
         return
-    pools = [scope for scope in _scopes(request, ipam) if scope.get("PoolCount")]
-    if pools:
-        decided("leaving the IPAM: it still has pools", ipam=ipam["IpamId"])
-        return
-    request.account.ec2().delete_ipam(IpamId=ipam["IpamId"])
-    decided("deleting the IPAM", ipam=ipam["IpamId"])
-    pace = Pace(deadline)
-    while _find(request, ipam["IpamId"]):
+    pace, patience = Pace(deadline), Pace(deadline.within(EMPTYING_S))
+    while ipam["State"] != "delete-in-progress":
+        if kept_for := _of_others(request, ipam):
+            decided("leaving the IPAM: it is in use", ipam=ipam["IpamId"], holds=kept_for)
+            return
+        if _try(lambda ipam_id: request.account.ec2().delete_ipam(IpamId=ipam_id), ipam["IpamId"]):
+            decided("deleting the IPAM", ipam=ipam["IpamId"])
+            break
+        try:
+            patience.wait(progress=False)
+        except OutOfTime:
+            deadline.pause(0)  # was it this patience that ended, or the invocation?
+            decided("leaving the IPAM: AWS says that it is in use", ipam=ipam["IpamId"])
+            return
+    while ipam := _find(request, ipam["IpamId"]):
+        if ipam["State"] == "delete-failed":
+            raise AwsFailed(f"AWS could not delete IPAM {ipam['IpamId']}: {_message(ipam)}")
         pace.wait(progress=False)
+
+
+def _of_others(request: IpamRequest, ipam: IpamTypeDef) -> list[str]:
+    """Pools that nobody is deleting, and scopes that somebody added."""
+    pools = [pool for pool in list_pools(request.account) if pool["IpamArn"] == ipam["IpamArn"]]
+    used = [pool["IpamPoolId"] for pool in pools if pool["State"] != "delete-in-progress"]
+    scopes = [scope for scope in _scopes(request, ipam) if not scope["IsDefault"]]
+    return used + [scope["IpamScopeId"] for scope in scopes if not scope["State"].startswith("delete-")]
 
 
 def _find(request: IpamRequest, ipam_id: str = "") -> IpamTypeDef | None:
     """The account's IPAM in the home Region. DescribeIpams also lists IPAMs that are being, or have been, deleted."""
-    pages = request.account.ec2().get_paginator("describe_ipams").paginate()
-    for page in pages:
+    found = None
+    for page in request.account.ec2().get_paginator("describe_ipams").paginate():
         for ipam in page["Ipams"]:
             ours = ipam["OwnerId"] == request.account_id and ipam["IpamRegion"] == request.account.region
             if ours and ipam["State"] != "delete-complete" and ipam_id in ("", ipam["IpamId"]):
-                return ipam
-    return None
+                found = ipam if found is None or found["State"] == "delete-in-progress" else found
+    return found
 
 
-def _create(request: IpamRequest) -> IpamTypeDef:
-    ipam = request.account.ec2().create_ipam(
+def _create(request: IpamRequest, deadline: Deadline) -> str:
+    """Create an IPAM, once the one that is being deleted has gone; answer its id."""
+    pace = Pace(deadline)
+    while leaving := _find(request):
+        if leaving["State"] != "delete-in-progress":  # a repeated request has made one meanwhile
+            return leaving["IpamId"]
+        pace.wait(progress=False)
+    dead = ""
+    while True:
+        ipam = _ask_for_ipam(request, hashlib.sha256(f"{request.request_id}\nipam\n{dead}".encode()).hexdigest())
+        if not ipam["State"].startswith("delete-"):
+            break
+        dead = ipam["IpamId"]  # a token brings back what it made, also when that is gone since
+    decided("creating an IPAM", ipam=ipam["IpamId"], regions=list(request.regions))
+    return ipam["IpamId"]
+
+
+def _ask_for_ipam(request: IpamRequest, token: str) -> IpamTypeDef:
+    return request.account.ec2().create_ipam(
         Description="Address space of the AWS Control Tower landing zone",
         OperatingRegions=[{"RegionName": region} for region in request.regions],
         Tier="advanced",  # pools of other Regions and of other accounts' VPCs need it
@@ -102,35 +153,60 @@ def _create(request: IpamRequest) -> IpamTypeDef:
                 ],
             }
         ],
-        ClientToken=hashlib.sha256(f"{request.request_id}\nipam".encode()).hexdigest(),
+        ClientToken=token,
     )["Ipam"]
-    decided("creating an IPAM", ipam=ipam["IpamId"], regions=list(request.regions))
+
+
+def _add_regions(request: IpamRequest, ipam_id: str, missing: Sequence[str], deadline: Deadline) -> IpamTypeDef:
+    regions: list[AddIpamOperatingRegionTypeDef] = [{"RegionName": region} for region in missing]
+    pace = Pace(deadline)
+    while not _try(lambda i: request.account.ec2().modify_ipam(IpamId=i, AddOperatingRegions=regions), ipam_id):
+        pace.wait(progress=False)  # somebody else is changing it
+    decided("adding operating Regions", ipam=ipam_id, regions=missing)
+    ipam = _wait_until_ready(request, ipam_id, deadline, regions=missing)
+    if ipam["State"] == "modify-failed":
+        raise AwsFailed(f"AWS could not add {', '.join(missing)} to IPAM {ipam_id}: {_message(ipam)}")
     return ipam
 
 
-def _find_or_create(request: IpamRequest) -> str:
-    ipam = _find(request) or _create(request)
-    return ipam["IpamId"]
+def _try(ask: Callable[[str], object], ipam_id: str) -> bool:
+    """Ask AWS; answer whether it accepted."""
+    try:
+        ask(ipam_id)
+    except ClientError as error:
+        if code_of(error) not in NOT_NOW:
+            raise
+        return False
+    return True
 
 
-def _ipam_of_scope(request: IpamRequest) -> str:
+def _ipam_of_scope(request: IpamRequest) -> IpamTypeDef | None:
     """The IPAM of the given scope, if one is given. Raises Refused unless it is private, of this account and Region."""
     if not request.scope_id:
-        return ""
-    try:
-        scopes = request.account.ec2().describe_ipam_scopes(IpamScopeIds=[request.scope_id])["IpamScopes"]
-    except ClientError as error:
-        if code_of(error) != "InvalidIpamScopeId.NotFound":
-            raise
-        scopes = []
-    if not scopes or scopes[0]["OwnerId"] != request.account_id:
+        return None
+    scope = _find_scope(request)
+    ipam = _find(request, scope["IpamArn"].rpartition("/")[2]) if scope else None  # of this account and Region only
+    if scope is None or ipam is None or ipam["State"] == "delete-in-progress":
         raise Refused(
             f"IpamScope {request.scope_id} is no scope of account {request.account_id} in {request.account.region}; "
             "leave it empty to use the default."
         )
-    if scopes[0]["IpamScopeType"] != "private":
-        raise Refused(f"IpamScope {request.scope_id} is a public scope; the pools of VPCs need a private one.")
-    return scopes[0]["IpamArn"].rpartition("/")[2]
+    if scope["IpamScopeType"] != "private":
+        raise Refused(
+            f"IpamScope {request.scope_id} is a public scope, and VPCs need a private one; "
+            "name one, or leave it empty to use the default."
+        )
+    return ipam
+
+
+def _find_scope(request: IpamRequest) -> IpamScopeTypeDef | None:
+    try:
+        scopes = request.account.ec2().describe_ipam_scopes(IpamScopeIds=[request.scope_id])["IpamScopes"]
+    except ClientError as error:
+        if not code_of(error).startswith("InvalidIpamScopeId."):  # .NotFound, .Malformed
+            raise
+        return None
+    return next((scope for scope in scopes if not scope["State"].startswith("delete-")), None)
 
 
 def _wait_until_ready(
@@ -139,12 +215,23 @@ def _wait_until_ready(
     pace = Pace(deadline)
     while True:
         ipam = _find(request, ipam_id)
-        if ipam and ipam["State"] in READY and set(regions) <= _operating_regions(ipam):
+        if (
+            ipam
+            and ipam["State"] in READY
+            and (set(regions) <= _operating_regions(ipam) or ipam["State"] == "modify-failed")
+        ):
             return ipam
-        if ipam and ipam["State"] in FAILED:
-            reason = ipam.get("StateMessage", "AWS gives no reason")
-            raise AwsFailed(f"IPAM {ipam_id} is in state {ipam['State']}: {reason}")
-        pace.wait(progress=False)
+        if ipam and ipam["State"] == "create-failed":
+            raise AwsFailed(f"AWS could not create IPAM {ipam_id}: {_message(ipam)}")
+        try:
+            pace.wait(progress=False)
+        except OutOfTime:
+            state = ipam["State"] if ipam else "not listed"
+            raise OutOfTime(f"still waiting for IPAM {ipam_id} ({state})") from None
+
+
+def _message(ipam: IpamTypeDef) -> str:
+    return ipam.get("StateMessage", "it gives no reason")
 
 
 def _operating_regions(ipam: IpamTypeDef) -> set[str]:

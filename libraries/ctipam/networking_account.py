@@ -5,57 +5,94 @@ AWSControlTowerExecution is administrator there; the session policy is what keep
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from ctipam import names, sessions
+from botocore.exceptions import ClientError
+
+from ctipam import names
+from ctipam.errors import DENIED, Refused, code_of
 from ctipam.sessions import Account
 
 ROLE = "AWSControlTowerExecution"
 
+Purpose = Literal["look", "share", "unshare"]
+"""look: change nothing. unshare: take all shares away, if nothing is allocated from the pools."""
 
-def enter(management: Account, network_account_id: str) -> Account:
+
+def enter(management: Account, network_account_id: str, purpose: Purpose) -> Account:
+    """Raises Refused if the door is shut."""
     role_arn = f"arn:{management.partition}:iam::{network_account_id}:role/{ROLE}"
-    policy = session_policy(management.partition, management.region, network_account_id)
-    return sessions.assumed(role_arn, "share-ipam-pools", policy)
+    policy = session_policy(management.partition, management.region, network_account_id, purpose)
+    try:
+        return management.assume(role_arn, "share-ipam-pools", policy)
+    except ClientError as error:
+        if code_of(error) not in DENIED:
+            raise
+        raise Refused(
+            f"Cannot assume {role_arn}: {error.response['Error'].get('Message', '')} Enrol account "
+            f"{network_account_id} in Control Tower, which makes the role; it must trust the management account."
+        ) from error
 
 
-def session_policy(partition: str, region: str, account_id: str) -> dict[str, Any]:
-    """What reading pools and keeping shares takes, and nothing else. AWS allows 2048 characters."""
+def session_policy(partition: str, region: str, account_id: str, purpose: Purpose) -> dict[str, Any]:
+    """What the calls of a purpose take, and nothing else. AWS allows 2048 characters."""
     shares = f"arn:{partition}:ram:{region}:{account_id}:resource-share/*"
     pools = f"arn:{partition}:ec2::{account_id}:ipam-pool/*"  # the ARN of a pool has no Region
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Sid": "ReadPoolsAndShares",  # none of these can be limited to a resource
-                "Effect": "Allow",
-                "Action": ["ec2:DescribeIpamPools", "ram:GetResourceShares", "ram:GetResourceShareAssociations"],
-                "Resource": "*",
-            },
+    here = {"StringEquals": {"aws:RequestedRegion": region}}
+    closed = {"ram:RequestedAllowsExternalPrincipals": "false"}
+    ours = {"ram:ResourceShareName": names.share_name("*")}
+    statements: list[dict[str, Any]] = [
+        {
+            "Sid": "ReadPoolsAndShares",  # none of these can be limited to a resource
+            "Action": ["ec2:DescribeIpamPools", "ram:GetResourceShares", "ram:GetResourceShareAssociations"],
+            "Resource": "*",
+            "Condition": here,
+        }
+    ]
+    if purpose == "share":
+        statements += [
             {
                 "Sid": "CreateSharesInsideTheOrganization",  # a share that does not exist yet has no ARN
-                "Effect": "Allow",
                 "Action": "ram:CreateResourceShare",
                 "Resource": "*",
-                "Condition": {"Bool": {"ram:RequestedAllowsExternalPrincipals": "false"}},
+                "Condition": here
+                | {
+                    "Bool": closed,
+                    # IfExists: RAM asks of each pool and of each account on its own, and only a pool has a type
+                    "StringEqualsIfExists": {"ram:RequestedResourceType": "ec2:IpamPool"},
+                },
             },
-            {"Sid": "TagShares", "Effect": "Allow", "Action": "ram:TagResource", "Resource": shares},
+            {"Sid": "TagShares", "Action": "ram:TagResource", "Resource": shares},
             {
-                "Sid": "ChangeSharesOfThisSolution",
-                "Effect": "Allow",
-                "Action": [
-                    "ram:AssociateResourceShare",
-                    "ram:DisassociateResourceShare",
-                    "ram:DeleteResourceShare",
-                ],
+                "Sid": "CloseSharesOfEarlierVersions",
+                "Action": "ram:UpdateResourceShare",
                 "Resource": shares,
-                "Condition": {"StringLike": {"ram:ResourceShareName": names.share_name("*")}},
+                "Condition": {"StringLike": ours, "Bool": closed},
             },
             {
-                "Sid": "LetRamWriteThePolicyOfAPool",  # RAM does it with the caller's rights
-                "Effect": "Allow",
-                "Action": ["ec2:PutResourcePolicy", "ec2:DeleteResourcePolicy"],
+                "Sid": "ChangeShares",
+                "Action": ["ram:AssociateResourceShare", "ram:DisassociateResourceShare"],
+                "Resource": shares,
+                "Condition": {"StringLike": ours},
+            },
+            {
+                "Sid": "LetRamAddToThePolicyOfAPool",  # with the caller's rights
+                "Action": "ec2:PutResourcePolicy",
                 "Resource": pools,
             },
-        ],
-    }
+        ]
+    if purpose != "look":
+        statements += [
+            {
+                "Sid": "DeleteShares",
+                "Action": "ram:DeleteResourceShare",
+                "Resource": shares,
+                "Condition": {"StringLike": ours},
+            },
+            {"Sid": "LetRamTakeFromThePolicyOfAPool", "Action": "ec2:DeleteResourcePolicy", "Resource": pools},
+        ]
+    if purpose == "unshare":
+        statements.append(
+            {"Sid": "SeeWhatIsInUse", "Action": "ec2:GetIpamPoolAllocations", "Resource": pools}  # in every Region
+        )
+    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow"} | statement for statement in statements]}

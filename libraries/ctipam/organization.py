@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -19,10 +20,38 @@ if TYPE_CHECKING:
 RAM, IPAM = "ram.amazonaws.com", "ipam.amazonaws.com"
 
 
+GONE = frozenset({"AccountNotFoundException", "ChildNotFoundException"})
+
+PAGE: Any = {"PageSize": 20}  # the most that Organizations allows
+
+
 @dataclass(frozen=True)
 class OrganizationalUnit:
     ou_id: str
     name: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an account is.
+
+    state   ACTIVE, SUSPENDED, PENDING_CLOSURE, ...
+    joined  when it joined the organization
+    units   its OUs, the nearest first, without the root; only as many as were asked for
+    """
+
+    account_id: str
+    state: str
+    joined: datetime | None = None
+    units: tuple[OrganizationalUnit, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tree:
+    """All OUs and accounts below the root, or below one OU and with it."""
+
+    units: tuple[OrganizationalUnit, ...]
+    places: tuple[Place, ...]
 
 
 def state_of(account: AccountTypeDef) -> str:
@@ -40,21 +69,87 @@ def is_active_member(organizations: OrganizationsClient, account_id: str) -> boo
     return state_of(account) == "ACTIVE"
 
 
-def active_accounts(organizations: OrganizationsClient) -> Iterator[str]:
-    for page in organizations.get_paginator("list_accounts").paginate():
-        yield from (account["Id"] for account in page["Accounts"] if state_of(account) == "ACTIVE")
+def place_of(
+    organizations: OrganizationsClient, account_id: str, enough: Callable[[OrganizationalUnit], bool]
+) -> Place | None:
+    """Where an account is now; None if it is not in the organization.
+
+    enough   the OUs that enclose this one are not asked for; of an account that is not ACTIVE, none is
+    """
+    try:
+        account = organizations.describe_account(AccountId=account_id)["Account"]
+        active = state_of(account) == "ACTIVE"
+        units = tuple(_until(enough, units_above(organizations, account_id))) if active else ()
+    except ClientError as error:
+        if code_of(error) not in GONE:
+            raise
+        return None
+    return Place(account_id, state_of(account), account.get("JoinedTimestamp"), units)
 
 
-def units_of(organizations: OrganizationsClient, account_id: str) -> Iterator[OrganizationalUnit]:
-    """The OUs that an account is in, the nearest first, up to but without the root. Read one by one, as asked for."""
-    child = account_id
+def _until(
+    enough: Callable[[OrganizationalUnit], bool], units: Iterable[OrganizationalUnit]
+) -> Iterator[OrganizationalUnit]:
+    for unit in units:
+        yield unit
+        if enough(unit):
+            return
+
+
+def units_above(organizations: OrganizationsClient, child_id: str) -> Iterator[OrganizationalUnit]:
+    """The OUs that an account or OU is in, the nearest first, without the root. Read one by one, as needed."""
     while True:
-        parent = organizations.list_parents(ChildId=child)["Parents"][0]  # there is always exactly one
+        parent = organizations.list_parents(ChildId=child_id)["Parents"][0]  # there is always exactly one
         if parent["Type"] == "ROOT":
             return
-        unit = organizations.describe_organizational_unit(OrganizationalUnitId=parent["Id"])["OrganizationalUnit"]
-        yield OrganizationalUnit(unit["Id"], unit["Name"])
-        child = unit["Id"]
+        unit = _unit(organizations, parent["Id"])
+        yield unit
+        child_id = unit.ou_id
+
+
+def read_all(organizations: OrganizationsClient) -> Tree:
+    """The whole organization: a call for each 20 accounts, and two for each OU."""
+    roots = [root["Id"] for page in organizations.get_paginator("list_roots").paginate() for root in page["Roots"]]
+    return _read(organizations, roots, ())
+
+
+def read_below(organizations: OrganizationsClient, ou_id: str) -> Tree:
+    """The accounts in an OU and in the OUs that it encloses; none if there is no such OU any more."""
+    try:
+        unit = _unit(organizations, ou_id)
+        above = tuple(units_above(organizations, ou_id))
+    except ClientError as error:
+        if code_of(error) not in ("OrganizationalUnitNotFoundException", "ChildNotFoundException"):
+            raise
+        return Tree((), ())
+    return _read(organizations, [ou_id], (unit, *above))
+
+
+def _unit(organizations: OrganizationsClient, ou_id: str) -> OrganizationalUnit:
+    unit = organizations.describe_organizational_unit(OrganizationalUnitId=ou_id)["OrganizationalUnit"]
+    return OrganizationalUnit(unit["Id"], unit["Name"])
+
+
+def _read(
+    organizations: OrganizationsClient, parent_ids: Iterable[str], enclosing: tuple[OrganizationalUnit, ...]
+) -> Tree:
+    units, places = list(enclosing[:1]), []
+    to_do = [(parent_id, enclosing) for parent_id in parent_ids]
+    while to_do:
+        parent_id, above = to_do.pop()
+        for accounts in organizations.get_paginator("list_accounts_for_parent").paginate(
+            ParentId=parent_id, PaginationConfig=PAGE
+        ):
+            for account in accounts["Accounts"]:
+                places.append(Place(account["Id"], state_of(account), account.get("JoinedTimestamp"), above))
+        for page in organizations.get_paginator("list_organizational_units_for_parent").paginate(
+            ParentId=parent_id, PaginationConfig=PAGE
+        ):
+            for row in page["OrganizationalUnits"]:
+                unit = OrganizationalUnit(row["Id"], row["Name"])
+                units.append(unit)
+                to_do.append((unit.ou_id, (unit, *above)))
+    return Tree(tuple(units), tuple(places))
 
 
 def set_up(management: Account, management_account_id: str, network_account_id: str) -> str:

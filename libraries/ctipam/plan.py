@@ -5,6 +5,10 @@
     AccPoolPrefixLength     "21"                  size of each environment's pool, in each Region
     RegionSelection         ["us-west-2", ...]    one pool each; their order is the order of the blocks
     AccEnvName              ["Prod OU", ...]      OU names; one pool each in each Region, in this order
+    VpcDefaultNetmaskLength "24"                  size of a VPC whose creator names none
+    VpcMinNetmaskLength     "16"                  the largest VPC, in AWS's words: the shortest netmask
+    VpcMaxNetmaskLength     "28"                  the smallest VPC
+    IpamPoolQuota           "50"                  how many pools AWS allows in the scope
 
 CloudFormation sends numbers as text. Everything here is decided before the first call to AWS.
 """
@@ -21,8 +25,11 @@ from ctipam.errors import Refused
 PRIVATE_RANGES = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")))
 """RFC 1918 and RFC 6598: what a VPC is meant to use. https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html"""
 
-SMALLEST_VPC_PREFIX_LENGTH = 28
-"""https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html"""
+LARGEST_VPC, SMALLEST_VPC = 16, 28
+"""Netmask lengths. https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html"""
+
+POOLS_PER_SCOPE = 50
+"""Until AWS raises it. https://docs.aws.amazon.com/vpc/latest/ipam/quotas-ipam.html"""
 
 OU_NAME_LIMIT = 128
 """https://docs.aws.amazon.com/organizations/latest/APIReference/API_OrganizationalUnit.html"""
@@ -45,6 +52,15 @@ class PoolKey:
 
 
 @dataclass(frozen=True)
+class VpcSizes:
+    """Netmask lengths of the VPCs that an environment's pool gives out; as with AWS, the minimum is the largest VPC."""
+
+    default: int = 24
+    minimum: int = LARGEST_VPC
+    maximum: int = SMALLEST_VPC
+
+
+@dataclass(frozen=True)
 class PoolPlan:
     """Which pools are wanted, of which size, in the order in which they get their blocks."""
 
@@ -53,6 +69,8 @@ class PoolPlan:
     environment_prefix_length: int
     regions: tuple[str, ...]
     environments: tuple[str, ...]
+    vpc_sizes: VpcSizes = VpcSizes()
+    quota: int = POOLS_PER_SCOPE
 
     @classmethod
     def from_properties(cls, properties: Mapping[str, Any], known_regions: Collection[str]) -> PoolPlan:
@@ -61,12 +79,16 @@ class PoolPlan:
             top_cidr=_cidr(properties["TopLevelPoolCidr"]),
             region_prefix_length=_prefix_length("IpamPoolPrefixLength", properties["IpamPoolPrefixLength"]),
             environment_prefix_length=_prefix_length("AccPoolPrefixLength", properties["AccPoolPrefixLength"]),
-            regions=regions_of(properties, known_regions),
+            regions=_regions(properties, known_regions),
             environments=_names("AccEnvName", properties["AccEnvName"]),
+            vpc_sizes=_vpc_sizes(properties),
+            quota=_number("IpamPoolQuota", properties.get("IpamPoolQuota", POOLS_PER_SCOPE)),
         )
         _refuse_long_names(plan.environments)
         _refuse_sizes_that_do_not_nest(plan)
+        _refuse_vpc_sizes_that_do_not_fit(plan)
         _refuse_more_than_fits(plan)
+        refuse_over_quota(plan, already=1)
         return plan
 
     @property
@@ -76,16 +98,36 @@ class PoolPlan:
             PoolKey(region, environment) for region in self.regions for environment in self.environments
         )
 
+    @property
+    def default_vpc(self) -> int:
+        """Netmask length of a VPC whose creator names none: the whole pool where that is smaller."""
+        return max(self.vpc_sizes.default, self.environment_prefix_length)
+
     def prefix_length(self, key: PoolKey) -> int:
         return self.region_prefix_length if key.environment is None else self.environment_prefix_length
 
 
-def regions_of(properties: Mapping[str, Any], known_regions: Collection[str]) -> tuple[str, ...]:
-    """RegionSelection, which Custom::Ipam reads as well; raises Refused."""
+def refuse_over_quota(plan: PoolPlan, already: int) -> None:
+    """Raises Refused if the scope cannot hold the plan's pools.
+
+    already   pools in the scope that are not the plan's, with the top-level pool
+    """
+    total = len(plan.pools) + already
+    if total > plan.quota:
+        regions, environments = len(plan.regions), len(plan.environments)
+        raise Refused(
+            f"{regions} Regions with {environments} environments each need {len(plan.pools)} pools; with {already} "
+            f"more the scope would have {total}, and the limit is {plan.quota}. Let AWS raise it, then IpamPoolQuota."
+        )
+
+
+def _regions(properties: Mapping[str, Any], known_regions: Collection[str]) -> tuple[str, ...]:
     regions = _names("RegionSelection", properties["RegionSelection"])
     for region in regions:
         if region not in known_regions:
-            raise Refused(f"RegionSelection names {region!r}, which is not a Region of this partition; correct it.")
+            raise Refused(
+                f"RegionSelection names {_shown(region)}, which is not a Region of this partition; correct it."
+            )
     return regions
 
 
@@ -93,9 +135,9 @@ def _cidr(text: str) -> IPv4Network:
     try:
         network = IPv4Network(text, strict=False)
     except ValueError:
-        raise Refused(f"TopLevelPoolCidr {text!r} is not an IPv4 CIDR; give one such as 10.0.0.0/8.") from None
+        raise Refused(f"TopLevelPoolCidr {_shown(text)} is not an IPv4 CIDR; give one such as 10.0.0.0/8.") from None
     if str(network) != text:
-        raise Refused(f"TopLevelPoolCidr {text} is not the start of its block; did you mean {network}?")
+        raise Refused(f"TopLevelPoolCidr {_shown(text)} is not the start of its block; did you mean {network}?")
     if not any(network.subnet_of(private) for private in PRIVATE_RANGES):
         ranges = ", ".join(map(str, PRIVATE_RANGES))
         raise Refused(f"TopLevelPoolCidr {text} is not private address space; choose a block within {ranges}.")
@@ -103,9 +145,33 @@ def _cidr(text: str) -> IPv4Network:
 
 
 def _prefix_length(name: str, text: str) -> int:
-    if not str(text).isdecimal() or not 0 < int(text) <= 32:
-        raise Refused(f"{name} {text!r} is not a prefix length; give a number from 1 to 32, such as 20.")
-    return int(text)
+    length = _number(name, text)
+    if not 0 < length <= 32:
+        raise Refused(f"{name} {length} is not a prefix length; give a number from 1 to 32, such as 20.")
+    return length
+
+
+def _vpc_sizes(properties: Mapping[str, Any]) -> VpcSizes:
+    """A template from before there were these parameters does not send them."""
+    usual = VpcSizes()
+    return VpcSizes(
+        default=_number("VpcDefaultNetmaskLength", properties.get("VpcDefaultNetmaskLength", usual.default)),
+        minimum=_number("VpcMinNetmaskLength", properties.get("VpcMinNetmaskLength", usual.minimum)),
+        maximum=_number("VpcMaxNetmaskLength", properties.get("VpcMaxNetmaskLength", usual.maximum)),
+    )
+
+
+def _number(name: str, text: object) -> int:
+    digits = str(text).strip()
+    if not (digits.isascii() and digits.isdecimal() and len(digits) < 10):
+        raise Refused(f"{name} {_shown(text)} is not a whole number; give one in digits.")
+    return int(digits)
+
+
+def _shown(value: object) -> str:
+    """A value in a message, quoted, and cut so that the rest of the message is read too."""
+    text = str(value)
+    return repr(text if len(text) <= 40 else text[:37] + "...")
 
 
 def _names(name: str, values: str | Sequence[str]) -> tuple[str, ...]:
@@ -115,10 +181,10 @@ def _names(name: str, values: str | Sequence[str]) -> tuple[str, ...]:
     if not any(names):
         raise Refused(f"{name} is empty; give at least one name.")
     if "" in names:
-        raise Refused(f"{name} {','.join(names)!r} has an empty name in it; remove the extra comma.")
+        raise Refused(f"{name} {_shown(','.join(names))} has an empty name in it; remove the extra comma.")
     for position, value in enumerate(names):
         if value in names[:position]:
-            raise Refused(f"{name} lists {value!r} twice; list each name once.")
+            raise Refused(f"{name} lists {_shown(value)} twice; list each name once.")
     return names
 
 
@@ -126,21 +192,46 @@ def _refuse_long_names(environments: Sequence[str]) -> None:
     for environment in environments:
         if len(environment) > OU_NAME_LIMIT:
             raise Refused(
-                f"AccEnvName has a name of {len(environment)} characters, {environment[:20]!r}...; "
-                f"an OU's name has at most {OU_NAME_LIMIT}."
+                f"AccEnvName has a name of {len(environment)} characters, {_shown(environment)}; "
+                f"an OU's name has at most {OU_NAME_LIMIT}, so correct it."
             )
 
 
 def _refuse_sizes_that_do_not_nest(plan: PoolPlan) -> None:
     top, region, environment = plan.top_cidr.prefixlen, plan.region_prefix_length, plan.environment_prefix_length
     if not top < region:
-        raise Refused(f"IpamPoolPrefixLength {region} must be longer than the /{top} of {plan.top_cidr}.")
-    if not region < environment:
-        raise Refused(f"AccPoolPrefixLength {environment} must be longer than IpamPoolPrefixLength {region}.")
-    if environment > SMALLEST_VPC_PREFIX_LENGTH:
         raise Refused(
-            f"AccPoolPrefixLength {environment} leaves no room for a VPC, whose smallest block is a "
-            f"/{SMALLEST_VPC_PREFIX_LENGTH}; choose {SMALLEST_VPC_PREFIX_LENGTH} or less."
+            f"IpamPoolPrefixLength {region} is no part of the /{top} of TopLevelPoolCidr; choose more than {top}."
+        )
+    if not region < environment:
+        raise Refused(
+            f"AccPoolPrefixLength {environment} is no part of a Region's /{region}; choose more than {region}, "
+            "or a shorter IpamPoolPrefixLength."
+        )
+    if environment > SMALLEST_VPC:
+        raise Refused(
+            f"AccPoolPrefixLength {environment} leaves no room for a VPC, whose smallest block is a /{SMALLEST_VPC}; "
+            f"choose {SMALLEST_VPC} or less."
+        )
+
+
+def _refuse_vpc_sizes_that_do_not_fit(plan: PoolPlan) -> None:
+    """https://docs.aws.amazon.com/vpc/latest/ipam/create-top-ipam.html"""
+    sizes, pool = plan.vpc_sizes, plan.environment_prefix_length
+    if not LARGEST_VPC <= sizes.minimum < sizes.maximum <= SMALLEST_VPC:
+        raise Refused(
+            f"VpcMinNetmaskLength {sizes.minimum} and VpcMaxNetmaskLength {sizes.maximum} are not the "
+            f"largest and the smallest size of a VPC; give two from {LARGEST_VPC} to {SMALLEST_VPC}, in this order."
+        )
+    if sizes.maximum < pool:
+        raise Refused(
+            f"VpcMaxNetmaskLength {sizes.maximum} is more than a whole environment pool, a /{pool}; "
+            f"choose {pool} to {SMALLEST_VPC}."
+        )
+    if not sizes.minimum <= plan.default_vpc <= sizes.maximum:
+        raise Refused(
+            f"VpcDefaultNetmaskLength {sizes.default} is not between VpcMinNetmaskLength {sizes.minimum} and "
+            f"VpcMaxNetmaskLength {sizes.maximum}; choose one that is."
         )
 
 

@@ -6,26 +6,32 @@
     │  └─ SDLC OU 192.168.8.0/21
     └─ us-east-1  192.168.16.0/20  ...
 
-`difference` decides what is to be done and `refusals` what must not be; `inventory` reads and `steps` writes. Here they
-are put together: look, refuse, then step by step until nothing remains. AWS does each step in its own time.
+`difference` decides what is to be done, `refusals` what must not be, and `turns` in which order; `inventory` reads and
+`steps` writes. Here they are put together: look, refuse, then step by step until nothing remains. AWS does each step in
+its own time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from ctipam import difference, inventory, refusals, steps
-from ctipam.difference import Deprovision, Pool, Remaining, Step
+from ctipam import difference, inventory, refusals, steps, waiting
+from ctipam.difference import Block, Create, Deprovision, Pool, Provision, Remaining, Step
 from ctipam.errors import AwsFailed, OutOfTime, code_of
-from ctipam.inventory import Hierarchy
+from ctipam.inventory import WORKERS, Hierarchy
 from ctipam.logs import decided
-from ctipam.plan import PoolKey, PoolPlan
-from ctipam.refusals import NAMED
-from ctipam.turns import Turns, busy_parents
+from ctipam.plan import PoolKey, PoolPlan, refuse_over_quota
+from ctipam.turns import Turns, UnderWay, busy_parents
 from ctipam.waiting import Deadline, Pace
+
+if TYPE_CHECKING:
+    from types_boto3_ec2.type_defs import IpamPoolTypeDef
 
 ANOTHER_CHANGE = "ConcurrentMutationLimitExceeded"
 
@@ -33,15 +39,17 @@ NOT_NOW = frozenset(
     {
         ANOTHER_CHANGE,  # boto3 does not retry this one
         "IncorrectState",  # the pool itself, or the one above it, is still busy
+        "DependencyViolation",  # what was given back, or deleted, a moment ago still counts
+        inventory.GONE,  # it was deleted by hand a moment ago, or is so new that not all of AWS knows it
         "RequestLimitExceeded",
         "Throttling",
     }
 )
 """Refusals that a later attempt does not meet."""
 
-WORKERS = 8
-"""Calls at a time: EC2 lets 50 changes and 100 reads through at once, and then 5 and 20 a second.
-https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html"""
+
+Allocated = dict[str, Collection[IPv4Network]]
+"""What others have taken of a pool, by its id."""
 
 
 def ensure(hierarchy: Hierarchy, plan: PoolPlan | None, deadline: Deadline) -> dict[PoolKey, Pool]:
@@ -50,7 +58,55 @@ def ensure(hierarchy: Hierarchy, plan: PoolPlan | None, deadline: Deadline) -> d
     Raises Refused before anything is changed, AwsFailed with AWS's reason, OutOfTime when work is left.
     """
     with ThreadPoolExecutor(WORKERS) as workers:
-        return _Reconciliation(hierarchy, plan, deadline, workers).run()
+        listed = inventory.list_pools(hierarchy.account)
+        pools = inventory.find_pools(hierarchy, listed, None, workers)
+        if plan and difference.is_built(plan, hierarchy.top_pool_id, pools):
+            return difference.kept_pools(plan, pools)
+        return _Reconciliation(hierarchy, plan, deadline, workers).run(listed)
+
+
+def check(hierarchy: Hierarchy, plan: PoolPlan) -> None:
+    """Raises Refused if the stack cannot have this plan. For what comes before the pools, and would be changed first.
+
+    hierarchy   without a top-level pool: CloudFormation may be about to make it
+    """
+    with ThreadPoolExecutor(WORKERS) as workers:
+        listed = inventory.list_pools(hierarchy.account)
+        top = inventory.find_top_pool(listed, hierarchy.stack_id)
+        hierarchy = replace(hierarchy, top_pool_id=top["IpamPoolId"] if top else "")
+        pools = inventory.find_pools(hierarchy, listed, None, workers)
+        if top is None or not any(pool.source_pool_id == top["IpamPoolId"] for pool in pools):
+            _check_place_of_top_pool(hierarchy, plan, pools, workers)
+            return
+        in_scope = top["IpamPoolId"] in {pool.pool_id for pool in pools}
+        blocks = inventory.find_blocks(hierarchy.account, top["IpamPoolId"])
+        refusals.refuse_another_top_pool(plan, hierarchy.scope_id, in_scope, [one.cidr for one in blocks if one.held])
+        if not difference.is_built(plan, hierarchy.top_pool_id, pools):
+            _refuse(hierarchy, plan, inventory.find_pools(hierarchy, listed, {}, workers), {}, workers)
+
+
+def _check_place_of_top_pool(hierarchy: Hierarchy, plan: PoolPlan, pools: Sequence[Pool], workers: Executor) -> None:
+    """Nothing is below the top-level pool yet, so it can still be made, or made anew."""
+    others = [pool for pool in pools if pool.pool_id != hierarchy.top_pool_id]
+    tops = [pool.pool_id for pool in others if not pool.source_pool_id]
+    blocks = workers.map(lambda pool_id: tuple(inventory.find_blocks(hierarchy.account, pool_id)), tops)
+    refusals.refuse_overlap(plan, dict(zip(tops, blocks, strict=True)))
+    refuse_over_quota(plan, already=len(others) + 1)
+
+
+def _refuse(
+    hierarchy: Hierarchy, plan: PoolPlan | None, pools: Sequence[Pool], allocated: Allocated, workers: Executor
+) -> None:
+    unwanted = difference.unwanted_pools(plan, pools)
+    top_pool_id = "" if plan else hierarchy.top_pool_id  # CloudFormation deletes it next
+    if plan:
+        refusals.refuse_moves(plan, hierarchy.top_pool_id, pools)
+        refusals.refuse_without_top_pool(hierarchy.top_pool_id, pools)
+    refusals.refuse_obstacles(inventory.find_obstacles(hierarchy.account, unwanted, pools, top_pool_id, workers))
+    if plan:
+        parents = difference.placing_parents(plan, hierarchy.top_pool_id, pools)
+        taken, pools = inventory.find_taken(hierarchy, pools, parents, allocated, workers)
+        refusals.refuse_without_room(plan, hierarchy.top_pool_id, pools, taken)
 
 
 class _Reconciliation:
@@ -60,59 +116,68 @@ class _Reconciliation:
         self._pace = Pace(deadline)
         self._workers = workers
         self._turns = Turns()
+        self._under_way = UnderWay()
         self._failures = _LateFailures()
+        self._known: dict[str, tuple[Block, ...]] = {}
+        self._allocated: Allocated = {}
         self._waited_for: tuple[str, ...] = ()
 
-    def run(self) -> dict[PoolKey, Pool]:
-        pools = self._look()
-        self._refuse(pools)
+    def run(self, listed: Sequence[IpamPoolTypeDef]) -> dict[PoolKey, Pool]:
+        pools: Sequence[Pool] = self._look(listed)
+        _refuse(self._hierarchy, self._plan, pools, self._allocated, self._workers)
         while True:
-            rest = self._remaining(pools)
-            if rest.nothing:
+            pools, rest = self._remaining(pools)
+            accepted = self._take(rest.steps, pools)
+            if rest.nothing_but_notes and len(accepted) == len(rest.steps):
                 return difference.kept_pools(self._plan, pools)
-            progress = self._take(rest.steps, busy_parents(pools))
-            self._wait(rest, progress)
-            pools = self._look()
+            self._wait(rest, progress=bool(accepted))
+            pools = self._look(inventory.list_pools(self._hierarchy.account))
 
-    def _look(self) -> list[Pool]:
-        pools = inventory.find_pools(self._hierarchy, self._workers)
-        self._failures.raise_if_any(pools)
+    def _look(self, listed: Sequence[IpamPoolTypeDef]) -> list[Pool]:
+        """The pools as they are. Only those with something under way are asked for their blocks again."""
+        known = self._known | self._under_way.not_yet(waiting.now())
+        pools = inventory.find_pools(self._hierarchy, listed, known, self._workers)
+        self._under_way.look(pools, waiting.now())
+        settled = [pool for pool in pools if pool.key and pool.ready and not pool.busy]
+        self._known = {pool.pool_id: pool.blocks for pool in settled if pool.pool_id not in self._under_way.pool_ids}
+        self._known |= dict.fromkeys(self._under_way.being_created, ())
+        if self._failures.judge(pools, waiting.now()):
+            self._allocated.clear()
         return pools
 
-    def _refuse(self, pools: Sequence[Pool]) -> None:
-        unwanted = [pool for pool in difference.unwanted_pools(self._plan, pools) if pool.block]
-        found = self._workers.map(lambda pool: inventory.find_allocations(self._hierarchy, pool), unwanted)
-        allocations = {pool.pool_id: held for pool, held in zip(unwanted, found, strict=True)}
-        refusals.refuse_removals(self._plan, pools, allocations)
-        if self._plan:
-            refusals.refuse_moves(self._plan, self._hierarchy.top_pool_id, pools)
-            parents = difference.placing_parents(self._plan, self._hierarchy.top_pool_id, pools)
-            taken = inventory.find_taken(self._hierarchy, pools, parents)
-            refusals.refuse_without_room(self._plan, self._hierarchy.top_pool_id, pools, taken)
-
-    def _remaining(self, pools: Sequence[Pool]) -> Remaining:
+    def _remaining(self, pools: Sequence[Pool]) -> tuple[Sequence[Pool], Remaining]:
         parents = difference.placing_parents(self._plan, self._hierarchy.top_pool_id, pools)
-        taken = inventory.find_taken(self._hierarchy, pools, parents)
-        return difference.remaining(self._plan, self._hierarchy.top_pool_id, pools, taken)
+        taken, pools = inventory.find_taken(self._hierarchy, pools, parents, self._allocated, self._workers)
+        return pools, difference.remaining(self._plan, self._hierarchy.top_pool_id, pools, taken)
 
-    def _take(self, possible: Sequence[Step], busy: Sequence[str]) -> bool:
-        """Try what it is the turn of; answer whether AWS accepted any of it."""
-        chosen = self._turns.choose(possible, busy)
+    def _take(self, possible: Sequence[Step], pools: Sequence[Pool]) -> list[Step]:
+        """Try what it is the turn of; answer what AWS accepted of it."""
+        busy = busy_parents(pools) | self._under_way.parents
+        free = [step for step in possible if not self._under_way.touches(step) and not self._rests(step)]
+        chosen = self._turns.choose(free, busy)
         codes = list(self._workers.map(self._try, chosen))
         accepted = [step for step, code in zip(chosen, codes, strict=True) if code is None]
         refused = [step for step, code in zip(chosen, codes, strict=True) if code == ANOTHER_CHANGE]
         self._turns.learn(accepted, refused, busy)
-        return bool(accepted)
+        return accepted
+
+    def _rests(self, step: Step) -> bool:
+        return isinstance(step, Provision) and self._failures.rests(step.pool.pool_id, waiting.now())
 
     def _try(self, step: Step) -> str | None:
         """Take the step; answer AWS's code if it has to wait."""
+        if isinstance(step, Provision | Deprovision):
+            self._known.pop(step.pool.pool_id, None)
         try:
             pool_id = steps.take(self._hierarchy, step)
         except ClientError as error:
             if code_of(error) not in NOT_NOW:
                 raise
             return code_of(error)
+        if isinstance(step, Create):
+            self._allocated[pool_id] = ()  # nobody has taken anything of what is not there yet
         self._failures.watch(pool_id, step)
+        self._under_way.began(pool_id, step, waiting.now())
         return None
 
     def _wait(self, rest: Remaining, progress: bool) -> None:
@@ -121,9 +186,11 @@ class _Reconciliation:
             decided("waiting for AWS", pools=busy)
             self._waited_for = busy
         try:
-            self._pace.wait(progress=progress)
+            self._pace.wait(progress=progress, expected_s=self._under_way.next_look_s(waiting.now()))
         except OutOfTime:
-            raise OutOfTime(f"still waiting for {', '.join(busy[:NAMED])}") from None
+            raise OutOfTime(
+                f"still waiting for {busy[0]}" + (f" and {len(busy) - 1} more" if busy[1:] else "")
+            ) from None
 
 
 class _LateFailures:
@@ -133,23 +200,49 @@ class _LateFailures:
     that the first look finds do not count.
     """
 
+    NOT_YET = "cidr-not-available"
+    PATIENCE_S, REST_S = 600.0, 15.0
+    """Space that was given back can be taken again after minutes, although no list shows it as taken any more.
+    https://docs.aws.amazon.com/vpc/latest/ipam/release-alloc-ipam.html"""
+
     def __init__(self) -> None:
-        self._earlier: set[str] | None = None
+        self._judged: set[str] = set()
+        self._has_judged = False
         self._touched: set[str] = set()
         self._emptied: set[str] = set()
+        self._since: dict[str, float] = {}  # pool id -> first and
+        self._until: dict[str, float] = {}  # ... next attempt
 
     def watch(self, pool_id: str, step: Step) -> None:
         (self._emptied if isinstance(step, Deprovision) else self._touched).add(pool_id)
 
-    def raise_if_any(self, pools: Sequence[Pool]) -> None:
-        if self._earlier is None:
-            self._earlier = {block.cidr_id for pool in pools for block in pool.blocks}
+    def rests(self, pool_id: str, now: float) -> bool:
+        return now < self._until.get(pool_id, 0.0)
+
+    def judge(self, pools: Sequence[Pool], now: float) -> bool:
+        """Raises AwsFailed; answers whether something failed that is to be tried again."""
+        if not self._has_judged:
+            self._has_judged = True
+            self._judged = {block.cidr_id for pool in pools for block in pool.blocks}
+        again = False
         for pool in pools:
-            if pool.state == "create-failed" and pool.pool_id in self._touched:
-                raise AwsFailed(f"AWS could not create the pool of {pool.key}: {pool.message or 'it gives no reason'}")
+            if pool.state.endswith("-failed") and pool.pool_id in self._touched:
+                raise AwsFailed(f"AWS left the pool of {pool.key} {pool.state}: {pool.message or 'it gives no reason'}")
             for block in pool.blocks:
-                doomed = block.state == "failed-provision" or (block.state == "pending-provision" and block.reason)
-                if doomed and pool.pool_id in self._touched and block.cidr_id not in self._earlier:
-                    raise AwsFailed(f"AWS could not give {block.cidr} to the pool of {pool.key}: {block.reason}")
                 if block.state == "failed-deprovision" and pool.pool_id in self._emptied:
                     raise AwsFailed(f"AWS could not take {block.cidr} from the pool of {pool.key}: {block.reason}")
+                again |= self._judge_provision(pool, block, now)
+        return again
+
+    def _judge_provision(self, pool: Pool, block: Block, now: float) -> bool:
+        doomed = block.state == "failed-provision" or (block.state == "pending-provision" and block.reason)
+        if not doomed or pool.pool_id not in self._touched or block.cidr_id in self._judged:
+            return False
+        since = self._since.setdefault(pool.pool_id, now)
+        if block.code != self.NOT_YET or now - since > self.PATIENCE_S:
+            raise AwsFailed(f"AWS could not give {block.cidr} to the pool of {pool.key}: {block.reason}")
+        if block.state == "failed-provision":
+            decided("AWS has not freed the block yet, trying again", key=str(pool.key), cidr=str(block.cidr))
+            self._until[pool.pool_id] = now + self.REST_S
+            self._judged.add(block.cidr_id)
+        return True

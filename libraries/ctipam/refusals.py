@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from ctipam.addresses import lowest_free
-from ctipam.difference import Pool, kept_pools, unwanted_pools
+from ctipam.difference import Block, Pool, kept_pools, unwanted_pools
 from ctipam.errors import Refused
-from ctipam.plan import PoolKey, PoolPlan
+from ctipam.logs import decided
+from ctipam.plan import PoolKey, PoolPlan, refuse_over_quota
 
-NAMED = 3
-"""How many obstacles a message names: CloudFormation shows about 240 characters of it."""
+ROOM_FOR_OBSTACLES = 120
+"""Characters of a message that name what is in the way: CloudFormation shows about 240 in all. The log names all."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Allocation:
     owner: str
 
     def __str__(self) -> str:
-        return f"{self.resource_id or self.resource_type} ({self.cidr}, account {self.owner})"
+        return f"{self.resource_id or f'{self.resource_type} allocation'} ({self.cidr}, account {self.owner})"
 
 
 def refuse_moves(plan: PoolPlan, top_pool_id: str, pools: Sequence[Pool]) -> None:
@@ -36,55 +37,81 @@ def refuse_moves(plan: PoolPlan, top_pool_id: str, pools: Sequence[Pool]) -> Non
     for key, pool in kept_pools(plan, pools).items():
         if key.parent is None and pool.source_pool_id != top_pool_id:
             raise Refused(
-                f"The pool of {key} ({pool.pool_id}) belongs to another top-level pool and cannot move; "
-                "keep TopLevelPoolCidr and IpamScope, or remove the Regions first."
+                f"The pool of {key} ({pool.pool_id}) is in another top-level pool and cannot move; keep IpamScope and "
+                "TopLevelPoolCidr as they were, or delete the stack and create it anew."
             )
         if pool.block is None:
             continue
         if key.parent is None and not pool.block.cidr.subnet_of(plan.top_cidr):
             raise Refused(
-                f"TopLevelPoolCidr {plan.top_cidr} does not hold {pool.block.cidr}, the pool of {key}; "
-                "pools keep their blocks, so the top-level CIDR cannot change while they exist."
+                f"TopLevelPoolCidr {plan.top_cidr} does not hold {pool.block.cidr}, the pool of {key}, and pools keep "
+                "their blocks; keep it as it was, or delete the stack and create it anew."
             )
         if pool.block.cidr.prefixlen != plan.prefix_length(key):
             raise Refused(
-                f"The pool of {key} is {pool.block.cidr} and cannot become a /{plan.prefix_length(key)}; "
-                f"keep {_prefix_parameter(key)} at {pool.block.cidr.prefixlen}, or remove the pool and add it again."
+                f"The pool of {key} is {pool.block.cidr} and cannot become a /{plan.prefix_length(key)}. "
+                f"Keep {_prefix_parameter(key)} {pool.block.cidr.prefixlen}; to change it, first remove every "
+                f"{_kind(key)} that is there now (others can come in its place), or create the stack anew."
             )
 
 
-def refuse_removals(
-    plan: PoolPlan | None, pools: Sequence[Pool], allocations: Mapping[str, Collection[Allocation]]
-) -> None:
-    """Raises Refused if a pool that is no longer wanted holds anything but pools that go with it.
+def refuse_without_top_pool(top_pool_id: str, pools: Sequence[Pool]) -> None:
+    """Raises Refused if the pool below which all others belong is gone."""
+    if top_pool_id not in {pool.pool_id for pool in pools}:
+        raise Refused(f"The top-level pool {top_pool_id} does not exist any more; delete the stack and create it anew.")
 
-    allocations   of each unwanted pool, by pool id
+
+def obstacles(going: Sequence[Pool], pools: Sequence[Pool], held: Mapping[str, Collection[Allocation]]) -> list[str]:
+    """What keeps pools from being deleted: everything in them but pools that go with them, or are gone already.
+
+    pools   all that there are
+    held    what is allocated from each pool that goes, by its id, and from the top-level pool if it goes too
     """
-    unwanted = unwanted_pools(plan, pools)
-    going = {pool.pool_id for pool in unwanted}
-    obstacles = [
-        f"{pool.key} holds {allocation}"
-        for pool in unwanted
-        for allocation in sorted(allocations.get(pool.pool_id, ()), key=lambda allocation: allocation.cidr)
-        if allocation.resource_id not in going
+    going_ids, there = {pool.pool_id for pool in going}, {pool.pool_id for pool in pools}
+    names = {pool.pool_id: str(pool.key) for pool in going if pool.key}
+    found = [
+        (names.get(pool_id, f"the top-level pool {pool_id}"), allocation)
+        for pool_id, allocations in held.items()
+        for allocation in sorted(allocations, key=lambda allocation: allocation.cidr)
+        if allocation.resource_id not in going_ids
+        and (allocation.resource_type != "ipam-pool" or allocation.resource_id in there)
     ]
-    obstacles += [
-        f"{pool.key} holds the pool {child.pool_id}"
-        for pool in unwanted
+    listed = {allocation.resource_id for _, allocation in found}
+    without_block = [
+        f"{names.get(child.source_pool_id, 'the top-level pool')} holds the pool {child.pool_id}"
         for child in pools
-        if child.source_pool_id == pool.pool_id and child.pool_id not in going and child.block is None
+        if child.source_pool_id in held and child.pool_id not in going_ids | listed
     ]
-    if obstacles:
-        more = f" and {len(obstacles) - NAMED} more" if len(obstacles) > NAMED else ""
-        raise Refused(f"In use, nothing was changed: {'; '.join(obstacles[:NAMED])}{more}. Delete these first.")
+    return [f"{name} holds {allocation}" for name, allocation in found] + without_block
+
+
+def refuse_obstacles(found: Sequence[str]) -> None:
+    """Raises Refused that names as many as there is room for, at least one."""
+    if not found:
+        return
+    decided("in use, so nothing is changed", obstacles=list(found))
+    named = found[:1]
+    for obstacle in found[1:]:
+        if len("; ".join([*named, obstacle])) > ROOM_FOR_OBSTACLES:
+            break
+        named = [*named, obstacle]
+    more = f"; and {len(found) - len(named)} more, see the log" if len(found) > len(named) else ""
+    raise Refused(
+        f"In use, nothing was changed: {'; '.join(named)}{more}. "
+        "Delete these first; a VPC's block is free some 20 minutes after the VPC."
+    )
 
 
 def refuse_without_room(
     plan: PoolPlan, top_pool_id: str, pools: Sequence[Pool], taken: Mapping[str, Collection[IPv4Network]]
 ) -> None:
-    """Raises Refused if a new pool finds no free block of its size, counting what is removed as free."""
-    kept = kept_pools(plan, pools)
-    freed = {pool.block.cidr for pool in unwanted_pools(plan, pools) if pool.block}
+    """Raises Refused if a new pool finds no place: within the quota, and a free block of its size.
+
+    What is removed counts as free.
+    """
+    kept, unwanted = kept_pools(plan, pools), unwanted_pools(plan, pools)
+    refuse_over_quota(plan, already=len(pools) - len(kept) - len(unwanted))
+    freed = {pool.block.cidr for pool in unwanted if pool.block}
     blocks = {parent: [cidr for cidr in cidrs if cidr not in freed] for parent, cidrs in taken.items()}
     for key in plan.pools:
         if key in kept and kept[key].block:
@@ -99,10 +126,38 @@ def refuse_without_room(
         if place is None:
             raise Refused(
                 f"{parent_cidr} has no free /{plan.prefix_length(key)} left for {key}; "
-                "pools that exist keep their blocks, so remove something or use a larger range."
+                "pools that exist keep their blocks, so remove something there."
             )
         blocks.setdefault(parent_id, []).append(place)
 
 
+def refuse_another_top_pool(plan: PoolPlan, scope_id: str, in_scope: bool, cidrs: Collection[IPv4Network]) -> None:
+    """Raises Refused if the top-level pool, which has pools below it, would have to be replaced.
+
+    in_scope, cidrs   of the top-level pool that is there: is it in the scope that is asked for, and what it holds
+    """
+    way_out = "or delete the stack and create it anew. Regions, environments and VPC sizes may change."
+    if not in_scope:
+        raise Refused(f"The pools are not in scope {scope_id} and cannot move; keep IpamScope as it was, {way_out}")
+    if cidrs and plan.top_cidr not in cidrs:
+        there = ", ".join(map(str, sorted(cidrs)))
+        raise Refused(f"TopLevelPoolCidr cannot become {plan.top_cidr}: {there} has pools in it. Keep it, {way_out}")
+
+
+def refuse_overlap(plan: PoolPlan, others: Mapping[str, Collection[Block]]) -> None:
+    """Raises Refused if the top-level CIDR overlaps a block of another top-level pool of the scope, by pool id."""
+    for pool_id, blocks in others.items():
+        for block in blocks:
+            if block.held and block.cidr.overlaps(plan.top_cidr):
+                raise Refused(
+                    f"TopLevelPoolCidr {plan.top_cidr} overlaps {block.cidr} of {pool_id} in the same scope; "
+                    "choose space that is free, or a scope of its own as IpamScope."
+                )
+
+
 def _prefix_parameter(key: PoolKey) -> str:
     return "IpamPoolPrefixLength" if key.parent is None else "AccPoolPrefixLength"
+
+
+def _kind(key: PoolKey) -> str:
+    return "Region" if key.parent is None else "environment"

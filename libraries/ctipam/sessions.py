@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import json
+import threading
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 
 if TYPE_CHECKING:
+    from types_boto3_cloudformation.client import CloudFormationClient
     from types_boto3_ec2.client import EC2Client
     from types_boto3_lambda.client import LambdaClient
     from types_boto3_organizations.client import OrganizationsClient
@@ -20,6 +22,7 @@ CONFIG = Config(
     retries={"mode": "standard", "max_attempts": 8},
     connect_timeout=5,
     read_timeout=15,
+    max_pool_connections=40,  # as many as there are threads that call; more would make a connection for each call
 )
 
 
@@ -28,7 +31,12 @@ class Account:
 
     def __init__(self, session: boto3.Session) -> None:
         self._session = session
-        self._client = functools.cache(self._make_client)
+        self._cached = functools.cache(self._make_client)
+        self._one_at_a_time = threading.Lock()  # a session is not made for threads, the clients are
+
+    def _client(self, service: str, region: str) -> Any:
+        with self._one_at_a_time:
+            return self._cached(service, region)
 
     def _make_client(self, service: str, region: str) -> Any:
         return self._session.client(service, region_name=region, config=CONFIG)  # type: ignore[call-overload]
@@ -56,6 +64,28 @@ class Account:
     def functions(self) -> LambdaClient:
         return self._client("lambda", self.region)  # type: ignore[no-any-return]
 
+    def stacks(self) -> CloudFormationClient:
+        return self._client("cloudformation", self.region)  # type: ignore[no-any-return]
+
+    def assume(self, role_arn: str, session_name: str, policy: dict[str, Any]) -> Account:
+        """The account of a role, limited to a session policy.
+
+        session_name   at most 64 characters of [\\w+=,.@-]; it is what CloudTrail shows
+        policy         what the session may do at most, whatever the role may: at most 2048 characters once written
+        Source         https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+        """
+        credentials = self._client("sts", self.region).assume_role(
+            RoleArn=role_arn, RoleSessionName=session_name, Policy=json.dumps(policy, separators=(",", ":"))
+        )["Credentials"]
+        return Account(
+            boto3.Session(
+                aws_access_key_id=credentials["AccessKeyId"],
+                aws_secret_access_key=credentials["SecretAccessKey"],
+                aws_session_token=credentials["SessionToken"],
+                region_name=self.region,
+            )
+        )
+
     def organizations(self) -> OrganizationsClient:
         return self._client("organizations", self.region)  # type: ignore[no-any-return]
 
@@ -63,24 +93,3 @@ class Account:
 def here() -> Account:
     """The account and Region that this function runs in, with its own role."""
     return Account(boto3.Session())
-
-
-def assumed(role_arn: str, session_name: str, policy: dict[str, Any]) -> Account:
-    """The account of a role, limited to a session policy.
-
-    session_name   at most 64 characters of [\\w+=,.@-]; it is what CloudTrail shows
-    policy         what the session may do at most, whatever the role may: at most 2048 characters once written
-    Source         https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
-    """
-    session = boto3.Session()
-    credentials = session.client("sts", config=CONFIG).assume_role(
-        RoleArn=role_arn, RoleSessionName=session_name, Policy=json.dumps(policy, separators=(",", ":"))
-    )["Credentials"]
-    return Account(
-        boto3.Session(
-            aws_access_key_id=credentials["AccessKeyId"],
-            aws_secret_access_key=credentials["SecretAccessKey"],
-            aws_session_token=credentials["SessionToken"],
-            region_name=session.region_name,
-        )
-    )

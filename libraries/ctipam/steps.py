@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, TypedDict, assert_never
 
 from botocore.exceptions import ClientError
 
@@ -22,9 +22,20 @@ from ctipam.difference import (
 from ctipam.errors import code_of
 from ctipam.inventory import GONE, Hierarchy
 from ctipam.logs import decided
+from ctipam.plan import VpcSizes
 
 if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import TagTypeDef
+
+
+DEAD = frozenset({"create-failed", "delete-in-progress", "delete-complete"})
+"""States of a pool that is no use to anybody."""
+
+
+class NetmaskLengths(TypedDict, total=False):
+    AllocationDefaultNetmaskLength: int
+    AllocationMinNetmaskLength: int
+    AllocationMaxNetmaskLength: int
 
 
 def take(hierarchy: Hierarchy, step: Step) -> str:
@@ -56,16 +67,22 @@ def _create(hierarchy: Hierarchy, step: Create) -> str:
     }
     if key.environment is not None:
         tags[names.POOL_ENVIRONMENT_TAG] = key.environment
-    pool = hierarchy.account.ec2().create_ipam_pool(
-        IpamScopeId=hierarchy.scope_id,
-        SourceIpamPoolId=step.source_pool_id,
-        Locale=key.region,
-        AddressFamily="ipv4",
-        Description=names.pool_description(key.region, key.environment),
-        AllocationResourceTags=_tag_list(wanted_allocation_tags(key)),
-        TagSpecifications=[{"ResourceType": "ipam-pool", "Tags": _tag_list(tags)}],
-        ClientToken=hierarchy.token("create", key, step.source_pool_id),
-    )["IpamPool"]
+    dead = ""
+    while True:
+        pool = hierarchy.account.ec2().create_ipam_pool(
+            IpamScopeId=hierarchy.scope_id,
+            SourceIpamPoolId=step.source_pool_id,
+            Locale=key.region,
+            AddressFamily="ipv4",
+            Description=names.pool_description(key.region, key.environment),
+            AllocationResourceTags=_tag_list(wanted_allocation_tags(key)),
+            TagSpecifications=[{"ResourceType": "ipam-pool", "Tags": _tag_list(tags)}],
+            ClientToken=hierarchy.token("create", key, step.source_pool_id, dead),
+            **_netmask_lengths(step.vpc_sizes),
+        )["IpamPool"]
+        if pool["State"] not in DEAD:
+            break
+        dead = pool["IpamPoolId"]  # a token brings back what it made, also when that is gone since
     decided("creating pool", pool=pool["IpamPoolId"], key=str(key))
     return pool["IpamPoolId"]
 
@@ -97,6 +114,7 @@ def _modify(hierarchy: Hierarchy, step: Modify) -> None:
         Description=names.pool_description(step.key.region, step.key.environment),
         AddAllocationResourceTags=_tag_list(missing),
         RemoveAllocationResourceTags=_tag_list(wrong),
+        **_netmask_lengths(step.vpc_sizes),
     )
     decided("modifying pool", pool=step.pool.pool_id, key=str(step.key))
 
@@ -104,7 +122,7 @@ def _modify(hierarchy: Hierarchy, step: Modify) -> None:
 def _deprovision(hierarchy: Hierarchy, step: Deprovision) -> None:
     ec2 = hierarchy.account.ec2()
     with _gone_is_done():
-        if step.pool.noted:  # first, or a function killed in between would leave a note of a block that is no more
+        if step.pool.note:  # first, or a function killed in between would leave a note of a block that is no more
             ec2.delete_tags(Resources=[step.pool.pool_id], Tags=[{"Key": names.BLOCK_TAG}])
         ec2.deprovision_ipam_pool_cidr(IpamPoolId=step.pool.pool_id, Cidr=str(step.cidr))
     decided("deprovisioning block", pool=step.pool.pool_id, key=str(step.pool.key), cidr=str(step.cidr))
@@ -123,6 +141,16 @@ def _gone_is_done() -> Iterator[None]:
     except ClientError as error:
         if code_of(error) != GONE:
             raise
+
+
+def _netmask_lengths(sizes: VpcSizes | None) -> NetmaskLengths:
+    if sizes is None:
+        return {}
+    return {
+        "AllocationDefaultNetmaskLength": sizes.default,
+        "AllocationMinNetmaskLength": sizes.minimum,
+        "AllocationMaxNetmaskLength": sizes.maximum,
+    }
 
 
 def _tag_list(tags: Mapping[str, str]) -> list[TagTypeDef]:

@@ -1,4 +1,4 @@
-"""Whose turn it is, where AWS takes one change at a time.
+"""Whose turn it is, where AWS takes one change at a time, and when it is worth looking again.
 
 IPAM refuses a change while another one is under way (ConcurrentMutationLimitExceeded), and does not say how far that
 reaches: to the pools of one parent, or to the whole scope. So everything that can be done is tried at once, and what
@@ -7,10 +7,12 @@ is refused teaches how much to try from then on. https://github.com/aws-ia/terra
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 
-from ctipam.difference import Create, Delete, Deprovision, Modify, Note, Pool, Provision, Step
+from ctipam.difference import Block, Create, Delete, Deprovision, Modify, Note, Pool, Provision, Step
+from ctipam.plan import PoolKey
 
 
 class Reach(IntEnum):
@@ -28,19 +30,21 @@ def parent_of(step: Step) -> str | None:
     return step.source_pool_id if isinstance(step, Create) else step.pool.source_pool_id
 
 
-def busy_parents(pools: Sequence[Pool]) -> list[str]:
-    """The parents of the pools with a change under way, each as often as it has one."""
-    return [pool.source_pool_id for pool in pools if pool.busy]
+def busy_parents(pools: Iterable[Pool]) -> set[str]:
+    """The parents of the pools with a change under way, by whomever."""
+    return {pool.source_pool_id for pool in pools if pool.busy}
 
 
-URGENCY: tuple[type[Step] | tuple[type[Step], ...], ...] = ((Deprovision, Delete), Provision, (Modify, Note), Create)
+URGENCY: tuple[type[Step] | tuple[type[Step], ...], ...] = ((Deprovision, Delete), Create, Provision, (Modify, Note))
+"""Space is freed before it is given. A Region's pool is created, and its environments with it, before the next gets its
+block: under a lock of each parent, that keeps the most parents at work."""
 
 
 class Turns:
     def __init__(self) -> None:
         self.reach = Reach.NOTHING
 
-    def choose(self, steps: Sequence[Step], busy: Sequence[str]) -> list[Step]:
+    def choose(self, steps: Sequence[Step], busy: Iterable[str]) -> list[Step]:
         """What to try now: everything, one step for each idle parent, or one step while nothing is under way."""
         chosen = [step for step in steps if parent_of(step) is None]
         taken = set(busy)
@@ -54,9 +58,9 @@ class Turns:
             chosen.append(step)
         return chosen
 
-    def learn(self, accepted: Sequence[Step], refused: Sequence[Step], busy: Sequence[str]) -> None:
+    def learn(self, accepted: Sequence[Step], refused: Sequence[Step], busy: Iterable[str]) -> None:
         """Widen the reach if a change of ours explains a refusal; somebody else's only has to be waited for."""
-        under_way = [*busy, *(parent for step in accepted if (parent := parent_of(step)))]
+        under_way = {*busy, *(parent for step in accepted if (parent := parent_of(step)))}
         for step in refused:
             if parent_of(step) in under_way:
                 self.reach = max(self.reach, Reach.SIBLINGS)
@@ -65,5 +69,97 @@ class Turns:
 
 
 def _urgency(step: Step) -> int:
-    """Space is freed before it is given; a Region gets its block, for which others wait, before the next is created."""
     return next(rank for rank, kinds in enumerate(URGENCY) if isinstance(step, kinds))
+
+
+class UnderWay:
+    """The steps that AWS has accepted and not finished, also while its lists do not show them yet."""
+
+    BELIEVED_S = 30.0  # for how long a change that no list shows counts as under way
+    SHORTEST_S, LONGEST_S = 0.25, 5.0
+    EARLY, GROWTH = 0.9, 0.15  # look a little before the usual time; then the less often, the more overdue it is
+
+    def __init__(self) -> None:
+        self._steps: dict[str, tuple[Step, float]] = {}  # by pool id
+        self._took: dict[type[Step], deque[float]] = {}
+        self._looked = 0.0
+
+    def began(self, pool_id: str, step: Step, now: float) -> None:
+        if not isinstance(step, Note):
+            self._steps[pool_id] = (step, now)
+
+    def look(self, pools: Iterable[Pool], now: float) -> None:
+        """Strike what has ended, and remember how long it took."""
+        found = {pool.pool_id: pool for pool in pools}
+        for pool_id, (step, began) in list(self._steps.items()):
+            pool = found.get(pool_id)
+            shown = pool is not None and pool.busy
+            if not shown and (_has_ended(step, pool) or now - began > self.BELIEVED_S):
+                del self._steps[pool_id]
+                # It ended at some moment since the last look, or since it began: the earliest is what to reckon with.
+                self._took.setdefault(type(step), deque(maxlen=3)).append(max(self._looked - began, 0.0))
+        self._looked = now
+
+    def touches(self, step: Step) -> bool:
+        """Is the pool of this step still being changed, or created, by an earlier one?"""
+        if isinstance(step, Create):
+            return step.key in self._keys_being_created
+        return step.pool.pool_id in self._steps
+
+    @property
+    def _keys_being_created(self) -> set[PoolKey]:
+        return {step.key for step, _ in self._steps.values() if isinstance(step, Create)}
+
+    @property
+    def pool_ids(self) -> set[str]:
+        return set(self._steps)
+
+    @property
+    def being_created(self) -> set[str]:
+        """Ids of pools that can hold no block yet."""
+        return {pool_id for pool_id, (step, _) in self._steps.items() if isinstance(step, Create)}
+
+    def not_yet(self, now: float) -> dict[str, tuple[Block, ...]]:
+        """The pools whose new block AWS is hardly done with, with what they held before: not worth a question each."""
+        return {
+            pool_id: step.pool.blocks
+            for pool_id, (step, began) in self._steps.items()
+            if isinstance(step, Provision) and now - began < self._usual_s(step)
+        }
+
+    @property
+    def parents(self) -> set[str]:
+        return {parent for step, _ in self._steps.values() if (parent := parent_of(step))}
+
+    def next_look_s(self, now: float) -> float | None:
+        """When the first of them is likely to end, from what such steps took before. None: none is under way."""
+        waits = []
+        for step, began in self._steps.values():
+            overdue = now - began - self._usual_s(step)
+            waits.append(-overdue if overdue < -self.SHORTEST_S else self._next_s(overdue))
+        return min(waits, default=None)
+
+    def _usual_s(self, step: Step) -> float:
+        return self.EARLY * min(self._took.get(type(step), [0.0]))
+
+    def _next_s(self, overdue: float) -> float:
+        return min(max(self.SHORTEST_S, overdue * self.GROWTH), self.LONGEST_S)
+
+
+def _has_ended(step: Step, pool: Pool | None) -> bool:
+    """As far as a pool that is not busy tells: a list may still be older than the step."""
+    match step:
+        case Create():
+            return pool is not None
+        case Provision():
+            return pool is None or bool(_cidr_ids(pool) - _cidr_ids(step.pool))
+        case Deprovision():
+            return pool is None or pool.block is None or pool.block.state == "failed-deprovision"
+        case Delete():
+            return pool is None or pool.state == "delete-failed"
+        case _:
+            return True
+
+
+def _cidr_ids(pool: Pool) -> set[str]:
+    return {block.cidr_id for block in pool.blocks}

@@ -26,6 +26,11 @@ def sleep(seconds: float) -> None:
     time.sleep(seconds)
 
 
+def now() -> float:
+    """Seconds since 1970; tests put a clock of their own here too."""
+    return time.time()
+
+
 class Deadline:
     """When an invocation has to stop.
 
@@ -61,9 +66,11 @@ class Pace:
         self._deadline = deadline
         self._next_s = self.FIRST_S
 
-    def wait(self, *, progress: bool) -> None:
+    def wait(self, *, progress: bool, expected_s: float | None = None) -> None:
+        """expected_s: when something is likely to have ended, if that can be said."""
         if progress:
             self._next_s = self.FIRST_S
-        jitter = random.uniform(0.8, 1.2)  # noqa: S311 - spreads calls out, guards nothing
-        self._deadline.pause(self._next_s * jitter)
+        # Spreads calls out, guards nothing. Too early is one more look; too late is time lost.
+        jitter = random.uniform(0.8, 1.2 if expected_s is None else 1.0)  # noqa: S311
+        self._deadline.pause((self._next_s if expected_s is None else expected_s) * jitter)
         self._next_s = min(self._next_s * self.GROWTH, self.LONGEST_S)

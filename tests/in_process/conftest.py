@@ -1,24 +1,26 @@
-"""The Lambda handlers in this process, on moto, with the landing zone's IPAM and RAM. Time moves when a handler waits."""
+"""The Lambda handlers in this process, on moto with the landing zone's models. Time moves when a handler waits."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import boto3
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 from moto import mock_aws
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.organizations.models import organizations_backends
 
-from ctipam import waiting
+from ctipam import custom_resource, names, waiting
 from landing_zone.clock import ManualClock
 from landing_zone.models import Models
 from landing_zone.on_moto import installed
@@ -75,6 +77,7 @@ class Cloud:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._monkeypatch = monkeypatch
         self.clock = ManualClock()
+        self.management, self.networking = MANAGEMENT, NETWORKING
         self.models = Models(self.clock, Organization(MANAGEMENT, self._members))
         self.organizations = boto3.client("organizations", HOME)
         self.organizations.create_organization(FeatureSet="ALL")
@@ -93,6 +96,21 @@ class Cloud:
             self.organizations.create_account(AccountName=account_id, Email=f"{account_id}@example.com")
         if ou_id:
             self.organizations.move_account(AccountId=account_id, SourceParentId=self.root, DestinationParentId=ou_id)
+
+    def move(self, account_id: str, to: str) -> None:
+        source = self.organizations.list_parents(ChildId=account_id)["Parents"][0]["Id"]
+        self.organizations.move_account(AccountId=account_id, SourceParentId=source, DestinationParentId=to)
+
+    def set_ram_timings(self, **seconds: float) -> None:
+        self.models.ram._timings = replace(self.models.ram._timings, **seconds)
+
+    def end(self, name: str, account_id: str) -> None:
+        """CloseAccount, or RemoveAccountFromOrganization."""
+        if name == "CloseAccount":
+            self.organizations.close_account(AccountId=account_id)
+        else:  # moto forgets whose organization it was
+            accounts = organizations_backends[MANAGEMENT]["aws"].accounts
+            accounts[:] = [account for account in accounts if account.id != account_id]
 
     def client(self, service: str, account_id: str, region: str = HOME) -> Any:
         make: Any = boto3.client
@@ -182,6 +200,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     with mock_aws():
         cloud = Cloud(monkeypatch)
         monkeypatch.setattr(waiting, "sleep", cloud.clock.advance)
+        monkeypatch.setattr(waiting, "now", cloud.clock.now)
         with installed(cloud.models):
             cloud.add_account(NETWORKING)
             yield cloud
@@ -196,21 +215,21 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         def __init__(self, host: str, **_: Any) -> None:
             assert host == "answers.example"
 
-        def request(self, method: str, url: str, body: str, headers: dict[str, str]) -> None:
+        def request(self, method: str, url: str, body: bytes, headers: dict[str, str]) -> None:
             assert (method, url, headers["content-type"]) == ("PUT", "/presigned", "")
             assert len(body) <= 4096
             sent.append(json.loads(body))
 
         def getresponse(self) -> Any:
-            return type("Response", (), {"reason": "OK"})
+            return type("Response", (), {"reason": "OK", "status": 200})
 
-    monkeypatch.setattr("crhelper.utils.HTTPSConnection", Connection)
+    monkeypatch.setattr(custom_resource, "HTTPSConnection", Connection)
     return sent
 
 
 @dataclass
 class NetworkingStack:
-    """The three resources of the Networking stack, in CloudFormation's order; the top-level pool is CloudFormation's."""
+    """The custom resources of the Networking stack, in CloudFormation's order, and the top-level pool between them."""
 
     cloudformation: CloudFormation
     ec2: Any
@@ -264,3 +283,170 @@ def networking(cloud: Cloud, answers: list[dict[str, Any]]) -> NetworkingStack:
     handler = load("ipam-pool-lambda").lambda_handler
     cloudformation = CloudFormation(cloud, NETWORKING, handler, stack_id, answers)
     return NetworkingStack(cloudformation, cloud.client("ec2", NETWORKING))
+
+
+class LandingZone:
+    """A landing zone with pools, and the management account's functions in it."""
+
+    def __init__(self, cloud: Cloud, answers: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.cloud = cloud
+        self.clock = cloud.clock
+        self._monkeypatch = monkeypatch
+        self.index = load("ct-integration-lambda")
+        self.networking_ec2 = cloud.client("ec2", NETWORKING)
+        self.networking_ram = cloud.client("ram", NETWORKING)
+        self.set_environment(NETWORK_ACCOUNT_ID=NETWORKING)
+        boto3.client("ec2", HOME).enable_ipam_organization_admin_account(DelegatedAdminAccountId=NETWORKING)
+        boto3.client("ram", HOME).enable_sharing_with_aws_organization()
+        self.scope_id = ""
+        stack_id = f"arn:aws:cloudformation:{HOME}:{MANAGEMENT}:stack/ipam/11111111-2222-3333-4444-555555555555"
+        self._cloudformation = CloudFormation(cloud, MANAGEMENT, self._handle, stack_id, answers)
+
+    def set_environment(self, **variables: str) -> None:
+        for name, value in variables.items():
+            self._monkeypatch.setenv(name, value)
+
+    def add_pools(self, *environments: str, regions: tuple[str, ...] = ("us-west-2", "us-east-1")) -> None:
+        """Environment pools as the Networking stack makes them, as far as sharing reads them."""
+        if not self.scope_id:
+            ipam = self.networking_ec2.create_ipam(
+                OperatingRegions=[{"RegionName": region} for region in ("us-west-2", "us-east-1", "eu-west-1")]
+            )["Ipam"]
+            self.clock.advance(MINUTE)
+            self.scope_id = ipam["PrivateDefaultScopeId"]
+        for environment in environments:
+            for region in regions:
+                self._add_pool(environment, region)
+        self.clock.advance(MINUTE)
+
+    def _add_pool(self, environment: str, region: str) -> str:
+        tags = {
+            "Name": f"{region} {environment}",
+            names.STACK_TAG: "arn:aws:cloudformation:networking",
+            names.REGION_TAG: region,
+            names.POOL_ENVIRONMENT_TAG: environment,
+        }
+        pool = self.networking_ec2.create_ipam_pool(
+            IpamScopeId=self.scope_id,
+            AddressFamily="ipv4",
+            Locale=region,
+            AllocationResourceTags=[{"Key": "Env", "Value": environment}],
+            TagSpecifications=[
+                {"ResourceType": "ipam-pool", "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+            ],
+        )["IpamPool"]
+        self.clock.advance(MINUTE)
+        return str(pool["IpamPoolId"])
+
+    def pool_arns(self) -> dict[str, str]:
+        """Name tag -> ARN."""
+        pages = self.networking_ec2.get_paginator("describe_ipam_pools").paginate()
+        return {
+            next(tag["Value"] for tag in pool["Tags"] if tag["Key"] == "Name"): pool["IpamPoolArn"]
+            for page in pages
+            for pool in page["IpamPools"]
+        }
+
+    def tell(self, event: object, **context: Any) -> dict[str, Any]:
+        """Invoke the lifecycle function as Lambda does."""
+        with self.cloud.running_in(MANAGEMENT):
+            answer: dict[str, Any] = self.index.lambda_handler(
+                json.loads(json.dumps(event)), Context(MANAGEMENT, self.clock, **context)
+            )
+        return json.loads(json.dumps(answer))  # type: ignore[no-any-return]  # Lambda could send it
+
+    def context(self) -> Context:
+        return Context(MANAGEMENT, self.clock)
+
+    def ask(self, kind: str, resource: str = "ShareExistingAccounts", **properties: Any) -> dict[str, Any]:
+        """One request of CloudFormation's."""
+        return self._cloudformation.ask(kind, resource, {"NetworkAccountId": NETWORKING} | properties)
+
+    def _handle(self, event: dict[str, Any], context: Any) -> None:
+        resources = {
+            "Custom::OrganizationSetup": self.index.organization_setup,
+            "Custom::ShareExistingAccounts": self.index.share_existing_accounts,
+        }
+        resources[event["ResourceType"]](event, context)
+
+    def live_shares(self) -> list[dict[str, Any]]:
+        pages = self.networking_ram.get_paginator("get_resource_shares").paginate(resourceOwner="SELF")
+        rows = [share for page in pages for share in page["resourceShares"]]
+        return [share for share in rows if share["status"] not in ("DELETING", "DELETED")]
+
+    def shared(self) -> dict[str, list[str]]:
+        """Name of each share -> names of the pools in effect for the account it is named after, once AWS is done."""
+        self.clock.advance(MINUTE)
+        return self.shared_as_it_is()
+
+    def shared_as_it_is(self) -> dict[str, list[str]]:
+        pool_names = {arn: name for name, arn in self.pool_arns().items()}
+        found: dict[str, list[str]] = {}
+        for share in self.live_shares():
+            assert share["name"] not in found, f"two shares {share['name']}"
+            principals = self._associated("PRINCIPAL", share)
+            assert principals == [share["name"].removeprefix("ipamShare-")], principals
+            found[share["name"]] = sorted(pool_names[arn] for arn in self._associated("RESOURCE", share))
+        return found
+
+    def _associated(self, kind: str, share: dict[str, Any]) -> list[str]:
+        pages = self.networking_ram.get_paginator("get_resource_share_associations").paginate(
+            associationType=kind, resourceShareArns=[share["resourceShareArn"]], associationStatus="ASSOCIATED"
+        )
+        return [row["associatedEntity"] for page in pages for row in page["resourceShareAssociations"]]
+
+
+@pytest.fixture
+def landing_zone(cloud: Cloud, answers: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> LandingZone:
+    """Pools of Prod OU and SDLC OU in two Regions, nobody shared with."""
+    landing_zone = LandingZone(cloud, answers, monkeypatch)
+    landing_zone.add_pools("Prod OU", "SDLC OU")
+    return landing_zone
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every call to AWS from now on, such as "ram:CreateResourceShare"; one that boto3 repeats counts once."""
+    made: list[str] = []
+    call: Any = vars(BaseClient)["_make_api_call"]
+
+    def recorded(self: Any, operation_name: str, api_params: Any) -> Any:
+        made.append(f"{self.meta.service_model.service_name}:{operation_name}")
+        return call(self, operation_name, api_params)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", recorded)
+    return made
+
+
+@pytest.fixture
+def refuse_calls(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Let AWS answer every call of an action with an error code; for services without faults of their own."""
+
+    def refuse(operation: str, code: str) -> None:
+        call: Any = vars(BaseClient)["_make_api_call"]
+
+        def refused(self: Any, operation_name: str, api_params: Any) -> Any:
+            if operation_name == operation:
+                raise ClientError({"Error": {"Code": code, "Message": "made up"}}, operation_name)
+            return call(self, operation_name, api_params)
+
+        monkeypatch.setattr(BaseClient, "_make_api_call", refused)
+
+    return refuse
+
+
+@pytest.fixture
+def handed_on(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What functions have sent to themselves. moto would run them in Docker."""
+    payloads: list[dict[str, Any]] = []
+    call: Any = vars(BaseClient)["_make_api_call"]
+
+    def intercepted(self: Any, operation_name: str, api_params: Any) -> Any:
+        if operation_name != "Invoke":
+            return call(self, operation_name, api_params)
+        assert api_params["InvocationType"] == "Event"
+        payloads.append(json.loads(api_params["Payload"]))
+        return {"StatusCode": 202}
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", intercepted)
+    return payloads

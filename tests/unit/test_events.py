@@ -1,17 +1,26 @@
-"""Which account an event is about."""
+"""What an invocation of the lifecycle function asks for."""
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ctipam.events import NotForUs, account_of
+from ctipam.errors import Refused
+from ctipam.events import NotForUs, Request, request_of
 
 CREATED: dict[str, Any] = json.loads((Path(__file__).parent / "create_managed_account.json").read_text())
+MOVED: dict[str, Any] = {
+    "source": "aws.organizations",
+    "detail-type": "AWS API Call via CloudTrail",
+    "detail": {"eventName": "MoveAccount", "requestParameters": {"accountId": "012345678901"}},
+}
 
 
 def event(**changed: Any) -> dict[str, Any]:
@@ -21,38 +30,110 @@ def event(**changed: Any) -> dict[str, Any]:
     return copied
 
 
-def updated(source: dict[str, Any]) -> dict[str, Any]:
+def renamed(source: dict[str, Any], name: str) -> dict[str, Any]:
     copied = copy.deepcopy(source)
-    copied["detail"]["eventName"] = "UpdateManagedAccount"
+    copied["detail"]["eventName"] = name
     details = copied["detail"]["serviceEventDetails"]
-    details["updateManagedAccountStatus"] = details.pop("createManagedAccountStatus")
+    details[f"{name[0].lower()}{name[1:]}Status"] = details.pop("createManagedAccountStatus")
     return copied
 
 
+def of_organizations(**changed: Any) -> dict[str, Any]:
+    return MOVED | {"detail": MOVED["detail"] | changed}
+
+
 def test_a_created_account_is_found_with_its_leading_zero() -> None:
-    assert account_of(CREATED) == "012345678901"
+    assert request_of(CREATED) == Request("CreateManagedAccount", account_id="012345678901")
 
 
 def test_an_updated_account_is_found_since_a_retried_creation_is_an_update() -> None:
-    assert account_of(updated(CREATED)) == "012345678901"
+    assert request_of(renamed(CREATED, "UpdateManagedAccount")).account_id == "012345678901"
+
+
+def test_of_a_registered_ou_its_id_counts() -> None:
+    request = request_of(renamed(CREATED, "RegisterOrganizationalUnit"))
+
+    assert (request.ou_id, request.account_id) == ("ou-ab12-l3zc8b3h", "")
+
+
+@pytest.mark.parametrize("name", ["MoveAccount", "CloseAccount", "RemoveAccountFromOrganization"])
+def test_what_organizations_did_with_an_account_is_about_that_account(name: str) -> None:
+    assert request_of(of_organizations(eventName=name)) == Request(name, account_id="012345678901")
+
+
+def test_the_schedule_is_about_everybody() -> None:
+    request = request_of({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})
+
+    assert (request.action, request.account_id, request.ou_id, request.by_hand) == ("reconcile", "", "", False)
+
+
+@pytest.mark.parametrize(
+    ("payload", "request_"),
+    [
+        ({"action": "reconcile"}, Request("operator", by_hand=True)),
+        ({"action": "reconcile", "accountId": "012345678901", "dryRun": True},
+         Request("operator", account_id="012345678901", dry_run=True, by_hand=True)),
+        ({"action": "report"}, Request("operator", "report", by_hand=True)),
+        ({"action": "reconcile", "invocation": 2}, Request("operator")),
+    ],
+    ids=["everybody", "one, dry", "report", "handed on: nobody reads the answer"],
+)  # fmt: skip
+def test_an_operator_is_understood(payload: dict[str, Any], request_: Request) -> None:
+    assert request_of(payload) == request_
 
 
 @pytest.mark.parametrize(
     ("other", "reason"),
     [
         (event(state="FAILED"), "state FAILED"),
-        (updated(event(state="FAILED")), "state FAILED"),
+        (renamed(event(state="FAILED"), "UpdateManagedAccount"), "state FAILED"),
+        (renamed(event(state="FAILED"), "RegisterOrganizationalUnit"), "state FAILED"),
+        (renamed(event(organizationalUnit=None), "RegisterOrganizationalUnit"), "no id of an OU"),
         (event(account={"accountName": "none yet"}), "no account id"),
         (event(account=None), "no account id"),
         (event(account={"accountId": 12345678901}), "no account id"),
-        (CREATED | {"detail-type": "AWS API Call via CloudTrail"}, "not a Control Tower lifecycle event"),
-        (CREATED | {"source": "aws.ec2"}, "not a Control Tower lifecycle event"),
-        (CREATED | {"detail": {"eventName": "SetupLandingZone"}}, "SetupLandingZone is not about one account"),
-        (CREATED | {"detail": None}, "not about one account"),
-        ({}, "not a Control Tower lifecycle event"),
+        (CREATED | {"detail-type": "AWS API Call via CloudTrail"}, "nothing follows from CreateManagedAccount"),
+        (CREATED | {"source": "aws.ec2"}, "nothing follows from CreateManagedAccount of aws.ec2"),
+        (CREATED | {"detail": {"eventName": "SetupLandingZone"}}, "nothing follows from SetupLandingZone"),
+        (CREATED | {"detail": {"eventName": ["CreateManagedAccount"]}}, "nothing follows"),
+        (CREATED | {"detail": None}, "nothing follows from an event"),
+        (of_organizations(errorCode="AccessDenied"), "MoveAccount was refused: AccessDenied"),
+        (of_organizations(requestParameters=None), "no account id"),
+        (of_organizations(eventName="CreateAccount"), "nothing follows from CreateAccount"),
+        (MOVED | {"detail-type": "AWS Service Event via CloudTrail"}, "nothing follows from MoveAccount"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_anything_else_is_not_for_us_and_says_why(other: dict[str, Any], reason: str) -> None:
+def test_any_other_event_is_not_for_us_and_says_why(other: dict[str, Any], reason: str) -> None:
     with pytest.raises(NotForUs, match=reason):
-        account_of(other)
+        request_of(other)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=15),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=15), inner, max_size=3),
+    max_leaves=8,
+)
+KEYS = ["source", "detail-type", "detail", "action", "accountId", "dryRun", "eventName", "serviceEventDetails"]
+WORDS = ["aws.controltower", "aws.organizations", "AWS API Call via CloudTrail", "MoveAccount", "reconcile", "report"]
+
+
+@given(JSON | st.dictionaries(st.sampled_from(KEYS), JSON | st.sampled_from(WORDS)))
+def test_whatever_json_comes_is_understood_or_refused_in_words(payload: Any) -> None:
+    with contextlib.suppress(NotForUs, Refused):
+        assert request_of(payload).action in ("reconcile", "report")
+
+
+@pytest.mark.parametrize("key", ["detail", "serviceEventDetails", "createManagedAccountStatus", "account"])
+@given(junk=JSON)
+def test_junk_anywhere_inside_an_event_is_not_for_us(key: str, junk: Any) -> None:
+    broken = copy.deepcopy(CREATED)
+    part = broken
+    for step in ("detail", "serviceEventDetails", "createManagedAccountStatus", "account"):
+        if step == key:
+            part[step] = junk
+            break
+        part = part[step]
+
+    with pytest.raises(NotForUs):
+        request_of(broken)

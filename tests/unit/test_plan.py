@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ctipam.errors import Refused
-from ctipam.plan import PoolKey, PoolPlan
+from ctipam.plan import POOLS_PER_SCOPE, PoolKey, PoolPlan, VpcSizes
 
 REGIONS = {"us-west-2", "us-east-1", "eu-west-1", "eu-central-1"}
 DEFAULTS: dict[str, Any] = {
@@ -42,6 +44,17 @@ def test_a_number_may_come_as_text_or_as_a_number() -> None:
     assert plan(IpamPoolPrefixLength=20) == plan(IpamPoolPrefixLength="20")
 
 
+@pytest.mark.parametrize("template", ["ipamnetworkingStack.yaml", "ipam-controltower-integration.template.yaml"])
+def test_what_a_template_does_not_send_is_what_it_would_have_sent_by_default(template: str) -> None:
+    text = (Path(__file__).parents[2] / "templates" / template).read_text()
+    names = ("VpcDefaultNetmaskLength", "VpcMinNetmaskLength", "VpcMaxNetmaskLength", "IpamPoolQuota")
+
+    found = [re.search(rf"^  {name}:\n(?:    .*\n)*?    Default: (\d+)$", text, re.MULTILINE) for name in names]
+
+    sizes = VpcSizes()
+    assert [int(match[1]) for match in found if match] == [sizes.default, sizes.minimum, sizes.maximum, POOLS_PER_SCOPE]
+
+
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
@@ -51,10 +64,14 @@ def test_a_number_may_come_as_text_or_as_a_number() -> None:
         ({"TopLevelPoolCidr": "10.0.0.0"}, "did you mean 10.0.0.0/32?"),
         ({"TopLevelPoolCidr": "8.0.0.0/8"}, "not private address space"),
         ({"TopLevelPoolCidr": "192.0.0.0/8"}, "not private address space"),
-        ({"IpamPoolPrefixLength": "twenty"}, "IpamPoolPrefixLength 'twenty' is not a prefix length"),
+        ({"TopLevelPoolCidr": "172.0.0.0/8"}, "not private address space"),
+        ({"TopLevelPoolCidr": "1" * 4000}, "is not an IPv4 CIDR"),
+        ({"IpamPoolPrefixLength": "twenty"}, "IpamPoolPrefixLength 'twenty' is not a whole number"),
+        ({"IpamPoolPrefixLength": "-1"}, "IpamPoolPrefixLength '-1' is not a whole number"),
+        ({"AccPoolPrefixLength": "9" * 4000}, "is not a whole number"),
         ({"IpamPoolPrefixLength": "33"}, "from 1 to 32"),
-        ({"IpamPoolPrefixLength": "16"}, "must be longer than the /16"),
-        ({"AccPoolPrefixLength": "20"}, "AccPoolPrefixLength 20 must be longer than IpamPoolPrefixLength 20"),
+        ({"IpamPoolPrefixLength": "16"}, "IpamPoolPrefixLength 16 is no part of the /16 of TopLevelPoolCidr"),
+        ({"AccPoolPrefixLength": "20"}, "AccPoolPrefixLength 20 is no part of a Region's /20"),
         ({"IpamPoolPrefixLength": "28", "AccPoolPrefixLength": "29"}, "whose smallest block is a /28"),
         ({"RegionSelection": []}, "RegionSelection is empty"),
         ({"AccEnvName": " "}, "AccEnvName is empty"),
@@ -62,6 +79,18 @@ def test_a_number_may_come_as_text_or_as_a_number() -> None:
         ({"AccEnvName": ["Prod OU", "SDLC OU", "Prod OU"]}, "lists 'Prod OU' twice"),
         ({"RegionSelection": ["us-west-9"]}, "'us-west-9', which is not a Region"),
         ({"AccEnvName": ["x" * 129]}, "an OU's name has at most 128"),
+        ({"RegionSelection": ["us-west-2", "x" * 4000]}, "which is not a Region"),
+        ({"RegionSelection": ["us-west-2", "us-west-2"]}, "lists 'us-west-2' twice"),
+        ({"AccEnvName": ["x" * 4000, "x" * 4000]}, "twice"),
+        ({"VpcDefaultNetmaskLength": "29"}, "VpcDefaultNetmaskLength 29 is not between"),
+        ({"VpcDefaultNetmaskLength": "/24"}, "VpcDefaultNetmaskLength '/24' is not a whole number"),
+        ({"VpcMinNetmaskLength": "15"}, "give two from 16 to 28"),
+        ({"VpcMaxNetmaskLength": "29"}, "give two from 16 to 28"),
+        ({"VpcMinNetmaskLength": "25", "VpcMaxNetmaskLength": "25"}, "give two from 16 to 28"),
+        ({"VpcMinNetmaskLength": "26"}, "VpcDefaultNetmaskLength 24 is not between VpcMinNetmaskLength 26"),
+        ({"VpcMaxNetmaskLength": "20"}, "VpcMaxNetmaskLength 20 is more than a whole environment pool, a /21"),
+        ({"IpamPoolQuota": "6"}, "6 pools; with 1 more the scope would have 7, and the limit is 6"),
+        ({"IpamPoolQuota": "many"}, "IpamPoolQuota 'many' is not a whole number"),
         ({"AccEnvName": ["a", "b", "c"]}, "a Region's /20 has room for 2 blocks of /21"),
         (
             {"IpamPoolPrefixLength": "17", "RegionSelection": ["us-west-2", "us-east-1", "eu-west-1"]},
@@ -76,3 +105,15 @@ def test_a_plan_that_cannot_be_built_is_refused_with_the_way_out(changed: dict[s
 
     assert reason in str(refusal.value)
     assert len(str(refusal.value)) <= 240
+
+
+def test_fifty_pools_with_the_top_level_pool_are_within_aws_quota_and_more_are_not() -> None:
+    regions = ["us-west-2", "us-east-1", "eu-west-1", "eu-central-1"]
+    environments = [f"OU {i}" for i in range(12)]
+    wide = {"IpamPoolPrefixLength": "18", "AccPoolPrefixLength": "22", "RegionSelection": regions}
+
+    with pytest.raises(Refused, match="the scope would have 53, and the limit is 50"):
+        plan(**wide, AccEnvName=environments)
+
+    assert len(plan(**wide, AccEnvName=environments[:11]).pools) == 48
+    assert len(plan(**wide, AccEnvName=environments, IpamPoolQuota="60").pools) == 52

@@ -1,0 +1,107 @@
+"""Everybody's shares compared with the organization, on answers made up page by page: what the code itself takes.
+
+Runs where there is nothing but the functions and boto3, so that the memory of a process is the function's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from ctipam import sharing
+from ctipam.sessions import Account
+from ctipam.sharing_plan import Pool, Rules
+from ctipam.waiting import Deadline
+
+OUS, REGIONS = 50, 2
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ARN = "arn:aws:ram:us-east-1:222222222222:resource-share/00000000-0000-0000-0000-{}"
+
+
+def reconcile(accounts: int) -> None:
+    """Every account has its share, and nothing is left to do."""
+    pools = [Pool(_pool(region), f"region-{region}") for region in range(REGIONS)]
+    made_up = cast(Account, MadeUp(accounts))
+    environments = {f"OU {number}": pools for number in range(OUS)}
+    run = sharing.Sharing(made_up, made_up, environments, Rules(frozenset()), Deadline(lambda: 900.0))
+
+    result = sharing.reconcile_everybody(run)
+
+    counts = result.counts()
+    if (counts["accounts"], counts["sharedWith"], counts["changed"]) != (accounts, accounts, 0):
+        raise SystemExit(f"not what was expected: {counts}")
+    result.shown()
+
+
+def _pool(region: int) -> str:
+    return f"arn:aws:ec2::222222222222:ipam-pool/ipam-pool-{region:017x}"
+
+
+class MadeUp:
+    """Both accounts, and the clients and paginators of both."""
+
+    def __init__(self, accounts: int) -> None:
+        self._accounts = [f"{number:012}" for number in range(accounts)]
+
+    def organizations(self) -> Any:
+        return self
+
+    def ram(self) -> Any:
+        return self
+
+    def get_paginator(self, name: str) -> Any:
+        return type("Paginator", (), {"paginate": lambda _self, **asked: getattr(self, f"_{name}")(**asked)})()
+
+    def _list_roots(self) -> Iterator[Any]:
+        yield {"Roots": [{"Id": "r-root"}]}
+
+    def _list_organizational_units_for_parent(self, **asked: Any) -> Iterator[Any]:
+        numbers = range(OUS) if asked["ParentId"] == "r-root" else ()
+        yield {"OrganizationalUnits": [{"Id": f"ou-{number}", "Name": f"OU {number}"} for number in numbers]}
+
+    def _list_accounts_for_parent(self, **asked: Any) -> Iterator[Any]:
+        if asked["ParentId"] == "r-root":
+            return
+        here = self._accounts[int(asked["ParentId"].removeprefix("ou-")) :: OUS]
+        for page in _pages(here, 20):
+            yield {"Accounts": [{"Id": "".join(one), "State": "ACTIVE", "JoinedTimestamp": NOW} for one in page]}
+
+    def _get_resource_shares(self, **_asked: Any) -> Iterator[Any]:
+        for page in _pages(self._accounts, 500):
+            yield {
+                "resourceShares": [
+                    {
+                        "resourceShareArn": ARN.format(account_id),
+                        "name": f"ipamShare-{account_id}",
+                        "status": "ACTIVE",
+                        "allowExternalPrincipals": False,
+                        "creationTime": NOW,
+                        "tags": [{"key": "ctipam:account-id", "value": account_id}],
+                    }
+                    for account_id in page
+                ]
+            }
+
+    def _get_resource_share_associations(self, **asked: Any) -> Iterator[Any]:
+        of_pools = asked["associationType"] == "RESOURCE"
+        rows = [
+            (account_id, region) for account_id in self._accounts for region in (range(REGIONS) if of_pools else (-1,))
+        ]
+        for page in _pages(rows, 500):
+            yield {
+                "resourceShareAssociations": [
+                    {
+                        "resourceShareArn": ARN.format(account_id),
+                        "associatedEntity": _pool(region) if of_pools else account_id,
+                        "associationType": asked["associationType"],
+                        "status": "ASSOCIATED",
+                    }
+                    for account_id, region in page
+                ]
+            }
+
+
+def _pages(rows: list[Any], size: int) -> Iterator[list[Any]]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]

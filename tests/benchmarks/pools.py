@@ -1,0 +1,211 @@
+"""How long the pools take to build, against what AWS's own pace allows, as a table.
+
+On the landing zone's clock, so a run takes seconds. AWS publishes no timings; here, each time differently,
+
+    a pool is created, a block provisioned   in 4 to 6 s, drawn anew for each (24 to 36 s in the last row);
+                                             five times for each row
+    a call takes                             0.2 s to read, 0.4 s to change; it takes effect in its middle
+    calls side by side                       as many as the function allows itself, each worker in its own time
+    a block is in no list                    for its first second
+    of each action AWS takes                 100 reads or 50 changes at once, then 20 or 5 a second; more is counted
+    another invocation                       begins at once
+
+The floor is what no order of steps can beat: the chain of creations and provisionings that must follow each other, or
+that a lock lets through one at a time, with the call that begins each. Looking whether AWS is done costs extra.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from random import Random
+from statistics import mean
+from typing import Any
+
+from landing_zone.direct import REGIONS
+from landing_zone.direct_stack import DirectStack
+from landing_zone.ipam import MutationLock, Quotas
+from landing_zone.organization import Caller
+
+READS_S, CHANGES_S = 0.2, 0.4
+USUAL_S, SLOW_S = 5.0, 30.0
+SIZES = ((2, 2), (3, 3), (10, 4))
+LOCKS: tuple[MutationLock, ...] = ("parent", "scope", "none")
+BUCKETS = {
+    True: (100, 20),
+    False: (50, 5),
+}  # of reads and of changes: https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html
+STEPS = ("CreateIpamPool", "ProvisionIpamPoolCidr")
+READS = ("Describe", "Get")
+DRAWS = 5
+CEILING = 1.2
+HOUR_S = 3600.0
+
+
+HEADING = """\
+Regions x    mutation  built   floor   ratio,       30 s sleeps  calls per pool  throttled  invoca-  an update that
+environments lock      in      is      and worst    in series    change   read   calls      tions    changes nothing"""
+
+
+@dataclass
+class Run:
+    """One hierarchy, built from nothing."""
+
+    regions: int
+    environments: int
+    lock: MutationLock
+    usual_s: float = USUAL_S
+    seed: int = 0
+    took_s: float = 0.0
+    invocations: int = 1
+    calls: Counter[str] = field(default_factory=Counter)
+    unchanged: Counter[str] = field(default_factory=Counter)
+    durations: dict[tuple[str, str], float] = field(default_factory=dict)  # (action, pool's name) -> seconds
+    too_often: int = 0
+
+    @property
+    def pools(self) -> int:
+        return self.regions * (1 + self.environments)
+
+    def measure(self) -> Run:
+        stack = DirectStack(
+            reads_s=READS_S,
+            changes_s=CHANGES_S,
+            mutation_lock=self.lock,
+            ipam_quotas=Quotas(pools_per_scope=60),
+            page_size=1000,
+        )
+        names = sorted(REGIONS)[: self.regions]
+        stack.set_up(regions=tuple(name for name in names if name != "us-east-1"))
+        watched = Watched(stack, self.usual_s, self.seed)
+        properties = {
+            "TopLevelPoolCidr": "10.0.0.0/8",
+            "IpamPoolPrefixLength": "12",
+            "AccPoolPrefixLength": "16",
+            "RegionSelection": names,
+            "AccEnvName": [f"OU {number}" for number in range(1, self.environments + 1)],
+            "IpamPoolQuota": "60",
+        }
+        with stack.running():
+            began = stack.clock.now()
+            built = stack.ask("Create", "InitPools", properties)
+            self.took_s = stack.clock.now() - began
+            self.calls, self.invocations = stack.wire.counted.copy(), 1 + stack.wire.counted["Invoke"]
+            self.durations, self.too_often = watched.durations(), watched.too_often()
+            stack.wire.counted.clear()
+            same = stack.ask("Update", "InitPools", properties)
+            self.unchanged = stack.wire.counted.copy()
+        assert built["Status"] == same["Status"] == "SUCCESS", built["Reason"] or same["Reason"]
+        assert len(stack.pools()) == self.pools
+        return self
+
+    @property
+    def ratio(self) -> float:
+        return self.took_s / self.floor_s
+
+    @property
+    def floor_s(self) -> float:
+        created, provisioned = ({name: self._step(action, name) for name in self._names()} for action in STEPS)
+        regions = {name: [f"{name} {ou}" for ou in self._environments()] for name in self._regions()}
+        if self.lock == "scope":
+            return sum(created.values()) + sum(provisioned.values())
+        if self.lock == "none":
+            return max(
+                created[name] + max(provisioned[name], created[leaf]) + provisioned[leaf]
+                for name, leaves in regions.items()
+                for leaf in leaves
+            )
+        # One at a time below each parent. Either the top-level pool is what takes longest: then the blocks of the
+        # environments in the Region that is last still follow. Or the Region that is created last is.
+        top = sum(created[name] + provisioned[name] for name in regions)
+        tail = min(sum(provisioned[leaf] for leaf in leaves) for leaves in regions.values())
+        last = min(sum(created[leaf] + provisioned[leaf] for leaf in leaves) for leaves in regions.values())
+        return max(top + tail, sum(created[name] for name in regions) + last)
+
+    def _step(self, action: str, name: str) -> float:
+        return self.durations[action, name] + CHANGES_S
+
+    def _names(self) -> list[str]:
+        return [*self._regions(), *(f"{name} {ou}" for name in self._regions() for ou in self._environments())]
+
+    def _regions(self) -> list[str]:
+        return sorted(REGIONS)[: self.regions]
+
+    def _environments(self) -> list[str]:
+        return [f"OU {number}" for number in range(1, self.environments + 1)]
+
+
+class Watched:
+    """What was asked of AWS, when, and how long AWS was to take for it."""
+
+    def __init__(self, stack: DirectStack, usual_s: float, seed: int) -> None:
+        self._times: defaultdict[str, list[float]] = defaultdict(list)
+        self._took: dict[tuple[str, str], float] = {}  # (action, pool id) -> seconds
+        self._stack = stack
+        self._random = Random(seed)  # noqa: S311 - the same each time
+        self._usual_s = usual_s
+        self._ask = stack.models.ipam.call
+        stack.models.ipam.call = self._call  # type: ignore[method-assign]
+
+    def _call(self, action: str, params: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
+        self._times[action].append(self._stack.clock.now())
+        if action not in STEPS:
+            return self._ask(action, params, caller)
+        seconds = self._usual_s * self._random.uniform(0.8, 1.2)
+        store = self._stack.models.ipam._store
+        store.timings = replace(store.timings, pool_create=seconds, provision=seconds)
+        answer = self._ask(action, params, caller)
+        pool_id = params.get("IpamPoolId") or answer["IpamPool"]["IpamPoolId"]
+        self._took.setdefault((action, pool_id), seconds)
+        return answer
+
+    def durations(self) -> dict[tuple[str, str], float]:
+        names = {pool_id: name for name, pool_id in self._stack.pool_ids().items()}
+        return {(action, names[pool_id]): seconds for (action, pool_id), seconds in self._took.items()}
+
+    def too_often(self) -> int:
+        """How many calls AWS would have throttled."""
+        count = 0
+        for action, times in self._times.items():
+            size, refill = BUCKETS[action.startswith(READS)]
+            tokens, last = float(size), 0.0
+            for moment in sorted(times):
+                tokens, last = min(size, tokens + (moment - last) * refill) - 1, moment
+                if tokens < 0:
+                    tokens, count = tokens + 1, count + 1
+        return count
+
+
+def main() -> int:
+    print((__doc__ or "").partition("\n\n")[2])
+    print(HEADING)
+    shapes = [(regions, environments, lock, USUAL_S) for regions, environments in SIZES for lock in LOCKS]
+    missed = 0
+    for shape in [*shapes, (7, 6, LOCKS[1], SLOW_S)]:
+        runs = [Run(*shape, seed=seed).measure() for seed in range(DRAWS)]
+        print(line(runs), flush=True)
+        slow = mean(run.ratio for run in runs) > CEILING or max(run.took_s for run in runs) > HOUR_S
+        missed += slow or any(run.too_often or run.unchanged != {"DescribeIpamPools": 1} for run in runs)
+    print(f"\nAim: within {CEILING} of the floor and within the hour, nothing throttled, one read if nothing changes.")
+    print(f"{missed} of {len(shapes) + 1} miss it." if missed else "All meet it.")
+    return missed
+
+
+def line(runs: Sequence[Run]) -> str:
+    """Means of the runs, and the worst ratio."""
+    run, ratios = runs[0], [run.ratio for run in runs]
+    took, floor = mean(run.took_s for run in runs), mean(run.floor_s for run in runs)
+    reads = mean(sum(run.calls[action] for action in run.calls if action.startswith(READS)) for run in runs)
+    changes = mean(run.calls.total() for run in runs) - reads
+    unchanged = ", ".join(f"{count} {action}" for action, count in run.unchanged.items())
+    return (
+        f"{run.regions:2} x {run.environments:<7} {run.lock:<8} {took:6.0f} s {floor:5.0f} s   {mean(ratios):.2f}  "
+        f"{max(ratios):.2f}  {30 * run.pools:8} s {changes / run.pools:11.1f} {reads / run.pools:6.1f} "
+        f"{max(run.too_often for run in runs):7} {max(run.invocations for run in runs):10}     {unchanged}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

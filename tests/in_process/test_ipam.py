@@ -1,0 +1,385 @@
+"""Custom::Ipam: found or created, with the Regions that are wanted, and taken away only if this stack made it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from landing_zone.direct_stack import DirectStack
+from landing_zone.errors import AwsError
+from landing_zone.ipam import Timings
+
+PROPERTIES: dict[str, Any] = {
+    "IpamScope": "",
+    "TopLevelPoolCidr": "10.0.0.0/8",
+    "IpamPoolPrefixLength": "10",
+    "AccPoolPrefixLength": "12",
+    "RegionSelection": ["us-west-2", "us-east-1"],
+    "AccEnvName": ["Prod OU"],
+}
+HOUR = 3600.0
+
+
+@pytest.fixture
+def stack() -> Iterator[DirectStack]:
+    stack = DirectStack()
+    with stack.running():
+        yield stack
+
+
+def ensure(stack: DirectStack, kind: str = "Create", **changed: Any) -> dict[str, Any]:
+    return stack.ask(kind, "Ipam", PROPERTIES | changed)
+
+
+def delete(stack: DirectStack, **changed: Any) -> dict[str, Any]:
+    return stack.ask("Delete", "Ipam", PROPERTIES | changed)
+
+
+def succeeded(answer: dict[str, Any]) -> bool:
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    return True
+
+
+def refused(stack: DirectStack, answer: dict[str, Any]) -> str:
+    """Why; and nothing was changed."""
+    assert answer["Status"] == "FAILED"
+    assert all(action.startswith(("Describe", "Get")) for action in stack.wire.counted)
+    assert len(answer["Reason"]) <= 240
+    return str(answer["Reason"])
+
+
+def ipams(stack: DirectStack) -> list[dict[str, Any]]:
+    return [ipam for ipam in stack.ec2.describe_ipams()["Ipams"] if ipam["State"] != "delete-complete"]
+
+
+def by_hand(stack: DirectStack, *regions: str, **params: Any) -> dict[str, Any]:
+    """An IPAM that was there before."""
+    names = [{"RegionName": region} for region in regions]
+    made: dict[str, Any] = stack.ec2.create_ipam(OperatingRegions=names, **params)["Ipam"]
+    stack.clock.advance(60)
+    return made
+
+
+def whole_stack(stack: DirectStack, **changed: Any) -> None:
+    """IPAM, top-level pool and pools, as CloudFormation makes them."""
+    answer = ensure(stack, **changed)
+    assert succeeded(answer)
+    stack.scope_id = answer["Data"]["ScopeId"]
+    stack.create_top_pool((PROPERTIES | changed)["TopLevelPoolCidr"])
+    assert succeeded(stack.ask("Create", "InitPools", PROPERTIES | changed))
+    stack.wire.counted.clear()
+
+
+# Found or created
+
+
+def test_an_ipam_is_created_in_the_advanced_tier_with_the_regions_that_are_wanted(stack: DirectStack) -> None:
+    answer = ensure(stack)
+
+    assert succeeded(answer)
+    (ipam,) = ipams(stack)
+    assert (ipam["Tier"], ipam["State"]) == ("advanced", "create-complete")
+    assert {region["RegionName"] for region in ipam["OperatingRegions"]} == {"us-west-2", "us-east-1"}
+    assert answer["Data"] == {"IpamId": ipam["IpamId"], "ScopeId": ipam["PrivateDefaultScopeId"]}
+
+
+def test_one_that_is_there_is_adopted_gets_the_missing_regions_and_keeps_its_own(stack: DirectStack) -> None:
+    there = by_hand(stack, "eu-west-1")
+
+    answer = ensure(stack)
+
+    assert answer["Data"]["IpamId"] == there["IpamId"]
+    (ipam,) = ipams(stack)
+    assert {region["RegionName"] for region in ipam["OperatingRegions"]} == {"eu-west-1", "us-west-2", "us-east-1"}
+    assert ipam["State"] == "modify-complete"
+
+
+def test_a_region_that_is_not_wanted_any_more_stays_an_operating_region(stack: DirectStack) -> None:
+    ensure(stack)
+
+    ensure(stack, "Update", RegionSelection=["us-east-1"])
+
+    (ipam,) = ipams(stack)
+    assert {"RegionName": "us-west-2"} in ipam["OperatingRegions"]
+
+
+def test_an_update_that_changes_nothing_reads_a_page_of_each_level(stack: DirectStack) -> None:
+    whole_stack(stack)
+
+    ensure(stack, "Update")
+
+    assert set(stack.wire.counted) == {"DescribeIpams", "DescribeIpamPools", "GetIpamPoolCidrs"}
+    assert stack.wire.counted["DescribeIpamPools"] == stack.wire.counted["GetIpamPoolCidrs"] == 1
+
+
+def test_an_ipam_that_is_just_being_deleted_is_waited_for_and_another_one_is_created(stack: DirectStack) -> None:
+    leaving = by_hand(stack)
+    stack.ec2.delete_ipam(IpamId=leaving["IpamId"])
+
+    answer = ensure(stack)
+
+    assert succeeded(answer)
+    assert answer["Data"]["IpamId"] != leaving["IpamId"]
+
+
+def test_an_ipam_that_somebody_is_changing_is_waited_for(stack: DirectStack) -> None:
+    there = by_hand(stack)
+    stack.models.ipam.faults.refuse_next("ModifyIpam", AwsError("IncorrectState", "It is being changed."), times=3)
+
+    assert succeeded(ensure(stack))
+    assert ipams(stack)[0]["IpamId"] == there["IpamId"]
+
+
+def test_an_ipam_whose_last_change_failed_long_ago_can_be_used(stack: DirectStack) -> None:
+    there = by_hand(stack)
+    stack.models.ipam.faults.fail_next("ModifyIpam", "Something broke.")
+    stack.ec2.modify_ipam(IpamId=there["IpamId"], Description="New words")
+    stack.clock.advance(60)
+
+    assert succeeded(ensure(stack))
+
+
+@pytest.mark.parametrize(("action", "words"), [("CreateIpam", "create IPAM"), ("ModifyIpam", "add us-west-2 to IPAM")])
+def test_what_aws_fails_in_the_end_is_a_failure_with_its_message_and_can_be_rolled_back(
+    stack: DirectStack, action: str, words: str
+) -> None:
+    if action == "ModifyIpam":
+        by_hand(stack)
+    stack.models.ipam.faults.fail_next(action, "Something broke.")
+
+    answer = ensure(stack)
+
+    assert answer["Status"] == "FAILED"
+    assert f"AWS could not {words}" in answer["Reason"]
+    assert "Something broke." in answer["Reason"]
+    assert succeeded(delete(stack))
+    assert len(ipams(stack)) == (1 if action == "ModifyIpam" else 0)
+
+
+@pytest.mark.parametrize("action", ["CreateIpam", "ModifyIpam"])
+def test_a_state_that_never_ends_is_answered_within_the_hour(stack: DirectStack, action: str) -> None:
+    if action == "ModifyIpam":
+        by_hand(stack)
+    stack.models.ipam.faults.hang_next(action)
+
+    answer = ensure(stack)
+
+    assert answer["Status"] == "FAILED"
+    assert "still waiting for IPAM ipam-" in answer["Reason"]
+    assert stack.clock.now() < HOUR
+
+
+def test_the_free_tier_is_not_enough_and_changing_it_is_the_owners_choice(stack: DirectStack) -> None:
+    by_hand(stack, Tier="free")
+
+    assert "set it to the advanced tier" in refused(stack, ensure(stack))
+
+
+# The scope
+
+
+def scope_of(stack: DirectStack, **changed: Any) -> str:
+    ipam = by_hand(stack)
+    scope: str = stack.ec2.create_ipam_scope(IpamId=ipam["IpamId"], **changed)["IpamScope"]["IpamScopeId"]
+    stack.clock.advance(60)
+    return scope
+
+
+def test_a_private_scope_of_this_account_and_region_is_used_with_its_ipam(stack: DirectStack) -> None:
+    scope_id = scope_of(stack)
+
+    answer = ensure(stack, IpamScope=scope_id)
+
+    assert succeeded(answer)
+    assert answer["Data"] == {"IpamId": ipams(stack)[0]["IpamId"], "ScopeId": scope_id}
+
+
+def test_a_public_scope_is_refused(stack: DirectStack) -> None:
+    scope_id = by_hand(stack)["PublicDefaultScopeId"]
+
+    assert "is a public scope" in refused(stack, ensure(stack, IpamScope=scope_id))
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", None], ids=["of another Region", "of nobody"])
+def test_a_scope_that_is_not_this_accounts_in_this_region_is_refused(stack: DirectStack, region: str | None) -> None:
+    scope_id = "ipam-scope-0123456789abcdef0"
+    if region:
+        scope_id = stack.ec2_in(region).create_ipam()["Ipam"]["PrivateDefaultScopeId"]
+        stack.clock.advance(60)
+
+    assert "is no scope of account 222222222222 in us-east-1" in refused(stack, ensure(stack, IpamScope=scope_id))
+
+
+def test_a_scope_that_is_being_deleted_is_refused(stack: DirectStack) -> None:
+    scope_id = scope_of(stack)
+    stack.ec2.delete_ipam_scope(IpamScopeId=scope_id)
+
+    assert "is no scope of account" in refused(stack, ensure(stack, IpamScope=scope_id))
+
+
+# What the pools could not do is refused here, before CloudFormation comes to the top-level pool
+
+
+def test_another_scope_or_top_level_cidr_is_refused_while_there_are_pools(stack: DirectStack) -> None:
+    whole_stack(stack)
+    other = stack.ec2.create_ipam_scope(IpamId=ipams(stack)[0]["IpamId"])["IpamScope"]["IpamScopeId"]
+    stack.clock.advance(60)
+
+    reason = refused(stack, ensure(stack, "Update", IpamScope=other))
+    assert f"The pools are not in scope {other}" in reason
+    reason = refused(stack, ensure(stack, "Update", TopLevelPoolCidr="10.0.0.0/9", IpamPoolPrefixLength="11"))
+    assert "TopLevelPoolCidr cannot become 10.0.0.0/9: 10.0.0.0/8 has pools in it" in reason
+    assert "Regions, environments and VPC sizes may change" in reason
+
+
+def test_a_resize_is_refused_before_a_region_is_added(stack: DirectStack) -> None:
+    whole_stack(stack)
+    changed = {"AccPoolPrefixLength": "13", "RegionSelection": ["us-west-2", "us-east-1", "eu-west-1"]}
+
+    assert "Keep AccPoolPrefixLength 12" in refused(stack, ensure(stack, "Update", **changed))
+
+
+def test_before_there_are_pools_the_top_level_cidr_can_change(stack: DirectStack) -> None:
+    """As in an update after a creation whose pools failed and were rolled back."""
+    whole_stack(stack)
+    stack.ask("Delete", "InitPools", PROPERTIES)
+
+    changed = {"TopLevelPoolCidr": "172.16.0.0/12", "IpamPoolPrefixLength": "14", "AccPoolPrefixLength": "16"}
+
+    assert succeeded(ensure(stack, "Update", **changed))
+
+
+def test_a_top_level_cidr_that_overlaps_anothers_in_the_scope_is_refused(stack: DirectStack) -> None:
+    stack.scope_id = by_hand(stack)["PrivateDefaultScopeId"]
+    stack.create_top_pool("10.128.0.0/16")
+    stack.ec2.delete_tags(Resources=[stack.top_pool_id], Tags=[{"Key": "ctipam:stack-id"}])
+
+    reason = refused(stack, ensure(stack))
+
+    assert f"TopLevelPoolCidr 10.0.0.0/8 overlaps 10.128.0.0/16 of {stack.top_pool_id}" in reason
+
+
+def test_the_quota_is_held_against_what_is_in_the_scope_before_anything_is_made(stack: DirectStack) -> None:
+    stack.scope_id = by_hand(stack)["PrivateDefaultScopeId"]
+    for number in range(3):
+        stack.create_top_pool(f"172.{16 + number}.0.0/16")
+        stack.ec2.delete_tags(Resources=[stack.top_pool_id], Tags=[{"Key": "ctipam:stack-id"}])
+
+    reason = refused(stack, ensure(stack, IpamPoolQuota="7"))
+
+    assert "need 4 pools; with 4 more the scope would have 8, and the limit is 7" in reason
+
+
+# Deleted
+
+
+def test_what_the_stack_made_goes_with_it(stack: DirectStack) -> None:
+    ensure(stack)
+
+    assert succeeded(delete(stack))
+    assert ipams(stack) == []
+
+
+def test_what_was_there_before_stays(stack: DirectStack) -> None:
+    by_hand(stack)
+    ensure(stack)
+
+    assert succeeded(delete(stack))
+    assert len(ipams(stack)) == 1
+    assert "DeleteIpam" not in stack.wire.counted
+
+
+def test_a_delete_works_with_any_properties(stack: DirectStack) -> None:
+    ensure(stack)
+    request = stack.request("Delete", "Ipam", {"RegionSelection": ["nowhere"]})
+
+    assert succeeded(stack.send(request) or {})
+    assert ipams(stack) == []
+
+
+def test_a_delete_of_what_is_gone_succeeds(stack: DirectStack) -> None:
+    ensure(stack)
+    delete(stack)
+
+    assert succeeded(delete(stack))
+
+
+def test_an_ipam_with_other_peoples_pools_stays_and_the_stack_goes(stack: DirectStack) -> None:
+    stack.scope_id = ensure(stack)["Data"]["ScopeId"]
+    stack.create_top_pool("172.16.0.0/12")
+
+    assert succeeded(delete(stack))
+    assert len(ipams(stack)) == 1
+
+
+def test_an_ipam_with_a_scope_that_somebody_added_stays(stack: DirectStack) -> None:
+    ensure(stack)
+    stack.ec2.create_ipam_scope(IpamId=ipams(stack)[0]["IpamId"])
+    stack.clock.advance(60)
+
+    assert succeeded(delete(stack))
+    assert len(ipams(stack)) == 1
+
+
+def test_the_top_level_pool_that_cloudformation_is_just_deleting_is_waited_for() -> None:
+    stack = DirectStack(ipam_timings=Timings(pool_delete=90))
+    with stack.running():
+        stack.scope_id = ensure(stack)["Data"]["ScopeId"]
+        stack.create_top_pool("10.0.0.0/8")
+        stack.ec2.deprovision_ipam_pool_cidr(IpamPoolId=stack.top_pool_id, Cidr="10.0.0.0/8")
+        stack.clock.advance(60)
+        stack.ec2.delete_ipam_pool(IpamPoolId=stack.top_pool_id)
+
+        assert succeeded(delete(stack))
+        assert ipams(stack) == []
+
+
+def test_an_ipam_that_still_counts_a_pool_for_a_while_is_asked_again(stack: DirectStack) -> None:
+    ensure(stack)
+    still = AwsError("DependencyViolation", "There are pools in its scopes.")
+    stack.models.ipam.faults.refuse_next("DeleteIpam", still, times=5)
+
+    assert succeeded(delete(stack))
+    assert ipams(stack) == []
+
+
+def test_an_ipam_that_aws_never_finds_empty_is_left(stack: DirectStack) -> None:
+    ensure(stack)
+    still = AwsError("DependencyViolation", "Something uses it.")
+    stack.models.ipam.faults.refuse_next("DeleteIpam", still, times=1000)
+
+    assert succeeded(delete(stack))
+    assert len(ipams(stack)) == 1
+    assert "Invoke" not in stack.wire.counted
+
+
+@pytest.mark.parametrize("begun", ["Create", "Update", "Delete"])
+@pytest.mark.parametrize("after", [False, True], ids=["before the call", "after the call"])
+@pytest.mark.parametrize("follows", ["the same again", "Delete"])
+def test_killed_anywhere_it_converges(begun: str, after: bool, follows: str) -> None:
+    def ready() -> tuple[DirectStack, dict[str, Any]]:
+        stack = DirectStack()
+        with stack.running():
+            if begun != "Create":
+                ensure(stack)
+        stack.wire.counted.clear()
+        more = {"RegionSelection": ["us-west-2", "us-east-1", "eu-west-1"]} if begun == "Update" else {}
+        return stack, stack.request(begun, "Ipam", PROPERTIES | more)
+
+    stack, request = ready()
+    with stack.running():
+        stack.send(request)
+    calls = stack.wire.counted.total()
+
+    for at in range(1, calls + 1):
+        stack, request = ready()
+        stack.wire.kill(at, after=after)
+        with stack.running():
+            assert stack.send(request) is None
+            assert succeeded((stack.send(request) or {}) if follows == "the same again" else delete(stack))
+        gone = "Delete" in (begun, follows)
+        assert len(ipams(stack)) == (0 if gone else 1), f"killed at call {at} of {calls}"
+        if begun == "Update" and not gone:
+            assert {"RegionName": "eu-west-1"} in ipams(stack)[0]["OperatingRegions"]

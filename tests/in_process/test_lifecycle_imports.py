@@ -1,0 +1,28 @@
+"""What a new account has to wait for when the function starts cold."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+PROBE = """
+import sys
+import boto3, botocore.config, botocore.exceptions, concurrent.futures.thread
+floor = set(sys.modules)
+sys.path[:0] = [{function!r}, {libraries!r}]
+import index
+print(*sorted(set(sys.modules) - floor))
+"""
+
+
+def test_the_lifecycle_path_imports_only_itself_besides_boto3() -> None:
+    probe = PROBE.format(function=str(ROOT / "ct-integration-lambda"), libraries=str(ROOT / "libraries"))
+
+    run = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+
+    others = [name for name in run.stdout.split() if name != "index" and name.partition(".")[0] != "ctipam"]
+    assert others == []
+    assert not {"ctipam.custom_resource", "ctipam.inventory", "ctipam.pools", "ctipam.plan"} & set(run.stdout.split())

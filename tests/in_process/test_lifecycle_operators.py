@@ -1,0 +1,133 @@
+"""The lifecycle function, invoked by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+ZERO, ONE = "012345678901", "111122223333"
+PROD, SDLC = ["us-east-1 Prod OU", "us-west-2 Prod OU"], ["us-east-1 SDLC OU", "us-west-2 SDLC OU"]
+
+
+@pytest.fixture
+def ous(landing_zone: Any) -> dict[str, str]:
+    cloud = landing_zone.cloud
+    ous = {name: cloud.add_ou(name) for name in ("Prod OU", "SDLC OU")}
+    cloud.add_account(ZERO, ous["Prod OU"])
+    cloud.add_account(ONE, ous["SDLC OU"])
+    return ous
+
+
+def test_reconcile_brings_everybody_in_order_and_reports_each_account(landing_zone: Any, ous: Any) -> None:
+    answer = landing_zone.tell({"action": "reconcile"})
+
+    assert landing_zone.shared() == {f"ipamShare-{ZERO}": PROD, f"ipamShare-{ONE}": SDLC}
+    (zero,) = [row for row in answer["reconciled"] if row["accountId"] == ZERO]
+    arns = [landing_zone.pool_arns()[name] for name in PROD]
+    assert zero == {
+        "accountId": ZERO,
+        "organizationalUnit": "Prod OU",
+        "organizationalUnitId": ous["Prod OU"],
+        "environment": "Prod OU",
+        "pools": arns,
+        "added": sorted(arns),
+        "removed": [],
+        "changed": True,
+        "pending": False,
+    }
+
+
+def test_reconcile_of_one_account_touches_no_other(landing_zone: Any, ous: Any) -> None:
+    landing_zone.tell({"action": "reconcile", "accountId": ONE})
+
+    assert landing_zone.shared() == {f"ipamShare-{ONE}": SDLC}
+
+
+@pytest.mark.parametrize("payload", [{"action": "reconcile"}, {"action": "reconcile", "accountId": ZERO}])
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(
+    landing_zone: Any, ous: Any, payload: Any, calls: list[str]
+) -> None:
+    landing_zone.tell({"action": "reconcile", "accountId": ZERO})
+    landing_zone.clock.advance(60)
+    landing_zone.cloud.move(ZERO, ous["SDLC OU"])
+    calls.clear()
+
+    answer = landing_zone.tell(payload | {"dryRun": True})
+
+    (zero,) = [row for row in answer["reconciled"] if row["accountId"] == ZERO]
+    arns = landing_zone.pool_arns()
+    assert (zero["added"], zero["removed"]) == (sorted(arns[n] for n in SDLC), sorted(arns[n] for n in PROD))
+    assert (zero["changed"], answer["dryRun"]) == (True, True)
+    assert [call for call in calls if call.startswith("ram:") and ":Get" not in call] == []
+    assert landing_zone.shared() == {f"ipamShare-{ZERO}": PROD}
+
+
+def test_what_fails_is_in_the_report_and_not_a_traceback(landing_zone: Any, ous: Any) -> None:
+    landing_zone.cloud.models.ram.faults.fail_next_associations("no")
+
+    answer = landing_zone.tell({"action": "reconcile"})
+
+    assert answer["failed"] == 1
+    (failed,) = [row for row in answer["reconciled"] if "failed" in row]
+    assert failed["failed"].endswith(": no")
+
+
+def test_the_report_says_who_can_use_which_pool_and_which_ous_have_none(landing_zone: Any, ous: Any) -> None:
+    landing_zone.cloud.add_account("333322221111", landing_zone.cloud.add_ou("Sandbox"))
+    landing_zone.tell({"action": "reconcile"})
+    landing_zone.clock.advance(60)
+
+    report = landing_zone.tell({"action": "report"})
+
+    assert [(row["region"], row["environment"], row["accounts"]) for row in report["pools"]] == [
+        ("us-east-1", "Prod OU", [ZERO]),
+        ("us-west-2", "Prod OU", [ZERO]),
+        ("us-east-1", "SDLC OU", [ONE]),
+        ("us-west-2", "SDLC OU", [ONE]),
+    ]
+    assert ("Sandbox", 1) in [
+        (row["organizationalUnit"], row["accounts"]) for row in report["organizationalUnitsWithoutPools"]
+    ]
+
+
+def test_a_pool_that_aws_is_still_giving_is_reported_as_pending(landing_zone: Any, ous: Any) -> None:
+    landing_zone.cloud.set_ram_timings(associate=3600)
+    landing_zone.tell({"action": "reconcile", "accountId": ZERO})
+
+    report = landing_zone.tell({"action": "report"})
+
+    assert {tuple(row["pending"]) for row in report["pools"] if row["environment"] == "Prod OU"} == {(ZERO,)}
+    assert not any(row["accounts"] for row in report["pools"])
+
+
+def test_a_report_changes_nothing(landing_zone: Any, ous: Any) -> None:
+    landing_zone.tell({"action": "report"})
+
+    assert landing_zone.shared() == {}
+
+
+@pytest.mark.parametrize(
+    ("payload", "refusal"),
+    [
+        ({"action": "explode"}, "There is no action 'explode'"),
+        ({"action": ["report"]}, "There is no action"),
+        ({"action": "reconcile", "accountID": ZERO}, "takes no accountID"),
+        ({"action": "reconcile", "accountId": 12345678901}, "must be text of 12 digits"),
+        ({"action": "reconcile", "accountId": "1"}, "must be text of 12 digits"),
+        ({"action": "reconcile", "dryRun": "yes"}, "dryRun must be true or false"),
+        ({"action": "report", "dryRun": True}, "takes no dryRun"),
+        ({}, "no event and has no action"),
+        ("reconcile", "must be a JSON object"),
+        ([], "must be a JSON object"),
+        (None, "must be a JSON object"),
+    ],
+    ids=str,
+)
+def test_junk_is_refused_in_words_that_show_what_is_right(
+    landing_zone: Any, payload: Any, refusal: str, calls: list[str]
+) -> None:
+    answer = landing_zone.tell(payload)
+
+    assert refusal in answer["refused"]
+    assert calls == []

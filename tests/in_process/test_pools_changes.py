@@ -1,0 +1,419 @@
+"""Custom::InitPools: what an update may change, what it leaves alone, and what is refused before anything changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ctipam import inventory, names
+from ctipam.errors import Refused
+from landing_zone.direct import DirectAccount, Wire
+from landing_zone.direct_stack import NETWORKING, DirectStack
+from landing_zone.ipam import Quotas
+from landing_zone.organization import Caller
+
+READS = ("Describe", "Get")
+
+PROPERTIES = {
+    "TopLevelPoolCidr": "10.0.0.0/8",
+    "IpamPoolPrefixLength": "10",
+    "AccPoolPrefixLength": "12",
+    "RegionSelection": ["us-west-2", "us-east-1"],
+    "AccEnvName": ["Prod OU", "SDLC OU"],
+}
+BUILT = {
+    "us-west-2": "10.0.0.0/10",
+    "us-west-2 Prod OU": "10.0.0.0/12",
+    "us-west-2 SDLC OU": "10.16.0.0/12",
+    "us-east-1": "10.64.0.0/10",
+    "us-east-1 Prod OU": "10.64.0.0/12",
+    "us-east-1 SDLC OU": "10.80.0.0/12",
+}
+
+
+@pytest.fixture
+def built() -> Iterator[DirectStack]:
+    stack = DirectStack()
+    stack.set_up()
+    with stack.running():
+        stack.ask("Create", "InitPools", PROPERTIES)
+        assert stack.pools() == BUILT
+        stack.wire.counted.clear()
+        yield stack
+
+
+def update(stack: DirectStack, **changed: Any) -> dict[str, Any]:
+    return stack.ask("Update", "InitPools", PROPERTIES | changed)
+
+
+def refusal(stack: DirectStack, **changed: Any) -> str:
+    """Why an update failed; without having changed anything."""
+    before = stack.pools(), stack.pool_ids()
+    stack.wire.counted.clear()
+
+    answer = update(stack, **changed)
+
+    assert answer["Status"] == "FAILED"
+    assert (stack.pools(), stack.pool_ids()) == before
+    assert all(action.startswith(READS) for action in stack.wire.counted)
+    assert len(answer["Reason"]) <= 240
+    return str(answer["Reason"])
+
+
+def make_vpc(stack: DirectStack, pool: str, region: str, tag: str, length: int | None = 16) -> str:
+    """The id of a VPC in that pool; its address is IPAM's, and nobody here needs the rest of it."""
+    tags = [{"ResourceType": "vpc", "Tags": [{"Key": "Env", "Value": tag}]}]
+    size = {"Ipv4NetmaskLength": length} if length else {}
+    params = {"Ipv4IpamPoolId": stack.pool_ids()[pool], "TagSpecifications": tags, **size}
+    allocation = stack.models.ipam.allocate_vpc(params, Caller(NETWORKING, region))
+    vpc_id = f"vpc-{allocation.allocation_id[-17:]}"
+    stack.models.ipam.vpc_created(allocation, vpc_id)
+    return vpc_id
+
+
+# What may change
+
+
+def test_regions_and_environments_come_go_and_change_places_in_one_update(built: DirectStack) -> None:
+    ids = built.pool_ids()
+
+    answer = update(built, RegionSelection=["eu-west-1", "us-east-1"], AccEnvName=["Test OU", "Prod OU"])
+
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    assert built.pools() == {
+        "eu-west-1": "10.0.0.0/10",  # free again, and the lowest
+        "eu-west-1 Test OU": "10.0.0.0/12",
+        "eu-west-1 Prod OU": "10.16.0.0/12",
+        "us-east-1": "10.64.0.0/10",
+        "us-east-1 Test OU": "10.80.0.0/12",
+        "us-east-1 Prod OU": "10.64.0.0/12",
+    }
+    kept = ("us-east-1", "us-east-1 Prod OU")
+    assert {name: built.pool_ids()[name] for name in kept} == {name: ids[name] for name in kept}
+
+
+def test_another_order_of_the_lists_is_no_change(built: DirectStack) -> None:
+    update(built, RegionSelection=["us-east-1", "us-west-2"], AccEnvName=["SDLC OU", "Prod OU"])
+
+    assert built.wire.counted == {"DescribeIpamPools": 1}
+
+
+def test_an_update_that_changes_nothing_costs_one_page(built: DirectStack) -> None:
+    update(built)
+
+    assert built.wire.counted == {"DescribeIpamPools": 1}
+
+
+@pytest.mark.parametrize(
+    "pause_s", [0.0, 20.0, 300.0], ids=["at once", "still listed as deleted", "gone from the list"]
+)
+def test_a_region_that_was_removed_can_be_added_again(built: DirectStack, pause_s: float) -> None:
+    ids = built.pool_ids()
+    update(built, RegionSelection=["us-east-1"])
+    built.clock.advance(pause_s)
+
+    answer = update(built)
+
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    assert built.pools() == BUILT
+    assert built.pool_ids()["us-west-2"] != ids["us-west-2"]
+    assert built.pool_ids()["us-east-1"] == ids["us-east-1"]
+
+
+def test_a_pool_that_somebody_deleted_by_hand_comes_back(built: DirectStack) -> None:
+    for name in ("us-west-2 SDLC OU", "us-east-1"):
+        built.models.ipam.delete_by_hand(built.pool_ids()[name])
+
+    update(built)
+
+    assert built.pools() == BUILT
+
+
+def test_a_pool_that_is_deleted_by_hand_while_it_is_being_built_comes_back(built: DirectStack) -> None:
+    """The client token still answers the deleted one."""
+    built.models.ipam.delete_by_hand(built.pool_ids()["us-west-2 SDLC OU"])
+    request = built.request("Update", "InitPools", PROPERTIES)
+    built.wire.kill(1, after=True, action="CreateIpamPool")
+    assert built.send(request) is None
+    built.clock.advance(10)
+    built.models.ipam.delete_by_hand(built.pool_ids()["us-west-2 SDLC OU"])
+
+    answer = built.send(request)
+
+    assert answer
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    assert built.pools() == BUILT
+
+
+def test_what_goes_goes_leaf_first(built: DirectStack) -> None:
+    answer = built.ask("Delete", "InitPools", PROPERTIES)
+
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    assert built.pools() == {}
+    assert "ModifyIpamPool" not in built.wire.counted
+
+
+def test_a_delete_works_with_any_properties(built: DirectStack) -> None:
+    """CloudFormation rolls a creation back with the properties that were refused."""
+    request = built.request("Delete", "InitPools", {})
+    request["ResourceProperties"] = {"ServiceToken": "arn", "RegionSelection": ["nowhere"]}
+
+    answer = built.send(request)
+
+    assert answer
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    assert built.pools() == {}
+
+
+def test_at_the_quota_one_region_can_take_the_place_of_another() -> None:
+    stack = DirectStack(ipam_quotas=Quotas(pools_per_scope=7))
+    stack.set_up()
+    with stack.running():
+        stack.ask("Create", "InitPools", PROPERTIES | {"IpamPoolQuota": "7"})
+
+        answer = update(stack, IpamPoolQuota="7", RegionSelection=["eu-west-1", "us-east-1"])
+
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    assert set(stack.pools()) == {name.replace("us-west-2", "eu-west-1") for name in BUILT}
+
+
+# VPC sizes
+
+
+def test_a_vpc_without_a_size_gets_a_24_or_what_is_asked_for_within_the_limits(built: DirectStack) -> None:
+    make_vpc(built, "us-west-2 Prod OU", "us-west-2", "Prod OU", length=None)
+
+    rows = built.ec2_in("us-west-2").get_ipam_pool_allocations(IpamPoolId=built.pool_ids()["us-west-2 Prod OU"])
+    assert [row["Cidr"] for row in rows["IpamPoolAllocations"]] == ["10.0.0.0/24"]
+
+
+def test_vpc_sizes_change_in_place(built: DirectStack) -> None:
+    ids = built.pool_ids()
+
+    update(built, VpcDefaultNetmaskLength="22", VpcMinNetmaskLength="20", VpcMaxNetmaskLength="26")
+
+    assert built.pool_ids() == ids
+    assert built.pools() == BUILT
+    assert "CreateIpamPool" not in built.wire.counted
+    lengths = {
+        (pool["AllocationDefaultNetmaskLength"], pool["AllocationMinNetmaskLength"], pool["AllocationMaxNetmaskLength"])
+        for pool in built.ec2.describe_ipam_pools(MaxResults=1000)["IpamPools"]
+        if "AllocationDefaultNetmaskLength" in pool
+    }
+    assert lengths == {(22, 20, 26)}
+
+    built.wire.counted.clear()
+    update(built, VpcDefaultNetmaskLength="22", VpcMinNetmaskLength="20", VpcMaxNetmaskLength="26")
+    assert built.wire.counted == {"DescribeIpamPools": 1}
+
+
+# Other people's pools, blocks and tags
+
+
+def by_hand(stack: DirectStack, source: str, cidr: str, **params: Any) -> str:
+    """A pool that an operator made, with that block."""
+    made = stack.ec2.create_ipam_pool(
+        IpamScopeId=stack.scope_id, AddressFamily="ipv4", SourceIpamPoolId=source, **params
+    )
+    pool_id = str(made["IpamPool"]["IpamPoolId"])
+    stack.clock.advance(60)
+    if cidr:
+        stack.ec2.provision_ipam_pool_cidr(IpamPoolId=pool_id, Cidr=cidr)
+        stack.clock.advance(60)
+    return pool_id
+
+
+def test_pools_and_blocks_of_others_are_left_alone_and_their_space_is_not_given_out(built: DirectStack) -> None:
+    region_pool = by_hand(built, built.top_pool_id, "10.128.0.0/11", Locale="eu-west-1")
+    inside = by_hand(built, built.pool_ids()["us-west-2"], "10.32.0.0/13", Locale="us-west-2")
+    built.ec2_in("us-west-2").allocate_ipam_pool_cidr(IpamPoolId=built.pool_ids()["us-west-2"], Cidr="10.48.0.0/24")
+    built.ec2_in("us-east-1").allocate_ipam_pool_cidr(IpamPoolId=built.pool_ids()["us-east-1"], Cidr="10.100.0.0/24")
+
+    answer = update(built, RegionSelection=["us-west-2", "us-east-1", "eu-west-1"])
+
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    assert built.pools()["eu-west-1"] == "10.192.0.0/10"
+    assert built.pools()[region_pool] == "10.128.0.0/11"
+    assert built.pools()[inside] == "10.32.0.0/13"
+
+    reason = refusal(built, AccEnvName=["Prod OU", "SDLC OU", "Test OU"])
+    assert "10.0.0.0/10 has no free /12 left for us-west-2/Test OU" in reason
+
+
+@pytest.mark.parametrize("note", ["", "nonsense", "10.0.0.0/33", "172.16.0.0/12", "10.16.0.0/12", "10.32.0.0/13"])
+def test_a_tag_that_somebody_edited_misleads_nobody_and_is_put_right(built: DirectStack, note: str) -> None:
+    pool_id = built.pool_ids()["us-west-2 Prod OU"]
+    built.ec2.create_tags(Resources=[pool_id], Tags=[{"Key": names.BLOCK_TAG, "Value": note}])
+
+    answer = update(built)
+
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    assert built.pools() == BUILT
+    (found,) = built.ec2.describe_ipam_pools(IpamPoolIds=[pool_id])["IpamPools"]
+    assert {"Key": names.BLOCK_TAG, "Value": "10.0.0.0/12"} in found["Tags"]
+
+
+def test_a_tag_that_could_be_true_and_is_not_misleads_no_change(built: DirectStack) -> None:
+    pool_id = built.pool_ids()["us-west-2 Prod OU"]
+    built.ec2.create_tags(Resources=[pool_id], Tags=[{"Key": names.BLOCK_TAG, "Value": "10.48.0.0/12"}])
+
+    update(built, AccEnvName=["Prod OU", "SDLC OU", "Test OU"])
+
+    assert built.pools()["us-west-2 Test OU"] == "10.32.0.0/12"
+    assert built.pools()["us-west-2 Prod OU"] == "10.0.0.0/12"
+
+
+def test_allocation_tags_and_descriptions_that_somebody_changed_are_put_right(built: DirectStack) -> None:
+    pool_id = built.pool_ids()["us-west-2 Prod OU"]
+    built.ec2.modify_ipam_pool(
+        IpamPoolId=pool_id,
+        Description="Whatever",
+        RemoveAllocationResourceTags=[{"Key": "Env", "Value": "Prod OU"}],
+        AddAllocationResourceTags=[{"Key": "Env", "Value": "SDLC OU"}],
+    )
+    built.clock.advance(60)
+
+    update(built)
+
+    (found,) = built.ec2.describe_ipam_pools(IpamPoolIds=[pool_id])["IpamPools"]
+    assert found["AllocationResourceTags"] == [{"Key": "Env", "Value": "Prod OU"}]
+    assert found["Description"] == "Prod OU in us-west-2"
+
+
+# What is refused
+
+
+def test_an_environment_with_a_vpc_is_not_removed_and_pool_and_vpc_are_named(built: DirectStack) -> None:
+    vpc_id = make_vpc(built, "us-west-2 SDLC OU", "us-west-2", "SDLC OU")
+
+    reason = refusal(built, AccEnvName=["Prod OU", "Test OU"], RegionSelection=["us-west-2", "us-east-1", "eu-west-1"])
+
+    assert f"us-west-2/SDLC OU holds {vpc_id} (10.16.0.0/16, account {NETWORKING})" in reason
+
+
+def test_a_region_with_a_vpc_is_not_removed_until_the_vpc_and_its_allocation_are_gone(built: DirectStack) -> None:
+    vpc_id = make_vpc(built, "us-west-2 SDLC OU", "us-west-2", "SDLC OU")
+    assert vpc_id in refusal(built, RegionSelection=["us-east-1"])
+    built.models.ipam.vpc_deleted(vpc_id)
+    assert "20 minutes" in refusal(built, RegionSelection=["us-east-1"])
+
+    built.clock.advance(1500)
+
+    assert update(built, RegionSelection=["us-east-1"])["Status"] == "SUCCESS"
+
+
+def test_a_delete_is_refused_in_the_same_way_and_begins_nothing(built: DirectStack) -> None:
+    vpc_id = make_vpc(built, "us-east-1 Prod OU", "us-east-1", "Prod OU")
+
+    answer = built.ask("Delete", "InitPools", PROPERTIES)
+
+    assert answer["Status"] == "FAILED"
+    assert f"us-east-1/Prod OU holds {vpc_id} (10.64.0.0/16, account {NETWORKING})" in answer["Reason"]
+    assert built.pools() == BUILT
+    assert all(action.startswith(READS) for action in built.wire.counted)
+
+
+@pytest.mark.parametrize("source", ["top", "us-west-2"])
+@pytest.mark.parametrize("provisioned", [True, False])
+def test_a_delete_is_refused_where_a_pool_made_by_hand_would_stay_below(
+    built: DirectStack, source: str, provisioned: bool
+) -> None:
+    parent = built.top_pool_id if source == "top" else built.pool_ids()[source]
+    cidr = ("10.128.0.0/12" if source == "top" else "10.48.0.0/12") if provisioned else ""
+    pool_id = by_hand(built, parent, cidr, Locale="us-west-2")
+    built.wire.counted.clear()
+
+    answer = built.ask("Delete", "InitPools", PROPERTIES)
+
+    assert answer["Status"] == "FAILED"
+    assert pool_id in answer["Reason"]
+    assert built.pools() == BUILT | {pool_id: cidr}
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"IpamPoolPrefixLength": "11"}, "cannot become a /11. Keep IpamPoolPrefixLength 10"),
+        ({"AccPoolPrefixLength": "13"}, "cannot become a /13. Keep AccPoolPrefixLength 12"),
+        ({"TopLevelPoolCidr": "172.16.0.0/12", "IpamPoolPrefixLength": "14", "AccPoolPrefixLength": "16"}, "keep it"),
+        ({"IpamPoolQuota": "8", "RegionSelection": ["us-west-2", "us-east-1", "eu-west-1"]}, "the limit is 8"),
+        ({"TopLevelPoolId": "ipam-pool-0123456789abcdef0"}, "is in another top-level pool and cannot move"),
+    ],
+    ids=lambda value: None if isinstance(value, str) else ",".join(value),
+)
+def test_a_pool_is_not_resized_moved_or_rehomed(built: DirectStack, changed: dict[str, Any], reason: str) -> None:
+    if "TopLevelPoolId" in changed:
+        built.top_pool_id = changed.pop("TopLevelPoolId")
+
+    assert reason in refusal(built, **changed)
+
+
+def test_another_size_can_come_with_other_environments(built: DirectStack) -> None:
+    """The way out that the refusal names."""
+    answer = update(built, AccPoolPrefixLength="13", AccEnvName=["Production OU", "Sandbox OU"])
+
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    assert built.pools()["us-west-2 Sandbox OU"] == "10.8.0.0/13"
+
+
+def test_the_quota_counts_what_others_have_in_the_scope(built: DirectStack) -> None:
+    for number in range(3):
+        by_hand(built, "", f"172.{16 + number}.0.0/16")
+
+    reason = refusal(built, RegionSelection=["us-west-2", "us-east-1", "eu-west-1"], IpamPoolQuota="12")
+
+    assert "need 9 pools; with 4 more the scope would have 13, and the limit is 12" in reason
+
+
+BAD = [
+    ({"TopLevelPoolCidr": "10.0.0.1/8"}, "did you mean 10.0.0.0/8"),
+    ({"TopLevelPoolCidr": "ten"}, "not an IPv4 CIDR"),
+    ({"TopLevelPoolCidr": "11.0.0.0/8"}, "not private"),
+    ({"TopLevelPoolCidr": "172.0.0.0/8"}, "not private"),
+    ({"IpamPoolPrefixLength": "12"}, "choose more than 12"),
+    ({"RegionSelection": ["moon-west-1"]}, "not a Region"),
+    ({"RegionSelection": ["us-west-2", "us-west-2"]}, "twice"),
+    ({"RegionSelection": []}, "empty"),
+    ({"AccEnvName": [""]}, "empty"),
+    ({"AccEnvName": ["x" * 129]}, "at most 128"),
+    ({"AccEnvName": ["a", "b", "c", "d", "e"]}, "room for 4"),
+    ({"IpamPoolPrefixLength": "9", "RegionSelection": ["us-west-2", "us-east-1", "eu-west-1"]}, "room for 2"),
+    ({"IpamPoolQuota": "6"}, "the limit is 6"),
+    ({"VpcDefaultNetmaskLength": "30"}, "choose one that is"),
+]
+
+
+@pytest.mark.parametrize("resource", ["Ipam", "InitPools"])
+@pytest.mark.parametrize(("wrong", "reason"), BAD, ids=lambda value: value if isinstance(value, str) else None)
+def test_bad_input_is_refused_before_the_first_call(resource: str, wrong: dict[str, Any], reason: str) -> None:
+    stack = DirectStack()
+    with stack.running():
+        answer = stack.ask("Create", resource, PROPERTIES | wrong)
+
+    assert answer["Status"] == "FAILED"
+    assert reason in answer["Reason"]
+    assert len(answer["Reason"]) <= 240
+    assert stack.wire.counted.total() == 0
+
+
+# For the delete of the whole solution, which begins by taking shares away
+
+
+def test_whoever_wants_to_begin_a_delete_is_told_what_is_in_the_way(built: DirectStack) -> None:
+    account = DirectAccount(Wire(built.models), NETWORKING, "us-east-1")
+    inventory.refuse_while_in_use(account)  # type: ignore[arg-type]  # plays an Account
+    vpc_id = make_vpc(built, "us-west-2 Prod OU", "us-west-2", "Prod OU")
+
+    with pytest.raises(Refused) as refused:
+        inventory.refuse_while_in_use(account)  # type: ignore[arg-type]  # plays an Account
+
+    assert f"us-west-2/Prod OU holds {vpc_id}" in str(refused.value)
+
+
+def test_where_there_are_no_pools_nothing_is_in_the_way_of_a_delete() -> None:
+    stack = DirectStack()
+    account = DirectAccount(stack.wire, NETWORKING, "us-east-1")
+    with stack.running():
+        inventory.refuse_while_in_use(account)  # type: ignore[arg-type]  # plays an Account

@@ -1,0 +1,347 @@
+"""Custom::InitPools, when AWS is slow, refuses, or fails what it had accepted."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import pytest
+
+from ctipam import custom_resource, waiting
+from landing_zone.direct_stack import Context, DirectStack
+from landing_zone.errors import AwsError
+from landing_zone.ipam import Timings
+
+PROPERTIES = {
+    "TopLevelPoolCidr": "10.0.0.0/8",
+    "IpamPoolPrefixLength": "10",
+    "AccPoolPrefixLength": "12",
+    "RegionSelection": ["us-west-2", "us-east-1"],
+    "AccEnvName": ["Prod OU", "SDLC OU"],
+}
+BUILT = {
+    "us-west-2": "10.0.0.0/10",
+    "us-west-2 Prod OU": "10.0.0.0/12",
+    "us-west-2 SDLC OU": "10.16.0.0/12",
+    "us-east-1": "10.64.0.0/10",
+    "us-east-1 Prod OU": "10.64.0.0/12",
+    "us-east-1 SDLC OU": "10.80.0.0/12",
+}
+HOUR = 3600.0
+
+
+@pytest.fixture
+def stack() -> Iterator[DirectStack]:
+    stack = DirectStack()
+    stack.set_up()
+    with stack.running():
+        yield stack
+
+
+def create(stack: DirectStack) -> dict[str, Any]:
+    return stack.ask("Create", "InitPools", PROPERTIES)
+
+
+def build(stack: DirectStack) -> None:
+    answer = create(stack)
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    assert stack.pools() == BUILT
+
+
+def delete(stack: DirectStack) -> dict[str, Any]:
+    return stack.ask("Delete", "InitPools", PROPERTIES)
+
+
+# What AWS accepts and then fails
+
+
+@pytest.mark.parametrize("shown_early", [False, True], ids=["at the end", "while it is still pending"])
+def test_a_block_that_aws_could_not_give_is_a_failure_with_its_reason(stack: DirectStack, shown_early: bool) -> None:
+    stack.models.ipam.faults.fail_next(
+        "ProvisionIpamPoolCidr", "No more of these.", code="limit-exceeded", shown_early=shown_early
+    )
+
+    answer = create(stack)
+
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"] == "AWS could not give 10.0.0.0/10 to the pool of us-west-2: No more of these."
+    assert delete(stack)["Status"] == "SUCCESS"
+    assert stack.pools() == {}
+
+
+def test_after_a_failure_the_next_request_goes_on(stack: DirectStack) -> None:
+    stack.models.ipam.faults.fail_next("ProvisionIpamPoolCidr", "Not today.")
+    create(stack)
+
+    assert stack.ask("Update", "InitPools", PROPERTIES)["Status"] == "SUCCESS"
+    assert stack.pools() == BUILT
+
+
+def test_space_that_aws_has_not_freed_yet_is_asked_for_again_for_some_minutes(stack: DirectStack) -> None:
+    """Recycled space can be allocated only minutes after no list shows it as taken any more."""
+    top = stack.top_pool_id
+    reserved = stack.ec2.allocate_ipam_pool_cidr(IpamPoolId=top, Cidr="10.0.0.0/24")["IpamPoolAllocation"]
+    stack.ec2.release_ipam_pool_allocation(
+        IpamPoolId=top, Cidr="10.0.0.0/24", IpamPoolAllocationId=reserved["IpamPoolAllocationId"]
+    )
+
+    build(stack)
+
+
+def test_space_that_aws_never_frees_is_a_failure_in_the_end(stack: DirectStack) -> None:
+    for _ in range(100):
+        stack.models.ipam.faults.fail_next("ProvisionIpamPoolCidr", "Not available.", code="cidr-not-available")
+
+    answer = create(stack)
+
+    assert answer["Status"] == "FAILED"
+    assert "Not available." in answer["Reason"]
+    assert stack.clock.now() < HOUR
+
+
+@pytest.mark.parametrize(
+    ("action", "state"), [("CreateIpamPool", "create-failed"), ("DeleteIpamPool", "delete-failed")]
+)
+def test_a_pool_that_aws_could_not_create_or_delete_is_a_failure_with_its_message(
+    stack: DirectStack, action: str, state: str
+) -> None:
+    if action != "CreateIpamPool":
+        build(stack)
+    stack.models.ipam.faults.fail_next(action, "Something broke.")
+
+    answer = create(stack) if action == "CreateIpamPool" else delete(stack)
+
+    assert answer["Status"] == "FAILED"
+    assert f"{state}: Something broke." in answer["Reason"]
+    assert delete(stack)["Status"] == "SUCCESS"
+    assert stack.pools() == {}
+
+
+def test_a_modification_that_fails_is_a_failure_and_is_tried_again_by_the_next_request(stack: DirectStack) -> None:
+    build(stack)
+    stack.models.ipam.faults.fail_next("ModifyIpamPool", "Something broke.")
+    changed = PROPERTIES | {"VpcDefaultNetmaskLength": "20"}
+
+    assert "modify-failed: Something broke." in stack.ask("Update", "InitPools", changed)["Reason"]
+    stack.clock.advance(60)
+
+    assert stack.ask("Update", "InitPools", changed)["Status"] == "SUCCESS"
+
+
+def test_a_pool_that_could_not_be_created_is_made_anew_by_a_repeated_request(stack: DirectStack) -> None:
+    """Its client token would only bring the failed one back."""
+    stack.models.ipam.faults.fail_next("CreateIpamPool", "Something broke.")
+    request = stack.request("Create", "InitPools", PROPERTIES)
+    stack.wire.kill(1, after=True, action="CreateIpamPool")
+    assert stack.send(request) is None
+    stack.clock.advance(60)
+
+    answer = stack.send(request)
+
+    assert answer
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    assert stack.pools() == BUILT
+
+
+def test_a_block_that_aws_could_not_take_back_is_a_failure_with_its_reason(stack: DirectStack) -> None:
+    build(stack)
+    stack.models.ipam.faults.fail_next("DeprovisionIpamPoolCidr", "The CIDR has one or more allocations.")
+
+    answer = delete(stack)
+
+    assert answer["Status"] == "FAILED"
+    assert "could not take 10." in answer["Reason"]
+    assert "The CIDR has one or more allocations." in answer["Reason"]
+    assert delete(stack)["Status"] == "SUCCESS"
+    assert stack.pools() == {}
+
+
+# What AWS refuses for now
+
+
+@pytest.mark.parametrize("lock", ["parent", "scope", "none"])
+def test_whatever_a_change_locks_everything_is_built_and_taken_down(lock: Literal["parent", "scope", "none"]) -> None:
+    stack = DirectStack(mutation_lock=lock)
+    stack.set_up()
+    with stack.running():
+        build(stack)
+        stack.ask("Update", "InitPools", PROPERTIES | {"RegionSelection": ["eu-west-1"], "AccEnvName": ["Test OU"]})
+        assert stack.pools() == {"eu-west-1": "10.0.0.0/10", "eu-west-1 Test OU": "10.0.0.0/12"}
+        assert delete(stack)["Status"] == "SUCCESS"
+        assert stack.pools() == {}
+
+
+@pytest.mark.parametrize(
+    "code", ["ConcurrentMutationLimitExceeded", "RequestLimitExceeded", "IncorrectState", "DependencyViolation"]
+)
+@pytest.mark.parametrize(
+    "action", ["CreateIpamPool", "ProvisionIpamPoolCidr", "DeprovisionIpamPoolCidr", "DeleteIpamPool"]
+)
+def test_what_is_refused_for_now_is_tried_again_without_asking_too_often(
+    stack: DirectStack, code: str, action: str
+) -> None:
+    stack.models.ipam.faults.refuse_next(action, AwsError(code, "Not now."), times=20)
+
+    build(stack)
+    assert delete(stack)["Status"] == "SUCCESS"
+    assert stack.pools() == {}
+
+
+def test_what_is_refused_for_good_is_a_failure_in_awss_words(stack: DirectStack) -> None:
+    stack.models.ipam.faults.refuse_next("CreateIpamPool", AwsError("UnauthorizedOperation", "You may not."))
+
+    answer = create(stack)
+
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"] == "UnauthorizedOperation from CreateIpamPool: You may not."
+
+
+@pytest.mark.parametrize("action", ["DeprovisionIpamPoolCidr", "DeleteIpamPool"])
+def test_what_somebody_deletes_while_it_is_being_deleted_counts_as_deleted(stack: DirectStack, action: str) -> None:
+    build(stack)
+    gone = AwsError("InvalidIpamPoolId.NotFound", "The ipam-pool ID does not exist")
+    stack.models.ipam.faults.refuse_next(action, gone)
+
+    assert delete(stack)["Status"] == "SUCCESS"
+    assert stack.pools() == {}
+
+
+def test_a_region_that_does_not_know_a_pool_yet_has_no_allocations_of_it(stack: DirectStack) -> None:
+    build(stack)
+    gone = AwsError("InvalidIpamPoolId.NotFound", "The ipam-pool ID does not exist")
+    stack.models.ipam.faults.refuse_next("GetIpamPoolAllocations", gone)
+
+    assert delete(stack)["Status"] == "SUCCESS"
+
+
+def test_a_cidr_that_is_not_listed_at_once_is_not_asked_for_twice() -> None:
+    stack = DirectStack(ipam_timings=Timings(cidr_listed=12, provision=15))
+    stack.set_up()
+    with stack.running():
+        build(stack)
+
+    rows = [row for pool_id in stack.pool_ids().values() for row in stack.rows(pool_id)]
+    assert len(rows) == len(BUILT)
+
+
+def test_a_pool_that_is_not_listed_at_once_is_not_made_twice(stack: DirectStack) -> None:
+    stack.wire.lists_late_s = 25
+
+    build(stack)
+
+    assert stack.wire.counted["CreateIpamPool"] <= 2 * len(BUILT)
+
+
+# What takes long
+
+
+def slow(seconds: float, **knobs: Any) -> DirectStack:
+    stack = DirectStack(ipam_timings=Timings(pool_create=seconds, provision=seconds), **knobs)
+    stack.set_up()
+    return stack
+
+
+def test_work_that_fits_into_one_invocation_is_answered_by_it(stack: DirectStack) -> None:
+    build(stack)
+
+    assert "Invoke" not in stack.wire.counted
+
+
+def test_work_that_does_not_fit_goes_on_in_other_invocations_and_is_answered_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stack = slow(180, mutation_lock="scope")
+    with caplog.at_level(logging.INFO, "ctipam"), stack.running():
+        build(stack)
+
+    assert stack.wire.counted["Invoke"] == 2
+    assert len(stack.answers) == 1
+    assert not [action for action in stack.wire.counted if "Rule" in action or "Permission" in action]
+    progress = [record for record in caplog.records if record.message == "waiting for AWS"]
+    assert len(progress) > len(BUILT)
+    handed_on = [record for record in caplog.records if record.message == "going on in another invocation"]
+    assert [vars(record)["invocation"] for record in handed_on] == [2, 3]
+
+
+def test_a_repeated_continuation_ends_right() -> None:
+    """Lambda may deliver any event twice."""
+    stack = slow(200, mutation_lock="scope")
+    with stack.running():
+        request = stack.request("Create", "InitPools", PROPERTIES)
+        stack.handler(request, Context(stack.clock))
+        (continuation,) = stack.wire.invocations
+        stack.send(continuation)
+        stack.send(continuation)
+
+    assert stack.pools() == BUILT
+
+
+def test_a_duplicate_of_a_request_that_runs_at_the_same_time_ends_right(stack: DirectStack) -> None:
+    """While the first attempt waits, the second one does all the work, with the same tokens."""
+    request = stack.request("Create", "InitPools", PROPERTIES)
+    duplicates = [request] * 3
+
+    def sleep(seconds: float) -> None:
+        stack.clock.advance(seconds)
+        if duplicates:
+            stack.handler(duplicates.pop(), Context(stack.clock))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(waiting, "sleep", sleep)
+        stack.handler(request, Context(stack.clock))
+
+    assert [answer["Status"] for answer in stack.answers] == ["SUCCESS"] * 4
+    assert len({answer["PhysicalResourceId"] for answer in stack.answers}) == 1
+    assert stack.pools() == BUILT
+
+
+@pytest.mark.parametrize("action", ["CreateIpamPool", "ProvisionIpamPoolCidr"])
+def test_a_state_that_never_ends_is_answered_within_the_hour_with_the_pool_that_is_stuck(
+    stack: DirectStack, action: str
+) -> None:
+    stack.models.ipam.faults.hang_next(action)
+    began = stack.clock.now()
+
+    answer = create(stack)
+
+    assert stack.clock.now() - began < HOUR
+    assert answer["Status"] == "FAILED"
+    assert "still waiting for us-west-2 (" in answer["Reason"]
+    assert len(answer["Reason"]) <= 240
+
+
+@pytest.mark.parametrize("action", ["DeprovisionIpamPoolCidr", "DeleteIpamPool"])
+def test_a_removal_that_never_ends_is_answered_too(stack: DirectStack, action: str) -> None:
+    build(stack)
+    stack.models.ipam.faults.hang_next(action)
+    began = stack.clock.now()
+
+    answer = delete(stack)
+
+    assert stack.clock.now() - began < HOUR
+    assert answer["Status"] == "FAILED"
+    assert "still waiting for" in answer["Reason"]
+
+
+def test_a_function_that_cannot_invoke_itself_says_so(stack: DirectStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack.models.ipam.faults.hang_next("CreateIpamPool")
+    stack.wire.refuse("Invoke", AwsError("AccessDeniedException", "No lambda:InvokeFunction for you."))
+
+    answer = create(stack)
+
+    assert answer["Status"] == "FAILED"
+    assert "AccessDeniedException from Invoke: No lambda:InvokeFunction for you." in answer["Reason"]
+    assert len(stack.answers) == 1
+
+
+def test_invocations_that_have_no_time_do_not_invoke_each_other_for_ever(
+    stack: DirectStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack.models.ipam.faults.hang_next("CreateIpamPool")
+    monkeypatch.setattr("landing_zone.direct_stack.INVOCATION_S", 20.0)
+
+    answer = create(stack)
+
+    assert answer["Status"] == "FAILED"
+    assert stack.wire.counted["Invoke"] == custom_resource.INVOCATIONS - 1

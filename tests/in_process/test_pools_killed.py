@@ -1,0 +1,130 @@
+"""Custom::InitPools, killed at each of its calls to AWS, and whatever can follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from landing_zone.direct_stack import DirectStack
+from landing_zone.ipam import Timings
+
+Request = dict[str, Any]
+
+QUICK = Timings(pool_create=0.3, pool_modify=0.3, pool_delete=0.3, provision=0.3, deprovision=0.3, cidr_listed=0.2)
+
+COMMON = {"TopLevelPoolCidr": "10.0.0.0/8", "IpamPoolPrefixLength": "10", "AccPoolPrefixLength": "12"}
+FIRST = COMMON | {"RegionSelection": ["us-west-2", "us-east-1"], "AccEnvName": ["Prod OU"]}
+SECOND = COMMON | {"RegionSelection": ["us-east-1", "eu-west-1"], "AccEnvName": ["SDLC OU"]}
+THIRD = COMMON | {"RegionSelection": ["eu-west-1", "us-west-2"], "AccEnvName": ["Prod OU", "SDLC OU"]}
+
+AFTER_FIRST = {
+    "us-west-2": "10.0.0.0/10",
+    "us-west-2 Prod OU": "10.0.0.0/12",
+    "us-east-1": "10.64.0.0/10",
+    "us-east-1 Prod OU": "10.64.0.0/12",
+}
+AFTER_SECOND = {
+    "us-east-1": "10.64.0.0/10",
+    "us-east-1 SDLC OU": "10.64.0.0/12",
+    "eu-west-1": "10.0.0.0/10",
+    "eu-west-1 SDLC OU": "10.0.0.0/12",
+}
+NAMES_AFTER_THIRD = {
+    "eu-west-1", "eu-west-1 Prod OU", "eu-west-1 SDLC OU", "us-west-2", "us-west-2 Prod OU", "us-west-2 SDLC OU",
+}  # fmt: skip
+
+
+def ready(begun: str) -> tuple[DirectStack, Request]:
+    """A stack, and the request that will be killed: Create, Update from the first properties to the second, Delete."""
+    stack = DirectStack(ipam_timings=QUICK, workers=1)
+    stack.set_up()
+    with stack.running():
+        if begun != "Create":
+            stack.ask("Create", "InitPools", FIRST)
+    stack.wire.counted.clear()
+    return stack, stack.request(begun, "InitPools", SECOND if begun == "Update" else FIRST)
+
+
+def is_as_it_was_asked_for(stack: DirectStack, begun: str) -> bool:
+    return stack.pools() == {"Create": AFTER_FIRST, "Update": AFTER_SECOND, "Delete": {}}[begun]
+
+
+def lambda_tries_again(stack: DirectStack, begun: str, request: Request) -> bool:
+    return succeeded(stack.send(request)) and is_as_it_was_asked_for(stack, begun)
+
+
+def cloudformation_rolls_back(stack: DirectStack, begun: str, _: Request) -> bool:
+    kind = "Update" if begun == "Update" else "Delete"  # a delete that failed is asked for again
+    answer = stack.ask(kind, "InitPools", FIRST)
+    return succeeded(answer) and stack.pools() == (AFTER_FIRST if kind == "Update" else {})
+
+
+def the_user_wants_something_else(stack: DirectStack, _begun: str, _: Request) -> bool:
+    answer = stack.ask("Update", "InitPools", THIRD)
+    blocks = stack.pools()
+    return succeeded(answer) and set(blocks) == NAMES_AFTER_THIRD and len(set(blocks.values())) == 6
+
+
+def the_user_deletes_the_stack(stack: DirectStack, _begun: str, _: Request) -> bool:
+    return succeeded(stack.ask("Delete", "InitPools", SECOND)) and stack.pools() == {}
+
+
+def succeeded(answer: dict[str, Any] | None) -> bool:
+    return answer is not None and answer["Status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize(
+    ("after", "pause_s"),
+    [(False, 60.0), (True, 0.0)],
+    ids=["before a call, and then a minute", "after a call, and then at once"],
+)
+@pytest.mark.parametrize(
+    "follows",
+    [lambda_tries_again, cloudformation_rolls_back, the_user_wants_something_else, the_user_deletes_the_stack],
+)
+@pytest.mark.parametrize("begun", ["Create", "Update", "Delete"])
+def test_killed_anywhere_it_converges(
+    begun: str, follows: Callable[[DirectStack, str, Request], bool], after: bool, pause_s: float
+) -> None:
+    stack, request = ready(begun)
+    with stack.running():
+        stack.send(request)
+    calls = stack.wire.counted.total()
+    assert is_as_it_was_asked_for(stack, begun)
+
+    for at in range(1, calls + 1):
+        stack, request = ready(begun)
+        stack.wire.kill(at, after=after)
+        with stack.running():
+            assert stack.send(request) is None
+            stack.clock.advance(pause_s)
+            assert follows(stack, begun, request), f"killed at call {at} of {calls}: {stack.pools()}"
+
+
+def test_a_repeated_request_finds_the_pools_of_its_first_attempt_before_any_list_shows_them() -> None:
+    stack, request = ready("Create")
+    stack.wire.lists_late_s = 20
+    stack.wire.kill(1, after=True, action="CreateIpamPool")
+    with stack.running():
+        assert stack.send(request) is None
+        assert stack.wire.counted["CreateIpamPool"] == 1
+
+        assert lambda_tries_again(stack, "Create", request)
+
+    assert len(stack.wire.made_at) == len(AFTER_FIRST)  # not one too many that was deleted again
+
+
+def test_a_block_that_its_pool_does_not_show_yet_is_not_asked_for_again_by_the_next_request() -> None:
+    stack = DirectStack(ipam_timings=Timings(cidr_listed=20, provision=30), workers=1)
+    stack.set_up()
+    with stack.running():
+        stack.wire.kill(1, after=True, action="ProvisionIpamPoolCidr")
+        stack.send(stack.request("Create", "InitPools", FIRST))
+
+        answer = stack.ask("Update", "InitPools", THIRD)
+
+    assert succeeded(answer)
+    assert set(stack.pools()) == NAMES_AFTER_THIRD
+    assert all(len(stack.rows(pool_id)) == 1 for pool_id in stack.pool_ids().values())

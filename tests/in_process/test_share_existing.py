@@ -1,0 +1,215 @@
+"""Custom::ShareExistingAccounts and Custom::OrganizationSetup, as CloudFormation asks for them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+from moto.organizations.models import organizations_backends
+
+ZERO, ONE = "012345678901", "111122223333"
+PROD, SDLC = ["us-east-1 Prod OU", "us-west-2 Prod OU"], ["us-east-1 SDLC OU", "us-west-2 SDLC OU"]
+SHARED = {f"ipamShare-{ZERO}": PROD, f"ipamShare-{ONE}": SDLC}
+STACK = "arn:aws:cloudformation:us-east-1:123456789012:stack/ipam/11111111-2222-3333-4444-555555555555"
+SCHEDULE = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
+
+
+def moved(account_id: str) -> dict[str, Any]:
+    return {
+        "source": "aws.organizations",
+        "detail-type": "AWS API Call via CloudTrail",
+        "detail": {"eventName": "MoveAccount", "requestParameters": {"accountId": account_id}},
+    }
+
+
+@pytest.fixture
+def ous(landing_zone: Any) -> dict[str, str]:
+    cloud = landing_zone.cloud
+    ous = {name: cloud.add_ou(name) for name in ("Prod OU", "SDLC OU")}
+    cloud.add_account(ZERO, ous["Prod OU"])
+    cloud.add_account(ONE, ous["SDLC OU"])
+    return ous
+
+
+def test_accounts_that_were_there_before_are_shared_with_when_the_stack_is_created(landing_zone: Any, ous: Any) -> None:
+    answer = landing_zone.ask("Create")
+
+    assert (answer["Status"], answer["Data"]["SharedWith"]) == ("SUCCESS", "2"), answer
+    assert landing_zone.shared() == SHARED
+
+
+def test_a_region_that_is_added_later_reaches_everybody(landing_zone: Any, ous: Any) -> None:
+    landing_zone.ask("Create")
+    landing_zone.add_pools("Prod OU", "SDLC OU", regions=("eu-west-1",))
+
+    landing_zone.ask("Update")
+
+    assert landing_zone.shared() == {
+        f"ipamShare-{ZERO}": ["eu-west-1 Prod OU", *PROD],
+        f"ipamShare-{ONE}": ["eu-west-1 SDLC OU", *SDLC],
+    }
+
+
+def test_an_environment_that_is_added_later_reaches_its_accounts(landing_zone: Any, ous: Any) -> None:
+    landing_zone.cloud.move(ONE, landing_zone.cloud.add_ou("Sandbox", ous["SDLC OU"]))
+    landing_zone.ask("Create")
+    landing_zone.add_pools("Sandbox")
+
+    landing_zone.ask("Update")
+
+    assert landing_zone.shared()[f"ipamShare-{ONE}"] == ["us-east-1 Sandbox", "us-west-2 Sandbox"]
+
+
+def test_delete_leaves_nobody_shared_with_and_waits_until_aws_has_done_it(landing_zone: Any, ous: Any) -> None:
+    landing_zone.ask("Create")
+
+    assert landing_zone.ask("Delete")["Status"] == "SUCCESS"
+
+    listed = landing_zone.networking_ram.get_paginator("get_resource_shares").paginate(resourceOwner="SELF")
+    assert {share["status"] for page in listed for share in page["resourceShares"]} == {"DELETED"}
+
+
+def test_delete_of_what_is_gone_succeeds(landing_zone: Any, ous: Any) -> None:
+    landing_zone.ask("Create")
+    landing_zone.ask("Delete")
+
+    assert landing_zone.ask("Delete")["Status"] == "SUCCESS"
+
+
+def test_a_delete_that_will_fail_because_of_a_vpc_takes_no_share_away(landing_zone: Any, ous: Any) -> None:
+    landing_zone.ask("Create")
+    pool_id = landing_zone.pool_arns()["us-west-2 Prod OU"].rpartition("/")[2]
+    landing_zone.networking_ec2.provision_ipam_pool_cidr(IpamPoolId=pool_id, Cidr="10.0.0.0/20")
+    landing_zone.clock.advance(60)
+    landing_zone.cloud.client("ec2", ZERO, "us-west-2").create_vpc(
+        Ipv4IpamPoolId=pool_id,
+        Ipv4NetmaskLength=24,
+        TagSpecifications=[{"ResourceType": "vpc", "Tags": [{"Key": "Env", "Value": "Prod OU"}]}],
+    )
+
+    answer = landing_zone.ask("Delete")
+
+    assert answer["Status"] == "FAILED"
+    assert "vpc-" in answer["Reason"]
+    assert "us-west-2" in answer["Reason"]
+    assert landing_zone.shared() == SHARED
+
+
+def test_an_account_that_cannot_be_shared_with_fails_the_request_in_words(landing_zone: Any, ous: Any) -> None:
+    landing_zone.cloud.models.ram.faults.fail_next_associations("not today")
+
+    answer = landing_zone.ask("Create")
+
+    assert answer["Status"] == "FAILED"
+    assert "1 of 4 accounts" in answer["Reason"]
+    assert landing_zone.ask("Create")["Status"] == "SUCCESS"
+
+
+def test_ous_without_pools_and_ous_of_one_name_are_outputs(landing_zone: Any, ous: Any) -> None:
+    sandbox = landing_zone.cloud.add_ou("Sandbox")
+    landing_zone.cloud.add_account("333322221111", sandbox)
+    twin = landing_zone.cloud.add_ou("Prod OU", sandbox)
+
+    data = landing_zone.ask("Create")["Data"]
+
+    assert data["OusWithoutPools"] == "Sandbox"
+    assert data["OusOfOneName"] == f"Prod OU ({', '.join(sorted([ous['Prod OU'], twin]))})"
+
+
+# Accounts that were there before, left alone
+
+
+@pytest.fixture
+def leaving_alone(landing_zone: Any, ous: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """ZERO joined long before the stack was created, ONE after it."""
+    call: Any = vars(BaseClient)["_make_api_call"]
+    created = datetime.now(UTC)
+
+    def answered(self: Any, operation_name: str, api_params: Any) -> Any:
+        if operation_name != "DescribeStacks":  # moto's CloudFormation needs packages that are not here
+            return call(self, operation_name, api_params)
+        assert api_params == {"StackName": STACK}
+        return {"Stacks": [{"StackId": STACK, "CreationTime": created}]}
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", answered)
+    for account in organizations_backends[landing_zone.cloud.management]["aws"].accounts:
+        account.create_time += timedelta(days=-1 if account.id == ZERO else 1)
+    landing_zone.set_environment(SHARE_WITH_EXISTING_ACCOUNTS="false", STACK_ID=STACK)
+    return landing_zone
+
+
+def test_accounts_that_were_there_before_can_be_left_alone(leaving_alone: Any) -> None:
+    leaving_alone.ask("Create")
+
+    assert leaving_alone.shared() == {f"ipamShare-{ONE}": SDLC}
+
+
+@pytest.mark.parametrize("event", [SCHEDULE, moved(ZERO)], ids=["the schedule", "an event"])
+def test_events_and_the_schedule_leave_them_alone_too_and_say_so(leaving_alone: Any, event: Any) -> None:
+    answer = leaving_alone.tell(event)
+
+    assert f"ipamShare-{ZERO}" not in leaving_alone.shared()
+    (left,) = [row for row in answer["reconciled"] if row["accountId"] == ZERO]
+    assert (left["reason"], answer["leftAlone"]) == ("was there before this stack", 1)
+
+
+def test_one_that_has_a_share_already_keeps_it_in_order(leaving_alone: Any, ous: Any) -> None:
+    leaving_alone.set_environment(SHARE_WITH_EXISTING_ACCOUNTS="true")
+    leaving_alone.tell(SCHEDULE)
+    leaving_alone.set_environment(SHARE_WITH_EXISTING_ACCOUNTS="false")
+    leaving_alone.cloud.move(ZERO, ous["SDLC OU"])
+
+    leaving_alone.tell(SCHEDULE)
+
+    assert leaving_alone.shared()[f"ipamShare-{ZERO}"] == SDLC
+
+
+def test_an_operator_who_names_one_shares_with_it(leaving_alone: Any) -> None:
+    leaving_alone.tell({"action": "reconcile", "accountId": ZERO})
+    leaving_alone.tell(SCHEDULE)
+
+    assert leaving_alone.shared() == SHARED
+
+
+# The organization
+
+
+def test_organization_setup_switches_on_what_is_off_and_leaves_it_so(landing_zone: Any) -> None:
+    organization = landing_zone.cloud.models.organization
+    organization.ram_sharing_enabled = False
+    organization.trusted_services.clear()
+    organization.delegated_administrators.clear()
+
+    created = landing_zone.ask("Create", "OrganizationSetup")
+
+    assert created["Status"] == "SUCCESS", created
+    assert organization.ram_sharing_enabled
+    assert organization.delegated_administrators == {"ipam.amazonaws.com": landing_zone.cloud.networking}
+    assert landing_zone.ask("Delete", "OrganizationSetup")["Status"] == "SUCCESS"
+    assert organization.ram_sharing_enabled
+
+
+def test_organization_setup_changes_nothing_that_is_on_already(landing_zone: Any, calls: list[str]) -> None:
+    assert landing_zone.ask("Create", "OrganizationSetup")["Status"] == "SUCCESS"
+
+    assert {call.partition(":")[2][:4] for call in calls} == {"Desc", "List"}
+
+
+@pytest.mark.parametrize(
+    ("account_id", "reason"),
+    [
+        ("999999999999", "999999999999 is not an active account of o-"),
+        ("123456789012", "123456789012 is the management account, which cannot administer IPAM"),
+        (ZERO, "IPAM's delegated administrator is account 222222222222"),
+    ],
+    ids=["no member", "the management account", "not the administrator"],
+)
+def test_organization_setup_refuses_a_networking_account_that_cannot_be(
+    landing_zone: Any, ous: Any, account_id: str, reason: str
+) -> None:
+    answer = landing_zone.ask("Create", "OrganizationSetup", NetworkAccountId=account_id)
+
+    assert answer["Status"] == "FAILED"
+    assert reason in answer["Reason"]

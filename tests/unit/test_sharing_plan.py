@@ -1,0 +1,214 @@
+"""Which pools an account is to have, and what must be done to its shares."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctipam.organization import OrganizationalUnit, Place
+from ctipam.sharing_plan import (
+    BEST_FIRST,
+    Adopt,
+    Associate,
+    Create,
+    Decision,
+    Delete,
+    Difference,
+    Disassociate,
+    Pool,
+    Rules,
+    Share,
+    decide,
+    difference,
+)
+
+ACCOUNT = "012345678901"
+BEFORE, CREATED, AFTER = (datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2, 3))
+PROD, SDLC, TEAM = (OrganizationalUnit(f"ou-ab12-0000000{n}", name) for n, name in enumerate(["Prod", "SDLC", "Team"]))
+EAST, WEST, OTHER = (Pool(name, f"region {name}") for name in ("east", "west", "other"))
+ENVIRONMENTS = {"Prod": [WEST, EAST], "SDLC": [OTHER]}
+RULES = Rules(never=frozenset({"999999999999"}))
+WANTED = Decision(ACCOUNT, PROD, "Prod", (EAST, WEST))
+ALL_THERE = {"east": "ASSOCIATED", "west": "ASSOCIATED"}
+
+
+def place(*units: OrganizationalUnit, state: str = "ACTIVE", joined: datetime = BEFORE) -> Place:
+    return Place(ACCOUNT, state, joined, units)
+
+
+def share(number: int = 1, **changed: object) -> Share:
+    day = datetime(2026, 1, number, tzinfo=UTC)
+    made = Share(f"arn-{number}", ACCOUNT, day, pools=ALL_THERE, principals={ACCOUNT: "ASSOCIATED"})
+    return replace(made, **changed)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("where", "rules", "environment"),
+    [
+        (place(PROD), RULES, "Prod"),
+        (place(TEAM, PROD), RULES, "Prod"),
+        (place(SDLC, TEAM, PROD), RULES, "SDLC"),
+        (place(TEAM, PROD), replace(RULES, exact=True), ""),
+        (place(PROD, TEAM), replace(RULES, exact=True), "Prod"),
+        (place(TEAM), RULES, ""),
+        (place(), RULES, ""),
+        (place(PROD, state="SUSPENDED"), RULES, ""),
+        (place(PROD, state="PENDING_CLOSURE"), RULES, ""),
+        (place(PROD, state="PENDING_ACTIVATION"), RULES, ""),
+        (None, RULES, ""),
+        (place(PROD), replace(RULES, never=frozenset({ACCOUNT})), ""),
+        (place(PROD), replace(RULES, since=CREATED), ""),
+        (place(PROD, joined=AFTER), replace(RULES, since=CREATED), "Prod"),
+        (place(PROD, joined=CREATED), replace(RULES, since=CREATED), "Prod"),
+    ],
+)
+def test_an_active_account_has_the_environment_of_its_nearest_ou(where: Place, rules: Rules, environment: str) -> None:
+    decision = decide(ACCOUNT, where, ENVIRONMENTS, rules, has_share=False)
+
+    assert decision.environment == environment
+    assert bool(decision.pools) is not bool(decision.reason)
+
+
+def test_an_account_that_was_there_before_and_has_a_share_is_not_left_alone() -> None:
+    rules = replace(RULES, since=CREATED)
+
+    assert decide(ACCOUNT, place(PROD), ENVIRONMENTS, rules, has_share=False).left_alone
+    assert decide(ACCOUNT, place(SDLC), ENVIRONMENTS, rules, has_share=True).environment == "SDLC"
+
+
+@pytest.mark.parametrize(
+    ("decision", "shares", "expected"),
+    [
+        (WANTED, [], Difference((Create(ACCOUNT, ("east", "west")),))),
+        (WANTED, [share()], Difference()),
+        (WANTED, [share(settled=False)], Difference((Adopt(share(settled=False)),))),
+        (Decision(ACCOUNT, reason="gone"), [], Difference()),
+        (Decision(ACCOUNT, reason="gone"), [share()], Difference((Delete(share()),))),
+        (Decision(ACCOUNT, left_alone=True), [share()], Difference()),
+        (WANTED, [share(2), share(1)], Difference((Delete(share(2)),))),
+    ],
+    ids=["no share", "as it should be", "not ours yet", "nothing to nothing", "no pools", "left alone", "two shares"],
+)
+def test_the_difference_is_what_is_missing_and_what_is_too_much(
+    decision: Decision, shares: list[Share], expected: Difference
+) -> None:
+    assert difference(decision, shares) == expected
+
+
+@pytest.mark.parametrize("status", ["ASSOCIATING", "RESTORING", "DISASSOCIATING", "SUSPENDING"])
+def test_what_is_moving_is_waited_for(status: str) -> None:
+    moving = share(pools=ALL_THERE | {"east": status, "old": "ASSOCIATED"})
+
+    assert difference(WANTED, [moving]) == Difference((), moving=True)
+
+
+@pytest.mark.parametrize("status", ["FAILED", None])
+def test_what_failed_or_is_not_there_is_added_before_anything_goes(status: str | None) -> None:
+    pools = {"west": "ASSOCIATED", "old": "ASSOCIATED"} | ({"east": status} if status else {})
+    lacking = share(pools=pools)
+
+    assert difference(WANTED, [lacking]).steps == (Associate(lacking, ("east",), ()),)
+
+
+def test_old_pools_and_strangers_go_once_all_is_there() -> None:
+    full = share(pools=ALL_THERE | {"old": "ASSOCIATED"}, principals={ACCOUNT: "ASSOCIATED", "1": "ASSOCIATED"})
+
+    assert difference(WANTED, [full]).steps == (Disassociate(full, ("old",), ("1",)),)
+
+
+def test_a_pool_that_is_not_ready_is_neither_added_nor_taken_away() -> None:
+    wanted = replace(WANTED, pools=(EAST, replace(WEST, ready=False)))
+
+    assert difference(wanted, []) == Difference((Create(ACCOUNT, ("east",)),), moving=True)
+    assert difference(wanted, [share(pools={"east": "ASSOCIATED"})]) == Difference((), moving=True)
+    assert difference(wanted, [share()]) == Difference()
+
+
+STATUSES = st.dictionaries(st.sampled_from(["east", "west", "old", "older"]), st.sampled_from(BEST_FIRST))
+SHARES = st.lists(
+    st.builds(
+        Share,
+        st.uuids().map(str),
+        st.just(ACCOUNT),
+        st.sampled_from([BEFORE, CREATED, AFTER]),
+        st.booleans(),
+        STATUSES,
+        st.dictionaries(st.sampled_from([ACCOUNT, "1"]), st.sampled_from(BEST_FIRST)),
+    ),
+    max_size=3,
+)
+DECISIONS = st.sampled_from([WANTED, replace(WANTED, pools=(EAST,)), Decision(ACCOUNT, reason="gone")])
+
+
+@given(DECISIONS, SHARES)
+def test_from_any_shares_a_few_rounds_lead_to_one_that_holds_exactly_the_pools(
+    decision: Decision, shares: list[Share]
+) -> None:
+    for round_ in itertools.count():
+        change = difference(decision, shares)
+        _nothing_is_lost(decision, shares, change)
+        if not change.steps and not change.moving:
+            break
+        assert round_ < 6, "it never ends"
+        shares = _after(change, shares)
+
+    assert len(shares) == (1 if decision.pools else 0)
+    for kept in shares:
+        assert kept.settled
+        assert set(kept.present) == {pool.arn for pool in decision.pools}
+        assert set(kept.principals) == {ACCOUNT}
+
+
+def _nothing_is_lost(decision: Decision, shares: list[Share], change: Difference) -> None:
+    """A wanted pool that the account has, it has after these steps too."""
+    wanted = {pool.arn for pool in decision.pools}
+    deleted = {step.share.arn for step in change.steps if isinstance(step, Delete)}
+    for one in shares:
+        in_use = {pool for pool in wanted if one.pools.get(pool) == one.principals.get(ACCOUNT) == "ASSOCIATED"}
+        if one.arn in deleted and in_use:
+            assert any(kept.present >= in_use for kept in shares if kept.arn not in deleted)
+    for step in change.steps:
+        if isinstance(step, Disassociate):
+            assert not wanted & set(step.pools)
+
+
+def _after(change: Difference, shares: list[Share]) -> list[Share]:
+    """What AWS makes of it, once everything has come to rest."""
+    after = {one.arn: one for one in shares}
+    for step in change.steps:
+        match step:
+            case Create():
+                pools = dict.fromkeys(step.pools, "ASSOCIATED")
+                after["new"] = Share("new", ACCOUNT, AFTER, pools=pools, principals={ACCOUNT: "ASSOCIATED"})
+            case Adopt():
+                after[step.share.arn] = replace(after[step.share.arn], settled=True)
+            case Associate():
+                after[step.share.arn] = _with(after[step.share.arn], step, "ASSOCIATED")
+            case Disassociate():
+                after[step.share.arn] = _with(after[step.share.arn], step, "DISASSOCIATED")
+            case Delete():
+                del after[step.share.arn]
+    return [_at_rest(one) for one in after.values()]
+
+
+def _with(one: Share, step: Associate | Disassociate, status: str) -> Share:
+    return replace(
+        one,
+        pools={**one.pools, **dict.fromkeys(step.pools, status)},
+        principals={**one.principals, **dict.fromkeys(step.principals, status)},
+    )
+
+
+def _at_rest(one: Share) -> Share:
+    ends = {"ASSOCIATING": "ASSOCIATED", "RESTORING": "ASSOCIATED", "SUSPENDING": "SUSPENDED"}
+    gone = {"DISASSOCIATING", "DISASSOCIATED", "FAILED"}
+
+    def settle(statuses: dict[str, str]) -> dict[str, str]:
+        return {entity: ends.get(status, status) for entity, status in statuses.items() if status not in gone}
+
+    return replace(one, pools=settle(dict(one.pools)), principals=settle(dict(one.principals)))

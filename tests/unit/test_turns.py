@@ -1,0 +1,152 @@
+"""What is tried next, where AWS takes one change at a time, and when AWS is looked at again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Network
+
+import pytest
+
+from ctipam.difference import Block, Create, Delete, Modify, Note, Pool, Provision, Step
+from ctipam.plan import PoolKey
+from ctipam.turns import Reach, Turns, UnderWay, busy_parents
+
+WEST = Pool("west", "top", "create-complete", PoolKey("us-west-2"))
+CIDR = IPv4Network("10.0.0.0/20")
+IN_WEST: list[Step] = [Create(PoolKey("us-west-2", name), "west") for name in ("Prod OU", "SDLC OU")]
+IN_EAST: list[Step] = [Create(PoolKey("us-east-1", name), "east") for name in ("Prod OU", "SDLC OU")]
+
+
+def turns(reach: Reach) -> Turns:
+    made = Turns()
+    made.reach = reach
+    return made
+
+
+def test_as_long_as_nothing_was_refused_everything_is_tried_at_once() -> None:
+    assert Turns().choose([*IN_WEST, *IN_EAST], ["west"]) == [*IN_WEST, *IN_EAST]
+
+
+def test_where_siblings_exclude_each_other_each_idle_parent_has_a_turn() -> None:
+    assert turns(Reach.SIBLINGS).choose([*IN_WEST, *IN_EAST], []) == [IN_WEST[0], IN_EAST[0]]
+    assert turns(Reach.SIBLINGS).choose([*IN_WEST, *IN_EAST], ["west"]) == [IN_EAST[0]]
+
+
+def test_where_the_whole_scope_excludes_itself_there_is_one_turn() -> None:
+    assert turns(Reach.SCOPE).choose([*IN_WEST, *IN_EAST], []) == [IN_WEST[0]]
+    assert turns(Reach.SCOPE).choose([*IN_WEST, *IN_EAST], ["elsewhere"]) == []
+
+
+def test_tags_are_written_at_any_time() -> None:
+    note = Note(WEST, CIDR)
+
+    assert turns(Reach.SCOPE).choose([note], ["top"]) == [note]
+
+
+def test_what_frees_space_comes_first_and_pools_are_created_before_blocks_are_given() -> None:
+    provision, create, delete = Provision(WEST, CIDR), Create(PoolKey("us-east-1"), "top"), Delete(WEST)
+
+    assert turns(Reach.SIBLINGS).choose([provision, create, delete], []) == [delete]
+    assert turns(Reach.SIBLINGS).choose([provision, create], []) == [create]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "busy", "reach"),
+    [
+        ([IN_WEST[0]], [], Reach.SIBLINGS),
+        ([], ["west"], Reach.SIBLINGS),
+        ([], ["east"], Reach.SCOPE),
+        ([IN_EAST[0]], [], Reach.SCOPE),
+        ([], [], Reach.NOTHING),
+    ],
+    ids=["our sibling", "a busy sibling", "busy elsewhere", "ours elsewhere", "somebody else's, which is waited for"],
+)
+def test_a_refusal_teaches_how_far_a_change_reaches(accepted: list[Step], busy: list[str], reach: Reach) -> None:
+    learning = Turns()
+
+    learning.learn(accepted, [IN_WEST[1]], busy)
+
+    assert learning.reach is reach
+
+
+def test_a_parent_is_busy_while_a_pool_below_it_changes_or_gets_a_block() -> None:
+    getting = replace(WEST, blocks=(Block(CIDR, "pending-provision"),))
+
+    assert busy_parents([WEST]) == set()
+    assert busy_parents([getting]) == busy_parents([replace(WEST, state="modify-in-progress")]) == {"top"}
+
+
+def test_a_created_pool_counts_as_under_way_while_no_list_shows_it_and_not_for_ever() -> None:
+    under_way = UnderWay()
+    under_way.began("west", Create(PoolKey("us-west-2"), "top"), now=0)
+
+    under_way.look([], now=10)
+    assert under_way.parents == {"top"}
+    assert under_way.touches(Create(PoolKey("us-west-2"), "top"))
+
+    under_way.look([], now=31)
+    assert under_way.parents == set()
+
+
+def test_a_provisioning_counts_as_under_way_until_its_block_is_listed_and_provisioned() -> None:
+    under_way = UnderWay()
+    step = Provision(WEST, CIDR)
+    under_way.began("west", step, now=0)
+
+    under_way.look([WEST], now=1)
+    assert under_way.touches(step)
+    under_way.look([replace(WEST, blocks=(Block(CIDR, "pending-provision", "cidr-1"),))], now=2)
+    assert under_way.touches(step)
+    under_way.look([replace(WEST, blocks=(Block(CIDR, "provisioned", "cidr-1"),))], now=3)
+    assert not under_way.touches(step)
+
+
+def test_a_deleted_pool_is_under_way_until_it_is_gone() -> None:
+    under_way = UnderWay()
+    under_way.began("west", Delete(WEST), now=0)
+
+    under_way.look([WEST], now=1)
+    assert under_way.pool_ids == {"west"}
+    under_way.look([], now=2)
+    assert under_way.pool_ids == set()
+
+
+def test_a_modified_pool_is_under_way_while_it_is_busy() -> None:
+    under_way = UnderWay()
+    under_way.began("west", Modify(PoolKey("us-west-2"), WEST), now=0)
+
+    under_way.look([replace(WEST, state="modify-in-progress")], now=1)
+    assert under_way.pool_ids == {"west"}
+    under_way.look([replace(WEST, state="modify-complete")], now=2)
+    assert under_way.pool_ids == set()
+
+
+def test_how_long_a_step_took_tells_when_to_look_for_the_next_of_its_kind() -> None:
+    under_way = UnderWay()
+    under_way.began("west", Create(PoolKey("us-west-2"), "top"), now=0)
+    assert under_way.next_look_s(now=0) == UnderWay.SHORTEST_S  # nothing is known yet
+    under_way.look([replace(WEST, state="create-in-progress")], now=20)
+    under_way.look([WEST], now=22)  # so it took between 20 and 22 s
+
+    under_way.began("east", Create(PoolKey("us-east-1"), "top"), now=100)
+
+    assert under_way.next_look_s(now=100) == pytest.approx(20 * UnderWay.EARLY)
+    assert under_way.next_look_s(now=119) == UnderWay.SHORTEST_S
+    assert under_way.next_look_s(now=200) == UnderWay.LONGEST_S
+
+
+def test_a_pool_is_not_asked_for_its_block_before_aws_can_be_done() -> None:
+    under_way = UnderWay()
+    under_way.began("west", Provision(WEST, CIDR), now=0)
+    assert under_way.not_yet(now=1) == {}  # nothing is known yet
+    under_way.look([replace(WEST, blocks=(Block(CIDR, "pending-provision", "cidr-1"),))], now=20)
+    under_way.look([replace(WEST, blocks=(Block(CIDR, "provisioned", "cidr-1"),))], now=21)
+
+    under_way.began("east", Provision(replace(WEST, pool_id="east"), CIDR), now=100)
+
+    assert under_way.not_yet(now=110) == {"east": ()}
+    assert under_way.not_yet(now=119) == {}
+
+
+def test_with_nothing_under_way_there_is_nothing_to_look_for() -> None:
+    assert UnderWay().next_look_s(now=0) is None
