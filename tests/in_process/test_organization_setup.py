@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from ctipam import organization_setup, sessions
+from ctipam.errors import Refused
 
 HOME, MANAGEMENT, NETWORKING, MEMBER = "us-east-1", "123456789012", "222222222222", "333333333333"
 ROLE = "AWSControlTowerStackSetRole"
@@ -47,7 +48,7 @@ def test_another_region_than_control_towers_home_is_refused_and_nothing_is_switc
 ) -> None:
     landing_zone.models.organization.home_region = region
 
-    with pytest.raises(organization_setup.Refused, match="us-east-1 is not Control Tower's home Region"):
+    with pytest.raises(Refused, match="us-east-1 is not Control Tower's home Region"):
         set_up()
 
     assert not landing_zone.models.organization.ram_sharing_enabled
@@ -56,7 +57,7 @@ def test_another_region_than_control_towers_home_is_refused_and_nothing_is_switc
 def test_a_landing_zone_without_its_stack_set_role_is_refused(landing_zone: Any) -> None:
     boto3.client("iam", HOME).delete_role(RoleName=ROLE)
 
-    with pytest.raises(organization_setup.Refused, match="no role service-role/AWSControlTowerStackSetRole"):
+    with pytest.raises(Refused, match="no role service-role/AWSControlTowerStackSetRole"):
         set_up()
 
 
@@ -70,14 +71,14 @@ def test_a_networking_account_that_is_not_enrolled_is_refused(
 
     monkeypatch.setattr(sessions, "assumed", refuse)
 
-    with pytest.raises(organization_setup.Refused, match="enrol the account in Control Tower"):
+    with pytest.raises(Refused, match="enrol the account in Control Tower"):
         set_up()
 
     assert not landing_zone.models.organization.ram_sharing_enabled
 
 
 def test_an_account_outside_the_organization_is_refused(landing_zone: Any) -> None:
-    with pytest.raises(organization_setup.Refused, match="999999999999 is not an active account of o-"):
+    with pytest.raises(Refused, match="999999999999 is not an active account of o-"):
         set_up("999999999999")
 
 
@@ -85,7 +86,7 @@ def test_another_administrator_of_ipam_is_kept_and_named(landing_zone: Any) -> N
     landing_zone.add_account(MEMBER)
     landing_zone.models.organization.delegated_administrators["ipam.amazonaws.com"] = MEMBER
 
-    with pytest.raises(organization_setup.Refused, match=f"delegated administrator is account {MEMBER}"):
+    with pytest.raises(Refused, match=f"delegated administrator is account {MEMBER}"):
         set_up()
 
     assert landing_zone.models.organization.delegated_administrators == {"ipam.amazonaws.com": MEMBER}
