@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import parliament
+import parliament  # type: ignore[import-not-found]  # it is in the checkers' environment only
 import yaml
 
 EXAMPLES = {
@@ -56,7 +56,7 @@ def _short_form(loader: Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
         return {name: value.split(".", 1) if name == "Fn::GetAtt" else value}
     if isinstance(node, yaml.SequenceNode):
         return {name: loader.construct_sequence(node, deep=True)}
-    return {name: loader.construct_mapping(node, deep=True)}
+    raise ValueError(f"!{suffix} has neither a text nor a list")
 
 
 Loader.add_multi_constructor("!", _short_form)

@@ -164,7 +164,7 @@ def test_what_happens_to_what_holds_state_was_thought_about(path: Path) -> None:
         assert "#" in line, f"{name}: say why it is {line.strip()}"
 
 
-def _line(mapping: dict[str, Any], key: str) -> int:
+def _line(mapping: Any, key: str) -> int:
     """The line of a key, counted from 0."""
     return int(next(one.start_mark.line for one in mapping if one == key))
 
@@ -173,6 +173,21 @@ def _line(mapping: dict[str, Any], key: str) -> int:
 def test_only_one_thing_of_this_account_may_invoke_a_function(path: Path) -> None:
     for name, resource in resources(path, "AWS::Lambda::Permission"):
         assert {"SourceArn", "SourceAccount"} <= resource["Properties"].keys(), name
+
+
+@each_template
+def test_a_bucket_is_read_by_one_role_of_one_account_and_only_over_tls(path: Path) -> None:
+    policies = {policy["Properties"]["Bucket"]["Ref"]: policy for _, policy in resources(path, "AWS::S3::BucketPolicy")}
+    for name, bucket in resources(path, "AWS::S3::Bucket"):
+        allow, deny = policies[name]["Properties"]["PolicyDocument"]["Statement"]
+        assert (allow["Effect"], allow["Action"]) == ("Allow", "s3:GetObject")
+        role = "arn:${AWS::Partition}:iam::${NetworkAccountId}:role/AWSControlTowerExecution"
+        assert allow["Principal"] == {"AWS": {"Fn::Sub": role}}
+        assert (deny["Effect"], deny["Principal"], deny["Action"]) == ("Deny", "*", "s3:*")
+        assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
+        assert bucket["Properties"]["VersioningConfiguration"] == {"Status": "Enabled"}
+        assert bucket["Properties"]["BucketEncryption"]
 
 
 @each_template
