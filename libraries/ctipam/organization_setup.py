@@ -8,6 +8,7 @@ Networking account. An environment without an OU of its name is a warning: the O
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from ctipam import sessions
 from ctipam.errors import Refused, code_of
 from ctipam.logs import decided
 from ctipam.networking_account import ROLE
@@ -135,10 +135,9 @@ def _refuse_without_roles(management: Account, management_account_id: str, netwo
             f"There is no role service-role/{STACK_SET_ROLE} in account {management_account_id}; "
             "repair the landing zone in Control Tower's settings, which makes it."
         ) from error
-    try:
-        sessions.assumed(
-            f"arn:{management.partition}:iam::{network_account_id}:role/{ROLE}", "check-enrolment", NOTHING
-        )
+    role_arn = f"arn:{management.partition}:iam::{network_account_id}:role/{ROLE}"
+    try:  # the credentials are good for nothing, and are thrown away
+        management.sts().assume_role(RoleArn=role_arn, RoleSessionName="check-enrolment", Policy=json.dumps(NOTHING))
     except ClientError as error:
         if code_of(error) not in DENIED:
             raise

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types_boto3_lambda.client import LambdaClient
     from types_boto3_organizations.client import OrganizationsClient
     from types_boto3_ram.client import RAMClient
+    from types_boto3_sts.client import STSClient
 
 CONFIG = Config(
     # Throttling and 5xx answers, with jitter. https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
@@ -63,6 +64,9 @@ class Account:
 
     def iam(self) -> IAMClient:
         return self._client("iam", self.region)  # type: ignore[no-any-return]
+
+    def sts(self) -> STSClient:
+        return self._client("sts", self.region)  # type: ignore[no-any-return]
 
     def organizations(self) -> OrganizationsClient:
         return self._client("organizations", self.region)  # type: ignore[no-any-return]

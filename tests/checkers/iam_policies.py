@@ -92,7 +92,9 @@ def rendered(value: Any, resources: dict[str, Any]) -> Any:
 
 
 def _filled_in(name: str, resources: dict[str, Any]) -> str:
-    return EXAMPLES.get(name) or (_arn(name.split(".")[0], resources) if "." in name else "example")
+    if "." in name:
+        return _arn(name.split(".")[0], resources)
+    return EXAMPLES.get(name) or (EXAMPLES["AWS::Region"] if name.endswith("Region") else "example")
 
 
 def _arn(name: str, resources: dict[str, Any]) -> str:

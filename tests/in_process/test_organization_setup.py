@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import Any
 
@@ -64,12 +65,13 @@ def test_a_landing_zone_without_its_stack_set_role_is_refused(landing_zone: Any)
 def test_a_networking_account_that_is_not_enrolled_is_refused(
     landing_zone: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(role_arn: str, _name: str, policy: dict[str, Any]) -> None:
-        assert role_arn == f"arn:aws:iam::{NETWORKING}:role/AWSControlTowerExecution"
-        assert [statement["Effect"] for statement in policy["Statement"]] == ["Deny"]
-        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "AssumeRole")
+    class Sts:
+        def assume_role(self, RoleArn: str, Policy: str, **_: str) -> None:  # noqa: N803 - AWS's names
+            assert RoleArn == f"arn:aws:iam::{NETWORKING}:role/AWSControlTowerExecution"
+            assert [statement["Effect"] for statement in json.loads(Policy)["Statement"]] == ["Deny"]
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "AssumeRole")
 
-    monkeypatch.setattr(sessions, "assumed", refuse)
+    monkeypatch.setattr(sessions.Account, "sts", lambda _: Sts())
 
     with pytest.raises(Refused, match="enrol the account in Control Tower"):
         set_up()

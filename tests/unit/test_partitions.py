@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import boto3
 import pytest
 
@@ -21,13 +19,16 @@ def test_the_partition_and_its_regions_follow_from_the_region_of_the_function() 
 
 def test_the_role_in_the_networking_account_is_named_in_this_partition(monkeypatch: pytest.MonkeyPatch) -> None:
     assumed: list[str] = []
-    monkeypatch.setattr(sessions, "assumed", lambda role_arn, *_: assumed.append(role_arn))
 
-    class Management(sessions.Account):
-        def iam(self) -> Any:
-            return type("Iam", (), {"get_role": lambda self, **_: {}})()
+    class Client:
+        def get_role(self, **_: str) -> None:
+            """It is there."""
 
-    here = Management(boto3.Session(region_name=GOVCLOUD))
+        def assume_role(self, RoleArn: str, **_: str) -> None:  # noqa: N803 - AWS's name
+            assumed.append(RoleArn)
+
+    here = sessions.Account(boto3.Session(region_name=GOVCLOUD))
+    monkeypatch.setattr(here, "_client", lambda *_: Client())
     organization_setup._refuse_without_roles(here, "111111111111", "222222222222")
 
     assert assumed == ["arn:aws-us-gov:iam::222222222222:role/AWSControlTowerExecution"]
