@@ -13,8 +13,9 @@ INSTALL := install --require-hashes --only-binary=:all:
 TOOLS := .venv/tools/.ready
 VENVS := $(TOOLS) .venv/aws-cli/.ready .venv/lambda-runtime/.ready
 WHEEL := .venv/wheels/.ready
+CHECKERS := .venv/checkers/.ready
 FUNCTIONS := ct-integration-lambda ipam-pool-lambda
-LOCKED := tools aws-cli lambda-runtime
+LOCKED := tools aws-cli lambda-runtime checkers
 
 ##@ Start here
 .PHONY: demo
@@ -25,12 +26,14 @@ demo: $(VENVS) ## Deploy everything to a landing zone on this machine and draw w
 .PHONY: check lint zips test bench
 check: lint zips test ## All that CI runs
 
-lint: $(TOOLS) ## Style, types and templates
+lint: $(TOOLS) $(CHECKERS) ## Style, types, templates and their IAM policies
 	@$(RUN) -m ruff check
 	@$(RUN) -m ruff format --check
 	@$(RUN) -m mypy
 	@set -e; for folder in $(FUNCTIONS); do $(RUN) -m mypy $$folder/index.py; done # apart: both are called index
 	@.venv/tools/bin/cfn-lint templates/*.yaml
+	@.venv/checkers/bin/checkov --config-file tests/checkers/checkov.yaml --directory templates
+	@.venv/checkers/bin/python -W ignore:pkg_resources tests/checkers/iam_policies.py templates/*.yaml
 
 zips: $(TOOLS) $(WHEEL) ## Are the committed zips what the sources build?
 	@$(RUN) packages/build.py --check
@@ -41,6 +44,13 @@ test: $(VENVS) $(WHEEL) ## Tests, in the emulator; `make test only=sharing` pick
 bench: $(TOOLS) ## How long the pools take to build, against AWS's own pace, and what sharing costs
 	@PYTHONPATH="$(CURDIR)/libraries:$(CURDIR)/tests" $(RUN) -m benchmarks.pools
 	@PYTHONPATH="$(CURDIR)/libraries:$(CURDIR)/tests" $(RUN) -m benchmarks.shares
+
+# Not part of CI: it asks a service on the network, and what that knows may change from one day to the next.
+.PHONY: audit
+audit: $(CHECKERS) ## Ask PyPI for known vulnerabilities of every pinned package
+	@set -e; for list in libraries/requirements.txt $(LOCKED:%=tests/requirements/%.txt); do \
+	  echo $$list; .venv/checkers/bin/pip-audit --progress-spinner off --strict --disable-pip --require-hashes -r $$list; \
+	done
 
 ##@ Operate (in the management account, with your AWS credentials)
 .PHONY: reconcile report
@@ -97,7 +107,7 @@ $(TOOLS): tests/requirements/tools.txt
 	@touch $@
 
 # Filled by the tools' pip, and so without one: lambda-runtime must hold what Lambda has, and nothing else.
-.venv/aws-cli/.ready .venv/lambda-runtime/.ready: .venv/%/.ready: tests/requirements/%.txt | $(TOOLS)
+.venv/aws-cli/.ready .venv/lambda-runtime/.ready $(CHECKERS): .venv/%/.ready: tests/requirements/%.txt | $(TOOLS)
 	@echo "Setting up $(@D) (once)" >&2
 	@$(RUN) -m venv --clear --without-pip $(@D)
 	@$(RUN) $(PIP) --python $(@D) $(INSTALL) -r $<

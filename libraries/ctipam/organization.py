@@ -1,4 +1,4 @@
-"""AWS Organizations: who is where, and what the organization must allow before pools can be shared."""
+"""AWS Organizations: who is where."""
 
 from __future__ import annotations
 
@@ -9,15 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from ctipam.errors import Refused, code_of
-from ctipam.logs import decided
-from ctipam.sessions import Account
+from ctipam.errors import code_of
 
 if TYPE_CHECKING:
     from types_boto3_organizations.client import OrganizationsClient
     from types_boto3_organizations.type_defs import AccountTypeDef
-
-RAM, IPAM = "ram.amazonaws.com", "ipam.amazonaws.com"
 
 
 GONE = frozenset({"AccountNotFoundException", "ChildNotFoundException"})
@@ -150,49 +146,3 @@ def _read(
                 units.append(unit)
                 to_do.append((unit.ou_id, (unit, *above)))
     return Tree(tuple(units), tuple(places))
-
-
-def set_up(management: Account, management_account_id: str, network_account_id: str) -> str:
-    """Custom::OrganizationSetup: let the Networking account administer IPAM and share through RAM; return the org's id.
-
-    Each is switched on only if it is not, and never off: other stacks may rely on it. Raises Refused.
-    """
-    organizations = management.organizations()
-    organization = organizations.describe_organization()["Organization"]
-    if organization["MasterAccountId"] != management_account_id:
-        raise Refused(
-            f"Account {management_account_id} is not the management account of {organization['Id']}; "
-            f"deploy this stack in account {organization['MasterAccountId']}."
-        )
-    if network_account_id == management_account_id:
-        raise Refused(f"NetworkAccountId {network_account_id} is the management account, which cannot administer IPAM.")
-    if not is_active_member(organizations, network_account_id):
-        raise Refused(f"NetworkAccountId {network_account_id} is not an active account of {organization['Id']}.")
-    _ensure_ram_sharing(management)
-    _ensure_ipam_administrator(management, network_account_id)
-    return organization["Id"]
-
-
-def _ensure_ram_sharing(management: Account) -> None:
-    pages = management.organizations().get_paginator("list_aws_service_access_for_organization").paginate()
-    trusted = {service["ServicePrincipal"] for page in pages for service in page["EnabledServicePrincipals"]}
-    if RAM not in trusted:
-        # Not organizations:EnableAWSServiceAccess, which leaves out RAM's service-linked role.
-        # https://docs.aws.amazon.com/ram/latest/userguide/getting-started-sharing.html
-        management.ram().enable_sharing_with_aws_organization()
-        decided("switched on RAM sharing with the organization")
-
-
-def _ensure_ipam_administrator(management: Account, network_account_id: str) -> None:
-    pages = management.organizations().get_paginator("list_delegated_administrators").paginate(ServicePrincipal=IPAM)
-    administrators = [account["Id"] for page in pages for account in page["DelegatedAdministrators"]]
-    if not administrators:
-        # Not organizations:RegisterDelegatedAdministrator, after which IPAM monitors nothing.
-        # https://docs.aws.amazon.com/vpc/latest/ipam/enable-integ-ipam.html
-        management.ec2().enable_ipam_organization_admin_account(DelegatedAdminAccountId=network_account_id)
-        decided("made the Networking account IPAM's delegated administrator", account=network_account_id)
-    elif network_account_id not in administrators:
-        raise Refused(
-            f"IPAM's delegated administrator is account {administrators[0]}, and an organization has only one; "
-            f"use it as NetworkAccountId, or disable it in IPAM's settings first."
-        )

@@ -12,7 +12,9 @@ from botocore.config import Config
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation.client import CloudFormationClient
+    from types_boto3_controltower.client import ControlTowerClient
     from types_boto3_ec2.client import EC2Client
+    from types_boto3_iam.client import IAMClient
     from types_boto3_lambda.client import LambdaClient
     from types_boto3_organizations.client import OrganizationsClient
     from types_boto3_ram.client import RAMClient
@@ -85,6 +87,12 @@ class Account:
                 region_name=self.region,
             )
         )
+
+    def control_tower(self) -> ControlTowerClient:
+        return self._client("controltower", self.region)  # type: ignore[no-any-return]
+
+    def iam(self) -> IAMClient:
+        return self._client("iam", self.region)  # type: ignore[no-any-return]
 
     def organizations(self) -> OrganizationsClient:
         return self._client("organizations", self.region)  # type: ignore[no-any-return]

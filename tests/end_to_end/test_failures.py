@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from landing_zone import deployment, reading
-from landing_zone.company import MANAGEMENT
+from landing_zone.cli import AwsCliFailed
+from landing_zone.company import APPS, MANAGEMENT
 from landing_zone.engine import Engine
 
 
@@ -14,17 +15,42 @@ from landing_zone.engine import Engine
     [
         ({"LambdaPrefix": "nowhere/"}, "check LambdaBucket and LambdaPrefix"),
         ({"NetworkAccountId": "999999999999"}, "999999999999 is not an active account of o-"),
-        ({"NetworkAccountId": MANAGEMENT}, "is the management account, which cannot administer IPAM"),
+        ({"NetworkAccountId": APPS}, "has no role AWSControlTowerExecution that this account may assume"),
         ({"AccEnvName": "a,b,c"}, "a Region's /20 has room for 2 blocks of /21"),
     ],
-    ids=["no zips there", "no such account", "the management account", "more environments than fit"],
+    ids=["no zips there", "no such account", "an account that is not enrolled", "more environments than fit"],
 )
 def test_a_wrong_parameter_is_told_and_nothing_is_left(
     uploaded: Engine, parameters: dict[str, str], reason: str
 ) -> None:
+    if parameters.get("NetworkAccountId") == APPS:
+        lose_execution_role(uploaded, APPS)
+
     status = deployment.apply(uploaded, "create-stack", **parameters)
 
     assert status == "ROLLBACK_COMPLETE", deployment.failures(uploaded)
-    assert any(reason in failure for failure in deployment.failures(uploaded))
+    assert any(reason in failure for failure in deployment.failures(uploaded)), deployment.failures(uploaded)
     assert deployment.delete(uploaded) == "DELETE_COMPLETE"
     assert set(reading.left_over(uploaded).values()) == {0}, reading.left_over(uploaded)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        ({"NetworkAccountId": MANAGEMENT}, "NetworkAccountId is this account, the management account"),
+        ({"AccPoolPrefixLength": "20"}, "AccPoolPrefixLength must be longer than IpamPoolPrefixLength"),
+    ],
+    ids=["the management account", "prefix lengths that are equal"],
+)
+def test_parameters_that_do_not_agree_are_refused_before_there_is_a_stack(
+    uploaded: Engine, parameters: dict[str, str], reason: str
+) -> None:
+    with pytest.raises(AwsCliFailed, match=reason):
+        deployment.apply(uploaded, "create-stack", **parameters)
+
+
+def lose_execution_role(engine: Engine, account_id: str) -> None:
+    iam = engine.client("iam", account_id)
+    for policy in iam.list_attached_role_policies(RoleName="AWSControlTowerExecution")["AttachedPolicies"]:
+        iam.detach_role_policy(RoleName="AWSControlTowerExecution", PolicyArn=policy["PolicyArn"])
+    iam.delete_role(RoleName="AWSControlTowerExecution")

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from landing_zone import deployment, reading
+import ctipam
+from ctipam import networking_account
+from ctipam.waiting import RESERVE_S
+from landing_zone import deployment, permissions, reading, release
 from landing_zone.cli import AwsCli, AwsCliFailed
-from landing_zone.company import APPS, NETWORKING, SHOP
+from landing_zone.company import APPS, HOME_REGION, MANAGEMENT, NETWORKING, SHOP
 from landing_zone.engine import Engine
 
 WEST, EAST, IRELAND = "us-west-2", "us-east-1", "eu-west-1"
+REGIONS = f"{IRELAND},{WEST},{EAST}"
 PROD = "ResourceType=vpc,Tags=[{Key=Env,Value=Prod OU}]"
+NEVER_SEEN: dict[str, str] = {}
+"""Actions that a role needs although the engine cannot show it, each with AWS's reason. It can show all of them."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def allowed(deployed: Engine) -> dict[str, list[permissions.Statement]]:
+    """What each role of both stacks may do, read while there are roles."""
+    return permissions.statements(deployed)
+
+
+@pytest.fixture(scope="module")
+def session_policy() -> list[permissions.Statement]:
+    """What sharing may do in the Networking account, where the role itself is administrator."""
+    statements: list[permissions.Statement] = networking_account.session_policy("aws", HOME_REGION, NETWORKING)[
+        "Statement"
+    ]
+    return statements
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +43,28 @@ def shop(deployed: Engine) -> Engine:
     deployed.vend(SHOP, "shop", "Prod OU")
     reading.eventually(lambda: reading.shares(deployed, SHOP))
     return deployed
+
+
+@pytest.fixture(scope="module")
+def new(shop: Engine, tmp_path_factory: pytest.TempPathFactory) -> release.Release:
+    """The next version, uploaded."""
+    made = release.make(tmp_path_factory.mktemp("release"), "1.0.1")
+    release.upload(shop, made)
+    return made
+
+
+def used(engine: Engine, role: str) -> set[str]:
+    return set(engine.used_permissions().get(role, []))
+
+
+def output(engine: Engine, name: str, account_id: str = MANAGEMENT) -> str:
+    """An output of the account's only stack."""
+    return outputs(engine, account_id)[name]
+
+
+def outputs(engine: Engine, account_id: str) -> dict[str, str]:
+    (stack,) = engine.client("cloudformation", account_id).describe_stacks()["Stacks"]
+    return {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
 
 
 def create_vpc(engine: Engine, pool: str, *words: str) -> Any:
@@ -40,6 +84,29 @@ def test_there_is_a_pool_for_each_region_and_environment_with_the_right_block(de
         "us-east-1 Prod OU": ("192.168.16.0/21", EAST),
         "us-east-1 SDLC OU": ("192.168.24.0/21", EAST),
     }
+
+
+def test_the_outputs_say_where_everything_is(deployed: Engine) -> None:
+    for account_id in (MANAGEMENT, NETWORKING):
+        named = outputs(deployed, account_id)
+        functions = deployed.client("lambda", account_id).list_functions()["Functions"]
+        groups = deployed.client("logs", account_id).describe_log_groups()["logGroups"]
+        topics = deployed.client("sns", account_id).list_topics()["Topics"]
+
+        assert {value for name, value in named.items() if name.endswith("FunctionName")} == {
+            function["FunctionName"] for function in functions
+        }
+        assert {value for name, value in named.items() if name.endswith("LogGroupName")} == {
+            group["logGroupName"] for group in groups
+        }
+        assert {value for name, value in named.items() if name.endswith("TopicArn")} == {
+            topic["TopicArn"] for topic in topics
+        }
+    assert deployed.client("sqs", MANAGEMENT).get_queue_attributes(QueueUrl=output(deployed, "FailureQueueUrl"))
+    assert deployed.client("s3", MANAGEMENT).head_bucket(Bucket=output(deployed, "LambdaZipsBucketName"))
+    assert output(deployed, "NetworkingStackSetName") in output(deployed, "WhyNetworkingFailed")
+    assert output(deployed, "Version") == ctipam.__version__
+    assert output(deployed, "Warnings") == "none"
 
 
 def test_a_vpc_must_carry_the_name_of_the_ou_and_every_pool_says_what_it_is_for(deployed: Engine) -> None:
@@ -106,13 +173,97 @@ def test_a_vpc_from_the_accounts_own_pool_gets_the_first_block_of_it(shop: Engin
 def test_a_region_added_later_moves_nothing_and_reaches_the_accounts_that_are_there(shop: Engine) -> None:
     before = {pool.pool_id: pool.cidr for pool in reading.pools(shop)}
 
-    status = deployment.apply(shop, "update-stack", RegionSelection=f"{IRELAND},{WEST},{EAST}")
+    status = deployment.apply(shop, "update-stack", RegionSelection=REGIONS)
 
     assert status == "UPDATE_COMPLETE", deployment.failures(shop)
     after = {pool.pool_id: pool.cidr for pool in reading.pools(shop)}
     assert before.items() <= after.items()
     assert len(after) == len(before) + 3
     assert reading.shares(shop, SHOP)[0].pools == ["eu-west-1 Prod OU", "us-east-1 Prod OU", "us-west-2 Prod OU"]
+
+
+def test_a_version_that_was_not_uploaded_is_told_and_nothing_has_changed(shop: Engine) -> None:
+    status = deployment.apply(shop, "update-stack", RegionSelection=REGIONS, PackageVersion="9.9.9")
+
+    assert status == "UPDATE_ROLLBACK_COMPLETE"
+    (told,) = [failure for failure in deployment.failures(shop) if "CopyZips UPDATE_FAILED" in failure]
+    assert "check LambdaBucket and LambdaPrefix" in told
+    assert "NoSuchKey" in told
+
+
+def test_an_upgrade_brings_new_code_and_touches_no_pool_share_or_vpc(shop: Engine, new: release.Release) -> None:
+    before = reading.addresses(shop, SHOP, WEST)
+
+    status = deployment.apply(shop, "update-stack", template=new.template, RegionSelection=REGIONS, **new.parameters)
+
+    assert status == "UPDATE_COMPLETE", deployment.failures(shop)
+    assert reading.addresses(shop, SHOP, WEST) == before
+    assert release.code_of_functions(shop) == new.code
+    assert output(shop, "Version") == new.version
+
+
+def test_why_the_networking_account_failed_is_shown_by_the_command_in_the_outputs(
+    shop: Engine, new: release.Release
+) -> None:
+    (vpc,) = shop.client("ec2", SHOP, WEST).describe_vpcs(Filters=[{"Name": "cidr", "Values": ["192.168.0.0/24"]}])[
+        "Vpcs"
+    ]
+
+    status = deployment.apply(
+        shop, "update-stack", template=new.template, RegionSelection=f"{IRELAND},{EAST}", **new.parameters
+    )
+
+    assert status == "UPDATE_ROLLBACK_COMPLETE"
+    assert vpc["VpcId"] in AwsCli(shop, MANAGEMENT).shell(output(shop, "WhyNetworkingFailed"))
+
+
+def test_a_region_can_go_a_pool_is_put_right_and_what_does_not_fit_into_one_invocation_goes_on_in_the_next(
+    shop: Engine, new: release.Release
+) -> None:
+    changed_by_hand = next(found for found in reading.pools(shop) if found.name == "us-west-2 Prod OU")
+    shop.client("ec2", NETWORKING).modify_ipam_pool(IpamPoolId=changed_by_hand.pool_id, Description="changed")
+    function = output(shop, "IpamFunctionName", NETWORKING)
+    shop.client("lambda", NETWORKING).update_function_configuration(FunctionName=function, Timeout=int(RESERVE_S) + 3)
+    shop.set_timings(ipam={"deprovision": 100})  # 2 s on this engine, for each of two levels of pools
+
+    status = deployment.apply(
+        shop, "update-stack", template=new.template, RegionSelection=f"{WEST},{EAST}", **new.parameters
+    )
+
+    shop.set_timings(ipam={"deprovision": 5})
+    shop.client("lambda", NETWORKING).update_function_configuration(FunctionName=function, Timeout=900)
+    assert status == "UPDATE_COMPLETE", deployment.failures(shop)
+    pools = {pool.pool_id: pool for pool in reading.pools(shop)}
+    assert {pool.locale for pool in pools.values()} == {"None", WEST, EAST}
+    assert pools[changed_by_hand.pool_id] == changed_by_hand
+    assert any("lambda:InvokeFunction" in actions for actions in shop.used_permissions().values())
+
+
+def test_an_account_that_is_moved_gets_the_pools_of_its_new_ou_and_loses_those_of_the_old(shop: Engine) -> None:
+    shop.update("000000000009", "SDLC OU")
+
+    share = reading.eventually(
+        lambda: next((one for one in reading.shares(shop, "000000000009") if "us-west-2 SDLC OU" in one.pools), None)
+    )
+    assert share.pools == ["us-east-1 SDLC OU", "us-west-2 SDLC OU"]
+
+
+def test_an_event_that_cannot_be_handled_is_kept_with_the_error(shop: Engine, new: release.Release) -> None:
+    shop.fault(
+        "ram",
+        "refuse_next",
+        action="GetResourceShares",
+        error={"code": "MalformedArnException", "message": "no", "status": 400},
+        times=3,  # the first attempt and two retries
+    )
+    shop.update(SHOP)
+
+    sqs, queue = shop.client("sqs", MANAGEMENT), output(shop, "FailureQueueUrl")
+    (message,) = reading.eventually(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"))
+    kept = json.loads(message["Body"])
+    assert kept["requestPayload"]["detail"]["eventName"] == "UpdateManagedAccount"
+    assert "MalformedArnException" in json.dumps(kept["responsePayload"])
+    assert new.greeting in reading.log(shop, output(shop, "SharingLogGroupName"))
 
 
 def test_when_the_vpcs_are_gone_the_stack_can_be_deleted_and_nothing_is_left(shop: Engine) -> None:
@@ -125,3 +276,16 @@ def test_when_the_vpcs_are_gone_the_stack_can_be_deleted_and_nothing_is_left(sho
 
     assert status == "DELETE_COMPLETE", deployment.failures(shop)
     assert set(reading.left_over(shop).values()) == {0}, reading.left_over(shop)
+
+
+def test_no_role_may_do_what_it_never_does(
+    shop: Engine, allowed: dict[str, list[permissions.Statement]], session_policy: list[permissions.Statement]
+) -> None:
+    """Everything above was done with IAM enforced: what no role has used by now, no role needs."""
+    by_role = allowed | {f"arn:aws:iam::{NETWORKING}:role/{networking_account.ROLE}": session_policy}
+
+    unused = {
+        role: sorted(permissions.actions(statements) - used(shop, role) - NEVER_SEEN.keys())
+        for role, statements in by_role.items()
+    }
+    assert {role: actions for role, actions in unused.items() if actions} == {}

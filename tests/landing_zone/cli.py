@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -48,3 +49,13 @@ class AwsCli:
         """Its answer as data."""
         output = self.run(*words, "--output", "json")
         return json.loads(output) if output.strip() else {}
+
+    def shell(self, line: str) -> str:
+        """What a line prints that a user pastes into a shell, where `aws` is the AWS CLI; raises AwsCliFailed."""
+        script = f'aws() {{ {shlex.join(AWS)} "$@"; }}; {line}'
+        done = subprocess.run(
+            ["bash", "-c", script], env=self._environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise AwsCliFailed(done.stderr.strip())
+        return done.stdout

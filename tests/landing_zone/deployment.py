@@ -37,13 +37,14 @@ def upload_commands() -> list[list[str]]:
     ]
 
 
+def url(key: str) -> str:
+    """Of something in the user's bucket."""
+    return f"https://{BUCKET}.s3.{HOME_REGION}.amazonaws.com/{key}"
+
+
 def required_parameters() -> dict[str, str]:
     """The three that have no default."""
-    return {
-        "NetworkAccountId": NETWORKING,
-        "LambdaBucket": BUCKET,
-        "RepoRootURL": f"https://{BUCKET}.s3.{HOME_REGION}.amazonaws.com/templates/",
-    }
+    return {"NetworkAccountId": NETWORKING, "LambdaBucket": BUCKET, "RepoRootURL": url("templates/")}
 
 
 def deploy_command(**parameters: str) -> list[str]:
@@ -98,12 +99,18 @@ def deploy(engine: Engine, told: Told = silent, **parameters: str) -> None:
         raise AwsCliFailed("\n".join([errors.strip() or output.strip(), *failures(engine)]))
 
 
-def apply(engine: Engine, action: Literal["create-stack", "update-stack"], **parameters: str) -> str:
-    """As the console does, from the uploaded template, and without the CLI's long waits; answer the last status."""
+def apply(
+    engine: Engine, action: Literal["create-stack", "update-stack"], *, template: str = TEMPLATE, **parameters: str
+) -> str:
+    """As the console does, from the uploaded template, and without the CLI's long waits; answer the last status.
+
+    template   its key in the user's bucket
+    Raises     AwsCliFailed if CloudFormation refuses before it begins
+    """
     given = required_parameters() | parameters
     command = ["cloudformation", action, "--stack-name", STACK, "--capabilities", "CAPABILITY_IAM"]
     # The bucket in the path, not in the host's name: ministack's CreateStack reads no other URL.
-    command += ["--template-url", f"https://s3.{HOME_REGION}.amazonaws.com/{BUCKET}/{TEMPLATE}"]
+    command += ["--template-url", f"https://s3.{HOME_REGION}.amazonaws.com/{BUCKET}/{template}"]
     command += ["--parameters", json.dumps([{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()])]
     AwsCli(engine, MANAGEMENT).run(*command)
     return _end(engine, silent)

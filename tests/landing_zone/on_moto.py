@@ -4,8 +4,9 @@
         boto3.client("ec2").create_ipam()
 
 Answered by the models: EC2's IPAM actions; CreateVpc with Ipv4IpamPoolId, whose VPC moto makes; CreateTags and
-DeleteTags on what is IPAM's; all of RAM; and from Organizations the lists of trusted services and of delegated
-administrators, which add what the models know to what moto knows. The caller is whom moto knows by the credentials.
+DeleteTags on what is IPAM's; all of RAM; from Organizations the lists of trusted services and of delegated
+administrators, which add what the models know to what moto knows; and Control Tower's ListLandingZones. The caller is
+whom moto knows by the credentials.
 
 moto has no plug-in system: its maintainer's advice is to patch it. Nothing happens at import, and leaving the context
 undoes everything.
@@ -19,6 +20,7 @@ Source  https://github.com/getmoto/moto/issues/7126
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -26,9 +28,11 @@ from unittest.mock import patch
 from urllib.parse import parse_qs
 from uuid import uuid4
 
+from moto.core.botocore_stubber import BotocoreStubber
 from moto.core.exceptions import JsonRESTError
 from moto.core.responses import EmptyResult
 from moto.ec2.responses import EC2Response
+from moto.iam.models import get_account_id_from
 from moto.organizations.models import organizations_backends
 from moto.organizations.responses import OrganizationsResponse
 from moto.ram import urls as ram_urls
@@ -58,6 +62,8 @@ def installed(models: Models) -> Iterator[None]:
             stack.enter_context(patch.object(EC2Response, name, wrap(models, getattr(EC2Response, name))))
         for name, make in _ORGANIZATIONS.items():
             stack.enter_context(patch.object(OrganizationsResponse, name, make(models)))
+        process = BotocoreStubber.process_request
+        stack.enter_context(patch.object(BotocoreStubber, "process_request", _control_tower(models, process)))
         yield
 
 
@@ -71,6 +77,23 @@ def _answered(service: Service, action: str, act: Callable[[], dict[str, Any]]) 
         return protocol.answer(service, action, act(), request_id)
     except AwsError as error:
         return protocol.refusal(service, action, error, request_id)
+
+
+# Control Tower, of which moto knows nothing
+
+
+def _control_tower(models: Models, original: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def process_request(self: Any, request: Any) -> Any:
+        called = re.match(r"https://controltower\.([a-z0-9-]+)\.amazonaws\.com/(.*)$", request.url)
+        if not called:
+            return original(self, request)
+        if called[2] != "list-landingzones":
+            raise NotImplementedError(f"Control Tower: {called[2]}")
+        access_key = re.search(r"Credential=(\w+)/", str(request.headers["Authorization"]))
+        caller = Caller(get_account_id_from(access_key[1] if access_key else ""), called[1])
+        return 200, {}, json.dumps({"landingZones": models.organization.landing_zones(caller)}).encode()
+
+    return process_request
 
 
 # EC2

@@ -100,6 +100,24 @@ def shares(engine: Engine, account_id: str) -> list[ReadShare]:
     return [_read_share(share, rows[share["resourceShareArn"]], names) for share in found]
 
 
+def addresses(engine: Engine, account_id: str, region: str) -> dict[str, Any]:
+    """All that an update must not touch, by id: pools with their blocks and tags, shares, an account's VPCs."""
+    ram, ec2 = engine.client("ram", NETWORKING), engine.client("ec2", account_id, region)
+    pages = ram.get_paginator("get_resource_shares").paginate(resourceOwner="SELF", resourceShareStatus="ACTIVE")
+    arns = [share["resourceShareArn"] for page in pages for share in page["resourceShares"]]
+    return {
+        "pools": {pool.pool_id: pool for pool in pools(engine)},
+        "associations": {arn: _associations(ram, arn) for arn in arns},
+        "vpcs": ec2.describe_vpcs()["Vpcs"],
+    }
+
+
+def log(engine: Engine, group: str, account_id: str = MANAGEMENT) -> str:
+    """All that a log group holds."""
+    pages = engine.client("logs", account_id).get_paginator("filter_log_events").paginate(logGroupName=group)
+    return "\n".join(event["message"] for page in pages for event in page["events"])
+
+
 def _associations(ram: Any, share_arn: str) -> list[dict[str, Any]]:
     paginator = ram.get_paginator("get_resource_share_associations")
     return [

@@ -41,6 +41,7 @@ ENTRIES = """
     ctipam/names.py
     ctipam/networking_account.py
     ctipam/organization.py
+    ctipam/organization_setup.py
     ctipam/plan.py
     ctipam/pools.py
     ctipam/refusals.py

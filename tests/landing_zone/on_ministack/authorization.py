@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qs
 
 from landing_zone.errors import AwsError
 from landing_zone.on_ministack.internals import app, iam, iam_actions, iam_evaluator, organizations, responses, router
@@ -176,8 +177,9 @@ def _compare_principals_by_role() -> None:
 
 
 def _name_resources_as_aws_does() -> None:
-    # ministack asks on organization/* for every Organizations call, and on rule/default/<name> for a rule of the
-    # default bus. To go when its extract_resource_arn names the account, the OU and the rule.
+    # ministack asks on organization/* for every Organizations call, on rule/default/<name> for a rule of the default
+    # bus, on role/<name> for a role with a path, and on a star for a VPC that is not there yet. To go when its
+    # extract_resource_arn names all of them.
     extract = iam_actions.extract_resource_arn
 
     def extracted(
@@ -194,6 +196,10 @@ def _name_resources_as_aws_does() -> None:
             return _organizations_resource(_json(body))
         if service == "events" and (rule := _rule(_json(body))):
             return f"arn:aws:events:{region}:{account_id}:rule/{rule}"
+        if service == "iam" and (role := _role(params, body)):
+            return role
+        if service == "ec2" and _form(params, body).get("Action") == ["CreateVpc"]:
+            return f"arn:aws:ec2:{region}:{account_id}:vpc/*"
         return str(extract(service, method, path, headers, body, params, region, account_id))
 
     iam_actions.extract_resource_arn = extracted
@@ -208,6 +214,18 @@ def _organizations_resource(payload: Mapping[str, Any]) -> str:
         if record:
             return str(record["Arn"])
     return "*"
+
+
+def _role(params: Query, body: bytes) -> str:
+    """The ARN of the role that is asked about, if there is one of the name."""
+    (name, *_) = _form(params, body).get("RoleName", [""])
+    role = iam._roles.get(name)
+    return str(role["Arn"]) if role else ""
+
+
+def _form(params: Query, body: bytes) -> dict[str, list[str]]:
+    """The parameters of a call in the query protocol, wherever they stand."""
+    return dict(params) | parse_qs(body.decode())
 
 
 def _rule(payload: Mapping[str, Any]) -> str:

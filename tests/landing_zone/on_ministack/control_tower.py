@@ -45,7 +45,7 @@ class ControlTower:
                                  "organizational_units": [...]}, ...]
         Answers organization_id, root_id, and organizational_units as [{"id", "name", "parent_id"}, ...]
         """
-        self._home_region = home_region
+        self._home_region = self._organization.home_region = home_region
         self._organization.management_account_id = management_account_id
         with self._in_management():
             organizations._ensure_org()

@@ -16,10 +16,11 @@ from typing import Any
 
 from landing_zone.clock import RunningClock
 from landing_zone.models import Models
-from landing_zone.on_ministack import authorization, cloudformation, events, lambda_code, metrics, stack_sets
+from landing_zone.on_ministack import authorization, cloudformation, events, lambda_code, metrics, s3, stack_sets
 from landing_zone.on_ministack.authorization import RolePermissions, UsedPermissions
 from landing_zone.on_ministack.control import Control
 from landing_zone.on_ministack.control_tower import ControlTower
+from landing_zone.on_ministack.control_tower_api import ControlTowerApi
 from landing_zone.on_ministack.ec2 import Ec2, Handler
 from landing_zone.on_ministack.internals import app, container_reaper, organizations, responses, router
 from landing_zone.on_ministack.organizations import Organizations
@@ -39,9 +40,11 @@ def install(models: Models, runtime: str) -> Control:
     ec2 = Ec2(models, app.SERVICE_HANDLERS["ec2"])
     app.SERVICE_HANDLERS["ec2"] = _without_request_id(ec2.handle_request)
     app.SERVICE_HANDLERS["ram"] = _without_request_id(Ram(models).handle_request)
+    app.SERVICE_HANDLERS["controltower"] = _without_request_id(ControlTowerApi(models).handle_request)
+    app.SERVICE_HANDLERS["s3"] = s3.hide_missing_keys(app.SERVICE_HANDLERS["s3"])
     rest = app.SERVICE_HANDLERS["organizations"]
     app.SERVICE_HANDLERS["organizations"] = Organizations(models, rest, tower.organization_changed).handle_request
-    _route_ram()
+    _route("ram", "controltower")
     authorization.install(models.organization, used, lambda service, params: service == "ec2" and ec2.answers(params))
     cloudformation.install(models)
     stack_sets.install()
@@ -70,12 +73,14 @@ def members(organization: Organization) -> list[str]:
         return list(organizations._accounts)
 
 
-def _route_ram() -> None:
+def _route(*services: str) -> None:
+    """ministack knows none of these; a request says for which service it is signed."""
     detect = router.detect_service
 
     def detect_service(method: str, path: str, headers: dict[str, str], params: dict[str, list[str]]) -> str:
-        signed_for_ram = "/ram/aws4_request" in headers.get("authorization", "")
-        return "ram" if signed_for_ram else detect(method, path, headers, params)
+        signed = headers.get("authorization", "")
+        ours = next((service for service in services if f"/{service}/aws4_request" in signed), "")
+        return ours or str(detect(method, path, headers, params))
 
     router.detect_service = app.detect_service = detect_service
 

@@ -2,17 +2,19 @@
 
 As on AWS: the template is read in the management account; the administration role assumes the execution role in each
 target account; a target stack is named StackSet-<name>-<uuid>; the resource fails if an instance fails, and says why in
-at most 850 characters; deleting it deletes the stacks. There is no RetainStacks.
+at most 850 characters; deleting it deletes the stacks. There is no RetainStacks. Its operations and their results can
+be listed, newest first and on one page; AWS says nothing of the order.
 Source  https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-cloudformation
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlparse
+from xml.sax.saxutils import escape
 
 from landing_zone.on_ministack import cloudformation as types
 from landing_zone.on_ministack.cloudformation import HandlerFailure, Properties, Provisioned
@@ -36,10 +38,29 @@ Target = tuple[str, str]  # account, Region
 
 
 @dataclass
+class Operation:
+    """results   why each target failed; an empty text if it did not"""
+
+    action: str
+    id: str = field(default_factory=responses.new_uuid)
+    begun: str = field(default_factory=responses.now_iso)
+    results: dict[Target, str] = field(default_factory=dict)
+
+    @property
+    def status(self) -> str:
+        return "FAILED" if any(self.results.values()) else "SUCCEEDED"
+
+
+@dataclass
 class StackSet:
     name: str
     id: str
     instances: dict[Target, str] = field(default_factory=dict)  # name of the stack there
+    operations: list[Operation] = field(default_factory=list)  # the newest first
+
+    def begin(self, action: str) -> Operation:
+        self.operations.insert(0, Operation(action))
+        return self.operations[0]
 
 
 class InstanceFailure(Exception):
@@ -80,43 +101,81 @@ class StackSetType:
         del self._sets[(*_home(), set_id)]
 
     def _deploy(self, stack_set: StackSet, properties: Properties, body: str, targets: list[Target]) -> None:
-        failures = []
-        for target in targets:
-            try:
-                _assume(properties, target[0])
-                _bring_about(stack_set, target, _request(properties, body))
-            except InstanceFailure as failure:
-                failures.append(str(failure))
-        _raise(failures)
+        operation = stack_set.begin("UPDATE" if stack_set.instances else "CREATE")
+
+        def deploy(target: Target) -> None:
+            _assume(properties, target[0])
+            _bring_about(stack_set, target, _request(properties, body))
+
+        _carry_out(operation, targets, deploy)
 
     def _remove(self, stack_set: StackSet, targets: list[Target]) -> None:
-        failures = []
-        for target in targets:
-            try:
-                _delete_stack(stack_set.instances[target], target)
-                del stack_set.instances[target]
-            except InstanceFailure as failure:
-                failures.append(str(failure))
-        _raise(failures)
+        def remove(target: Target) -> None:
+            _delete_stack(stack_set.instances[target], target)
+            del stack_set.instances[target]
+
+        if targets:
+            _carry_out(stack_set.begin("DELETE"), targets, remove)
+
+    def list_operations(self, params: dict[str, list[str]]) -> Any:
+        """https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStackSetOperations.html"""
+        return _listed(
+            "ListStackSetOperations",
+            [
+                {"OperationId": one.id, "Action": one.action, "Status": one.status, "CreationTimestamp": one.begun}
+                for one in self._named(params).operations
+            ],
+        )
+
+    def list_results(self, params: dict[str, list[str]]) -> Any:
+        """https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStackSetOperationResults.html"""
+        operation = next(one for one in self._named(params).operations if one.id == params["OperationId"][0])
+        return _listed(
+            "ListStackSetOperationResults",
+            [
+                {"Account": account, "Region": region, "Status": "FAILED" if why else "SUCCEEDED", "StatusReason": why}
+                for (account, region), why in operation.results.items()
+            ],
+        )
+
+    def _named(self, params: dict[str, list[str]]) -> StackSet:
+        (name,) = params["StackSetName"]
+        return next(one for key, one in self._sets.items() if key[:2] == _home() and name in (one.name, one.id))
+
+
+def _carry_out(operation: Operation, targets: list[Target], act: Callable[[Target], None]) -> None:
+    """Raises HandlerFailure with all that failed."""
+    for target in targets:
+        try:
+            act(target)
+            operation.results[target] = ""
+        except InstanceFailure as failure:
+            operation.results[target] = str(failure)
+    if operation.status == "FAILED":
+        reasons = ", ".join(why for why in operation.results.values() if why)
+        text = f"Stack set operation [{operation.id}] was unexpectedly stopped or failed. status reason(s): [{reasons}]"
+        raise HandlerFailure(text[:REASON_LENGTH])
+
+
+def _listed(action: str, rows: list[dict[str, str]]) -> Any:
+    members = "".join(
+        "<member>" + "".join(f"<{name}>{escape(text)}</{name}>" for name, text in row.items()) + "</member>"
+        for row in rows
+    )
+    result = f"<{action}Result><Summaries>{members}</Summaries></{action}Result>"
+    return handlers._xml(200, f"{action}Response", result)
 
 
 def install() -> None:
-    types.register("AWS::CloudFormation::StackSet", StackSetType(), CREATE_ONLY)
+    stack_sets = StackSetType()
+    types.register("AWS::CloudFormation::StackSet", stack_sets, CREATE_ONLY)
+    handlers._ACTION_HANDLERS["ListStackSetOperations"] = stack_sets.list_operations
+    handlers._ACTION_HANDLERS["ListStackSetOperationResults"] = stack_sets.list_results
     resolve = handlers._resolve_template
     # The template of an instance is handed over as text, which may be longer than a request's TemplateBody.
     handlers._resolve_template = lambda params: (
         (params["StackSetTemplate"][0], None) if "StackSetTemplate" in params else resolve(params)
     )
-
-
-def _raise(failures: list[str]) -> None:
-    if failures:
-        reasons = ", ".join(failures)
-        text = (
-            f"Stack set operation [{responses.new_uuid()}] was unexpectedly stopped or failed. "
-            f"status reason(s): [{reasons}]"
-        )
-        raise HandlerFailure(text[:REASON_LENGTH])
 
 
 def _home() -> Target:

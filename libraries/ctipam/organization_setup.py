@@ -1,0 +1,181 @@
+"""Custom::OrganizationSetup: what must be so before anything is made is checked, and what can be switched on is.
+
+Checked, each with a refusal that names the way out: this is the management account and Control Tower's home Region,
+the Networking account is an enrolled member, Control Tower's roles are there. Switched on only if it is not so already,
+and never off, since other stacks may rely on it: RAM sharing with the organization, and IPAM's administration by the
+Networking account. An environment without an OU of its name is a warning: the OU may come later.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from ctipam.errors import DENIED, Refused, code_of
+from ctipam.logs import decided
+from ctipam.networking_account import ROLE
+from ctipam.organization import is_active_member
+from ctipam.sessions import Account
+
+if TYPE_CHECKING:
+    from types_boto3_organizations.client import OrganizationsClient
+    from types_boto3_organizations.type_defs import OrganizationTypeDef
+
+RAM, IPAM = "ram.amazonaws.com", "ipam.amazonaws.com"
+
+STACK_SET_ROLE = "AWSControlTowerStackSetRole"
+"""In the management account, under /service-role/; the StackSet names it so.
+https://docs.aws.amazon.com/controltower/latest/userguide/access-control-managing-permissions.html"""
+
+NOTHING: dict[str, Any] = {
+    "Version": "2012-10-17",
+    "Statement": [{"Sid": "AllowNothing", "Effect": "Deny", "Action": "*", "Resource": "*"}],
+}
+"""A session policy: that the role can be assumed is all that is asked."""
+
+ABSENT = frozenset({"NoSuchEntity", *DENIED})
+"""IAM's answers for a role that is not there, or not under the path that this function may read."""
+
+WARNINGS_LIMIT = 1000
+"""Characters. CloudFormation takes 4096 bytes of answer in all, and 1024 bytes of an output."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What the stack is told.
+
+    warnings   what is strange and no failure, a sentence each
+    """
+
+    organization_id: str
+    warnings: tuple[str, ...]
+
+    def shown(self) -> str:
+        text = " ".join(self.warnings) or "none"
+        return text if len(text) <= WARNINGS_LIMIT else text[: WARNINGS_LIMIT - 3] + "..."
+
+
+def set_up(
+    management: Account, management_account_id: str, network_account_id: str, environments: Sequence[str]
+) -> Setup:
+    """Check first, then switch on; nothing is changed if anything is refused.
+
+    environments   names of OUs
+    Raises         Refused
+    """
+    organizations = management.organizations()
+    organization = organizations.describe_organization()["Organization"]
+    _refuse_wrong_accounts(organizations, organization, management_account_id, network_account_id)
+    elsewhere = _refuse_another_region(management)
+    _refuse_without_roles(management, management_account_id, network_account_id)
+    _ensure_ram_sharing(management)
+    _ensure_ipam_administrator(management, network_account_id)
+    warnings = (*elsewhere, *warnings_about(environments, Counter(_names_of_units(organizations))))
+    for warning in warnings:
+        decided("warning", about=warning)
+    return Setup(organization["Id"], warnings)
+
+
+def warnings_about(environments: Collection[str], units: Counter[str]) -> Iterator[str]:
+    """What an operator may not have meant: an environment without an OU, and several OUs that share one.
+
+    units   name -> how many OUs bear it
+    """
+    for name in environments:
+        if not units[name]:
+            yield f"No OU is called {name!r}, so nobody gets the pools of that environment."
+        elif units[name] > 1:
+            yield f"{units[name]} OUs are called {name!r}, and their accounts share the pools of that environment."
+
+
+def _refuse_wrong_accounts(
+    organizations: OrganizationsClient,
+    organization: OrganizationTypeDef,
+    management_account_id: str,
+    network_account_id: str,
+) -> None:
+    if organization["MasterAccountId"] != management_account_id:
+        raise Refused(
+            f"Account {management_account_id} is not the management account of {organization['Id']}; "
+            f"deploy this stack in account {organization['MasterAccountId']}."
+        )
+    if network_account_id == management_account_id:
+        raise Refused(f"NetworkAccountId {network_account_id} is the management account, which cannot administer IPAM.")
+    if not is_active_member(organizations, network_account_id):
+        raise Refused(f"NetworkAccountId {network_account_id} is not an active account of {organization['Id']}.")
+
+
+def _refuse_another_region(management: Account) -> list[str]:
+    """Control Tower answers one landing zone, whose ARN names the home Region, or none: then a warning is all.
+
+    What it answers outside the home Region is not documented, so that an empty answer proves nothing.
+    https://docs.aws.amazon.com/controltower/latest/APIReference/API_ListLandingZones.html
+    """
+    zones = management.control_tower().list_landing_zones()["landingZones"]
+    if not zones:
+        return [f"Control Tower lists no landing zone in {management.region}; its events arrive in its home Region only."]
+    home = zones[0]["arn"].split(":")[3]
+    if home != management.region:
+        raise Refused(f"{management.region} is not Control Tower's home Region: deploy this stack in {home}.")
+    return []
+
+
+def _refuse_without_roles(management: Account, management_account_id: str, network_account_id: str) -> None:
+    try:
+        management.iam().get_role(RoleName=STACK_SET_ROLE)
+    except ClientError as error:
+        if code_of(error) not in ABSENT:
+            raise
+        raise Refused(
+            f"There is no role service-role/{STACK_SET_ROLE} in account {management_account_id}; "
+            "repair the landing zone in Control Tower's settings, which makes it."
+        ) from error
+    role_arn = f"arn:{management.partition}:iam::{network_account_id}:role/{ROLE}"
+    try:  # the credentials are good for nothing, and are thrown away
+        management.assume(role_arn, "check-enrolment", NOTHING)
+    except ClientError as error:
+        if code_of(error) not in DENIED:
+            raise
+        raise Refused(
+            f"NetworkAccountId {network_account_id} has no role {ROLE} that this account may assume; "
+            "enrol the account in Control Tower, which makes it."
+        ) from error
+
+
+def _names_of_units(organizations: OrganizationsClient) -> Iterator[str]:
+    """The names of all OUs of the organization, one for each OU."""
+    parents = [root["Id"] for page in organizations.get_paginator("list_roots").paginate() for root in page["Roots"]]
+    while parents:
+        pages = organizations.get_paginator("list_organizational_units_for_parent").paginate(ParentId=parents.pop())
+        for unit in (unit for page in pages for unit in page["OrganizationalUnits"]):
+            parents.append(unit["Id"])
+            yield unit["Name"]
+
+
+def _ensure_ram_sharing(management: Account) -> None:
+    pages = management.organizations().get_paginator("list_aws_service_access_for_organization").paginate()
+    trusted = {service["ServicePrincipal"] for page in pages for service in page["EnabledServicePrincipals"]}
+    if RAM not in trusted:
+        # Not organizations:EnableAWSServiceAccess, which leaves out RAM's service-linked role.
+        # https://docs.aws.amazon.com/ram/latest/userguide/getting-started-sharing.html
+        management.ram().enable_sharing_with_aws_organization()
+        decided("switched on RAM sharing with the organization")
+
+
+def _ensure_ipam_administrator(management: Account, network_account_id: str) -> None:
+    pages = management.organizations().get_paginator("list_delegated_administrators").paginate(ServicePrincipal=IPAM)
+    administrators = [account["Id"] for page in pages for account in page["DelegatedAdministrators"]]
+    if not administrators:
+        # Not organizations:RegisterDelegatedAdministrator, after which IPAM monitors nothing.
+        # https://docs.aws.amazon.com/vpc/latest/ipam/enable-integ-ipam.html
+        management.ec2().enable_ipam_organization_admin_account(DelegatedAdminAccountId=network_account_id)
+        decided("made the Networking account IPAM's delegated administrator", account=network_account_id)
+    elif network_account_id not in administrators:
+        raise Refused(
+            f"IPAM's delegated administrator is account {administrators[0]}, and an organization has only one; "
+            f"use it as NetworkAccountId, or disable it in IPAM's settings first."
+        )

@@ -1,0 +1,118 @@
+"""parliament on every IAM policy of the templates: unknown actions, resources and conditions that do not fit.
+
+    .venv/checkers/bin/python tests/checkers/iam_policies.py templates/*.yaml
+
+Runs in the checkers' environment, offline. What is not known before deployment is filled in with examples. A finding
+that is AWS's doing stands in ACCEPTED, with the reason.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import parliament  # type: ignore[import-not-found]  # it is in the checkers' environment only
+import yaml
+
+EXAMPLES = {
+    "AWS::Partition": "aws",
+    "AWS::Region": "us-east-1",
+    "AWS::AccountId": "111111111111",
+    "AWS::StackId": "arn:aws:cloudformation:us-east-1:111111111111:stack/example/11111111-2222-3333-4444-555555555555",
+    "AWS::StackName": "example",
+    "NetworkAccountId": "222222222222",
+}
+ARNS = {
+    "AWS::Logs::LogGroup": "arn:aws:logs:us-east-1:111111111111:log-group:example:*",
+    "AWS::S3::Bucket": "arn:aws:s3:::example",
+    "AWS::SQS::Queue": "arn:aws:sqs:us-east-1:111111111111:example",
+    "AWS::SNS::Topic": "arn:aws:sns:us-east-1:111111111111:example",
+    "AWS::Lambda::Function": "arn:aws:lambda:us-east-1:111111111111:function:example",
+    "AWS::KMS::Key": "arn:aws:kms:us-east-1:111111111111:key/example",
+}
+IDENTITY = ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::Role")
+
+ACCEPTED: dict[tuple[str, str], str] = {
+    ("RESOURCE_STAR", "['organizations:RegisterDelegatedAdministrator']"): (
+        "EC2 makes this call with our rights and does not say on which resource; a condition names the service. "
+        "https://docs.aws.amazon.com/vpc/latest/ipam/enable-integ-ipam.html"
+    ),
+}
+"""(issue, detail) -> why it is none."""
+
+
+class Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms: !Sub x is {"Fn::Sub": x}."""
+
+
+def _short_form(loader: Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    name = suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}"
+    if isinstance(node, yaml.ScalarNode):
+        value: Any = loader.construct_scalar(node)
+        return {name: value.split(".", 1) if name == "Fn::GetAtt" else value}
+    if isinstance(node, yaml.SequenceNode):
+        return {name: loader.construct_sequence(node, deep=True)}
+    raise ValueError(f"!{suffix} has neither a text nor a list")
+
+
+Loader.add_multi_constructor("!", _short_form)
+
+
+def policies(template: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Logical id and document, as deployed with every condition true."""
+    resources = template["Resources"]
+    for name, resource in resources.items():
+        properties = resource.get("Properties", {})
+        if resource["Type"] in IDENTITY and "PolicyDocument" in properties:
+            yield name, rendered(properties["PolicyDocument"], resources)
+        for inline in properties.get("Policies", []) if resource["Type"] in IDENTITY else []:
+            yield name, rendered(inline["PolicyDocument"], resources)
+
+
+def rendered(value: Any, resources: dict[str, Any]) -> Any:
+    if isinstance(value, list):
+        return [rendered(item, resources) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if len(value) == 1:
+        ((name, given),) = value.items()
+        if name == "Ref":
+            return EXAMPLES.get(given) or _arn(given, resources)
+        if name == "Fn::GetAtt":
+            return _arn(given[0], resources)
+        if name == "Fn::Sub":
+            return re.sub(r"\$\{([^}]+)\}", lambda found: _filled_in(found[1], resources), given)
+        if name == "Fn::If":
+            return rendered(given[1], resources)
+    return {key: rendered(item, resources) for key, item in value.items()}
+
+
+def _filled_in(name: str, resources: dict[str, Any]) -> str:
+    if "." in name:
+        return _arn(name.split(".")[0], resources)
+    return EXAMPLES.get(name) or (EXAMPLES["AWS::Region"] if name.endswith("Region") else "example")
+
+
+def _arn(name: str, resources: dict[str, Any]) -> str:
+    return ARNS.get(resources.get(name, {}).get("Type", ""), "example")
+
+
+def findings(path: Path) -> Iterator[str]:
+    template = yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506 - a SafeLoader with more tags
+    for name, document in policies(template):
+        for finding in parliament.analyze_policy_string(json.dumps(document), ignore_private_auditors=True).findings:
+            if (finding.issue, str(finding.detail)) not in ACCEPTED:
+                yield f"{path}: {name}: {finding.issue} {finding.detail} {finding.location}"
+
+
+def main(paths: list[str]) -> None:
+    if found := [finding for path in paths for finding in findings(Path(path))]:
+        sys.exit("\n".join(found))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

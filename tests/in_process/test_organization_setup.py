@@ -1,0 +1,111 @@
+"""Custom::OrganizationSetup: what is checked before anything is made, what is switched on, what is only said."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from ctipam import organization_setup, sessions
+from ctipam.errors import Refused
+
+HOME, MANAGEMENT, NETWORKING, MEMBER = "us-east-1", "123456789012", "222222222222", "333333333333"
+ROLE = "AWSControlTowerStackSetRole"
+ENVIRONMENTS = ["Prod OU", "SDLC OU"]
+
+
+@pytest.fixture
+def landing_zone(cloud: Any) -> Any:
+    """An organization with the OUs of the environments, one of them nested, and Control Tower in it."""
+    cloud.models.organization.home_region = HOME
+    boto3.client("iam", HOME).create_role(RoleName=ROLE, Path="/service-role/", AssumeRolePolicyDocument="{}")
+    cloud.add_ou("Prod OU", cloud.add_ou("Workloads"))
+    cloud.add_ou("SDLC OU")
+    return cloud
+
+
+def set_up(network_account_id: str = NETWORKING) -> organization_setup.Setup:
+    return organization_setup.set_up(sessions.here(), MANAGEMENT, network_account_id, ENVIRONMENTS)
+
+
+def test_ram_sharing_and_ipams_administrator_are_switched_on_and_a_second_run_changes_nothing(
+    landing_zone: Any,
+) -> None:
+    organization = landing_zone.models.organization
+    assert set_up() == set_up()
+
+    assert organization.ram_sharing_enabled
+    assert organization.delegated_administrators == {"ipam.amazonaws.com": NETWORKING}
+    assert set_up().shown() == "none"
+
+
+@pytest.mark.parametrize("region", ["", "eu-west-1"], ids=["no landing zone here", "home is elsewhere"])
+def test_another_region_than_control_towers_home_is_refused_and_nothing_is_switched_on(
+    landing_zone: Any, region: str
+) -> None:
+    landing_zone.models.organization.home_region = region
+
+    with pytest.raises(Refused, match="us-east-1 is not Control Tower's home Region"):
+        set_up()
+
+    assert not landing_zone.models.organization.ram_sharing_enabled
+
+
+def test_a_landing_zone_without_its_stack_set_role_is_refused(landing_zone: Any) -> None:
+    boto3.client("iam", HOME).delete_role(RoleName=ROLE)
+
+    with pytest.raises(Refused, match="no role service-role/AWSControlTowerStackSetRole"):
+        set_up()
+
+
+def test_a_networking_account_that_is_not_enrolled_is_refused(
+    landing_zone: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Sts:
+        def assume_role(self, RoleArn: str, Policy: str, **_: str) -> None:  # noqa: N803 - AWS's names
+            assert RoleArn == f"arn:aws:iam::{NETWORKING}:role/AWSControlTowerExecution"
+            assert [statement["Effect"] for statement in json.loads(Policy)["Statement"]] == ["Deny"]
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "AssumeRole")
+
+    monkeypatch.setattr(sessions.Account, "sts", lambda _: Sts())
+
+    with pytest.raises(Refused, match="enrol the account in Control Tower"):
+        set_up()
+
+    assert not landing_zone.models.organization.ram_sharing_enabled
+
+
+def test_an_account_outside_the_organization_is_refused(landing_zone: Any) -> None:
+    with pytest.raises(Refused, match="999999999999 is not an active account of o-"):
+        set_up("999999999999")
+
+
+def test_another_administrator_of_ipam_is_kept_and_named(landing_zone: Any) -> None:
+    landing_zone.add_account(MEMBER)
+    landing_zone.models.organization.delegated_administrators["ipam.amazonaws.com"] = MEMBER
+
+    with pytest.raises(Refused, match=f"delegated administrator is account {MEMBER}"):
+        set_up()
+
+    assert landing_zone.models.organization.delegated_administrators == {"ipam.amazonaws.com": MEMBER}
+
+
+def test_an_environment_without_an_ou_and_two_ous_of_one_name_are_warnings(landing_zone: Any) -> None:
+    prod = landing_zone.add_ou("Prod OU")
+
+    assert set_up().warnings == ("2 OUs are called 'Prod OU', and their accounts share the pools of that environment.",)
+
+    landing_zone.organizations.delete_organizational_unit(OrganizationalUnitId=prod)
+    warnings = organization_setup.warnings_about(["Prod OU", "Missing"], Counter(["Prod OU"]))
+    assert list(warnings) == ["No OU is called 'Missing', so nobody gets the pools of that environment."]
+
+
+def test_many_warnings_fit_into_what_cloudformation_takes() -> None:
+    setup = organization_setup.Setup("o-exampleorgid", ("An OU is missing.",) * 100)
+
+    assert len(setup.shown()) == organization_setup.WARNINGS_LIMIT
+    assert setup.shown().endswith("...")

@@ -1,0 +1,50 @@
+"""What the roles of both stacks may do, read from IAM, to be compared with what they did."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import unquote
+
+from landing_zone.company import MANAGEMENT, NETWORKING
+from landing_zone.engine import Engine
+
+Statement = dict[str, Any]
+
+
+def statements(engine: Engine) -> dict[str, list[Statement]]:
+    """Role ARN -> what its policies say, of every role that a stack has made in either account."""
+    found: dict[str, list[Statement]] = {}
+    for account_id in (MANAGEMENT, NETWORKING):
+        iam = engine.client("iam", account_id)
+        for name in _roles_of_stacks(engine, account_id):
+            attached = iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
+            assert attached == [], f"{name} has a policy of its own beside those of the template: {attached}"
+            found[iam.get_role(RoleName=name)["Role"]["Arn"]] = [
+                statement
+                for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]
+                for statement in _document(iam.get_role_policy(RoleName=name, PolicyName=policy))["Statement"]
+            ]
+    return found
+
+
+def actions(allowed: list[Statement]) -> set[str]:
+    """The actions that these statements name."""
+    named = [[one["Action"]] if isinstance(one["Action"], str) else one["Action"] for one in allowed]
+    return {action for of_statement in named for action in of_statement}
+
+
+def _roles_of_stacks(engine: Engine, account_id: str) -> list[str]:
+    cloudformation = engine.client("cloudformation", account_id)
+    return [
+        resource["PhysicalResourceId"]
+        for stack in cloudformation.describe_stacks()["Stacks"]
+        for resource in cloudformation.describe_stack_resources(StackName=stack["StackName"])["StackResources"]
+        if resource["ResourceType"] == "AWS::IAM::Role"
+    ]
+
+
+def _document(policy: dict[str, Any]) -> dict[str, Any]:
+    document = policy["PolicyDocument"]  # botocore decodes it; an emulator may leave that to us
+    decoded: dict[str, Any] = document if isinstance(document, dict) else json.loads(unquote(document))
+    return decoded

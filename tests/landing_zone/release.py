@@ -1,0 +1,92 @@
+"""Another version of this solution, made of this one: the same templates and zips under other names, and a greeting."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import ZipFile
+
+from landing_zone import deployment
+from landing_zone.cli import ROOT, AwsCli
+from landing_zone.company import BUCKET, MANAGEMENT, NETWORKING
+from landing_zone.engine import Engine
+
+ZIPS = ("ctipam_ct_integration", "ctipam_helper")
+
+
+@dataclass(frozen=True)
+class Release:
+    """folder   holds templates/ and packages/, as the clone does
+    code      SHA-256 of each zip, as Lambda tells it
+    """
+
+    version: str
+    folder: Path
+    code: set[str]
+
+    @property
+    def prefix(self) -> str:
+        """Of everything of this version in the user's bucket."""
+        return f"v{self.version}/"
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What a user changes to deploy it."""
+        return {
+            "PackageVersion": self.version,
+            "LambdaPrefix": f"{self.prefix}packages/",
+            "RepoRootURL": deployment.url(f"{self.prefix}templates/"),
+        }
+
+    @property
+    def template(self) -> str:
+        return f"{self.prefix}{deployment.TEMPLATE}"
+
+    @property
+    def greeting(self) -> str:
+        """What each function logs when its code is loaded."""
+        return f"this is version {self.version}"
+
+
+def make(folder: Path, version: str) -> Release:
+    made = Release(version, folder, set())
+    for path in (ROOT / "templates").iterdir():
+        _write(folder / "templates" / path.name, path.read_bytes())
+    for name in ZIPS:
+        (path,) = (ROOT / "packages").glob(f"{name}_*.zip")
+        target = folder / "packages" / f"{name}_{version}.zip"
+        _write(target, path.read_bytes())
+        _greet(target, made.greeting)
+        made.code.add(base64.b64encode(hashlib.sha256(target.read_bytes()).digest()).decode())
+    return made
+
+
+def upload(engine: Engine, release: Release) -> None:
+    words = ["s3", "cp", str(release.folder), f"s3://{BUCKET}/{release.prefix}", "--recursive"]
+    AwsCli(engine, MANAGEMENT).run(*words)
+
+
+def code_of_functions(engine: Engine) -> set[str]:
+    """SHA-256 of the code of every function in both accounts whose code is a zip's."""
+    return {
+        function["CodeSha256"]
+        for account_id in (MANAGEMENT, NETWORKING)
+        for function in engine.client("lambda", account_id).list_functions()["Functions"]
+        if not function["Description"].startswith("Custom::CopyZips")  # its code stands in the template
+    }
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+
+
+def _greet(zipped: Path, greeting: str) -> None:
+    with ZipFile(zipped) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    files["index.py"] += f"\nprint({greeting!r})\n".encode()
+    with ZipFile(zipped, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)

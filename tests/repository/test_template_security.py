@@ -1,0 +1,195 @@
+"""What a security reviewer asks of every template and, for its place in the world, of the code."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.decode import cfn_yaml  # type: ignore[import-untyped]
+
+import ctipam
+
+ROOT = Path(__file__).parents[2]
+TEMPLATES = sorted((ROOT / "templates").glob("*.yaml"))
+CODE = sorted([*ROOT.glob("*-lambda/index.py"), *ROOT.glob("libraries/ctipam/*.py")])
+
+REGION = re.compile(r"\b(?:us|eu|ap|ca|sa|me|af|il|mx|cn)(?:-gov|-iso[a-z]?)?-[a-z]+-\d\b")
+SERVICE = re.compile(r"[a-z0-9-]+\.amazonaws\.com")  # the same in every partition that has Control Tower
+PROTECTED = re.compile(r"aws-?controltower|stacksets-exec", re.IGNORECASE)
+"""What Control Tower's own controls let nobody touch in a governed account.
+https://docs.aws.amazon.com/controltower/latest/controlreference/mandatory-controls.html"""
+
+STATEFUL = (
+    "AWS::EC2::IPAMPool",
+    "AWS::KMS::Key",
+    "AWS::Logs::LogGroup",
+    "AWS::S3::Bucket",
+    "AWS::SQS::Queue",
+    "AWS::CloudFormation::StackSet",
+)
+PROSE = {
+    "Description",
+    "AlarmDescription",
+    "Default",
+    "AssertDescription",
+    "ConstraintDescription",
+    "Metadata",
+    "ZipFile",
+}
+
+each_template = pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """With every function in its long form."""
+    return dict(cfn_yaml.load(str(path)))
+
+
+def resources(path: Path, *types: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, resource in load(path)["Resources"].items():
+        if not types or resource["Type"] in types:
+            yield name, resource
+
+
+def statements(value: Any) -> Iterator[dict[str, Any]]:
+    """Every statement of every policy, but for those that say whom a role trusts."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key == "Statement":
+                yield from _flat(inner)
+            elif key != "AssumeRolePolicyDocument":
+                yield from statements(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from statements(inner)
+
+
+def _flat(listed: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for statement in listed:
+        if "Fn::If" in statement:
+            yield from (branch for branch in statement["Fn::If"][1:] if "Ref" not in branch)
+        else:
+            yield statement
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Every text of a template that AWS acts on."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key not in PROSE:
+                yield from texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from texts(inner)
+    elif isinstance(value, str):
+        yield str(value)
+
+
+@each_template
+def test_every_statement_of_a_policy_has_an_id_that_reads_as_a_sentence(path: Path) -> None:
+    sids = [statement.get("Sid", "") for statement in statements(load(path))]
+
+    assert [sid for sid in sids if not re.fullmatch(r"([A-Z][a-z0-9]*){3,}", sid)] == []
+
+
+@each_template
+def test_every_star_has_a_comment_with_the_reason_of_aws(path: Path) -> None:
+    keys = [resource["Properties"]["KeyPolicy"] for _, resource in resources(path, "AWS::KMS::Key")]
+    of_keys = {line for policy in keys for line in range(policy.start_mark.line, policy.end_mark.line + 1)}
+
+    bare = [
+        f"{path.name}:{number + 1}"
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines())
+        if re.fullmatch(r"""\s*(Resource: |- )["']\*["']\s*""", line) and number not in of_keys
+    ]
+    assert bare == []
+
+
+@each_template
+def test_no_policy_allows_all_actions_of_a_service(path: Path) -> None:
+    allowed = [
+        action
+        for _, resource in resources(path)
+        if resource["Type"] != "AWS::KMS::Key"  # whose first statement hands the key to IAM, as AWS wants it
+        for statement in statements(resource)
+        if statement["Effect"] == "Allow"
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+    ]
+    assert [action for action in allowed if "*" in action] == []
+
+
+@each_template
+def test_no_partition_url_suffix_or_region_stands_in_a_template(path: Path) -> None:
+    assert [text for text in texts(load(path)) if _bound_to_a_place(text)] == []
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_no_partition_url_suffix_or_region_stands_in_the_code(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    prose = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings
+
+    literals = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in prose
+    ]
+    assert [text for text in literals if _bound_to_a_place(text)] == []
+
+
+def _bound_to_a_place(text: str) -> bool:
+    return "arn:aws" in text or bool(REGION.search(text)) or "amazonaws" in SERVICE.sub("", text)
+
+
+@each_template
+def test_no_name_of_ours_is_one_that_control_tower_protects(path: Path) -> None:
+    named = {
+        f"{name}.{key}": text
+        for name, resource in resources(path)
+        for key, value in resource.get("Properties", {}).items()
+        if key.endswith("Name") and key != "ExecutionRoleName"
+        for text in texts(value)
+    }
+    assert {where: text for where, text in named.items() if PROTECTED.search(text)} == {}
+
+
+@each_template
+def test_what_happens_to_what_holds_state_was_thought_about(path: Path) -> None:
+    for name, resource in resources(path, *STATEFUL):
+        assert {"DeletionPolicy", "UpdateReplacePolicy"} <= resource.keys(), name
+        line = path.read_text(encoding="utf-8").splitlines()[_line(resource, "DeletionPolicy")]
+        assert "#" in line, f"{name}: say why it is {line.strip()}"
+
+
+def _line(mapping: Any, key: str) -> int:
+    """The line of a key, counted from 0."""
+    return int(next(one.start_mark.line for one in mapping if one == key))
+
+
+@each_template
+def test_only_one_thing_of_this_account_may_invoke_a_function(path: Path) -> None:
+    for name, resource in resources(path, "AWS::Lambda::Permission"):
+        assert {"SourceArn", "SourceAccount"} <= resource["Properties"].keys(), name
+
+
+@each_template
+def test_a_bucket_is_read_by_one_role_of_one_account_and_only_over_tls(path: Path) -> None:
+    policies = {policy["Properties"]["Bucket"]["Ref"]: policy for _, policy in resources(path, "AWS::S3::BucketPolicy")}
+    for name, bucket in resources(path, "AWS::S3::Bucket"):
+        allow, deny = policies[name]["Properties"]["PolicyDocument"]["Statement"]
+        assert (allow["Effect"], allow["Action"]) == ("Allow", "s3:GetObject")
+        role = "arn:${AWS::Partition}:iam::${NetworkAccountId}:role/AWSControlTowerExecution"
+        assert allow["Principal"] == {"AWS": {"Fn::Sub": role}}
+        assert (deny["Effect"], deny["Principal"], deny["Action"]) == ("Deny", "*", "s3:*")
+        assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
+        assert bucket["Properties"]["VersioningConfiguration"] == {"Status": "Enabled"}
+        assert bucket["Properties"]["BucketEncryption"]
+
+
+@each_template
+def test_the_description_tells_the_version(path: Path) -> None:
+    assert f"Version {ctipam.__version__}" in load(path)["Description"]

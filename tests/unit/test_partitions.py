@@ -1,0 +1,34 @@
+"""AWS GovCloud: every ARN that the code makes is of the partition that it runs in."""
+
+from __future__ import annotations
+
+import boto3
+import pytest
+
+from ctipam import organization_setup, sessions
+
+GOVCLOUD = "us-gov-west-1"
+
+
+def test_the_partition_and_its_regions_follow_from_the_region_of_the_function() -> None:
+    account = sessions.Account(boto3.Session(region_name=GOVCLOUD))
+
+    assert account.partition == "aws-us-gov"
+    assert account.known_regions() == {"us-gov-west-1", "us-gov-east-1"}
+
+
+def test_the_role_in_the_networking_account_is_named_in_this_partition(monkeypatch: pytest.MonkeyPatch) -> None:
+    assumed: list[str] = []
+
+    class Client:
+        def get_role(self, **_: str) -> None:
+            """It is there."""
+
+        def assume_role(self, RoleArn: str, **_: str) -> None:  # noqa: N803 - AWS's name
+            assumed.append(RoleArn)
+
+    here = sessions.Account(boto3.Session(region_name=GOVCLOUD))
+    monkeypatch.setattr(here, "_client", lambda *_: Client())
+    organization_setup._refuse_without_roles(here, "111111111111", "222222222222")
+
+    assert assumed == ["arn:aws-us-gov:iam::222222222222:role/AWSControlTowerExecution"]
