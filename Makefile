@@ -26,10 +26,14 @@ demo: $(VENVS) ## Deploy everything to a landing zone on this machine and draw w
 	@PYTHONPATH="$(CURDIR)/libraries:$(CURDIR)/tests" $(RUN) -m landing_zone.demo
 
 ##@ Plan and deploy
-.PHONY: plan
+.PHONY: plan deploy
 plan: ## Show what would be built: CIDR= REGIONS= ENVS='Prod OU,SDLC OU' REGION_PREFIX= ENV_PREFIX= VPCS=file FORMAT=svg
 	@$(NEW_ENOUGH)
 	@PYTHONPATH=libraries $(PYTHON) -B -m commands.plan $(WORDS)
+
+deploy: ## Deploy with your AWS CLI: BUCKET= NETWORK_ACCOUNT_ID=, the words of plan, and any parameter, as in AlertEmail=
+	@$(NEW_ENOUGH)
+	@PYTHONPATH=libraries $(PYTHON) -B -m commands.deploy $(WORDS)
 
 ##@ Check
 .PHONY: check lint zips test
