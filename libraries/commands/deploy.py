@@ -35,6 +35,9 @@ STACK = "ipam-controltower"
 OURS = ("LambdaPrefix", "RepoRootURL")
 """Parameters that follow from what is uploaded."""
 
+LARGEST_TEMPLATE = 51_200
+"""Bytes. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
+
 UPDATABLE = re.compile(r"(CREATE|UPDATE|IMPORT|UPDATE_ROLLBACK|IMPORT_ROLLBACK)_COMPLETE|REVIEW_IN_PROGRESS")
 """REVIEW_IN_PROGRESS: a change set was made for a stack that is not there yet, and the CLI makes another.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
@@ -128,11 +131,17 @@ def commands(root: Path, stack: str, bucket_region: str, parameters: Mapping[str
         ["s3", "cp", "packages/", f"s3://{bucket}/{packages}", *only, "*.zip"],
         [
             *["cloudformation", "deploy", "--stack-name", stack, "--template-file", MANAGEMENT_TEMPLATE],
-            *["--s3-bucket", bucket, "--s3-prefix", templates.rstrip("/")],  # for a template of more than 51,200 bytes
+            *(["--s3-bucket", bucket, "--s3-prefix", templates.rstrip("/")] if _is_large(root) else []),
             *["--capabilities", "CAPABILITY_IAM", "--no-fail-on-empty-changeset"],
             *["--parameter-overrides", *overrides],
         ],
     ]
+
+
+def _is_large(root: Path) -> bool:
+    """Can the template be deployed only by way of a bucket? One of another Region would not do:
+    https://github.com/aws/aws-cli/issues/4372"""
+    return (root / MANAGEMENT_TEMPLATE).stat().st_size > LARGEST_TEMPLATE
 
 
 def digest(folder: Path, pattern: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from commands import deploy
+from commands import deploy, words
 from ctipam.errors import Refused
 
 ROOT = Path(__file__).parents[2]
@@ -179,6 +179,18 @@ def test_the_bucket_may_be_in_any_region(clone: Path, cli: Cli, location: str | 
     cli.answer(s3api_get_bucket_location={"LocationConstraint": location})
 
     assert f"//{BUCKET}.s3.{region}.amazonaws.com/" in prefixes(clone, cli)[1]
+
+
+def test_a_template_goes_by_way_of_the_bucket_only_if_it_must(clone: Path, cli: Cli) -> None:
+    """Since that fails for a bucket of another Region."""
+    run(clone, cli)
+    with (clone / words.MANAGEMENT_TEMPLATE).open("a") as template:
+        template.write("#" * deploy.LARGEST_TEMPLATE)
+    run(clone, cli)
+
+    small, large = cli.done()[2], cli.done()[5]
+    assert "--s3-bucket" not in small
+    assert large[large.index("--s3-bucket") + 1] == BUCKET
 
 
 def test_the_stack_may_have_another_name(clone: Path, cli: Cli) -> None:
