@@ -17,10 +17,24 @@ CHECKERS := .venv/checkers/.ready
 FUNCTIONS := ct-integration-lambda ipam-pool-lambda
 LOCKED := tools aws-cli lambda-runtime checkers
 
+NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed; name one: make PYTHON=python3.13 ..." if sys.version_info < (3, 11) else 0)'
+# Every NAME=value of the command line, as one word for the shell each, whatever is in it.
+WORDS = $(foreach name,$(sort $(.VARIABLES)),$(if $(findstring command line,$(origin $(name))),'$(subst ','\'',$(name)=$(value $(name)))'))
+
 ##@ Start here
 .PHONY: demo
 demo: $(VENVS) ## Deploy everything to a landing zone on this machine and draw what it makes
 	@PYTHONPATH="$(CURDIR)/libraries:$(CURDIR)/tests" $(RUN) -m landing_zone.demo
+
+##@ Plan and deploy
+.PHONY: plan deploy
+plan: ## Show what would be built: CIDR= REGIONS= ENVS='Prod OU,SDLC OU' REGION_PREFIX= ENV_PREFIX= VPCS=file FORMAT=svg
+	@$(NEW_ENOUGH)
+	@PYTHONPATH=libraries $(PYTHON) -B -m commands.plan $(WORDS)
+
+deploy: ## Deploy with your AWS CLI: BUCKET= NETWORK_ACCOUNT_ID=, the words of plan, and any parameter, as in AlertEmail=
+	@$(NEW_ENOUGH)
+	@PYTHONPATH=libraries $(PYTHON) -B -m commands.deploy $(WORDS)
 
 ##@ Check
 .PHONY: check lint zips test bench
@@ -100,7 +114,7 @@ endef
 # Set-up
 
 $(TOOLS): tests/requirements/tools.txt
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed; name one: make PYTHON=python3.13 ..." if sys.version_info < (3, 11) else 0)'
+	@$(NEW_ENOUGH)
 	@echo "Setting up $(@D) (once)" >&2
 	@$(PYTHON) -m venv --clear $(@D)
 	@$(RUN) $(PIP) $(INSTALL) -r $<

@@ -7,7 +7,10 @@ OutOfTime        there is work left, and this invocation has no time left for it
 
 from __future__ import annotations
 
-from botocore.exceptions import ClientError
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # so that `make plan` needs nothing installed
+    from botocore.exceptions import ClientError
 
 
 class Refused(Exception):

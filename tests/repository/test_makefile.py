@@ -33,14 +33,15 @@ def test_make_alone_lists_every_target() -> None:
     assert sorted(listed) == sorted(" ".join(targets).split())
 
 
-def test_a_python_that_is_too_old_is_refused_in_a_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize("target", ["test", "plan", "deploy"])
+def test_a_python_that_is_too_old_is_refused_in_a_sentence(tmp_path: Path, target: str) -> None:
     shutil.copy(ROOT / "Makefile", tmp_path)
     shutil.copytree(ROOT / "tests/requirements", tmp_path / "tests/requirements")
     old = tmp_path / "python3.10"
     old.write_text("#!/bin/sh\nexec python3 -c 'import sys; sys.version_info = (3, 10); exec(sys.argv[2])' \"$@\"\n")
     old.chmod(0o755)
 
-    refused = make("test", f"PYTHON={old}", cwd=tmp_path)
+    refused = make(target, f"PYTHON={old}", cwd=tmp_path)
 
     assert refused.returncode != 0
     assert refused.stderr.startswith("Python 3.11 or later is needed")

@@ -155,6 +155,20 @@ def test_the_check_names_every_entry_that_differs(copy: Path) -> None:
     ]
 
 
+def test_our_own_sources_can_be_checked_where_nothing_was_fetched(copy: Path) -> None:
+    build(copy)
+    shutil.rmtree(copy / ".venv")
+    as_built = build(copy, "--check-own")
+    (copy / "ipam-pool-lambda/index.py").write_text("changed")
+
+    changed = build(copy, "--check-own")
+
+    assert (as_built.returncode, as_built.stderr) == (0, "")
+    assert changed.returncode == 1
+    assert "packages/ctipam_helper_1.0.0.zip is not what the sources build: index.py differs." in changed.stderr
+    assert "ctipam_ct_integration" not in changed.stderr
+
+
 def test_the_check_names_a_zip_that_is_missing_and_one_that_is_left_over(copy: Path) -> None:
     build(copy)
     (copy / "packages/ctipam_helper_1.0.0.zip").rename(copy / "packages/ctipam_helper_0.9.0.zip")

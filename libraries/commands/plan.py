@@ -1,0 +1,86 @@
+"""`make plan`: what a deployment would build, decided by the Lambda's own code and without AWS.
+
+    make plan CIDR=10.0.0.0/8 REGIONS=us-west-2,us-east-1 ENVS='Prod OU,SDLC OU' REGION_PREFIX=12 ENV_PREFIX=14
+
+    CIDR, REGIONS, ENVS, REGION_PREFIX, ENV_PREFIX, VPC_PREFIX, QUOTA    what is not given has the template's default
+    ACTIVE_IPS=1000     how many addresses are in use, for the cost
+    VPCS=file           VPCs that are there already, see commands.vpcs
+    FORMAT=svg          draw the address space to scale; `> plan.svg` keeps it
+
+Everything may be left out. What the Lambda would refuse, it refuses, in the Lambda's words.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from commands import drawing, report, vpcs
+from commands.regions import known_beside
+from commands.simulation import build
+from commands.words import SHORT, Words, read, template_parameters
+from ctipam.errors import Refused
+from ctipam.plan import PoolPlan
+
+ACTIVE_IPS = 1000
+
+
+def main(typed: Sequence[str]) -> None:
+    try:
+        print(planned(typed))
+    except Refused as refusal:
+        sys.exit(str(refusal))
+
+
+def planned(typed: Sequence[str]) -> str:
+    """What `make plan` prints; raises Refused, as the Lambda would."""
+    defaults = template_parameters()
+    words = read(typed, {*defaults, *SHORT.values()})
+    properties = {name: default for name, default in defaults.items() if default is not None} | words.parameters
+    plan = _plan(properties)
+    blocks = build(plan)
+    existing = vpcs.read(Path(words.own["VPCS"])) if words.own.get("VPCS") else []
+    wanted = words.own.get("FORMAT", "text")
+    if wanted == "svg":
+        return drawing.draw(plan, blocks, existing)
+    if wanted != "text":
+        raise Refused(f"FORMAT={wanted} is not known; give text or svg.")
+    lines = report.report(plan, blocks, _active_ips(words))
+    lines += ["", *report.report_vpcs(plan, blocks, existing)] if existing else []
+    return "\n".join([*lines, "", _deploy(typed)])
+
+
+def _plan(properties: Mapping[str, str]) -> PoolPlan:
+    """Raises Refused, with the names that are shorter here than the template's, which the Lambda speaks of."""
+    try:
+        return PoolPlan.from_properties(properties, known_beside(properties["RegionSelection"]))
+    except Refused as refusal:
+        named = [f"{name} is {short} here" for short, name in SHORT.items() if name in str(refusal)]
+        raise Refused(f"{refusal} ({', '.join(named)}.)" if named else str(refusal)) from None
+
+
+def _active_ips(words: Words) -> int:
+    text = words.own.get("ACTIVE_IPS", str(ACTIVE_IPS))
+    if not (text.isascii() and text.isdecimal()):
+        raise Refused(f"ACTIVE_IPS={text} is not a number of addresses; give one in digits, such as {ACTIVE_IPS}.")
+    return int(text)
+
+
+def _deploy(typed: Sequence[str]) -> str:
+    """The same words again, for the shell."""
+    only_here = ("FORMAT", "ACTIVE_IPS", "VPCS", "PYTHON")
+    given = [word for word in typed if word.partition("=")[0] not in only_here]
+    named = {word.partition("=")[0] for word in given}
+    places = [f"{short}=..." for short in ("BUCKET", "NETWORK_ACCOUNT_ID") if not named & {short, SHORT[short]}]
+    return "To deploy it: make deploy " + " ".join([*places, *map(_quoted, given)])
+
+
+def _quoted(word: str) -> str:
+    name, _, value = word.partition("=")
+    return f"{name}={shlex.quote(value)}"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

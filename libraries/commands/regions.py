@@ -1,0 +1,22 @@
+"""The Regions that the Lambda knows from boto3, written down here so that a plan needs nothing installed.
+
+A test compares them with boto3's.
+"""
+
+from __future__ import annotations
+
+PARTITIONS = {
+    "aws": """
+        af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2
+        ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-southeast-6 ap-southeast-7
+        ca-central-1 ca-west-1 eu-central-1 eu-central-2 eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3
+        il-central-1 me-central-1 me-south-1 mx-central-1 sa-east-1 us-east-1 us-east-2 us-west-1 us-west-2
+        """.split(),
+    "aws-us-gov": "us-gov-east-1 us-gov-west-1".split(),
+}
+
+
+def known_beside(selection: str) -> list[str]:
+    """The Regions of the partition in which most of a RegionSelection lies: the Lambda knows those of its own."""
+    named = [name.strip() for name in selection.split(",")]
+    return max(PARTITIONS.values(), key=lambda regions: sum(name in regions for name in named))

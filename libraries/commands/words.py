@@ -1,0 +1,92 @@
+"""What is typed after `make plan` and `make deploy`: NAME=value.
+
+A name is a parameter of the management template, or one of the short names below for the most used of them, or the
+command's own, such as FORMAT. So one line of words does for both commands, and each takes what it needs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ctipam.errors import Refused
+
+ROOT = Path(__file__).resolve().parents[2]
+MANAGEMENT_TEMPLATE = "templates/ipam-controltower-integration.template.yaml"
+
+SHORT = {
+    "NETWORK_ACCOUNT_ID": "NetworkAccountId",
+    "BUCKET": "LambdaBucket",
+    "CIDR": "TopLevelPoolCidr",
+    "REGIONS": "RegionSelection",
+    "ENVS": "AccEnvName",
+    "REGION_PREFIX": "IpamPoolPrefixLength",
+    "ENV_PREFIX": "AccPoolPrefixLength",
+    "VPC_PREFIX": "VpcDefaultNetmaskLength",
+    "QUOTA": "IpamPoolQuota",
+}
+OWN = ("FORMAT", "ACTIVE_IPS", "VPCS", "AWS", "stack")
+"""Of the two commands; each reads its own and leaves the other's alone."""
+
+OF_MAKE = ("PYTHON",)
+
+
+@dataclass(frozen=True)
+class Words:
+    """parameters: by their names in the template. own: FORMAT and the like."""
+
+    parameters: dict[str, str]
+    own: dict[str, str]
+
+
+def read(typed: Sequence[str], known: Collection[str]) -> Words:
+    """Raises Refused for a name that is neither the template's (known) nor one of those above, or that is there twice.
+
+    typed   ["CIDR=10.0.0.0/8", "AccEnvName=Prod OU,SDLC OU", ...], as `make` passes them on
+    """
+    words = Words({}, {})
+    for word in typed:
+        name, _, value = word.partition("=")
+        if name in OWN:
+            words.own[name] = value
+        elif name not in OF_MAKE:
+            parameter = SHORT.get(name, name)
+            if parameter not in known:
+                raise Refused(_unknown(name, known))
+            if parameter in words.parameters:
+                raise Refused(f"{parameter} is given twice, once as {short_name(parameter)}; give it once.")
+            words.parameters[parameter] = value
+    return words
+
+
+def short_name(parameter: str) -> str:
+    return next((short for short, name in SHORT.items() if name == parameter), parameter)
+
+
+def template_parameters(root: Path = ROOT) -> dict[str, str | None]:
+    """Each parameter of the management template, with its default; None: it has none.
+
+    Reads the layout that our template keeps, since the standard library has no YAML.
+    """
+    text = (root / MANAGEMENT_TEMPLATE).read_text(encoding="utf-8")
+    section = re.split(r"^(?=\w)", text.partition("\nParameters:\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+    return {
+        name: _default(body)
+        for name, body in re.findall(r"^  (\w+):\n((?:    .*\n|\n)+)", section + "\n", re.MULTILINE)
+    }
+
+
+def _default(body: str) -> str | None:
+    found = re.search(r"^    Default: (.*?)(?: #.*)?$", body, re.MULTILINE)
+    return found[1].strip("\"'") if found else None
+
+
+def _unknown(name: str, known: Collection[str]) -> str:
+    names = [*SHORT, *OWN, *known]
+    by_lower_case = {each.lower(): each for each in names}
+    close = difflib.get_close_matches(name.lower(), by_lower_case, n=1)
+    meant = f" Did you mean {by_lower_case[close[0]]}?" if close else f" There are {', '.join(names)}."
+    return f"{name} is no word of this command and no parameter of the template.{meant}"

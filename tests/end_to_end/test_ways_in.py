@@ -1,0 +1,155 @@
+"""`make deploy` with the real AWS CLI, a changed Lambda, and a team's own VPC. In this order, on one engine."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from landing_zone import deployment, reading
+from landing_zone.cli import AWS, ROOT
+from landing_zone.company import BUCKET, MANAGEMENT, NETWORKING, SHOP, STACK
+from landing_zone.engine import Engine
+
+WEST = "us-west-2"
+IMPATIENT_CLI = shlex.join(["env", f"PYTHONPATH={ROOT / 'tests'}", AWS[0], "-m", "landing_zone.impatient_cli"])
+
+EDIT = """
+
+_handled = lambda_handler
+
+
+def lambda_handler(event, context):
+    return "edited" if event == "who are you?" else _handled(event, context)
+"""
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository, to be edited."""
+    clone = tmp_path_factory.mktemp("clone")
+    for folder in ("ct-integration-lambda", "ipam-pool-lambda", "libraries", "packages", "templates"):
+        shutil.copytree(ROOT / folder, clone / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy2(ROOT / "Makefile", clone)
+    shutil.copytree(ROOT / "tests/requirements", clone / "tests/requirements")
+    (clone / ".venv").symlink_to(ROOT / ".venv")
+    return clone
+
+
+def make(clone: Path, engine: Engine, *words: str, account_id: str = MANAGEMENT) -> subprocess.CompletedProcess[str]:
+    """Run make as that account's administrator would. The tools are there, and stay as they are."""
+    there = [f"--old-file=.venv/{name}/.ready" for name in ("tools", "wheels", "aws-cli", "lambda-runtime")]
+    return subprocess.run(
+        ["make", *there, f"PYTHON={sys.executable}", *words],
+        cwd=clone,
+        env=engine.environment(account_id),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def deploy(
+    clone: Path, engine: Engine, *words: str, account_id: str = MANAGEMENT, bucket: str = BUCKET
+) -> subprocess.CompletedProcess[str]:
+    place = [f"BUCKET={bucket}", f"NETWORK_ACCOUNT_ID={NETWORKING}", f"AWS={IMPATIENT_CLI}"]
+    return make(clone, engine, "deploy", *place, *words, account_id=account_id)
+
+
+@pytest.fixture(scope="module")
+def made(clone: Path, uploaded: Engine) -> Engine:
+    """A landing zone with the solution, deployed by make."""
+    done = deploy(clone, uploaded, "ENVS=Prod OU,SDLC OU", "REGIONS=us-west-2,us-east-1")
+    assert done.returncode == 0, [done.stderr, *deployment.failures(uploaded)]
+    return uploaded
+
+
+def test_credentials_of_another_account_and_a_bucket_that_is_not_there_are_told(clone: Path, uploaded: Engine) -> None:
+    networking = deploy(clone, uploaded, account_id=NETWORKING)
+    nowhere = deploy(clone, uploaded, bucket="nobodys-bucket")
+
+    assert networking.stderr.startswith(f"The credentials are the Networking account's ({NETWORKING})")
+    assert nowhere.stderr.startswith("There is no bucket nobodys-bucket; make it: aws s3 mb s3://nobodys-bucket")
+    assert networking.returncode
+    assert nowhere.returncode
+
+
+def test_what_has_not_changed_is_not_deployed(made: Engine, clone: Path) -> None:
+    before = stack(made)
+
+    done = deploy(clone, made)
+
+    assert done.returncode == 0, done.stderr
+    assert "No changes to deploy" in done.stdout
+    assert stack(made) == before
+
+
+def stack(engine: Engine) -> dict[str, Any]:
+    """Without the change sets, of which one may be left that has nothing in it."""
+    found: dict[str, Any] = engine.client("cloudformation", MANAGEMENT).describe_stacks(StackName=STACK)["Stacks"][0]
+    return {name: found.get(name) for name in ("StackStatus", "LastUpdatedTime", "Parameters")}
+
+
+def test_a_team_makes_its_vpc_with_the_two_commands_of_the_template(made: Engine) -> None:
+    made.vend(SHOP, "shop", "Prod OU")
+    reading.eventually(lambda: reading.shares(made, SHOP))
+    find, create = commands_of_the_template()
+
+    pool_id = aws(made, SHOP, find).strip()
+    aws(made, SHOP, [word.replace("ipam-pool-0123456789abcdef0", pool_id) for word in create])
+
+    ec2 = made.client("ec2", SHOP, WEST)
+    (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "tag:Env", "Values": ["Prod OU"]}])["Vpcs"]
+    subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc["VpcId"]]}])["Subnets"]
+    assert vpc["CidrBlock"] == "192.168.0.0/24"
+    assert sorted((subnet["AvailabilityZone"], subnet["CidrBlock"]) for subnet in subnets) == [
+        ("us-west-2a", "192.168.0.0/26"),
+        ("us-west-2b", "192.168.0.64/26"),
+    ]
+
+
+def aws(engine: Engine, account_id: str, words: list[str]) -> str:
+    command = [*shlex.split(IMPATIENT_CLI), *words]
+    done = subprocess.run(
+        command, cwd=ROOT, env=engine.environment(account_id), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def commands_of_the_template() -> list[list[str]]:
+    """The words after `aws` of each command in the comment at its top."""
+    text = (ROOT / "templates/workload-vpc.template.yaml").read_text(encoding="utf-8")
+    comment = re.sub(r"^# ?", "", text.partition("\n\n")[0], flags=re.MULTILINE).replace("\\\n", "")
+    return [shlex.split(line)[1:] for line in comment.splitlines() if line.strip().startswith("aws ")]
+
+
+def test_a_lambda_that_was_changed_is_packaged_deployed_and_runs(made: Engine, clone: Path) -> None:
+    for folder in ("ct-integration-lambda", "ipam-pool-lambda"):
+        with (clone / folder / "index.py").open("a") as source:
+            source.write(EDIT)
+
+    stale = deploy(clone, made)
+    packaged = make(clone, made, "package")
+    done = deploy(clone, made)
+
+    assert "is not what the sources build: index.py differs. Run `make package`" in stale.stderr.replace("\n", " ")
+    assert packaged.returncode == 0, packaged.stderr
+    assert done.returncode == 0, [done.stderr, *deployment.failures(made)]
+    assert who_answers(made, MANAGEMENT, "LifeCycleFunctionName") == "edited"
+    assert who_answers(made, NETWORKING, "IpamFunctionName") == "edited"
+
+
+def who_answers(engine: Engine, account_id: str, output: str) -> Any:
+    stacks = engine.client("cloudformation", account_id).describe_stacks()["Stacks"]
+    outputs = [one for found in stacks for one in found.get("Outputs", [])]
+    name = next(one["OutputValue"] for one in outputs if one["OutputKey"] == output)
+    answer = engine.client("lambda", account_id).invoke(FunctionName=name, Payload=b'"who are you?"')
+    return json.loads(answer["Payload"].read())

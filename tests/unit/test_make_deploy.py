@@ -1,0 +1,299 @@
+"""`make deploy`: what it refuses before it changes anything, and what it does, with a stand-in for the AWS CLI."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from commands import deploy, words
+from ctipam.errors import Refused
+
+ROOT = Path(__file__).parents[2]
+MANAGEMENT, NETWORKING = "111111111111", "222222222222"
+BUCKET = "example-ipam-code"
+
+STAND_IN = f"""#!{sys.executable} -IS
+import json, pathlib, sys
+here = pathlib.Path(__file__).parent
+asked = sys.argv[1:]
+with (here / "asked").open("a") as log:
+    log.write(json.dumps(asked) + "\\n")
+answer = json.loads((here / "answers").read_text()).get(" ".join(asked[:2]), {{}})
+if isinstance(answer, str):
+    sys.exit(answer)
+print(json.dumps(answer))
+"""
+
+NO_STACK = "An error occurred (ValidationError) when calling the DescribeStacks operation: Stack x does not exist"
+ANSWERS: dict[str, Any] = {
+    "sts get-caller-identity": {"Account": MANAGEMENT},
+    "organizations describe-organization": {"Organization": {"MasterAccountId": MANAGEMENT}},
+    "s3api get-bucket-location": {"LocationConstraint": None},
+    "cloudformation describe-stacks": NO_STACK,
+}
+
+
+@dataclass
+class Cli:
+    """A program that answers what it was told to, and remembers what it was asked."""
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir()
+        self.path.write_text(STAND_IN)
+        self.path.chmod(0o755)
+        self.answer()
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "aws"
+
+    def answer(self, **changed: Any) -> None:
+        """By keyword such as s3api_get_bucket_location; text is an error."""
+        words = {name.replace("_", " ", 1).replace("_", "-"): value for name, value in changed.items()}
+        (self.folder / "answers").write_text(json.dumps(ANSWERS | words))
+
+    def asked(self) -> list[list[str]]:
+        path = self.folder / "asked"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def done(self) -> list[list[str]]:
+        """What changes something."""
+        return [words for words in self.asked() if words[:2] in (["s3", "cp"], ["cloudformation", "deploy"])]
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    return Cli(tmp_path / "bin")
+
+
+@pytest.fixture(scope="module")
+def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All that a deployment reads, with zips that are what the sources build."""
+    root = tmp_path_factory.mktemp("packaged")
+    for folder in ("ct-integration-lambda", "ipam-pool-lambda", "libraries", "packages", "templates"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    package(root)
+    return root
+
+
+@pytest.fixture
+def clone(packaged: Path, tmp_path: Path) -> Path:
+    """The same, to be changed by one test."""
+    return Path(shutil.copytree(packaged, tmp_path / "clone"))
+
+
+def package(root: Path) -> None:
+    """Build the zips anew around the crhelper that they hold."""
+    code = "import build; [(build.PACKAGES / name).write_bytes(zip) for name, zip in build.rebuilt().items()]"
+    subprocess.run([sys.executable, "-B", "-c", code], check=True, cwd=root / "packages")
+
+
+def run(clone: Path, cli: Cli, *words: str) -> None:
+    place = [f"BUCKET={BUCKET}", f"NETWORK_ACCOUNT_ID={NETWORKING}", f"AWS={shlex.quote(str(cli.path))}"]
+    deploy.deploy([*place, *words], clone)
+
+
+def refusal(clone: Path, cli: Cli, *words: str) -> str:
+    with pytest.raises(Refused) as refused:
+        run(clone, cli, *words)
+    assert cli.done() == []
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def overrides(cli: Cli) -> dict[str, str]:
+    command = cli.done()[-1]
+    given = command[command.index("--parameter-overrides") + 1 :]
+    return dict(word.split("=", 1) for word in given)
+
+
+def test_templates_zips_and_then_the_stack_are_deployed_and_the_commands_are_shown(
+    clone: Path, cli: Cli, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run(clone, cli, "ENVS=Prod OU,SDLC OU", "AlertEmail=team@example.com")
+
+    commands = cli.done()
+    assert [command[:2] for command in commands] == [["s3", "cp"], ["s3", "cp"], ["cloudformation", "deploy"]]
+    shown = capfd.readouterr().out.replace("\\\n", "").replace("{}\n", "")
+    assert [shlex.split(line)[2:] for line in shown.splitlines() if line.startswith("$ ")] == commands
+
+
+def test_every_parameter_reaches_the_cli_whole(clone: Path, cli: Cli) -> None:
+    run(clone, cli, "ENVS=Prod OU,R&D 'x'", "TopLevelPoolCidr=10.0.0.0/8")
+
+    given = overrides(cli)
+    assert given.pop("LambdaPrefix").startswith("packages/")
+    assert given.pop("RepoRootURL").startswith(f"https://{BUCKET}.s3.us-east-1.amazonaws.com/templates/")
+    assert given == {
+        "NetworkAccountId": NETWORKING,
+        "LambdaBucket": BUCKET,
+        "TopLevelPoolCidr": "10.0.0.0/8",
+        "AccEnvName": "Prod OU,R&D 'x'",
+    }
+
+
+def test_what_was_uploaded_is_what_the_stack_is_told_of(clone: Path, cli: Cli) -> None:
+    run(clone, cli)
+
+    templates, packages, _ = cli.done()
+    assert templates[3] == f"s3://{BUCKET}/{overrides(cli)['RepoRootURL'].partition('.com/')[2]}"
+    assert packages[3] == f"s3://{BUCKET}/{overrides(cli)['LambdaPrefix']}"
+
+
+def prefixes(clone: Path, cli: Cli) -> tuple[str, str]:
+    run(clone, cli)
+    given = overrides(cli)
+    return given["LambdaPrefix"], given["RepoRootURL"]
+
+
+def test_the_places_change_with_the_content_and_only_with_it(clone: Path, cli: Cli) -> None:
+    packages, templates = prefixes(clone, cli)
+    assert prefixes(clone, cli) == (packages, templates)
+
+    with (clone / "ipam-pool-lambda/index.py").open("a") as source:
+        source.write("# changed\n")
+    package(clone)
+    other_packages, same_templates = prefixes(clone, cli)
+    assert (other_packages != packages, same_templates) == (True, templates)
+
+    with (clone / "templates/ipamnetworkingStack.yaml").open("a") as source:
+        source.write("# changed\n")
+    assert prefixes(clone, cli)[1] != templates
+    assert prefixes(clone, cli)[0] == other_packages
+
+
+@pytest.mark.parametrize(
+    ("location", "region"), [(None, "us-east-1"), ("EU", "eu-west-1"), ("ap-southeast-2", "ap-southeast-2")]
+)
+def test_the_bucket_may_be_in_any_region(clone: Path, cli: Cli, location: str | None, region: str) -> None:
+    cli.answer(s3api_get_bucket_location={"LocationConstraint": location})
+
+    assert f"//{BUCKET}.s3.{region}.amazonaws.com/" in prefixes(clone, cli)[1]
+
+
+def test_a_template_goes_by_way_of_the_bucket_only_if_it_must(clone: Path, cli: Cli) -> None:
+    """Since that fails for a bucket of another Region."""
+    run(clone, cli)
+    with (clone / words.MANAGEMENT_TEMPLATE).open("a") as template:
+        template.write("#" * deploy.LARGEST_TEMPLATE)
+    run(clone, cli)
+
+    small, large = cli.done()[2], cli.done()[5]
+    assert "--s3-bucket" not in small
+    assert large[large.index("--s3-bucket") + 1] == BUCKET
+
+
+def test_the_stack_may_have_another_name(clone: Path, cli: Cli) -> None:
+    run(clone, cli, "stack=second")
+
+    assert cli.done()[-1][:4] == ["cloudformation", "deploy", "--stack-name", "second"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        ({"sts_get_caller_identity": "Unable to locate credentials."}, "cannot say who you are; sign in"),
+        ({"sts_get_caller_identity": {"Account": NETWORKING}}, "are the Networking account's (222222222222)"),
+        (
+            {"sts_get_caller_identity": {"Account": "333333333333"}},
+            "are of account 333333333333, and the organization's management account is 111111111111",
+        ),
+        (
+            {"organizations_describe_organization": "An error occurred (AWSOrganizationsNotInUseException) ..."},
+            "Account 111111111111 is in no organization",
+        ),
+        ({"s3api_get_bucket_location": "An error occurred (NoSuchBucket) ..."}, f"aws s3 mb s3://{BUCKET}"),
+        ({"s3api_get_bucket_location": "An error occurred (AccessDenied) ..."}, f"{BUCKET} is not account 1111"),
+        ({"s3api_get_bucket_location": "Could not connect"}, f"cannot look at bucket {BUCKET}: Could not connect"),
+        (
+            {"cloudformation_describe_stacks": {"Stacks": [{"StackStatus": "ROLLBACK_COMPLETE"}]}},
+            "`aws cloudformation delete-stack --stack-name ipam-controltower`",
+        ),
+        (
+            {"cloudformation_describe_stacks": {"Stacks": [{"StackStatus": "UPDATE_IN_PROGRESS"}]}},
+            "is UPDATE_IN_PROGRESS; wait until that has ended",
+        ),
+        ({"cloudformation_describe_stacks": "You must specify a region."}, "You must specify a region."),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_what_is_in_the_way_is_said_in_a_sentence_and_nothing_is_uploaded(
+    clone: Path, cli: Cli, answers: dict[str, Any], reason: str
+) -> None:
+    cli.answer(**answers)
+
+    assert reason in refusal(clone, cli)
+
+
+@pytest.mark.parametrize("status", ["CREATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"])
+def test_a_stack_that_is_there_is_updated(clone: Path, cli: Cli, status: str) -> None:
+    cli.answer(cloudformation_describe_stacks={"Stacks": [{"StackStatus": status}]})
+
+    run(clone, cli)
+
+    assert len(cli.done()) == 3
+
+
+def test_credentials_that_may_not_read_the_organization_are_taken_at_their_word(clone: Path, cli: Cli) -> None:
+    cli.answer(organizations_describe_organization="An error occurred (AccessDeniedException) ...")
+
+    run(clone, cli)
+
+    assert len(cli.done()) == 3
+
+
+def test_zips_that_are_not_what_the_sources_build_are_refused(clone: Path, cli: Cli) -> None:
+    with (clone / "libraries/ctipam/plan.py").open("a") as source:
+        source.write("# changed\n")
+
+    with pytest.raises(Refused) as refused:
+        run(clone, cli)
+
+    assert cli.asked() == []
+    assert "ctipam_helper_1.0.0.zip is not what the sources build: ctipam/plan.py differs." in str(refused.value)
+    assert "Run `make package`" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["BUCKET=b"], "make deploy BUCKET=example-ipam-code NETWORK_ACCOUNT_ID=111122223333"),
+        (["NETWORK_ACCOUNT_ID=1", "BUCKET="], "make deploy BUCKET=example-ipam-code NETWORK_ACCOUNT_ID=111122223333"),
+        (["BUCKET=b", "NETWORK_ACCOUNT_ID=1", "LambdaPrefix=x/"], "LambdaPrefix follows from what is uploaded"),
+        (["BUCKET=b", "NETWORK_ACCOUNT_ID=1", "Regionselection=a"], "Did you mean RegionSelection?"),
+        (["BUCKET=b", "NETWORK_ACCOUNT_ID=1", "AWS=/nowhere/aws"], "There is no /nowhere/aws; install the AWS CLI"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_words_that_are_missing_or_wrong_are_refused(clone: Path, words: list[str], reason: str) -> None:
+    with pytest.raises(Refused) as refused:
+        deploy.deploy(words, clone)
+
+    assert reason in str(refused.value)
+
+
+def test_a_command_that_fails_has_said_why_and_nothing_is_done_after_it(clone: Path, cli: Cli) -> None:
+    cli.answer(s3_cp="upload failed")
+
+    with pytest.raises(Refused, match="`aws s3 cp` failed; it says why above"):
+        run(clone, cli)
+
+    assert len(cli.done()) == 1
+
+
+def test_the_plan_is_accepted_as_it_is_printed(clone: Path, cli: Cli) -> None:
+    """The same words serve for both commands."""
+    run(clone, cli, "CIDR=10.0.0.0/8", "REGION_PREFIX=12", "ENV_PREFIX=14", "ACTIVE_IPS=7", "FORMAT=svg", "VPCS=x")
+
+    assert overrides(cli)["IpamPoolPrefixLength"] == "12"
+    assert "ACTIVE_IPS" not in overrides(cli)

@@ -1,0 +1,307 @@
+"""`make plan`: what it says, and that it is what the Lambda would do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from ipaddress import IPv4Network
+from itertools import pairwise
+from pathlib import Path
+from xml.etree import ElementTree
+
+import boto3
+import pytest
+from cfnlint.decode import decode  # type: ignore[import-untyped]
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from commands.plan import planned
+from commands.regions import PARTITIONS
+from commands.report import vpc_counts
+from commands.simulation import build
+from commands.words import MANAGEMENT_TEMPLATE, SHORT, template_parameters
+from ctipam.errors import Refused
+from ctipam.plan import PoolPlan, VpcSizes
+
+ROOT = Path(__file__).parents[2]
+REGIONS = tuple(PARTITIONS["aws"])
+
+OF_THE_DEFAULTS = """\
+top-level pool  192.168.0.0/16          65,536 addresses
+├─ us-west-2    192.168.0.0/20           4,096 addresses
+│  ├─ Prod OU   192.168.0.0/21           2,048 addresses  VPCs tagged Env=Prod OU
+│  └─ SDLC OU   192.168.8.0/21           2,048 addresses  VPCs tagged Env=SDLC OU
+└─ us-east-1    192.168.16.0/20          4,096 addresses
+   ├─ Prod OU   192.168.16.0/21          2,048 addresses  VPCs tagged Env=Prod OU
+   └─ SDLC OU   192.168.24.0/21          2,048 addresses  VPCs tagged Env=SDLC OU
+
+VPCs that fit in an environment, in each Region (unless its creator says otherwise, a VPC is a /24)
+  of size     /21  /22  /23  /24  /25  /26  /27  /28
+  at most       1    2    4    8   16   32   64  128
+
+Room left for           in the address space   in the pool quota
+  more Regions                             14                  14
+  more environments                         0                  21
+  No environment can be added later: pools keep their size. For more, take a longer ENV_PREFIX, or a
+  shorter REGION_PREFIX, now.
+
+Pools: 1 + 2 + 2 * 2 = 7, of the 50 that AWS allows in a scope
+
+Cost: about US$ 197 a month for IPAM, if 1,000 addresses are in use (ACTIVE_IPS; US$ 0.00027 an hour for each,
+  in all VPCs that IPAM sees, also those outside these pools). The rest of the solution costs little.
+
+To deploy it: make deploy BUCKET=... NETWORK_ACCOUNT_ID=..."""
+
+WIDE = ("CIDR=10.0.0.0/8", "REGIONS=us-west-2,eu-west-1", "ENVS=Prod OU,SDLC OU", "REGION_PREFIX=12", "ENV_PREFIX=14")
+
+
+def plan(*words: str) -> str:
+    return planned(words)
+
+
+def line(text: str, beginning: str) -> str:
+    return next(line for line in text.splitlines() if line.strip().startswith(beginning))
+
+
+def test_the_plan_of_the_defaults() -> None:
+    assert plan() == OF_THE_DEFAULTS
+
+
+def test_the_defaults_are_the_templates() -> None:
+    template, _ = decode(str(ROOT / MANAGEMENT_TEMPLATE))
+    declared = template["Parameters"]
+
+    read = template_parameters()
+
+    assert list(read) == list(declared)
+    assert read == {
+        name: str(parameter["Default"]) if "Default" in parameter else None for name, parameter in declared.items()
+    }
+    assert set(SHORT.values()) <= set(declared)
+
+
+@pytest.mark.parametrize("partition", PARTITIONS)
+def test_the_regions_are_those_that_the_lambda_knows(partition: str) -> None:
+    assert sorted(PARTITIONS[partition]) == sorted(boto3.Session().get_available_regions("ec2", partition))
+
+
+def test_nothing_has_to_be_installed() -> None:
+    code = "import sys; sys.path.insert(0, 'libraries'); import commands.plan, commands.deploy; commands.plan.main([])"
+
+    done = subprocess.run([sys.executable, "-I", "-S", "-B", "-c", code], capture_output=True, text=True, cwd=ROOT)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip() == OF_THE_DEFAULTS
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["CIDR=ten"], "TopLevelPoolCidr 'ten' is not an IPv4 CIDR"),
+        (["ENV_PREFIX=29"], "AccPoolPrefixLength 29 leaves no room for a VPC"),
+        (["ENVS=a,b,c"], "AccEnvName has 3 environments, but a Region's /20 has room for 2"),
+        (["REGIONS=us-west-9"], "'us-west-9', which is not a Region of this partition"),
+        (["REGIONS=us-west-2,us-gov-west-1"], "'us-gov-west-1', which is not a Region of this partition"),
+        (["QUOTA=6"], "the limit is 6"),
+        (["VPC_PREFIX=29"], "VpcDefaultNetmaskLength 29 is not between"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else None,
+)
+def test_what_the_lambda_refuses_is_refused_in_its_words_and_the_short_name_beside_them(
+    words: Sequence[str], reason: str
+) -> None:
+    with pytest.raises(Refused) as refusal:
+        plan(*words)
+
+    assert reason in str(refusal.value)
+    short = words[0].partition("=")[0]
+    assert f"{SHORT[short]} is {short} here" in str(refusal.value)
+
+
+def test_the_regions_of_another_partition_are_known_together() -> None:
+    assert "us-gov-east-1" in plan("REGIONS=us-gov-west-1,us-gov-east-1")
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("ENV=a", "Did you mean ENVS?"),
+        ("accenvname=a", "Did you mean AccEnvName?"),
+        ("xyzzy=1", "There are NETWORK_ACCOUNT_ID, BUCKET, CIDR"),
+        ("FORMAT=png", "give text or svg"),
+        ("ACTIVE_IPS=many", "give one in digits"),
+        ("VPCS=/nowhere/at/all", "cannot be read"),
+    ],
+)
+def test_a_word_that_says_nothing_is_refused_with_what_it_could_be(word: str, reason: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        plan(word)
+
+    assert reason in str(refusal.value)
+
+
+def test_a_parameter_may_go_by_either_name_and_not_by_both() -> None:
+    assert plan("TopLevelPoolCidr=10.0.0.0/16").splitlines()[0] == plan("CIDR=10.0.0.0/16").splitlines()[0]
+    with pytest.raises(Refused, match="TopLevelPoolCidr is given twice"):
+        plan("TopLevelPoolCidr=10.0.0.0/16", "CIDR=10.0.0.0/16")
+
+
+def test_the_words_for_a_deployment_are_those_of_the_plan_quoted_for_a_shell() -> None:
+    told = plan(*WIDE, "ACTIVE_IPS=5", "BUCKET=b", "NetworkAccountId=111122223333").splitlines()[-1]
+
+    assert told == (
+        "To deploy it: make deploy CIDR=10.0.0.0/8 REGIONS=us-west-2,eu-west-1 ENVS='Prod OU,SDLC OU' REGION_PREFIX=12 "
+        "ENV_PREFIX=14 BUCKET=b NetworkAccountId=111122223333"
+    )
+
+
+def test_the_room_that_is_left_counts_addresses_and_pools_apart() -> None:
+    told = plan(*WIDE, "QUOTA=10")
+
+    assert line(told, "more Regions").split()[-2:] == ["14", "1"]  # 16 - 2, and (10 - 1) // 3 - 2
+    assert line(told, "more environments").split()[-2:] == ["2", "1"]  # 4 - 2, and (10 - 1 - 2) // 2 - 2
+    assert "keep their size" not in told
+
+
+def test_the_cost_follows_the_addresses_in_use() -> None:
+    assert "about US$ 0 a month" in plan("ACTIVE_IPS=0")
+    assert "about US$ 19,710 a month for IPAM, if 100,000 addresses" in plan("ACTIVE_IPS=100000")  # 0.00027 * 730 * 1e5
+
+
+def test_the_vpcs_that_fit_are_of_the_sizes_that_the_pool_gives_out() -> None:
+    pools = PoolPlan(IPv4Network("10.0.0.0/8"), 12, 14, ("us-west-2",), ("a",), VpcSizes(24, 20, 26))
+
+    assert vpc_counts(pools) == {20: 64, 21: 128, 22: 256, 23: 512, 24: 1024, 25: 2048, 26: 4096}
+
+
+@settings(max_examples=30)
+@given(st.tuples(st.integers(8, 14), st.integers(1, 6), st.integers(1, 6)), st.integers(1, 8), st.integers(1, 8))
+def test_every_pool_of_a_plan_has_a_block_of_its_size_in_its_parent_and_apart_from_all_others(
+    steps: tuple[int, int, int], regions: int, environments: int
+) -> None:
+    top, region, environment = steps[0], steps[0] + steps[1], sum(steps)
+    pools = PoolPlan(
+        IPv4Network(f"10.0.0.0/{top}"),
+        region,
+        environment,
+        REGIONS[: min(regions, 2 ** (region - top))],
+        tuple(f"OU {number}" for number in range(min(environments, 2 ** (environment - region)))),
+        quota=10_000,
+    )
+
+    blocks = build(pools)
+
+    assert set(blocks) == set(pools.pools)
+    for key, block in blocks.items():
+        assert block.prefixlen == pools.prefix_length(key)
+        assert block.subnet_of(blocks[key.parent] if key.parent else pools.top_cidr)
+    for depth in (region, environment):
+        level = sorted(block for block in blocks.values() if block.prefixlen == depth)
+        assert not any(one.overlaps(next_one) for one, next_one in pairwise(level))
+
+
+@pytest.fixture
+def vpcs(tmp_path: Path) -> Path:
+    path = tmp_path / "vpcs.txt"
+    path.write_text(
+        "10.1.0.0/16\tshop 111122223333\n"
+        "\n"
+        "# what follows is not ours\n"
+        "10.8.0.0/22, unused\n"
+        "10.200.0.0/14\n"
+        "10.0.0.0/12 datacentre # all of a Region\n"
+        "172.16.0.0/12\n"
+    )
+    return path
+
+
+def test_vpcs_that_overlap_are_told_with_the_pool_that_would_give_out_their_addresses(vpcs: Path) -> None:
+    told = plan(*WIDE, f"VPCS={vpcs}").splitlines()
+
+    found = told.index("Existing VPCs: 4 of 5 overlap 10.0.0.0/8")
+    assert told[found + 1 : found + 6] == [
+        "  10.0.0.0/12  datacentre         Prod OU in us-west-2: 262,144 addresses",
+        "  10.0.0.0/12  datacentre         SDLC OU in us-west-2: 262,144 addresses",
+        "  10.1.0.0/16  shop 111122223333  Prod OU in us-west-2: 65,536 addresses",
+        "  10.8.0.0/22  unused             us-west-2, in space that no environment has yet: 1,024 addresses",
+        "  10.200.0.0/14                   in space that no Region has yet",
+    ]
+    assert "Or take space that none of them uses" not in told[-3]  # there is only one private /8
+
+
+def test_space_that_no_vpc_uses_is_proposed(vpcs: Path) -> None:
+    told = plan("CIDR=10.0.0.0/12", "REGION_PREFIX=16", "ENV_PREFIX=18", f"VPCS={vpcs}")
+
+    assert "  Or take space that none of them uses: CIDR=10.16.0.0/12" in told.splitlines()
+
+
+def test_vpcs_that_do_not_overlap_are_said_not_to(vpcs: Path) -> None:
+    assert "Existing VPCs: none of the 5 overlaps 192.168.0.0/16." in plan(f"VPCS={vpcs}").splitlines()
+
+
+def test_a_line_that_is_no_cidr_is_named(vpcs: Path) -> None:
+    vpcs.write_text("10.0.0.0/16\n10.0.0.0/33\n")
+
+    with pytest.raises(Refused, match=r"line 2: '10\.0\.0\.0/33' is not an IPv4 CIDR"):
+        plan(f"VPCS={vpcs}")
+
+
+def rectangles(svg: str) -> list[tuple[str, float, float]]:
+    """Title, x and width of each area of a bar, from the top down; raises if it is no XML."""
+    found = []
+    for shape in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}rect"):  # noqa: S314 - our own text
+        title = shape.find("{http://www.w3.org/2000/svg}title")
+        if title is not None and title.text:
+            found.append((title.text, float(shape.attrib["x"]), float(shape.attrib["width"])))
+    return found
+
+
+def test_a_picture_is_to_scale_and_what_is_small_is_drawn_again_larger() -> None:
+    drawn = rectangles(plan("FORMAT=svg"))
+
+    west = [(x, width) for title, x, width in drawn if title.startswith("us-west-2: 192.168.0.0/20")]
+    east = [(x, width) for title, x, width in drawn if title.startswith("us-east-1: 192.168.16.0/20")]
+    assert west == [(20, 60), (20, 480)]  # a sixteenth of 960, and eight times that
+    assert east == [(80, 60), (500, 480)]
+    assert ("Prod OU in us-east-1: 192.168.16.0/21, 2,048 addresses", 20, 480) in drawn
+
+
+def test_a_picture_of_ten_regions_and_four_environments_has_words_for_each_and_the_vpcs_in_it(vpcs: Path) -> None:
+    environments = "Prod OU,SDLC OU,Sandbox,<Audit> & 'Q'"
+    words = ["CIDR=10.0.0.0/8", f"REGIONS={','.join(REGIONS[:10])}", f"ENVS={environments}", "QUOTA=60"]
+
+    svg = plan(*words, "REGION_PREFIX=12", "ENV_PREFIX=16", "FORMAT=svg", f"VPCS={vpcs}")
+
+    written = [text.text for text in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]  # noqa: S314
+    for region in REGIONS[:10]:
+        assert region in written
+    for environment in environments.split(","):
+        assert written.count(environment) == 10 + 1  # and in the legend
+    assert [width for title, _, width in rectangles(svg) if title == "existing VPC 10.200.0.0/14"] == [15]
+
+
+def make(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run make as if from a shell, though make may be what runs these tests."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
+    command = ["make", "-s", *words, f"PYTHON={sys.executable}"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
+
+
+def test_make_passes_every_word_on_as_it_was_typed() -> None:
+    names = """R&D 'x',$HOME;"q" `a`|*,(b) #c\\"""
+
+    done = make("plan", f"ENVS={names}", "ENV_PREFIX=22")
+
+    assert done.returncode == 0, done.stderr
+    first = [entry.partition("Env=")[2] for entry in done.stdout.splitlines() if "Env=" in entry][:3]
+    assert ",".join(first) == names
+
+
+def test_make_plan_fails_with_the_reason_alone() -> None:
+    done = make("plan", "CIDR=10.0.0.0/8", "REGION_PREFIX=8")
+
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert done.stderr.startswith("IpamPoolPrefixLength 8")
