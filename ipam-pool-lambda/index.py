@@ -6,10 +6,12 @@ the last could not do, before anything is changed.
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Sequence
 from typing import Any
 
-from ctipam import ipam, pools, sessions
+from ctipam import ipam, pools, sessions, utilisation
 from ctipam.custom_resource import CustomResource, Data, Request, Responder
 from ctipam.inventory import Hierarchy
 from ctipam.plan import PoolPlan
@@ -63,3 +65,13 @@ responder = Responder(
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:
     responder(event, context)
+
+
+def utilisation_handler(_event: dict[str, Any], _context: LambdaContext) -> None:
+    """A schedule's tick: one line for each environment pool of the stack STACK_ID, of which CloudWatch makes a metric.
+
+    Printed, not logged: the logger's lines get wrapped into Lambda's own JSON, what is printed is passed on as it is.
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
+    """
+    for measured in utilisation.find(sessions.here(), os.environ["STACK_ID"]):
+        print(utilisation.metric_line(measured, time.time()))

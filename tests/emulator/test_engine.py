@@ -617,6 +617,97 @@ def test_what_a_function_fails_at_ends_in_its_queue_and_alarms_see_that_and_its_
     assert json.loads(message["Body"])["responsePayload"]["errorMessage"] == "no such luck"
 
 
+def alarm_and_topic(publishes: list[str], uses_key: list[str]) -> dict[str, Any]:
+    """An alarm that is on as soon as it is looked at, and its topic with a key: which services may publish, use it."""
+
+    def let(services: list[str], action: str | list[str], **more: Any) -> dict[str, Any]:
+        statement = {"Effect": "Allow", "Principal": {"Service": services}, "Action": action, "Resource": "*"}
+        return {"Version": "2012-10-17", "Statement": [statement | more]}
+
+    of_this_account = {"Condition": {"StringEquals": {"aws:SourceAccount": MANAGEMENT}}}
+    alarm = {
+        "Namespace": "Nothing",
+        "MetricName": "Published",
+        "Statistic": "Sum",
+        "Period": 60,
+        "EvaluationPeriods": 1,
+        "Threshold": 1,
+        "ComparisonOperator": "LessThanThreshold",
+        "TreatMissingData": "breaching",
+        "AlarmActions": [{"Ref": "Topic"}],
+    }
+    key = let(uses_key, ["kms:Decrypt", "kms:GenerateDataKey*"], **of_this_account)
+    policy = let(publishes, "sns:Publish")
+    return {
+        "Resources": {
+            "Alarm": {"Type": "AWS::CloudWatch::Alarm", "DependsOn": "Policy", "Properties": alarm},
+            "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"KmsMasterKeyId": {"Ref": "Key"}}},
+            "Policy": {
+                "Type": "AWS::SNS::TopicPolicy",
+                "Properties": {"Topics": [{"Ref": "Topic"}], "PolicyDocument": policy},
+            },
+            "Key": {"Type": "AWS::KMS::Key", "Properties": {"KeyPolicy": key}},
+            "Queue": {"Type": "AWS::SQS::Queue", "Properties": {}},
+            "Rule": {
+                "Type": "AWS::Events::Rule",
+                "Properties": {
+                    "EventPattern": {"source": ["example.topics"]},
+                    "Targets": [
+                        {
+                            "Id": "topic",
+                            "Arn": {"Ref": "Topic"},
+                            "DeadLetterConfig": {"Arn": {"Fn::GetAtt": ["Queue", "Arn"]}},
+                        }
+                    ],
+                },
+            },
+        },
+        "Outputs": {"Alarm": {"Value": {"Ref": "Alarm"}}, "Queue": {"Value": {"Ref": "Queue"}}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("publishes", "uses_key", "refusal"),
+    [
+        (["cloudwatch.amazonaws.com"], ["cloudwatch.amazonaws.com"], ""),
+        (["events.amazonaws.com"], ["cloudwatch.amazonaws.com"], "is not authorized to perform: SNS:Publish"),
+        (
+            ["cloudwatch.amazonaws.com"],
+            ["events.amazonaws.com"],
+            "authorization to access the SNS topic encryption key",
+        ),
+    ],
+    ids=["both policies let it", "the topic's does not", "the key's does not"],
+)
+def test_an_alarm_publishes_only_if_the_topic_and_its_key_let_cloudwatch(
+    engine: Engine, publishes: list[str], uses_key: list[str], refusal: str, request: pytest.FixtureRequest
+) -> None:
+    name = f"topic-{request.node.callspec.indices['refusal']}"
+    outputs = deploy(engine, MANAGEMENT, name, alarm_and_topic(publishes, uses_key))
+
+    engine.advance(60)
+
+    history = engine.client("cloudwatch", MANAGEMENT).describe_alarm_history(AlarmName=outputs["Alarm"])
+    told = json.dumps(history["AlarmHistoryItems"], default=str)
+    assert "breaches" in told
+    assert ("Failed to execute action" in told) == bool(refusal)
+    assert refusal in told
+
+
+def test_a_rule_cannot_publish_under_a_key_that_asks_for_its_account_since_eventbridge_does_not_tell_it(
+    engine: Engine,
+) -> None:
+    services = ["events.amazonaws.com"]
+    outputs = deploy(engine, MANAGEMENT, "topic-of-rule", alarm_and_topic(publishes=services, uses_key=services))
+
+    event = {"Source": "example.topics", "DetailType": "Told", "Detail": "{}"}
+    engine.client("events", MANAGEMENT).put_events(Entries=[event])
+
+    sqs = engine.client("sqs", MANAGEMENT)
+    [message] = sqs.receive_message(QueueUrl=outputs["Queue"], MessageAttributeNames=["All"])["Messages"]
+    assert message["MessageAttributes"]["ERROR_CODE"]["StringValue"] == "NO_PERMISSIONS"
+
+
 def test_an_account_moves_between_ous(engine: Engine) -> None:
     infrastructure = engine.client("organizations", MANAGEMENT).list_parents(ChildId=NETWORK)["Parents"][0]["Id"]
     engine.vend("012345678902", "moved", "Prod OU")

@@ -6,8 +6,8 @@ A request is a JSON object of the arguments; the answer is a JSON object, or {"e
     set-up            ControlTower.set_up
     vend, update, move, close, emit      the methods of ControlTower
     accounts          every account of the organization: id, name, status, parent_id
-    clock             {"advance": seconds}: for the models, and for EventBridge's schedules, which then fire; queues
-                      then publish their length, and alarms are evaluated
+    clock             {"advance": seconds}: for the models, for EventBridge's schedules, which then fire, and for
+                      CloudWatch: queues then publish their length, and alarms are evaluated
     timings           {"ipam": {"provision": 5}, "ram": {...}, "mutation_lock": "scope"}: any part of it
     fault             {"model": "ipam", "fault": "fail_next", "arguments": {...}}; an "error" in the arguments is
                       {"code", "message", "status"}. See landing_zone.ipam.faults and landing_zone.ram.faults
@@ -24,10 +24,11 @@ from typing import Any
 
 from landing_zone.errors import AwsError
 from landing_zone.models import Models
-from landing_zone.on_ministack import events, metrics
+from landing_zone.on_ministack import events
 from landing_zone.on_ministack.authorization import UsedPermissions
 from landing_zone.on_ministack.control_tower import ControlTower
 from landing_zone.on_ministack.internals import organizations, responses
+from landing_zone.on_ministack.metrics import Metrics
 
 PREFIX = "/_landing-zone/"
 CLOUDFORMATION_RESPONSE = "/_ministack/cfn-response/"
@@ -42,10 +43,16 @@ class Control:
     """An ASGI application around ministack's."""
 
     def __init__(
-        self, models: Models, tower: ControlTower, clock: events.Time, used: UsedPermissions, application: App
+        self,
+        models: Models,
+        tower: ControlTower,
+        clock: events.Time,
+        metrics: Metrics,
+        used: UsedPermissions,
+        application: App,
     ) -> None:
         self._models, self._time, self._used, self._application = models, clock, used, application
-        self._tower = tower
+        self._tower, self._metrics = tower, metrics
         self._requests: dict[str, Callable[..., Any]] = {
             "health": lambda: {"status": "ok"},
             "set-up": tower.set_up,
@@ -87,10 +94,11 @@ class Control:
             ]
 
     def _advance(self, advance: float) -> dict[str, float]:
+        events.run_schedules()  # ministack counts a rule's time from when it first looks at it, AWS from its creation
         self._models.clock.advance(advance)
         self._time.advance(advance)
         events.run_schedules()
-        metrics.publish_queues()
+        self._metrics.publish_queues()
         return {"now": self._models.clock.now()}
 
     def _set_timings(

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from landing_zone.on_ministack import lambda_code
+from landing_zone.on_ministack import lambda_code, topics
 from landing_zone.on_ministack.internals import eventbridge, iam_evaluator, lambda_svc, responses, sqs
 
 
@@ -40,7 +40,9 @@ def install(clock: Time) -> None:
     invoke = eventbridge._invoke_target
 
     def invoke_target(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None) -> None:
-        if ":lambda:" not in target["Arn"]:
+        if ":sns:" in target["Arn"] and topics.refusal(topics.EVENTBRIDGE, target["Arn"], rule["Arn"]):
+            _to_dead_letter_queue(target, event, rule, "NO_PERMISSIONS")
+        elif ":lambda:" not in target["Arn"]:
             invoke(target, event, rule, view)
         elif not _allowed(target["Arn"], rule["Arn"]):
             _to_dead_letter_queue(target, event, rule, "NO_PERMISSIONS")

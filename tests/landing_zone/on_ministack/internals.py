@@ -21,9 +21,11 @@ from ministack.services import (  # type: ignore[import-untyped]
     ec2,
     eventbridge,
     iam,
+    kms,
     lambda_svc,
     organizations,
     s3,
+    sns,
     sqs,
 )
 from ministack.services.cloudformation import (  # type: ignore[import-untyped]
@@ -46,6 +48,7 @@ __all__ = [
     "iam",
     "iam_actions",
     "iam_evaluator",
+    "kms",
     "lambda_runtime",
     "lambda_svc",
     "organizations",
@@ -53,6 +56,7 @@ __all__ = [
     "responses",
     "router",
     "s3",
+    "sns",
     "sqs",
     "stacks",
 ]

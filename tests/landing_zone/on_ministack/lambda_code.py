@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from landing_zone.on_ministack import metrics
 from landing_zone.on_ministack.authorization import RolePermissions
 from landing_zone.on_ministack.cloudformation import HandlerFailure, Properties, Provisioned
 from landing_zone.on_ministack.internals import (
@@ -21,6 +20,7 @@ from landing_zone.on_ministack.internals import (
     responses,
     s3,
 )
+from landing_zone.on_ministack.metrics import Metrics
 
 EXECUTION_ROLE = "AWSControlTowerExecution"  # with whose credentials CloudFormation reads code in a StackSet's account
 KEPT_VARIABLES = (
@@ -42,7 +42,7 @@ logging.getLogger().handlers[0].setFormatter(logging.Formatter("[%(levelname)s]\
 """
 
 
-def install(runtime: str, roles: RolePermissions) -> None:
+def install(runtime: str, roles: RolePermissions, metrics: Metrics) -> None:
     """runtime   path of the Python interpreter that runs every python function"""
     detect = lambda_runtime._detect_runtime_binary
 
@@ -52,7 +52,7 @@ def install(runtime: str, roles: RolePermissions) -> None:
 
     lambda_runtime._detect_runtime_binary = detect_runtime_binary
     _read_code_of_other_accounts()
-    _ask_the_role(roles)
+    _ask_the_role(roles, metrics)
 
 
 def _read_code_of_other_accounts() -> None:
@@ -149,17 +149,22 @@ def _refusal(bucket: str, key: str, owner: str) -> str:
     )
 
 
-def _ask_the_role(roles: RolePermissions) -> None:
+def _ask_the_role(roles: RolePermissions, metrics: Metrics) -> None:
     # ministack writes a function's logs and delivers its failures whatever the function's role allows.
     emit, route = lambda_svc._emit_lambda_logs, lambda_svc._route_async_failure
 
-    def emit_lambda_logs(function: dict[str, Any], request_id: str, text: str, *rest: Any, **named: Any) -> None:
+    def emit_lambda_logs(
+        function: dict[str, Any], request_id: str, text: str, failed: bool, *rest: Any, **named: Any
+    ) -> None:
         config = function.get("config") or function
         group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
         stream = f"arn:aws:logs:{responses.get_region()}:{responses.get_account_id()}:log-group:{group}:log-stream:*"
         if all(roles.allow(config["Role"], f"logs:{act}", stream) for act in ("CreateLogStream", "PutLogEvents")):
-            emit(function, request_id, text, *rest, **named)
-            metrics.read_logs((text or "").splitlines())
+            emit(function, request_id, text, failed, *rest, **named)
+            lines = (text or "").splitlines()
+        else:
+            lines = []
+        metrics.function_ran(config["FunctionName"], failed, lines)
 
     def route_async_failure(target: str, name: str, event: Any, result: Any) -> None:
         action = {"sqs": "sqs:SendMessage", "sns": "sns:Publish", "lambda": "lambda:InvokeFunction"}.get(

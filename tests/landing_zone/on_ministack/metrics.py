@@ -1,12 +1,15 @@
-"""CloudWatch: metrics out of logs, alarms that look at their own metric, alarms on a Metrics Insights query.
+"""CloudWatch: metrics out of logs and of functions and queues, and alarms on a metric or on a Metrics Insights query.
 
 ministack does not read the embedded metric format, takes no `Metrics` in AWS::CloudWatch::Alarm, looks at a metric
-whatever its dimensions, and publishes nothing for queues. To go when it does.
+whatever its dimensions, publishes nothing for queues and functions, and lets an alarm publish to any topic. To go when
+it does otherwise. Time is the engine's, which tests can move.
 
-Left out: metric math, WHERE in a query, EvaluationPeriods and DatapointsToAlarm (the last period decides), and metrics
-of services other than SQS's ApproximateNumberOfMessagesVisible, which is published when the clock is advanced.
+Left out: metric math, WHERE in a query, DatapointsToAlarm (all evaluation periods must breach), and metrics of services
+other than SQS's ApproximateNumberOfMessagesVisible, published when the clock is advanced, and Lambda's Invocations and
+Errors.
 Source  https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Create_Metrics_Insights_Alarm.html
         https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+        https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
 """
 
 from __future__ import annotations
@@ -15,151 +18,245 @@ import json
 import operator
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from landing_zone.on_ministack import topics
 from landing_zone.on_ministack.cloudformation import HandlerFailure, Properties, Provisioned
 from landing_zone.on_ministack.internals import cloudwatch, provisioners, responses, sqs
 
+if TYPE_CHECKING:
+    from landing_zone.on_ministack.events import Time
+
 QUERY = re.compile(
     r"""\s*SELECT\s+(?P<function>AVG|MAX|MIN|SUM|COUNT)\(\s*"?(?P<metric>[^")]+?)"?\s*\)
-        \s+FROM\s+(?:SCHEMA\(\s*(?P<schema>"[^"]+"|[^,)\s]+)[^)]*\)|(?P<namespace>"[^"]+"|\S+))
-        \s+GROUP\s+BY\s+.+?\s+ORDER\s+BY\s+.+""",
+        \s+FROM\s+(?:SCHEMA\((?P<schema>[^)]+)\)|(?P<namespace>"[^"]+"|\S+))
+        \s+GROUP\s+BY\s+(?P<group>.+?)\s+ORDER\s+BY\s+.+""",
     re.VERBOSE | re.DOTALL,
 )
 STATISTICS = {"AVG": "Average", "MAX": "Maximum", "MIN": "Minimum", "SUM": "Sum", "COUNT": "SampleCount"}
 SINGLE_METRIC_ONLY = ("MetricName", "Namespace", "Dimensions", "Period", "Statistic", "ExtendedStatistic", "Unit")
-EVERY_SERIES = "_every_series"  # in an alarm's record: each series of the metric is a contributor
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "GreaterThanOrEqualToThreshold": operator.ge,
     "GreaterThanThreshold": operator.gt,
     "LessThanThreshold": operator.lt,
     "LessThanOrEqualToThreshold": operator.le,
 }
+Point = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Query:
+    """labels   with SCHEMA, a metric has exactly these dimensions, else at least those that it is grouped by"""
+
+    namespace: str
+    metric: str
+    statistic: str
+    labels: frozenset[str]
+    exactly: bool
+    group_by: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, expression: str) -> Query:
+        found = QUERY.fullmatch(expression)
+        if not found:
+            raise NotImplementedError(f"An alarm on another query than one with GROUP BY and ORDER BY: {expression}")
+        group_by = _names(found["group"])
+        namespace, *labels = _names(found["schema"] or found["namespace"])
+        if labels and not set(group_by) <= set(labels):
+            raise HandlerFailure(f"GROUP BY names what SCHEMA does not: {expression}", "InvalidRequest")
+        return cls(
+            namespace=namespace,
+            metric=found["metric"],
+            statistic=STATISTICS[found["function"]],
+            labels=frozenset(labels or group_by),
+            exactly=bool(labels),
+            group_by=group_by,
+        )
+
+    def series_of(self, dimensions: Mapping[str, str]) -> tuple[str, ...] | None:
+        """Which of the query's series a metric with these dimensions belongs to; None: to none."""
+        fits = self.labels == dimensions.keys() if self.exactly else self.labels <= dimensions.keys()
+        return tuple(dimensions[name] for name in self.group_by) if fits else None
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip().strip('"') for name in text.split(","))
 
 
 class AlarmType:
-    """AWS::CloudWatch::Alarm is ministack's; one on a query is kept as one on every series of the query's metric."""
+    """AWS::CloudWatch::Alarm is ministack's; one on a query is kept as one on the query's metric, with the query."""
 
-    def __init__(self, own: dict[str, Any]) -> None:
-        self._create, self._update = own["create"], own["update"]
+    def __init__(self, own: dict[str, Any], queries: dict[str, Query]) -> None:
+        self._create, self._update, self._queries = own["create"], own["update"], queries
 
     def create(self, logical_id: str, properties: Properties, stack_name: str) -> Provisioned:
-        return self._mark(properties, self._create(logical_id, _without_query(properties), stack_name))
+        return self._keep(properties, self._create(logical_id, _without_query(properties), stack_name))
 
     def update(
         self, name: str, old: Properties, new: Properties, stack: str, logical_id: str | None = None
     ) -> Provisioned:
-        return self._mark(new, self._update(name, _without_query(old), _without_query(new), stack, logical_id))
+        return self._keep(new, self._update(name, _without_query(old), _without_query(new), stack, logical_id))
 
-    def _mark(self, properties: Properties, made: Provisioned) -> Provisioned:
-        cloudwatch._alarms[made[0]][EVERY_SERIES] = "Metrics" in properties
+    def _keep(self, properties: Properties, made: Provisioned) -> Provisioned:
+        arn = cloudwatch._alarms[made[0]]["AlarmArn"]
+        self._queries.pop(arn, None)
+        if query := _query(properties):
+            self._queries[arn] = query
         return made
 
 
-def install() -> None:
-    own = provisioners._RESOURCE_HANDLERS["AWS::CloudWatch::Alarm"]
-    alarm = AlarmType(own)
-    provisioners._RESOURCE_HANDLERS["AWS::CloudWatch::Alarm"] = own | {"create": alarm.create, "update": alarm.update}
-    cloudwatch._evaluate_alarm = evaluate
-
-
-def _without_query(properties: Properties) -> Properties:
+def _query(properties: Properties) -> Query | None:
     if "Metrics" not in properties:
-        return properties
+        return None
     if any(name in properties for name in SINGLE_METRIC_ONLY):
         raise HandlerFailure("An alarm has either Metrics or a single metric's properties", "InvalidRequest")
     if len(properties["Metrics"]) != 1:
         raise NotImplementedError("An alarm on more than one expression")
     metric = properties["Metrics"][0]
-    expression = metric.get("Expression", "")
-    if "SEARCH(" in expression:
+    if "SEARCH(" in metric.get("Expression", ""):
         raise HandlerFailure("SEARCH is not supported on Metric Alarms", "InvalidRequest")
     if "Period" not in metric:
         raise HandlerFailure("Period must not be null", "InvalidRequest")
-    query = QUERY.fullmatch(expression)
+    return Query.parse(metric.get("Expression", ""))
+
+
+def _without_query(properties: Properties) -> Properties:
+    query = _query(properties)
     if not query:
-        raise NotImplementedError(f"An alarm on another query than one with GROUP BY and ORDER BY: {expression}")
+        return properties
     single = {name: value for name, value in properties.items() if name != "Metrics"}
     return single | {
-        "Namespace": (query["schema"] or query["namespace"]).strip('"'),
-        "MetricName": query["metric"],
-        "Statistic": STATISTICS[query["function"]],
-        "Period": metric["Period"],
+        "Namespace": query.namespace,
+        "MetricName": query.metric,
+        "Statistic": query.statistic,
+        "Period": properties["Metrics"][0]["Period"],
     }
 
 
-def evaluate(alarm: dict[str, Any]) -> None:
-    """Set the alarm's state from the last period, and tell its topics if it has changed."""
-    values = list(_values(alarm))
-    breaches = COMPARISONS[alarm["ComparisonOperator"]]
-    if values:
-        worst = next((value for value in values if breaches(value, alarm["Threshold"])), values[0])
-        state = "ALARM" if breaches(worst, alarm["Threshold"]) else "OK"
-        reason = f"Threshold Crossed: {alarm['Statistic']} {worst} {alarm['ComparisonOperator']} {alarm['Threshold']}"
-    elif alarm["TreatMissingData"] in ("breaching", "notBreaching"):
-        state = "ALARM" if alarm["TreatMissingData"] == "breaching" else "OK"
-        reason = f"no datapoints were received for 1 period and 1 missing datapoint was treated as [{state}]"
-    else:
-        return
-    before = alarm["StateValue"]
-    if state == before:
-        return
-    alarm |= {"StateValue": state, "StateReason": reason, "StateUpdatedTimestamp": int(time.time())}
-    cloudwatch._record_history(alarm["AlarmName"], before, state, reason)
-    cloudwatch._dispatch_alarm_actions(alarm, before, state, reason)
-    cloudwatch._evaluate_parent_alarms(alarm)
+class Metrics:
+    """What is published, by whom ministack forgets to, and what the alarms make of it."""
 
+    def __init__(self, clock: Time) -> None:
+        self._clock = clock
+        self._queries: dict[str, Query] = {}  # by the ARN of the alarm that is on it
 
-def _values(alarm: dict[str, Any]) -> Iterator[float]:
-    wanted = {dimension["Name"]: dimension["Value"] for dimension in alarm.get("Dimensions", [])}
-    since = time.time() - alarm["Period"]
-    for (namespace, name, _), points in list(cloudwatch._metrics.items()):
-        recent = [point for point in points if point["Timestamp"] >= since]
-        if (namespace, name) != (alarm["Namespace"], alarm["MetricName"]) or not recent:
-            continue
-        if alarm.get(EVERY_SERIES) or recent[0]["Dimensions"] == wanted:
-            yield cloudwatch._stat_value(cloudwatch._calc_stats(recent), alarm["Statistic"], recent)
+    def install(self) -> None:
+        own = provisioners._RESOURCE_HANDLERS["AWS::CloudWatch::Alarm"]
+        alarm = AlarmType(own, self._queries)
+        provisioners._RESOURCE_HANDLERS["AWS::CloudWatch::Alarm"] = own | {
+            "create": alarm.create,
+            "update": alarm.update,
+        }
+        cloudwatch._evaluate_alarm = self.evaluate
+        dispatch = cloudwatch._dispatch_alarm_actions
+        cloudwatch._dispatch_alarm_actions = lambda *told: _dispatch_if_allowed(dispatch, *told)
 
-
-def read_logs(lines: Iterable[str]) -> None:
-    """Publish what a function has logged in the embedded metric format, in this account and Region."""
-    found = False
-    for line in lines:
-        if '"_aws"' not in line:
-            continue
-        try:
-            document = json.loads(line[line.index("{") :])
-            directives = document["_aws"]["CloudWatchMetrics"]
-        except (ValueError, KeyError):
-            continue  # CloudWatch too passes over what it cannot read
-        for directive in directives:
-            found = True
-            _publish(document, directive)
-    if found:
+    def function_ran(self, function_name: str, failed: bool, lines: Iterable[str]) -> None:
+        """Publish that it did, and what it has printed in the embedded metric format."""
+        for metric, value in (("Invocations", 1), ("Errors", int(failed))):
+            self._publish("AWS/Lambda", metric, {"FunctionName": function_name}, [value], "Count")
+        for line in lines:
+            self._read(line)
         cloudwatch._evaluate_all_alarms()
 
+    def publish_queues(self) -> None:
+        """How many messages wait in each queue of every account, and what the alarms make of all metrics."""
+        for account_id, region in {key[:2] for key in list(sqs._queues._data)}:
+            with responses.request_scope(account_id, region):
+                for queue in list(sqs._queues.values()):
+                    waiting = sum(message["visible_at"] <= time.time() for message in queue["messages"])
+                    name = "ApproximateNumberOfMessagesVisible"
+                    self._publish("AWS/SQS", name, {"QueueName": queue["name"]}, [waiting], "Count")
+        for account_id, region in {key[:2] for key in list(cloudwatch._alarms._data)}:
+            with responses.request_scope(account_id, region):
+                cloudwatch._evaluate_all_alarms()
 
-def _publish(document: dict[str, Any], directive: dict[str, Any]) -> None:
-    for names in directive.get("Dimensions", [[]]):
-        dimensions = {name: str(document[name]) for name in names}
-        for metric in directive["Metrics"]:
-            value, unit = document[metric["Name"]], metric.get("Unit", "None")
-            values = value if isinstance(value, list) else [value]
-            at = document["_aws"]["Timestamp"] / 1000
-            cloudwatch._store_datum(
-                directive["Namespace"], metric["Name"], dimensions, at, unit, None, values, None, None
-            )
+    def _read(self, line: str) -> None:
+        """CloudWatch too passes over what is not JSON from its first character, or says of itself what is not so."""
+        try:
+            document = json.loads(line)
+            directives = document["_aws"]["CloudWatchMetrics"]
+            for directive in directives:
+                for names in directive["Dimensions"]:
+                    dimensions = {name: document[name] for name in names}
+                    for metric in directive["Metrics"]:
+                        value = document[metric["Name"]]
+                        values = value if isinstance(value, list) else [value]
+                        unit = metric.get("Unit", "None")
+                        self._publish(directive["Namespace"], metric["Name"], dimensions, values, unit)
+        except (ValueError, KeyError, TypeError):
+            return
+
+    def _publish(
+        self, namespace: str, metric: str, dimensions: Mapping[str, str], values: list[float], unit: str
+    ) -> None:
+        # At the engine's time, not at what the document says: a function's own clock cannot be moved.
+        cloudwatch._store_datum(namespace, metric, dict(dimensions), self._clock.now(), unit, None, values, None, None)
+
+    def evaluate(self, alarm: dict[str, Any]) -> None:
+        """Set the alarm's state, ALARM if a series breaches in all evaluation periods; tell its topics of a change."""
+        verdicts = [self._verdict(alarm, points) for points in self._series(alarm)]
+        if any(verdicts):
+            state, word = "ALARM", "breaches"
+        elif False in verdicts:
+            state, word = "OK", "does not breach"
+        else:
+            return
+        before = alarm["StateValue"]
+        if state == before:
+            return
+        reason = f"{alarm['MetricName']} {word}: {alarm['ComparisonOperator']} {alarm['Threshold']}"
+        alarm |= {"StateValue": state, "StateReason": reason, "StateUpdatedTimestamp": int(time.time())}
+        cloudwatch._record_history(alarm["AlarmName"], before, state, reason)
+        cloudwatch._dispatch_alarm_actions(alarm, before, state, reason)
+        cloudwatch._evaluate_parent_alarms(alarm)
+
+    def _series(self, alarm: dict[str, Any]) -> list[list[Point]]:
+        """The points of each series that the alarm is on; one series without any, if there is none."""
+        query = self._queries.get(alarm["AlarmArn"])
+        wanted = {dimension["Name"]: dimension["Value"] for dimension in alarm.get("Dimensions", [])}
+        found: dict[Any, list[Point]] = {}
+        for (namespace, metric, _), points in list(cloudwatch._metrics.items()):
+            if (namespace, metric) != (alarm["Namespace"], alarm["MetricName"]) or not points:
+                continue
+            dimensions = points[0]["Dimensions"]
+            series = query.series_of(dimensions) if query else (() if dimensions == wanted else None)
+            if series is not None:
+                found.setdefault(series, []).extend(points)
+        return list(found.values()) or [[]]
+
+    def _verdict(self, alarm: dict[str, Any], points: list[Point]) -> bool | None:
+        """Does a series breach in every evaluation period? None: nothing is known of it, and what was, stays."""
+        periods = list(self._periods(alarm, points))
+        if all(periods):
+            return True
+        return False if False in periods else None
+
+    def _periods(self, alarm: dict[str, Any], points: list[Point]) -> Iterator[bool | None]:
+        missing = {"breaching": True, "notBreaching": False}.get(alarm["TreatMissingData"])
+        for number in range(int(alarm["EvaluationPeriods"])):
+            end = self._clock.now() - number * alarm["Period"]
+            within = [point for point in points if end - alarm["Period"] <= point["Timestamp"] <= end]
+            if within:
+                value = cloudwatch._stat_value(cloudwatch._calc_stats(within), alarm["Statistic"], within)
+                yield COMPARISONS[alarm["ComparisonOperator"]](value, alarm["Threshold"])
+            else:
+                yield missing
 
 
-def publish_queues() -> None:
-    """How many messages wait in each queue of every account, and what the alarms make of all metrics."""
-    for account_id, region in {key[:2] for key in list(sqs._queues._data)}:
-        with responses.request_scope(account_id, region):
-            for queue in list(sqs._queues.values()):
-                now = time.time()
-                waiting = sum(message["visible_at"] <= now for message in queue["messages"])
-                dimensions = {"QueueName": queue["name"]}
-                name = "ApproximateNumberOfMessagesVisible"
-                cloudwatch._store_datum("AWS/SQS", name, dimensions, now, "Count", waiting, None, None, None)
-            cloudwatch._evaluate_all_alarms()
+def _dispatch_if_allowed(
+    dispatch: Callable[..., None], alarm: dict[str, Any], before: str, state: str, reason: str
+) -> None:
+    """Publish where the topic's policies let CloudWatch publish; the alarm's history says where they do not."""
+    field = {"ALARM": "AlarmActions", "OK": "OKActions", "INSUFFICIENT_DATA": "InsufficientDataActions"}[state]
+    allowed = []
+    for action in alarm.get(field) or []:
+        refusal = topics.refusal(topics.CLOUDWATCH, action, alarm["AlarmArn"]) if ":sns:" in action else ""
+        if refusal:
+            told = f'Failed to execute action {action}. Received error: "{refusal}"'
+            cloudwatch._record_history(alarm["AlarmName"], before, state, told)
+        else:
+            allowed.append(action)
+    dispatch(alarm | {field: allowed}, before, state, reason)

@@ -16,13 +16,23 @@ from typing import Any
 
 from landing_zone.clock import RunningClock
 from landing_zone.models import Models
-from landing_zone.on_ministack import authorization, cloudformation, events, lambda_code, metrics, s3, stack_sets
+from landing_zone.on_ministack import (
+    authorization,
+    cloudformation,
+    events,
+    lambda_code,
+    metrics,
+    s3,
+    stack_sets,
+    topics,
+)
 from landing_zone.on_ministack.authorization import RolePermissions, UsedPermissions
 from landing_zone.on_ministack.control import Control
 from landing_zone.on_ministack.control_tower import ControlTower
 from landing_zone.on_ministack.control_tower_api import ControlTowerApi
 from landing_zone.on_ministack.ec2 import Ec2, Handler
 from landing_zone.on_ministack.internals import app, container_reaper, organizations, responses, router
+from landing_zone.on_ministack.metrics import Metrics
 from landing_zone.on_ministack.organizations import Organizations
 from landing_zone.on_ministack.ram import Ram
 from landing_zone.organization import Organization
@@ -37,6 +47,7 @@ def install(models: Models, runtime: str) -> Control:
     runtime   path of the Python interpreter for Lambda functions
     """
     used, clock, tower = UsedPermissions(), events.Time(), ControlTower(models)
+    metrics = Metrics(clock)
     ec2 = Ec2(models, app.SERVICE_HANDLERS["ec2"])
     app.SERVICE_HANDLERS["ec2"] = _without_request_id(ec2.handle_request)
     app.SERVICE_HANDLERS["ram"] = _without_request_id(Ram(models).handle_request)
@@ -48,11 +59,12 @@ def install(models: Models, runtime: str) -> Control:
     authorization.install(models.organization, used, lambda service, params: service == "ec2" and ec2.answers(params))
     cloudformation.install(models)
     stack_sets.install()
-    lambda_code.install(runtime, RolePermissions(used))
+    topics.install()
+    lambda_code.install(runtime, RolePermissions(used), metrics)
     events.install(clock)
     metrics.install()
     _leave_docker_alone()
-    return Control(models, tower, clock, used, app.app)
+    return Control(models, tower, clock, metrics, used, app.app)
 
 
 def _without_request_id(handle: Handler) -> Handler:

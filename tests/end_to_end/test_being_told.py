@@ -1,0 +1,162 @@
+"""An operator is told that a pool fills up, and that nobody measures any more. In this order, on one engine."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from landing_zone import reading
+from landing_zone.company import MANAGEMENT, NETWORKING
+from landing_zone.engine import Engine
+
+WEST = "us-west-2"
+FIVE_MINUTES, HALF_AN_HOUR = 300, 1800
+
+
+class Inbox:
+    """What a topic's subscribers get."""
+
+    def __init__(self, engine: Engine, account_id: str, topic_arn: str) -> None:
+        self._sqs = engine.client("sqs", account_id)
+        self._url = self._sqs.create_queue(QueueName="inbox")["QueueUrl"]
+        wanted = {"QueueUrl": self._url, "AttributeNames": ["QueueArn"]}
+        queue_arn = self._sqs.get_queue_attributes(**wanted)["Attributes"]["QueueArn"]
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": queue_arn,
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self._sqs.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": policy})
+        engine.client("sns", account_id).subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
+
+    def next(self) -> Any:
+        """The next message, which nobody gets again."""
+
+        def receive() -> list[Any]:
+            messages: list[Any] = self._sqs.receive_message(QueueUrl=self._url).get("Messages", [])
+            return messages
+
+        (message,) = reading.eventually(receive)
+        self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+        return json.loads(json.loads(message["Body"])["Message"])
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The Networking account's: its outputs, and the names of its resources by their logical ids."""
+
+    outputs: dict[str, str]
+    names: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def stack(deployed: Engine) -> Stack:
+    cloudformation = deployed.client("cloudformation", NETWORKING)
+    (found,) = cloudformation.describe_stacks()["Stacks"]
+    resources = cloudformation.describe_stack_resources(StackName=found["StackName"])["StackResources"]
+    return Stack(
+        outputs={output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]},
+        names={resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources},
+    )
+
+
+@pytest.fixture(scope="module")
+def inbox(deployed: Engine, stack: Stack) -> Inbox:
+    return Inbox(deployed, NETWORKING, stack.outputs["IpamSnsTopicArn"])
+
+
+def state(engine: Engine, alarm: str) -> str:
+    (found,) = engine.client("cloudwatch", NETWORKING).describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
+    return str(found["StateValue"])
+
+
+def measured(engine: Engine, log_group: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """The newest line of each pool that CloudWatch makes a metric of."""
+    events = engine.client("logs", NETWORKING).filter_log_events(logGroupName=log_group, limit=10000)["events"]
+    lines = [json.loads(event["message"]) for event in events if event["message"].startswith('{"_aws"')]
+    return {(line["Environment"], line["Region"]): line for line in lines}
+
+
+def test_every_pool_is_measured_and_no_alarm_tells_of_a_pool_with_room(deployed: Engine, stack: Stack) -> None:
+    deployed.advance(FIVE_MINUTES)
+
+    lines = reading.eventually(lambda: measured(deployed, stack.outputs["UtilisationLogGroupName"]))
+    assert {pool: line["PercentUsed"] for pool, line in lines.items()} == {
+        ("Prod OU", WEST): 0.0,
+        ("SDLC OU", WEST): 0.0,
+        ("Prod OU", "us-east-1"): 0.0,
+        ("SDLC OU", "us-east-1"): 0.0,
+    }
+    reading.eventually(lambda: state(deployed, stack.names["PoolUtilisationAlarm"]) == "OK")
+    assert state(deployed, stack.names["UtilisationStoppedAlarm"]) == "OK"
+
+
+def test_when_a_pool_fills_up_its_metric_says_so_and_the_topic_gets_the_alarm(
+    deployed: Engine, stack: Stack, inbox: Inbox
+) -> None:
+    (pool,) = [pool for pool in reading.pools(deployed) if pool.name == "us-west-2 Prod OU"]
+    ec2 = deployed.client("ec2", NETWORKING, WEST)
+    for block in ("192.168.0.0/22", "192.168.4.0/23", "192.168.6.0/24"):
+        ec2.allocate_ipam_pool_cidr(IpamPoolId=pool.pool_id, Cidr=block)
+
+    deployed.advance(FIVE_MINUTES)
+
+    told = inbox.next()
+    assert (told["AlarmName"], told["NewStateValue"]) == (stack.names["PoolUtilisationAlarm"], "ALARM")
+    line = measured(deployed, stack.outputs["UtilisationLogGroupName"])["Prod OU", WEST]
+    assert (line["PercentUsed"], line["AddressesFree"]) == (87.5, 256)
+
+
+def test_the_check_uses_all_that_its_role_may_do(deployed: Engine, stack: Stack) -> None:
+    (used,) = [
+        actions
+        for role, actions in deployed.used_permissions().items()
+        if role.endswith(f":role/{stack.names['UtilisationRole']}")
+    ]
+
+    assert used == [
+        "ec2:DescribeIpamPools",
+        "ec2:GetIpamPoolAllocations",
+        "ec2:GetIpamPoolCidrs",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+    ]
+
+
+def test_the_dashboard_stands_where_the_output_says_and_reads_the_checks_log(deployed: Engine, stack: Stack) -> None:
+    cloudwatch = deployed.client("cloudwatch", NETWORKING)
+    (listed,) = cloudwatch.list_dashboards()["DashboardEntries"]
+
+    body = cloudwatch.get_dashboard(DashboardName=listed["DashboardName"])["DashboardBody"]
+
+    home = "https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1"
+    assert stack.outputs["DashboardUrl"] == f"{home}#dashboards/dashboard/{listed['DashboardName']}"
+    queries = [widget["properties"]["query"] for widget in json.loads(body)["widgets"] if widget["type"] == "log"]
+    assert [query.split("'")[1] for query in queries] == [stack.outputs["UtilisationLogGroupName"]]
+    assert "${" not in body
+
+
+def test_when_the_schedule_stops_the_topic_gets_an_alarm(deployed: Engine, stack: Stack, inbox: Inbox) -> None:
+    deployed.client("events", NETWORKING).disable_rule(Name=stack.names["UtilisationSchedule"])
+
+    deployed.advance(HALF_AN_HOUR + 1)
+
+    told = inbox.next()
+    assert (told["AlarmName"], told["NewStateValue"]) == (stack.names["UtilisationStoppedAlarm"], "ALARM")
+
+
+def test_a_rule_of_eventbridge_can_publish_to_the_topic_of_the_management_account(deployed: Engine) -> None:
+    sns, events = deployed.client("sns", MANAGEMENT), deployed.client("events", MANAGEMENT)
+    (topic,) = sns.list_topics()["Topics"]
+    inbox = Inbox(deployed, MANAGEMENT, topic["TopicArn"])
+    events.put_rule(Name="everything", EventPattern=json.dumps({"source": ["example.tests"]}))
+    events.put_targets(Rule="everything", Targets=[{"Id": "topic", "Arn": topic["TopicArn"]}])
+
+    events.put_events(Entries=[{"Source": "example.tests", "DetailType": "Told", "Detail": "{}"}])
+
+    assert inbox.next()["detail-type"] == "Told"

@@ -1,0 +1,95 @@
+"""The dashboard and the alarm of the Networking account's template: what they ask for is what the check publishes."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.decode import cfn_yaml  # type: ignore[import-untyped]
+
+from ctipam import utilisation
+from ctipam.utilisation import EnvironmentPool, Utilisation
+
+TEMPLATE = Path(__file__).parents[2] / "templates" / "ipamnetworkingStack.yaml"
+COLUMNS = 24
+LINES = 10  # in one graph: more of them nobody can tell apart
+SCHEMA = ",".join([utilisation.NAMESPACE, *utilisation.DIMENSIONS])
+
+
+@pytest.fixture(scope="module")
+def resources() -> Any:
+    return cfn_yaml.load(str(TEMPLATE))["Resources"]
+
+
+@pytest.fixture(scope="module")
+def dashboard(resources: Any) -> dict[str, Any]:
+    """Its body, as CloudFormation makes it when every reference is 80."""
+    body = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    made: dict[str, Any] = json.loads(re.sub(r"\$\{[^}]*\}", "80", body))
+    return made
+
+
+def expressions(dashboard: dict[str, Any]) -> list[str]:
+    metrics = [widget["properties"].get("metrics", []) for widget in dashboard["widgets"]]
+    return [metric["expression"] for of_widget in metrics for (metric,) in of_widget]
+
+
+def test_widgets_lie_side_by_side_and_below_one_another_on_the_grid(dashboard: dict[str, Any]) -> None:
+    cells = [
+        (x, y)
+        for widget in dashboard["widgets"]
+        for x in range(widget["x"], widget["x"] + widget["width"])
+        for y in range(widget["y"], widget["y"] + widget["height"])
+    ]
+
+    assert len(cells) == len(set(cells)), "two widgets overlap"
+    assert max(x for x, _ in cells) == COLUMNS - 1
+    assert len(cells) == COLUMNS * (max(y for _, y in cells) + 1), "there is a hole"
+
+
+def test_every_graph_is_of_the_metric_that_the_check_publishes(dashboard: dict[str, Any]) -> None:
+    assert expressions(dashboard)
+    for expression in [*expressions(dashboard), *(variable["search"] for variable in dashboard["variables"])]:
+        assert f'{{{SCHEMA}}} MetricName="{utilisation.METRIC}"' in expression
+
+
+def test_no_graph_has_more_lines_than_can_be_told_apart(dashboard: dict[str, Any]) -> None:
+    chosen = [f'{name}="Chosen{name}"' for name in utilisation.DIMENSIONS]
+
+    for expression in expressions(dashboard):
+        limited = expression.startswith("SLICE(SORT(") and expression.endswith(f", DESC), 0, {LINES})")
+        assert limited or any(choice in expression for choice in chosen)
+
+
+def test_what_can_be_chosen_is_a_dimension_and_changes_a_graph_and_its_title(dashboard: dict[str, Any]) -> None:
+    assert {variable["populateFrom"] for variable in dashboard["variables"]} == set(utilisation.DIMENSIONS)
+    for variable in dashboard["variables"]:
+        changed = [widget for widget in dashboard["widgets"] if variable["pattern"] in json.dumps(widget)]
+        assert [variable["pattern"] in widget["properties"]["title"] for widget in changed] == [True]
+
+
+def test_the_table_reads_fields_of_the_checks_lines(dashboard: dict[str, Any]) -> None:
+    pool = EnvironmentPool("ipam-pool-0123456789abcdef0", "Prod OU", "us-west-2")
+    line = json.loads(utilisation.metric_line(Utilisation(pool, addresses=2048, used=256, vpcs=1), at_s=0.0))
+    (query,) = [widget["properties"]["query"] for widget in dashboard["widgets"] if widget["type"] == "log"]
+
+    read = set(re.findall(r"(?:latest|ispresent)\((\w+)\)", query))
+
+    assert read == line.keys() - {"_aws"} - set(utilisation.DIMENSIONS)
+    assert f"by {', '.join(utilisation.DIMENSIONS)} " in query
+
+
+def test_the_alarm_asks_for_each_environment_and_region(resources: Any) -> None:
+    (metric,) = resources["PoolUtilisationAlarm"]["Properties"]["Metrics"]
+    dimensions = ", ".join(f'"{name}"' for name in utilisation.DIMENSIONS)
+
+    asked = re.fullmatch(
+        r'SELECT MAX\("(\w+)"\) FROM SCHEMA\("(\w+)", (.+)\) GROUP BY (.+) ORDER BY MAX\(\) DESC',
+        metric["Expression"],
+    )
+
+    assert asked
+    assert asked.groups() == (utilisation.METRIC, utilisation.NAMESPACE, dimensions, dimensions)

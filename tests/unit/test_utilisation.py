@@ -1,0 +1,84 @@
+"""The arithmetic of how full a pool is, and the line that CloudWatch reads."""
+
+from __future__ import annotations
+
+import json
+from ipaddress import IPv4Network
+
+import pytest
+
+from ctipam.refusals import Allocation
+from ctipam.utilisation import EnvironmentPool, Utilisation, measure, metric_line
+
+POOL = EnvironmentPool("ipam-pool-0123456789abcdef0", "Prod OU", "us-west-2")
+BLOCK = IPv4Network("192.168.0.0/21")
+
+
+def vpc(cidr: str, vpc_id: str = "vpc-1") -> Allocation:
+    return Allocation(IPv4Network(cidr), "vpc", vpc_id, "012345678901")
+
+
+RESERVED = Allocation(IPv4Network("192.168.4.0/22"), "custom", "", "222222222222")
+
+
+@pytest.mark.parametrize(
+    ("allocations", "percent", "vpcs"),
+    [
+        ([], 0.0, 0),
+        ([vpc("192.168.0.0/24")], 12.5, 1),
+        ([vpc("192.168.0.0/24"), vpc("192.168.1.0/24")], 25.0, 1),
+        ([vpc("192.168.0.0/24", "vpc-1"), vpc("192.168.1.0/24", "vpc-2"), RESERVED], 75.0, 2),
+        ([vpc("192.168.0.0/21")], 100.0, 1),
+        ([vpc("192.168.0.0/28")], 0.78, 1),
+    ],
+    ids=["empty", "one VPC", "a VPC with two blocks", "two VPCs and a block reserved by hand", "full", "rounded"],
+)
+def test_all_that_is_allocated_is_used_and_each_vpc_counts_once(
+    allocations: list[Allocation], percent: float, vpcs: int
+) -> None:
+    measured = measure(POOL, [BLOCK], allocations)
+
+    assert measured
+    assert (measured.percent_used, measured.vpcs) == (percent, vpcs)
+
+
+def test_a_block_that_was_added_by_hand_makes_room() -> None:
+    measured = measure(POOL, [BLOCK, IPv4Network("192.168.8.0/21")], [vpc("192.168.0.0/21")])
+
+    assert measured
+    assert measured.percent_used == 50.0
+
+
+def test_a_pool_without_a_block_is_not_measured() -> None:
+    assert measure(POOL, [], []) is None
+
+
+def test_the_line_is_one_line_and_names_environment_and_region() -> None:
+    line = metric_line(Utilisation(POOL, addresses=2048, used=256, vpcs=1), at_s=1700000000.0)
+
+    assert "\n" not in line
+    assert json.loads(line) == {
+        "_aws": {
+            "Timestamp": 1700000000000,
+            "CloudWatchMetrics": [
+                {
+                    "Namespace": "IpamControlTower",
+                    "Dimensions": [["Environment", "Region"]],
+                    "Metrics": [{"Name": "PercentUsed", "Unit": "Percent"}],
+                }
+            ],
+        },
+        "Environment": "Prod OU",
+        "Region": "us-west-2",
+        "PercentUsed": 12.5,
+        "Vpcs": 1,
+        "AddressesFree": 1792,
+    }
+
+
+def test_the_name_of_an_ou_that_cloudwatch_would_refuse_is_written_in_ascii() -> None:
+    pool = EnvironmentPool(POOL.pool_id, "Büro OU", POOL.region)
+
+    line = json.loads(metric_line(Utilisation(pool, addresses=2048, used=0, vpcs=0), at_s=0.0))
+
+    assert line["Environment"] == "B\\xfcro OU"
