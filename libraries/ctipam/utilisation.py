@@ -21,17 +21,13 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ctipam import names
-from ctipam.errors import AwsFailed, code_of
+from ctipam import inventory, names
+from ctipam.errors import AwsFailed
 from ctipam.refusals import Allocation
 from ctipam.sessions import Account
-
-if TYPE_CHECKING:
-    from types_boto3_ec2.type_defs import IpamPoolTypeDef
 
 NAMESPACE = "IpamControlTower"
 METRIC = "PercentUsed"
@@ -123,51 +119,15 @@ def find(account: Account, stack_id: str) -> Iterator[Utilisation]:
 
 
 def _measure(account: Account, pool: EnvironmentPool) -> Utilisation | None:
-    return measure(pool, _find_cidrs(account, pool.pool_id), _find_allocations(account, pool.pool_id, pool.region))
+    blocks = inventory.find_blocks(account, pool.pool_id)
+    cidrs = [block.cidr for block in blocks if block.state == "provisioned"]
+    return measure(pool, cidrs, inventory.find_allocations(account, pool.pool_id, pool.region))
 
 
 def find_environment_pools(account: Account, stack_id: str) -> list[EnvironmentPool]:
     found = []
-    for pool in _list_pools(account):
-        tags = {tag["Key"]: tag["Value"] for tag in pool.get("Tags", [])}
+    for pool in inventory.list_pools(account):
+        tags = inventory.tags_of(pool)
         if tags.get(names.STACK_TAG) == stack_id and names.POOL_ENVIRONMENT_TAG in tags:
             found.append(EnvironmentPool(pool["IpamPoolId"], tags[names.POOL_ENVIRONMENT_TAG], pool["Locale"]))
     return found
-
-
-def _list_pools(account: Account) -> list[IpamPoolTypeDef]:
-    pages = account.ec2().get_paginator("describe_ipam_pools").paginate()
-    return [pool for page in pages for pool in page["IpamPools"] if pool["State"] != "delete-complete"]
-
-
-GONE = "InvalidIpamPoolId.NotFound"
-
-
-def _find_cidrs(account: Account, pool_id: str) -> list[IPv4Network]:
-    pages = account.ec2().get_paginator("get_ipam_pool_cidrs").paginate(IpamPoolId=pool_id)
-    try:
-        rows = [row for page in pages for row in page["IpamPoolCidrs"]]
-    except ClientError as error:
-        if code_of(error) != GONE:
-            raise
-        return []
-    return [IPv4Network(row["Cidr"]) for row in rows if row["State"] == "provisioned"]
-
-
-def _find_allocations(account: Account, pool_id: str, region: str) -> list[Allocation]:
-    pages = account.ec2(region).get_paginator("get_ipam_pool_allocations").paginate(IpamPoolId=pool_id)
-    try:
-        rows = [row for page in pages for row in page["IpamPoolAllocations"]]
-    except ClientError as error:
-        if code_of(error) != GONE:
-            raise
-        return []
-    return [
-        Allocation(
-            cidr=IPv4Network(row["Cidr"]),
-            resource_type=row["ResourceType"],
-            resource_id=row.get("ResourceId", ""),
-            owner=row.get("ResourceOwner", ""),
-        )
-        for row in rows
-    ]

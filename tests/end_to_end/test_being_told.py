@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from landing_zone import reading
-from landing_zone.company import MANAGEMENT, NETWORKING
+from landing_zone.company import MANAGEMENT, NETWORKING, STACK
 from landing_zone.engine import Engine
 
 WEST = "us-west-2"
-FIVE_MINUTES, HALF_AN_HOUR = 300, 1800
+FIVE_MINUTES, HALF_AN_HOUR, HOUR, DAY = 300, 1800, 3600, 86400
 
 
 class Inbox:
@@ -150,13 +150,38 @@ def test_when_the_schedule_stops_the_topic_gets_an_alarm(deployed: Engine, stack
     assert (told["AlarmName"], told["NewStateValue"]) == (stack.names["UtilisationStoppedAlarm"], "ALARM")
 
 
-def test_a_rule_of_eventbridge_can_publish_to_the_topic_of_the_management_account(deployed: Engine) -> None:
-    sns, events = deployed.client("sns", MANAGEMENT), deployed.client("events", MANAGEMENT)
-    (topic,) = sns.list_topics()["Topics"]
-    inbox = Inbox(deployed, MANAGEMENT, topic["TopicArn"])
+@pytest.fixture(scope="module")
+def management_inbox(deployed: Engine) -> Inbox:
+    (topic,) = deployed.client("sns", MANAGEMENT).list_topics()["Topics"]
+    return Inbox(deployed, MANAGEMENT, topic["TopicArn"])
+
+
+def test_a_rule_of_eventbridge_can_publish_to_the_topic_of_the_management_account(
+    deployed: Engine, management_inbox: Inbox
+) -> None:
+    events = deployed.client("events", MANAGEMENT)
+    (topic,) = deployed.client("sns", MANAGEMENT).list_topics()["Topics"]
     events.put_rule(Name="everything", EventPattern=json.dumps({"source": ["example.tests"]}))
     events.put_targets(Rule="everything", Targets=[{"Id": "topic", "Arn": topic["TopicArn"]}])
 
     events.put_events(Entries=[{"Source": "example.tests", "DetailType": "Told", "Detail": "{}"}])
 
-    assert inbox.next()["detail-type"] == "Told"
+    assert management_inbox.next()["detail-type"] == "Told"
+
+
+def test_when_nobody_compares_the_shares_any_more_the_topic_gets_an_alarm(
+    deployed: Engine, management_inbox: Inbox
+) -> None:
+    cloudformation = deployed.client("cloudformation", MANAGEMENT)
+
+    def name_of(logical_id: str) -> str:
+        resource = cloudformation.describe_stack_resource(StackName=STACK, LogicalResourceId=logical_id)
+        return str(resource["StackResourceDetail"]["PhysicalResourceId"])
+
+    deployed.advance(HOUR)
+    deployed.client("events", MANAGEMENT).disable_rule(Name=name_of("ReconcileRule"))
+
+    deployed.advance(DAY + 1)
+
+    told = management_inbox.next()
+    assert (told["AlarmName"], told["NewStateValue"]) == (name_of("ReconcileStoppedAlarm"), "ALARM")

@@ -13,6 +13,7 @@ from typing import Any
 
 from landing_zone.on_ministack import lambda_code, topics
 from landing_zone.on_ministack.internals import eventbridge, iam_evaluator, lambda_svc, responses, sqs
+from landing_zone.on_ministack.metrics import Metrics
 
 
 class Time:
@@ -35,11 +36,12 @@ def emit(account_id: str, region: str, source: str, detail_type: str, detail: Ma
         eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
 
 
-def install(clock: Time) -> None:
+def install(clock: Time, metrics: Metrics) -> None:
     eventbridge._now_ts = clock.now
     invoke = eventbridge._invoke_target
 
     def invoke_target(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None) -> None:
+        metrics.rule_fired(rule["Name"])
         if ":sns:" in target["Arn"] and topics.refusal(topics.EVENTBRIDGE, target["Arn"], rule["Arn"]):
             _to_dead_letter_queue(target, event, rule, "NO_PERMISSIONS")
         elif ":lambda:" not in target["Arn"]:

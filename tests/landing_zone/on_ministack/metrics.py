@@ -5,8 +5,8 @@ whatever its dimensions, publishes nothing for queues and functions, and lets an
 it does otherwise. Time is the engine's, which tests can move.
 
 Left out: metric math, WHERE in a query, DatapointsToAlarm (all evaluation periods must breach), and metrics of services
-other than SQS's ApproximateNumberOfMessagesVisible, published when the clock is advanced, and Lambda's Invocations and
-Errors.
+other than SQS's ApproximateNumberOfMessagesVisible, published when the clock is advanced, Lambda's Invocations and
+Errors, and EventBridge's Invocations.
 Source  https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Create_Metrics_Insights_Alarm.html
         https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
         https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
@@ -160,6 +160,10 @@ class Metrics:
         for line in lines:
             self._read(line)
         cloudwatch._evaluate_all_alarms()
+
+    def rule_fired(self, rule_name: str) -> None:
+        """Publish that a rule has invoked a target."""
+        self._publish("AWS/Events", "Invocations", {"RuleName": rule_name}, [1], "Count")
 
     def publish_queues(self) -> None:
         """How many messages wait in each queue of every account, and what the alarms make of all metrics."""

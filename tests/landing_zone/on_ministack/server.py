@@ -61,7 +61,7 @@ def install(models: Models, runtime: str) -> Control:
     stack_sets.install()
     topics.install()
     lambda_code.install(runtime, RolePermissions(used), metrics)
-    events.install(clock)
+    events.install(clock, metrics)
     metrics.install()
     _leave_docker_alone()
     return Control(models, tower, clock, metrics, used, app.app)
