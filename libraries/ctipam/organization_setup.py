@@ -117,7 +117,7 @@ def _refuse_another_region(management: Account) -> list[str]:
     """
     zones = management.control_tower().list_landing_zones()["landingZones"]
     if not zones:
-        return [f"Control Tower lists no landing zone in {management.region}; its events arrive in its home Region only."]
+        return [f"Control Tower lists no landing zone in {management.region}; its events arrive in its home Region."]
     home = zones[0]["arn"].split(":")[3]
     if home != management.region:
         raise Refused(f"{management.region} is not Control Tower's home Region: deploy this stack in {home}.")

@@ -31,10 +31,9 @@ def allowed(deployed: Engine) -> dict[str, list[permissions.Statement]]:
 @pytest.fixture(scope="module")
 def session_policy() -> list[permissions.Statement]:
     """What sharing may do in the Networking account, where the role itself is administrator."""
-    statements: list[permissions.Statement] = networking_account.session_policy("aws", HOME_REGION, NETWORKING)[
-        "Statement"
-    ]
-    return statements
+    purposes: tuple[networking_account.Purpose, ...] = ("look", "share", "unshare")
+    policies = [networking_account.session_policy("aws", HOME_REGION, NETWORKING, purpose) for purpose in purposes]
+    return [statement for policy in policies for statement in policy["Statement"]]
 
 
 @pytest.fixture(scope="module")

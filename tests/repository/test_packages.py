@@ -18,7 +18,7 @@ SOURCES = ["ct-integration-lambda", "ipam-pool-lambda", "libraries"]
 # Zip -> the functions of index.py that templates name as handlers.
 HANDLERS = {
     "ctipam_ct_integration_1.0.0.zip": ["lambda_handler", "organization_setup", "share_existing_accounts"],
-    "ctipam_helper_1.0.0.zip": ["lambda_handler"],
+    "ctipam_helper_1.0.0.zip": ["lambda_handler", "utilisation_handler"],
 }
 
 # Every entry of both zips. Written out, so that a stray file in the sources is noticed.
@@ -36,18 +36,24 @@ ENTRIES = """
     ctipam/difference.py
     ctipam/errors.py
     ctipam/events.py
+    ctipam/inventory.py
     ctipam/ipam.py
     ctipam/logs.py
     ctipam/names.py
     ctipam/networking_account.py
     ctipam/organization.py
     ctipam/organization_setup.py
+    ctipam/outcomes.py
     ctipam/plan.py
     ctipam/pools.py
     ctipam/refusals.py
     ctipam/sessions.py
     ctipam/shares.py
     ctipam/sharing.py
+    ctipam/sharing_plan.py
+    ctipam/steps.py
+    ctipam/turns.py
+    ctipam/utilisation.py
     ctipam/waiting.py
     index.py
 """.split()

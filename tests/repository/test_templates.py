@@ -64,16 +64,3 @@ def test_nothing_has_a_fixed_name_so_that_a_second_stack_does_not_collide(path: 
     for name, resource in read(path)["Resources"].items():
         if resource["Type"] not in ("AWS::Lambda::Permission", "AWS::Lambda::EventInvokeConfig"):
             assert not NAMED & set(resource.get("Properties", {})), name
-
-
-@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
-def test_no_partition_and_no_region_is_written_out_where_a_resource_could_read_it(path: Path) -> None:
-    assert "arn:aws:" not in path.read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
-def test_every_statement_of_a_policy_says_what_it_is_for(path: Path) -> None:
-    for kind in ("AWS::IAM::Policy", "AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy"):
-        for name, policy in resources(path, kind).items():
-            statements = policy["Properties"]["PolicyDocument"]["Statement"]
-            assert all(statement.get("Sid") for statement in statements), name

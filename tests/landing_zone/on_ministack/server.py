@@ -21,7 +21,6 @@ from landing_zone.on_ministack import (
     cloudformation,
     events,
     lambda_code,
-    metrics,
     s3,
     stack_sets,
     topics,
