@@ -1,4 +1,4 @@
-"""Custom::ShareExistingAccounts and Custom::OrganizationSetup, as CloudFormation asks for them."""
+"""Custom::ShareExistingAccounts, as CloudFormation asks for it."""
 
 from __future__ import annotations
 
@@ -171,45 +171,3 @@ def test_an_operator_who_names_one_shares_with_it(leaving_alone: Any) -> None:
     leaving_alone.tell(SCHEDULE)
 
     assert leaving_alone.shared() == SHARED
-
-
-# The organization
-
-
-def test_organization_setup_switches_on_what_is_off_and_leaves_it_so(landing_zone: Any) -> None:
-    organization = landing_zone.cloud.models.organization
-    organization.ram_sharing_enabled = False
-    organization.trusted_services.clear()
-    organization.delegated_administrators.clear()
-
-    created = landing_zone.ask("Create", "OrganizationSetup")
-
-    assert created["Status"] == "SUCCESS", created
-    assert organization.ram_sharing_enabled
-    assert organization.delegated_administrators == {"ipam.amazonaws.com": landing_zone.cloud.networking}
-    assert landing_zone.ask("Delete", "OrganizationSetup")["Status"] == "SUCCESS"
-    assert organization.ram_sharing_enabled
-
-
-def test_organization_setup_changes_nothing_that_is_on_already(landing_zone: Any, calls: list[str]) -> None:
-    assert landing_zone.ask("Create", "OrganizationSetup")["Status"] == "SUCCESS"
-
-    assert {call.partition(":")[2][:4] for call in calls} == {"Desc", "List"}
-
-
-@pytest.mark.parametrize(
-    ("account_id", "reason"),
-    [
-        ("999999999999", "999999999999 is not an active account of o-"),
-        ("123456789012", "123456789012 is the management account, which cannot administer IPAM"),
-        (ZERO, "IPAM's delegated administrator is account 222222222222"),
-    ],
-    ids=["no member", "the management account", "not the administrator"],
-)
-def test_organization_setup_refuses_a_networking_account_that_cannot_be(
-    landing_zone: Any, ous: Any, account_id: str, reason: str
-) -> None:
-    answer = landing_zone.ask("Create", "OrganizationSetup", NetworkAccountId=account_id)
-
-    assert answer["Status"] == "FAILED"
-    assert reason in answer["Reason"]

@@ -124,7 +124,7 @@ def test_no_policy_allows_all_actions_of_a_service(path: Path) -> None:
 
 @each_template
 def test_no_partition_url_suffix_or_region_stands_in_a_template(path: Path) -> None:
-    assert [text for text in texts(load(path)) if _bound_to_a_place(text)] == []
+    assert [text for text in texts(load(path)) if _bound_to_a_place(text) and text != GOVCLOUD_CONSOLE] == []
 
 
 @pytest.mark.parametrize("path", CODE, ids=lambda path: f"{path.parent.name}/{path.name}")
@@ -138,6 +138,10 @@ def test_no_partition_url_suffix_or_region_stands_in_the_code(path: Path) -> Non
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in prose
     ]
     assert [text for text in literals if _bound_to_a_place(text)] == []
+
+
+GOVCLOUD_CONSOLE = "amazonaws-us-gov.com"
+"""The console's domain there, chosen by the partition: no pseudo parameter has it."""
 
 
 def _bound_to_a_place(text: str) -> bool:
