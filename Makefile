@@ -70,7 +70,8 @@ audit: $(CHECKERS) ## Ask PyPI for known vulnerabilities of every pinned package
 .PHONY: reconcile report
 stack ?= ipam-controltower
 reconcile: $(TOOLS) .venv/aws-cli/.ready ## Bring all shares in order; `make reconcile account=111122223333 dry=yes`
-	$(call lifecycle,{"action": "reconcile"$(if $(account),$(comma) "accountId": "$(account)")$(if $(dry),$(comma) "dryRun": true)})
+	$(if $(filter-out yes no,$(dry)),$(error dry=$(dry) is neither yes nor no))
+	$(call lifecycle,{"action": "reconcile"$(if $(account),$(comma) "accountId": "$(account)")$(if $(filter yes,$(dry)),$(comma) "dryRun": true)})
 
 report: $(TOOLS) .venv/aws-cli/.ready ## Who can use which pool; `make report stack=NAME`
 	$(call lifecycle,{"action": "report"})
@@ -102,8 +103,10 @@ help: ## Show this list
 
 # Ask the lifecycle function of the stack, $(1) being its payload, and show the answer. It may take 15 minutes.
 comma := ,
+STRAY = $(filter-out account dry stack PYTHON,$(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name))))
 define lifecycle
-@set -e; aws=.venv/aws-cli/bin/aws; answer=$$(mktemp); trap 'rm -f "$$answer"' EXIT; \
+$(if $(STRAY),$(error $(firstword $(STRAY)) is no word of this command: there are account, dry and stack))
+@set -e; aws=".venv/aws-cli/bin/python -m awscli"; if [ -n "$${AWS_REGION:-}" ]; then export AWS_DEFAULT_REGION="$$AWS_REGION"; fi; answer=$$(mktemp); trap 'rm -f "$$answer"' EXIT; \
   function=$$($$aws cloudformation describe-stacks --stack-name '$(stack)' --output text \
     --query "Stacks[0].Outputs[?OutputKey=='LifeCycleFunctionName'].OutputValue"); \
   failed=$$($$aws lambda invoke --function-name "$$function" --payload '$(1)' --cli-read-timeout 0 \

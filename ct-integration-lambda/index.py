@@ -122,7 +122,7 @@ def _share_with_everybody(request: Request) -> Data:
     result = sharing.reconcile_everybody(_begin(request.account_id, request.deadline))
     if result.unfinished:
         raise OutOfTime("there are more accounts")
-    result.raise_if_failed()
+    result.raise_if_all_failed()
     return result.outputs()
 
 

@@ -109,6 +109,7 @@ def deploy(typed: Sequence[str], root: Path = ROOT) -> None:
     parameters = {name: given.parameters[name] for name in known if name in given.parameters}  # the template's order
     stack = given.own.get("stack", STACK)
     _refuse_missing_words(parameters)
+    words.refuse_impossible(parameters, root)
     refuse_stale_zips(root)
     aws = Aws(given.own.get("AWS", "aws"), root)
     account_id = _management_account(aws, parameters["NetworkAccountId"])

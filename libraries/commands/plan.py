@@ -12,6 +12,8 @@ Everything may be left out. What the Lambda would refuse, it refuses, in the Lam
 
 from __future__ import annotations
 
+import io
+import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,7 +22,7 @@ from pathlib import Path
 from commands import drawing, report, vpcs
 from commands.regions import known_beside
 from commands.simulation import build
-from commands.words import SHORT, Words, read, template_parameters
+from commands.words import SHORT, Words, read, refuse_impossible, template_parameters
 from ctipam.errors import Refused
 from ctipam.plan import PoolPlan
 
@@ -28,18 +30,23 @@ ACTIVE_IPS = 1000
 
 
 def main(typed: Sequence[str]) -> None:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # the tree and the picture, in any locale
     try:
-        print(planned(typed))
+        print(planned(typed), flush=True)
     except Refused as refusal:
         sys.exit(str(refusal))
+    except BrokenPipeError:  # `make plan | head`: the reader has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def planned(typed: Sequence[str]) -> str:
     """What `make plan` prints; raises Refused, as the Lambda would."""
     defaults = template_parameters()
-    words = read(typed, {*defaults, *SHORT.values()})
+    words = read(typed, [*defaults])
     properties = {name: default for name, default in defaults.items() if default is not None} | words.parameters
     plan = _plan(properties)
+    refuse_impossible(words.parameters)  # what the Lambda has no words for
     blocks = build(plan)
     existing = vpcs.read(Path(words.own["VPCS"])) if words.own.get("VPCS") else []
     wanted = words.own.get("FORMAT", "text")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,12 +71,48 @@ def template_parameters(root: Path = ROOT) -> dict[str, str | None]:
 
     Reads the layout that our template keeps, since the standard library has no YAML.
     """
+    return {name: _default(body) for name, body in _bodies(root)}
+
+
+def _bodies(root: Path) -> list[tuple[str, str]]:
+    """Name and text of each parameter."""
     text = (root / MANAGEMENT_TEMPLATE).read_text(encoding="utf-8")
     section = re.split(r"^(?=\w)", text.partition("\nParameters:\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
-    return {
-        name: _default(body)
-        for name, body in re.findall(r"^  (\w+):\n((?:    .*\n|\n)+)", section + "\n", re.MULTILINE)
-    }
+    return re.findall(r"^  (\w+):\n((?:    .*\n|\n)+)", section + "\n", re.MULTILINE)
+
+
+def refuse_impossible(parameters: Mapping[str, str], root: Path = ROOT) -> None:
+    """Raises Refused for a value that CloudFormation would not take, before anything is uploaded for it."""
+    for name, body in _bodies(root):
+        value = parameters.get(name)
+        if value is not None and not _is_possible(value, body):
+            raise Refused(f"{short_name(name)}={value} cannot be; it must be {_must_be(body)}")
+
+
+def _must_be(body: str) -> str:
+    if allowed := _said(body, "AllowedValues"):
+        return f"one of {allowed.strip('[]')}."
+    if lowest := _said(body, "MinValue"):
+        return f"a number from {lowest} to {_said(body, 'MaxValue')}."
+    return _said(body, "ConstraintDescription")
+
+
+def _is_possible(value: str, body: str) -> bool:
+    pattern = _said(body, "AllowedPattern")
+    if pattern and not re.search(pattern, value):
+        return False
+    allowed = _said(body, "AllowedValues")
+    if allowed and value not in re.split(r",\s*", allowed.strip("[]")):
+        return False
+    lowest, highest = _said(body, "MinValue"), _said(body, "MaxValue")
+    if not (lowest or highest):
+        return True
+    return value.isdecimal() and int(lowest or 0) <= int(value) <= int(highest or value)
+
+
+def _said(body: str, name: str) -> str:
+    found = re.search(rf"^    {name}: (.*?)(?: #.*)?$", body, re.MULTILINE)
+    return found[1].strip("\"'") if found else ""
 
 
 def _default(body: str) -> str | None:

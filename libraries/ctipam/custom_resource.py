@@ -31,7 +31,7 @@ from botocore.exceptions import ClientError
 from crhelper import CfnResource
 
 from ctipam import sessions, waiting
-from ctipam.errors import AwsFailed, OutOfTime, Refused, code_of
+from ctipam.errors import DENIED, AwsFailed, OutOfTime, Refused, code_of
 from ctipam.logs import decided
 from ctipam.waiting import Deadline, LambdaContext
 
@@ -66,6 +66,9 @@ ANSWER_LIMIT = 4096
 
 ATTEMPTS = 4
 """To deliver an answer, with 1, 2 and 4 s between them."""
+
+NEW_POLICY_PAUSES_S = (2.0, 4.0, 8.0)
+"""https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency"""
 
 Data = Mapping[str, str]
 """What Fn::GetAtt can read; CloudFormation takes 4096 bytes of answer in all."""
@@ -115,7 +118,7 @@ class Responder(CfnResource):
             if request.kind == "Delete":
                 resource.delete(request)
             else:
-                self.Data.update(resource.ensure(request))
+                self.Data.update(_ensure(resource, request))
         except OutOfTime as still_busy:
             number = int(continuation.get("number", 1)) + 1
             if number > INVOCATIONS or waiting.now() + waiting.RESERVE_S >= until:
@@ -151,6 +154,22 @@ class Responder(CfnResource):
         super().__call__(event, context)
         if self._undelivered:
             raise RuntimeError(f"could not answer CloudFormation: {self._undelivered}")
+
+
+def _ensure(resource: CustomResource, request: Request) -> Data:
+    """Ask again for a while if a new stack is denied: IAM takes seconds to know the policy of a role just made."""
+    for pause in NEW_POLICY_PAUSES_S if request.kind == "Create" else ():
+        try:
+            return resource.ensure(request)
+        except (ClientError, Refused) as error:
+            if not _is_denial(error) and not _is_denial(error.__cause__):
+                raise
+            waiting.sleep(pause)
+    return resource.ensure(request)
+
+
+def _is_denial(error: BaseException | None) -> bool:
+    return isinstance(error, ClientError) and code_of(error) in DENIED
 
 
 def put(url: str, body: bytes) -> str:

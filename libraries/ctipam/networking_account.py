@@ -75,11 +75,6 @@ def session_policy(partition: str, region: str, account_id: str, purpose: Purpos
                 "Resource": shares,
                 "Condition": {"StringLike": ours},
             },
-            {
-                "Sid": "LetRamAddToThePolicyOfAPool",  # with the caller's rights
-                "Action": "ec2:PutResourcePolicy",
-                "Resource": pools,
-            },
         ]
     if purpose != "look":
         statements += [
@@ -89,7 +84,11 @@ def session_policy(partition: str, region: str, account_id: str, purpose: Purpos
                 "Resource": shares,
                 "Condition": {"StringLike": ours},
             },
-            {"Sid": "LetRamTakeFromThePolicyOfAPool", "Action": "ec2:DeleteResourcePolicy", "Resource": pools},
+            {
+                "Sid": "LetRamWriteThePolicyOfAPool",  # with the caller's rights; AWS names both wherever it names one
+                "Action": ["ec2:PutResourcePolicy", "ec2:DeleteResourcePolicy"],
+                "Resource": pools,
+            },
         ]
     if purpose == "unshare":
         statements.append(

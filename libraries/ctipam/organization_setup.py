@@ -1,9 +1,9 @@
 """Custom::OrganizationSetup: what must be so before anything is made is checked, and what can be switched on is.
 
 Checked, each with a refusal that names the way out: this is the management account and Control Tower's home Region,
-the Networking account is an enrolled member, Control Tower's roles are there. Switched on only if it is not so already,
-and never off, since other stacks may rely on it: RAM sharing with the organization, and IPAM's administration by the
-Networking account. An environment without an OU of its name is a warning: the OU may come later.
+the Networking account is an enrolled member, Control Tower's roles are there. Switched on, and never off, since other
+stacks may rely on it: RAM sharing with the organization, and IPAM's administration by the Networking account. An
+environment without an OU of its name is a warning: the OU may come later.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from types_boto3_organizations.client import OrganizationsClient
     from types_boto3_organizations.type_defs import OrganizationTypeDef
 
-RAM, IPAM = "ram.amazonaws.com", "ipam.amazonaws.com"
+IPAM = "ipam.amazonaws.com"
 
 STACK_SET_ROLE = "AWSControlTowerStackSetRole"
 """In the management account, under /service-role/; the StackSet names it so.
@@ -56,7 +56,8 @@ class Setup:
 
     def shown(self) -> str:
         text = " ".join(self.warnings) or "none"
-        return text if len(text) <= WARNINGS_LIMIT else text[: WARNINGS_LIMIT - 3] + "..."
+        limit = WARNINGS_LIMIT if text.isascii() else WARNINGS_LIMIT // 6  # JSON writes six bytes for another character
+        return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 def set_up(
@@ -157,13 +158,13 @@ def _names_of_units(organizations: OrganizationsClient) -> Iterator[str]:
 
 
 def _ensure_ram_sharing(management: Account) -> None:
-    pages = management.organizations().get_paginator("list_aws_service_access_for_organization").paginate()
-    trusted = {service["ServicePrincipal"] for page in pages for service in page["EnabledServicePrincipals"]}
-    if RAM not in trusted:
-        # Not organizations:EnableAWSServiceAccess, which leaves out RAM's service-linked role.
-        # https://docs.aws.amazon.com/ram/latest/userguide/getting-started-sharing.html
-        management.ram().enable_sharing_with_aws_organization()
-        decided("switched on RAM sharing with the organization")
+    """Asked for each time: that RAM is trusted does not show that it shares, and asking again changes nothing.
+
+    organizations:EnableAWSServiceAccess makes RAM trusted too, but leaves out its service-linked role.
+    https://docs.aws.amazon.com/ram/latest/userguide/getting-started-sharing.html
+    """
+    management.ram().enable_sharing_with_aws_organization()
+    decided("RAM sharing with the organization is on")
 
 
 def _ensure_ipam_administrator(management: Account, network_account_id: str) -> None:

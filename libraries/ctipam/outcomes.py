@@ -156,6 +156,7 @@ class Result:
         of_one_name = [f"{name} ({', '.join(ids)})" for name, ids in self.of_one_name.items()]
         return {
             "SharedWith": str(self.counts()["sharedWith"]),
+            "Failed": str(self.counts()["failed"]),
             "WithoutPools": str(self.counts()["withoutPools"]),
             "OusWithoutPools": _short(without),
             "OusOfOneName": _short(of_one_name),
@@ -171,6 +172,12 @@ class Result:
         for name, ou_ids in self.of_one_name.items():
             decided("several OUs of one name share an environment", environment=name, ou_ids=list(ou_ids))
         decided("reconciled", dryRun=self.dry_run, unfinished=self.unfinished, **self.counts())
+
+    def raise_if_all_failed(self) -> None:
+        """One account among many is no reason to roll a deployment back: the schedule tries it again, and tells."""
+        counts = self.counts()
+        if counts["failed"] >= max(1, counts["sharedWith"]):
+            self.raise_if_failed()
 
     def raise_if_failed(self) -> None:
         failures = [outcome for outcome in self.outcomes if outcome.failed]
@@ -224,9 +231,10 @@ def _units_shown(units: Mapping[OrganizationalUnit | None, int]) -> list[dict[st
 
 
 def _short(items: Sequence[str]) -> str:
-    """At most about a thousand characters."""
+    """At most about a thousand bytes, once written as JSON, which takes six for a character outside ASCII."""
     if not items:
         return "none"
     shown = items[:OUTPUTS_NAMED]
     more = f" and {len(items) - len(shown)} more" if len(items) > len(shown) else ""
-    return ", ".join(shown)[:1000] + more
+    text = ", ".join(shown)
+    return text[: 1000 if text.isascii() else 160] + more

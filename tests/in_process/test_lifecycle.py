@@ -251,6 +251,18 @@ def test_an_account_that_leaves_for_an_ou_without_a_pool_loses_its_share(landing
     assert landing_zone.shared() == {}
 
 
+@pytest.mark.parametrize("by_schedule", [False, True], ids=["told by the event", "noticed by the schedule"])
+def test_an_account_that_comes_back_while_its_deleted_share_is_still_listed_has_a_new_one(
+    landing_zone: Any, ous: Any, by_schedule: bool
+) -> None:
+    for ou in ("Prod OU", "Sandbox", "Prod OU"):
+        landing_zone.cloud.move(ZERO, ous[ou])
+        landing_zone.tell(SCHEDULE if by_schedule else call("MoveAccount", ZERO))
+        landing_zone.clock.advance(60)
+
+    assert landing_zone.shared() == {f"ipamShare-{ZERO}": PROD}
+
+
 @pytest.mark.parametrize("everybody", [False, True])
 @pytest.mark.parametrize(("match", "pools"), [("nearest", {"Inner": SDLC, "Outer": PROD}), ("exact", {"Inner": SDLC})])
 def test_the_nearest_enclosing_ou_with_a_pool_counts_unless_only_the_own_does(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import Any
 
@@ -43,16 +42,25 @@ def test_ram_sharing_and_ipams_administrator_are_switched_on_and_a_second_run_ch
     assert set_up().shown() == "none"
 
 
-@pytest.mark.parametrize("region", ["", "eu-west-1"], ids=["no landing zone here", "home is elsewhere"])
 def test_another_region_than_control_towers_home_is_refused_and_nothing_is_switched_on(
-    landing_zone: Any, region: str
+    landing_zone: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    landing_zone.models.organization.home_region = region
+    class ControlTower:
+        def list_landing_zones(self) -> dict[str, Any]:
+            return {"landingZones": [{"arn": f"arn:aws:controltower:eu-west-1:{MANAGEMENT}:landingzone/1A2B3C"}]}
+
+    monkeypatch.setattr(sessions.Account, "control_tower", lambda _: ControlTower())
 
     with pytest.raises(Refused, match="us-east-1 is not Control Tower's home Region"):
         set_up()
 
     assert not landing_zone.models.organization.ram_sharing_enabled
+
+
+def test_where_control_tower_lists_no_landing_zone_there_is_a_warning(landing_zone: Any) -> None:
+    landing_zone.models.organization.home_region = ""
+
+    assert "Control Tower lists no landing zone in us-east-1" in set_up().shown()
 
 
 def test_a_landing_zone_without_its_stack_set_role_is_refused(landing_zone: Any) -> None:
@@ -65,13 +73,12 @@ def test_a_landing_zone_without_its_stack_set_role_is_refused(landing_zone: Any)
 def test_a_networking_account_that_is_not_enrolled_is_refused(
     landing_zone: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Sts:
-        def assume_role(self, RoleArn: str, Policy: str, **_: str) -> None:  # noqa: N803 - AWS's names
-            assert RoleArn == f"arn:aws:iam::{NETWORKING}:role/AWSControlTowerExecution"
-            assert [statement["Effect"] for statement in json.loads(Policy)["Statement"]] == ["Deny"]
-            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "AssumeRole")
+    def assume(_account: object, role_arn: str, _session_name: str, policy: dict[str, Any]) -> None:
+        assert role_arn == f"arn:aws:iam::{NETWORKING}:role/AWSControlTowerExecution"
+        assert [statement["Effect"] for statement in policy["Statement"]] == ["Deny"]
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "AssumeRole")
 
-    monkeypatch.setattr(sessions.Account, "sts", lambda _: Sts())
+    monkeypatch.setattr(sessions.Account, "assume", assume)
 
     with pytest.raises(Refused, match="enrol the account in Control Tower"):
         set_up()

@@ -97,14 +97,25 @@ def test_a_delete_that_will_fail_because_of_a_vpc_takes_no_share_away(landing_zo
     assert landing_zone.shared() == SHARED
 
 
-def test_an_account_that_cannot_be_shared_with_fails_the_request_in_words(landing_zone: Any, ous: Any) -> None:
+def test_one_account_that_cannot_be_shared_with_is_counted_and_does_not_roll_the_stack_back(
+    landing_zone: Any, ous: Any
+) -> None:
     landing_zone.cloud.models.ram.faults.fail_next_associations("not today")
 
     answer = landing_zone.ask("Create")
 
+    assert (answer["Status"], answer["Data"]["Failed"]) == ("SUCCESS", "1")
+    assert landing_zone.ask("Create")["Data"]["Failed"] == "0"
+
+
+def test_if_nobody_can_be_shared_with_the_request_fails_in_words(landing_zone: Any, ous: Any) -> None:
+    landing_zone.cloud.models.ram.faults.fail_next_associations("not today", times=100)
+
+    answer = landing_zone.ask("Create")
+
     assert answer["Status"] == "FAILED"
-    assert "1 of 4 accounts" in answer["Reason"]
-    assert landing_zone.ask("Create")["Status"] == "SUCCESS"
+    assert "accounts could not be brought in order" in answer["Reason"]
+    assert "not today" in answer["Reason"]
 
 
 def test_ous_without_pools_and_ous_of_one_name_are_outputs(landing_zone: Any, ous: Any) -> None:

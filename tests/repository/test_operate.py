@@ -15,10 +15,11 @@ ROOT = Path(__file__).parents[2]
 
 AWS = """#!{python}
 import json, sys
-if sys.argv[1] == "cloudformation":
+assert sys.argv[1:3] == ["-m", "awscli"]
+if sys.argv[3] == "cloudformation":
     print("the-function")
     sys.exit()
-options = dict(zip(sys.argv[3::2], sys.argv[4::2]))
+options = dict(zip(sys.argv[5::2], sys.argv[6::2]))
 answer = {{"asked": json.loads(options["--payload"]), "function": options["--function-name"]}}
 open(sys.argv[-1], "w").write(json.dumps(answer))
 print("{error}")
@@ -40,9 +41,9 @@ def repository(tmp_path: Path) -> Path:
 
 
 def answering(repository: Path, error: str) -> None:
-    aws = repository / ".venv/aws-cli/bin/aws"
-    aws.write_text(AWS.format(python=sys.executable, error=error))
-    aws.chmod(0o755)
+    python = repository / ".venv/aws-cli/bin/python"
+    python.write_text(AWS.format(python=sys.executable, error=error))
+    python.chmod(0o755)
 
 
 def make(repository: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

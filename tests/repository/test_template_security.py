@@ -176,7 +176,7 @@ def _line(mapping: Any, key: str) -> int:
 @each_template
 def test_only_one_thing_of_this_account_may_invoke_a_function(path: Path) -> None:
     for name, resource in resources(path, "AWS::Lambda::Permission"):
-        assert {"SourceArn", "SourceAccount"} <= resource["Properties"].keys(), name
+        assert "SourceArn" in resource["Properties"], name  # which has the account in it
 
 
 @each_template

@@ -267,11 +267,11 @@ def test_zips_that_are_not_what_the_sources_build_are_refused(clone: Path, cli: 
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["BUCKET=b"], "make deploy BUCKET=example-ipam-code NETWORK_ACCOUNT_ID=111122223333"),
-        (["NETWORK_ACCOUNT_ID=1", "BUCKET="], "make deploy BUCKET=example-ipam-code NETWORK_ACCOUNT_ID=111122223333"),
-        (["BUCKET=b", "NETWORK_ACCOUNT_ID=1", "LambdaPrefix=x/"], "LambdaPrefix follows from what is uploaded"),
-        (["BUCKET=b", "NETWORK_ACCOUNT_ID=1", "Regionselection=a"], "Did you mean RegionSelection?"),
-        (["BUCKET=b", "NETWORK_ACCOUNT_ID=1", "AWS=/nowhere/aws"], "There is no /nowhere/aws; install the AWS CLI"),
+        (["BUCKET=code"], "make deploy BUCKET=example-ipam-code NETWORK_ACCOUNT_ID=111122223333"),
+        (["NETWORK_ACCOUNT_ID=111122223333", "BUCKET="], "make deploy BUCKET=example-ipam-code NETWORK_ACCOUNT_ID=111122223333"),
+        (["BUCKET=code", "NETWORK_ACCOUNT_ID=111122223333", "LambdaPrefix=x/"], "LambdaPrefix follows from what is uploaded"),
+        (["BUCKET=code", "NETWORK_ACCOUNT_ID=111122223333", "Regionselection=a"], "Did you mean RegionSelection?"),
+        (["BUCKET=code", "NETWORK_ACCOUNT_ID=111122223333", "AWS=/nowhere/aws"], "There is no /nowhere/aws; install the AWS CLI"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )

@@ -149,11 +149,11 @@ def test_a_parameter_may_go_by_either_name_and_not_by_both() -> None:
 
 
 def test_the_words_for_a_deployment_are_those_of_the_plan_quoted_for_a_shell() -> None:
-    told = plan(*WIDE, "ACTIVE_IPS=5", "BUCKET=b", "NetworkAccountId=111122223333").splitlines()[-1]
+    told = plan(*WIDE, "ACTIVE_IPS=5", "BUCKET=code", "NetworkAccountId=111122223333").splitlines()[-1]
 
     assert told == (
         "To deploy it: make deploy CIDR=10.0.0.0/8 REGIONS=us-west-2,eu-west-1 ENVS='Prod OU,SDLC OU' REGION_PREFIX=12 "
-        "ENV_PREFIX=14 BUCKET=b NetworkAccountId=111122223333"
+        "ENV_PREFIX=14 BUCKET=code NetworkAccountId=111122223333"
     )
 
 

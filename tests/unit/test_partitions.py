@@ -24,11 +24,9 @@ def test_the_role_in_the_networking_account_is_named_in_this_partition(monkeypat
         def get_role(self, **_: str) -> None:
             """It is there."""
 
-        def assume_role(self, RoleArn: str, **_: str) -> None:  # noqa: N803 - AWS's name
-            assumed.append(RoleArn)
-
     here = sessions.Account(boto3.Session(region_name=GOVCLOUD))
     monkeypatch.setattr(here, "_client", lambda *_: Client())
+    monkeypatch.setattr(here, "assume", lambda role_arn, *_: assumed.append(role_arn))
     organization_setup._refuse_without_roles(here, "111111111111", "222222222222")
 
     assert assumed == ["arn:aws-us-gov:iam::222222222222:role/AWSControlTowerExecution"]

@@ -104,8 +104,10 @@ class Ec2:
             return self._checks_of_vpc(params, caller)
         tags = _tags_of_specifications(params)
         asked = authorization.request_tags(tags)
+        # The tags of a request are those of what it makes: what it names besides is asked without them.
+        named: Mapping[str, Any] = {} if action in MADE_BY else asked
         checks = [
-            Check(f"ec2:{action}", *self._resource(NAMED_BY[name], value, caller, asked))
+            Check(f"ec2:{action}", *self._resource(NAMED_BY[name], value, caller, named))
             for name, value in params.items()
             if name in NAMED_BY
         ]
