@@ -53,7 +53,7 @@ zips: $(TOOLS) $(WHEEL) ## Are the committed zips what the sources build?
 	@$(RUN) packages/build.py --check
 
 test: $(VENVS) $(WHEEL) ## Tests, in the emulator; `make test only=sharing` picks some
-	@$(RUN) -m pytest -n 2 --dist loadfile $(if $(only),-k '$(only)')
+	@$(RUN) -m pytest -n 4 --dist loadfile $(if $(only),-k '$(only)')
 
 bench: $(TOOLS) ## How long the pools take to build, against AWS's own pace, and what sharing costs
 	@PYTHONPATH="$(CURDIR)/libraries:$(CURDIR)/tests" $(RUN) -m benchmarks.pools
