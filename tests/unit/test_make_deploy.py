@@ -16,6 +16,7 @@ import pytest
 from commands import deploy, words
 from ctipam.errors import Refused
 
+ACCOUNT = "NETWORK_ACCOUNT_ID=111122223333"
 ROOT = Path(__file__).parents[2]
 MANAGEMENT, NETWORKING = "111111111111", "222222222222"
 BUCKET = "example-ipam-code"
@@ -268,10 +269,10 @@ def test_zips_that_are_not_what_the_sources_build_are_refused(clone: Path, cli: 
     ("words", "reason"),
     [
         (["BUCKET=code"], "make deploy BUCKET=example-ipam-code NETWORK_ACCOUNT_ID=111122223333"),
-        (["NETWORK_ACCOUNT_ID=111122223333", "BUCKET="], "make deploy BUCKET=example-ipam-code NETWORK_ACCOUNT_ID=111122223333"),
-        (["BUCKET=code", "NETWORK_ACCOUNT_ID=111122223333", "LambdaPrefix=x/"], "LambdaPrefix follows from what is uploaded"),
-        (["BUCKET=code", "NETWORK_ACCOUNT_ID=111122223333", "Regionselection=a"], "Did you mean RegionSelection?"),
-        (["BUCKET=code", "NETWORK_ACCOUNT_ID=111122223333", "AWS=/nowhere/aws"], "There is no /nowhere/aws; install the AWS CLI"),
+        ([ACCOUNT, "BUCKET="], "make deploy BUCKET=example-ipam-code NETWORK_ACCOUNT_ID=111122223333"),
+        (["BUCKET=code", ACCOUNT, "LambdaPrefix=x/"], "LambdaPrefix follows from what is uploaded"),
+        (["BUCKET=code", ACCOUNT, "Regionselection=a"], "Did you mean RegionSelection?"),
+        (["BUCKET=code", ACCOUNT, "AWS=/nowhere/aws"], "There is no /nowhere/aws; install the AWS CLI"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
