@@ -41,6 +41,13 @@ ACCEPTED: dict[tuple[str, str], str] = {
         "EC2 makes this call with our rights and does not say on which resource; a condition names the service. "
         "https://docs.aws.amazon.com/vpc/latest/ipam/enable-integ-ipam.html"
     ),
+    **{
+        ("RESOURCE_MISMATCH", str([{"action": "ec2:CreateIpamPool", "required_format": f"arn:*:ec2::*:{kind}/*"}])): (
+            "EC2 asks of the scope and of each pool by itself, and each has a condition that the others cannot meet, so "
+            "each has a statement of its own; parliament looks for all of them in one."
+        )
+        for kind in ("ipam-pool", "ipam-scope")
+    },
 }
 """(issue, detail) -> why it is none."""
 

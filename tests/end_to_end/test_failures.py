@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+from collections.abc import Callable
+from typing import Any
 
+import pytest
+from botocore.exceptions import ClientError
+
+from ctipam import networking_account
 from landing_zone import deployment, reading
 from landing_zone.cli import AwsCliFailed
-from landing_zone.company import APPS, MANAGEMENT
+from landing_zone.company import APPS, HOME_REGION, MANAGEMENT, NETWORKING
 from landing_zone.engine import Engine
 
 
@@ -54,3 +60,29 @@ def lose_execution_role(engine: Engine, account_id: str) -> None:
     for policy in iam.list_attached_role_policies(RoleName="AWSControlTowerExecution")["AttachedPolicies"]:
         iam.detach_role_policy(RoleName="AWSControlTowerExecution", PolicyArn=policy["PolicyArn"])
     iam.delete_role(RoleName="AWSControlTowerExecution")
+
+
+def test_a_session_in_the_networking_account_may_share_pools_and_nothing_else(uploaded: Engine) -> None:
+    policy = networking_account.session_policy("aws", HOME_REGION, NETWORKING, "share")
+    credentials = uploaded.client("sts", MANAGEMENT).assume_role(
+        RoleArn=f"arn:aws:iam::{NETWORKING}:role/{networking_account.ROLE}",
+        RoleSessionName="share-ipam-pools",
+        Policy=json.dumps(policy),
+    )["Credentials"]
+    ec2, elsewhere, ram, iam = (
+        uploaded.client_as(service, credentials, region)
+        for service, region in (("ec2", HOME_REGION), ("ec2", "eu-west-1"), ("ram", HOME_REGION), ("iam", HOME_REGION))
+    )
+    denied = "UnauthorizedOperation|AccessDenied"
+
+    assert ec2.describe_ipam_pools()["IpamPools"] == []
+    refused: list[Callable[[], Any]] = [
+        lambda: elsewhere.describe_ipam_pools(),
+        lambda: ec2.describe_vpcs(),
+        lambda: ec2.create_ipam(),
+        lambda: ram.create_resource_share(name="ipamShare-012345678901", allowExternalPrincipals=True),
+        lambda: iam.list_roles(),
+    ]
+    for forbidden in refused:
+        with pytest.raises(ClientError, match=denied):
+            forbidden()
