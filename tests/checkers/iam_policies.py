@@ -43,7 +43,7 @@ ACCEPTED: dict[tuple[str, str], str] = {
     ),
     **{
         ("RESOURCE_MISMATCH", str([{"action": "ec2:CreateIpamPool", "required_format": f"arn:*:ec2::*:{kind}/*"}])): (
-            "EC2 asks of the scope and of each pool by itself, and each has a condition that the others cannot meet, so "
+            "EC2 asks of the scope and of each pool by itself, each with a condition that the others cannot meet, so "
             "each has a statement of its own; parliament looks for all of them in one."
         )
         for kind in ("ipam-pool", "ipam-scope")
