@@ -189,12 +189,19 @@ def test_what_is_refused_for_now_is_tried_again_without_asking_too_often(
 
 
 def test_what_is_refused_for_good_is_a_failure_in_awss_words(stack: DirectStack) -> None:
-    stack.models.ipam.faults.refuse_next("CreateIpamPool", AwsError("UnauthorizedOperation", "You may not."))
+    denied = AwsError("UnauthorizedOperation", "You may not.")
+    stack.models.ipam.faults.refuse_next("CreateIpamPool", denied, times=100)
 
     answer = create(stack)
 
     assert answer["Status"] == "FAILED"
     assert answer["Reason"] == "UnauthorizedOperation from CreateIpamPool: You may not."
+
+
+def test_a_policy_that_iam_does_not_know_yet_is_waited_for_when_a_stack_is_new(stack: DirectStack) -> None:
+    stack.models.ipam.faults.refuse_next("CreateIpamPool", AwsError("UnauthorizedOperation", "You may not."))
+
+    assert create(stack)["Status"] == "SUCCESS"
 
 
 @pytest.mark.parametrize("action", ["DeprovisionIpamPoolCidr", "DeleteIpamPool"])
