@@ -10,27 +10,11 @@ import pytest
 from ctipam import inventory, names
 from ctipam.errors import Refused
 from landing_zone.direct import DirectAccount, Wire
-from landing_zone.direct_stack import NETWORKING, DirectStack
+from landing_zone.direct_stack import BUILT, NETWORKING, PROPERTIES, DirectStack
 from landing_zone.ipam import Quotas
 from landing_zone.organization import Caller
 
 READS = ("Describe", "Get")
-
-PROPERTIES = {
-    "TopLevelPoolCidr": "10.0.0.0/8",
-    "IpamPoolPrefixLength": "10",
-    "AccPoolPrefixLength": "12",
-    "RegionSelection": ["us-west-2", "us-east-1"],
-    "AccEnvName": ["Prod OU", "SDLC OU"],
-}
-BUILT = {
-    "us-west-2": "10.0.0.0/10",
-    "us-west-2 Prod OU": "10.0.0.0/12",
-    "us-west-2 SDLC OU": "10.16.0.0/12",
-    "us-east-1": "10.64.0.0/10",
-    "us-east-1 Prod OU": "10.64.0.0/12",
-    "us-east-1 SDLC OU": "10.80.0.0/12",
-}
 
 
 @pytest.fixture

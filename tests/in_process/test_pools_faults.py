@@ -9,25 +9,10 @@ from typing import Any, Literal
 import pytest
 
 from ctipam import custom_resource, waiting
-from landing_zone.direct_stack import Context, DirectStack
+from landing_zone.direct_stack import BUILT, PROPERTIES, Context, DirectStack
 from landing_zone.errors import AwsError
 from landing_zone.ipam import Timings
 
-PROPERTIES = {
-    "TopLevelPoolCidr": "10.0.0.0/8",
-    "IpamPoolPrefixLength": "10",
-    "AccPoolPrefixLength": "12",
-    "RegionSelection": ["us-west-2", "us-east-1"],
-    "AccEnvName": ["Prod OU", "SDLC OU"],
-}
-BUILT = {
-    "us-west-2": "10.0.0.0/10",
-    "us-west-2 Prod OU": "10.0.0.0/12",
-    "us-west-2 SDLC OU": "10.16.0.0/12",
-    "us-east-1": "10.64.0.0/10",
-    "us-east-1 Prod OU": "10.64.0.0/12",
-    "us-east-1 SDLC OU": "10.80.0.0/12",
-}
 HOUR = 3600.0
 
 

@@ -35,6 +35,23 @@ INVOCATION_S = 15 * 60.0
 
 Properties = dict[str, Any]
 
+PROPERTIES = {
+    "TopLevelPoolCidr": "10.0.0.0/8",
+    "IpamPoolPrefixLength": "10",
+    "AccPoolPrefixLength": "12",
+    "RegionSelection": ["us-west-2", "us-east-1"],
+    "AccEnvName": ["Prod OU", "SDLC OU"],
+}
+BUILT = {
+    "us-west-2": "10.0.0.0/10",
+    "us-west-2 Prod OU": "10.0.0.0/12",
+    "us-west-2 SDLC OU": "10.16.0.0/12",
+    "us-east-1": "10.64.0.0/10",
+    "us-east-1 Prod OU": "10.64.0.0/12",
+    "us-east-1 SDLC OU": "10.80.0.0/12",
+}
+"""The pools of PROPERTIES: Name tag -> block."""
+
 
 class Context:
     """Lambda's: the time that is left is what the clock leaves."""
