@@ -4,6 +4,7 @@ Environment of the functions that share:
     NETWORK_ACCOUNT_ID              where the pools are
     OU_MATCH                        nearest: an OU without a pool has that of the OU around it; exact: it has none
     SHARE_WITH_EXISTING_ACCOUNTS    false: accounts that joined the organization before STACK_ID are left alone
+    STACK_ID                        ARN of this stack, during whose deletion nobody is shared with any more
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from ctipam import events, networking_account, sessions, sharing
-from ctipam.errors import AwsFailed, OutOfTime, Refused, explain
+from ctipam.errors import AwsFailed, OutOfTime, Refused, StackIsGoing, explain
 from ctipam.logs import decided
+from ctipam.own_stack import OwnStack
 from ctipam.sharing_plan import Rules
 from ctipam.waiting import Deadline, LambdaContext
 
@@ -41,6 +43,9 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         return {"refused": str(reason)}
     try:
         return _answer(request, event, context)
+    except StackIsGoing as reason:
+        decided("ignored event", reason=str(reason))
+        return {"ignored": str(reason)}
     except ClientError as error:
         raise AwsFailed(explain(error)) from error
 
@@ -138,16 +143,14 @@ def _begin(
     management_account_id: str, deadline: Deadline, *, dry_run: bool = False, share_with_all: bool = False
 ) -> sharing.Sharing:
     management, network_account_id = sessions.here(), os.environ["NETWORK_ACCOUNT_ID"]
-    since = None
-    if not share_with_all and os.environ.get("SHARE_WITH_EXISTING_ACCOUNTS") == "false":
-        stacks = management.stacks().describe_stacks(StackName=os.environ["STACK_ID"])["Stacks"]
-        since = stacks[0]["CreationTime"]
+    stack = OwnStack(management, os.environ["STACK_ID"])
+    leave_alone = not share_with_all and os.environ.get("SHARE_WITH_EXISTING_ACCOUNTS") == "false"
     rules = Rules(
         never=frozenset({management_account_id, network_account_id}),
         exact=os.environ.get("OU_MATCH") == "exact",
-        since=since,
+        since=stack.created() if leave_alone else None,
     )
-    return sharing.begin(management, network_account_id, rules, deadline, dry_run=dry_run)
+    return sharing.begin(management, network_account_id, rules, stack, deadline, dry_run=dry_run)
 
 
 def _account_id(context: LambdaContext) -> str:

@@ -3,6 +3,7 @@
 Refused          what was asked for cannot be done; nothing was changed
 AwsFailed        AWS accepted a request and failed it later, or a state never ended
 OutOfTime        there is work left, and this invocation has no time left for it
+StackIsGoing     the stack is being deleted, so that there is nothing to do any more
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ class AwsFailed(Exception):
 
 class OutOfTime(Exception):
     """Nothing is wrong, but the rest has to be done by another invocation."""
+
+
+class StackIsGoing(Exception):
+    """Nothing is wrong, but what would be made now would be left over."""
 
 
 def code_of(error: ClientError) -> str:

@@ -23,6 +23,7 @@ from ctipam.errors import DENIED, OutOfTime, code_of, explain
 from ctipam.logs import decided
 from ctipam.organization import Place, Tree
 from ctipam.outcomes import Outcome, Result
+from ctipam.own_stack import BELIEVED_S, OwnStack
 from ctipam.sessions import Account
 from ctipam.sharing_plan import (
     Associate,
@@ -52,6 +53,9 @@ again. The first is long enough for most associations: looking costs calls."""
 WORKERS = 4
 """Accounts at a time. RAM publishes no rates; when it says "too often", boto3 waits."""
 
+LATECOMERS_S = BELIEVED_S + 8.0
+"""Who has seen that the stack stays may share for that long: BELIEVED_S, and the time that a call takes."""
+
 PERHAPS_SOMEBODY_ELSE = frozenset(
     {"InvalidStateTransitionException", "InvalidParameterException", "UnknownResourceException"}
 )
@@ -74,16 +78,23 @@ class Sharing:
     networking: Account
     environments: Environments
     rules: Rules
+    stack: OwnStack
     deadline: Deadline
     dry_run: bool = False
 
 
 def begin(
-    management: Account, network_account_id: str, rules: Rules, deadline: Deadline, *, dry_run: bool = False
+    management: Account,
+    network_account_id: str,
+    rules: Rules,
+    stack: OwnStack,
+    deadline: Deadline,
+    *,
+    dry_run: bool = False,
 ) -> Sharing:
     networking = networking_account.enter(management, network_account_id, "look" if dry_run else "share")
     environments = find_environments(networking, network_account_id)
-    return Sharing(management, networking, environments, rules, deadline, dry_run)
+    return Sharing(management, networking, environments, rules, stack, deadline, dry_run)
 
 
 def find_environments(networking: Account, network_account_id: str) -> dict[str, list[Pool]]:
@@ -139,14 +150,20 @@ def report(sharing: Sharing) -> dict[str, Any]:
 
 
 def unshare_everybody(networking: Account, deadline: Deadline) -> None:
-    """Delete every share of this solution, and wait until AWS has. Raises OutOfTime."""
-    ram = networking.ram()
-    for share in [share for of_account in shares.find_all(ram).values() for share in of_account]:
-        deadline.pause(0)
-        shares.perform(ram, Delete(share))
-        decided("deleted share", account=share.account_id, share=share.arn, pools=sorted(share.present))
-    while shares.being_deleted(ram):
-        deadline.pause(PAUSES_S[0])
+    """Delete every share of this solution, and wait until AWS has and none comes any more. Raises OutOfTime.
+
+    An event that was being handled when the stack began to go may share once more after the first look.
+    """
+    ram, waited = networking.ram(), False
+    while (found := shares.find_all(ram)) or not waited:
+        for share in [share for of_account in found.values() for share in of_account]:
+            deadline.pause(0)
+            shares.perform(ram, Delete(share))
+            decided("deleted share", account=share.account_id, share=share.arn, pools=sorted(share.present))
+        while shares.being_deleted(ram):
+            deadline.pause(PAUSES_S[0])
+        deadline.pause(LATECOMERS_S)
+        waited = True
 
 
 class _Reconciliation:
@@ -263,6 +280,8 @@ class _Reconciliation:
         try:
             for step in change.steps:
                 self._sharing.deadline.pause(0)
+                if isinstance(step, Create | Associate):
+                    self._sharing.stack.refuse_if_going()
                 made = shares.perform(self._sharing.networking.ram(), step)
                 if made:
                     self._made[account_id] = made

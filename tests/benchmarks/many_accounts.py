@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from ctipam import sharing
+from ctipam.own_stack import OwnStack
 from ctipam.sessions import Account
 from ctipam.sharing_plan import Pool, Rules
 from ctipam.waiting import Deadline
@@ -24,7 +25,8 @@ def reconcile(accounts: int) -> None:
     pools = [Pool(_pool(region), f"region-{region}") for region in range(REGIONS)]
     made_up = cast(Account, MadeUp(accounts))
     environments = {f"OU {number}": pools for number in range(OUS)}
-    run = sharing.Sharing(made_up, made_up, environments, Rules(frozenset()), Deadline(lambda: 900.0))
+    stack, deadline = OwnStack(made_up, "asked only before something is made"), Deadline(lambda: 900.0)
+    run = sharing.Sharing(made_up, made_up, environments, Rules(frozenset()), stack, deadline)
 
     result = sharing.reconcile_everybody(run)
 

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,6 +30,7 @@ from landing_zone.organization import Organization
 ROOT = Path(__file__).parents[2]
 HOME = "us-east-1"
 MANAGEMENT, NETWORKING = DEFAULT_ACCOUNT_ID, "222222222222"
+STACK_ID = f"arn:aws:cloudformation:{HOME}:{MANAGEMENT}:stack/ipam/11111111-2222-3333-4444-555555555555"
 MINUTE = 60.0
 
 DEFAULTS: dict[str, Any] = {
@@ -295,12 +297,25 @@ class LandingZone:
         self.index = load("ct-integration-lambda")
         self.networking_ec2 = cloud.client("ec2", NETWORKING)
         self.networking_ram = cloud.client("ram", NETWORKING)
-        self.set_environment(NETWORK_ACCOUNT_ID=NETWORKING)
+        self.stack = {"StackStatus": "CREATE_COMPLETE", "CreationTime": datetime.now(UTC)}
+        self._answer_for_cloudformation()
+        self.set_environment(NETWORK_ACCOUNT_ID=NETWORKING, STACK_ID=STACK_ID)
         boto3.client("ec2", HOME).enable_ipam_organization_admin_account(DelegatedAdminAccountId=NETWORKING)
         boto3.client("ram", HOME).enable_sharing_with_aws_organization()
         self.scope_id = ""
-        stack_id = f"arn:aws:cloudformation:{HOME}:{MANAGEMENT}:stack/ipam/11111111-2222-3333-4444-555555555555"
-        self._cloudformation = CloudFormation(cloud, MANAGEMENT, self._handle, stack_id, answers)
+        self._cloudformation = CloudFormation(cloud, MANAGEMENT, self._handle, STACK_ID, answers)
+
+    def _answer_for_cloudformation(self) -> None:
+        """DescribeStacks is answered from self.stack: moto's CloudFormation needs packages that are not here."""
+        call: Any = vars(BaseClient)["_make_api_call"]
+
+        def answered(client: Any, operation_name: str, api_params: Any) -> Any:
+            if operation_name != "DescribeStacks":
+                return call(client, operation_name, api_params)
+            assert api_params == {"StackName": STACK_ID}
+            return {"Stacks": [{"StackId": STACK_ID, **self.stack}]}
+
+        self._monkeypatch.setattr(BaseClient, "_make_api_call", answered)
 
     def set_environment(self, **variables: str) -> None:
         for name, value in variables.items():

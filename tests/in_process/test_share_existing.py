@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from botocore.client import BaseClient
 from moto.organizations.models import organizations_backends
+
+from ctipam import sharing, waiting
 
 ZERO, ONE = "012345678901", "111122223333"
 PROD, SDLC = ["us-east-1 Prod OU", "us-west-2 Prod OU"], ["us-east-1 SDLC OU", "us-west-2 SDLC OU"]
 SHARED = {f"ipamShare-{ZERO}": PROD, f"ipamShare-{ONE}": SDLC}
-STACK = "arn:aws:cloudformation:us-east-1:123456789012:stack/ipam/11111111-2222-3333-4444-555555555555"
 SCHEDULE = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 
 
@@ -97,6 +97,33 @@ def test_a_delete_that_will_fail_because_of_a_vpc_takes_no_share_away(landing_zo
     assert landing_zone.shared() == SHARED
 
 
+@pytest.mark.parametrize("status", ["DELETE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"])
+def test_an_event_that_comes_while_the_stack_goes_shares_nothing(landing_zone: Any, ous: Any, status: str) -> None:
+    landing_zone.stack["StackStatus"] = status
+
+    assert landing_zone.tell(moved(ZERO)) == {"ignored": f"The stack is {status}, so nothing is shared any more."}
+    assert landing_zone.shared() == {}
+
+
+def test_what_an_event_shares_that_was_being_handled_when_the_delete_began_is_found(
+    landing_zone: Any, ous: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landing_zone.ask("Create")
+    at_last = waiting.sleep
+
+    def sleep(seconds: float) -> None:
+        if seconds == sharing.LATECOMERS_S and landing_zone.stack["StackStatus"] == "CREATE_COMPLETE":
+            landing_zone.tell(SCHEDULE)
+            landing_zone.stack["StackStatus"] = "DELETE_IN_PROGRESS"
+        at_last(seconds)
+
+    monkeypatch.setattr(waiting, "sleep", sleep)
+
+    assert landing_zone.ask("Delete")["Status"] == "SUCCESS"
+    assert landing_zone.stack["StackStatus"] == "DELETE_IN_PROGRESS"
+    assert landing_zone.shared() == {}
+
+
 def test_one_account_that_cannot_be_shared_with_is_counted_and_does_not_roll_the_stack_back(
     landing_zone: Any, ous: Any
 ) -> None:
@@ -133,21 +160,11 @@ def test_ous_without_pools_and_ous_of_one_name_are_outputs(landing_zone: Any, ou
 
 
 @pytest.fixture
-def leaving_alone(landing_zone: Any, ous: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+def leaving_alone(landing_zone: Any, ous: Any) -> Any:
     """ZERO joined long before the stack was created, ONE after it."""
-    call: Any = vars(BaseClient)["_make_api_call"]
-    created = datetime.now(UTC)
-
-    def answered(self: Any, operation_name: str, api_params: Any) -> Any:
-        if operation_name != "DescribeStacks":  # moto's CloudFormation needs packages that are not here
-            return call(self, operation_name, api_params)
-        assert api_params == {"StackName": STACK}
-        return {"Stacks": [{"StackId": STACK, "CreationTime": created}]}
-
-    monkeypatch.setattr(BaseClient, "_make_api_call", answered)
     for account in organizations_backends[landing_zone.cloud.management]["aws"].accounts:
         account.create_time += timedelta(days=-1 if account.id == ZERO else 1)
-    landing_zone.set_environment(SHARE_WITH_EXISTING_ACCOUNTS="false", STACK_ID=STACK)
+    landing_zone.set_environment(SHARE_WITH_EXISTING_ACCOUNTS="false")
     return landing_zone
 
 

@@ -44,6 +44,7 @@ ENTRIES = """
     ctipam/organization.py
     ctipam/organization_setup.py
     ctipam/outcomes.py
+    ctipam/own_stack.py
     ctipam/plan.py
     ctipam/pools.py
     ctipam/refusals.py
