@@ -108,15 +108,24 @@ def _responder(resource_type: str) -> Responder:
 
 
 def _set_up(request: Request) -> Data:
-    from ctipam import organization_setup
+    from ctipam import cost_controls, organization_setup
     from ctipam.plan import PoolPlan
 
     management = sessions.here()
     # What the Networking stack would refuse later is refused now, before anything is made.
     plan = PoolPlan.from_properties(request.properties, management.known_regions())
-    network_account_id = request.properties["NetworkAccountId"]
-    done = organization_setup.set_up(management, request.account_id, network_account_id, plan.environments)
-    return {"OrganizationId": done.organization_id, "Warnings": done.shown()}
+    wanted = organization_setup.Wanted(
+        network_account_id=request.properties["NetworkAccountId"],
+        environments=plan.environments,
+        exact=request.properties.get("OuMatch") == "exact",
+        excluded_ous=request.properties.get("IpamExcludedOus", cost_controls.LEAVE),
+    )
+    done = organization_setup.set_up(management, request.account_id, wanted)
+    return {
+        "OrganizationId": done.organization_id,
+        "IpamExclusions": done.exclusions,
+        "Warnings": done.shown(),
+    }
 
 
 def _leave_set_up(_request: Request) -> None:

@@ -11,7 +11,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from ctipam import ipam, pools, sessions, utilisation
+from ctipam import ipam, ipam_discovery, pools, sessions, utilisation
+from ctipam.cost_controls import LEFT_AS_THEY_ARE, CostControls
 from ctipam.custom_resource import CustomResource, Data, Request, Responder
 from ctipam.inventory import Hierarchy
 from ctipam.plan import PoolPlan
@@ -21,10 +22,13 @@ from ctipam.waiting import LambdaContext
 def _ensure_ipam(request: Request) -> Data:
     account = sessions.here()
     plan = PoolPlan.from_properties(request.properties, account.known_regions())
-    wanted = _ipam_request(request, account, plan.regions)
+    costs = CostControls.from_properties(request.properties)
+    wanted = _ipam_request(request, account, plan.regions, costs)
     if there := ipam.find(wanted):
         pools.check(_hierarchy(request, account, scope_id=there.scope_id), plan)
     found = ipam.ensure(wanted, request.deadline)
+    if costs.exclusions is not None:
+        ipam_discovery.ensure_exclusions(account, found.discovery_id, costs.exclusions, request.deadline)
     return {"IpamId": found.ipam_id, "ScopeId": found.scope_id}
 
 
@@ -33,9 +37,12 @@ def _delete_ipam(request: Request) -> None:
     ipam.delete(_ipam_request(request, sessions.here()), request.deadline)
 
 
-def _ipam_request(request: Request, account: sessions.Account, regions: Sequence[str] = ()) -> ipam.IpamRequest:
+def _ipam_request(
+    request: Request, account: sessions.Account, regions: Sequence[str] = (), costs: CostControls = LEFT_AS_THEY_ARE
+) -> ipam.IpamRequest:
     scope_id = request.properties.get("IpamScope", "")
-    return ipam.IpamRequest(account, request.account_id, request.stack_id, request.request_id, scope_id, regions)
+    whose = (account, request.account_id, request.stack_id, request.request_id)
+    return ipam.IpamRequest(*whose, scope_id, regions, costs)
 
 
 def _ensure_pools(request: Request) -> Data:

@@ -157,8 +157,8 @@ class Responder(CfnResource):
 
 
 def _ensure(resource: CustomResource, request: Request) -> Data:
-    """Ask again for a while if a new stack is denied: IAM takes seconds to know the policy of a role just made."""
-    for pause in NEW_POLICY_PAUSES_S if request.kind == "Create" else ():
+    """Ask again for a while if it is denied: IAM takes seconds to know a policy that the stack has just changed."""
+    for pause in NEW_POLICY_PAUSES_S:
         try:
             return resource.ensure(request)
         except (ClientError, Refused) as error:

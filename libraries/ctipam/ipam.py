@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from ctipam import names
+from ctipam.cost_controls import LEAVE, LEFT_AS_THEY_ARE, OWNER_PAYS, CostControls
 from ctipam.errors import AwsFailed, OutOfTime, Refused, code_of
 from ctipam.inventory import list_pools
 from ctipam.logs import decided
@@ -21,7 +22,7 @@ from ctipam.sessions import Account
 from ctipam.waiting import Deadline, Pace
 
 if TYPE_CHECKING:
-    from types_boto3_ec2.type_defs import AddIpamOperatingRegionTypeDef, IpamScopeTypeDef, IpamTypeDef
+    from types_boto3_ec2.type_defs import IpamScopeTypeDef, IpamTypeDef
 
 READY = frozenset({"create-complete", "modify-complete", "modify-failed", "delete-failed"})
 """States in which an IPAM can be used: after a failed change it is what it was before."""
@@ -47,12 +48,16 @@ class IpamRequest:
     request_id: str
     scope_id: str
     regions: Sequence[str] = ()
+    costs: CostControls = LEFT_AS_THEY_ARE
 
 
 @dataclass(frozen=True)
 class IpamFound:
+    """discovery_id: of the resource discovery that came with the IPAM, through which it monitors the organization."""
+
     ipam_id: str
     scope_id: str
+    discovery_id: str
 
 
 def find(request: IpamRequest) -> IpamFound | None:
@@ -60,21 +65,27 @@ def find(request: IpamRequest) -> IpamFound | None:
     ipam = _ipam_of_scope(request) or _find(request)
     if ipam is None or ipam["State"] == "delete-in-progress":
         return None
-    if ipam.get("Tier") == "free":
+    if ipam.get("Tier") == "free" and request.costs.tier == LEAVE:
         raise Refused(
             f"IPAM {ipam['IpamId']} is in the free tier, which has no pools for other Regions and accounts; "
-            "set it to the advanced tier, which AWS bills per active IP address, and try again."
+            "set IpamTier to advanced, which AWS bills per active IP address."
         )
-    return IpamFound(ipam["IpamId"], request.scope_id or ipam["PrivateDefaultScopeId"])
+    return _found(request, ipam)
 
 
 def ensure(request: IpamRequest, deadline: Deadline) -> IpamFound:
     """An IPAM that operates in all the Regions, and the private scope for the pools; both ready to use."""
-    found = find(request)
-    ipam = _wait_until_ready(request, found.ipam_id if found else _create(request, deadline), deadline)
-    if missing := sorted(set(request.regions) - _operating_regions(ipam)):
-        ipam = _add_regions(request, ipam["IpamId"], missing, deadline)
-    return IpamFound(ipam["IpamId"], request.scope_id or ipam["PrivateDefaultScopeId"])
+    there = find(request)
+    ipam_id = there.ipam_id if there else _create(request, deadline)
+    ipam = _wait_until_ready(request, ipam_id, deadline)
+    while changes := _changes(request, ipam):
+        ipam = _modify(request, ipam_id, changes[0], deadline)
+    return _found(request, ipam)
+
+
+def _found(request: IpamRequest, ipam: IpamTypeDef) -> IpamFound:
+    scope_id = request.scope_id or ipam["PrivateDefaultScopeId"]
+    return IpamFound(ipam["IpamId"], scope_id, ipam.get("DefaultResourceDiscoveryId", ""))
 
 
 def delete(request: IpamRequest, deadline: Deadline) -> None:
@@ -88,7 +99,7 @@ def delete(request: IpamRequest, deadline: Deadline) -> None:
         if kept_for := _of_others(request, ipam):
             decided("leaving the IPAM: it is in use", ipam=ipam["IpamId"], holds=kept_for)
             return
-        if _try(lambda ipam_id: request.account.ec2().delete_ipam(IpamId=ipam_id), ipam["IpamId"]):
+        if accepted(request.account.ec2().delete_ipam, IpamId=ipam["IpamId"]):
             decided("deleting the IPAM", ipam=ipam["IpamId"])
             break
         try:
@@ -157,22 +168,35 @@ def _ask_for_ipam(request: IpamRequest, token: str) -> IpamTypeDef:
     )["Ipam"]
 
 
-def _add_regions(request: IpamRequest, ipam_id: str, missing: Sequence[str], deadline: Deadline) -> IpamTypeDef:
-    regions: list[AddIpamOperatingRegionTypeDef] = [{"RegionName": region} for region in missing]
+def _changes(request: IpamRequest, ipam: IpamTypeDef) -> list[dict[str, Any]]:
+    """What ModifyIpam is to be asked, in this order, one thing at a time: other tiers may not take the rest."""
+    tier, metered_account = request.costs.tier, request.costs.metered_account
+    changes: list[dict[str, Any]] = []
+    if tier not in (LEAVE, ipam.get("Tier")):
+        changes.append({"Tier": tier})
+    if missing := sorted(set(request.regions) - _operating_regions(ipam)):
+        changes.append({"AddOperatingRegions": [{"RegionName": region} for region in missing]})
+    if metered_account not in (LEAVE, ipam.get("MeteredAccount", OWNER_PAYS)):
+        changes.append({"MeteredAccount": metered_account})
+    return changes
+
+
+def _modify(request: IpamRequest, ipam_id: str, change: dict[str, Any], deadline: Deadline) -> IpamTypeDef:
     pace = Pace(deadline)
-    while not _try(lambda i: request.account.ec2().modify_ipam(IpamId=i, AddOperatingRegions=regions), ipam_id):
+    while not accepted(request.account.ec2().modify_ipam, IpamId=ipam_id, **change):
         pace.wait(progress=False)  # somebody else is changing it
-    decided("adding operating Regions", ipam=ipam_id, regions=missing)
-    ipam = _wait_until_ready(request, ipam_id, deadline, regions=missing)
+    decided("changing the IPAM", ipam=ipam_id, **change)
+    ipam = _wait_until_ready(request, ipam_id, deadline, change)
     if ipam["State"] == "modify-failed":
-        raise AwsFailed(f"AWS could not add {', '.join(missing)} to IPAM {ipam_id}: {_message(ipam)}")
+        (name,) = change
+        raise AwsFailed(f"AWS could not change IPAM {ipam_id} ({name}): {_message(ipam)}")
     return ipam
 
 
-def _try(ask: Callable[[str], object], ipam_id: str) -> bool:
-    """Ask AWS; answer whether it accepted."""
+def accepted(ask: Callable[..., object], **parameters: Any) -> bool:
+    """Ask AWS for a change of an IPAM; answer whether it accepted. What a later attempt would not meet is no error."""
     try:
-        ask(ipam_id)
+        ask(**parameters)
     except ClientError as error:
         if code_of(error) not in NOT_NOW:
             raise
@@ -210,15 +234,16 @@ def _find_scope(request: IpamRequest) -> IpamScopeTypeDef | None:
 
 
 def _wait_until_ready(
-    request: IpamRequest, ipam_id: str, deadline: Deadline, regions: Sequence[str] = ()
+    request: IpamRequest, ipam_id: str, deadline: Deadline, change: dict[str, Any] | None = None
 ) -> IpamTypeDef:
+    """change: what was asked for, and has to be there; a list may be older than the request."""
     pace = Pace(deadline)
     while True:
         ipam = _find(request, ipam_id)
         if (
             ipam
             and ipam["State"] in READY
-            and (set(regions) <= _operating_regions(ipam) or ipam["State"] == "modify-failed")
+            and (change not in _changes(request, ipam) or ipam["State"] == "modify-failed")
         ):
             return ipam
         if ipam and ipam["State"] == "create-failed":

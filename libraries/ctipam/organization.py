@@ -27,6 +27,10 @@ class OrganizationalUnit:
     name: str
 
 
+Chain = tuple[OrganizationalUnit, ...]
+"""An OU and those that it is in, the nearest first, without the root."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Where an account is.
@@ -39,7 +43,7 @@ class Place:
     account_id: str
     state: str
     joined: datetime | None = None
-    units: tuple[OrganizationalUnit, ...] = ()
+    units: Chain = ()
 
 
 @dataclass(frozen=True)
@@ -103,10 +107,19 @@ def units_above(organizations: OrganizationsClient, child_id: str) -> Iterator[O
         child_id = unit.ou_id
 
 
+def find_roots(organizations: OrganizationsClient) -> list[str]:
+    """Ids; AWS gives an organization one."""
+    return [root["Id"] for page in organizations.get_paginator("list_roots").paginate() for root in page["Roots"]]
+
+
+def find_units(organizations: OrganizationsClient, root_ids: Iterable[str]) -> list[Chain]:
+    """Every OU, with those that it is in: a call for each, and one for each 20 in an OU."""
+    return [chain for _, chain in _walk(organizations, root_ids, ()) if chain]
+
+
 def read_all(organizations: OrganizationsClient) -> Tree:
     """The whole organization: a call for each 20 accounts, and two for each OU."""
-    roots = [root["Id"] for page in organizations.get_paginator("list_roots").paginate() for root in page["Roots"]]
-    return _read(organizations, roots, ())
+    return _read(organizations, find_roots(organizations), ())
 
 
 def read_below(organizations: OrganizationsClient, ou_id: str) -> Tree:
@@ -126,23 +139,29 @@ def _unit(organizations: OrganizationsClient, ou_id: str) -> OrganizationalUnit:
     return OrganizationalUnit(unit["Id"], unit["Name"])
 
 
-def _read(
-    organizations: OrganizationsClient, parent_ids: Iterable[str], enclosing: tuple[OrganizationalUnit, ...]
-) -> Tree:
-    units, places = list(enclosing[:1]), []
+def _read(organizations: OrganizationsClient, parent_ids: Iterable[str], enclosing: Chain) -> Tree:
+    units: list[OrganizationalUnit] = []
+    places: list[Place] = []
+    for parent_id, chain in _walk(organizations, parent_ids, enclosing):
+        units += chain[:1]
+        pages = organizations.get_paginator("list_accounts_for_parent").paginate(
+            ParentId=parent_id, PaginationConfig=PAGE
+        )
+        for account in (account for page in pages for account in page["Accounts"]):
+            places.append(Place(account["Id"], state_of(account), account.get("JoinedTimestamp"), chain))
+    return Tree(tuple(units), tuple(places))
+
+
+def _walk(
+    organizations: OrganizationsClient, parent_ids: Iterable[str], enclosing: Chain
+) -> Iterator[tuple[str, Chain]]:
+    """These, roots or OUs, and every OU below them, by their ids; each with the OUs that an account in it is in."""
     to_do = [(parent_id, enclosing) for parent_id in parent_ids]
     while to_do:
-        parent_id, above = to_do.pop()
-        for accounts in organizations.get_paginator("list_accounts_for_parent").paginate(
-            ParentId=parent_id, PaginationConfig=PAGE
-        ):
-            for account in accounts["Accounts"]:
-                places.append(Place(account["Id"], state_of(account), account.get("JoinedTimestamp"), above))
+        parent_id, chain = to_do.pop()
+        yield parent_id, chain
         for page in organizations.get_paginator("list_organizational_units_for_parent").paginate(
             ParentId=parent_id, PaginationConfig=PAGE
         ):
             for row in page["OrganizationalUnits"]:
-                unit = OrganizationalUnit(row["Id"], row["Name"])
-                units.append(unit)
-                to_do.append((unit.ou_id, (unit, *above)))
-    return Tree(tuple(units), tuple(places))
+                to_do.append((row["Id"], (OrganizationalUnit(row["Id"], row["Name"]), *chain)))

@@ -9,16 +9,17 @@ environment without an OU of its name is a warning: the OU may come later.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from ctipam.cost_controls import Units, find_exclusions, shown
 from ctipam.errors import DENIED, Refused, code_of
 from ctipam.logs import decided
 from ctipam.networking_account import ROLE
-from ctipam.organization import is_active_member
+from ctipam.organization import find_roots, find_units, is_active_member
 from ctipam.sessions import Account
 
 if TYPE_CHECKING:
@@ -45,13 +46,25 @@ WARNINGS_LIMIT = 1000
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """environments: names of OUs. exact and excluded_ous: see `cost_controls.find_exclusions`."""
+
+    network_account_id: str
+    environments: tuple[str, ...]
+    exact: bool
+    excluded_ous: str
+
+
+@dataclass(frozen=True)
 class Setup:
     """What the stack is told.
 
-    warnings   what is strange and no failure, a sentence each
+    exclusions   for the Networking account's stack
+    warnings     what is strange and no failure, a sentence each
     """
 
     organization_id: str
+    exclusions: str
     warnings: tuple[str, ...]
 
     def shown(self) -> str:
@@ -60,25 +73,27 @@ class Setup:
         return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
-def set_up(
-    management: Account, management_account_id: str, network_account_id: str, environments: Sequence[str]
-) -> Setup:
-    """Check first, then switch on; nothing is changed if anything is refused.
-
-    environments   names of OUs
-    Raises         Refused
-    """
+def set_up(management: Account, management_account_id: str, wanted: Wanted) -> Setup:
+    """Check first, then switch on; nothing is changed if anything is refused. Raises Refused."""
     organizations = management.organizations()
     organization = organizations.describe_organization()["Organization"]
-    _refuse_wrong_accounts(organizations, organization, management_account_id, network_account_id)
+    _refuse_wrong_accounts(organizations, organization, management_account_id, wanted.network_account_id)
     elsewhere = _refuse_another_region(management)
-    _refuse_without_roles(management, management_account_id, network_account_id)
+    _refuse_without_roles(management, management_account_id, wanted.network_account_id)
+    units = _units(organizations, organization["Id"])
+    exclusions = find_exclusions(wanted.excluded_ous, units, wanted.environments, exact=wanted.exact)
     _ensure_ram_sharing(management)
-    _ensure_ipam_administrator(management, network_account_id)
-    warnings = (*elsewhere, *warnings_about(environments, Counter(_names_of_units(organizations))))
+    _ensure_ipam_administrator(management, wanted.network_account_id)
+    names = Counter(chain[0].name for chain in units.chains)
+    warnings = (*elsewhere, *warnings_about(wanted.environments, names))
     for warning in warnings:
         decided("warning", about=warning)
-    return Setup(organization["Id"], warnings)
+    return Setup(organization["Id"], shown(exclusions), warnings)
+
+
+def _units(organizations: OrganizationsClient, organization_id: str) -> Units:
+    root_ids = find_roots(organizations)
+    return Units(organization_id, root_ids[0], find_units(organizations, root_ids))
 
 
 def warnings_about(environments: Collection[str], units: Counter[str]) -> Iterator[str]:
@@ -145,16 +160,6 @@ def _refuse_without_roles(management: Account, management_account_id: str, netwo
             f"NetworkAccountId {network_account_id} has no role {ROLE} that this account may assume; "
             "enrol the account in Control Tower, which makes it."
         ) from error
-
-
-def _names_of_units(organizations: OrganizationsClient) -> Iterator[str]:
-    """The names of all OUs of the organization, one for each OU."""
-    parents = [root["Id"] for page in organizations.get_paginator("list_roots").paginate() for root in page["Roots"]]
-    while parents:
-        pages = organizations.get_paginator("list_organizational_units_for_parent").paginate(ParentId=parents.pop())
-        for unit in (unit for page in pages for unit in page["OrganizationalUnits"]):
-            parents.append(unit["Id"])
-            yield unit["Name"]
 
 
 def _ensure_ram_sharing(management: Account) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from landing_zone.errors import AwsError
-from landing_zone.ipam.bench import ELSEWHERE, HOME, NETWORKING, STRANGER, WEST, Bench
+from landing_zone.ipam.bench import ELSEWHERE, HOME, MANAGEMENT, NETWORKING, STRANGER, WEST, Bench
 
 
 @pytest.fixture
@@ -42,6 +42,7 @@ def test_the_home_region_is_appended_to_the_operating_regions(bench: Bench) -> N
 def test_an_ipam_is_advanced_and_its_owner_pays_unless_said_otherwise(bench: Bench) -> None:
     assert (bench.ipam["Tier"], bench.ipam["MeteredAccount"]) == ("advanced", "ipam-owner")
 
+    bench.ask("EnableIpamOrganizationAdminAccount", HOME, MANAGEMENT, DelegatedAdminAccountId=NETWORKING)
     other = bench.ask("CreateIpam", region=ELSEWHERE, Tier="free", MeteredAccount="resource-owner")["Ipam"]
 
     assert (other["Tier"], other["MeteredAccount"]) == ("free", "resource-owner")

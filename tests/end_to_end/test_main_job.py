@@ -181,6 +181,23 @@ def test_a_region_added_later_moves_nothing_and_reaches_the_accounts_that_are_th
     assert reading.shares(shop, SHOP)[0].pools == ["eu-west-1 Prod OU", "us-east-1 Prod OU", "us-west-2 Prod OU"]
 
 
+def test_costs_are_distributed_and_an_ou_is_not_monitored_if_that_is_asked_for(shop: Engine) -> None:
+    organizations = shop.client("organizations", MANAGEMENT)
+    (root,) = organizations.list_roots()["Roots"]
+    units = organizations.list_organizational_units_for_parent(ParentId=root["Id"])["OrganizationalUnits"]
+    (sandbox,) = [unit["Id"] for unit in units if unit["Name"] == "Sandbox"]
+    wanted = {"IpamMeteredAccount": "resource-owner", "IpamExcludedOus": sandbox}
+
+    status = deployment.apply(shop, "update-stack", RegionSelection=REGIONS, **wanted)
+
+    assert status == "UPDATE_COMPLETE", deployment.failures(shop)
+    ec2 = shop.client("ec2", NETWORKING)
+    assert ec2.describe_ipams()["Ipams"][0]["MeteredAccount"] == "resource-owner"
+    (discovery,) = ec2.describe_ipam_resource_discoveries()["IpamResourceDiscoveries"]
+    (excluded,) = discovery["OrganizationalUnitExclusions"]
+    assert excluded["OrganizationsEntityPath"].endswith(f"/{root['Id']}/{sandbox}/*")
+
+
 def test_a_version_that_was_not_uploaded_is_told_and_nothing_has_changed(shop: Engine) -> None:
     status = deployment.apply(shop, "update-stack", RegionSelection=REGIONS, PackageVersion="9.9.9")
 

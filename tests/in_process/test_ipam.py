@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from landing_zone.direct_stack import DirectStack
+from landing_zone.direct_stack import NETWORKING, DirectStack
 from landing_zone.errors import AwsError
 from landing_zone.ipam import Timings
 
@@ -25,6 +25,7 @@ HOUR = 3600.0
 @pytest.fixture
 def stack() -> Iterator[DirectStack]:
     stack = DirectStack()
+    stack.models.organization.delegated_administrators["ipam.amazonaws.com"] = NETWORKING
     with stack.running():
         yield stack
 
@@ -141,7 +142,7 @@ def test_an_ipam_whose_last_change_failed_long_ago_can_be_used(stack: DirectStac
     assert succeeded(ensure(stack))
 
 
-@pytest.mark.parametrize(("action", "words"), [("CreateIpam", "create IPAM"), ("ModifyIpam", "add us-west-2 to IPAM")])
+@pytest.mark.parametrize(("action", "words"), [("CreateIpam", "create IPAM"), ("ModifyIpam", "change IPAM")])
 def test_what_aws_fails_in_the_end_is_a_failure_with_its_message_and_can_be_rolled_back(
     stack: DirectStack, action: str, words: str
 ) -> None:
@@ -171,10 +172,101 @@ def test_a_state_that_never_ends_is_answered_within_the_hour(stack: DirectStack,
     assert stack.clock.now() < HOUR
 
 
+# Cost controls
+
+SANDBOX, LAB = (f"o-exampleorgid/r-ab12/ou-ab12-{number * 8}/*" for number in "12")
+
+
+def settings(stack: DirectStack) -> tuple[str, str, list[str]]:
+    """Tier, metered account, and what is excluded."""
+    (ipam,) = ipams(stack)
+    (discovery,) = stack.ec2.describe_ipam_resource_discoveries()["IpamResourceDiscoveries"]
+    excluded = [one["OrganizationsEntityPath"] for one in discovery["OrganizationalUnitExclusions"]]
+    return ipam["Tier"], ipam["MeteredAccount"], excluded
+
+
+def exclude_by_hand(stack: DirectStack, path: str) -> None:
+    discovery_id = ipams(stack)[0]["DefaultResourceDiscoveryId"]
+    stack.ec2.modify_ipam_resource_discovery(
+        IpamResourceDiscoveryId=discovery_id,
+        AddOrganizationalUnitExclusions=[{"OrganizationsEntityPath": path}],
+    )
+    stack.clock.advance(60)
+
+
 def test_the_free_tier_is_not_enough_and_changing_it_is_the_owners_choice(stack: DirectStack) -> None:
     by_hand(stack, Tier="free")
 
-    assert "set it to the advanced tier" in refused(stack, ensure(stack))
+    assert "set IpamTier to advanced" in refused(stack, ensure(stack))
+
+    assert succeeded(ensure(stack, IpamTier="advanced"))
+    assert settings(stack)[0] == "advanced"
+
+
+def test_what_nobody_asks_for_is_left_as_it_is(stack: DirectStack) -> None:
+    by_hand(stack, MeteredAccount="resource-owner")
+    exclude_by_hand(stack, SANDBOX)
+
+    assert succeeded(ensure(stack))
+
+    assert settings(stack) == ("advanced", "resource-owner", [SANDBOX])
+
+
+def test_accounts_pay_for_their_own_addresses_and_ous_are_not_monitored_if_that_is_asked_for(
+    stack: DirectStack,
+) -> None:
+    costs = {"IpamMeteredAccount": "resource-owner", "IpamExclusions": f"{LAB},{SANDBOX}"}
+
+    assert succeeded(ensure(stack, **costs))
+
+    assert settings(stack) == ("advanced", "resource-owner", [SANDBOX, LAB])
+    stack.wire.counted.clear()
+    assert succeeded(ensure(stack, "Update", **costs))
+    assert all(action.startswith(("Describe", "Get")) for action in stack.wire.counted)
+
+
+def test_exclusions_become_exactly_what_is_asked_for(stack: DirectStack) -> None:
+    by_hand(stack)
+    exclude_by_hand(stack, LAB)
+
+    assert succeeded(ensure(stack, IpamExclusions=SANDBOX))
+    assert settings(stack)[2] == [SANDBOX]
+
+    assert succeeded(ensure(stack, "Update", IpamExclusions="none"))
+    assert settings(stack)[2] == []
+
+
+def test_a_discovery_that_somebody_is_changing_is_waited_for(stack: DirectStack) -> None:
+    by_hand(stack)
+    stack.models.ipam.faults.refuse_next("ModifyIpamResourceDiscovery", AwsError("IncorrectState", "Busy."), times=2)
+
+    assert succeeded(ensure(stack, IpamExclusions=SANDBOX))
+
+    assert settings(stack)[2] == [SANDBOX]
+
+
+def test_exclusions_that_aws_fails_in_the_end_are_a_failure_and_can_be_asked_for_again(stack: DirectStack) -> None:
+    stack.models.ipam.faults.fail_next("ModifyIpamResourceDiscovery", "no")
+
+    assert "AWS could not change which OUs" in ensure(stack, IpamExclusions=SANDBOX)["Reason"]
+
+    assert succeeded(ensure(stack, IpamExclusions=SANDBOX))
+    assert settings(stack)[2] == [SANDBOX]
+
+
+def test_a_change_of_exclusions_that_never_ends_is_answered_within_the_hour(stack: DirectStack) -> None:
+    stack.models.ipam.faults.hang_next("ModifyIpamResourceDiscovery")
+
+    assert "still waiting for ipam-res-disco-" in ensure(stack, IpamExclusions=SANDBOX)["Reason"]
+    assert stack.clock.now() < HOUR
+
+
+def test_what_aws_refuses_is_told(stack: DirectStack) -> None:
+    """Costs that were distributed two days ago cannot be taken back before a week has gone."""
+    assert succeeded(ensure(stack, IpamMeteredAccount="resource-owner"))
+    stack.clock.advance(48 * HOUR)
+
+    assert "seven days" in ensure(stack, "Update", IpamMeteredAccount="ipam-owner")["Reason"]
 
 
 # The scope

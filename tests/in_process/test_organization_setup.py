@@ -14,7 +14,7 @@ from ctipam.errors import Refused
 
 HOME, MANAGEMENT, NETWORKING, MEMBER = "us-east-1", "123456789012", "222222222222", "333333333333"
 ROLE = "AWSControlTowerStackSetRole"
-ENVIRONMENTS = ["Prod OU", "SDLC OU"]
+ENVIRONMENTS = ("Prod OU", "SDLC OU")
 
 
 @pytest.fixture
@@ -27,8 +27,9 @@ def landing_zone(cloud: Any) -> Any:
     return cloud
 
 
-def set_up(network_account_id: str = NETWORKING) -> organization_setup.Setup:
-    return organization_setup.set_up(sessions.here(), MANAGEMENT, network_account_id, ENVIRONMENTS)
+def set_up(network_account_id: str = NETWORKING, excluded_ous: str = "leave") -> organization_setup.Setup:
+    wanted = organization_setup.Wanted(network_account_id, ENVIRONMENTS, False, excluded_ous)
+    return organization_setup.set_up(sessions.here(), MANAGEMENT, wanted)
 
 
 def test_ram_sharing_and_ipams_administrator_are_switched_on_and_a_second_run_changes_nothing(
@@ -111,8 +112,28 @@ def test_an_environment_without_an_ou_and_two_ous_of_one_name_are_warnings(landi
     assert list(warnings) == ["No OU is called 'Missing', so nobody gets the pools of that environment."]
 
 
+def test_ous_that_ipam_shall_not_monitor_are_told_to_the_networking_stack_as_paths(landing_zone: Any) -> None:
+    sandbox = landing_zone.add_ou("Sandbox")
+    organization_id = landing_zone.organizations.describe_organization()["Organization"]["Id"]
+
+    assert set_up().exclusions == "leave"
+    assert set_up(excluded_ous=sandbox).exclusions == f"{organization_id}/{landing_zone.root}/{sandbox}/*"
+
+
+def test_an_ou_of_an_environment_that_ipam_shall_not_monitor_is_refused_and_nothing_is_switched_on(
+    landing_zone: Any,
+) -> None:
+    around = landing_zone.add_ou("Around")
+    landing_zone.add_ou("SDLC OU", around)
+
+    with pytest.raises(Refused, match="whose accounts use the pools of 'SDLC OU'"):
+        set_up(excluded_ous=around)
+
+    assert not landing_zone.models.organization.ram_sharing_enabled
+
+
 def test_many_warnings_fit_into_what_cloudformation_takes() -> None:
-    setup = organization_setup.Setup("o-exampleorgid", ("An OU is missing.",) * 100)
+    setup = organization_setup.Setup("o-exampleorgid", "leave", ("An OU is missing.",) * 100)
 
     assert len(setup.shown()) == organization_setup.WARNINGS_LIMIT
     assert setup.shown().endswith("...")

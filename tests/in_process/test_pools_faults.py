@@ -183,10 +183,13 @@ def test_what_is_refused_for_good_is_a_failure_in_awss_words(stack: DirectStack)
     assert answer["Reason"] == "UnauthorizedOperation from CreateIpamPool: You may not."
 
 
-def test_a_policy_that_iam_does_not_know_yet_is_waited_for_when_a_stack_is_new(stack: DirectStack) -> None:
-    stack.models.ipam.faults.refuse_next("CreateIpamPool", AwsError("UnauthorizedOperation", "You may not."))
-
+def test_a_policy_that_iam_does_not_know_yet_is_waited_for(stack: DirectStack) -> None:
+    not_yet = AwsError("UnauthorizedOperation", "You may not.")
+    stack.models.ipam.faults.refuse_next("CreateIpamPool", not_yet)
     assert create(stack)["Status"] == "SUCCESS"
+
+    stack.models.ipam.faults.refuse_next("ModifyIpamPool", not_yet)
+    assert stack.ask("Update", "InitPools", PROPERTIES | {"VpcDefaultNetmaskLength": "25"})["Status"] == "SUCCESS"
 
 
 @pytest.mark.parametrize("action", ["DeprovisionIpamPoolCidr", "DeleteIpamPool"])

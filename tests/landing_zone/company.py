@@ -15,6 +15,7 @@ ORGANIZATIONAL_UNITS: list[dict[str, Any]] = [
     {"name": "Infrastructure", "accounts": [{"id": NETWORKING, "name": "networking"}]},
     {"name": "Prod OU"},
     {"name": "SDLC OU", "accounts": [{"id": APPS, "name": "apps"}]},
+    {"name": "Sandbox"},
 ]
 
 BUCKET = "example-ipam-code"

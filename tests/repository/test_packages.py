@@ -32,12 +32,14 @@ ENTRIES = """
     crhelper/utils.py
     ctipam/__init__.py
     ctipam/addresses.py
+    ctipam/cost_controls.py
     ctipam/custom_resource.py
     ctipam/difference.py
     ctipam/errors.py
     ctipam/events.py
     ctipam/inventory.py
     ctipam/ipam.py
+    ctipam/ipam_discovery.py
     ctipam/logs.py
     ctipam/names.py
     ctipam/networking_account.py

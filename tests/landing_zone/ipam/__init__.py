@@ -1,7 +1,7 @@
 """Amazon VPC IPAM as AWS's documentation, and users' evidence, describe it: the model, and nothing of any protocol.
 
     model        IpamModel: dispatch, the VPC hooks, tags, the lock that makes it thread-safe
-    ipams scopes pools cidrs allocations vpcs delegation tagging     the actions, one module per thing
+    ipams discoveries scopes pools cidrs allocations vpcs delegation tagging     the actions, one module per thing
     store        all the state, and how a thing is found (or not) by this caller through this Region's endpoint
     records      what is remembered of each thing
     agenda       asynchronous ends, settled from the clock on every call; there are no threads and no timers
@@ -20,7 +20,8 @@ Left out (asking for it raises NotImplementedError):
     resource planning pools (SourceResource); provisioning IPv6; scopes under an external authority
     AllocateIpamPoolCidr's PreviewNextCidr, AllowedCidrs, DisallowedCidrs, TagSpecifications
     ModifyIpamPool that adds an allocation tag whose key is there with another value (what AWS does is unverified)
-    resource discovery and monitoring: GetIpamResourceCidrs, compliance, metrics
+    what resource discovery finds, and monitoring: GetIpamResourceCidrs, compliance, metrics; other discoveries than
+    the one that comes with an IPAM
 
 Source  https://docs.aws.amazon.com/vpc/latest/ipam/what-it-is-ipam.html
         https://docs.aws.amazon.com/AWSEC2/latest/APIReference/operation-list-ipam.html

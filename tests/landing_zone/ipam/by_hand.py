@@ -14,6 +14,7 @@ def delete(store: Store, resource_id: str) -> None:
             for pool in store.pools_in(scope):
                 _delete_pool(store, pool)
             _end(scope)
+        _end(store.discoveries[ipam.discovery_id])
         _end(ipam)
     else:
         _delete_pool(store, store.pools[resource_id])

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from landing_zone.errors import AwsError
+from landing_zone.ipam.delegation import SERVICE
 from landing_zone.ipam.pages import Attributes, filtered, page
-from landing_zone.ipam.records import Ipam, Scope
+from landing_zone.ipam.records import Discovery, Ipam, Lasting, Scope
 from landing_zone.ipam.requests import Call, asks_for, invalid, listed_tags, one_of, tags_of
 from landing_zone.ipam.store import (
     Store,
@@ -26,6 +27,7 @@ from landing_zone.ipam.tokens import once
 
 TIERS = ("free", "advanced")
 METERED_ACCOUNTS = ("ipam-owner", "resource-owner")
+DAY = 86400.0
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 MODIFICATIONS = ("Description", "AddOperatingRegions", "RemoveOperatingRegions", "Tier", "MeteredAccount")
 
@@ -41,6 +43,8 @@ def _create(store: Store, call: Call) -> Ipam:
         words = "You've reached the limit for ipams. You have created 1 ipams and you are limited to 1."
         raise AwsError("ResourceLimitExceeded", words)
     home = call.caller.region
+    metered_account = one_of(call, "MeteredAccount", METERED_ACCOUNTS, default="ipam-owner")
+    _check_metered_account(store, call, "ipam-owner", metered_account, 0.0)
     ipam = Ipam(
         id=store.ids.new("ipam"),
         owner=call.caller.account_id,
@@ -49,14 +53,16 @@ def _create(store: Store, call: Call) -> Ipam:
         description=call.params.get("Description"),
         operating_regions=regions if home in regions else [*regions, home],  # AWS appends the home Region itself
         tier=one_of(call, "Tier", TIERS, default="advanced"),
-        metered_account=one_of(call, "MeteredAccount", METERED_ACCOUNTS, default="ipam-owner"),
+        metered_account=metered_account,
+        distributed_at=store.agenda.now,
         discovery_id=store.ids.new("ipam-res-disco"),
         discovery_association_id=store.ids.new("ipam-res-disco-assoc"),
     )
     private, public = (_default_scope(store, ipam, public=public) for public in (False, True))
     ipam.private_scope_id, ipam.public_scope_id = private.id, public.id
     store.ipams[ipam.id] = ipam
-    begin(store, call, ipam, "create", store.timings.ipam_create, lambda: _end_scopes(store, ipam, "create-complete"))
+    store.discoveries[ipam.discovery_id] = Discovery(ipam.discovery_id, ipam.owner, {}, ipam_id=ipam.id)
+    begin(store, call, ipam, "create", store.timings.ipam_create, lambda: _end_parts(store, ipam, "create-complete"))
     return ipam
 
 
@@ -77,10 +83,21 @@ def _default_scope(store: Store, ipam: Ipam, *, public: bool) -> Scope:
     return scope
 
 
-def _end_scopes(store: Store, ipam: Ipam, state: str) -> None:
-    """The default scopes come and go with their IPAM."""
-    for scope in store.scopes_of(ipam):
-        scope.state, scope.listed = state, state != "delete-complete"
+def _end_parts(store: Store, ipam: Ipam, state: str) -> None:
+    """The default scopes and the default discovery come and go with their IPAM."""
+    parts: list[Lasting] = [*store.scopes_of(ipam), store.discoveries[ipam.discovery_id]]
+    for part in parts:
+        part.state, part.listed = state, state != "delete-complete"
+
+
+def _check_metered_account(store: Store, call: Call, old: str, new: str, distributed_at: float) -> None:
+    """https://docs.aws.amazon.com/vpc/latest/ipam/ipam-enable-cost-distro.html; the codes are unverified."""
+    administrator = store.organization.delegated_administrators.get(SERVICE)
+    if new == "resource-owner" and administrator != call.caller.account_id:
+        raise invalid("MeteredAccount", new, "Only the organization's IPAM administrator can distribute costs.")
+    since = store.agenda.now - distributed_at
+    if (old, new) == ("resource-owner", "ipam-owner") and DAY < since < 7 * DAY:
+        raise invalid("MeteredAccount", new, "It cannot be changed for seven days.")
 
 
 def modify_ipam(store: Store, call: Call) -> dict[str, Any]:
@@ -93,6 +110,7 @@ def modify_ipam(store: Store, call: Call) -> dict[str, Any]:
     added, removed = _region_names(call, "AddOperatingRegions"), _region_names(call, "RemoveOperatingRegions")
     tier = one_of(call, "Tier", TIERS, default=ipam.tier)
     metered_account = one_of(call, "MeteredAccount", METERED_ACCOUNTS, default=ipam.metered_account)
+    _check_metered_account(store, call, ipam.metered_account, metered_account, ipam.distributed_at)
     _check_added(ipam, added)
     _check_removed(store, ipam, removed)
     if (ipam.tier, tier) == ("advanced", "free"):
@@ -100,6 +118,8 @@ def modify_ipam(store: Store, call: Call) -> dict[str, Any]:
 
     ipam.operating_regions = [name for name in [*ipam.operating_regions, *added] if name not in removed]
     ipam.coming_regions |= set(added)
+    if (ipam.metered_account, metered_account) == ("ipam-owner", "resource-owner"):
+        ipam.distributed_at = store.agenda.now
     ipam.tier, ipam.metered_account = tier, metered_account
     ipam.description = call.params.get("Description", ipam.description)
     begin(store, call, ipam, "modify", store.timings.ipam_modify, ipam.coming_regions.clear)
@@ -138,7 +158,7 @@ def delete_ipam(store: Store, call: Call) -> dict[str, Any]:
         raise dependency_violation(ipam.id, "There are scopes other than the default ones.")
 
     def end() -> None:
-        _end_scopes(store, ipam, "delete-complete")
+        _end_parts(store, ipam, "delete-complete")
         leave_lists(store, ipam, store.timings.deleted_ipam_listed)
 
     begin(store, call, ipam, "delete", store.timings.ipam_delete, end)

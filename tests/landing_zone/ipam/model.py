@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from landing_zone.clock import Clock
-from landing_zone.ipam import allocations, by_hand, cidrs, delegation, ipams, pools, scopes, tagging, vpcs
+from landing_zone.ipam import allocations, by_hand, cidrs, delegation, discoveries, ipams, pools, scopes, tagging, vpcs
 from landing_zone.ipam.agenda import Agenda
 from landing_zone.ipam.faults import Faults
 from landing_zone.ipam.records import VpcAllocation
@@ -24,6 +24,8 @@ ACTS: dict[str, Act] = {
     "ModifyIpam": ipams.modify_ipam,
     "DeleteIpam": ipams.delete_ipam,
     "DescribeIpams": ipams.describe_ipams,
+    "DescribeIpamResourceDiscoveries": discoveries.describe_ipam_resource_discoveries,
+    "ModifyIpamResourceDiscovery": discoveries.modify_ipam_resource_discovery,
     "CreateIpamScope": scopes.create_ipam_scope,
     "DeleteIpamScope": scopes.delete_ipam_scope,
     "DescribeIpamScopes": scopes.describe_ipam_scopes,

@@ -55,6 +55,7 @@ class Ipam(Lasting):
     coming_regions: set[str] = field(default_factory=set)  # already listed, usable once the modification has ended
     tier: str = "advanced"
     metered_account: str = "ipam-owner"
+    distributed_at: float = 0.0  # when resource owners began to be charged
     private_scope_id: str = ""
     public_scope_id: str = ""
     discovery_id: str = ""
@@ -63,6 +64,18 @@ class Ipam(Lasting):
     @property
     def arn(self) -> str:
         return f"arn:aws:ec2::{self.owner}:ipam/{self.id}"  # no Region, as in all ARNs of IPAM
+
+
+@dataclass
+class Discovery(Lasting):
+    """The resource discovery that comes with an IPAM and goes with it."""
+
+    ipam_id: str = ""
+    exclusions: list[str] = field(default_factory=list)  # Organizations entity paths
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:ec2::{self.owner}:ipam-resource-discovery/{self.id}"
 
 
 @dataclass

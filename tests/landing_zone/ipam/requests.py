@@ -35,6 +35,12 @@ PARAMETERS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         ("ModifyIpam", "IpamId", "Description AddOperatingRegions RemoveOperatingRegions Tier MeteredAccount"),
         ("DeleteIpam", "IpamId", ""),
         ("DescribeIpams", "", f"IpamIds {_PAGED}"),
+        ("DescribeIpamResourceDiscoveries", "", f"IpamResourceDiscoveryIds {_PAGED}"),
+        (
+            "ModifyIpamResourceDiscovery",
+            "IpamResourceDiscoveryId",
+            "AddOrganizationalUnitExclusions RemoveOrganizationalUnitExclusions",
+        ),
         ("CreateIpamScope", "IpamId", "Description TagSpecifications ClientToken"),
         ("DeleteIpamScope", "IpamScopeId", ""),
         ("DescribeIpamScopes", "", f"IpamScopeIds {_PAGED}"),

@@ -16,6 +16,7 @@ class Timings:
     ipam_create: float = 5
     ipam_modify: float = 5
     ipam_delete: float = 5
+    discovery_modify: float = 5
     deleted_ipam_listed: float = 30  # how long the list still has it, as delete-complete
     scope_create: float = 3
     scope_delete: float = 3
@@ -41,6 +42,7 @@ class Quotas:
     """
 
     scopes_per_ipam: int = 5
+    exclusions_per_discovery: int = 10
     pools_per_scope: int = 50
     pool_depth: int = 10
     cidrs_per_pool: int = 50

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from landing_zone.errors import AwsError
 from landing_zone.ipam.agenda import Agenda
 from landing_zone.ipam.faults import HANG, Faults
-from landing_zone.ipam.records import NO_LOCALE, Allocation, Ids, Ipam, Lasting, Pool, PoolCidr, Scope
+from landing_zone.ipam.records import NO_LOCALE, Allocation, Discovery, Ids, Ipam, Lasting, Pool, PoolCidr, Scope
 from landing_zone.ipam.requests import Call
 from landing_zone.ipam.settings import MutationLock, Quotas, Timings
 from landing_zone.organization import Organization
@@ -25,8 +25,9 @@ class Store:
     page_size: int
     faults: Faults = field(default_factory=Faults)
     ids: Ids = field(default_factory=Ids)
-    # Nothing is ever dropped from the first three: a client token still answers what was deleted long ago.
+    # Nothing is ever dropped from the first four: a client token still answers what was deleted long ago.
     ipams: dict[str, Ipam] = field(default_factory=dict)
+    discoveries: dict[str, Discovery] = field(default_factory=dict)
     scopes: dict[str, Scope] = field(default_factory=dict)
     pools: dict[str, Pool] = field(default_factory=dict)
     cidrs: dict[str, PoolCidr] = field(default_factory=dict)

@@ -24,7 +24,13 @@ Handler = Callable[[str, str, dict[str, str], bytes, dict[str, list[str]]], Awai
 Query = Mapping[str, list[str]]
 
 # Parameters that name an existing resource, and actions that make one: each is a resource of the check.
-NAMED_BY = {"IpamId": "ipam", "IpamScopeId": "ipam-scope", "IpamPoolId": "ipam-pool", "SourceIpamPoolId": "ipam-pool"}
+NAMED_BY = {
+    "IpamId": "ipam",
+    "IpamResourceDiscoveryId": "ipam-resource-discovery",
+    "IpamScopeId": "ipam-scope",
+    "IpamPoolId": "ipam-pool",
+    "SourceIpamPoolId": "ipam-pool",
+}
 MADE_BY = {"CreateIpam": "ipam", "CreateIpamScope": "ipam-scope", "CreateIpamPool": "ipam-pool"}
 SERVICE_ROLE = "arn:aws:iam::{}:role/aws-service-role/{}/{}"
 

@@ -11,9 +11,10 @@ from landing_zone.ram.records import Share
 
 
 def ipam_resource(ipam: IpamModel, resource_id: str) -> tuple[str, dict[str, str]] | None:
-    """ARN and tags of an IPAM, a scope or a pool, whoever asks and wherever."""
+    """ARN and tags of an IPAM, its discovery, a scope or a pool, whoever asks and wherever."""
     store = ipam._store
-    found = store.ipams.get(resource_id) or store.scopes.get(resource_id) or store.pools.get(resource_id)
+    things = (store.ipams, store.discoveries, store.scopes, store.pools)
+    found = next((found for one in things if (found := one.get(resource_id))), None)
     return (found.arn, dict(found.tags)) if found else None
 
 

@@ -1,0 +1,68 @@
+"""What limits the bill for IPAM: what a user asks for, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from ctipam.cost_controls import CostControls, Units, find_exclusions, shown
+from ctipam.errors import Refused
+from ctipam.organization import OrganizationalUnit
+
+WORKLOADS, PROD, TEAM, SANDBOX, LAB = (
+    OrganizationalUnit(f"ou-ab12-0000000{number}", name)
+    for number, name in enumerate(["Workloads", "Prod OU", "Team", "Sandbox", "Lab"])
+)
+UNITS = Units(
+    "o-exampleorgid",
+    "r-ab12",
+    [(WORKLOADS,), (PROD, WORKLOADS), (TEAM, PROD, WORKLOADS), (SANDBOX,), (LAB, SANDBOX)],
+)
+SANDBOX_PATH = f"o-exampleorgid/r-ab12/{SANDBOX.ou_id}/*"
+LAB_PATH = f"o-exampleorgid/r-ab12/{SANDBOX.ou_id}/{LAB.ou_id}/*"
+
+
+def find(*units: OrganizationalUnit, exact: bool = False) -> frozenset[str] | None:
+    return find_exclusions(", ".join(unit.ou_id for unit in units), UNITS, ["Prod OU"], exact=exact)
+
+
+def test_a_template_that_says_nothing_leaves_everything_as_it_is() -> None:
+    assert CostControls.from_properties({}) == CostControls("leave", "leave", None)
+
+
+@pytest.mark.parametrize("text", ["leave", "none", SANDBOX_PATH, f"{SANDBOX_PATH},{LAB_PATH}"])
+def test_exclusions_are_read_as_they_were_written(text: str) -> None:
+    assert shown(CostControls.from_properties({"IpamExclusions": text}).exclusions) == text
+
+
+def test_leave_and_none_are_not_the_same() -> None:
+    assert find_exclusions("leave", UNITS, [], exact=False) is None
+    assert find_exclusions("none", UNITS, [], exact=False) == frozenset()
+
+
+def test_an_ou_is_excluded_with_all_that_are_in_it() -> None:
+    assert find(SANDBOX) == frozenset({SANDBOX_PATH})
+    assert find(LAB) == frozenset({LAB_PATH})
+
+
+@pytest.mark.parametrize(
+    ("units", "reason"),
+    [
+        ([OrganizationalUnit("ou-ab12-99999999", "Gone")], "ou-ab12-99999999, which is no OU of o-exampleorgid"),
+        ([SANDBOX, LAB], f"{LAB.ou_id}, which is in {SANDBOX.ou_id}"),
+        ([PROD], f"{PROD.ou_id}, whose accounts use the pools of 'Prod OU'"),
+        ([WORKLOADS], f"{WORKLOADS.ou_id}, whose accounts use the pools of 'Prod OU'"),
+        ([TEAM], f"{TEAM.ou_id}, whose accounts use the pools of 'Prod OU'"),
+    ],
+    ids=["no such OU", "one in the other", "an environment", "around an environment", "in an environment"],
+)
+def test_what_would_harm_is_refused(units: list[OrganizationalUnit], reason: str) -> None:
+    with pytest.raises(Refused, match=reason) as refused:
+        find(*units)
+
+    assert len(str(refused.value)) <= 240
+
+
+def test_an_ou_in_an_environment_may_go_if_only_an_ous_own_pools_count() -> None:
+    path = f"o-exampleorgid/r-ab12/{WORKLOADS.ou_id}/{PROD.ou_id}/{TEAM.ou_id}/*"
+
+    assert find(TEAM, exact=True) == frozenset({path})
