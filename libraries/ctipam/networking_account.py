@@ -38,60 +38,72 @@ def session_policy(partition: str, region: str, account_id: str, purpose: Purpos
     """What the calls of a purpose take, and nothing else. AWS allows 2048 characters."""
     shares = f"arn:{partition}:ram:{region}:{account_id}:resource-share/*"
     pools = f"arn:{partition}:ec2::{account_id}:ipam-pool/*"  # the ARN of a pool has no Region
-    here = {"StringEquals": {"aws:RequestedRegion": region}}
-    closed = {"ram:RequestedAllowsExternalPrincipals": "false"}
-    ours = {"ram:ResourceShareName": names.share_name("*")}
-    statements: list[dict[str, Any]] = [
+    statements = {
+        "look": _to_look(region),
+        "share": [*_to_look(region), *_to_share(region, shares), *_to_unshare(shares, pools)],
+        "unshare": [
+            *_to_look(region),
+            *_to_unshare(shares, pools),
+            {"Sid": "SeeWhatIsInUse", "Action": "ec2:GetIpamPoolAllocations", "Resource": pools},  # in every Region
+        ],
+    }[purpose]
+    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow"} | statement for statement in statements]}
+
+
+CLOSED = {"ram:RequestedAllowsExternalPrincipals": "false"}
+OURS = {"StringLike": {"ram:ResourceShareName": names.share_name("*")}}
+
+
+def _here(region: str) -> dict[str, Any]:
+    return {"StringEquals": {"aws:RequestedRegion": region}}
+
+
+def _to_look(region: str) -> list[dict[str, Any]]:
+    return [
         {
             "Sid": "ReadPoolsAndShares",  # none of these can be limited to a resource
             "Action": ["ec2:DescribeIpamPools", "ram:GetResourceShares", "ram:GetResourceShareAssociations"],
             "Resource": "*",
-            "Condition": here,
+            "Condition": _here(region),
         }
     ]
-    if purpose == "share":
-        statements += [
-            {
-                "Sid": "CreateSharesInsideTheOrganization",  # a share that does not exist yet has no ARN
-                "Action": "ram:CreateResourceShare",
-                "Resource": "*",
-                "Condition": here
-                | {
-                    "Bool": closed,
-                    # IfExists: RAM asks of each pool and of each account on its own, and only a pool has a type
-                    "StringEqualsIfExists": {"ram:RequestedResourceType": "ec2:IpamPool"},
-                },
+
+
+def _to_share(region: str, shares: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "Sid": "CreateSharesInsideTheOrganization",  # a share that does not exist yet has no ARN
+            "Action": "ram:CreateResourceShare",
+            "Resource": "*",
+            "Condition": {
+                **_here(region),
+                "Bool": CLOSED,
+                # IfExists: RAM asks of each pool and of each account on its own, and only a pool has a type
+                "StringEqualsIfExists": {"ram:RequestedResourceType": "ec2:IpamPool"},
             },
-            {"Sid": "TagShares", "Action": "ram:TagResource", "Resource": shares},
-            {
-                "Sid": "CloseSharesOfEarlierVersions",
-                "Action": "ram:UpdateResourceShare",
-                "Resource": shares,
-                "Condition": {"StringLike": ours, "Bool": closed},
-            },
-            {
-                "Sid": "ChangeShares",
-                "Action": ["ram:AssociateResourceShare", "ram:DisassociateResourceShare"],
-                "Resource": shares,
-                "Condition": {"StringLike": ours},
-            },
-        ]
-    if purpose != "look":
-        statements += [
-            {
-                "Sid": "DeleteShares",
-                "Action": "ram:DeleteResourceShare",
-                "Resource": shares,
-                "Condition": {"StringLike": ours},
-            },
-            {
-                "Sid": "LetRamWriteThePolicyOfAPool",  # with the caller's rights; AWS names both wherever it names one
-                "Action": ["ec2:PutResourcePolicy", "ec2:DeleteResourcePolicy"],
-                "Resource": pools,
-            },
-        ]
-    if purpose == "unshare":
-        statements.append(
-            {"Sid": "SeeWhatIsInUse", "Action": "ec2:GetIpamPoolAllocations", "Resource": pools}  # in every Region
-        )
-    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow"} | statement for statement in statements]}
+        },
+        {"Sid": "TagShares", "Action": "ram:TagResource", "Resource": shares},
+        {
+            "Sid": "CloseSharesOfEarlierVersions",
+            "Action": "ram:UpdateResourceShare",
+            "Resource": shares,
+            "Condition": {**OURS, "Bool": CLOSED},
+        },
+        {
+            "Sid": "ChangeShares",
+            "Action": ["ram:AssociateResourceShare", "ram:DisassociateResourceShare"],
+            "Resource": shares,
+            "Condition": OURS,
+        },
+    ]
+
+
+def _to_unshare(shares: str, pools: str) -> list[dict[str, Any]]:
+    return [
+        {"Sid": "DeleteShares", "Action": "ram:DeleteResourceShare", "Resource": shares, "Condition": OURS},
+        {
+            "Sid": "LetRamWriteThePolicyOfAPool",  # with the caller's rights; AWS names both wherever it names one
+            "Action": ["ec2:PutResourcePolicy", "ec2:DeleteResourcePolicy"],
+            "Resource": pools,
+        },
+    ]

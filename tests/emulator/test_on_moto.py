@@ -283,21 +283,6 @@ def test_what_is_not_modelled_is_said_aloud(cloud: Cloud) -> None:
         cloud.client("ec2").associate_vpc_cidr_block(VpcId="vpc-1", Ipv4IpamPoolId="ipam-pool-1")
 
 
-def test_organizations_lists_the_trusted_services_in_pages(cloud: Cloud) -> None:
-    boto3.client("ram", HOME).enable_sharing_with_aws_organization()
-    organizations: Any = boto3.client("organizations", HOME)
-    organizations.create_organization()
-    organizations.enable_aws_service_access(ServicePrincipal="controltower.amazonaws.com")
-    cloud.models.organization.trusted_services |= {f"service-{n}.amazonaws.com" for n in range(9)}
-
-    pages = list(organizations.get_paginator("list_aws_service_access_for_organization").paginate())
-
-    services = [service["ServicePrincipal"] for page in pages for service in page["EnabledServicePrincipals"]]
-    assert len(pages) > 1
-    assert len(services) == len(set(services)) == 11
-    assert {"ram.amazonaws.com", "controltower.amazonaws.com"} <= set(services)
-
-
 def test_organizations_knows_the_ipam_administrator(cloud: Cloud) -> None:
     organizations: Any = boto3.client("organizations", HOME)
     listing = organizations.get_paginator("list_delegated_administrators")

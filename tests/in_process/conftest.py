@@ -22,6 +22,7 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.organizations.models import organizations_backends
 
 from ctipam import custom_resource, names, waiting
+from in_process.lifecycle_events import ONE, ZERO
 from landing_zone.clock import ManualClock
 from landing_zone.models import Models
 from landing_zone.on_moto import installed
@@ -417,6 +418,16 @@ def landing_zone(cloud: Cloud, answers: list[dict[str, Any]], monkeypatch: pytes
     landing_zone = LandingZone(cloud, answers, monkeypatch)
     landing_zone.add_pools("Prod OU", "SDLC OU")
     return landing_zone
+
+
+@pytest.fixture
+def ous(landing_zone: LandingZone) -> dict[str, str]:
+    """Name -> id; ZERO is in Prod OU, ONE in SDLC OU."""
+    cloud = landing_zone.cloud
+    ous = {name: cloud.add_ou(name) for name in ("Prod OU", "SDLC OU")}
+    cloud.add_account(ZERO, ous["Prod OU"])
+    cloud.add_account(ONE, ous["SDLC OU"])
+    return ous
 
 
 @pytest.fixture

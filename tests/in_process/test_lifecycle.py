@@ -6,47 +6,7 @@ from typing import Any
 
 import pytest
 
-ZERO, ONE, NEWCOMER = "012345678901", "111122223333", "333322221111"
-PROD, SDLC = ["us-east-1 Prod OU", "us-west-2 Prod OU"], ["us-east-1 SDLC OU", "us-west-2 SDLC OU"]
-
-
-def lifecycle(name: str, account_id: str, state: str = "SUCCEEDED", ou_id: str = "ou-late-l3zc8b3h") -> dict[str, Any]:
-    """An event of Control Tower's about an account."""
-    status = {
-        "organizationalUnit": {"organizationalUnitName": "Somewhere else", "organizationalUnitId": ou_id},
-        "account": {"accountName": "any", "accountId": account_id},
-        "state": state,
-    }
-    key = f"{name[0].lower()}{name[1:]}Status"
-    return {
-        "source": "aws.controltower",
-        "detail-type": "AWS Service Event via CloudTrail",
-        "detail": {"eventName": name, "serviceEventDetails": {key: status}},
-    }
-
-
-def call(name: str, account_id: str) -> dict[str, Any]:
-    """An event of AWS Organizations' about a call."""
-    return {
-        "source": "aws.organizations",
-        "detail-type": "AWS API Call via CloudTrail",
-        "detail": {"eventName": name, "requestParameters": {"accountId": account_id}},
-    }
-
-
-def registered(ou_id: str) -> dict[str, Any]:
-    status = {"state": "SUCCEEDED", "organizationalUnit": {"organizationalUnitId": ou_id}}
-    return {
-        "source": "aws.controltower",
-        "detail-type": "AWS Service Event via CloudTrail",
-        "detail": {
-            "eventName": "RegisterOrganizationalUnit",
-            "serviceEventDetails": {"registerOrganizationalUnitStatus": status},
-        },
-    }
-
-
-SCHEDULE = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
+from in_process.lifecycle_events import NEWCOMER, ONE, PROD, SCHEDULE, SDLC, ZERO, called, lifecycle, moved, registered
 
 
 @pytest.fixture
@@ -116,7 +76,7 @@ def test_an_event_that_comes_twice_changes_nothing_the_second_time(
     ] == []
 
 
-@pytest.mark.parametrize("event", [call("MoveAccount", ZERO), lifecycle("UpdateManagedAccount", ZERO), SCHEDULE])
+@pytest.mark.parametrize("event", [moved(ZERO), lifecycle("UpdateManagedAccount", ZERO), SCHEDULE])
 def test_a_moved_account_has_the_pools_of_its_new_ou(landing_zone: Any, ous: Any, event: Any) -> None:
     landing_zone.tell(lifecycle("CreateManagedAccount", ZERO))
     landing_zone.cloud.move(ZERO, ous["SDLC OU"])
@@ -142,14 +102,14 @@ def test_new_pools_are_in_effect_before_old_ones_are_taken_away(
         return call_model(action, params, caller)
 
     monkeypatch.setattr(ram, "call", watching)
-    landing_zone.tell(call("MoveAccount", ZERO))
+    landing_zone.tell(moved(ZERO))
 
     assert at_removal == [{landing_zone.pool_arns()[name] for name in (*PROD, *SDLC)}]
 
 
 def test_a_late_event_for_the_old_ou_changes_nothing(landing_zone: Any, ous: Any) -> None:
     landing_zone.cloud.move(ZERO, ous["SDLC OU"])
-    landing_zone.tell(call("MoveAccount", ZERO))
+    landing_zone.tell(moved(ZERO))
 
     landing_zone.tell(lifecycle("CreateManagedAccount", ZERO, ou_id=ous["Prod OU"]))
 
@@ -166,7 +126,7 @@ def test_an_account_that_is_closed_or_leaves_loses_its_share(
         landing_zone.tell(lifecycle("CreateManagedAccount", account_id))
 
     landing_zone.cloud.end(name, ZERO)
-    landing_zone.tell(SCHEDULE if by_schedule else call(name, ZERO))
+    landing_zone.tell(SCHEDULE if by_schedule else called(name, ZERO))
 
     assert landing_zone.shared() == {f"ipamShare-{ONE}": SDLC}
 
@@ -247,7 +207,7 @@ def test_an_account_that_leaves_for_an_ou_without_a_pool_loses_its_share(landing
     landing_zone.tell(lifecycle("CreateManagedAccount", ZERO))
     landing_zone.cloud.move(ZERO, ous["Sandbox"])
 
-    landing_zone.tell(call("MoveAccount", ZERO))
+    landing_zone.tell(moved(ZERO))
 
     assert landing_zone.shared() == {}
 
@@ -258,7 +218,7 @@ def test_an_account_that_comes_back_while_its_deleted_share_is_still_listed_has_
 ) -> None:
     for ou in ("Prod OU", "Sandbox", "Prod OU"):
         landing_zone.cloud.move(ZERO, ous[ou])
-        landing_zone.tell(SCHEDULE if by_schedule else call("MoveAccount", ZERO))
+        landing_zone.tell(SCHEDULE if by_schedule else moved(ZERO))
         landing_zone.clock.advance(60)
 
     assert landing_zone.shared() == {f"ipamShare-{ZERO}": PROD}

@@ -6,17 +6,7 @@ from typing import Any
 
 import pytest
 
-ZERO, ONE = "012345678901", "111122223333"
-PROD, SDLC = ["us-east-1 Prod OU", "us-west-2 Prod OU"], ["us-east-1 SDLC OU", "us-west-2 SDLC OU"]
-
-
-@pytest.fixture
-def ous(landing_zone: Any) -> dict[str, str]:
-    cloud = landing_zone.cloud
-    ous = {name: cloud.add_ou(name) for name in ("Prod OU", "SDLC OU")}
-    cloud.add_account(ZERO, ous["Prod OU"])
-    cloud.add_account(ONE, ous["SDLC OU"])
-    return ous
+from in_process.lifecycle_events import ONE, PROD, SDLC, ZERO
 
 
 def test_reconcile_brings_everybody_in_order_and_reports_each_account(landing_zone: Any, ous: Any) -> None:

@@ -9,28 +9,9 @@ import pytest
 from moto.organizations.models import organizations_backends
 
 from ctipam import sharing, waiting
+from in_process.lifecycle_events import ONE, PROD, SCHEDULE, SDLC, ZERO, moved
 
-ZERO, ONE = "012345678901", "111122223333"
-PROD, SDLC = ["us-east-1 Prod OU", "us-west-2 Prod OU"], ["us-east-1 SDLC OU", "us-west-2 SDLC OU"]
 SHARED = {f"ipamShare-{ZERO}": PROD, f"ipamShare-{ONE}": SDLC}
-SCHEDULE = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
-
-
-def moved(account_id: str) -> dict[str, Any]:
-    return {
-        "source": "aws.organizations",
-        "detail-type": "AWS API Call via CloudTrail",
-        "detail": {"eventName": "MoveAccount", "requestParameters": {"accountId": account_id}},
-    }
-
-
-@pytest.fixture
-def ous(landing_zone: Any) -> dict[str, str]:
-    cloud = landing_zone.cloud
-    ous = {name: cloud.add_ou(name) for name in ("Prod OU", "SDLC OU")}
-    cloud.add_account(ZERO, ous["Prod OU"])
-    cloud.add_account(ONE, ous["SDLC OU"])
-    return ous
 
 
 def test_accounts_that_were_there_before_are_shared_with_when_the_stack_is_created(landing_zone: Any, ous: Any) -> None:

@@ -10,20 +10,10 @@ import pytest
 
 from ctipam.errors import AwsFailed, Refused
 from ctipam.networking_account import session_policy
+from in_process.lifecycle_events import NEWCOMER, ONE, PROD, SCHEDULE, SDLC, ZERO, moved
 from landing_zone.errors import AwsError
 
-ZERO, ONE, TWO = "012345678901", "111122223333", "333322221111"
-PROD, SDLC = ["us-east-1 Prod OU", "us-west-2 Prod OU"], ["us-east-1 SDLC OU", "us-west-2 SDLC OU"]
-SCHEDULE = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 SHARED = {f"ipamShare-{ZERO}": PROD}
-
-
-def moved(account_id: str) -> dict[str, Any]:
-    return {
-        "source": "aws.organizations",
-        "detail-type": "AWS API Call via CloudTrail",
-        "detail": {"eventName": "MoveAccount", "requestParameters": {"accountId": account_id}},
-    }
 
 
 @pytest.fixture
@@ -262,7 +252,7 @@ def test_an_association_that_fails_late_is_a_failure_and_is_asked_for_anew_by_th
 
 
 def test_one_account_that_fails_does_not_keep_the_others_waiting(landing_zone: Any, ous: Any) -> None:
-    for account_id in (ONE, TWO):
+    for account_id in (ONE, NEWCOMER):
         landing_zone.cloud.add_account(account_id, ous["SDLC OU"])
     landing_zone.cloud.models.ram.faults.fail_next_associations("no")
 

@@ -4,9 +4,8 @@
         boto3.client("ec2").create_ipam()
 
 Answered by the models: EC2's IPAM actions; CreateVpc with Ipv4IpamPoolId, whose VPC moto makes; CreateTags and
-DeleteTags on what is IPAM's; all of RAM; from Organizations the lists of trusted services and of delegated
-administrators, which add what the models know to what moto knows; and Control Tower's ListLandingZones. The caller is
-whom moto knows by the credentials.
+DeleteTags on what is IPAM's; all of RAM; from Organizations the list of delegated administrators, which adds what the
+models know to what moto knows; and Control Tower's ListLandingZones. The caller is whom moto knows by the credentials.
 
 moto has no plug-in system: its maintainer's advice is to patch it. Nothing happens at import, and leaving the context
 undoes everything.
@@ -205,17 +204,6 @@ def _ram_call_action(models: Models) -> Method:
 # Organizations
 
 
-def _list_aws_service_access(models: Models) -> Method:
-    def list_aws_service_access_for_organization(self: Any) -> str:
-        _allow_administrators(models, self)
-        known_to_moto = {service["ServicePrincipal"] for service in _backend(models, self).services}
-        services = sorted(known_to_moto | models.organization.trusted_services)
-        items = [{"ServicePrincipal": service, "DateEnabled": LONG_AGO} for service in services]
-        return _page("EnabledServicePrincipals", items, self.request_params)
-
-    return list_aws_service_access_for_organization
-
-
 def _list_delegated_administrators(models: Models) -> Method:
     def list_delegated_administrators(self: Any) -> str:
         _allow_administrators(models, self)
@@ -264,6 +252,5 @@ def _page(member: str, items: list[dict[str, Any]], params: dict[str, Any]) -> s
 
 
 _ORGANIZATIONS: dict[str, Callable[[Models], Method]] = {
-    "list_aws_service_access_for_organization": _list_aws_service_access,
     "list_delegated_administrators": _list_delegated_administrators,
 }

@@ -19,7 +19,6 @@ PAGED = {
     "ListAccountsForParent": "Accounts",
     "ListOrganizationalUnitsForParent": "OrganizationalUnits",
     "ListDelegatedAdministrators": "DelegatedAdministrators",
-    "ListAWSServiceAccessForOrganization": "EnabledServicePrincipals",
     "ListDelegatedServicesForAccount": "DelegatedServices",
     "ListRoots": "Roots",
     "ListParents": "Parents",
@@ -45,7 +44,6 @@ class Organizations:
         self._own: dict[str, Callable[[Payload], Payload]] = {
             "ListDelegatedAdministrators": self._delegated_administrators,
             "ListDelegatedServicesForAccount": self._delegated_services,
-            "ListAWSServiceAccessForOrganization": self._trusted_services,
             "EnableAWSServiceAccess": lambda asked: self._trust(asked, True),
             "DisableAWSServiceAccess": lambda asked: self._trust(asked, False),
             "RegisterDelegatedAdministrator": self._register,
@@ -118,14 +116,6 @@ class Organizations:
                 {"ServicePrincipal": principal, "DelegationEnabledDate": SINCE}
                 for principal, account_id in sorted(services)
                 if account_id == asked["AccountId"]
-            ]
-        }
-
-    def _trusted_services(self, _asked: Payload) -> Payload:
-        return {
-            "EnabledServicePrincipals": [
-                {"ServicePrincipal": principal, "DateEnabled": SINCE}
-                for principal in sorted(self._organization.trusted_services)
             ]
         }
 
