@@ -135,7 +135,10 @@ def test_the_dashboard_stands_where_the_output_says_and_reads_the_checks_log(dep
     body = cloudwatch.get_dashboard(DashboardName=listed["DashboardName"])["DashboardBody"]
 
     home = "https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1"
+    (above,) = deployed.client("cloudformation", MANAGEMENT).describe_stacks()["Stacks"]
+    named = {output["OutputKey"]: output["OutputValue"] for output in above["Outputs"]}
     assert stack.outputs["DashboardUrl"] == f"{home}#dashboards/dashboard/{listed['DashboardName']}"
+    assert named["DashboardUrl"] == stack.outputs["DashboardUrl"]
     queries = [widget["properties"]["query"] for widget in json.loads(body)["widgets"] if widget["type"] == "log"]
     assert [query.split("'")[1] for query in queries] == [stack.outputs["UtilisationLogGroupName"]]
     assert "${" not in body
