@@ -1,0 +1,118 @@
+"""Custom::CopyZips, whose code stands in the template."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
+from cfnlint.decode import decode  # type: ignore[import-untyped]
+from moto import mock_aws
+
+TEMPLATE = Path(__file__).parents[2] / "templates/ipam-controltower-integration.template.yaml"
+KEYS = ["packages/one.zip", "packages/two.zip"]
+
+
+class Copier:
+    """The function, and what it has told CloudFormation."""
+
+    def __init__(self, code: str, answers: list[dict[str, Any]]) -> None:
+        self.module = ModuleType("copy_zips")
+        exec(code, vars(self.module))  # noqa: S102 - our own template's
+        self.answers = answers
+
+    def ask(self, kind: str, keys: list[str] = KEYS) -> dict[str, Any]:
+        properties = {"SourceBucket": "source", "TargetBucket": "target", "Keys": keys}
+        self.module.handler({"RequestType": kind, "ResourceProperties": properties}, None)
+        return self.answers[-1]
+
+
+@pytest.fixture
+def s3() -> Iterator[Any]:
+    """A user's bucket with both zips, and the stack's, which keeps versions."""
+    with mock_aws():
+        client = boto3.client("s3")
+        for bucket in ("source", "target"):
+            client.create_bucket(Bucket=bucket)
+        client.put_bucket_versioning(Bucket="target", VersioningConfiguration={"Status": "Enabled"})
+        for key in KEYS:
+            client.put_object(Bucket="source", Key=key, Body=key.encode())
+        yield client
+
+
+@pytest.fixture
+def copier(s3: Any, monkeypatch: pytest.MonkeyPatch) -> Copier:
+    """It does not really wait, and cfnresponse, which Lambda adds, notes what it is to send."""
+    answers: list[dict[str, Any]] = []
+
+    def send(_event: Any, _context: Any, status: str, _data: Any, physical_id: str, *rest: Any) -> None:
+        answers.append({"Status": status, "PhysicalResourceId": physical_id, "Reason": rest[1]})
+
+    cfnresponse = SimpleNamespace(SUCCESS="SUCCESS", FAILED="FAILED", send=send)
+    monkeypatch.setitem(sys.modules, "cfnresponse", cfnresponse)
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    template, _ = decode(str(TEMPLATE))
+    return Copier(template["Resources"]["CopyZipsFunction"]["Properties"]["Code"]["ZipFile"], answers)
+
+
+def deny_copies(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    call: Any = vars(BaseClient)["_make_api_call"]
+    left = [None] * times
+
+    def denied(self: Any, operation_name: str, api_params: Any) -> Any:
+        if operation_name == "CopyObject" and left:
+            left.pop()
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, operation_name)
+        return call(self, operation_name, api_params)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", denied)
+
+
+def copies(s3: Any) -> list[str]:
+    return [found["Key"] for found in s3.list_object_versions(Bucket="target").get("Versions", [])]
+
+
+def test_both_zips_are_copied_as_often_as_it_is_asked(copier: Copier, s3: Any) -> None:
+    assert copier.ask("Create") == copier.ask("Update")
+
+    assert copier.answers[0]["Status"] == "SUCCESS"
+    assert s3.get_object(Bucket="target", Key=KEYS[0])["Body"].read() == KEYS[0].encode()
+
+
+def test_other_keys_are_another_resource_so_that_the_old_copies_go_when_nothing_uses_them(copier: Copier) -> None:
+    assert copier.ask("Create", KEYS[:1])["PhysicalResourceId"] != copier.ask("Update")["PhysicalResourceId"]
+
+
+def test_delete_takes_every_version_away_and_may_come_twice(copier: Copier, s3: Any) -> None:
+    copier.ask("Create")
+    copier.ask("Update")
+
+    assert [copier.ask("Delete")["Status"] for _ in range(2)] == ["SUCCESS", "SUCCESS"]
+    assert copies(s3) == []
+
+
+def test_a_policy_that_iam_does_not_know_yet_is_waited_for(copier: Copier, monkeypatch: pytest.MonkeyPatch) -> None:
+    deny_copies(monkeypatch, times=3)
+
+    assert copier.ask("Create")["Status"] == "SUCCESS"
+
+
+def test_a_zip_that_is_not_there_is_named_with_the_parameters_to_look_at(copier: Copier) -> None:
+    answer = copier.ask("Create", ["nowhere/one.zip"])
+
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"].startswith("Cannot copy s3://source/nowhere/one.zip: check LambdaBucket and LambdaPrefix.")
+    assert len(answer["Reason"]) <= 240
+
+
+def test_a_bucket_that_stays_closed_is_told(copier: Copier, monkeypatch: pytest.MonkeyPatch) -> None:
+    deny_copies(monkeypatch, times=9)
+
+    assert "AccessDenied" in copier.ask("Create")["Reason"]
