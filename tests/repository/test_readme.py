@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
+from cfnlint.decode import decode  # type: ignore[import-untyped]
+
+from commands import words
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -21,6 +25,40 @@ def test_the_plan_that_it_shows_is_the_plan_of_the_defaults() -> None:
 
     assert shown
     assert shown[1].strip() == done.stdout.strip()
+
+
+@pytest.mark.parametrize("command", re.findall(r"`make (plan [A-Z][^`]*)`", README))
+def test_every_plan_that_it_mentions_can_be_made(command: str) -> None:
+    if "VPCS=organization" in command:
+        return  # it needs AWS, and the README says so
+    made = subprocess.run(["make", "-s", *shlex.split(command)], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert "Pools: " in made.stdout
+
+
+def test_every_word_of_the_deployment_that_it_shows_is_one_that_the_template_takes() -> None:
+    (command,) = re.findall(r"^\$ make deploy (.*)$", README, re.MULTILINE)
+
+    words.refuse_impossible(words.read(shlex.split(command), words.template_parameters()).parameters)
+
+
+def test_the_parameters_page_that_it_draws_is_the_consoles() -> None:
+    shown = re.search(r"\*\*In the console\.\*\*.*?```text\n(.*?)```", README, re.DOTALL)
+    assert shown
+    template, _ = decode(str(ROOT / words.MANAGEMENT_TEMPLATE))
+    interface = template["Metadata"]["AWS::CloudFormation::Interface"]
+    groups = {group["Label"]["default"]: group["Parameters"] for group in interface["ParameterGroups"]}
+    labels = {name: label["default"] for name, label in interface["ParameterLabels"].items()}
+    *drawn, rest = re.split(r"^(?=\w)", shown[1].strip(), flags=re.MULTILINE)[1:]
+
+    for group in drawn:
+        title, *rows = group.splitlines()
+        assert [tuple(re.split(r"  +", row.strip())[:2]) for row in rows] == [
+            (labels[name], name) for name in groups.pop(title)
+        ]
+    assert rest.splitlines()[0].split(", ") == list(groups)
+    without_default = {name for name, parameter in template["Parameters"].items() if "Default" not in parameter}
+    assert without_default == {"NetworkAccountId", "LambdaBucket", "RepoRootURL"}
 
 
 def test_every_make_target_that_it_names_is_there() -> None:
