@@ -1,6 +1,6 @@
 """Measure, and print one page with all figures of the project, each beside its floor or the published original's.
 
-    python -m benchmarks                 everything: about eight minutes, of which the tests take more than half
+    python -m benchmarks                 everything: about seven minutes, of which the tests take half
     python -m benchmarks pools,shares    these sections
 
 Ends with status 1 and says which, if something that a section promises is not kept. What is under way is told on

@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from zipfile import ZipFile
 
+from benchmarks.packages import ZIPS
 from benchmarks.page import Row, Section
 
 ROOT = Path(__file__).parents[2]
@@ -84,8 +85,7 @@ CASES = {
 def measure() -> Iterator[Row]:
     for package, code, floor in CASES.values():
         with TemporaryDirectory() as folder:
-            (path,) = (ROOT / "packages").glob(f"{package}_*.zip")
-            with ZipFile(path) as archive:
+            with ZipFile(ZIPS[package]) as archive:
                 archive.extractall(folder)
             seconds, megabytes = _best(code, folder)
             least_s, least_mb = _best(floor, folder)

@@ -16,7 +16,7 @@ from zipfile import ZipFile
 from benchmarks.page import NONE, Row, Section
 
 ROOT = Path(__file__).parents[2]
-ZIPS = {path.name.partition("_1")[0]: path for path in sorted((ROOT / "packages").glob("*.zip"))}
+ZIPS = {path.stem.rpartition("_")[0]: path for path in sorted((ROOT / "packages").glob("*.zip"))}
 BUILDS = 2
 ORIGINALS = {"the original's, first": "3,100 KB", "the original's, last": "22 KB"}
 
