@@ -55,9 +55,8 @@ zips: $(TOOLS) $(WHEEL) ## Are the committed zips what the sources build?
 test: $(VENVS) $(WHEEL) ## Tests, in the emulator; `make test only=sharing` picks some
 	@$(RUN) -m pytest -n 4 --dist loadfile $(if $(only),-k '$(only)')
 
-bench: $(TOOLS) ## How long the pools take to build, against AWS's own pace, and what sharing costs
-	@PYTHONPATH="$(CURDIR)/libraries:$(CURDIR)/tests" $(RUN) -m benchmarks.pools
-	@PYTHONPATH="$(CURDIR)/libraries:$(CURDIR)/tests" $(RUN) -m benchmarks.shares
+bench: $(VENVS) $(WHEEL) ## All figures on one page, each beside its floor; `make bench only=pools,shares` picks some
+	@PYTHONPATH="$(CURDIR)/libraries:$(CURDIR)/tests" $(RUN) -m benchmarks '$(only)'
 
 # Not part of CI: it asks a service on the network, and what that knows may change from one day to the next.
 .PHONY: audit

@@ -15,7 +15,7 @@ from ctipam.sessions import Account
 from ctipam.sharing_plan import Pool, Rules
 from ctipam.waiting import Deadline
 
-OUS, REGIONS = 50, 2
+OUS, REGIONS = 50, 2  # Regions with pools
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ARN = "arn:aws:ram:us-east-1:222222222222:resource-share/00000000-0000-0000-0000-{}"
 

@@ -1,44 +1,118 @@
-"""What sharing costs: calls to AWS, time, memory and cold start, as tables.
+"""What sharing costs: calls to AWS and the time that they take, in an organization of many accounts.
 
 Calls are counted on the landing zone, in this process, with AWS's page sizes. The modelled time lets each call take its
-share of a second, one after the other, whatever the service: AWS publishes no rates for RAM. An association takes 3 s.
+share of a second, one after the other, whatever the service: AWS publishes no rates for RAM. An association takes 3 s,
+an invocation 15 minutes at most.
+
+The floor is what no order of calls can spare, if every page is full:
+
+    the door         AssumeRole, and a page of pools
+    one account      itself, with the path of its OUs; the name of its OU; whether it has a share
+    everybody        a page for each 20 accounts, and for each OU and the root one of what OUs it encloses
+    all shares       a page for each 500 shares, for each 500 pools in them, and for each 500 accounts
+    what is missing  one creation for each account that has no share
+
+Looking whether AWS is done costs extra, and so does a second invocation.
 """
 
 from __future__ import annotations
 
 import copy
-import os
-import subprocess
-import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import pytest
 from botocore.client import BaseClient
-from moto import mock_aws
 from moto.organizations.models import organizations_backends
 
-from ctipam import waiting
-from in_process.conftest import HOME, MANAGEMENT, NETWORKING, Cloud, LandingZone
-from landing_zone.on_moto import installed
+from benchmarks.many_accounts import OUS, REGIONS
+from benchmarks.page import Row, Section, those_that_are_so
+from in_process.conftest import MANAGEMENT, Cloud, LandingZone, running_cloud, set_environment
 
 RATE = 10
-OUS, ENVIRONMENTS = 50, 4
+ASSOCIATION_S = 3
+ENVIRONMENTS = 4
 SIZES = (1_000, 10_000)
 SCHEDULE = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
-ROOT = Path(__file__).parents[2]
-RUNS = 5
-ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": "made",
-    "AWS_SECRET_ACCESS_KEY": "up",
-    "AWS_DEFAULT_REGION": HOME,
-    "AWS_CONFIG_FILE": os.devnull,
-    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-}
+FIRST = f"{10**11}"
+ACCOUNTS_PAGE, SHARES_PAGE = 20, 500
+DOOR, ONE_ACCOUNT = 2, 3
+CEILING, CALLS_MORE = 1.1, 3
+
+
+@dataclass(frozen=True)
+class Run:
+    """reads    that the floor is made of
+    creates  how many accounts get a share
+    """
+
+    what: str
+    event: dict[str, Any]
+    reads: int
+    creates: int
+
+    @property
+    def floor(self) -> int:
+        return self.reads + self.creates
+
+    @property
+    def floor_s(self) -> float:
+        return self.floor / RATE + (ASSOCIATION_S if self.creates else 0)
+
+
+def runs(accounts: int) -> tuple[Run, ...]:
+    """One after the other in one organization: each finds what the one before it made."""
+    everybody = DOOR + ceil((accounts + 2) / ACCOUNTS_PAGE) + OUS + 1  # with management and Networking
+    return (
+        Run("one new", {"action": "reconcile", "accountId": FIRST}, DOOR + ONE_ACCOUNT, 1),
+        Run("first time", SCHEDULE, everybody + _pages_of(1), accounts - 1),
+        Run("nothing to do", SCHEDULE, everybody + _pages_of(accounts), 0),
+    )
+
+
+def _pages_of(shares: int) -> int:
+    return sum(ceil(rows / SHARES_PAGE) for rows in (shares, shares * REGIONS, shares))
+
+
+def measure() -> Iterator[Row]:
+    for size in SIZES:
+        with landing_zone(size) as zone:
+            for run in runs(size):
+                yield row(run, *_measured(zone, run.event))
+
+
+def row(run: Run, calls: Counter[str], took_s: float, invocations: int) -> Row:
+    writes = sum(count for name, count in calls.items() if name.startswith("ram:") and not name.startswith("ram:Get"))
+    figures = (
+        f"{calls.total():,}",
+        f"{run.floor:,}",
+        f"{calls.total() / run.floor:.2f}",
+        f"{writes:,}",
+        f"{run.creates:,}",
+        f"{took_s:,.0f} s",
+        f"{run.floor_s:,.0f} s",
+        str(invocations),
+    )
+    faults = {
+        f"{calls.total()} calls": calls.total() > max(run.floor * CEILING, run.floor + CALLS_MORE),
+        f"{writes} writes": writes != run.creates,
+    }
+    return Row(figures, those_that_are_so(faults))
+
+
+def _measured(zone: LandingZone, event: dict[str, Any]) -> tuple[Counter[str], float, int]:
+    """Calls, modelled seconds and invocations; an event that is handed on counts with all that come of it."""
+    meter, began, invocations = Meter(zone.clock.advance), zone.clock.now(), 0
+    with meter.installed():
+        while meter.handed_on or not invocations:
+            meter.handed_on = False
+            invocations += 1
+            zone.tell(event)
+    return meter.calls, zone.clock.now() - began, invocations
 
 
 class Meter:
@@ -46,8 +120,8 @@ class Meter:
 
     def __init__(self, advance: Callable[[float], None]) -> None:
         self._advance = advance
-        self.calls: Counter[str] = Counter()
-        self.handed_on: list[dict[str, Any]] = []
+        self.calls: Counter[str] = Counter()  # such as "ram:CreateResourceShare"
+        self.handed_on = False
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -57,7 +131,7 @@ class Meter:
             self.calls[f"{client.meta.service_model.service_name}:{operation}"] += 1
             self._advance(1 / RATE)
             if operation == "Invoke":
-                self.handed_on.append(parameters)
+                self.handed_on = True
                 return {"StatusCode": 202}
             return call(client, operation, parameters)
 
@@ -68,69 +142,26 @@ class Meter:
             BaseClient._make_api_call = call  # type: ignore[attr-defined]
 
 
-class Bench:
-    def __init__(self, landing_zone: LandingZone, accounts: int) -> None:
-        self._zone = landing_zone
-        self._accounts = accounts
-        ous = [landing_zone.cloud.add_ou(f"OU {number}") for number in range(ENVIRONMENTS)]
-        landing_zone.add_pools(*(f"OU {number}" for number in range(ENVIRONMENTS)))
+@contextmanager
+def landing_zone(accounts: int) -> Iterator[LandingZone]:
+    """With so many accounts, spread over all OUs, and pools for the OUs that enclose the others."""
+    with ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        set_environment(patch)
+        cloud = stack.enter_context(running_cloud(patch))
+        _spare_the_models(cloud)
+        zone = LandingZone(cloud, [], patch)
+        ous = [cloud.add_ou(f"OU {number}") for number in range(ENVIRONMENTS)]
+        zone.add_pools(*(f"OU {number}" for number in range(ENVIRONMENTS)))
         for number in range(ENVIRONMENTS, OUS):
-            ous.append(landing_zone.cloud.add_ou(f"OU {number}", ous[number % ENVIRONMENTS]))
+            ous.append(cloud.add_ou(f"OU {number}", ous[number % ENVIRONMENTS]))
         organization: Any = organizations_backends[MANAGEMENT]["aws"]
         some_account = organization.accounts[-1]
         for number in range(accounts):  # not through moto, which makes each a role, and asks them all at every call
             account = copy.copy(some_account)
-            account.id, account.parent_id = f"{10**11 + number}", ous[number % OUS]
+            account.id, account.parent_id = f"{int(FIRST) + number}", ous[number % OUS]
             organization.accounts.append(account)
-
-    def run(self, what: str, event: dict[str, Any]) -> None:
-        """One line of the table; an event that is handed on counts with all its invocations."""
-        meter, began, invocations = Meter(self._zone.clock.advance), self._zone.clock.now(), 1
-        real = time.perf_counter()
-        with meter.installed():
-            changed = self._zone.tell(event)["changed"]
-            while meter.handed_on:
-                meter.handed_on.clear()
-                invocations += 1
-                changed += self._zone.tell(event)["changed"]
-        by_service = Counter[str]()
-        for name, calls in meter.calls.items():
-            service, _, action = name.partition(":")
-            by_service[service] += calls
-            by_service["writes"] += calls if service == "ram" and not action.startswith("Get") else 0
-        row(
-            what,
-            self._accounts,
-            changed,
-            *(by_service[name] for name in ("organizations", "ec2", "ram", "writes")),
-            invocations,
-            f"{self._zone.clock.now() - began:,.0f} s",
-            f"{time.perf_counter() - real:.1f} s",
-        )
-
-
-WIDTHS = (24, 8, 7, 13, 3, 6, 6, 11, 10, 8)
-
-
-def row(*cells: object) -> None:
-    first, *rest = (f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in cells)
-    padded = [f"{cell:>{width}}" for cell, width in zip(rest, WIDTHS[1:], strict=True)]
-    print("  ".join([first.ljust(WIDTHS[0]), *padded]), flush=True)
-
-
-@contextmanager
-def landing_zone() -> Iterator[LandingZone]:
-    with ExitStack() as stack:
-        patch = stack.enter_context(pytest.MonkeyPatch.context())
-        for name, value in ENVIRONMENT.items():
-            patch.setenv(name, value)
-        stack.enter_context(mock_aws())
-        cloud = Cloud(patch)
-        patch.setattr(waiting, "sleep", cloud.clock.advance)
-        _spare_the_models(cloud)
-        stack.enter_context(installed(cloud.models))
-        cloud.add_account(NETWORKING)
-        yield LandingZone(cloud, [], patch)
+        yield zone
 
 
 def _spare_the_models(cloud: Cloud) -> None:
@@ -153,81 +184,16 @@ def _spare_the_models(cloud: Cloud) -> None:
     cloud.models.organization.is_member = is_member  # type: ignore[method-assign]
 
 
-def measure_calls() -> None:
-    print(
-        f"Sharing: {OUS} OUs, {ENVIRONMENTS} of them with pools in 2 Regions; {RATE} calls a second in all\n"
-        "(modelled); pages of 20 accounts, 500 shares or associations; invocations of 15 minutes\n"
-    )
-    row("", "accounts", "changed", "Organizations", "EC2", "RAM", "writes", "invocations", "modelled", "here")
-    for size in SIZES:
-        with landing_zone() as zone:
-            bench = Bench(zone, size)
-            bench.run("one new account", {"action": "reconcile", "accountId": f"{10**11}"})
-            bench.run("everybody, first time", SCHEDULE)
-            bench.run("everybody, nothing to do", SCHEDULE)
-
-
-MEASURED = """
-import re, time
-from pathlib import Path
-began = time.perf_counter()
-{code}
-took = time.perf_counter() - began
-print(took, int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024)
-"""
-
-FLOOR = """
-import boto3
-from botocore.config import Config
-config = Config(retries={"mode": "standard", "max_attempts": 8})
-sessions = [boto3.Session(region_name="us-east-1") for _ in range(2)]  # one for each account
-for session, services in zip(sessions, (("organizations", "sts"), ("ec2", "ram"))):
-    for service in services:
-        session.client(service, config=config)
-"""
-
-COLD_START = """
-import index
-from ctipam import sessions
-here = sessions.here()
-here.organizations(), here._client("sts", here.region)
-import boto3
-there = sessions.Account(boto3.Session(region_name="us-east-1"))
-there.ec2(), there.ram()
-"""
-
-EVERYBODY = (
-    COLD_START
-    + """
-from benchmarks import many_accounts
-many_accounts.reconcile({size})
-"""
+SECTION = Section(
+    title="Shares: calls to AWS for the shares of an organization",
+    columns=("calls", "floor", "ratio", "writes", "floor", "modelled", "floor", "invoked"),
+    labels=tuple(f"{size:,} accounts, {run.what}" for size in SIZES for run in runs(size)),
+    measure=measure,
+    notes=(
+        f"Modelled: {OUS} OUs, pools in {REGIONS} Regions for {ENVIRONMENTS} that enclose the others; {RATE} calls a "
+        f"second, {ASSOCIATION_S} s for an association. Floor: each full page read once ({ACCOUNTS_PAGE} accounts, "
+        f"{SHARES_PAGE} shares or associations, a list of OUs for each OU and the root), of one account its state, "
+        "OU and share; then a creation for each account without a share. Seeing whether AWS is done is extra. "
+        f"Promised: within {CEILING} of the floor's calls, or {CALLS_MORE} calls of it; no write but the creations."
+    ),
 )
-
-
-def measure_start() -> None:
-    print(f"\nIn a process of its own, the best of {RUNS}: seconds and MB at most\n")
-    for what, code in (
-        ("boto3 and four clients", FLOOR),
-        ("the lifecycle function", COLD_START),
-        *((f"... and {size:,} accounts", EVERYBODY.format(size=size)) for size in SIZES),
-    ):
-        seconds, megabytes = min(_run(MEASURED.format(code=code)) for _ in range(RUNS))
-        print(f"{what:<24}  {seconds:6.2f} s  {megabytes:6.1f} MB", flush=True)
-
-
-def _run(code: str) -> tuple[float, float]:
-    path = os.pathsep.join(str(ROOT / folder) for folder in ("ct-integration-lambda", "libraries", "tests"))
-    environment = {"PATH": os.defpath, "PYTHONPATH": path, **ENVIRONMENT}
-    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    seconds, megabytes = map(float, run.stdout.split()[-2:])
-    return seconds, megabytes
-
-
-def main() -> None:
-    measure_calls()
-    measure_start()
-
-
-if __name__ == "__main__":
-    main()

@@ -182,6 +182,10 @@ class CloudFormation:
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch)
+
+
+def set_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the machine's own AWS configuration."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
@@ -200,6 +204,13 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    with running_cloud(monkeypatch) as cloud:
+        yield cloud
+
+
+@contextmanager
+def running_cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    """An organization with the Networking account in it, on a clock that stands still until a handler waits."""
     with mock_aws():
         cloud = Cloud(monkeypatch)
         monkeypatch.setattr(waiting, "sleep", cloud.clock.advance)

@@ -1,0 +1,117 @@
+"""What a function takes before it does anything: importing it, and making the clients that it begins with.
+
+Each in a process of its own, out of its unpacked zip, with nothing but the packages that Lambda has. The zip brings no
+bytecode, so each start compiles our modules, and boto3's are compiled: as in Lambda. The floor is boto3 alone with the
+same clients. The pools function's zip makes three more: crhelper, which answers CloudFormation, does when it is set up.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from zipfile import ZipFile
+
+from benchmarks.packages import ZIPS
+from benchmarks.page import Row, Section
+
+ROOT = Path(__file__).parents[2]
+LAMBDA_PYTHON = ROOT / ".venv/lambda-runtime/bin/python"
+RUNS = 5
+ACCOUNTS = 10_000
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "made",
+    "AWS_SECRET_ACCESS_KEY": "up",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+}
+
+MEASURED = """
+import re, sys, time
+from pathlib import Path
+sys.path[:0] = {path}
+began = time.perf_counter()
+{code}
+took = time.perf_counter() - began
+print(took, int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024)
+"""
+
+FLOOR = """
+import boto3
+from botocore.config import Config
+config = Config(retries={{"mode": "standard", "max_attempts": 8}})
+for clients in {sessions}:
+    session = boto3.Session(region_name="us-east-1")
+    for service, region in clients:
+        session.client(service, region_name=region, config=config)
+"""
+LIFECYCLE_FLOOR = FLOOR.format(
+    sessions=[[("organizations", "us-east-1"), ("sts", "us-east-1")], [("ec2", "us-east-1"), ("ram", "us-east-1")]]
+)
+POOLS_FLOOR = FLOOR.format(sessions=[[("ec2", "us-east-1"), ("ec2", "us-west-2")]])
+
+LIFECYCLE = """
+import index
+from ctipam import sessions
+here = sessions.here()
+here.organizations(), here._client("sts", here.region)
+import boto3
+there = sessions.Account(boto3.Session(region_name="us-east-1"))
+there.ec2(), there.ram()
+"""
+UTILISATION = """
+import index
+from ctipam import sessions
+here = sessions.here()
+here.ec2(), here.ec2("us-west-2")
+"""
+POOLS = UTILISATION + "here.known_regions()"  # against which a request is checked
+EVERYBODY = f"""{LIFECYCLE}
+from benchmarks import many_accounts
+many_accounts.reconcile({ACCOUNTS})
+"""
+
+CASES = {
+    "lifecycle": ("ctipam_ct_integration", LIFECYCLE, LIFECYCLE_FLOOR),
+    f"lifecycle, {ACCOUNTS:,} accounts": ("ctipam_ct_integration", EVERYBODY, LIFECYCLE_FLOOR),
+    "pools": ("ctipam_helper", POOLS, POOLS_FLOOR),
+    "utilisation": ("ctipam_helper", UTILISATION, POOLS_FLOOR),
+}
+
+
+def measure() -> Iterator[Row]:
+    for package, code, floor in CASES.values():
+        with TemporaryDirectory() as folder:
+            with ZipFile(ZIPS[package]) as archive:
+                archive.extractall(folder)
+            seconds, megabytes = _best(code, folder)
+            least_s, least_mb = _best(floor, folder)
+        times = f"{seconds / least_s:.2f}"
+        yield Row((f"{seconds:.2f} s", f"{least_s:.2f} s", times, f"{megabytes:.0f} MB", f"{least_mb:.0f} MB"))
+
+
+def _best(code: str, folder: str) -> tuple[float, float]:
+    """Of several runs the quickest: its seconds, and the most memory that it had, in MB."""
+    program = MEASURED.format(code=code, path=[folder, str(ROOT / "tests")])
+    command = [str(LAMBDA_PYTHON), "-I", "-B", "-c", program]
+    runs = []
+    for _ in range(RUNS):
+        run = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True)
+        seconds, megabytes = map(float, run.stdout.split()[-2:])
+        runs.append((seconds, megabytes))
+    return min(runs)
+
+
+SECTION = Section(
+    title="Cold start: import and clients, in a process of its own",
+    columns=("took", "floor", "ratio", "memory", "floor"),
+    labels=tuple(CASES),
+    measure=measure,
+    notes=(
+        f"Best of {RUNS}, from the unpacked zip with Lambda's own packages. Floor: boto3 alone, with the same clients. "
+        "Pools and utilisation share a zip, in which crhelper makes three clients more."
+    ),
+)

@@ -1,0 +1,41 @@
+"""The page of figures that `make bench` prints, and what the README quotes of it. Figures differ between machines."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from benchmarks import page
+from benchmarks.__main__ import SECTIONS, heading
+from benchmarks.page import Row
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+QUOTED = README.partition("\n## Figures\n")[2].partition("\n## ")[0]
+TABLES = re.findall(r"(?:^\|.*\n)+", QUOTED, re.MULTILINE)
+
+
+def test_the_page_fits_on_a_page() -> None:
+    printed = [heading()]
+    for section in SECTIONS.values():
+        row = Row(("1,000 s",) * len(section.columns))
+        printed += ["", *page.lines(section, [row] * len(section.labels))]
+
+    assert len(printed) <= 64
+    assert [line for line in printed if len(line) > page.WIDTH] == []
+
+
+def test_the_readme_quotes_rows_and_columns_of_the_page() -> None:
+    assert len(TABLES) == len(SECTIONS)
+    for table, section in zip(TABLES, SECTIONS.values(), strict=True):
+        title, _rule, *rows = ([cell.strip() for cell in line.strip("|\n").split("|")] for line in table.splitlines())
+        assert title[0] == section.title.partition(":")[0]
+        assert set(title[1:]) <= set(section.columns)
+        assert {row[0] for row in rows} <= set(section.labels)
+
+
+def test_a_row_that_keeps_a_promise_not_is_named() -> None:
+    section = page.Section("Pools: how long", ("built",), ("2 x 2", "3 x 3"), lambda: iter(()), "")
+
+    assert page.missed(section, [Row(("1 s",)), Row(("9 s",), "more than an hour")]) == [
+        "Missed: Pools, 3 x 3: more than an hour"
+    ]
