@@ -16,7 +16,7 @@ GOING = frozenset({"DELETE_IN_PROGRESS", "DELETE_COMPLETE", "ROLLBACK_IN_PROGRES
 """An update that is rolled back takes nothing away; a creation that is, takes everything.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
 
-BELIEVED_S = 2.0
+BELIEVED_S = 5.0
 """How long an answer is good for, so that a run over all accounts does not ask for each of them."""
 
 

@@ -53,7 +53,7 @@ again. The first is long enough for most associations: looking costs calls."""
 WORKERS = 4
 """Accounts at a time. RAM publishes no rates; when it says "too often", boto3 waits."""
 
-LATECOMERS_S = BELIEVED_S + 8.0
+LATECOMERS_S = BELIEVED_S + 5.0
 """Who has seen that the stack stays may share for that long: BELIEVED_S, and the time that a call takes."""
 
 PERHAPS_SOMEBODY_ELSE = frozenset(

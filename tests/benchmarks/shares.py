@@ -12,7 +12,7 @@ The floor is what no order of calls can spare, if every page is full:
     all shares       a page for each 500 shares, for each 500 pools in them, and for each 500 accounts
     what is missing  one creation for each account that has no share
 
-Looking whether AWS is done costs extra, and so does a second invocation.
+Looking whether AWS is done costs extra, whether the stack is being deleted, and a second invocation.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SCHEDULE = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": 
 FIRST = f"{10**11}"
 ACCOUNTS_PAGE, SHARES_PAGE = 20, 500
 DOOR, ONE_ACCOUNT = 2, 3
-CEILING, CALLS_MORE = 1.1, 3
+CEILING, CALLS_MORE = 1.1, 4
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,8 @@ SECTION = Section(
         f"Modelled: {OUS} OUs, pools in {REGIONS} Regions for {ENVIRONMENTS} that enclose the others; {RATE} calls a "
         f"second, {ASSOCIATION_S} s for an association. Floor: each full page read once ({ACCOUNTS_PAGE} accounts, "
         f"{SHARES_PAGE} shares or associations, a list of OUs for each OU and the root), of one account its state, "
-        "OU and share; then a creation for each account without a share. Seeing whether AWS is done is extra. "
+        "OU and share; then a creation for each account without a share. Seeing whether AWS is done, and whether the "
+        "stack is being deleted, is extra. "
         f"Promised: within {CEILING} of the floor's calls, or {CALLS_MORE} calls of it; no write but the creations."
     ),
 )
