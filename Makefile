@@ -1,5 +1,6 @@
-# Run `make` to see the targets. Only those that operate a stack need AWS credentials. Tools are installed under .venv/
-# when they are first needed, from lists pinned by hash; from then on all else but `make lock` works offline.
+# Run `make` to see the targets. Only those that operate a stack, and VPCS=organization, need AWS credentials. Tools are
+# installed under .venv/ when they are first needed, from lists pinned by hash; from then on all else but `make lock`
+# works offline.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -18,6 +19,12 @@ FUNCTIONS := ct-integration-lambda ipam-pool-lambda
 LOCKED := tools aws-cli lambda-runtime checkers
 
 NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed; name one: make PYTHON=python3.13 ..." if sys.version_info < (3, 11) else 0)'
+# A plan needs nothing installed, unless it asks AWS: that takes boto3, which is among the tools.
+PLANNER = $(PYTHON)
+ifeq ($(origin VPCS)=$(value VPCS),command line=organization)
+PLANNER = $(RUN)
+plan: $(TOOLS)
+endif
 # Every NAME=value of the command line, as one word for the shell each, whatever is in it.
 WORDS = $(foreach name,$(sort $(.VARIABLES)),$(if $(findstring command line,$(origin $(name))),'$(subst ','\'',$(name)=$(value $(name)))'))
 
@@ -28,9 +35,9 @@ demo: $(VENVS) ## Deploy everything to a landing zone on this machine and draw w
 
 ##@ Plan and deploy
 .PHONY: plan deploy
-plan: ## Show what would be built: CIDR= REGIONS= ENVS='Prod OU,SDLC OU' REGION_PREFIX= ENV_PREFIX= VPCS=file FORMAT=svg
+plan: ## What would be built: CIDR= REGIONS= ENVS='Prod OU,SDLC OU' REGION_PREFIX= ENV_PREFIX= VPCS=file|organization FORMAT=svg
 	@$(NEW_ENOUGH)
-	@PYTHONPATH=libraries $(PYTHON) -B -m commands.plan $(WORDS)
+	@PYTHONPATH=libraries $(PLANNER) -B -m commands.plan $(WORDS)
 
 deploy: ## Deploy with your AWS CLI: BUCKET= NETWORK_ACCOUNT_ID=, the words of plan, and any parameter, as in AlertEmail=
 	@$(NEW_ENOUGH)

@@ -10,14 +10,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from ipaddress import IPv4Network
+from itertools import groupby
+from textwrap import wrap
 
-from commands.vpcs import Vpc
+from commands.vpcs import Existing, Vpc
 from ctipam.plan import PoolKey, PoolPlan
 
 WIDTH, MARGIN = 1000, 20
 BAR, UPRIGHT_BAR, THIN_BAR, LANE, ENLARGED = 36, 104, 12, 6, 14
 LINE, GAP, LETTER = 18, 16, 6.3
 """Pixels; a letter is as wide as that on average, at 11 pixels."""
+
+SENTENCE = int((WIDTH - 2 * MARGIN) / LETTER)
+"""Letters of a line that goes all the way across."""
 
 REGION_COLOUR, FREE, VPC = "#b8c4d6", "#f4f4f4", "#d1242f"
 COLOURS = ("#9ecae1", "#a1d99b", "#fdd0a2", "#dadaeb", "#f7b6d2", "#c7e9e4", "#ffe699", "#d9c3a5", "#c9d6a3", "#e0e0e0")
@@ -55,9 +60,9 @@ class Canvas:
         )
 
 
-def draw(plan: PoolPlan, blocks: Mapping[PoolKey, IPv4Network], vpcs: Sequence[Vpc]) -> str:
+def draw(plan: PoolPlan, blocks: Mapping[PoolKey, IPv4Network], existing: Existing) -> str:
     """A whole SVG file."""
-    canvas = Canvas()
+    canvas, vpcs = Canvas(), existing.vpcs
     colours = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(plan.environments)}
     canvas.text(f"{plan.top_cidr}: {plan.top_cidr.num_addresses:,} addresses", style=' font-weight="bold"')
     regions = [_area(PoolKey(region), blocks, REGION_COLOUR) for region in plan.regions]
@@ -70,6 +75,8 @@ def draw(plan: PoolPlan, blocks: Mapping[PoolKey, IPv4Network], vpcs: Sequence[V
         _draw_pool(canvas, pool, areas, vpcs)
     canvas.y += GAP
     _draw_legend(canvas, colours, vpcs)
+    for line in (line for sentence in existing.unread for line in wrap(sentence, SENTENCE, break_on_hyphens=False)):
+        canvas.text(line)
     height = canvas.y + MARGIN
     return "\n".join(
         [
@@ -134,10 +141,11 @@ def _draw_bar(canvas: Canvas, pool: IPv4Network, areas: Iterable[Area], vpcs: It
 
 
 def _draw_vpcs(canvas: Canvas, pool: IPv4Network, vpcs: Sequence[Vpc]) -> None:
-    """In a lane of their own below the bar, so that its words stay legible."""
-    for vpc in vpcs:
-        x, width = _place(pool, vpc.cidr if vpc.cidr.subnet_of(pool) else pool)
-        canvas.rectangle(x, max(width, 2), LANE, VPC, f"existing VPC {vpc.cidr} {vpc.label}".rstrip())
+    """In a lane of their own below the bar, so that its words stay legible. The pointer is told all of one place."""
+    for cidr, same in groupby(sorted(vpcs), lambda vpc: vpc.cidr):
+        x, width = _place(pool, cidr if cidr.subnet_of(pool) else pool)
+        labels = "; ".join(vpc.label for vpc in same if vpc.label)
+        canvas.rectangle(x, max(width, 2), LANE, VPC, f"existing VPC {cidr} {labels}".rstrip())
     canvas.y += LANE if vpcs else 0
 
 

@@ -1,10 +1,11 @@
-"""`make plan`: what a deployment would build, decided by the Lambda's own code and without AWS.
+"""`make plan`: what a deployment would build, decided by the Lambda's own code. Only VPCS=organization asks AWS.
 
     make plan CIDR=10.0.0.0/8 REGIONS=us-west-2,us-east-1 ENVS='Prod OU,SDLC OU' REGION_PREFIX=12 ENV_PREFIX=14
 
     CIDR, REGIONS, ENVS, REGION_PREFIX, ENV_PREFIX, VPC_PREFIX, QUOTA    what is not given has the template's default
     ACTIVE_IPS=1000     how many addresses are in use, for the cost
     VPCS=file           VPCs that are there already, see commands.vpcs
+    VPCS=organization   those of all accounts, see commands.organization_vpcs; a file of that name is ./organization
     FORMAT=svg          draw the address space to scale; `> plan.svg` keeps it
 
 Everything may be left out. What the Lambda would refuse, it refuses, in the Lambda's words.
@@ -47,15 +48,14 @@ def planned(typed: Sequence[str]) -> str:
     properties = {name: default for name, default in defaults.items() if default is not None} | words.parameters
     plan = _plan(properties)
     refuse_impossible(words.parameters)  # what the Lambda has no words for
-    blocks = build(plan)
-    existing = vpcs.read(Path(words.own["VPCS"])) if words.own.get("VPCS") else []
-    wanted = words.own.get("FORMAT", "text")
+    blocks, active_ips, wanted = build(plan), _active_ips(words), words.own.get("FORMAT", "text")
+    if wanted not in ("text", "svg"):
+        raise Refused(f"FORMAT={wanted} is not known; give text or svg.")
+    existing = _existing(words.own.get("VPCS", ""), plan)  # last: it may take minutes
     if wanted == "svg":
         return drawing.draw(plan, blocks, existing)
-    if wanted != "text":
-        raise Refused(f"FORMAT={wanted} is not known; give text or svg.")
-    lines = report.report(plan, blocks, _active_ips(words))
-    lines += ["", *report.report_vpcs(plan, blocks, existing)] if existing else []
+    lines = report.report(plan, blocks, active_ips)
+    lines += ["", *report.report_vpcs(plan, blocks, existing)] if existing.vpcs or existing.what else []
     return "\n".join([*lines, "", _deploy(typed)])
 
 
@@ -66,6 +66,14 @@ def _plan(properties: Mapping[str, str]) -> PoolPlan:
     except Refused as refusal:
         named = [f"{name} is {short} here" for short, name in SHORT.items() if name in str(refusal)]
         raise Refused(f"{refusal} ({', '.join(named)}.)" if named else str(refusal)) from None
+
+
+def _existing(source: str, plan: PoolPlan) -> vpcs.Existing:
+    if source == "organization":
+        from commands import organization_vpcs  # boto3 need not be installed for any other plan
+
+        return organization_vpcs.read(plan.regions[0])
+    return vpcs.Existing(tuple(vpcs.read(Path(source)))) if source else vpcs.Existing()
 
 
 def _active_ips(words: Words) -> int:

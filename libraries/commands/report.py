@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from ipaddress import IPv4Network
+from textwrap import wrap
 
-from commands.vpcs import Overlap, Vpc, elsewhere, overlaps
+from commands.vpcs import Existing, Overlap, elsewhere, overlaps
 from ctipam.plan import PoolKey, PoolPlan
 
 PRICE = 0.00027
@@ -14,6 +15,9 @@ https://aws.amazon.com/vpc/pricing/, IPAM"""
 
 HOURS = 730
 """In a month."""
+
+WIDTH = 115
+"""Letters of a line, where it is broken."""
 
 
 def report(plan: PoolPlan, blocks: Mapping[PoolKey, IPv4Network], active_ips: int) -> list[str]:
@@ -86,13 +90,21 @@ def _cost(active_ips: int) -> list[str]:
     ]
 
 
-def report_vpcs(plan: PoolPlan, blocks: Mapping[PoolKey, IPv4Network], vpcs: Sequence[Vpc]) -> list[str]:
-    found = overlaps(plan.top_cidr, blocks, vpcs)
+def report_vpcs(plan: PoolPlan, blocks: Mapping[PoolKey, IPv4Network], existing: Existing) -> list[str]:
+    lines = _overlaps(plan, blocks, existing)
+    for sentence in existing.unread:
+        lines += wrap(sentence, WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+    return lines
+
+
+def _overlaps(plan: PoolPlan, blocks: Mapping[PoolKey, IPv4Network], existing: Existing) -> list[str]:
+    found = overlaps(plan.top_cidr, blocks, existing.vpcs)
+    total = f"{sum(vpc.number for vpc in existing.vpcs):,} {existing.what}".rstrip()
     if not found:
-        return [f"Existing VPCs: none of the {len(vpcs)} overlaps {plan.top_cidr}."]
-    in_the_way = len({overlap.vpc for overlap in found})
+        return [f"Existing VPCs: none of the {total} overlaps {plan.top_cidr}."]
+    in_the_way = sum(vpc.number for vpc in {overlap.vpc for overlap in found})
     width = max(len(f"{overlap.vpc.cidr}  {overlap.vpc.label}".rstrip()) for overlap in found)
-    lines = [f"Existing VPCs: {in_the_way} of {len(vpcs)} overlap{'s' if in_the_way == 1 else ''} {plan.top_cidr}"]
+    lines = [f"Existing VPCs: {in_the_way:,} of {total} overlap{'s' if in_the_way == 1 else ''} {plan.top_cidr}"]
     lines += [
         f"  {f'{overlap.vpc.cidr}  {overlap.vpc.label}'.rstrip():{width}}  {_where(overlap)}" for overlap in found
     ]
@@ -100,7 +112,9 @@ def report_vpcs(plan: PoolPlan, blocks: Mapping[PoolKey, IPv4Network], vpcs: Seq
         "  IPAM would give these addresses to other VPCs too. Reserve them in the environment's pool, before the first",
         "  VPC is made: aws ec2 allocate-ipam-pool-cidr --region REGION --ipam-pool-id POOL --cidr CIDR",
     ]
-    other = elsewhere(plan.top_cidr.prefixlen, vpcs)
+    if any(overlap.vpc.tagged for overlap in found):
+        lines.append("  A VPC tagged Env may have its addresses from these pools already; then there is nothing to do.")
+    other = elsewhere(plan.top_cidr.prefixlen, existing.vpcs)
     return [*lines, f"  Or take space that none of them uses: CIDR={other}"] if other else lines
 
 

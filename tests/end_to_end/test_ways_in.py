@@ -115,6 +115,26 @@ def test_a_team_makes_its_vpc_with_the_two_commands_of_the_template(made: Engine
     ]
 
 
+def test_a_plan_sees_the_vpcs_of_the_organization_and_says_where_it_could_not_look(made: Engine, clone: Path) -> None:
+    organizations = made.client("organizations", MANAGEMENT)
+    invited = organizations.create_account(AccountName="invited", Email="invited@example.com")["CreateAccountStatus"]
+    (vpc,) = made.client("ec2", SHOP, WEST).describe_vpcs(Filters=[{"Name": "tag:Env", "Values": ["Prod OU"]}])["Vpcs"]
+
+    done = make(clone, made, "--silent", "plan", "VPCS=organization")
+    member = make(clone, made, "--silent", "plan", "VPCS=organization", account_id=SHOP)
+
+    assert done.returncode == 0, done.stderr
+    told = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    (found,) = [number for number, line in enumerate(told) if re.match(r"Existing VPCs: 1 of .* in 4 accounts", line)]
+    assert told[found + 1] == (
+        f"192.168.0.0/24 {vpc['VpcId']} {SHOP} {WEST}, Env=Prod OU Prod OU in us-west-2: 256 addresses"
+    )
+    last = " ".join(told[found:-2])
+    assert f"1 of 5 accounts could not be looked at, and may overlap too: {invited['AccountId']} (AssumeRole:" in last
+    assert member.returncode != 0
+    assert member.stderr.startswith(f"The credentials are of account {SHOP}, and the organization's management account")
+
+
 def aws(engine: Engine, account_id: str, words: list[str]) -> str:
     command = [*shlex.split(IMPATIENT_CLI), *words]
     done = subprocess.run(

@@ -48,6 +48,28 @@ def test_a_python_that_is_too_old_is_refused_in_a_sentence(tmp_path: Path, targe
     assert not (tmp_path / ".venv").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "tools"),
+    [
+        ([], False),
+        (["VPCS=vpcs.txt"], False),
+        (["VPCS=./organization"], False),
+        (["VPCS=my organization"], False),
+        (["VPCS=organization"], True),
+    ],
+    ids=lambda value: " ".join(value) or "no words" if isinstance(value, list) else "",
+)
+def test_a_plan_sets_up_the_tools_only_if_it_asks_aws(tmp_path: Path, words: list[str], tools: bool) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copytree(ROOT / "tests/requirements", tmp_path / "tests/requirements")
+
+    told = make("--dry-run", "plan", "PYTHON=python3", *words, cwd=tmp_path).stdout
+
+    assert ("-m venv --clear .venv/tools" in told) is tools
+    assert (".venv/tools/bin/python -B -m commands.plan" in told) is tools
+    assert ("python3 -B -m commands.plan" in told) is not tools
+
+
 @pytest.mark.parametrize("path", LISTS, ids=lambda path: path.stem)
 def test_a_list_of_packages_names_no_place_to_get_them_from(path: Path) -> None:
     pins_and_hashes = re.compile(r"[\w.-]+==|    --hash=sha256:|#|$")

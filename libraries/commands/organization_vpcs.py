@@ -1,0 +1,153 @@
+"""The VPCs of a whole organization, read with the user's own credentials of the management account.
+
+The management account is read with the credentials themselves, every other active account as Control Tower's role,
+limited to the two calls that are made there. A Region counts if it is enabled for the account. What cannot be read is
+handed on with its reason, so that silence never passes for free space.
+
+Needs boto3, which `make` provides for this alone.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+from commands.vpcs import Existing, Unread, VpcCidr, cidrs_of, of_organization
+from ctipam.errors import DENIED, Refused, code_of
+from ctipam.networking_account import ROLE
+from ctipam.organization import read_all
+from ctipam.sessions import CONFIG, Account
+
+SESSION_NAME = "plan-address-space"  # what CloudTrail shows in each account
+
+POLICY: dict[str, Any] = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Sid": "ReadVpcsOfAllRegions",
+            "Effect": "Allow",
+            "Action": ["ec2:DescribeRegions", "ec2:DescribeVpcs"],
+            "Resource": "*",  # neither can be limited to a resource
+        }
+    ],
+}
+"""What a session may do at most. The role itself is administrator."""
+
+ACCOUNTS_AT_ONCE, REGIONS_AT_ONCE = 4, 8
+"""Enough to keep a processor busy making boto3's clients, one for each account and Region; more only takes memory."""
+
+QUICK = CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 2}))
+"""Who has no connection, or made a mistake, need not wait half a minute to be told."""
+
+TOLD_EVERY_S = 5.0
+
+PAGE: Any = {"PageSize": 1000}
+"""The most. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVpcs.html"""
+
+
+def read(region: str) -> Existing:
+    """Raises Refused unless the credentials are the management account's, and may list the organization's accounts.
+
+    region   to be asked who is who, if the user's configuration names none
+    """
+    management, account_id = _sign_in(region)
+    account_ids = _active_accounts(management, account_id)
+    return of_organization(_read_accounts(management, account_id, account_ids), len(account_ids))
+
+
+def _sign_in(region: str) -> tuple[Account, str]:
+    """The user's account, and its id."""
+    try:
+        # The AWS CLI knows both variables, boto3 the second one only.
+        configured = os.environ.get("AWS_REGION") or boto3.Session().region_name
+        session = boto3.Session(region_name=configured or region)
+        return Account(session), session.client("sts", config=QUICK).get_caller_identity()["Account"]
+    except (BotoCoreError, ClientError) as error:
+        raise Refused(
+            "VPCS=organization asks AWS, which cannot say who you are; sign in to the management account, or set "
+            f"AWS_PROFILE. It says: {_said(error)}"
+        ) from None
+
+
+def _said(error: BotoCoreError | ClientError) -> str:
+    """What it says, unless that may show a part of the credentials: a signature, or a header that cannot be sent."""
+    return _why(error) if isinstance(error, ClientError | HTTPClientError) else str(error)
+
+
+def _active_accounts(management: Account, account_id: str) -> list[str]:
+    try:
+        owner = management.organizations().describe_organization()["Organization"]["MasterAccountId"]
+        if owner != account_id:
+            raise Refused(
+                f"The credentials are of account {account_id}, and the organization's management account is {owner}; "
+                "sign in there, or set AWS_PROFILE."
+            )
+        places = read_all(management.organizations()).places
+    except (BotoCoreError, ClientError) as error:
+        if isinstance(error, ClientError) and code_of(error) == "AWSOrganizationsNotInUseException":
+            raise Refused(
+                f"Account {account_id} is in no organization; use the management account of the landing zone."
+            ) from None
+        raise Refused(
+            f"Account {account_id} cannot list the organization's accounts ({_why(error)}); use credentials of the "
+            "management account that may read AWS Organizations."
+        ) from None
+    return sorted(place.account_id for place in places if place.state == "ACTIVE")
+
+
+def _read_accounts(management: Account, management_id: str, account_ids: Sequence[str]) -> list[VpcCidr | Unread]:
+    """Says on stderr how far it is, if it takes long."""
+    found: list[VpcCidr | Unread] = []
+    told = time.monotonic()
+    workers = ThreadPoolExecutor(ACCOUNTS_AT_ONCE)
+    try:
+        reading = [workers.submit(_read_account, management, management_id, one) for one in account_ids]
+        for number, done in enumerate(as_completed(reading), start=1):
+            found += done.result()
+            if time.monotonic() - told >= TOLD_EVERY_S:
+                told = time.monotonic()
+                print(f"read {number:,} of {len(account_ids):,} accounts", file=sys.stderr, flush=True)
+    finally:
+        workers.shutdown(cancel_futures=True)  # who interrupts it need not wait for the accounts that have not begun
+    return found
+
+
+def _read_account(management: Account, management_id: str, account_id: str) -> list[VpcCidr | Unread]:
+    try:
+        account = management if account_id == management_id else _enter(management, account_id)
+        regions = [region["RegionName"] for region in account.ec2().describe_regions()["Regions"]]  # the enabled ones
+    except (BotoCoreError, ClientError) as error:
+        return [Unread(account_id, "", _why(error))]
+    with ThreadPoolExecutor(REGIONS_AT_ONCE) as workers:
+        return [one for part in workers.map(partial(_read_region, account, account_id), regions) for one in part]
+
+
+def _enter(management: Account, account_id: str) -> Account:
+    return management.assume(f"arn:{management.partition}:iam::{account_id}:role/{ROLE}", SESSION_NAME, POLICY)
+
+
+def _read_region(account: Account, account_id: str, region: str) -> list[VpcCidr | Unread]:
+    try:
+        pages = account.ec2(region).get_paginator("describe_vpcs").paginate(PaginationConfig=PAGE)
+        return [one for page in pages for vpc in page["Vpcs"] for one in cidrs_of(vpc, region)]
+    except (BotoCoreError, ClientError) as error:
+        return [Unread(account_id, region, _why(error))]
+
+
+def _why(error: BotoCoreError | ClientError) -> str:
+    """Without AWS's own words, which differ from account to account, so that the same trouble is told once."""
+    if not isinstance(error, ClientError):
+        return type(error).__name__
+    why = f"{error.operation_name}: {code_of(error)}"
+    if error.operation_name == "AssumeRole" and code_of(error) in DENIED:
+        return f"{why}; enrol in Control Tower, which makes the role {ROLE}"
+    return why

@@ -1,0 +1,373 @@
+"""`make plan VPCS=organization`: which VPCs are found, how they are told, and that nothing is left out in silence."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError, HTTPClientError
+from moto.core.responses import ActionResult
+from moto.ec2.models.availability_zones_and_regions import Region, RegionsAndZonesBackend
+from moto.ec2.responses import EC2Response
+
+from commands import organization_vpcs, plan
+from commands.vpcs import NAMED
+from ctipam import sessions
+from ctipam.errors import Refused
+
+HOME, WEST, DISABLED = "us-east-1", "us-west-2", "eu-south-1"
+MANAGEMENT, NETWORKING, SHOP, CLOSED = "123456789012", "222222222222", "012345678901", "444444444444"
+PAGE = 2
+WORDS = ("VPCS=organization", "CIDR=10.0.0.0/8", "REGION_PREFIX=12", "ENV_PREFIX=14")
+DEFAULT_VPCS = "172.31.0.0/16"
+
+
+@pytest.fixture
+def company(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Three accounts and one that is closed, two enabled Regions, and an EC2 that answers in small pages."""
+    for account_id in (SHOP, CLOSED):
+        cloud.add_account(account_id, cloud.add_ou(f"OU of {account_id}"))
+    cloud.end("CloseAccount", CLOSED)
+    monkeypatch.setattr(RegionsAndZonesBackend, "describe_regions", enabled_regions)
+    monkeypatch.setattr(EC2Response, "describe_vpcs", paged(EC2Response.describe_vpcs))
+    return cloud
+
+
+def enabled_regions(_backend: object, _names: object = None) -> list[Region]:
+    """moto takes every Region for enabled."""
+    return [Region(name, f"ec2.{name}.amazonaws.com", "opt-in-not-required") for name in (HOME, WEST)]
+
+
+def paged(everything: Callable[[EC2Response], ActionResult]) -> Callable[[EC2Response], ActionResult]:
+    """moto answers all there is at once."""
+
+    def describe_vpcs(self: EC2Response) -> ActionResult:
+        vpcs: Any = everything(self).result
+        vpcs, start = vpcs["Vpcs"], int(self._get_param("NextToken", "0"))
+        end = start + PAGE
+        return ActionResult({"Vpcs": vpcs[start:end]} | ({"NextToken": str(end)} if end < len(vpcs) else {}))
+
+    return describe_vpcs
+
+
+def make_vpc(cloud: Any, account_id: str, cidr: str, region: str = HOME, environment: str = "") -> str:
+    tags = [{"ResourceType": "vpc", "Tags": [{"Key": "Env", "Value": environment}]}] if environment else []
+    made = cloud.client("ec2", account_id, region).create_vpc(CidrBlock=cidr, TagSpecifications=tags)
+    return str(made["Vpc"]["VpcId"])
+
+
+def told(*words: str) -> list[str]:
+    """The lines on existing VPCs; each word replaces the one of its name."""
+    given = dict(word.split("=") for word in [*WORDS, *words])
+    lines = plan.planned([f"{name}={value}" for name, value in given.items()]).splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("Existing VPCs"))
+    return lines[first : lines.index("", first)]
+
+
+def rows(lines: list[str]) -> list[str]:
+    """Those that tell of a CIDR, with a single space between the words."""
+    return [" ".join(line.split()) for line in lines if re.match(r"  \d+\.\d+\.\d+\.\d+/", line)]
+
+
+def last_sentence(lines: list[str]) -> str:
+    """However many lines it takes."""
+    first = max(number for number, line in enumerate(lines) if "could not be looked at" in line)
+    return " ".join(line.strip() for line in lines[first:])
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, operation: str, applies: Callable[[Any, Any], bool], error: Any) -> None:
+    """Let a call end so, if it applies to the client's Region and the parameters."""
+    call: Any = vars(BaseClient)["_make_api_call"]
+
+    def refused(self: Any, operation_name: str, api_params: Any) -> Any:
+        if operation_name == operation and applies(self.meta.region_name, api_params):
+            raise error
+        return call(self, operation_name, api_params)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", refused)
+
+
+def denied(operation: str, code: str = "AccessDenied") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "made up"}}, operation)
+
+
+def test_the_vpcs_of_every_account_and_enabled_region_are_told_with_their_id_account_and_region(company: Any) -> None:
+    ours = make_vpc(company, MANAGEMENT, "10.0.0.0/16")
+    theirs = make_vpc(company, SHOP, "10.200.0.0/16", WEST)
+    make_vpc(company, SHOP, "10.16.0.0/16", DISABLED)
+
+    lines = told()
+
+    assert lines[0] == "Existing VPCs: 2 of 8 CIDRs in 3 accounts overlap 10.0.0.0/8"  # six are of default VPCs
+    assert rows(lines) == [
+        f"10.0.0.0/16 {ours} {MANAGEMENT} {HOME} Prod OU in us-west-2: 65,536 addresses",
+        f"10.200.0.0/16 {theirs} {SHOP} {WEST} in space that no Region has yet",
+    ]
+    assert "could not be looked at" not in "".join(lines)
+
+
+def test_more_vpcs_than_a_page_holds_are_all_found(company: Any) -> None:
+    for number in range(3 * PAGE):
+        make_vpc(company, SHOP, f"10.{number}.0.0/16")
+
+    assert [row.split()[0] for row in rows(told())] == [f"10.{number}.0.0/16" for number in range(3 * PAGE)]
+
+
+def test_every_cidr_counts_that_a_vpc_has_and_none_that_it_had(company: Any) -> None:
+    ec2 = company.client("ec2", SHOP, HOME)
+    vpc_id = make_vpc(company, SHOP, "192.168.0.0/16")
+    ec2.associate_vpc_cidr_block(VpcId=vpc_id, CidrBlock="10.1.0.0/16")
+    gone = ec2.associate_vpc_cidr_block(VpcId=vpc_id, CidrBlock="10.2.0.0/16")["CidrBlockAssociation"]
+    ec2.disassociate_vpc_cidr_block(AssociationId=gone["AssociationId"])
+
+    assert rows(told()) == [f"10.1.0.0/16 {vpc_id} {SHOP} {HOME} Prod OU in us-west-2: 65,536 addresses"]
+
+
+def test_default_vpcs_are_one_line_with_their_number(company: Any) -> None:
+    lines = told("CIDR=172.16.0.0/12", "REGION_PREFIX=16", "ENV_PREFIX=18")
+
+    assert lines[0] == "Existing VPCs: 6 of 6 CIDRs in 3 accounts overlap 172.16.0.0/12"
+    assert rows(lines) == [f"{DEFAULT_VPCS} 6 default VPCs in 3 accounts in space that no Region has yet"]
+
+
+def test_of_many_vpcs_with_one_cidr_a_few_are_named_and_the_others_counted(company: Any) -> None:
+    for account_id in (MANAGEMENT, NETWORKING, SHOP):
+        for region in (HOME, WEST):
+            make_vpc(company, account_id, "10.0.0.0/16", region)
+
+    lines = told()
+
+    assert lines[0].startswith("Existing VPCs: 6 of 12 CIDRs")
+    assert len(rows(lines)) == NAMED + 1
+    assert sorted(row.split()[2] for row in rows(lines)[:NAMED]) == [SHOP, SHOP, MANAGEMENT]
+    assert rows(lines)[-1] == "10.0.0.0/16 and 3 more VPCs in 2 accounts Prod OU in us-west-2: 65,536 addresses"
+
+
+def test_a_picture_tells_the_pointer_of_all_the_vpcs_in_one_place(company: Any) -> None:
+    labels = sorted(f"{make_vpc(company, one, '10.0.0.0/16')} {one} {HOME}" for one in (SHOP, MANAGEMENT))
+
+    svg = plan.planned([*WORDS, "FORMAT=svg"])
+
+    (title,) = set(re.findall("<title>(existing VPC 10.*?)</title>", svg))
+    assert title == f"existing VPC 10.0.0.0/16 {'; '.join(labels)}"
+
+
+def test_a_vpc_that_may_be_from_the_pools_is_told_with_its_tag(company: Any) -> None:
+    vpc_id = make_vpc(company, SHOP, "10.0.0.0/16", WEST, environment="Prod OU")
+
+    lines = told()
+
+    assert f"{vpc_id} {SHOP} {WEST}, Env=Prod OU" in rows(lines)[0]
+    assert "  A VPC tagged Env may have its addresses from these pools already; then there is nothing to do." in lines
+
+
+def test_a_vpc_of_which_a_subnet_is_shared_is_its_owners_and_counts_once(
+    company: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vpc_id = make_vpc(company, NETWORKING, "10.0.0.0/16")
+    shared = company.client("ec2", NETWORKING).describe_vpcs(VpcIds=[vpc_id])["Vpcs"]
+    call: Any = vars(BaseClient)["_make_api_call"]
+
+    def everybody_sees_it(self: Any, operation_name: str, api_params: Any) -> Any:
+        answer = call(self, operation_name, api_params)
+        if operation_name == "DescribeVpcs" and self.meta.region_name == HOME:
+            answer["Vpcs"] += shared
+        return answer
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", everybody_sees_it)
+
+    assert rows(told()) == [f"10.0.0.0/16 {vpc_id} {NETWORKING} {HOME} Prod OU in us-west-2: 65,536 addresses"]
+
+
+def test_a_session_may_read_vpcs_and_regions_only_and_the_management_account_needs_none(
+    company: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assumed: list[tuple[str, list[str]]] = []
+    assume = sessions.Account.assume
+
+    def recorded(self: Any, role_arn: str, session_name: str, policy: dict[str, Any]) -> Any:
+        assumed.append((role_arn, [action for one in policy["Statement"] for action in one["Action"]]))
+        return assume(self, role_arn, session_name, policy)
+
+    monkeypatch.setattr(sessions.Account, "assume", recorded)
+    told()
+
+    only = ["ec2:DescribeRegions", "ec2:DescribeVpcs"]
+    assert sorted(assumed) == [
+        (f"arn:aws:iam::{account_id}:role/AWSControlTowerExecution", only) for account_id in (SHOP, NETWORKING)
+    ]
+
+
+def test_nothing_is_called_but_reads(company: Any, calls: list[str]) -> None:
+    told()
+
+    counted = Counter(calls)
+    assert counted["ec2:DescribeRegions"] == 3
+    assert {name for name in counted if not name.startswith("organizations:List")} == {
+        "sts:GetCallerIdentity",
+        "sts:AssumeRole",
+        "organizations:DescribeOrganization",
+        "ec2:DescribeRegions",
+        "ec2:DescribeVpcs",
+    }
+
+
+def test_accounts_that_cannot_be_entered_are_counted_and_named_at_the_end(
+    company: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_vpc(company, MANAGEMENT, "10.0.0.0/16")
+    more = [f"5555555555{number:02}" for number in range(9)]
+    for account_id in more:
+        company.add_account(account_id)
+    refuse(
+        monkeypatch,
+        "AssumeRole",
+        lambda _region, asked: any(one in asked["RoleArn"] for one in more),
+        denied("AssumeRole"),
+    )
+
+    lines = told()
+
+    assert "in 3 accounts overlaps" in lines[0]
+    assert last_sentence(lines) == (
+        f"9 of 12 accounts could not be looked at, and may overlap too: {', '.join(more[:3])} and 6 more (AssumeRole: "
+        "AccessDenied; enrol in Control Tower, which makes the role AWSControlTowerExecution)."
+    )
+    assert max(map(len, lines)) <= 120
+
+
+def test_where_nothing_overlaps_it_is_still_said_what_could_not_be_looked_at(
+    company: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(monkeypatch, "AssumeRole", lambda _region, asked: SHOP in asked["RoleArn"], denied("AssumeRole"))
+
+    lines = told()
+
+    assert lines[0] == "Existing VPCs: none of the 4 CIDRs in 2 accounts overlaps 10.0.0.0/8."
+    assert lines[1].startswith(f"  1 of 3 accounts could not be looked at, and may overlap too: {SHOP} (AssumeRole:")
+    assert f"{SHOP} (AssumeRole: AccessDenied; enrol" in plan.planned([*WORDS, "FORMAT=svg"])
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (denied("DescribeVpcs", "UnauthorizedOperation"), "DescribeVpcs: UnauthorizedOperation"),
+        (HTTPClientError(error="no route"), "HTTPClientError"),
+    ],
+    ids=["a policy forbids it", "it cannot be reached"],
+)
+def test_a_region_that_does_not_answer_hides_nothing_of_the_others(
+    company: Any, monkeypatch: pytest.MonkeyPatch, error: Exception, why: str
+) -> None:
+    make_vpc(company, SHOP, "10.0.0.0/16", HOME)
+    refuse(monkeypatch, "DescribeVpcs", lambda region, _asked: region == WEST, error)
+
+    lines = told()
+
+    assert lines[0] == "Existing VPCs: 1 of 4 CIDRs in 3 accounts overlaps 10.0.0.0/8"
+    assert last_sentence(lines) == (
+        f"3 of 3 accounts could not be looked at in {WEST}, and may overlap too: {SHOP}, {MANAGEMENT}, {NETWORKING} "
+        f"({why})."
+    )
+
+
+def test_a_management_account_that_may_not_be_read_is_told_like_any_other(
+    company: Any, refuse_calls: Callable[[str, str], None]
+) -> None:
+    refuse_calls("DescribeRegions", "UnauthorizedOperation")
+
+    lines = told()
+
+    assert lines[0] == "Existing VPCs: none of the 0 CIDRs in 0 accounts overlaps 10.0.0.0/8."
+    assert f"{MANAGEMENT}, {NETWORKING} (DescribeRegions: UnauthorizedOperation)." in last_sentence(lines)
+
+
+def test_credentials_of_a_member_are_refused_with_the_account_that_it_takes(company: Any) -> None:
+    with company.running_in(SHOP), pytest.raises(Refused) as refusal:
+        told()
+
+    assert str(refusal.value) == (
+        f"The credentials are of account {SHOP}, and the organization's management account is {MANAGEMENT}; sign in "
+        "there, or set AWS_PROFILE."
+    )
+
+
+@pytest.mark.parametrize(
+    ("operation", "code", "reason"),
+    [
+        ("GetCallerIdentity", "ExpiredToken", "It says: GetCallerIdentity: ExpiredToken"),
+        ("DescribeOrganization", "AWSOrganizationsNotInUseException", f"Account {MANAGEMENT} is in no organization"),
+        ("ListRoots", "AccessDeniedException", "accounts (ListRoots: AccessDeniedException); use credentials of"),
+    ],
+)
+def test_credentials_that_do_not_do_are_refused_in_a_sentence(
+    company: Any, refuse_calls: Callable[[str, str], None], operation: str, code: str, reason: str
+) -> None:
+    refuse_calls(operation, code)
+
+    with pytest.raises(Refused) as refusal:
+        told()
+
+    assert reason in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("variables", "reason"),
+    [({}, "Unable to locate credentials"), ({"AWS_PROFILE": "nobody"}, "The config profile (nobody) could not be")],
+)
+def test_without_credentials_it_ends_with_a_sentence_and_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variables: dict[str, str], reason: str
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name)
+    for name, value in [("AWS_EC2_METADATA_DISABLED", "true"), *variables.items()]:
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(SystemExit) as ended:
+        plan.main(WORDS)
+
+    assert reason in str(ended.value)  # text: Python shows it, and ends with 1
+    assert "sign in to the management account, or set AWS_PROFILE" in str(ended.value)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_token_that_cannot_be_sent_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "secret\ntoken")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")  # whose client finds that before it connects
+
+    with pytest.raises(Refused) as refusal:
+        told()
+
+    assert str(refusal.value).endswith("It says: HTTPClientError")
+    assert "secret" not in str(refusal.value)
+
+
+def test_a_user_without_a_region_is_asked_for_none(company: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name)
+
+    assert told()[0] == "Existing VPCs: none of the 6 CIDRs in 3 accounts overlaps 10.0.0.0/8."
+
+
+def test_a_reading_that_takes_long_says_how_far_it_is_and_not_where_the_plan_is(
+    company: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told()
+    quick = capsys.readouterr()
+    monkeypatch.setattr(organization_vpcs, "TOLD_EVERY_S", 0.0)
+    told()
+    slow = capsys.readouterr()
+
+    assert (quick.out, quick.err) == ("", "")
+    assert (slow.out, slow.err.splitlines()) == ("", [f"read {number} of 3 accounts" for number in (1, 2, 3)])
+
+
+def test_a_file_of_the_name_is_given_by_its_path(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "organization").write_text("10.0.0.0/16 shop\n")
+    monkeypatch.chdir(tmp_path)
+
+    assert told("VPCS=./organization")[0] == "Existing VPCs: 1 of 1 overlaps 10.0.0.0/8"
