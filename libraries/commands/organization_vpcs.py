@@ -15,10 +15,12 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
-from typing import Any
+from queue import SimpleQueue
+from typing import Any, cast
 
 import boto3
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from commands.vpcs import Existing, Unread, VpcCidr, cidrs_of, of_organization
@@ -42,8 +44,9 @@ POLICY: dict[str, Any] = {
 }
 """What a session may do at most. The role itself is administrator."""
 
-ACCOUNTS_AT_ONCE, REGIONS_AT_ONCE = 4, 8
-"""Enough to keep a processor busy making boto3's clients, one for each account and Region; more only takes memory."""
+ACCOUNTS_AT_ONCE, REGIONS_AT_ONCE = 4, 16
+"""EC2 counts what it lets through for each account and Region by itself, so all Regions of an account may be asked at
+once; each account more takes some 60 MB for the clients of its Regions."""
 
 QUICK = CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 2}))
 """Who has no connection, or made a mistake, need not wait half a minute to be told."""
@@ -108,9 +111,12 @@ def _read_accounts(management: Account, management_id: str, account_ids: Sequenc
     """Says on stderr how far it is, if it takes long."""
     found: list[VpcCidr | Unread] = []
     told = time.monotonic()
+    visitors = SimpleQueue[Visitor]()
+    for _ in range(ACCOUNTS_AT_ONCE):
+        visitors.put(Visitor(management))
     workers = ThreadPoolExecutor(ACCOUNTS_AT_ONCE)
     try:
-        reading = [workers.submit(_read_account, management, management_id, one) for one in account_ids]
+        reading = [workers.submit(_read_account, management, management_id, visitors, one) for one in account_ids]
         for number, done in enumerate(as_completed(reading), start=1):
             found += done.result()
             if time.monotonic() - told >= TOLD_EVERY_S:
@@ -121,18 +127,45 @@ def _read_accounts(management: Account, management_id: str, account_ids: Sequenc
     return found
 
 
-def _read_account(management: Account, management_id: str, account_id: str) -> list[VpcCidr | Unread]:
+class Visitor:
+    """A session that goes from account to account with its clients: making them anew takes longer than asking."""
+
+    def __init__(self, management: Account) -> None:
+        self._management = management
+        session = boto3.Session("not yet", "not yet", region_name=management.region)
+        self._account, self._credentials = Account(session), cast(Credentials, session.get_credentials())
+
+    def enter(self, account_id: str) -> Account:
+        """Clients look at the session's credentials at every call: none may be under way in the account before."""
+        role_arn = f"arn:{self._management.partition}:iam::{account_id}:role/{ROLE}"
+        credentials = self._management.credentials_of(role_arn, SESSION_NAME, POLICY)
+        self._credentials.access_key = credentials["AccessKeyId"]
+        self._credentials.secret_key = credentials["SecretAccessKey"]
+        self._credentials.token = credentials["SessionToken"]
+        return self._account
+
+
+def _read_account(
+    management: Account, management_id: str, visitors: SimpleQueue[Visitor], account_id: str
+) -> list[VpcCidr | Unread]:
+    if account_id == management_id:
+        return _read_regions(management, account_id)
+    visitor = visitors.get()  # there is one for each that reads at a time
     try:
-        account = management if account_id == management_id else _enter(management, account_id)
+        return _read_regions(visitor.enter(account_id), account_id)
+    except (BotoCoreError, ClientError) as error:
+        return [Unread(account_id, "", _why(error))]
+    finally:
+        visitors.put(visitor)
+
+
+def _read_regions(account: Account, account_id: str) -> list[VpcCidr | Unread]:
+    try:
         regions = [region["RegionName"] for region in account.ec2().describe_regions()["Regions"]]  # the enabled ones
     except (BotoCoreError, ClientError) as error:
         return [Unread(account_id, "", _why(error))]
     with ThreadPoolExecutor(REGIONS_AT_ONCE) as workers:
         return [one for part in workers.map(partial(_read_region, account, account_id), regions) for one in part]
-
-
-def _enter(management: Account, account_id: str) -> Account:
-    return management.assume(f"arn:{management.partition}:iam::{account_id}:role/{ROLE}", SESSION_NAME, POLICY)
 
 
 def _read_region(account: Account, account_id: str, region: str) -> list[VpcCidr | Unread]:

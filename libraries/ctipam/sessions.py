@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from types_boto3_lambda.client import LambdaClient
     from types_boto3_organizations.client import OrganizationsClient
     from types_boto3_ram.client import RAMClient
+    from types_boto3_sts.type_defs import CredentialsTypeDef
 
 CONFIG = Config(
     # Throttling and 5xx answers, with jitter. https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
@@ -70,15 +71,8 @@ class Account:
         return self._client("cloudformation", self.region)  # type: ignore[no-any-return]
 
     def assume(self, role_arn: str, session_name: str, policy: dict[str, Any]) -> Account:
-        """The account of a role, limited to a session policy.
-
-        session_name   at most 64 characters of [\\w+=,.@-]; it is what CloudTrail shows
-        policy         what the session may do at most, whatever the role may: at most 2048 characters once written
-        Source         https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
-        """
-        credentials = self._client("sts", self.region).assume_role(
-            RoleArn=role_arn, RoleSessionName=session_name, Policy=json.dumps(policy, separators=(",", ":"))
-        )["Credentials"]
+        """The account of a role, limited to a session policy."""
+        credentials = self.credentials_of(role_arn, session_name, policy)
         return Account(
             boto3.Session(
                 aws_access_key_id=credentials["AccessKeyId"],
@@ -87,6 +81,18 @@ class Account:
                 region_name=self.region,
             )
         )
+
+    def credentials_of(self, role_arn: str, session_name: str, policy: dict[str, Any]) -> CredentialsTypeDef:
+        """For a session in a role.
+
+        session_name   at most 64 characters of [\\w+=,.@-]; it is what CloudTrail shows
+        policy         what the session may do at most, whatever the role may: at most 2048 characters once written
+        Source         https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+        """
+        answer: dict[str, CredentialsTypeDef] = self._client("sts", self.region).assume_role(
+            RoleArn=role_arn, RoleSessionName=session_name, Policy=json.dumps(policy, separators=(",", ":"))
+        )
+        return answer["Credentials"]
 
     def control_tower(self) -> ControlTowerClient:
         return self._client("controltower", self.region)  # type: ignore[no-any-return]

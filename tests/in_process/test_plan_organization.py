@@ -187,13 +187,13 @@ def test_a_session_may_read_vpcs_and_regions_only_and_the_management_account_nee
     company: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assumed: list[tuple[str, list[str]]] = []
-    assume = sessions.Account.assume
+    credentials_of = sessions.Account.credentials_of
 
     def recorded(self: Any, role_arn: str, session_name: str, policy: dict[str, Any]) -> Any:
         assumed.append((role_arn, [action for one in policy["Statement"] for action in one["Action"]]))
-        return assume(self, role_arn, session_name, policy)
+        return credentials_of(self, role_arn, session_name, policy)
 
-    monkeypatch.setattr(sessions.Account, "assume", recorded)
+    monkeypatch.setattr(sessions.Account, "credentials_of", recorded)
     told()
 
     only = ["ec2:DescribeRegions", "ec2:DescribeVpcs"]
