@@ -1,17 +1,17 @@
 """The address space as an SVG picture, to scale: what is given to whom, what is free, and which VPCs are in the way.
 
 A bar is a pool, from its first address to its last. Where little of a pool is used, a thin bar shows how little, and a
-second one that part alone, enlarged. Written by hand: rectangles and words need no library to be installed.
+second one that part alone, enlarged.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from html import escape
+from dataclasses import dataclass
 from ipaddress import IPv4Network
 from itertools import groupby
 from textwrap import wrap
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from commands.vpcs import Existing, Vpc
 from ctipam.plan import PoolKey, PoolPlan
@@ -42,52 +42,76 @@ class Area:
     colour: str
 
 
-@dataclass
 class Canvas:
-    """Shapes from the top down; y is where the next one goes."""
+    """A picture that grows from the top down; y is where the next shape goes."""
 
-    shapes: list[str] = field(default_factory=list)
-    y: float = MARGIN
+    def __init__(self) -> None:
+        self.svg = Element("svg", {"xmlns": "http://www.w3.org/2000/svg", "role": "img"})
+        self.svg.attrib |= {"font-family": "sans-serif", "font-size": "11"}
+        self.y: float = MARGIN
 
-    def text(self, words: str, x: float = MARGIN, style: str = "") -> None:
+    def shape(self, kind: str, words: str = "", /, **attributes: object) -> Element:
+        return _add(self.svg, kind, words, **attributes)
+
+    def text(self, words: str, **style: object) -> None:
+        """A line across."""
         self.y += LINE
-        self.shapes.append(f'<text x="{x:.1f}" y="{self.y - 5:.1f}"{style}>{escape(words)}</text>')
+        self.shape("text", words, x=MARGIN, y=self.y - 5, **style)
 
-    def rectangle(self, x: float, width: float, height: float, fill: str, title: str, style: str = "") -> None:
-        self.shapes.append(
-            f'<rect x="{x:.2f}" y="{self.y:.1f}" width="{max(width, 0.5):.2f}" height="{height:.1f}" '
-            f'fill="{fill}"{style}><title>{escape(title)}</title></rect>'
-        )
+    def rectangle(self, x: float, width: float, height: float, fill: str, title: str, **style: object) -> None:
+        """title: what the pointer is told."""
+        made = self.shape("rect", x=x, y=self.y, width=max(width, 0.5), height=height, fill=fill, **style)
+        _add(made, "title", title)
+
+    def written(self) -> str:
+        height = self.y + MARGIN
+        size = {"viewBox": f"0 0 {WIDTH} {height:.0f}", "width": str(WIDTH), "height": f"{height:.0f}"}
+        self.svg.attrib |= size
+        indent(self.svg)
+        return tostring(self.svg, encoding="unicode")
+
+
+def _add(parent: Element, kind: str, words: str = "", /, **attributes: object) -> Element:
+    """Attributes as SVG has them, with an underscore for a hyphen."""
+    named = {name.replace("_", "-"): _number_or_words(value) for name, value in attributes.items()}
+    made = SubElement(parent, kind, named)
+    made.text = words or None
+    return made
+
+
+def _number_or_words(value: object) -> str:
+    return f"{value:.2f}".removesuffix(".00") if isinstance(value, float) else str(value)
 
 
 def draw(plan: PoolPlan, blocks: Mapping[PoolKey, IPv4Network], existing: Existing) -> str:
     """A whole SVG file."""
     canvas, vpcs = Canvas(), existing.vpcs
+    canvas.shape("title", f"Address space {plan.top_cidr}, to scale")
+    _draw_background(canvas)
     colours = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(plan.environments)}
-    canvas.text(f"{plan.top_cidr}: {plan.top_cidr.num_addresses:,} addresses", style=' font-weight="bold"')
+    canvas.text(f"{plan.top_cidr}: {plan.top_cidr.num_addresses:,} addresses", font_weight="bold")
     regions = [_area(PoolKey(region), blocks, REGION_COLOUR) for region in plan.regions]
     _draw_pool(canvas, plan.top_cidr, regions, vpcs)
     for region in plan.regions:
         pool = blocks[PoolKey(region)]
         canvas.y += GAP
-        canvas.text(f"{region}: {pool}", style=' font-weight="bold"')
+        canvas.text(f"{region}: {pool}", font_weight="bold")
         areas = [_area(PoolKey(region, name), blocks, colour) for name, colour in colours.items()]
         _draw_pool(canvas, pool, areas, vpcs)
     canvas.y += GAP
     _draw_legend(canvas, colours, vpcs)
     for line in (line for sentence in existing.unread for line in wrap(sentence, SENTENCE, break_on_hyphens=False)):
         canvas.text(line)
-    height = canvas.y + MARGIN
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" width="{WIDTH}" '
-            f'height="{height:.0f}" font-family="sans-serif" font-size="11" role="img">',
-            f"<title>{escape(f'Address space {plan.top_cidr}, to scale')}</title>",
-            '<rect width="100%" height="100%" fill="white"/>',
-            *canvas.shapes,
-            "</svg>",
-        ]
-    )
+    return canvas.written()
+
+
+def _draw_background(canvas: Canvas) -> None:
+    """White, and a pattern for what is free."""
+    pattern = _add(canvas.shape("defs"), "pattern", id="free", width=6, height=6, patternUnits="userSpaceOnUse")
+    pattern.set("patternTransform", "rotate(45)")
+    _add(pattern, "rect", width=6, height=6, fill=FREE)
+    _add(pattern, "rect", width=1, height=6, fill="#dcdcdc")
+    canvas.shape("rect", width="100%", height="100%", fill="white")
 
 
 def _area(key: PoolKey, blocks: Mapping[PoolKey, IPv4Network], colour: str) -> Area:
@@ -112,11 +136,9 @@ def _draw_rays(canvas: Canvas, pool: IPv4Network, part: IPv4Network) -> None:
     left, width = _place(pool, part)
     corners = [(left, 0), (left + width, 0), (WIDTH - MARGIN, ENLARGED), (MARGIN, ENLARGED)]
     points = " ".join(f"{x:.1f},{canvas.y + y:.1f}" for x, y in corners)
-    canvas.shapes.append(f'<polygon points="{points}" fill="#eeeeee"/>')
-    canvas.shapes.append(
-        f'<text x="{WIDTH - MARGIN}" y="{canvas.y + ENLARGED - 3:.1f}" text-anchor="end" font-size="9" fill="#555555">'
-        f"{words}</text>"
-    )
+    canvas.shape("polygon", points=points, fill="#eeeeee")
+    right, bottom = WIDTH - MARGIN, canvas.y + ENLARGED - 3
+    canvas.shape("text", words, x=right, y=bottom, text_anchor="end", font_size=9, fill="#555555")
     canvas.y += ENLARGED
 
 
@@ -133,7 +155,7 @@ def _draw_bar(canvas: Canvas, pool: IPv4Network, areas: Iterable[Area], vpcs: It
     canvas.rectangle(MARGIN, WIDTH - 2 * MARGIN, height, "url(#free)", f"{free:,} addresses are free")
     for area in areas:
         x, width = _place(pool, area.block)
-        canvas.rectangle(x, width, height, area.colour, area.title, ' stroke="white" stroke-width="0.5"')
+        canvas.rectangle(x, width, height, area.colour, area.title, stroke="white", stroke_width=0.5)
         if height > THIN_BAR:
             _write(canvas, x, width, height, area.lines)
     canvas.y += height
@@ -168,10 +190,10 @@ def _write(canvas: Canvas, x: float, width: float, height: float, lines: Sequenc
     upright = height == UPRIGHT_BAR
     room, across = (height, width) if upright else (width, height)
     fitting = [_cut(line, room) for line in lines][: int(across // (LINE * 0.75))]
-    turn = f' transform="rotate(-90 {centre:.1f} {middle:.1f})"' if upright else ""
+    turn: dict[str, object] = {"transform": f"rotate(-90 {centre:.1f} {middle:.1f})"} if upright else {}
     for number, line in enumerate(fitting):
         y = middle + (number - (len(fitting) - 1) / 2) * LINE * 0.75 + 4
-        canvas.shapes.append(f'<text x="{centre:.1f}" y="{y:.1f}" text-anchor="middle"{turn}>{escape(line)}</text>')
+        canvas.shape("text", line, x=centre, y=y, text_anchor="middle", **turn)
 
 
 def _cut(line: str, room: float) -> str:
@@ -180,11 +202,6 @@ def _cut(line: str, room: float) -> str:
 
 
 def _draw_legend(canvas: Canvas, colours: Mapping[str, str], vpcs: Sequence[Vpc]) -> None:
-    canvas.shapes.insert(
-        0,
-        '<defs><pattern id="free" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
-        f'<rect width="6" height="6" fill="{FREE}"/><rect width="1" height="6" fill="#dcdcdc"/></pattern></defs>',
-    )
     entries = [*colours.items(), ("free", "url(#free)")] + ([("existing VPC", VPC)] if vpcs else [])
     x = float(MARGIN)
     for name, colour in entries:
@@ -192,6 +209,6 @@ def _draw_legend(canvas: Canvas, colours: Mapping[str, str], vpcs: Sequence[Vpc]
         if x + wide > WIDTH - MARGIN:
             x, canvas.y = float(MARGIN), canvas.y + LINE
         canvas.rectangle(x, 12, 12, colour, name)
-        canvas.shapes.append(f'<text x="{x + 17:.1f}" y="{canvas.y + 10:.1f}">{escape(name)}</text>')
+        canvas.shape("text", name, x=x + 17, y=canvas.y + 10)
         x += wide
     canvas.y += LINE
