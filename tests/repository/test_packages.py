@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 from zipfile import ZIP_STORED, ZipFile
 
 import pytest
+
+import ctipam
 
 ROOT = Path(__file__).parents[2]
 LAMBDA_PYTHON = ROOT / ".venv/lambda-runtime/bin/python"
@@ -112,6 +115,12 @@ def test_a_build_elsewhere_under_other_settings_makes_the_same_bytes(copy: Path)
 def test_a_zip_holds_these_files_and_no_other(name: str) -> None:
     with ZipFile(ROOT / "packages" / name) as archive:
         assert archive.namelist() == sorted(ENTRIES)
+
+
+def test_the_library_names_each_of_its_modules() -> None:
+    named = {f"ctipam.{name}" for name in re.findall(r"`(\w+)`", ctipam.__doc__ or "")}
+
+    assert named == set(MODULES) - {"ctipam.__init__"}
 
 
 @pytest.mark.parametrize("name", HANDLERS)
