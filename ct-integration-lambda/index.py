@@ -115,6 +115,7 @@ def _set_up(request: Request) -> Data:
     # What the Networking stack would refuse later is refused now, before anything is made.
     plan = PoolPlan.from_properties(request.properties, management.known_regions())
     wanted = organization_setup.Wanted(
+        new=request.kind == "Create",
         network_account_id=request.properties["NetworkAccountId"],
         environments=plan.environments,
         exact=request.properties.get("OuMatch") == "exact",

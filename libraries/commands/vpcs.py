@@ -141,7 +141,7 @@ def cidrs_of(vpc: Mapping[str, Any], region: str) -> Iterator[VpcCidr]:
         if association["CidrBlockState"]["State"] in IN_USE:
             yield VpcCidr(
                 IPv4Network(association["CidrBlock"]),
-                vpc["OwnerId"],  # an account sees a VPC too of which it is shared a subnet
+                vpc["OwnerId"],
                 region,
                 vpc["VpcId"],
                 vpc["IsDefault"],
@@ -154,14 +154,23 @@ def of_organization(found: Iterable[VpcCidr | Unread], accounts: int) -> Existin
 
     accounts   how many there were to look at
     """
-    everything = set(found)
+    everything = [*found]
     unread = {one for one in everything if isinstance(one, Unread)}
     read = accounts - len({one.account_id for one in unread if not one.region})
     return Existing(
-        tuple(_condensed(one for one in everything if isinstance(one, VpcCidr))),
+        tuple(_condensed(_each_once(one for one in everything if isinstance(one, VpcCidr)))),
         f"CIDRs in {_counted(read, 'account')}",
         tuple(_unread_in_words(unread, accounts)),
     )
+
+
+def _each_once(cidrs: Iterable[VpcCidr]) -> Iterable[VpcCidr]:
+    """An account sees a VPC too of which it is shared a subnet, but not its tags: the row with a tag counts.
+
+    https://docs.aws.amazon.com/vpc/latest/userguide/vpc-sharing.html
+    """
+    rows = sorted(cidrs, key=lambda one: one.environment)
+    return {(one.cidr, one.account_id, one.region, one.vpc_id): one for one in rows}.values()
 
 
 def _condensed(cidrs: Iterable[VpcCidr]) -> Iterator[Vpc]:

@@ -11,11 +11,10 @@ them. Nothing here touches AWS.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ctipam.errors import Refused
 from ctipam.organization import Chain
 
 LEAVE, NONE = "leave", "none"
@@ -68,35 +67,39 @@ class Units:
         """Of an OU with all that are in it. https://docs.aws.amazon.com/vpc/latest/ipam/exclude-ous.html"""
         return "/".join([self.organization_id, self.root_id, *(unit.ou_id for unit in reversed(chain)), "*"])
 
-    def below(self, ou_id: str) -> Iterator[Chain]:
-        """That OU and those that are in it."""
-        return (chain for chain in self.chains if any(unit.ou_id == ou_id for unit in chain))
 
-
-def find_exclusions(text: str, units: Units, environments: Collection[str], *, exact: bool) -> frozenset[str] | None:
-    """The paths for IpamExclusions.
+def find_exclusions(
+    text: str, units: Units, environments: Collection[str], *, exact: bool
+) -> tuple[frozenset[str] | None, list[str]]:
+    """The paths for IpamExclusions, and in a sentence each, which OUs are left out of them.
 
     text    "leave", "none", or ids of OUs with commas between them
     exact   an OU without pools has none, also if one around it has
-    Raises  Refused for an OU that is not there, is named twice, or has accounts that make VPCs from the pools: what
-            IPAM does with those when it does not monitor them is not documented
     """
     if text in (LEAVE, NONE):
-        return _paths(text)
+        return _paths(text), []
     ou_ids = [ou_id.strip() for ou_id in text.split(",")]
     chains = {chain[0].ou_id: chain for chain in units.chains}
-    for ou_id in ou_ids:
-        if ou_id not in chains:
-            raise Refused(f"IpamExcludedOus names {ou_id}, which is no OU of {units.organization_id}; correct it.")
-        outer = next((unit.ou_id for unit in chains[ou_id][1:] if unit.ou_id in ou_ids), None)
-        if outer:
-            raise Refused(f"IpamExcludedOus names {ou_id}, which is in {outer} and goes with it; leave it out.")
-        inside = (chain[0].name for chain in units.below(ou_id))
-        around = () if exact else (unit.name for unit in chains[ou_id][1:])
-        environment = next((name for name in (*inside, *around) if name in environments), None)
-        if environment:
-            raise Refused(
-                f"IpamExcludedOus names {ou_id}, whose accounts use the pools of {environment!r}: IPAM would not see "
-                "their VPCs. Name OUs that have nothing to do with the environments."
-            )
-    return frozenset(units.path(chains[ou_id]) for ou_id in ou_ids)
+    problems = {ou_id: _problem(ou_id, ou_ids, chains, environments, exact) for ou_id in ou_ids}
+    good = frozenset(units.path(chains[ou_id]) for ou_id, problem in problems.items() if not problem)
+    return good, [f"IpamExcludedOus names {ou_id}, {problem}." for ou_id, problem in problems.items() if problem]
+
+
+def _problem(
+    ou_id: str, ou_ids: Collection[str], chains: Mapping[str, Chain], environments: Collection[str], exact: bool
+) -> str:
+    """Why an OU cannot be excluded: it is not there, is in another that is named, or its accounts use the pools.
+
+    What IPAM does with VPCs from its pools in accounts that it does not monitor is not documented.
+    """
+    if ou_id not in chains:
+        return "which is no OU of the organization; correct it"
+    outer = next((unit.ou_id for unit in chains[ou_id][1:] if unit.ou_id in ou_ids), None)
+    if outer:
+        return f"which is in {outer} and goes with it; leave it out"
+    inside = (chain[0].name for chain in chains.values() if any(unit.ou_id == ou_id for unit in chain))
+    around = () if exact else (unit.name for unit in chains[ou_id][1:])
+    environment = next((name for name in (*inside, *around) if name in environments), None)
+    if environment:
+        return f"whose accounts use the pools of {environment!r}, and IPAM would not see their VPCs; name other OUs"
+    return ""

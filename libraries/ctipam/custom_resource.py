@@ -31,7 +31,7 @@ from botocore.exceptions import ClientError
 from crhelper import CfnResource
 
 from ctipam import sessions, waiting
-from ctipam.errors import DENIED, AwsFailed, OutOfTime, Refused, code_of
+from ctipam.errors import DENIED, AwsFailed, OutOfTime, Refused, StackIsGoing, code_of
 from ctipam.logs import decided
 from ctipam.waiting import Deadline, LambdaContext
 
@@ -203,7 +203,7 @@ def reason(error: Exception) -> str:
     """One line for a stack event: the cause first, at most REASON_LIMIT characters."""
     if isinstance(error, ClientError):
         text = f"{code_of(error)} from {error.operation_name}: {error.response['Error'].get('Message', '')}"
-    elif isinstance(error, Refused | AwsFailed):
+    elif isinstance(error, Refused | AwsFailed | StackIsGoing):
         text = str(error)
     elif isinstance(error, OutOfTime):
         text = f"AWS did not finish in time ({error}). What was begun is kept; try again to go on from there."

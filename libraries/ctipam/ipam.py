@@ -7,13 +7,13 @@ that is there is adopted. Operating Regions are added and never removed: other p
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from ctipam import names
+from ctipam import names, waiting
 from ctipam.cost_controls import LEAVE, LEFT_AS_THEY_ARE, OWNER_PAYS, CostControls
 from ctipam.errors import AwsFailed, OutOfTime, Refused, code_of
 from ctipam.inventory import list_pools
@@ -29,6 +29,9 @@ READY = frozenset({"create-complete", "modify-complete", "modify-failed", "delet
 
 NOT_NOW = frozenset({"IncorrectState", "ConcurrentMutationLimitExceeded", "DependencyViolation"})
 """Refusals that a later attempt does not meet: the IPAM is busy, or a pool that was just deleted still counts."""
+
+PATIENCE_S = 600.0
+"""How long a change is asked for that IPAM refuses as if it were busy. What it says in the end is told then."""
 
 EMPTYING_S = 300.0
 """How long an IPAM that has no pools any more may go on saying that it has."""
@@ -94,20 +97,18 @@ def delete(request: IpamRequest, deadline: Deadline) -> None:
     if ipam is None or _tags(ipam).get(names.STACK_TAG) != request.stack_id:
         decided("leaving the IPAM: this stack did not make it", ipam=ipam and ipam["IpamId"])
         return
-    pace, patience = Pace(deadline), Pace(deadline.within(EMPTYING_S))
+    pace, until = Pace(deadline), waiting.now() + EMPTYING_S
     while ipam["State"] != "delete-in-progress":
         if kept_for := _of_others(request, ipam):
             decided("leaving the IPAM: it is in use", ipam=ipam["IpamId"], holds=kept_for)
             return
-        if accepted(request.account.ec2().delete_ipam, IpamId=ipam["IpamId"]):
+        if _accepted(request.account.ec2().delete_ipam, ipam["IpamId"]):
             decided("deleting the IPAM", ipam=ipam["IpamId"])
             break
-        try:
-            patience.wait(progress=False)
-        except OutOfTime:
-            deadline.pause(0)  # was it this patience that ended, or the invocation?
+        if waiting.now() >= until:
             decided("leaving the IPAM: AWS says that it is in use", ipam=ipam["IpamId"])
             return
+        pace.wait(progress=False)
     while ipam := _find(request, ipam["IpamId"]):
         if ipam["State"] == "delete-failed":
             raise AwsFailed(f"AWS could not delete IPAM {ipam['IpamId']}: {_message(ipam)}")
@@ -182,9 +183,7 @@ def _changes(request: IpamRequest, ipam: IpamTypeDef) -> list[dict[str, Any]]:
 
 
 def _modify(request: IpamRequest, ipam_id: str, change: dict[str, Any], deadline: Deadline) -> IpamTypeDef:
-    pace = Pace(deadline)
-    while not accepted(request.account.ec2().modify_ipam, IpamId=ipam_id, **change):
-        pace.wait(progress=False)  # somebody else is changing it
+    insist(request.account.ec2().modify_ipam, deadline, IpamId=ipam_id, **change)
     decided("changing the IPAM", ipam=ipam_id, **change)
     ipam = _wait_until_ready(request, ipam_id, deadline, change)
     if ipam["State"] == "modify-failed":
@@ -193,10 +192,27 @@ def _modify(request: IpamRequest, ipam_id: str, change: dict[str, Any], deadline
     return ipam
 
 
-def accepted(ask: Callable[..., object], **parameters: Any) -> bool:
-    """Ask AWS for a change of an IPAM; answer whether it accepted. What a later attempt would not meet is no error."""
+def insist(ask: Callable[..., object], deadline: Deadline, also: Collection[str] = (), **parameters: Any) -> None:
+    """Ask AWS until it accepts a change of an IPAM: somebody else may be changing it.
+
+    also     codes of refusals, besides NOT_NOW, that a later attempt may not meet
+    Raises   what AWS says if it has refused for PATIENCE_S
+    """
+    pace, until = Pace(deadline), waiting.now() + PATIENCE_S
+    while True:
+        try:
+            ask(**parameters)
+            return
+        except ClientError as refusal:
+            if code_of(refusal) not in {*NOT_NOW, *also} or waiting.now() >= until:
+                raise
+        pace.wait(progress=False)
+
+
+def _accepted(delete: Callable[..., object], ipam_id: str) -> bool:
+    """Ask AWS once; answer whether it accepted."""
     try:
-        ask(**parameters)
+        delete(IpamId=ipam_id)
     except ClientError as error:
         if code_of(error) not in NOT_NOW:
             raise

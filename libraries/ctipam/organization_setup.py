@@ -47,8 +47,13 @@ WARNINGS_LIMIT = 1000
 
 @dataclass(frozen=True)
 class Wanted:
-    """environments: names of OUs. exact and excluded_ous: see `cost_controls.find_exclusions`."""
+    """environments: names of OUs. exact and excluded_ous: see `cost_controls.find_exclusions`.
 
+    new   the stack is being created. Later, OUs that cannot be excluded are only warned of: one that was named may be
+          gone since, and CloudFormation must be able to come back to what was asked for before
+    """
+
+    new: bool
     network_account_id: str
     environments: tuple[str, ...]
     exact: bool
@@ -81,11 +86,13 @@ def set_up(management: Account, management_account_id: str, wanted: Wanted) -> S
     elsewhere = _refuse_another_region(management)
     _refuse_without_roles(management, management_account_id, wanted.network_account_id)
     units = _units(organizations, organization["Id"])
-    exclusions = find_exclusions(wanted.excluded_ous, units, wanted.environments, exact=wanted.exact)
+    exclusions, problems = find_exclusions(wanted.excluded_ous, units, wanted.environments, exact=wanted.exact)
+    if wanted.new and problems:
+        raise Refused(problems[0])
     _ensure_ram_sharing(management)
     _ensure_ipam_administrator(management, wanted.network_account_id)
     names = Counter(chain[0].name for chain in units.chains)
-    warnings = (*elsewhere, *warnings_about(wanted.environments, names))
+    warnings = (*elsewhere, *problems, *warnings_about(wanted.environments, names))
     for warning in warnings:
         decided("warning", about=warning)
     return Setup(organization["Id"], shown(exclusions), warnings)

@@ -54,7 +54,7 @@ WORKERS = 4
 """Accounts at a time. RAM publishes no rates; when it says "too often", boto3 waits."""
 
 LATECOMERS_S = BELIEVED_S + 5.0
-"""Who has seen that the stack stays may share for that long: BELIEVED_S, and the time that a call takes."""
+"""Who has seen that the stack stays may share for that long: BELIEVED_S, and the time that a call usually takes."""
 
 PERHAPS_SOMEBODY_ELSE = frozenset(
     {"InvalidStateTransitionException", "InvalidParameterException", "UnknownResourceException"}
@@ -152,7 +152,8 @@ def report(sharing: Sharing) -> dict[str, Any]:
 def unshare_everybody(networking: Account, deadline: Deadline) -> None:
     """Delete every share of this solution, and wait until AWS has and none comes any more. Raises OutOfTime.
 
-    An event that was being handled when the stack began to go may share once more after the first look.
+    An event that was being handled when the stack began to go may share once more after the first look. Not found is a
+    share that RAM grants after throttling its creation for longer than LATECOMERS_S.
     """
     ram, waited = networking.ram(), False
     while (found := shares.find_all(ram)) or not waited:

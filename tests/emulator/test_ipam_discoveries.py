@@ -21,6 +21,7 @@ SANDBOX, LAB, PLAY = (
 def bench() -> Bench:
     bench = Bench()
     bench.ask("EnableIpamOrganizationAdminAccount", HOME, MANAGEMENT, DelegatedAdminAccountId=NETWORKING)
+    bench.wait(60)
     return bench
 
 
@@ -63,6 +64,14 @@ def test_a_change_takes_a_while_and_then_is_there(bench: Bench) -> None:
     modify(bench, remove=(SANDBOX,))
     bench.wait()
     assert excluded(bench) == []
+
+
+def test_an_ipam_that_is_new_does_not_know_the_ous_yet() -> None:
+    bench = Bench()
+    bench.ask("EnableIpamOrganizationAdminAccount", HOME, MANAGEMENT, DelegatedAdminAccountId=NETWORKING)
+
+    with pytest.raises(AwsError, match="entity paths is invalid"):
+        modify(bench, add=(SANDBOX,))
 
 
 def test_while_it_changes_it_takes_no_other_change(bench: Bench) -> None:

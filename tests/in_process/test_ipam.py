@@ -245,6 +245,32 @@ def test_a_discovery_that_somebody_is_changing_is_waited_for(stack: DirectStack)
     assert settings(stack)[2] == [SANDBOX]
 
 
+def test_a_discovery_that_is_not_listed_yet_is_waited_for(stack: DirectStack) -> None:
+    unlisted = AwsError("InvalidIpamResourceDiscoveryId.NotFound", "It does not exist.")
+    stack.models.ipam.faults.refuse_next("DescribeIpamResourceDiscoveries", unlisted)
+
+    assert succeeded(ensure(stack, IpamExclusions=SANDBOX))
+
+
+@pytest.mark.parametrize(
+    ("action", "code", "changed"),
+    [
+        ("ModifyIpam", "IncorrectState", {"IpamMeteredAccount": "resource-owner"}),
+        ("ModifyIpamResourceDiscovery", "InvalidParameterValue", {"IpamExclusions": SANDBOX}),
+    ],
+)
+def test_what_aws_goes_on_refusing_is_told_in_its_words_and_not_only_after_an_hour(
+    stack: DirectStack, action: str, code: str, changed: dict[str, str]
+) -> None:
+    by_hand(stack, "us-west-2")
+    stack.models.ipam.faults.refuse_next(action, AwsError(code, "AWS has its reasons."), times=1000)
+
+    answer = ensure(stack, **changed)
+
+    assert answer["Reason"] == f"{code} from {action}: AWS has its reasons."
+    assert stack.clock.now() < HOUR / 2
+
+
 def test_exclusions_that_aws_fails_in_the_end_are_a_failure_and_can_be_asked_for_again(stack: DirectStack) -> None:
     stack.models.ipam.faults.fail_next("ModifyIpamResourceDiscovery", "no")
 
@@ -257,7 +283,7 @@ def test_exclusions_that_aws_fails_in_the_end_are_a_failure_and_can_be_asked_for
 def test_a_change_of_exclusions_that_never_ends_is_answered_within_the_hour(stack: DirectStack) -> None:
     stack.models.ipam.faults.hang_next("ModifyIpamResourceDiscovery")
 
-    assert "still waiting for ipam-res-disco-" in ensure(stack, IpamExclusions=SANDBOX)["Reason"]
+    assert "AWS did not finish changing ipam-res-disco-" in ensure(stack, IpamExclusions=SANDBOX)["Reason"]
     assert stack.clock.now() < HOUR
 
 

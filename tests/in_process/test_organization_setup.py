@@ -27,8 +27,10 @@ def landing_zone(cloud: Any) -> Any:
     return cloud
 
 
-def set_up(network_account_id: str = NETWORKING, excluded_ous: str = "leave") -> organization_setup.Setup:
-    wanted = organization_setup.Wanted(network_account_id, ENVIRONMENTS, False, excluded_ous)
+def set_up(
+    network_account_id: str = NETWORKING, excluded_ous: str = "leave", new: bool = True
+) -> organization_setup.Setup:
+    wanted = organization_setup.Wanted(new, network_account_id, ENVIRONMENTS, False, excluded_ous)
     return organization_setup.set_up(sessions.here(), MANAGEMENT, wanted)
 
 
@@ -130,6 +132,18 @@ def test_an_ou_of_an_environment_that_ipam_shall_not_monitor_is_refused_and_noth
         set_up(excluded_ous=around)
 
     assert not landing_zone.models.organization.ram_sharing_enabled
+
+
+def test_once_the_stack_is_there_an_ou_that_cannot_be_excluded_any_more_is_a_warning(landing_zone: Any) -> None:
+    """CloudFormation must be able to roll an update back, and the OU may be gone since it was named."""
+    sandbox = landing_zone.add_ou("Sandbox")
+
+    setup = set_up(excluded_ous=f"{sandbox},ou-ab12-99999999", new=False)
+
+    assert setup.exclusions.endswith(f"/{sandbox}/*")
+    assert setup.warnings == (
+        "IpamExcludedOus names ou-ab12-99999999, which is no OU of the organization; correct it.",
+    )
 
 
 def test_many_warnings_fit_into_what_cloudformation_takes() -> None:

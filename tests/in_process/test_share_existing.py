@@ -78,12 +78,34 @@ def test_a_delete_that_will_fail_because_of_a_vpc_takes_no_share_away(landing_zo
     assert landing_zone.shared() == SHARED
 
 
-@pytest.mark.parametrize("status", ["DELETE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"])
+@pytest.mark.parametrize("status", ["DELETE_IN_PROGRESS", "DELETE_FAILED", "ROLLBACK_IN_PROGRESS", "ROLLBACK_FAILED"])
 def test_an_event_that_comes_while_the_stack_goes_shares_nothing(landing_zone: Any, ous: Any, status: str) -> None:
     landing_zone.stack["StackStatus"] = status
 
     assert landing_zone.tell(moved(ZERO)) == {"ignored": f"The stack is {status}, so nothing is shared any more."}
     assert landing_zone.shared() == {}
+
+
+def test_a_creation_that_is_rolled_back_meanwhile_shares_nothing_more(landing_zone: Any, ous: Any) -> None:
+    landing_zone.stack["StackStatus"] = "ROLLBACK_IN_PROGRESS"
+
+    answer = landing_zone.ask("Create")
+
+    assert answer["Reason"] == "The stack is ROLLBACK_IN_PROGRESS, so nothing is shared any more."
+    assert landing_zone.shared() == {}
+
+
+def test_cloudformation_is_asked_seldom_and_when_it_is_too_often_the_stack_is_taken_to_stay(
+    landing_zone: Any, ous: Any, calls: list[str], refuse_calls: Any
+) -> None:
+    landing_zone.ask("Create")
+    assert calls.count("cloudformation:DescribeStacks") == 1
+
+    refuse_calls("DescribeStacks", "Throttling")
+    landing_zone.cloud.move(ZERO, ous["SDLC OU"])
+    landing_zone.tell(moved(ZERO))
+
+    assert landing_zone.shared()[f"ipamShare-{ZERO}"] == SDLC
 
 
 def test_what_an_event_shares_that_was_being_handled_when_the_delete_began_is_found(

@@ -31,6 +31,7 @@ def test_the_readme_quotes_rows_and_columns_of_the_page() -> None:
         assert title[0] == section.title.partition(":")[0]
         assert set(title[1:]) <= set(section.columns)
         assert {row[0] for row in rows} <= set(section.labels)
+        assert [row for row in rows if "failed" in " ".join(row)] == []
 
 
 def test_a_row_that_keeps_a_promise_not_is_named() -> None:

@@ -47,6 +47,10 @@ def modify_ipam_resource_discovery(store: Store, call: Call) -> dict[str, Any]:
         raise incorrect_state(discovery.id, discovery.state)
     _check_integration(store, call)
     added, removed = (_paths(store, call, name) for name in MODIFICATIONS)
+    if added and store.agenda.now - discovery.made_at < store.timings.ous_known:
+        # The code and the words are those that a provider waits for: hashicorp/terraform-provider-aws,
+        # internal/service/ec2/vpc_ipam_resource_discovery.go
+        raise AwsError("InvalidParameterValue", "One or more of the organizations entity paths is invalid.")
     _check_change(discovery, added, removed)
     excluded = [path for path in [*discovery.exclusions, *added] if path not in removed]
     _check_result(store, excluded)

@@ -61,7 +61,9 @@ def _create(store: Store, call: Call) -> Ipam:
     private, public = (_default_scope(store, ipam, public=public) for public in (False, True))
     ipam.private_scope_id, ipam.public_scope_id = private.id, public.id
     store.ipams[ipam.id] = ipam
-    store.discoveries[ipam.discovery_id] = Discovery(ipam.discovery_id, ipam.owner, {}, ipam_id=ipam.id)
+    store.discoveries[ipam.discovery_id] = Discovery(
+        ipam.discovery_id, ipam.owner, {}, ipam_id=ipam.id, made_at=store.agenda.now
+    )
     begin(store, call, ipam, "create", store.timings.ipam_create, lambda: _end_parts(store, ipam, "create-complete"))
     return ipam
 

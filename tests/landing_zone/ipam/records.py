@@ -71,6 +71,7 @@ class Discovery(Lasting):
     """The resource discovery that comes with an IPAM and goes with it."""
 
     ipam_id: str = ""
+    made_at: float = 0.0
     exclusions: list[str] = field(default_factory=list)  # Organizations entity paths
 
     @property

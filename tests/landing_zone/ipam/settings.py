@@ -17,6 +17,7 @@ class Timings:
     ipam_modify: float = 5
     ipam_delete: float = 5
     discovery_modify: float = 5
+    ous_known: float = 60  # until a new IPAM knows the organization's OUs: "takes time", and a minute has been seen
     deleted_ipam_listed: float = 30  # how long the list still has it, as delete-complete
     scope_create: float = 3
     scope_delete: float = 3
