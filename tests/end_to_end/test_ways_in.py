@@ -167,9 +167,22 @@ def test_a_lambda_that_was_changed_is_packaged_deployed_and_runs(made: Engine, c
     assert who_answers(made, NETWORKING, "IpamFunctionName") == "edited"
 
 
+def test_code_can_be_tried_without_a_deployment(made: Engine) -> None:
+    name = function_name(made, MANAGEMENT, "LifeCycleFunctionName")
+    place = ["--s3-bucket", BUCKET, "--s3-key", "packages/ctipam_ct_integration_1.0.0.zip"]
+
+    aws(made, MANAGEMENT, ["lambda", "update-function-code", "--function-name", name, *place])
+
+    assert "refused" in who_answers(made, MANAGEMENT, "LifeCycleFunctionName")
+
+
 def who_answers(engine: Engine, account_id: str, output: str) -> Any:
-    stacks = engine.client("cloudformation", account_id).describe_stacks()["Stacks"]
-    outputs = [one for found in stacks for one in found.get("Outputs", [])]
-    name = next(one["OutputValue"] for one in outputs if one["OutputKey"] == output)
+    name = function_name(engine, account_id, output)
     answer = engine.client("lambda", account_id).invoke(FunctionName=name, Payload=b'"who are you?"')
     return json.loads(answer["Payload"].read())
+
+
+def function_name(engine: Engine, account_id: str, output: str) -> str:
+    stacks = engine.client("cloudformation", account_id).describe_stacks()["Stacks"]
+    outputs = [one for found in stacks for one in found.get("Outputs", [])]
+    return str(next(one["OutputValue"] for one in outputs if one["OutputKey"] == output))
