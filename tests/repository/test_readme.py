@@ -41,6 +41,15 @@ def test_every_word_of_the_deployment_that_it_shows_is_one_that_the_template_tak
     words.refuse_impossible(words.read(shlex.split(command), words.template_parameters()).parameters)
 
 
+def test_the_teams_commands_are_those_of_the_workload_template() -> None:
+    template = (ROOT / "templates/workload-vpc.template.yaml").read_text(encoding="utf-8")
+    commands = re.findall(r"^#   (aws .*(?:\n#       .*)*)", template, re.MULTILINE)
+
+    assert len(commands) == 2
+    for command in commands:
+        assert "$ " + command.replace("\n#", "\n") in re.sub(r"\n +", "\n       ", README)
+
+
 def test_the_parameters_page_that_it_draws_is_the_consoles() -> None:
     shown = re.search(r"\*\*In the console\.\*\*.*?```text\n(.*?)```", README, re.DOTALL)
     assert shown
