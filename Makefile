@@ -18,14 +18,16 @@ CHECKERS := .venv/checkers/.ready
 FUNCTIONS := ct-integration-lambda ipam-pool-lambda
 LOCKED := tools aws-cli lambda-runtime checkers
 
-NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed; name one: make PYTHON=python3.13 ..." if sys.version_info < (3, 11) else 0)'
+NEW_ENOUGH = command -v "$(PYTHON)" >/dev/null || { echo 'There is no $(PYTHON); name one: make PYTHON=python3.13 ...' >&2; exit 1; }; \
+  "$(PYTHON)" -c 'import sys; sys.exit("Python 3.11 or later is needed; name one: make PYTHON=python3.13 ..." if sys.version_info < (3, 11) else 0)'
 # A plan needs nothing installed, unless it asks AWS: that takes boto3, which is among the tools.
-PLANNER = $(PYTHON)
+PLANNER = "$(PYTHON)"
 ifeq ($(origin VPCS)=$(value VPCS),command line=organization)
 PLANNER = $(RUN)
 plan: $(TOOLS)
 endif
-# Every NAME=value of the command line, as one word for the shell each, whatever is in it.
+# One word for the shell each, whatever is in it: what `only` says, and every NAME=value of the command line.
+ONLY = '$(subst ','\'',$(only))'
 WORDS = $(foreach name,$(sort $(.VARIABLES)),$(if $(findstring command line,$(origin $(name))),'$(subst ','\'',$(name)=$(value $(name)))'))
 
 ##@ Start here
@@ -41,7 +43,7 @@ plan: ## What would be built: CIDR= REGIONS= ENVS='Prod OU,SDLC OU' REGION_PREFI
 
 deploy: ## Deploy with your AWS CLI: BUCKET= NETWORK_ACCOUNT_ID=, the words of plan, and any parameter, as in AlertEmail=
 	@$(NEW_ENOUGH)
-	@PYTHONPATH=libraries $(PYTHON) -B -m commands.deploy $(WORDS)
+	@PYTHONPATH=libraries "$(PYTHON)" -B -m commands.deploy $(WORDS)
 
 ##@ Check
 .PHONY: check lint zips test bench
@@ -60,10 +62,10 @@ zips: $(TOOLS) $(WHEEL) ## Are the committed zips what the sources build?
 	@$(RUN) packages/build.py --check
 
 test: $(VENVS) $(WHEEL) ## Tests, in the emulator; `make test only=sharing` picks some
-	@$(RUN) -m pytest -n 4 --dist loadfile $(if $(only),-k '$(only)')
+	@$(RUN) -m pytest -n 4 --dist loadfile $(if $(only),-k $(ONLY))
 
 bench: $(VENVS) $(WHEEL) ## All figures on one page, each beside its floor; `make bench only=pools,shares` picks some
-	@PYTHONPATH="$(CURDIR)/libraries:$(CURDIR)/tests" $(RUN) -m benchmarks '$(only)'
+	@PYTHONPATH="$(CURDIR)/libraries:$(CURDIR)/tests" $(RUN) -m benchmarks $(ONLY)
 
 # Not part of CI: it asks a service on the network, and what that knows may change from one day to the next.
 .PHONY: audit
@@ -74,13 +76,11 @@ audit: $(CHECKERS) ## Ask PyPI for known vulnerabilities of every pinned package
 
 ##@ Operate (in the management account, with your AWS credentials)
 .PHONY: reconcile report
-stack ?= ipam-controltower
 reconcile: $(TOOLS) .venv/aws-cli/.ready ## Bring all shares in order; `make reconcile account=111122223333 dry=yes`
-	$(if $(filter-out yes no,$(dry)),$(error dry=$(dry) is neither yes nor no))
-	$(call lifecycle,{"action": "reconcile"$(if $(account),$(comma) "accountId": "$(account)")$(if $(filter yes,$(dry)),$(comma) "dryRun": true)})
+	@PYTHONPATH=libraries $(RUN) -B -m commands.operate reconcile $(WORDS)
 
 report: $(TOOLS) .venv/aws-cli/.ready ## Who can use which pool; `make report stack=NAME`
-	$(call lifecycle,{"action": "report"})
+	@PYTHONPATH=libraries $(RUN) -B -m commands.operate report $(WORDS)
 
 ##@ Change
 .PHONY: package format lock clean
@@ -107,25 +107,12 @@ help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
 	  /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-# Ask the lifecycle function of the stack, $(1) being its payload, and show the answer. It may take 15 minutes.
-comma := ,
-STRAY = $(filter-out account dry stack PYTHON,$(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name))))
-define lifecycle
-$(if $(STRAY),$(error $(firstword $(STRAY)) is no word of this command: there are account, dry and stack))
-@set -e; aws=".venv/aws-cli/bin/python -m awscli"; if [ -n "$${AWS_REGION:-}" ]; then export AWS_DEFAULT_REGION="$$AWS_REGION"; fi; answer=$$(mktemp); trap 'rm -f "$$answer"' EXIT; \
-  function=$$($$aws cloudformation describe-stacks --stack-name '$(stack)' --output text \
-    --query "Stacks[0].Outputs[?OutputKey=='LifeCycleFunctionName'].OutputValue"); \
-  failed=$$($$aws lambda invoke --function-name "$$function" --payload '$(1)' --cli-read-timeout 0 \
-    --output text --query FunctionError "$$answer"); \
-  $(RUN) -m json.tool "$$answer"; [ "$$failed" = None ]
-endef
-
 # Set-up
 
 $(TOOLS): tests/requirements/tools.txt
 	@$(NEW_ENOUGH)
 	@echo "Setting up $(@D) (once)" >&2
-	@$(PYTHON) -m venv --clear $(@D)
+	@"$(PYTHON)" -m venv --clear $(@D)
 	@$(RUN) $(PIP) $(INSTALL) -r $<
 	@touch $@
 

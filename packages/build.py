@@ -18,6 +18,7 @@ The version is `__version__` in libraries/ctipam/__init__.py. Needs the standard
 from __future__ import annotations
 
 import argparse
+import ast
 import hashlib
 import io
 import re
@@ -90,7 +91,7 @@ def check(zips: dict[str, bytes]) -> None:
         if committed.get(name) != zips.get(name)
     ]
     if faults:
-        raise CannotBuild("\n".join([*faults, "Run `make package` and commit what it builds."]))
+        raise CannotBuild("\n".join([*faults, "Run `make package`; what it builds belongs into the commit."]))
 
 
 def difference(committed: bytes | None, fresh: bytes | None) -> str:
@@ -145,8 +146,13 @@ def third_party(archived: bytes) -> dict[str, bytes]:
 
 
 def source(path: Path) -> bytes:
-    """Return a source file's bytes with LF line ends, whatever git or an editor made of them."""
-    return path.read_bytes().replace(b"\r\n", b"\n")
+    """Return a source file's bytes with LF line ends, whatever git or an editor made of them; it must be Python."""
+    content = path.read_bytes().replace(b"\r\n", b"\n")
+    try:
+        ast.parse(content)
+    except SyntaxError as error:
+        raise CannotBuild(f"{path.relative_to(ROOT)}, line {error.lineno}: {error.msg}.") from None
+    return content
 
 
 def version() -> str:

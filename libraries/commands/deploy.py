@@ -16,22 +16,22 @@ code and templates anew only from another place, and what has not changed is not
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from commands import words
+from commands.aws_cli import Aws, AwsSays
+from commands.regions import known_beside
 from commands.words import MANAGEMENT_TEMPLATE, ROOT
 from ctipam.errors import Refused
+from ctipam.plan import PoolPlan
 
 STACK = "ipam-controltower"
+STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 OURS = ("LambdaPrefix", "RepoRootURL")
 """Parameters that follow from what is uploaded."""
 
@@ -41,58 +41,6 @@ LARGEST_TEMPLATE = 51_200
 UPDATABLE = re.compile(r"(CREATE|UPDATE|IMPORT|UPDATE_ROLLBACK|IMPORT_ROLLBACK)_COMPLETE|REVIEW_IN_PROGRESS")
 """REVIEW_IN_PROGRESS: a change set was made for a stack that is not there yet, and the CLI makes another.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
-
-
-class AwsSays(Exception):
-    """The AWS CLI ended with an error; the text is what it says."""
-
-    def is_about(self, *codes: str) -> bool:
-        return any(f"({code})" in str(self) for code in codes)
-
-
-class Aws:
-    """The user's own AWS CLI."""
-
-    def __init__(self, command: str, root: Path = ROOT) -> None:
-        """Raises Refused if there is no such program."""
-        self._words = shlex.split(command)
-        self._root = root
-        if not self._words or not shutil.which(self._words[0]):
-            raise Refused(
-                f"There is no {command}; install the AWS CLI, or say where it is, as in AWS=/usr/local/bin/aws "
-                "(https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html)."
-            )
-
-    def ask(self, *arguments: str) -> Any:
-        """Its answer as data; raises AwsSays."""
-        done = subprocess.run(
-            [*self._words, *arguments, "--output", "json"],
-            cwd=self._root,
-            env=_environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            said = done.stderr.strip() or done.stdout.strip()
-            raise AwsSays(said.splitlines()[-1] if said else f"it ended with {done.returncode}")
-        return json.loads(done.stdout) if done.stdout.strip() else {}
-
-    def run(self, arguments: Sequence[str]) -> None:
-        """Show the command, and let it speak for itself; raises Refused if it fails."""
-        print("$ " + shown(arguments), flush=True)
-        if subprocess.run([*self._words, *arguments], cwd=self._root, env=_environment(), check=False).returncode:
-            raise Refused(f"`aws {' '.join(arguments[:2])}` failed; it says why above.")
-
-
-def _environment() -> dict[str, str]:
-    return os.environ | {"AWS_PAGER": ""}
-
-
-def shown(arguments: Sequence[str]) -> str:
-    """The command as a user would type it, with an option a line where it is long."""
-    line = "aws " + shlex.join(arguments)
-    return line if len(line) <= 110 else re.sub(r" (--(?!exclude|include|recursive)|'?[A-Z]\w+=)", r" \\\n    \1", line)
 
 
 def main(typed: Sequence[str]) -> None:
@@ -108,13 +56,16 @@ def deploy(typed: Sequence[str], root: Path = ROOT) -> None:
     given = words.read(typed, known)
     parameters = {name: given.parameters[name] for name in known if name in given.parameters}  # the template's order
     stack = given.own.get("stack", STACK)
+    if not STACK_NAME.fullmatch(stack):
+        raise Refused(f"stack={stack} is no name for a stack; give letters, digits and hyphens, a letter first.")
     _refuse_missing_words(parameters)
     words.refuse_impossible(parameters, root)
     refuse_stale_zips(root)
-    aws = Aws(given.own.get("AWS", "aws"), root)
+    aws = Aws(shlex.split(given.own.get("AWS", "aws")), root)
     account_id = _management_account(aws, parameters["NetworkAccountId"])
     bucket_region = _bucket_region(aws, parameters["LambdaBucket"], account_id)
-    _refuse_unready_stack(aws, stack)
+    there = _parameters_of_stack(aws, stack)
+    refuse_impossible_plan({name: default for name, default in known.items() if default} | there | parameters)
     for command in commands(root, stack, bucket_region, parameters):
         aws.run(command)
 
@@ -218,14 +169,15 @@ def _bucket_region(aws: Aws, bucket: str, account_id: str) -> str:
     return "eu-west-1" if region == "EU" else str(region)
 
 
-def _refuse_unready_stack(aws: Aws, stack: str) -> None:
+def _parameters_of_stack(aws: Aws, stack: str) -> dict[str, str]:
+    """Those that it has, none if it is not there yet; raises Refused if it takes no deployment now."""
     try:
-        found = aws.ask("cloudformation", "describe-stacks", "--stack-name", stack)["Stacks"]
+        (found,) = aws.ask("cloudformation", "describe-stacks", "--stack-name", stack)["Stacks"]
     except AwsSays as said:
         if "does not exist" in str(said):
-            return
+            return {}
         raise Refused(f"The AWS CLI cannot look at stack {stack}: {said}") from None
-    status = found[0]["StackStatus"]
+    status = found["StackStatus"]
     if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"):
         raise Refused(
             f"Stack {stack} is {status}: its first deployment failed, and it can only be deleted. Its events say why; "
@@ -233,6 +185,13 @@ def _refuse_unready_stack(aws: Aws, stack: str) -> None:
         )
     if not UPDATABLE.fullmatch(status):
         raise Refused(f"Stack {stack} is {status}; wait until that has ended, or mend it, and try again.")
+    return {one["ParameterKey"]: one["ParameterValue"] for one in found.get("Parameters", [])}
+
+
+def refuse_impossible_plan(parameters: Mapping[str, str]) -> None:
+    """Raises Refused for what the Lambda would refuse when the stack is half made."""
+    with words.short_names():
+        PoolPlan.from_properties(parameters, known_beside(parameters["RegionSelection"]))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,9 @@ BAR, UPRIGHT_BAR, THIN_BAR, LANE, ENLARGED = 36, 104, 12, 6, 14
 LINE, GAP, LETTER = 18, 16, 6.3
 """Pixels; a letter is as wide as that on average, at 11 pixels."""
 
+LEGEND = 250
+"""Pixels that a name in the legend takes at most."""
+
 SENTENCE = int((WIDTH - 2 * MARGIN) / LETTER)
 """Letters of a line that goes all the way across."""
 
@@ -204,11 +207,12 @@ def _cut(line: str, room: float) -> str:
 def _draw_legend(canvas: Canvas, colours: Mapping[str, str], vpcs: Sequence[Vpc]) -> None:
     entries = [*colours.items(), ("free", "url(#free)")] + ([("existing VPC", VPC)] if vpcs else [])
     x = float(MARGIN)
-    for name, colour in entries:
+    for whole_name, colour in entries:
+        name = _cut(whole_name, LEGEND)
         wide = 20 + (len(name) + 2) * LETTER
         if x + wide > WIDTH - MARGIN:
             x, canvas.y = float(MARGIN), canvas.y + LINE
-        canvas.rectangle(x, 12, 12, colour, name)
+        canvas.rectangle(x, 12, 12, colour, whole_name)
         canvas.shape("text", name, x=x + 17, y=canvas.y + 10)
         x += wide
     canvas.y += LINE

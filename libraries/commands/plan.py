@@ -23,7 +23,7 @@ from pathlib import Path
 from commands import drawing, report, vpcs
 from commands.regions import known_beside
 from commands.simulation import build
-from commands.words import SHORT, Words, read, refuse_impossible, template_parameters
+from commands.words import SHORT, Words, read, refuse_impossible, short_names, template_parameters
 from ctipam.errors import Refused
 from ctipam.plan import PoolPlan
 
@@ -60,12 +60,9 @@ def planned(typed: Sequence[str]) -> str:
 
 
 def _plan(properties: Mapping[str, str]) -> PoolPlan:
-    """Raises Refused, with the names that are shorter here than the template's, which the Lambda speaks of."""
-    try:
+    """Raises Refused."""
+    with short_names():
         return PoolPlan.from_properties(properties, known_beside(properties["RegionSelection"]))
-    except Refused as refusal:
-        named = [f"{name} is {short} here" for short, name in SHORT.items() if name in str(refusal)]
-        raise Refused(f"{refusal} ({', '.join(named)}.)" if named else str(refusal)) from None
 
 
 def _existing(source: str, plan: PoolPlan) -> vpcs.Existing:

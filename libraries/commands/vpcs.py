@@ -96,16 +96,22 @@ def read(path: Path) -> list[Vpc]:
     """Raises Refused with the number of the line that is no CIDR."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused(f"VPCS={path} cannot be read ({error}); give a file with a CIDR a line.") from None
+    except OSError as error:
+        raise Refused(f"VPCS={path} cannot be read: {error.strerror}; give a file with a CIDR a line.") from None
+    except UnicodeDecodeError:
+        raise Refused(f"VPCS={path} is not in UTF-8; save it so, with a CIDR a line.") from None
     found = []
     for number, line in enumerate(lines, start=1):
         cidr, *label = line.partition("#")[0].replace(",", " ").split() or [""]
+        if cidr and "/" not in cidr:
+            raise Refused(f"VPCS={path}, line {number}: {cidr!r} has no prefix length; give one, such as {cidr}/16.")
         if cidr:
             try:
                 found.append(Vpc(IPv4Network(cidr, strict=False), label=" ".join(label)))
             except ValueError:
                 raise Refused(f"VPCS={path}, line {number}: {cidr!r} is not an IPv4 CIDR; correct it.") from None
+    if not found:
+        raise Refused(f"VPCS={path} names no VPC; give a file with a CIDR a line.")
     return found
 
 

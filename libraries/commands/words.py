@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +61,16 @@ def read(typed: Sequence[str], known: Collection[str]) -> Words:
                 raise Refused(f"{parameter} is given twice, once as {short_name(parameter)}; give it once.")
             words.parameters[parameter] = value
     return words
+
+
+@contextmanager
+def short_names() -> Iterator[None]:
+    """What is refused within speaks of the short names, as the user does, and not of the template's, as the Lambda."""
+    try:
+        yield
+    except Refused as refusal:
+        names = {parameter: short for short, parameter in SHORT.items()}
+        raise Refused(re.sub(rf"\b({'|'.join(names)})\b", lambda found: names[found[1]], str(refusal))) from None
 
 
 def short_name(parameter: str) -> str:

@@ -116,8 +116,8 @@ def refuse_over_quota(plan: PoolPlan, already: int) -> None:
     if total > plan.quota:
         regions, environments = len(plan.regions), len(plan.environments)
         raise Refused(
-            f"{regions} Regions with {environments} environments each need {len(plan.pools)} pools; with {already} "
-            f"more the scope would have {total}, and the limit is {plan.quota}. Let AWS raise it, then IpamPoolQuota."
+            f"The scope would have {already} + {regions} + {regions} * {environments} = {total} pools, and may have "
+            f"{plan.quota}; take fewer Regions or environments, or have AWS raise that and give IpamPoolQuota {total}."
         )
 
 
@@ -136,6 +136,8 @@ def _cidr(text: str) -> IPv4Network:
         network = IPv4Network(text, strict=False)
     except ValueError:
         raise Refused(f"TopLevelPoolCidr {_shown(text)} is not an IPv4 CIDR; give one such as 10.0.0.0/8.") from None
+    if "/" not in text:
+        raise Refused(f"TopLevelPoolCidr {_shown(text)} has no prefix length; give one, such as {text}/16.")
     if str(network) != text:
         raise Refused(f"TopLevelPoolCidr {_shown(text)} is not the start of its block; did you mean {network}?")
     if not any(network.subnet_of(private) for private in PRIVATE_RANGES):
@@ -146,8 +148,8 @@ def _cidr(text: str) -> IPv4Network:
 
 def _prefix_length(name: str, text: str) -> int:
     length = _number(name, text)
-    if not 0 < length <= 32:
-        raise Refused(f"{name} {length} is not a prefix length; give a number from 1 to 32, such as 20.")
+    if not 0 < length <= SMALLEST_VPC:
+        raise Refused(f"{name} {length} cannot be; give a prefix length from 1 to {SMALLEST_VPC}, such as 20.")
     return length
 
 
@@ -199,19 +201,20 @@ def _refuse_long_names(environments: Sequence[str]) -> None:
 
 def _refuse_sizes_that_do_not_nest(plan: PoolPlan) -> None:
     top, region, environment = plan.top_cidr.prefixlen, plan.region_prefix_length, plan.environment_prefix_length
-    if not top < region:
+    longest = SMALLEST_VPC - 1  # of a Region's pool, in which that of an environment is at least half as large
+    if top >= longest:
         raise Refused(
-            f"IpamPoolPrefixLength {region} is no part of the /{top} of TopLevelPoolCidr; choose more than {top}."
+            f"TopLevelPoolCidr {plan.top_cidr} is too small for a pool in a pool that a VPC fits in; "
+            f"give a /{longest - 1} or larger, such as {PRIVATE_RANGES[2]}."
+        )
+    if not top < region <= longest:
+        raise Refused(
+            f"IpamPoolPrefixLength {region} is no part of the /{top} of TopLevelPoolCidr; give {top + 1} to {longest}."
         )
     if not region < environment:
         raise Refused(
-            f"AccPoolPrefixLength {environment} is no part of a Region's /{region}; choose more than {region}, "
-            "or a shorter IpamPoolPrefixLength."
-        )
-    if environment > SMALLEST_VPC:
-        raise Refused(
-            f"AccPoolPrefixLength {environment} leaves no room for a VPC, whose smallest block is a /{SMALLEST_VPC}; "
-            f"choose {SMALLEST_VPC} or less."
+            f"AccPoolPrefixLength {environment} is no part of a Region's /{region}; "
+            f"give {region + 1} to {SMALLEST_VPC}, or a smaller IpamPoolPrefixLength."
         )
 
 

@@ -46,6 +46,8 @@ def main() -> None:
             take_down(engine)
     except AwsCliFailed as error:
         sys.exit(f"The AWS CLI says:\n{error}")
+    except KeyboardInterrupt:
+        sys.exit("\nInterrupted; nothing of the landing zone is left.")
     say()
     say(f"Done in {time.monotonic() - began:.0f} seconds.")
 

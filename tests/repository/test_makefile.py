@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -67,7 +68,22 @@ def test_a_plan_sets_up_the_tools_only_if_it_asks_aws(tmp_path: Path, words: lis
 
     assert ("-m venv --clear .venv/tools" in told) is tools
     assert (".venv/tools/bin/python -B -m commands.plan" in told) is tools
-    assert ("python3 -B -m commands.plan" in told) is not tools
+    assert ('"python3" -B -m commands.plan' in told) is not tools
+
+
+def test_a_python_that_is_not_there_is_told_in_a_sentence() -> None:
+    refused = make("plan", "PYTHON=/nowhere/python 3")
+
+    assert refused.stderr.startswith("There is no /nowhere/python 3; name one: make PYTHON=")
+
+
+@pytest.mark.parametrize("target", ["test", "bench"])
+def test_what_only_says_is_one_word_for_the_shell(target: str) -> None:
+    only = "a'; touch x; '"
+
+    told = make("--dry-run", target, f"only={only}").stdout
+
+    assert only in shlex.split(told.strip().splitlines()[-1])
 
 
 @pytest.mark.parametrize("path", LISTS, ids=lambda path: path.stem)

@@ -1,9 +1,10 @@
-"""The targets with which a stack is operated: what they ask the AWS CLI to do."""
+"""`make reconcile` and `make report`: what they ask the AWS CLI to do, and what they say when it does not."""
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,17 +14,23 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-AWS = """#!{python}
-import json, sys
+AWS = """
+import json, pathlib, sys
 assert sys.argv[1:3] == ["-m", "awscli"]
+here = pathlib.Path(__file__).parent
+answers = json.loads((here / "answers").read_text())
 if sys.argv[3] == "cloudformation":
-    print("the-function")
+    if isinstance(answers["stack"], str):
+        sys.exit(answers["stack"])
+    print(json.dumps({"Stacks": [answers["stack"]]}))
     sys.exit()
-options = dict(zip(sys.argv[5::2], sys.argv[6::2]))
-answer = {{"asked": json.loads(options["--payload"]), "function": options["--function-name"]}}
-open(sys.argv[-1], "w").write(json.dumps(answer))
-print("{error}")
+*options, answer = sys.argv[5:-2]
+options = dict(zip(options[::2], options[1::2]))
+asked = {"asked": json.loads(options["--payload"]), "function": options["--function-name"]}
+pathlib.Path(answer).write_text(json.dumps(asked))
+print(json.dumps({"StatusCode": 200} | answers["invoked"]))
 """
+STACK = {"Outputs": [{"OutputKey": "LifeCycleFunctionName", "OutputValue": "the-function"}]}
 
 
 @pytest.fixture
@@ -31,19 +38,24 @@ def repository(tmp_path: Path) -> Path:
     """Enough of it for these targets; its AWS CLI answers with what it was asked."""
     shutil.copy(ROOT / "Makefile", tmp_path)
     shutil.copytree(ROOT / "tests/requirements", tmp_path / "tests/requirements")
+    shutil.copytree(ROOT / "libraries", tmp_path / "libraries", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("tools", "aws-cli"):
         (tmp_path / f".venv/{name}/bin").mkdir(parents=True)
     (tmp_path / ".venv/tools/bin/python").symlink_to(sys.executable)
-    answering(tmp_path, error="None")
+    cli = tmp_path / ".venv/aws-cli/bin/python"
+    cli.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$0.py" "$@"\n')  # a path after #! has no space
+    cli.chmod(0o755)
+    cli.with_name("python.py").write_text(AWS)
+    answering(tmp_path)
     for name in ("tools", "aws-cli"):
         (tmp_path / f".venv/{name}/.ready").touch()
     return tmp_path
 
 
-def answering(repository: Path, error: str) -> None:
-    python = repository / ".venv/aws-cli/bin/python"
-    python.write_text(AWS.format(python=sys.executable, error=error))
-    python.chmod(0o755)
+def answering(repository: Path, stack: object = STACK, **invoked: str) -> None:
+    """stack: what it has, or what the AWS CLI says instead."""
+    answers = json.dumps({"stack": stack, "invoked": invoked})
+    (repository / ".venv/aws-cli/bin/answers").write_text(answers)
 
 
 def make(repository: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -58,6 +70,7 @@ def make(repository: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         (["reconcile"], {"action": "reconcile"}),
         (["reconcile", "account=012345678901"], {"action": "reconcile", "accountId": "012345678901"}),
         (["reconcile", "dry=yes"], {"action": "reconcile", "dryRun": True}),
+        (["reconcile", "dry=no", "PYTHON=python3"], {"action": "reconcile"}),
         (["report"], {"action": "report"}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -71,7 +84,47 @@ def test_a_target_asks_the_lifecycle_function_and_shows_its_answer(
     assert json.loads(made.stdout) == {"asked": payload, "function": "the-function"}
 
 
-def test_a_function_that_fails_makes_the_target_fail(repository: Path) -> None:
-    answering(repository, error="Unhandled")
+def test_a_function_that_fails_makes_the_target_fail_and_shows_what_it_says(repository: Path) -> None:
+    answering(repository, FunctionError="Unhandled")
 
-    assert make(repository, "report").returncode != 0
+    made = make(repository, "report")
+
+    assert made.returncode != 0
+    assert json.loads(made.stdout)["function"] == "the-function"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["reconcile", "dry=maybe"], "dry=maybe is neither yes nor no."),
+        (["reconcile", "account=12"], "account=12 is no account id; give 12 digits, such as 012345678901."),
+        (["reconcile", "stak=x"], "stak is no word of make reconcile; there are account, dry, stack."),
+        (["report", "dry=yes"], "dry is no word of make report; there are stack."),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_word_that_makes_no_sense_is_refused_before_aws_is_asked(
+    repository: Path, arguments: list[str], reason: str
+) -> None:
+    answering(repository, stack="asked all the same")
+
+    assert make(repository, *arguments).stderr.splitlines()[0] == reason
+
+
+@pytest.mark.parametrize(
+    ("stack", "reason"),
+    [
+        ("Unable to locate credentials", "sign in to the management account, or set AWS_PROFILE"),
+        ("You must specify a region.", "AWS_REGION to Control Tower's home Region"),
+        ({"Outputs": []}, "Stack a'b has no output LifeCycleFunctionName: it is not this solution's"),
+    ],
+    ids=["no credentials", "no Region", "another stack"],
+)
+def test_what_is_missing_is_told_in_a_sentence(repository: Path, stack: object, reason: str) -> None:
+    answering(repository, stack)
+
+    said = make(repository, "report", "stack=a'b").stderr.splitlines()[0]
+
+    assert reason in said
+    if isinstance(stack, str):
+        assert said.endswith(f"It says: {stack}")

@@ -160,7 +160,7 @@ def in_lambda(code: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_check_names_every_entry_that_differs(copy: Path) -> None:
     build(copy)
-    (copy / "ipam-pool-lambda/index.py").write_text("changed")
+    (copy / "ipam-pool-lambda/index.py").write_text("changed = True")
     (copy / "libraries/ctipam/added.py").write_text("")
 
     checked = build(copy, "--check")
@@ -169,15 +169,24 @@ def test_the_check_names_every_entry_that_differs(copy: Path) -> None:
     assert checked.stderr.splitlines() == [
         "packages/ctipam_ct_integration_1.0.0.zip is not what the sources build: ctipam/added.py is missing.",
         "packages/ctipam_helper_1.0.0.zip is not what the sources build: index.py differs, ctipam/added.py is missing.",
-        "Run `make package` and commit what it builds.",
+        "Run `make package`; what it builds belongs into the commit.",
     ]
+
+
+def test_a_source_that_is_not_python_is_not_packed(copy: Path) -> None:
+    (copy / "ipam-pool-lambda/index.py").write_text("import os\nimport (\n")
+
+    built = build(copy)
+
+    assert built.returncode == 1
+    assert built.stderr.startswith("ipam-pool-lambda/index.py, line 2: ")
 
 
 def test_our_own_sources_can_be_checked_where_nothing_was_fetched(copy: Path) -> None:
     build(copy)
     shutil.rmtree(copy / ".venv")
     as_built = build(copy, "--check-own")
-    (copy / "ipam-pool-lambda/index.py").write_text("changed")
+    (copy / "ipam-pool-lambda/index.py").write_text("changed = True")
 
     changed = build(copy, "--check-own")
 

@@ -21,13 +21,17 @@ ROOT = Path(__file__).parents[2]
 MANAGEMENT, NETWORKING = "111111111111", "222222222222"
 BUCKET = "example-ipam-code"
 
-STAND_IN = f"""#!{sys.executable} -IS
+# A script of the shell, since the path of an interpreter after #! may have no space in it.
+SCRIPT = f"""#!/bin/sh
+exec {shlex.quote(sys.executable)} -IS "$0.py" "$@"
+"""
+STAND_IN = """
 import json, pathlib, sys
 here = pathlib.Path(__file__).parent
 asked = sys.argv[1:]
 with (here / "asked").open("a") as log:
     log.write(json.dumps(asked) + "\\n")
-answer = json.loads((here / "answers").read_text()).get(" ".join(asked[:2]), {{}})
+answer = json.loads((here / "answers").read_text()).get(" ".join(asked[:2]), {})
 if isinstance(answer, str):
     sys.exit(answer)
 print(json.dumps(answer))
@@ -50,7 +54,8 @@ class Cli:
 
     def __post_init__(self) -> None:
         self.folder.mkdir()
-        self.path.write_text(STAND_IN)
+        self.path.write_text(SCRIPT)
+        self.path.with_name("aws.py").write_text(STAND_IN)
         self.path.chmod(0o755)
         self.answer()
 
@@ -298,3 +303,34 @@ def test_the_plan_is_accepted_as_it_is_printed(clone: Path, cli: Cli) -> None:
 
     assert overrides(cli)["IpamPoolPrefixLength"] == "12"
     assert "ACTIVE_IPS" not in overrides(cli)
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("ENVS=a,b,c", "ENVS has 3 environments, but a Region's /20 has room for 2"),
+        ("CIDR=8.8.8.0/24", "CIDR 8.8.8.0/24 is not private address space"),
+        ("REGIONS=mars-1", "REGIONS names 'mars-1', which is not a Region"),
+        ("stack=bad name", "stack=bad name is no name for a stack"),
+    ],
+)
+def test_what_the_lambda_would_refuse_is_refused_before_anything_is_uploaded(
+    packaged: Path, cli: Cli, word: str, reason: str
+) -> None:
+    assert reason in refusal(packaged, cli, word)
+
+
+def test_what_is_not_given_is_what_the_stack_has(packaged: Path, cli: Cli) -> None:
+    """Three environments do not fit into the template's default, and do into what this stack was made with."""
+    has = [{"ParameterKey": "AccPoolPrefixLength", "ParameterValue": "24"}]
+    cli.answer(cloudformation_describe_stacks={"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Parameters": has}]})
+
+    run(packaged, cli, "ENVS=a,b,c")
+
+    assert cli.done()
+
+
+def test_an_aws_cli_that_cannot_be_run_is_told(packaged: Path, cli: Cli) -> None:
+    cli.path.write_text("#!/nowhere/python\n")
+
+    assert "cannot be run: No such file or directory; say which AWS CLI to use" in refusal(packaged, cli)

@@ -61,7 +61,7 @@ def test_what_a_template_does_not_send_is_what_it_would_have_sent_by_default(tem
         ({"TopLevelPoolCidr": "ten"}, "'ten' is not an IPv4 CIDR"),
         ({"TopLevelPoolCidr": "fd00::/8"}, "'fd00::/8' is not an IPv4 CIDR"),
         ({"TopLevelPoolCidr": "192.168.5.0/16"}, "did you mean 192.168.0.0/16?"),
-        ({"TopLevelPoolCidr": "10.0.0.0"}, "did you mean 10.0.0.0/32?"),
+        ({"TopLevelPoolCidr": "10.0.0.0"}, "has no prefix length; give one, such as 10.0.0.0/16"),
         ({"TopLevelPoolCidr": "8.0.0.0/8"}, "not private address space"),
         ({"TopLevelPoolCidr": "192.0.0.0/8"}, "not private address space"),
         ({"TopLevelPoolCidr": "172.0.0.0/8"}, "not private address space"),
@@ -69,10 +69,15 @@ def test_what_a_template_does_not_send_is_what_it_would_have_sent_by_default(tem
         ({"IpamPoolPrefixLength": "twenty"}, "IpamPoolPrefixLength 'twenty' is not a whole number"),
         ({"IpamPoolPrefixLength": "-1"}, "IpamPoolPrefixLength '-1' is not a whole number"),
         ({"AccPoolPrefixLength": "9" * 4000}, "is not a whole number"),
-        ({"IpamPoolPrefixLength": "33"}, "from 1 to 32"),
+        ({"IpamPoolPrefixLength": "33"}, "from 1 to 28"),
         ({"IpamPoolPrefixLength": "16"}, "IpamPoolPrefixLength 16 is no part of the /16 of TopLevelPoolCidr"),
         ({"AccPoolPrefixLength": "20"}, "AccPoolPrefixLength 20 is no part of a Region's /20"),
-        ({"IpamPoolPrefixLength": "28", "AccPoolPrefixLength": "29"}, "whose smallest block is a /28"),
+        (
+            {"IpamPoolPrefixLength": "28"},
+            "IpamPoolPrefixLength 28 is no part of the /16 of TopLevelPoolCidr; give 17 to 27",
+        ),
+        ({"AccPoolPrefixLength": "19"}, "give 21 to 28, or a smaller IpamPoolPrefixLength"),
+        ({"TopLevelPoolCidr": "10.0.0.0/27"}, "give a /26 or larger, such as 192.168.0.0/16"),
         ({"RegionSelection": []}, "RegionSelection is empty"),
         ({"AccEnvName": " "}, "AccEnvName is empty"),
         ({"AccEnvName": ["Prod OU", ""]}, "has an empty name in it"),
@@ -89,7 +94,7 @@ def test_what_a_template_does_not_send_is_what_it_would_have_sent_by_default(tem
         ({"VpcMinNetmaskLength": "25", "VpcMaxNetmaskLength": "25"}, "give two from 16 to 28"),
         ({"VpcMinNetmaskLength": "26"}, "VpcDefaultNetmaskLength 24 is not between VpcMinNetmaskLength 26"),
         ({"VpcMaxNetmaskLength": "20"}, "VpcMaxNetmaskLength 20 is more than a whole environment pool, a /21"),
-        ({"IpamPoolQuota": "6"}, "6 pools; with 1 more the scope would have 7, and the limit is 6"),
+        ({"IpamPoolQuota": "6"}, "1 + 2 + 2 * 2 = 7 pools, and may have 6"),
         ({"IpamPoolQuota": "many"}, "IpamPoolQuota 'many' is not a whole number"),
         ({"AccEnvName": ["a", "b", "c"]}, "a Region's /20 has room for 2 blocks of /21"),
         (
@@ -112,7 +117,7 @@ def test_fifty_pools_with_the_top_level_pool_are_within_aws_quota_and_more_are_n
     environments = [f"OU {i}" for i in range(12)]
     wide = {"IpamPoolPrefixLength": "18", "AccPoolPrefixLength": "22", "RegionSelection": regions}
 
-    with pytest.raises(Refused, match="the scope would have 53, and the limit is 50"):
+    with pytest.raises(Refused, match=r"1 \+ 4 \+ 4 \* 12 = 53 pools, and may have 50"):
         plan(**wide, AccEnvName=environments)
 
     assert len(plan(**wide, AccEnvName=environments[:11]).pools) == 48

@@ -143,7 +143,7 @@ def test_a_top_level_cidr_that_overlaps_another_top_level_pool_is_refused() -> N
 def test_more_pools_than_the_quota_allows_are_refused_with_the_count_and_the_limit() -> None:
     others = [Pool(f"ipam-pool-{i}", "", "create-complete") for i in range(48)]
 
-    with pytest.raises(Refused, match=r"with 49 more the scope would have 51, and the limit is 50"):
+    with pytest.raises(Refused, match=r"49 \+ 1 \+ 1 \* 1 = 51 pools, and may have 50"):
         refuse_without_room(PLAN, TOP, [Pool(TOP, "", "create-complete"), *others, *BUILT], {})
 
 
