@@ -55,7 +55,7 @@ lint: $(TOOLS) $(CHECKERS) ## Style, types, templates and their IAM policies
 	@$(RUN) -m mypy
 	@set -e; for folder in $(FUNCTIONS); do $(RUN) -m mypy $$folder/index.py; done # apart: both are called index
 	@.venv/tools/bin/cfn-lint templates/*.yaml
-	@.venv/checkers/bin/checkov --config-file tests/checkers/checkov.yaml --directory templates
+	@.venv/checkers/bin/python -m checkov.main --config-file tests/checkers/checkov.yaml --directory templates
 	@.venv/checkers/bin/python -W ignore:pkg_resources tests/checkers/iam_policies.py templates/*.yaml
 
 zips: $(TOOLS) $(WHEEL) ## Are the committed zips what the sources build?
@@ -71,7 +71,7 @@ bench: $(VENVS) $(WHEEL) ## All figures on one page, each beside its floor; `mak
 .PHONY: audit
 audit: $(CHECKERS) ## Ask PyPI for known vulnerabilities of every pinned package
 	@set -e; for list in libraries/requirements.txt $(LOCKED:%=tests/requirements/%.txt); do \
-	  echo $$list; .venv/checkers/bin/pip-audit --progress-spinner off --strict --disable-pip --require-hashes -r $$list; \
+	  echo $$list; .venv/checkers/bin/python -m pip_audit --progress-spinner off --strict --disable-pip --require-hashes -r $$list; \
 	done
 
 ##@ Operate (in the management account, with your AWS credentials)
