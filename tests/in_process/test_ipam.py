@@ -387,7 +387,7 @@ def test_the_quota_is_held_against_what_is_in_the_scope_before_anything_is_made(
 
     reason = refused(stack, ensure(stack, IpamPoolQuota="7"))
 
-    assert "need 4 pools; with 4 more the scope would have 8, and the limit is 7" in reason
+    assert "4 + 2 + 2 * 1 = 8 pools, and may have 7" in reason
 
 
 # Deleted

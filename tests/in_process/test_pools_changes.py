@@ -322,7 +322,10 @@ def test_a_delete_is_refused_where_a_pool_made_by_hand_would_stay_below(
         ({"IpamPoolPrefixLength": "11"}, "cannot become a /11. Keep IpamPoolPrefixLength 10"),
         ({"AccPoolPrefixLength": "13"}, "cannot become a /13. Keep AccPoolPrefixLength 12"),
         ({"TopLevelPoolCidr": "172.16.0.0/12", "IpamPoolPrefixLength": "14", "AccPoolPrefixLength": "16"}, "keep it"),
-        ({"IpamPoolQuota": "8", "RegionSelection": ["us-west-2", "us-east-1", "eu-west-1"]}, "the limit is 8"),
+        (
+            {"IpamPoolQuota": "8", "RegionSelection": ["us-west-2", "us-east-1", "eu-west-1"]},
+            "= 10 pools, and may have 8",
+        ),
         ({"TopLevelPoolId": "ipam-pool-0123456789abcdef0"}, "is in another top-level pool and cannot move"),
     ],
     ids=lambda value: None if isinstance(value, str) else ",".join(value),
@@ -348,7 +351,7 @@ def test_the_quota_counts_what_others_have_in_the_scope(built: DirectStack) -> N
 
     reason = refusal(built, RegionSelection=["us-west-2", "us-east-1", "eu-west-1"], IpamPoolQuota="12")
 
-    assert "need 9 pools; with 4 more the scope would have 13, and the limit is 12" in reason
+    assert "4 + 3 + 3 * 2 = 13 pools, and may have 12" in reason
 
 
 BAD = [
@@ -356,7 +359,7 @@ BAD = [
     ({"TopLevelPoolCidr": "ten"}, "not an IPv4 CIDR"),
     ({"TopLevelPoolCidr": "11.0.0.0/8"}, "not private"),
     ({"TopLevelPoolCidr": "172.0.0.0/8"}, "not private"),
-    ({"IpamPoolPrefixLength": "12"}, "choose more than 12"),
+    ({"IpamPoolPrefixLength": "12"}, "give 13 to 28"),
     ({"RegionSelection": ["moon-west-1"]}, "not a Region"),
     ({"RegionSelection": ["us-west-2", "us-west-2"]}, "twice"),
     ({"RegionSelection": []}, "empty"),
@@ -364,7 +367,7 @@ BAD = [
     ({"AccEnvName": ["x" * 129]}, "at most 128"),
     ({"AccEnvName": ["a", "b", "c", "d", "e"]}, "room for 4"),
     ({"IpamPoolPrefixLength": "9", "RegionSelection": ["us-west-2", "us-east-1", "eu-west-1"]}, "room for 2"),
-    ({"IpamPoolQuota": "6"}, "the limit is 6"),
+    ({"IpamPoolQuota": "6"}, "= 7 pools, and may have 6"),
     ({"VpcDefaultNetmaskLength": "30"}, "choose one that is"),
 ]
 
