@@ -26,11 +26,10 @@ from pathlib import Path
 from commands import words
 from commands.aws_cli import Aws, AwsSays
 from commands.regions import known_beside
-from commands.words import MANAGEMENT_TEMPLATE, ROOT
+from commands.words import MANAGEMENT_TEMPLATE, ROOT, STACK
 from ctipam.errors import Refused
 from ctipam.plan import PoolPlan
 
-STACK = "ipam-controltower"
 STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 OURS = ("LambdaPrefix", "RepoRootURL")
 """Parameters that follow from what is uploaded."""

@@ -21,10 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from commands.aws_cli import Aws, AwsSays
-from commands.words import OF_MAKE, ROOT
+from commands.words import OF_MAKE, ROOT, STACK
 from ctipam.errors import Refused
 
-STACK = "ipam-controltower"
 FUNCTION = "LifeCycleFunctionName"
 KNOWN = {"reconcile": ("account", "dry", "stack"), "report": ("stack",)}
 

@@ -1,4 +1,4 @@
-"""What is typed after `make plan` and `make deploy`: NAME=value.
+"""What is typed after `make plan` and `make deploy`: NAME=value. What else the commands have in common is here too.
 
 A name is a parameter of the management template, or one of the short names below for the most used of them, or the
 command's own, such as FORMAT. So one line of words does for both commands, and each takes what it needs.
@@ -33,6 +33,9 @@ OWN = ("FORMAT", "ACTIVE_IPS", "VPCS", "AWS", "stack")
 """Of the two commands; each reads its own and leaves the other's alone."""
 
 OF_MAKE = ("PYTHON",)
+
+STACK = "ipam-controltower"
+"""The management account's, unless `stack` names another."""
 
 
 @dataclass(frozen=True)
