@@ -138,15 +138,10 @@ def _management_account(aws: Aws, network_account_id: str) -> str:
         management = aws.ask("organizations", "describe-organization")["Organization"]["MasterAccountId"]
     except AwsSays as said:
         if said.is_about("AWSOrganizationsNotInUseException"):
-            raise Refused(
-                f"Account {account_id} is in no organization; use the management account of the landing zone."
-            ) from None
+            raise words.in_no_organization(account_id) from None
         return account_id  # perhaps these credentials may not ask; the stack asks again
     if account_id != management:
-        raise Refused(
-            f"The credentials are of account {account_id}, and the organization's management account is {management}; "
-            "sign in there, or set AWS_PROFILE."
-        )
+        raise words.another_account(account_id, str(management))
     return account_id
 
 

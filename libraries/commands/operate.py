@@ -23,6 +23,7 @@ from typing import Any
 from commands.aws_cli import Aws, AwsSays
 from commands.words import OF_MAKE, ROOT, STACK
 from ctipam.errors import Refused
+from ctipam.events import is_account_id
 
 FUNCTION = "LifeCycleFunctionName"
 KNOWN = {"reconcile": ("account", "dry", "stack"), "report": ("stack",)}
@@ -53,7 +54,7 @@ def payload(action: str, words: Mapping[str, str]) -> dict[str, Any]:
     """What the function is asked, as ctipam.events has it. Raises Refused."""
     asked: dict[str, Any] = {"action": action}
     if account_id := words.get("account", ""):
-        if not (len(account_id) == 12 and account_id.isascii() and account_id.isdecimal()):
+        if not is_account_id(account_id):
             raise Refused(f"account={account_id} is no account id; give 12 digits, such as 012345678901.")
         asked["accountId"] = account_id
     if dry := words.get("dry", ""):

@@ -24,8 +24,9 @@ from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from commands.vpcs import Existing, Unread, VpcCidr, cidrs_of, of_organization
+from commands.words import another_account, in_no_organization
 from ctipam.errors import DENIED, Refused, code_of
-from ctipam.networking_account import ROLE
+from ctipam.networking_account import ROLE, execution_role
 from ctipam.organization import read_all
 from ctipam.sessions import CONFIG, Account
 
@@ -90,16 +91,11 @@ def _active_accounts(management: Account, account_id: str) -> list[str]:
     try:
         owner = management.organizations().describe_organization()["Organization"]["MasterAccountId"]
         if owner != account_id:
-            raise Refused(
-                f"The credentials are of account {account_id}, and the organization's management account is {owner}; "
-                "sign in there, or set AWS_PROFILE."
-            )
+            raise another_account(account_id, owner)
         places = read_all(management.organizations()).places
     except (BotoCoreError, ClientError) as error:
         if isinstance(error, ClientError) and code_of(error) == "AWSOrganizationsNotInUseException":
-            raise Refused(
-                f"Account {account_id} is in no organization; use the management account of the landing zone."
-            ) from None
+            raise in_no_organization(account_id) from None
         raise Refused(
             f"Account {account_id} cannot list the organization's accounts ({_why(error)}); use credentials of the "
             "management account that may read AWS Organizations."
@@ -137,7 +133,7 @@ class Visitor:
 
     def enter(self, account_id: str) -> Account:
         """Clients look at the session's credentials at every call: none may be under way in the account before."""
-        role_arn = f"arn:{self._management.partition}:iam::{account_id}:role/{ROLE}"
+        role_arn = execution_role(self._management.partition, account_id)
         credentials = self._management.credentials_of(role_arn, SESSION_NAME, POLICY)
         self._credentials.access_key = credentials["AccessKeyId"]
         self._credentials.secret_key = credentials["SecretAccessKey"]

@@ -76,6 +76,17 @@ def short_names() -> Iterator[None]:
         raise Refused(re.sub(rf"\b({'|'.join(names)})\b", lambda found: names[found[1]], str(refusal))) from None
 
 
+def another_account(account_id: str, management_id: str) -> Refused:
+    return Refused(
+        f"The credentials are of account {account_id}, and the organization's management account is {management_id}; "
+        "sign in there, or set AWS_PROFILE."
+    )
+
+
+def in_no_organization(account_id: str) -> Refused:
+    return Refused(f"Account {account_id} is in no organization; use the management account of the landing zone.")
+
+
 def short_name(parameter: str) -> str:
     return next((short for short, name in SHORT.items() if name == parameter), parameter)
 

@@ -102,7 +102,7 @@ def delete(request: IpamRequest, deadline: Deadline) -> None:
         if kept_for := _of_others(request, ipam):
             decided("leaving the IPAM: it is in use", ipam=ipam["IpamId"], holds=kept_for)
             return
-        if _accepted(request.account.ec2().delete_ipam, ipam["IpamId"]):
+        if _delete_is_accepted(request, ipam["IpamId"]):
             decided("deleting the IPAM", ipam=ipam["IpamId"])
             break
         if waiting.now() >= until:
@@ -209,10 +209,9 @@ def insist(ask: Callable[..., object], deadline: Deadline, also: Collection[str]
         pace.wait(progress=False)
 
 
-def _accepted(delete: Callable[..., object], ipam_id: str) -> bool:
-    """Ask AWS once; answer whether it accepted."""
+def _delete_is_accepted(request: IpamRequest, ipam_id: str) -> bool:
     try:
-        delete(IpamId=ipam_id)
+        request.account.ec2().delete_ipam(IpamId=ipam_id)
     except ClientError as error:
         if code_of(error) not in NOT_NOW:
             raise

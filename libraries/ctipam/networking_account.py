@@ -21,7 +21,7 @@ Purpose = Literal["look", "share", "unshare"]
 
 def enter(management: Account, network_account_id: str, purpose: Purpose) -> Account:
     """Raises Refused if the door is shut."""
-    role_arn = f"arn:{management.partition}:iam::{network_account_id}:role/{ROLE}"
+    role_arn = execution_role(management.partition, network_account_id)
     policy = session_policy(management.partition, management.region, network_account_id, purpose)
     try:
         return management.assume(role_arn, "share-ipam-pools", policy)
@@ -32,6 +32,15 @@ def enter(management: Account, network_account_id: str, purpose: Purpose) -> Acc
             f"Cannot assume {role_arn}: {error.response['Error'].get('Message', '')} Enrol account "
             f"{network_account_id} in Control Tower, which makes the role; it must trust the management account."
         ) from error
+
+
+def execution_role(partition: str, account_id: str) -> str:
+    """ARN of Control Tower's role in a member account."""
+    return f"arn:{partition}:iam::{account_id}:role/{ROLE}"
+
+
+CLOSED = {"ram:RequestedAllowsExternalPrincipals": "false"}
+OURS = {"StringLike": {"ram:ResourceShareName": names.share_name("*")}}
 
 
 def session_policy(partition: str, region: str, account_id: str, purpose: Purpose) -> dict[str, Any]:
@@ -48,10 +57,6 @@ def session_policy(partition: str, region: str, account_id: str, purpose: Purpos
         ],
     }[purpose]
     return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow"} | statement for statement in statements]}
-
-
-CLOSED = {"ram:RequestedAllowsExternalPrincipals": "false"}
-OURS = {"StringLike": {"ram:ResourceShareName": names.share_name("*")}}
 
 
 def _here(region: str) -> dict[str, Any]:

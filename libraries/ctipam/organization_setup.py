@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from ctipam.cost_controls import Units, find_exclusions, shown
 from ctipam.errors import DENIED, Refused, code_of
 from ctipam.logs import decided
-from ctipam.networking_account import ROLE
+from ctipam.networking_account import ROLE, execution_role
 from ctipam.organization import find_roots, find_units, is_active_member
 from ctipam.sessions import Account
 
@@ -157,7 +157,7 @@ def _refuse_without_roles(management: Account, management_account_id: str, netwo
             f"There is no role service-role/{STACK_SET_ROLE} in account {management_account_id}; "
             "repair the landing zone in Control Tower's settings, which makes it."
         ) from error
-    role_arn = f"arn:{management.partition}:iam::{network_account_id}:role/{ROLE}"
+    role_arn = execution_role(management.partition, network_account_id)
     try:  # the credentials are good for nothing, and are thrown away
         management.assume(role_arn, "check-enrolment", NOTHING)
     except ClientError as error:
