@@ -1,4 +1,4 @@
-"""The Networking account's function: the IPAM and the pools below the top-level pool, as custom resources.
+"""The Networking account's functions: the IPAM and its pools as custom resources, and the measurement of their use.
 
 The stack makes, in this order: Custom::Ipam, the top-level pool, Custom::InitPools. So the first of them refuses what
 the last could not do, before anything is changed.
@@ -6,65 +6,51 @@ the last could not do, before anything is changed.
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Sequence
 from typing import Any
 
-from ctipam import ipam, ipam_discovery, pools, sessions, utilisation
-from ctipam.cost_controls import LEFT_AS_THEY_ARE, CostControls
-from ctipam.custom_resource import CustomResource, Data, Request, Responder
-from ctipam.inventory import Hierarchy
-from ctipam.plan import PoolPlan
-from ctipam.waiting import LambdaContext
+from ctipam import sessions
+from ctipam.cloudformation.custom_resource import CustomResource, Data, Responder
+from ctipam.cloudformation.request import ResourceRequest
+from ctipam.invocation import LambdaContext, account_id_of
+from ctipam.ipam import discovery, ipams
+from ctipam.ipam.cost_controls import CostControls
+from ctipam.ipam.spec import IpamSpec
+from ctipam.pools import reconcile, utilization
+from ctipam.pools.reader import PoolHierarchy
+from ctipam.pools.spec import PoolSpec
+from ctipam.settings import UtilizationSettings
 
 
-def _ensure_ipam(request: Request) -> Data:
-    account = sessions.here()
-    plan = PoolPlan.from_properties(request.properties, account.known_regions())
+def _ensure_ipam(request: ResourceRequest) -> Data:
+    pool_spec = PoolSpec.from_properties(request.properties, request.account.known_regions())
     costs = CostControls.from_properties(request.properties)
-    wanted = _ipam_request(request, account, plan.regions, costs)
-    if there := ipam.find(wanted):
-        pools.check(_hierarchy(request, account, scope_id=there.scope_id), plan)
-    found = ipam.ensure(wanted, request.deadline)
+    spec = IpamSpec(request.properties.get("IpamScope", ""), pool_spec.regions, costs)
+    if existing := ipams.find(request.account, spec):
+        reconcile.check(PoolHierarchy(request, existing.scope_id), pool_spec)
+    found = ipams.ensure(request, spec)
     if costs.exclusions is not None:
-        ipam_discovery.ensure_exclusions(account, found.discovery_id, costs.exclusions, request.deadline)
+        discovery.ensure_exclusions(request.account, found.discovery_id, costs.exclusions, request.deadline)
     return {"IpamId": found.ipam_id, "ScopeId": found.scope_id}
 
 
-def _delete_ipam(request: Request) -> None:
-    # The plan is not read: a creation that was refused because of it must be able to roll back.
-    ipam.delete(_ipam_request(request, sessions.here()), request.deadline)
+def _ensure_pools(request: ResourceRequest) -> Data:
+    spec = PoolSpec.from_properties(request.properties, request.account.known_regions())
+    return {"PoolCount": str(len(reconcile.ensure(_hierarchy(request), spec)))}
 
 
-def _ipam_request(
-    request: Request, account: sessions.Account, regions: Sequence[str] = (), costs: CostControls = LEFT_AS_THEY_ARE
-) -> ipam.IpamRequest:
-    scope_id = request.properties.get("IpamScope", "")
-    whose = (account, request.account_id, request.stack_id, request.request_id)
-    return ipam.IpamRequest(*whose, scope_id, regions, costs)
+def _delete_pools(request: ResourceRequest) -> None:
+    reconcile.ensure(_hierarchy(request), None)
 
 
-def _ensure_pools(request: Request) -> Data:
-    account, properties = sessions.here(), request.properties
-    plan = PoolPlan.from_properties(properties, account.known_regions())
-    hierarchy = _hierarchy(request, account, properties["ScopeId"], properties["TopLevelPoolId"])
-    kept = pools.ensure(hierarchy, plan, request.deadline)
-    return {"PoolCount": str(len(kept))}
-
-
-def _delete_pools(request: Request) -> None:
-    scope_id, top_pool_id = request.properties.get("ScopeId", ""), request.properties.get("TopLevelPoolId", "")
-    pools.ensure(_hierarchy(request, sessions.here(), scope_id, top_pool_id), None, request.deadline)
-
-
-def _hierarchy(request: Request, account: sessions.Account, scope_id: str, top_pool_id: str = "") -> Hierarchy:
-    return Hierarchy(account, request.stack_id, scope_id, top_pool_id, request.request_id)
+def _hierarchy(request: ResourceRequest) -> PoolHierarchy:
+    return PoolHierarchy(request, request.properties.get("ScopeId", ""), request.properties.get("TopLevelPoolId", ""))
 
 
 responder = Responder(
     {
-        "Custom::Ipam": CustomResource(_ensure_ipam, _delete_ipam),
+        # Delete does not read the spec: a creation that was refused because of it must be able to roll back.
+        "Custom::Ipam": CustomResource(_ensure_ipam, ipams.delete),
         "Custom::InitPools": CustomResource(_ensure_pools, _delete_pools),
     }
 )
@@ -74,11 +60,12 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:
     responder(event, context)
 
 
-def utilisation_handler(_event: dict[str, Any], _context: LambdaContext) -> None:
-    """A schedule's tick: one line for each environment pool of the stack STACK_ID, of which CloudWatch makes a metric.
+def measure_utilization(_event: dict[str, Any], context: LambdaContext) -> None:
+    """On a schedule, print one line for each environment pool of the stack, from which CloudWatch makes a metric.
 
-    Printed, not logged: the logger's lines get wrapped into Lambda's own JSON, what is printed is passed on as it is.
+    Printed, not logged: Lambda wraps what is logged into JSON of its own, and passes on what is printed.
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
     """
-    for measured in utilisation.find(sessions.here(), os.environ["STACK_ID"]):
-        print(utilisation.metric_line(measured, time.time()))
+    account = sessions.current_account(account_id_of(context))
+    for measured in utilization.find(account, UtilizationSettings.from_environment().stack_id):
+        print(utilization.metric_line(measured, time.time()))

@@ -23,12 +23,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from commands import words
+from commands import arguments
+from commands.arguments import MANAGEMENT_TEMPLATE, ROOT, STACK
 from commands.aws_cli import Aws, AwsSays
 from commands.regions import known_beside
-from commands.words import MANAGEMENT_TEMPLATE, ROOT, STACK
 from ctipam.errors import Refused
-from ctipam.plan import PoolPlan
+from ctipam.pools.spec import PoolSpec
 
 STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 OURS = ("LambdaPrefix", "RepoRootURL")
@@ -51,14 +51,14 @@ def main(typed: Sequence[str]) -> None:
 
 def deploy(typed: Sequence[str], root: Path = ROOT) -> None:
     """Raises Refused before anything is changed, if it can be known then."""
-    known = words.template_parameters(root)
-    given = words.read(typed, known)
+    known = arguments.template_parameters(root)
+    given = arguments.read(typed, known)
     parameters = {name: given.parameters[name] for name in known if name in given.parameters}  # the template's order
     stack = given.own.get("stack", STACK)
     if not STACK_NAME.fullmatch(stack):
         raise Refused(f"stack={stack} is no name for a stack; give letters, digits and hyphens, a letter first.")
     _refuse_missing_words(parameters)
-    words.refuse_impossible(parameters, root)
+    arguments.refuse_impossible(parameters, root)
     refuse_stale_zips(root)
     aws = Aws(shlex.split(given.own.get("AWS", "aws")), root)
     account_id = _management_account(aws, parameters["NetworkAccountId"])
@@ -138,10 +138,10 @@ def _management_account(aws: Aws, network_account_id: str) -> str:
         management = aws.ask("organizations", "describe-organization")["Organization"]["MasterAccountId"]
     except AwsSays as said:
         if said.is_about("AWSOrganizationsNotInUseException"):
-            raise words.in_no_organization(account_id) from None
+            raise arguments.in_no_organization(account_id) from None
         return account_id  # perhaps these credentials may not ask; the stack asks again
     if account_id != management:
-        raise words.another_account(account_id, str(management))
+        raise arguments.another_account(account_id, str(management))
     return account_id
 
 
@@ -184,8 +184,8 @@ def _parameters_of_stack(aws: Aws, stack: str) -> dict[str, str]:
 
 def refuse_impossible_plan(parameters: Mapping[str, str]) -> None:
     """Raises Refused for what the Lambda would refuse when the stack is half made."""
-    with words.short_names():
-        PoolPlan.from_properties(parameters, known_beside(parameters["RegionSelection"]))
+    with arguments.short_names():
+        PoolSpec.from_properties(parameters, known_beside(parameters["RegionSelection"]))
 
 
 if __name__ == "__main__":

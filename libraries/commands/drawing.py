@@ -14,7 +14,7 @@ from textwrap import wrap
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from commands.vpcs import Existing, Vpc
-from ctipam.plan import PoolKey, PoolPlan
+from ctipam.pools.spec import PoolKey, PoolSpec
 
 WIDTH, MARGIN = 1000, 20
 BAR, UPRIGHT_BAR, THIN_BAR, LANE, ENLARGED = 36, 104, 12, 6, 14
@@ -86,7 +86,7 @@ def _number_or_words(value: object) -> str:
     return f"{value:.2f}".removesuffix(".00") if isinstance(value, float) else str(value)
 
 
-def draw(plan: PoolPlan, blocks: Mapping[PoolKey, IPv4Network], existing: Existing) -> str:
+def draw(plan: PoolSpec, blocks: Mapping[PoolKey, IPv4Network], existing: Existing) -> str:
     """A whole SVG file."""
     canvas, vpcs = Canvas(), existing.vpcs
     canvas.shape("title", f"Address space {plan.top_cidr}, to scale")

@@ -20,10 +20,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from commands.arguments import OF_MAKE, ROOT, STACK
 from commands.aws_cli import Aws, AwsSays
-from commands.words import OF_MAKE, ROOT, STACK
 from ctipam.errors import Refused
-from ctipam.events import is_account_id
+from ctipam.organization.events import is_account_id
 
 FUNCTION = "LifeCycleFunctionName"
 KNOWN = {"reconcile": ("account", "dry", "stack"), "report": ("stack",)}

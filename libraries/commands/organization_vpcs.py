@@ -23,12 +23,12 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
+from commands.arguments import another_account, in_no_organization
 from commands.vpcs import Existing, Unread, VpcCidr, cidrs_of, of_organization
-from commands.words import another_account, in_no_organization
 from ctipam.errors import DENIED, Refused, code_of
-from ctipam.networking_account import ROLE, execution_role
-from ctipam.organization import read_all
+from ctipam.organization.reader import read_all
 from ctipam.sessions import CONFIG, Account
+from ctipam.sharing.networking_account import ROLE, execution_role
 
 SESSION_NAME = "plan-address-space"  # what CloudTrail shows in each account
 
@@ -63,18 +63,18 @@ def read(region: str) -> Existing:
 
     region   to be asked who is who, if the user's configuration names none
     """
-    management, account_id = _sign_in(region)
-    account_ids = _active_accounts(management, account_id)
-    return of_organization(_read_accounts(management, account_id, account_ids), len(account_ids))
+    management = _sign_in(region)
+    account_ids = _active_accounts(management)
+    return of_organization(_read_accounts(management, account_ids), len(account_ids))
 
 
-def _sign_in(region: str) -> tuple[Account, str]:
-    """The user's account, and its id."""
+def _sign_in(region: str) -> Account:
+    """Return the account of the user's credentials."""
     try:
         # The AWS CLI knows both variables, boto3 the second one only.
         configured = os.environ.get("AWS_REGION") or boto3.Session().region_name
         session = boto3.Session(region_name=configured or region)
-        return Account(session), session.client("sts", config=QUICK).get_caller_identity()["Account"]
+        return Account(session, session.client("sts", config=QUICK).get_caller_identity()["Account"])
     except (BotoCoreError, ClientError) as error:
         raise Refused(
             "VPCS=organization asks AWS, which cannot say who you are; sign in to the management account, or set "
@@ -87,7 +87,8 @@ def _said(error: BotoCoreError | ClientError) -> str:
     return _why(error) if isinstance(error, ClientError | HTTPClientError) else str(error)
 
 
-def _active_accounts(management: Account, account_id: str) -> list[str]:
+def _active_accounts(management: Account) -> list[str]:
+    account_id = management.account_id
     try:
         owner = management.organizations().describe_organization()["Organization"]["MasterAccountId"]
         if owner != account_id:
@@ -103,7 +104,7 @@ def _active_accounts(management: Account, account_id: str) -> list[str]:
     return sorted(place.account_id for place in places if place.state == "ACTIVE")
 
 
-def _read_accounts(management: Account, management_id: str, account_ids: Sequence[str]) -> list[VpcCidr | Unread]:
+def _read_accounts(management: Account, account_ids: Sequence[str]) -> list[VpcCidr | Unread]:
     """Says on stderr how far it is, if it takes long."""
     found: list[VpcCidr | Unread] = []
     told = time.monotonic()
@@ -112,7 +113,7 @@ def _read_accounts(management: Account, management_id: str, account_ids: Sequenc
         visitors.put(Visitor(management))
     workers = ThreadPoolExecutor(ACCOUNTS_AT_ONCE)
     try:
-        reading = [workers.submit(_read_account, management, management_id, visitors, one) for one in account_ids]
+        reading = [workers.submit(_read_account, management, visitors, one) for one in account_ids]
         for number, done in enumerate(as_completed(reading), start=1):
             found += done.result()
             if time.monotonic() - told >= TOLD_EVERY_S:
@@ -129,7 +130,8 @@ class Visitor:
     def __init__(self, management: Account) -> None:
         self._management = management
         session = boto3.Session("not yet", "not yet", region_name=management.region)
-        self._account, self._credentials = Account(session), cast(Credentials, session.get_credentials())
+        self._account = Account(session, "not yet")
+        self._credentials = cast(Credentials, session.get_credentials())
 
     def enter(self, account_id: str) -> Account:
         """Clients look at the session's credentials at every call: none may be under way in the account before."""
@@ -138,38 +140,37 @@ class Visitor:
         self._credentials.access_key = credentials["AccessKeyId"]
         self._credentials.secret_key = credentials["SecretAccessKey"]
         self._credentials.token = credentials["SessionToken"]
+        self._account.account_id = account_id
         return self._account
 
 
-def _read_account(
-    management: Account, management_id: str, visitors: SimpleQueue[Visitor], account_id: str
-) -> list[VpcCidr | Unread]:
-    if account_id == management_id:
-        return _read_regions(management, account_id)
+def _read_account(management: Account, visitors: SimpleQueue[Visitor], account_id: str) -> list[VpcCidr | Unread]:
+    if account_id == management.account_id:
+        return _read_regions(management)
     visitor = visitors.get()  # there is one for each that reads at a time
     try:
-        return _read_regions(visitor.enter(account_id), account_id)
+        return _read_regions(visitor.enter(account_id))
     except (BotoCoreError, ClientError) as error:
         return [Unread(account_id, "", _why(error))]
     finally:
         visitors.put(visitor)
 
 
-def _read_regions(account: Account, account_id: str) -> list[VpcCidr | Unread]:
+def _read_regions(account: Account) -> list[VpcCidr | Unread]:
     try:
         regions = [region["RegionName"] for region in account.ec2().describe_regions()["Regions"]]  # the enabled ones
     except (BotoCoreError, ClientError) as error:
-        return [Unread(account_id, "", _why(error))]
+        return [Unread(account.account_id, "", _why(error))]
     with ThreadPoolExecutor(REGIONS_AT_ONCE) as workers:
-        return [one for part in workers.map(partial(_read_region, account, account_id), regions) for one in part]
+        return [one for part in workers.map(partial(_read_region, account), regions) for one in part]
 
 
-def _read_region(account: Account, account_id: str, region: str) -> list[VpcCidr | Unread]:
+def _read_region(account: Account, region: str) -> list[VpcCidr | Unread]:
     try:
         pages = account.ec2(region).get_paginator("describe_vpcs").paginate(PaginationConfig=PAGE)
         return [one for page in pages for vpc in page["Vpcs"] for one in cidrs_of(vpc, region)]
     except (BotoCoreError, ClientError) as error:
-        return [Unread(account_id, region, _why(error))]
+        return [Unread(account.account_id, region, _why(error))]
 
 
 def _why(error: BotoCoreError | ClientError) -> str:

@@ -21,11 +21,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from commands import drawing, report, vpcs
+from commands.arguments import SHORT, Arguments, read, refuse_impossible, short_names, template_parameters
 from commands.regions import known_beside
 from commands.simulation import build
-from commands.words import SHORT, Words, read, refuse_impossible, short_names, template_parameters
 from ctipam.errors import Refused
-from ctipam.plan import PoolPlan
+from ctipam.pools.spec import PoolSpec
 
 ACTIVE_IPS = 1000
 
@@ -59,13 +59,13 @@ def planned(typed: Sequence[str]) -> str:
     return "\n".join([*lines, "", _deploy(typed)])
 
 
-def _plan(properties: Mapping[str, str]) -> PoolPlan:
+def _plan(properties: Mapping[str, str]) -> PoolSpec:
     """Raises Refused."""
     with short_names():
-        return PoolPlan.from_properties(properties, known_beside(properties["RegionSelection"]))
+        return PoolSpec.from_properties(properties, known_beside(properties["RegionSelection"]))
 
 
-def _existing(source: str, plan: PoolPlan) -> vpcs.Existing:
+def _existing(source: str, plan: PoolSpec) -> vpcs.Existing:
     if source == "organization":
         from commands import organization_vpcs  # boto3 need not be installed for any other plan
 
@@ -73,7 +73,7 @@ def _existing(source: str, plan: PoolPlan) -> vpcs.Existing:
     return vpcs.Existing(tuple(vpcs.read(Path(source)))) if source else vpcs.Existing()
 
 
-def _active_ips(words: Words) -> int:
+def _active_ips(words: Arguments) -> int:
     text = words.own.get("ACTIVE_IPS", str(ACTIVE_IPS))
     if not (text.isascii() and text.isdecimal()):
         raise Refused(f"ACTIVE_IPS={text} is not a number of addresses; give one in digits, such as {ACTIVE_IPS}.")

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 from textwrap import wrap
 
 from commands.vpcs import Existing, Overlap, elsewhere, overlaps
-from ctipam.plan import PoolKey, PoolPlan
+from ctipam.pools.spec import PoolKey, PoolSpec
 
 PRICE = 0.00027
 """US$ for each active IP address and hour, in the advanced tier, which pools of other Regions and accounts need.
@@ -20,11 +20,11 @@ WIDTH = 115
 """Letters of a line, where it is broken."""
 
 
-def report(plan: PoolPlan, blocks: Mapping[PoolKey, IPv4Network], active_ips: int) -> list[str]:
+def report(plan: PoolSpec, blocks: Mapping[PoolKey, IPv4Network], active_ips: int) -> list[str]:
     return [*_tree(plan, blocks), "", *_vpcs(plan), "", *_room(plan), "", *_pools(plan), "", *_cost(active_ips)]
 
 
-def _tree(plan: PoolPlan, blocks: Mapping[PoolKey, IPv4Network]) -> list[str]:
+def _tree(plan: PoolSpec, blocks: Mapping[PoolKey, IPv4Network]) -> list[str]:
     rows = [("top-level pool", plan.top_cidr, "")]
     for region in plan.regions:
         last = region == plan.regions[-1]
@@ -37,13 +37,13 @@ def _tree(plan: PoolPlan, blocks: Mapping[PoolKey, IPv4Network]) -> list[str]:
     return [f"{name:{width}}  {block!s:18}  {block.num_addresses:>10,} addresses{tag}" for name, block, tag in rows]
 
 
-def vpc_counts(plan: PoolPlan) -> dict[int, int]:
+def vpc_counts(plan: PoolSpec) -> dict[int, int]:
     """How many VPCs of each netmask length an environment has room for in one Region."""
     pool, sizes = plan.environment_prefix_length, plan.vpc_sizes
     return {length: 2 ** (length - pool) for length in range(max(sizes.minimum, pool), sizes.maximum + 1)}
 
 
-def _vpcs(plan: PoolPlan) -> list[str]:
+def _vpcs(plan: PoolSpec) -> list[str]:
     counts = vpc_counts(plan)
     width = max(5, *(len(f"{count:,}") + 2 for count in counts.values()))
     return [
@@ -54,7 +54,7 @@ def _vpcs(plan: PoolPlan) -> list[str]:
     ]
 
 
-def _room(plan: PoolPlan) -> list[str]:
+def _room(plan: PoolSpec) -> list[str]:
     regions, environments = len(plan.regions), len(plan.environments)
     free = plan.quota - 1
     more_regions = 2 ** (plan.region_prefix_length - plan.top_cidr.prefixlen) - regions
@@ -75,7 +75,7 @@ def _room(plan: PoolPlan) -> list[str]:
     return lines
 
 
-def _pools(plan: PoolPlan) -> list[str]:
+def _pools(plan: PoolSpec) -> list[str]:
     regions, environments = len(plan.regions), len(plan.environments)
     total = 1 + len(plan.pools)
     sum_of_pools = f"1 + {regions} + {regions} * {environments} = {total}"
@@ -90,14 +90,14 @@ def _cost(active_ips: int) -> list[str]:
     ]
 
 
-def report_vpcs(plan: PoolPlan, blocks: Mapping[PoolKey, IPv4Network], existing: Existing) -> list[str]:
+def report_vpcs(plan: PoolSpec, blocks: Mapping[PoolKey, IPv4Network], existing: Existing) -> list[str]:
     lines = _overlaps(plan, blocks, existing)
     for sentence in existing.unread:
         lines += wrap(sentence, WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
     return lines
 
 
-def _overlaps(plan: PoolPlan, blocks: Mapping[PoolKey, IPv4Network], existing: Existing) -> list[str]:
+def _overlaps(plan: PoolSpec, blocks: Mapping[PoolKey, IPv4Network], existing: Existing) -> list[str]:
     found = overlaps(plan.top_cidr, blocks, existing.vpcs)
     total = f"{sum(vpc.number for vpc in existing.vpcs):,} {existing.what}".rstrip()
     if not found:

@@ -7,25 +7,26 @@ from dataclasses import replace
 from ipaddress import IPv4Network
 
 from ctipam import names
-from ctipam.difference import (
-    Block,
-    Create,
-    Note,
-    Pool,
-    Provision,
-    Step,
+from ctipam.pools.changes import (
+    CreatePool,
+    PoolChange,
+    ProvisionCidr,
+    RecordCidr,
     placing_parents,
     remaining,
     wanted_allocation_tags,
 )
-from ctipam.plan import PoolKey, PoolPlan
+from ctipam.pools.existing import Block, ExistingPool
+from ctipam.pools.spec import PoolKey, PoolSpec
 
 TOP = "top-level pool"
 
 
-def build(plan: PoolPlan) -> dict[PoolKey, IPv4Network]:
+def build(plan: PoolSpec) -> dict[PoolKey, IPv4Network]:
     """The block of each pool of the plan, in an empty top-level pool."""
-    pools = [Pool(TOP, source_pool_id="", state="create-complete", blocks=(Block(plan.top_cidr, "provisioned"),))]
+    pools = [
+        ExistingPool(TOP, source_pool_id="", state="create-complete", blocks=(Block(plan.top_cidr, "provisioned"),))
+    ]
     while not (rest := remaining(plan, TOP, pools, _taken(plan, pools))).nothing:
         if not rest.steps:
             raise RuntimeError(f"Nothing can be done about {', '.join(rest.waiting)}.")
@@ -34,7 +35,7 @@ def build(plan: PoolPlan) -> dict[PoolKey, IPv4Network]:
     return {pool.key: pool.block.cidr for pool in pools if pool.key and pool.block}
 
 
-def _taken(plan: PoolPlan, pools: Sequence[Pool]) -> dict[str, list[IPv4Network]]:
+def _taken(plan: PoolSpec, pools: Sequence[ExistingPool]) -> dict[str, list[IPv4Network]]:
     """As ctipam.inventory.find_taken reads it from AWS. A pool without a block has no place for others."""
     filled = [pool for pool in pools if pool.block]
     parents = set(placing_parents(plan, TOP, pools)) & {pool.pool_id for pool in filled}
@@ -44,11 +45,11 @@ def _taken(plan: PoolPlan, pools: Sequence[Pool]) -> dict[str, list[IPv4Network]
     }
 
 
-def _after(step: Step, pools: Sequence[Pool]) -> list[Pool]:
+def _after(step: PoolChange, pools: Sequence[ExistingPool]) -> list[ExistingPool]:
     """The pools once AWS has done the step."""
     match step:
-        case Create():
-            made = Pool(
+        case CreatePool():
+            made = ExistingPool(
                 str(step.key),
                 step.source_pool_id,
                 state="create-complete",
@@ -58,10 +59,10 @@ def _after(step: Step, pools: Sequence[Pool]) -> list[Pool]:
                 vpc_sizes=step.vpc_sizes,
             )
             return [*pools, made]
-        case Provision():
+        case ProvisionCidr():
             changed = replace(step.pool, blocks=(Block(step.cidr, "provisioned"),))
-        case Note():
-            changed = replace(step.pool, note=str(step.cidr))
+        case RecordCidr():
+            changed = replace(step.pool, recorded_cidr=str(step.cidr))
         case _:
             raise RuntimeError(f"Where nothing was before, there is nothing to {step}.")
     return [changed if pool.pool_id == changed.pool_id else pool for pool in pools]

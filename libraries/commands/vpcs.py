@@ -21,10 +21,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ctipam.addresses import lowest_free
 from ctipam.errors import Refused
 from ctipam.names import ENVIRONMENT_TAG
-from ctipam.plan import PRIVATE_RANGES, PoolKey
+from ctipam.pools.addresses import lowest_free
+from ctipam.pools.spec import PRIVATE_RANGES, PoolKey
 
 IN_USE = frozenset({"associating", "associated"})
 """States of a VPC's CIDR. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_VpcCidrBlockState.html"""

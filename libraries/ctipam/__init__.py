@@ -1,11 +1,19 @@
-"""Amazon VPC IPAM for AWS Control Tower: the logic of both Lambda functions.
+"""Amazon VPC IPAM for AWS Control Tower: the logic of all Lambda functions, in five wings.
 
-Pure decisions: `plan`, `addresses`, `difference`, `refusals`, `turns`, `events`, `sharing_plan`, `outcomes`,
-                `cost_controls`, `names`.
-AWS:            `inventory`, `steps`, `pools`, `ipam`, `ipam_discovery`, `utilisation`; `organization`,
-                `organization_setup`, `own_stack`, `networking_account`, `shares`, `sharing`; `sessions`.
-Between them:   `custom_resource` answers CloudFormation, `waiting` keeps the time, `errors` says what went wrong,
-                `logs` writes one line per decision.
+    cloudformation   answers CloudFormation: custom resources, and the state of the function's own stack
+    organization     reads AWS Organizations, understands its events, and sets the organization up
+    ipam             finds or creates the IPAM
+    pools            builds the pools and measures them
+    sharing          shares the pools with accounts
+
+In every wing, `spec` is what is wanted, `existing` what is there, `changes` the difference; `preconditions` refuse a
+request before anything changes; a `reader` reads, `apply` makes one change, and `reconcile` repeats all of that until
+nothing is left to change. Each wing's docstring says which of its modules are pure: they import no AWS library.
+
+Used by all:
+
+    Pure:  `names`, `tags`, `client_tokens`, `errors`, `logs`, `settings`, `waiting`, `invocation`
+    AWS:   `sessions`
 """
 
 __version__ = "1.0.0"

@@ -26,7 +26,7 @@ class OutOfTime(Exception):
     """Nothing is wrong, but the rest has to be done by another invocation."""
 
 
-class StackIsGoing(Exception):
+class StackBeingDeleted(Exception):
     """Nothing is wrong, but what would be made now would be left over."""
 
 

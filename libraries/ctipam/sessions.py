@@ -32,7 +32,8 @@ CONFIG = Config(
 class Account:
     """An account in a Region, and clients for it. A client is made once for each service and Region."""
 
-    def __init__(self, session: boto3.Session) -> None:
+    def __init__(self, session: boto3.Session, account_id: str) -> None:
+        self.account_id = account_id
         self._session = session
         self._cached = functools.cache(self._make_client)
         self._one_at_a_time = threading.Lock()  # a session is not made for threads, the clients are
@@ -64,10 +65,10 @@ class Account:
     def ram(self) -> RAMClient:
         return self._client("ram", self.region)  # type: ignore[no-any-return]
 
-    def functions(self) -> LambdaClient:
+    def lambda_client(self) -> LambdaClient:
         return self._client("lambda", self.region)  # type: ignore[no-any-return]
 
-    def stacks(self) -> CloudFormationClient:
+    def cloudformation(self) -> CloudFormationClient:
         return self._client("cloudformation", self.region)  # type: ignore[no-any-return]
 
     def assume(self, role_arn: str, session_name: str, policy: dict[str, Any]) -> Account:
@@ -79,7 +80,8 @@ class Account:
                 aws_secret_access_key=credentials["SecretAccessKey"],
                 aws_session_token=credentials["SessionToken"],
                 region_name=self.region,
-            )
+            ),
+            account_id=role_arn.split(":")[4],
         )
 
     def credentials_of(self, role_arn: str, session_name: str, policy: dict[str, Any]) -> CredentialsTypeDef:
@@ -104,6 +106,6 @@ class Account:
         return self._client("organizations", self.region)  # type: ignore[no-any-return]
 
 
-def here() -> Account:
-    """The account and Region that this function runs in, with its own role."""
-    return Account(boto3.Session())
+def current_account(account_id: str) -> Account:
+    """Return the account and Region that this function runs in, with its own role."""
+    return Account(boto3.Session(), account_id)

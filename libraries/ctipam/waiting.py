@@ -5,20 +5,15 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from ctipam.errors import OutOfTime
 
+if TYPE_CHECKING:
+    from ctipam.invocation import LambdaContext
+
 RESERVE_S = 30.0
 """Kept back from Lambda's time limit, to answer CloudFormation or to hand the work on."""
-
-
-class LambdaContext(Protocol):
-    aws_request_id: str
-    function_name: str
-    invoked_function_arn: str
-
-    def get_remaining_time_in_millis(self) -> int: ...
 
 
 def sleep(seconds: float) -> None:

@@ -56,16 +56,16 @@ POOLS_FLOOR = FLOOR.format(sessions=[[("ec2", "us-east-1"), ("ec2", "us-west-2")
 LIFECYCLE = """
 import index
 from ctipam import sessions
-here = sessions.here()
+here = sessions.current_account("111111111111")
 here.organizations(), here._client("sts", here.region)
 import boto3
-there = sessions.Account(boto3.Session(region_name="us-east-1"))
+there = sessions.Account(boto3.Session(region_name="us-east-1"), "222222222222")
 there.ec2(), there.ram()
 """
 UTILISATION = """
 import index
 from ctipam import sessions
-here = sessions.here()
+here = sessions.current_account("111111111111")
 here.ec2(), here.ec2("us-west-2")
 """
 POOLS = UTILISATION + "here.known_regions()"  # against which a request is checked

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from ctipam import sharing
-from ctipam.own_stack import OwnStack
+from ctipam.cloudformation.own_stack import OwnStack
 from ctipam.sessions import Account
-from ctipam.sharing_plan import Pool, Rules
+from ctipam.sharing import reconcile as sharing
+from ctipam.sharing.spec import Rules, SharedPool
 from ctipam.waiting import Deadline
 
 OUS, REGIONS = 50, 2  # Regions with pools
@@ -22,7 +22,7 @@ ARN = "arn:aws:ram:us-east-1:222222222222:resource-share/00000000-0000-0000-0000
 
 def reconcile(accounts: int) -> None:
     """Every account has its share, and nothing is left to do."""
-    pools = [Pool(_pool(region), f"region-{region}") for region in range(REGIONS)]
+    pools = [SharedPool(_pool(region), f"region-{region}") for region in range(REGIONS)]
     made_up = cast(Account, MadeUp(accounts))
     environments = {f"OU {number}": pools for number in range(OUS)}
     stack, deadline = OwnStack(made_up, "asked only before something is made"), Deadline(lambda: 900.0)
@@ -33,7 +33,7 @@ def reconcile(accounts: int) -> None:
     counts = result.counts()
     if (counts["accounts"], counts["sharedWith"], counts["changed"]) != (accounts, accounts, 0):
         raise SystemExit(f"not what was expected: {counts}")
-    result.shown()
+    result.to_dict()
 
 
 def _pool(region: int) -> str:

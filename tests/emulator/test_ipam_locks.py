@@ -11,7 +11,7 @@ from landing_zone.ipam.bench import WEST, Bench
 WORDS = "There are too many concurrent mutations for the requested resource. Try again later."
 
 
-class Tree(Bench):
+class OrganizationTree(Bench):
     """Two top-level pools, the first with two children, the second with one; all have CIDRs, and rest."""
 
     def __init__(self, mutation_lock: MutationLock) -> None:
@@ -38,7 +38,7 @@ class Tree(Bench):
 ACTS = ["modify", "provision", "deprovision"]
 
 
-def refused(tree: Tree, act: str, pool_id: str) -> bool:
+def refused(tree: OrganizationTree, act: str, pool_id: str) -> bool:
     """Is it refused for concurrency? (Other refusals rise.)"""
     try:
         tree.mutate(act, pool_id)
@@ -52,7 +52,7 @@ def refused(tree: Tree, act: str, pool_id: str) -> bool:
 @pytest.mark.parametrize("first", ACTS)
 @pytest.mark.parametrize("second", ACTS)
 def test_siblings_exclude_each_other_until_the_first_is_done(first: str, second: str) -> None:
-    tree = Tree("parent")
+    tree = OrganizationTree("parent")
     tree.mutate(first, tree.child)
     assert refused(tree, second, tree.sibling)
 
@@ -63,7 +63,7 @@ def test_siblings_exclude_each_other_until_the_first_is_done(first: str, second:
 
 @pytest.mark.parametrize("first", ACTS)
 def test_the_lock_is_held_exactly_as_long_as_the_state_is_in_progress(first: str) -> None:
-    tree = Tree("parent")
+    tree = OrganizationTree("parent")
     tree.mutate(first, tree.child)
     seconds = {"modify": 3, "provision": 5, "deprovision": 5}[first]
 
@@ -75,14 +75,14 @@ def test_the_lock_is_held_exactly_as_long_as_the_state_is_in_progress(first: str
 
 @pytest.mark.parametrize("act", ["create a child of", *ACTS])
 def test_below_another_source_nothing_is_locked(act: str) -> None:
-    tree = Tree("parent")
+    tree = OrganizationTree("parent")
     tree.mutate("modify", tree.child)
 
     assert not refused(tree, act, tree.cousin)
 
 
 def test_siblings_are_created_one_after_the_other() -> None:
-    tree = Tree("parent")
+    tree = OrganizationTree("parent")
     tree.mutate("create a child of", tree.top)
 
     assert refused(tree, "create a child of", tree.top)
@@ -102,14 +102,14 @@ def test_top_level_pools_exclude_each_other_within_their_scope() -> None:
 
 
 def test_a_child_can_be_given_a_cidr_while_nothing_else_happens_below_its_source() -> None:
-    tree = Tree("parent")
+    tree = OrganizationTree("parent")
     tree.mutate("provision", tree.cousin)
 
     assert not refused(tree, "provision", tree.child)
 
 
 def test_a_pool_excludes_itself() -> None:
-    tree = Tree("parent")
+    tree = OrganizationTree("parent")
     tree.mutate("provision", tree.child)
 
     for act in ("provision", "modify", "deprovision"):
@@ -117,7 +117,7 @@ def test_a_pool_excludes_itself() -> None:
 
 
 def test_deleting_locks_too() -> None:
-    tree = Tree("parent")
+    tree = OrganizationTree("parent")
     tree.mutate("deprovision", tree.child)
     tree.wait()
     tree.mutate("delete", tree.child)
@@ -128,7 +128,7 @@ def test_deleting_locks_too() -> None:
 
 
 def test_with_a_lock_on_the_scope_any_two_pools_exclude_each_other() -> None:
-    tree = Tree("scope")
+    tree = OrganizationTree("scope")
     tree.mutate("modify", tree.child)
 
     assert refused(tree, "modify", tree.cousin)
@@ -136,7 +136,7 @@ def test_with_a_lock_on_the_scope_any_two_pools_exclude_each_other() -> None:
 
 
 def test_without_a_lock_nothing_is_refused() -> None:
-    tree = Tree("none")
+    tree = OrganizationTree("none")
     tree.mutate("modify", tree.child)
 
     for act in ("provision", "modify"):
@@ -156,7 +156,7 @@ def test_reading_and_allocating_are_never_locked() -> None:
 
 
 def test_what_never_ends_is_locked_for_ever() -> None:
-    tree = Tree("parent")
+    tree = OrganizationTree("parent")
     tree.model.faults.hang_next("ProvisionIpamPoolCidr")
     tree.mutate("provision", tree.child)
     tree.wait(86_400)

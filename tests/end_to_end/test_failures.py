@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from ctipam import networking_account
+from ctipam.sharing import networking_account
 from landing_zone import deployment, reading
 from landing_zone.cli import AwsCliFailed
 from landing_zone.company import APPS, HOME_REGION, MANAGEMENT, NETWORKING

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import ctipam
-from ctipam import networking_account
+from ctipam.sharing import networking_account
 from ctipam.waiting import RESERVE_S
 from landing_zone import deployment, permissions, reading, release
 from landing_zone.cli import AwsCli, AwsCliFailed
@@ -31,7 +31,7 @@ def allowed(deployed: Engine) -> dict[str, list[permissions.Statement]]:
 @pytest.fixture(scope="module")
 def session_policy() -> list[permissions.Statement]:
     """What sharing may do in the Networking account, where the role itself is administrator."""
-    purposes: tuple[networking_account.Purpose, ...] = ("look", "share", "unshare")
+    purposes: tuple[networking_account.Access, ...] = ("read", "share", "unshare")
     policies = [networking_account.session_policy("aws", HOME_REGION, NETWORKING, purpose) for purpose in purposes]
     return [statement for policy in policies for statement in policy["Statement"]]
 

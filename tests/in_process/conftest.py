@@ -21,7 +21,8 @@ from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.organizations.models import organizations_backends
 
-from ctipam import custom_resource, names, waiting
+from ctipam import names, waiting
+from ctipam.cloudformation import custom_resource
 from in_process.lifecycle_events import ONE, ZERO
 from landing_zone.clock import ManualClock
 from landing_zone.models import Models

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from ctipam import custom_resource, sessions, waiting
-from ctipam.custom_resource import CustomResource, Data, Request, Responder
+from ctipam import sessions, waiting
+from ctipam.cloudformation import custom_resource
+from ctipam.cloudformation.custom_resource import CustomResource, Data, Responder
+from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import AwsFailed, OutOfTime, Refused
 from landing_zone.clock import ManualClock
 from landing_zone.direct import DirectAccount, Wire
@@ -59,11 +61,11 @@ class Function:
         self.clock = ManualClock()
         self.wire = Wire(Models(self.clock, Organization("111111111111", list)))
         self.cloudformation = Answering()
-        self.act: Callable[[Request], Data] = lambda _: {}
+        self.act: Callable[[ResourceRequest], Data] = lambda _: {}
         ensure, delete = (lambda request: self.act(request)), (lambda request: self._delete(request))
         self.responder = Responder({"Custom::Thing": CustomResource(ensure, delete)})
 
-    def _delete(self, request: Request) -> None:
+    def _delete(self, request: ResourceRequest) -> None:
         self.act(request)
 
     def ask(self, kind: str = "Create", **event: Any) -> dict[str, Any]:
@@ -85,7 +87,7 @@ class Function:
         return answer
 
     def raising(self, error: Exception) -> dict[str, Any]:
-        def act(_: Request) -> Data:
+        def act(_: ResourceRequest) -> Data:
             raise error
 
         self.act = act
@@ -98,21 +100,21 @@ def function(monkeypatch: pytest.MonkeyPatch) -> Function:
     monkeypatch.setattr(waiting, "sleep", made.clock.advance)
     monkeypatch.setattr(waiting, "now", made.clock.now)
     monkeypatch.setattr(custom_resource, "HTTPSConnection", made.cloudformation.connect)
-    monkeypatch.setattr(sessions, "here", lambda: DirectAccount(made.wire, "222222222222", "us-east-1"))
+    monkeypatch.setattr(sessions, "current_account", lambda _id: DirectAccount(made.wire, "222222222222", "us-east-1"))
     for client in ("_lambda_client", "_events_client", "_logs_client"):
         monkeypatch.setattr(made.responder, client, None)  # so that crhelper cannot make a rule or a permission
     return made
 
 
-def never_ready(request: Request) -> Data:
+def never_ready(request: ResourceRequest) -> Data:
     while True:
         request.deadline.pause(60)
 
 
-def ready_after(function: Function, seconds: float) -> Callable[[Request], Data]:
+def ready_after(function: Function, seconds: float) -> Callable[[ResourceRequest], Data]:
     until = function.clock.now() + seconds
 
-    def act(request: Request) -> Data:
+    def act(request: ResourceRequest) -> Data:
         while function.clock.now() < until:
             request.deadline.pause(60)
         return {"Done": "yes"}
@@ -187,7 +189,7 @@ def test_work_that_takes_longer_than_an_invocation_goes_on_in_the_next_and_is_an
 def test_the_same_request_goes_on_with_all_its_properties_however_large(function: Function) -> None:
     seen = []
 
-    def act(request: Request) -> Data:
+    def act(request: ResourceRequest) -> Data:
         seen.append((request.request_id, request.properties))
         if len(seen) < 3:
             raise OutOfTime("not yet")
@@ -214,7 +216,7 @@ def test_a_continuation_that_comes_too_late_changes_nothing_more(function: Funct
     """Lambda keeps an event for hours when it has no room to run it."""
     acted = []
 
-    def act(request: Request) -> Data:
+    def act(request: ResourceRequest) -> Data:
         request.deadline.pause(0.1)
         acted.append(request)
         return {}
@@ -231,7 +233,7 @@ def test_a_continuation_that_comes_too_late_changes_nothing_more(function: Funct
 def test_no_timer_answers_in_the_place_of_the_handler(function: Function) -> None:
     running = set(threading.enumerate())
 
-    def act(_: Request) -> Data:
+    def act(_: ResourceRequest) -> Data:
         assert set(threading.enumerate()) == running
         return {}
 

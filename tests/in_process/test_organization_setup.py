@@ -9,8 +9,9 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from ctipam import organization_setup, sessions
+from ctipam import sessions
 from ctipam.errors import Refused
+from ctipam.organization import setup as organization_setup
 
 HOME, MANAGEMENT, NETWORKING, MEMBER = "us-east-1", "123456789012", "222222222222", "333333333333"
 ROLE = "AWSControlTowerStackSetRole"
@@ -31,7 +32,7 @@ def set_up(
     network_account_id: str = NETWORKING, excluded_ous: str = "leave", new: bool = True
 ) -> organization_setup.Setup:
     wanted = organization_setup.Wanted(new, network_account_id, ENVIRONMENTS, False, excluded_ous)
-    return organization_setup.set_up(sessions.here(), MANAGEMENT, wanted)
+    return organization_setup.set_up(sessions.current_account(MANAGEMENT), wanted)
 
 
 def test_ram_sharing_and_ipams_administrator_are_switched_on_and_a_second_run_changes_nothing(

@@ -8,7 +8,7 @@ import pytest
 
 from commands.simulation import build
 from ctipam.names import pool_name
-from ctipam.plan import PoolPlan
+from ctipam.pools.spec import PoolSpec
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ from ctipam.plan import PoolPlan
     ids=["two Regions, two environments", "three Regions, four environments"],
 )
 def test_the_pools_have_the_blocks_that_the_plan_gave_them(networking: Any, properties: dict[str, Any]) -> None:
-    planned = build(PoolPlan.from_properties(properties, properties["RegionSelection"]))
+    planned = build(PoolSpec.from_properties(properties, properties["RegionSelection"]))
 
     networking.create(**properties)
 

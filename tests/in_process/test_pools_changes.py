@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from ctipam import inventory, names
+from ctipam import names
 from ctipam.errors import Refused
+from ctipam.pools import reader
 from landing_zone.direct import DirectAccount, Wire
 from landing_zone.direct_stack import BUILT, NETWORKING, PROPERTIES, DirectStack
 from landing_zone.ipam import Quotas
@@ -226,10 +227,12 @@ def test_pools_and_blocks_of_others_are_left_alone_and_their_space_is_not_given_
     assert "10.0.0.0/10 has no free /12 left for us-west-2/Test OU" in reason
 
 
-@pytest.mark.parametrize("note", ["", "nonsense", "10.0.0.0/33", "172.16.0.0/12", "10.16.0.0/12", "10.32.0.0/13"])
-def test_a_tag_that_somebody_edited_misleads_nobody_and_is_put_right(built: DirectStack, note: str) -> None:
+@pytest.mark.parametrize(
+    "recorded_cidr", ["", "nonsense", "10.0.0.0/33", "172.16.0.0/12", "10.16.0.0/12", "10.32.0.0/13"]
+)
+def test_a_tag_that_somebody_edited_misleads_nobody_and_is_put_right(built: DirectStack, recorded_cidr: str) -> None:
     pool_id = built.pool_ids()["us-west-2 Prod OU"]
-    built.ec2.create_tags(Resources=[pool_id], Tags=[{"Key": names.BLOCK_TAG, "Value": note}])
+    built.ec2.create_tags(Resources=[pool_id], Tags=[{"Key": names.BLOCK_TAG, "Value": recorded_cidr}])
 
     answer = update(built)
 
@@ -390,11 +393,11 @@ def test_bad_input_is_refused_before_the_first_call(resource: str, wrong: dict[s
 
 def test_whoever_wants_to_begin_a_delete_is_told_what_is_in_the_way(built: DirectStack) -> None:
     account = DirectAccount(Wire(built.models), NETWORKING, "us-east-1")
-    inventory.refuse_while_in_use(account)  # type: ignore[arg-type]  # plays an Account
+    reader.refuse_while_in_use(account)  # type: ignore[arg-type]  # plays an Account
     vpc_id = make_vpc(built, "us-west-2 Prod OU", "us-west-2", "Prod OU")
 
     with pytest.raises(Refused) as refused:
-        inventory.refuse_while_in_use(account)  # type: ignore[arg-type]  # plays an Account
+        reader.refuse_while_in_use(account)  # type: ignore[arg-type]  # plays an Account
 
     assert f"us-west-2/Prod OU holds {vpc_id}" in str(refused.value)
 
@@ -403,4 +406,4 @@ def test_where_there_are_no_pools_nothing_is_in_the_way_of_a_delete() -> None:
     stack = DirectStack()
     account = DirectAccount(stack.wire, NETWORKING, "us-east-1")
     with stack.running():
-        inventory.refuse_while_in_use(account)  # type: ignore[arg-type]  # plays an Account
+        reader.refuse_while_in_use(account)  # type: ignore[arg-type]  # plays an Account

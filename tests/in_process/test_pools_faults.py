@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import pytest
 
-from ctipam import custom_resource, waiting
+from ctipam import waiting
+from ctipam.invocation import MAX_INVOCATIONS
 from landing_zone.direct_stack import BUILT, PROPERTIES, Context, DirectStack
 from landing_zone.errors import AwsError
 from landing_zone.ipam import Timings
@@ -255,7 +256,7 @@ def test_work_that_does_not_fit_goes_on_in_other_invocations_and_is_answered_onc
     assert not [action for action in stack.wire.counted if "Rule" in action or "Permission" in action]
     progress = [record for record in caplog.records if record.message == "waiting for AWS"]
     assert len(progress) > len(BUILT)
-    handed_on = [record for record in caplog.records if record.message == "going on in another invocation"]
+    handed_on = [record for record in caplog.records if record.message == "continuing in another invocation"]
     assert [vars(record)["invocation"] for record in handed_on] == [2, 3]
 
 
@@ -339,4 +340,4 @@ def test_invocations_that_have_no_time_do_not_invoke_each_other_for_ever(
     answer = create(stack)
 
     assert answer["Status"] == "FAILED"
-    assert stack.wire.counted["Invoke"] == custom_resource.INVOCATIONS - 1
+    assert stack.wire.counted["Invoke"] == MAX_INVOCATIONS - 1

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from moto.organizations.models import organizations_backends
 
-from ctipam import sharing, waiting
+from ctipam import waiting
+from ctipam.sharing import reconcile as sharing
 from in_process.lifecycle_events import ONE, PROD, SCHEDULE, SDLC, ZERO, moved
 
 SHARED = {f"ipamShare-{ZERO}": PROD, f"ipamShare-{ONE}": SDLC}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ctipam.errors import AwsFailed, Refused
-from ctipam.networking_account import session_policy
+from ctipam.sharing.networking_account import session_policy
 from in_process.lifecycle_events import NEWCOMER, ONE, PROD, SCHEDULE, SDLC, ZERO, moved
 from landing_zone.errors import AwsError
 
@@ -362,14 +362,14 @@ def test_what_does_not_fit_is_handed_on_and_nothing_is_lost(
         events += handed_on
         handed_on.clear()
 
-    assert [event.get("invocation") for event in events] == [None, *range(2, len(events) + 1)]
+    assert [event.get("CtipamInvocation", {}).get("number") for event in events] == [None, *range(2, len(events) + 1)]
     assert len(events) in range(2, 8)
     assert landing_zone.shared() == SHARED | {f"ipamShare-{account_id}": SDLC for account_id in accounts}
 
 
 def test_handing_on_ends(landing_zone: Any, ous: Any, handed_on: list[Any]) -> None:
-    with pytest.raises(Exception, match="the schedule goes on"):
-        landing_zone.tell(SCHEDULE | {"invocation": 8}, ends=landing_zone.clock.now() + 1)
+    with pytest.raises(Exception, match="the schedule continues"):
+        landing_zone.tell(SCHEDULE | {"CtipamInvocation": {"number": 8}}, ends=landing_zone.clock.now() + 1)
 
     assert handed_on == []
 
@@ -377,7 +377,7 @@ def test_handing_on_ends(landing_zone: Any, ous: Any, handed_on: list[Any]) -> N
 # What a session in the Networking account may do
 
 
-@pytest.mark.parametrize("purpose", ["look", "share", "unshare"])
+@pytest.mark.parametrize("purpose", ["read", "share", "unshare"])
 def test_the_session_policy_fits_and_names_partition_region_and_account(purpose: Any) -> None:
     policy = session_policy("aws-us-gov", "us-gov-west-1", "222222222222", purpose)
 
@@ -391,6 +391,6 @@ def test_the_session_policy_fits_and_names_partition_region_and_account(purpose:
 
 
 def test_looking_may_change_nothing() -> None:
-    (statement,) = session_policy("aws", "us-east-1", "222222222222", "look")["Statement"]
+    (statement,) = session_policy("aws", "us-east-1", "222222222222", "read")["Statement"]
 
     assert all(action.partition(":")[2].startswith(("Get", "Describe")) for action in statement["Action"])

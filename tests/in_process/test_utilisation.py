@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ctipam.errors import AwsFailed
+from landing_zone.direct_stack import Context
 from landing_zone.errors import AwsError
 
 Check = Callable[[], dict[str, Any]]
@@ -21,12 +22,12 @@ WEST_SDLC, EAST_SDLC = "SDLC OU us-west-2", "SDLC OU us-east-1"
 def check(networking: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Check:
     """Run the check; the lines that it prints, by environment and Region."""
     cloudformation = networking.cloudformation
-    handler = cloudformation.handler.__globals__["utilisation_handler"]  # another entry point of the same zip
+    handler = cloudformation.handler.__globals__["measure_utilization"]  # another entry point of the same zip
     monkeypatch.setenv("STACK_ID", cloudformation.stack_id)
 
     def run() -> dict[str, Any]:
         with cloudformation.cloud.running_in(cloudformation.account_id):
-            handler({}, None)
+            handler({}, Context(cloudformation.cloud.clock))
         return lines(capsys)
 
     return run

@@ -105,16 +105,16 @@ class DirectAccount:
 
     def __init__(self, wire: Wire, account_id: str, region: str) -> None:
         self.region = region
+        self.account_id = account_id
         self._wire = wire
-        self._account_id = account_id
 
     def known_regions(self) -> frozenset[str]:
         return REGIONS
 
     def ec2(self, region: str | None = None) -> DirectEc2:
-        return DirectEc2(self._wire, Caller(self._account_id, region or self.region))
+        return DirectEc2(self._wire, Caller(self.account_id, region or self.region))
 
-    def functions(self) -> DirectFunctions:
+    def lambda_client(self) -> DirectFunctions:
         return DirectFunctions(self._wire)
 
 

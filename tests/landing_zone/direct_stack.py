@@ -22,7 +22,9 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
-from ctipam import custom_resource, names, pools, sessions, waiting
+from ctipam import names, sessions, waiting
+from ctipam.cloudformation import custom_resource
+from ctipam.pools import reconcile
 from landing_zone.clock import ManualClock
 from landing_zone.direct import DirectAccount, DirectEc2, Killed, SideBySide, Wire
 from landing_zone.models import Models
@@ -90,11 +92,11 @@ class DirectStack:
     @contextmanager
     def running(self) -> Iterator[DirectStack]:
         with ExitStack() as stack:
-            stack.enter_context(patch.object(sessions, "here", lambda: self.account))
+            stack.enter_context(patch.object(sessions, "current_account", lambda _account_id: self.account))
             stack.enter_context(patch.object(waiting, "sleep", self.clock.advance))
             stack.enter_context(patch.object(waiting, "now", self.clock.now))
             stack.enter_context(patch.object(waiting, "random", Random(0)))  # noqa: S311 - the same jitter each time
-            stack.enter_context(patch.object(pools, "ThreadPoolExecutor", self._executor))
+            stack.enter_context(patch.object(reconcile, "ThreadPoolExecutor", self._executor))
             stack.enter_context(patch.object(custom_resource, "put", self._answered))
             yield self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import shutil
@@ -12,8 +13,6 @@ from zipfile import ZIP_STORED, ZipFile
 
 import pytest
 
-import ctipam
-
 ROOT = Path(__file__).parents[2]
 LAMBDA_PYTHON = ROOT / ".venv/lambda-runtime/bin/python"
 SOURCES = ["ct-integration-lambda", "ipam-pool-lambda", "libraries"]
@@ -21,7 +20,7 @@ SOURCES = ["ct-integration-lambda", "ipam-pool-lambda", "libraries"]
 # Zip -> the functions of index.py that templates name as handlers.
 HANDLERS = {
     "ctipam_ct_integration_1.0.0.zip": ["lambda_handler", "organization_setup", "share_existing_accounts"],
-    "ctipam_helper_1.0.0.zip": ["lambda_handler", "utilisation_handler"],
+    "ctipam_helper_1.0.0.zip": ["lambda_handler", "measure_utilization"],
 }
 
 # Every entry of both zips. Written out, so that a stray file in the sources is noticed.
@@ -34,36 +33,62 @@ ENTRIES = """
     crhelper/resource_helper.py
     crhelper/utils.py
     ctipam/__init__.py
-    ctipam/addresses.py
-    ctipam/cost_controls.py
-    ctipam/custom_resource.py
-    ctipam/difference.py
+    ctipam/client_tokens.py
+    ctipam/cloudformation/__init__.py
+    ctipam/cloudformation/custom_resource.py
+    ctipam/cloudformation/own_stack.py
+    ctipam/cloudformation/request.py
     ctipam/errors.py
-    ctipam/events.py
-    ctipam/inventory.py
-    ctipam/ipam.py
-    ctipam/ipam_discovery.py
+    ctipam/invocation.py
+    ctipam/ipam/__init__.py
+    ctipam/ipam/cost_controls.py
+    ctipam/ipam/discovery.py
+    ctipam/ipam/ipams.py
+    ctipam/ipam/spec.py
     ctipam/logs.py
     ctipam/names.py
-    ctipam/networking_account.py
-    ctipam/organization.py
-    ctipam/organization_setup.py
-    ctipam/outcomes.py
-    ctipam/own_stack.py
-    ctipam/plan.py
-    ctipam/pools.py
-    ctipam/refusals.py
+    ctipam/organization/__init__.py
+    ctipam/organization/events.py
+    ctipam/organization/excluded_ous.py
+    ctipam/organization/reader.py
+    ctipam/organization/setup.py
+    ctipam/organization/tree.py
+    ctipam/pools/__init__.py
+    ctipam/pools/addresses.py
+    ctipam/pools/apply.py
+    ctipam/pools/changes.py
+    ctipam/pools/concurrency.py
+    ctipam/pools/existing.py
+    ctipam/pools/preconditions.py
+    ctipam/pools/reader.py
+    ctipam/pools/reconcile.py
+    ctipam/pools/spec.py
+    ctipam/pools/utilization.py
     ctipam/sessions.py
-    ctipam/shares.py
-    ctipam/sharing.py
-    ctipam/sharing_plan.py
-    ctipam/steps.py
-    ctipam/turns.py
-    ctipam/utilisation.py
+    ctipam/settings.py
+    ctipam/sharing/__init__.py
+    ctipam/sharing/apply.py
+    ctipam/sharing/changes.py
+    ctipam/sharing/existing.py
+    ctipam/sharing/existing_accounts.py
+    ctipam/sharing/lifecycle.py
+    ctipam/sharing/networking_account.py
+    ctipam/sharing/reconcile.py
+    ctipam/sharing/results.py
+    ctipam/sharing/spec.py
+    ctipam/tags.py
     ctipam/waiting.py
     index.py
 """.split()
 MODULES = [entry.removesuffix(".py").replace("/", ".") for entry in ENTRIES if entry.startswith("ctipam/")]
+WINGS = ["ctipam", *sorted({name.rpartition(".")[0] for name in MODULES} - {"ctipam"})]
+
+
+def modules_named(wing: str, kind: str) -> list[str]:
+    """The modules that a wing's docstring lists after "Pure:" or "AWS:"."""
+    entry = re.compile(rf"^ *{kind}: " + r"(.*(?:\n {7,}.*)*)", re.MULTILINE)
+    text = entry.search(importlib.import_module(wing).__doc__ or "")
+    return re.findall(r"`(\w+)`", text[1]) if text else []
 
 
 @pytest.fixture(autouse=True)
@@ -117,10 +142,23 @@ def test_a_zip_holds_these_files_and_no_other(name: str) -> None:
         assert archive.namelist() == sorted(ENTRIES)
 
 
-def test_the_library_names_each_of_its_modules() -> None:
-    named = {f"ctipam.{name}" for name in re.findall(r"`(\w+)`", ctipam.__doc__ or "")}
+@pytest.mark.parametrize("wing", WINGS)
+def test_the_library_and_each_wing_name_all_their_modules(wing: str) -> None:
+    named = {f"{wing}.{name}" for kind in ("Pure", "AWS") for name in modules_named(wing, kind)}
 
-    assert named == set(MODULES) - {"ctipam.__init__"}
+    assert named == {name for name in MODULES if name.rpartition(".")[0] == wing} - {f"{wing}.__init__"}
+
+
+@pytest.mark.parametrize("module", [f"{wing}.{name}" for wing in WINGS for name in modules_named(wing, "Pure")])
+def test_a_module_that_is_called_pure_needs_no_aws_library(module: str) -> None:
+    """Not even to be imported: what decides can be read and run without AWS."""
+    blocked = f"import sys; sys.modules |= dict.fromkeys(['boto3', 'botocore', 'crhelper']); import {module}"
+
+    imported = subprocess.run(
+        [sys.executable, "-c", blocked], cwd=ROOT / "libraries", capture_output=True, text=True, check=False
+    )
+
+    assert (imported.returncode, imported.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("name", HANDLERS)

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
-from commands import words
+from commands import arguments
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TEMPLATES = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "templates").glob("*.yaml"))
-PRODUCT = TEMPLATES + "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("libraries/ctipam/*.py"))
+PRODUCT = TEMPLATES + "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("libraries/ctipam/**/*.py"))
 PLANS = re.findall(r"`make (plan [A-Z][^`]*)`", README)
 EMULATOR = "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("tests/landing_zone/**/*.py"))
 
@@ -38,7 +38,7 @@ def test_every_plan_that_it_mentions_can_be_made(command: str) -> None:
 def test_every_word_of_the_deployment_that_it_shows_is_one_that_the_template_takes() -> None:
     (command,) = re.findall(r"^\$ make deploy (.*)$", README, re.MULTILINE)
 
-    words.refuse_impossible(words.read(shlex.split(command), words.template_parameters()).parameters)
+    arguments.refuse_impossible(arguments.read(shlex.split(command), arguments.template_parameters()).parameters)
 
 
 def test_the_teams_commands_are_those_of_the_workload_template() -> None:
@@ -53,7 +53,7 @@ def test_the_teams_commands_are_those_of_the_workload_template() -> None:
 def test_the_parameters_page_that_it_draws_is_the_consoles() -> None:
     shown = re.search(r"\*\*In the console\.\*\*.*?```text\n(.*?)```", README, re.DOTALL)
     assert shown
-    template, _ = decode(str(ROOT / words.MANAGEMENT_TEMPLATE))
+    template, _ = decode(str(ROOT / arguments.MANAGEMENT_TEMPLATE))
     interface = template["Metadata"]["AWS::CloudFormation::Interface"]
     groups = {group["Label"]["default"]: group["Parameters"] for group in interface["ParameterGroups"]}
     labels = {name: label["default"] for name, label in interface["ParameterLabels"].items()}

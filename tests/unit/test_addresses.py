@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctipam.addresses import lowest_free
+from ctipam.pools.addresses import lowest_free
 
 PARENT = IPv4Network("10.0.0.0/16")
 

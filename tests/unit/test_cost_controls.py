@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from ctipam.cost_controls import CostControls, Units, find_exclusions, shown
-from ctipam.organization import OrganizationalUnit
+from ctipam.ipam.cost_controls import CostControls, exclusions_property
+from ctipam.organization.excluded_ous import OuIndex, find_exclusions
+from ctipam.organization.tree import OrganizationalUnit
 
 WORKLOADS, PROD, TEAM, SANDBOX, LAB = (
     OrganizationalUnit(f"ou-ab12-0000000{number}", name)
     for number, name in enumerate(["Workloads", "Prod OU", "Team", "Sandbox", "Lab"])
 )
-UNITS = Units(
+UNITS = OuIndex(
     "o-exampleorgid",
     "r-ab12",
     [(WORKLOADS,), (PROD, WORKLOADS), (TEAM, PROD, WORKLOADS), (SANDBOX,), (LAB, SANDBOX)],
@@ -30,7 +31,7 @@ def test_a_template_that_says_nothing_leaves_everything_as_it_is() -> None:
 
 @pytest.mark.parametrize("text", ["leave", "none", SANDBOX_PATH, f"{SANDBOX_PATH},{LAB_PATH}"])
 def test_exclusions_are_read_as_they_were_written(text: str) -> None:
-    assert shown(CostControls.from_properties({"IpamExclusions": text}).exclusions) == text
+    assert exclusions_property(CostControls.from_properties({"IpamExclusions": text}).exclusions) == text
 
 
 def test_leave_and_none_are_not_the_same() -> None:

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from cfnlint.decode import cfn_yaml  # type: ignore[import-untyped]
 
-from ctipam import utilisation
-from ctipam.utilisation import EnvironmentPool, Utilisation
+from ctipam.pools import utilization
+from ctipam.pools.utilization import EnvironmentPool, Utilization
 
 TEMPLATE = Path(__file__).parents[2] / "templates" / "ipamnetworkingStack.yaml"
 COLUMNS = 24
 LINES = 10  # in one graph: more of them nobody can tell apart
-SCHEMA = ",".join([utilisation.NAMESPACE, *utilisation.DIMENSIONS])
+SCHEMA = ",".join([utilization.NAMESPACE, *utilization.DIMENSIONS])
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +53,11 @@ def test_widgets_lie_side_by_side_and_below_one_another_on_the_grid(dashboard: d
 def test_every_graph_is_of_the_metric_that_the_check_publishes(dashboard: dict[str, Any]) -> None:
     assert expressions(dashboard)
     for expression in [*expressions(dashboard), *(variable["search"] for variable in dashboard["variables"])]:
-        assert f'{{{SCHEMA}}} MetricName="{utilisation.METRIC}"' in expression
+        assert f'{{{SCHEMA}}} MetricName="{utilization.METRIC}"' in expression
 
 
 def test_no_graph_has_more_lines_than_can_be_told_apart(dashboard: dict[str, Any]) -> None:
-    chosen = [f'{name}="Chosen{name}"' for name in utilisation.DIMENSIONS]
+    chosen = [f'{name}="Chosen{name}"' for name in utilization.DIMENSIONS]
 
     for expression in expressions(dashboard):
         limited = expression.startswith("SLICE(SORT(") and expression.endswith(f", DESC), 0, {LINES})")
@@ -65,7 +65,7 @@ def test_no_graph_has_more_lines_than_can_be_told_apart(dashboard: dict[str, Any
 
 
 def test_what_can_be_chosen_is_a_dimension_and_changes_a_graph_and_its_title(dashboard: dict[str, Any]) -> None:
-    assert {variable["populateFrom"] for variable in dashboard["variables"]} == set(utilisation.DIMENSIONS)
+    assert {variable["populateFrom"] for variable in dashboard["variables"]} == set(utilization.DIMENSIONS)
     for variable in dashboard["variables"]:
         changed = [widget for widget in dashboard["widgets"] if variable["pattern"] in json.dumps(widget)]
         assert [variable["pattern"] in widget["properties"]["title"] for widget in changed] == [True]
@@ -73,18 +73,18 @@ def test_what_can_be_chosen_is_a_dimension_and_changes_a_graph_and_its_title(das
 
 def test_the_table_reads_fields_of_the_checks_lines(dashboard: dict[str, Any]) -> None:
     pool = EnvironmentPool("ipam-pool-0123456789abcdef0", "Prod OU", "us-west-2")
-    line = json.loads(utilisation.metric_line(Utilisation(pool, addresses=2048, used=256, vpcs=1), at_s=0.0))
+    line = json.loads(utilization.metric_line(Utilization(pool, addresses=2048, used=256, vpcs=1), at_s=0.0))
     (query,) = [widget["properties"]["query"] for widget in dashboard["widgets"] if widget["type"] == "log"]
 
     read = set(re.findall(r"(?:latest|ispresent)\((\w+)\)", query))
 
-    assert read == line.keys() - {"_aws"} - set(utilisation.DIMENSIONS)
-    assert f"by {', '.join(utilisation.DIMENSIONS)} " in query
+    assert read == line.keys() - {"_aws"} - set(utilization.DIMENSIONS)
+    assert f"by {', '.join(utilization.DIMENSIONS)} " in query
 
 
 def test_the_alarm_asks_for_each_environment_and_region(resources: Any) -> None:
     (metric,) = resources["PoolUtilisationAlarm"]["Properties"]["Metrics"]
-    dimensions = ", ".join(f'"{name}"' for name in utilisation.DIMENSIONS)
+    dimensions = ", ".join(f'"{name}"' for name in utilization.DIMENSIONS)
 
     asked = re.fullmatch(
         r'SELECT MAX\("(\w+)"\) FROM SCHEMA\("(\w+)", (.+)\) GROUP BY (.+) ORDER BY MAX\(\) DESC',
@@ -92,4 +92,4 @@ def test_the_alarm_asks_for_each_environment_and_region(resources: Any) -> None:
     )
 
     assert asked
-    assert asked.groups() == (utilisation.METRIC, utilisation.NAMESPACE, dimensions, dimensions)
+    assert asked.groups() == (utilization.METRIC, utilization.NAMESPACE, dimensions, dimensions)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctipam.errors import Refused
-from ctipam.events import NotForUs, Request, request_of
+from ctipam.organization.events import LifecycleRequest, NotForUs, request_of
 
 CREATED: dict[str, Any] = json.loads((Path(__file__).parent / "create_managed_account.json").read_text())
 MOVED: dict[str, Any] = {
@@ -43,7 +43,7 @@ def of_organizations(**changed: Any) -> dict[str, Any]:
 
 
 def test_a_created_account_is_found_with_its_leading_zero() -> None:
-    assert request_of(CREATED) == Request("CreateManagedAccount", account_id="012345678901")
+    assert request_of(CREATED) == LifecycleRequest(account_id="012345678901")
 
 
 def test_an_updated_account_is_found_since_a_retried_creation_is_an_update() -> None:
@@ -58,7 +58,7 @@ def test_of_a_registered_ou_its_id_counts() -> None:
 
 @pytest.mark.parametrize("name", ["MoveAccount", "CloseAccount", "RemoveAccountFromOrganization"])
 def test_what_organizations_did_with_an_account_is_about_that_account(name: str) -> None:
-    assert request_of(of_organizations(eventName=name)) == Request(name, account_id="012345678901")
+    assert request_of(of_organizations(eventName=name)) == LifecycleRequest(account_id="012345678901")
 
 
 def test_the_schedule_is_about_everybody() -> None:
@@ -70,15 +70,15 @@ def test_the_schedule_is_about_everybody() -> None:
 @pytest.mark.parametrize(
     ("payload", "request_"),
     [
-        ({"action": "reconcile"}, Request("operator", by_hand=True)),
+        ({"action": "reconcile"}, LifecycleRequest(by_hand=True)),
         ({"action": "reconcile", "accountId": "012345678901", "dryRun": True},
-         Request("operator", account_id="012345678901", dry_run=True, by_hand=True)),
-        ({"action": "report"}, Request("operator", "report", by_hand=True)),
-        ({"action": "reconcile", "invocation": 2}, Request("operator")),
+         LifecycleRequest(account_id="012345678901", dry_run=True, by_hand=True)),
+        ({"action": "report"}, LifecycleRequest("report", by_hand=True)),
+        ({"action": "reconcile", "CtipamInvocation": {"number": 2}}, LifecycleRequest()),
     ],
     ids=["everybody", "one, dry", "report", "handed on: nobody reads the answer"],
 )  # fmt: skip
-def test_an_operator_is_understood(payload: dict[str, Any], request_: Request) -> None:
+def test_an_operator_is_understood(payload: dict[str, Any], request_: LifecycleRequest) -> None:
     assert request_of(payload) == request_
 
 

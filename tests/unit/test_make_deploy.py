@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from commands import deploy, words
+from commands import arguments, deploy
 from ctipam.errors import Refused
 
 ACCOUNT = "NETWORK_ACCOUNT_ID=111122223333"
@@ -190,7 +190,7 @@ def test_the_bucket_may_be_in_any_region(clone: Path, cli: Cli, location: str | 
 def test_a_template_goes_by_way_of_the_bucket_only_if_it_must(clone: Path, cli: Cli) -> None:
     """Since that fails for a bucket of another Region."""
     run(clone, cli)
-    with (clone / words.MANAGEMENT_TEMPLATE).open("a") as template:
+    with (clone / arguments.MANAGEMENT_TEMPLATE).open("a") as template:
         template.write("#" * deploy.LARGEST_TEMPLATE)
     run(clone, cli)
 
@@ -259,14 +259,14 @@ def test_credentials_that_may_not_read_the_organization_are_taken_at_their_word(
 
 
 def test_zips_that_are_not_what_the_sources_build_are_refused(clone: Path, cli: Cli) -> None:
-    with (clone / "libraries/ctipam/plan.py").open("a") as source:
+    with (clone / "libraries/ctipam/pools/spec.py").open("a") as source:
         source.write("# changed\n")
 
     with pytest.raises(Refused) as refused:
         run(clone, cli)
 
     assert cli.asked() == []
-    assert "ctipam_helper_1.0.0.zip is not what the sources build: ctipam/plan.py differs." in str(refused.value)
+    assert "ctipam_helper_1.0.0.zip is not what the sources build: ctipam/pools/spec.py differs." in str(refused.value)
     assert "Run `make package`" in str(refused.value)
 
 

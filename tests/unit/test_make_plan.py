@@ -17,13 +17,13 @@ from cfnlint.decode import decode  # type: ignore[import-untyped]
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from commands.arguments import MANAGEMENT_TEMPLATE, SHORT, template_parameters
 from commands.plan import planned
 from commands.regions import PARTITIONS
 from commands.report import vpc_counts
 from commands.simulation import build
-from commands.words import MANAGEMENT_TEMPLATE, SHORT, template_parameters
 from ctipam.errors import Refused
-from ctipam.plan import PoolPlan, VpcSizes
+from ctipam.pools.spec import PoolSpec, VpcSizes
 
 ROOT = Path(__file__).parents[2]
 REGIONS = tuple(PARTITIONS["aws"])
@@ -170,7 +170,7 @@ def test_the_cost_follows_the_addresses_in_use() -> None:
 
 
 def test_the_vpcs_that_fit_are_of_the_sizes_that_the_pool_gives_out() -> None:
-    pools = PoolPlan(IPv4Network("10.0.0.0/8"), 12, 14, ("us-west-2",), ("a",), VpcSizes(24, 20, 26))
+    pools = PoolSpec(IPv4Network("10.0.0.0/8"), 12, 14, ("us-west-2",), ("a",), VpcSizes(24, 20, 26))
 
     assert vpc_counts(pools) == {20: 64, 21: 128, 22: 256, 23: 512, 24: 1024, 25: 2048, 26: 4096}
 
@@ -181,7 +181,7 @@ def test_every_pool_of_a_plan_has_a_block_of_its_size_in_its_parent_and_apart_fr
     steps: tuple[int, int, int], regions: int, environments: int
 ) -> None:
     top, region, environment = steps[0], steps[0] + steps[1], sum(steps)
-    pools = PoolPlan(
+    pools = PoolSpec(
         IPv4Network(f"10.0.0.0/{top}"),
         region,
         environment,

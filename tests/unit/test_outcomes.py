@@ -7,57 +7,59 @@ import json
 import pytest
 
 from ctipam.errors import AwsFailed
-from ctipam.organization import OrganizationalUnit
-from ctipam.outcomes import Outcome, Result, of_one_name, who_can_use
-from ctipam.sharing_plan import NO_POOL, Decision, Pool
+from ctipam.organization.tree import OrganizationalUnit
+from ctipam.sharing.results import AccountResult, SharingResult, of_one_name, who_can_use
+from ctipam.sharing.spec import NO_POOL, SharedPool, ShareSpec
 
-POOL = Pool("arn:aws:ec2::222222222222:ipam-pool/ipam-pool-0123456789abcdef0", "us-east-1")
+POOL = SharedPool("arn:aws:ec2::222222222222:ipam-pool/ipam-pool-0123456789abcdef0", "us-east-1")
 
 
-def outcome(number: int, *, changed: bool = False, failed: str = "") -> Outcome:
-    return Outcome(Decision(f"{number:012}", pools=(POOL,)), changed=changed, failed=failed)
+def outcome(number: int, *, changed: bool = False, failed: str = "") -> AccountResult:
+    return AccountResult(ShareSpec(f"{number:012}", pools=(POOL,)), changed=changed, failed=failed)
 
 
 def test_of_more_accounts_than_fit_those_are_left_out_with_which_nothing_was_done() -> None:
-    result = Result([outcome(number, changed=number % 100 == 0) for number in range(1_000)], {})
+    result = SharingResult([outcome(number, changed=number % 100 == 0) for number in range(1_000)], {})
 
-    shown = result.shown(limit=10_000)
+    to_dict = result.to_dict(limit=10_000)
 
-    assert sum(row["changed"] for row in shown["reconciled"]) == 10
-    assert shown["leftOut"] == 1_000 - len(shown["reconciled"]) > 0
-    assert len(json.dumps(shown)) < 11_000
+    assert sum(row["changed"] for row in to_dict["reconciled"]) == 10
+    assert to_dict["leftOut"] == 1_000 - len(to_dict["reconciled"]) > 0
+    assert len(json.dumps(to_dict)) < 11_000
 
 
 def test_an_answer_about_ten_thousand_accounts_fits_into_what_lambda_sends() -> None:
     unit = OrganizationalUnit("ou-ab12-l3zc8b3h", "O" * 128)
     pools = frozenset([POOL.arn] * 2)
-    decisions = [Decision(f"{number:012}", unit, unit.name, (POOL,) * 2) for number in range(10_000)]
-    result = Result([Outcome(decision, added=pools, removed=pools, changed=True) for decision in decisions], {})
+    decisions = [ShareSpec(f"{number:012}", unit, unit.name, (POOL,) * 2) for number in range(10_000)]
+    result = SharingResult(
+        [AccountResult(decision, added=pools, removed=pools, changed=True) for decision in decisions], {}
+    )
 
-    assert len(json.dumps(result.shown())) < 6_000_000
+    assert len(json.dumps(result.to_dict())) < 6_000_000
 
 
 def test_an_error_names_a_few_failures_and_counts_them_all() -> None:
-    result = Result([outcome(1), *(outcome(number, failed="no") for number in range(2, 8))], {})
+    result = SharingResult([outcome(1), *(outcome(number, failed="no") for number in range(2, 8))], {})
 
     with pytest.raises(AwsFailed, match=r"^6 of 7 accounts.*000000000002: no; 000000000003: no; 000000000004: no$"):
         result.raise_if_failed()
 
 
 def test_what_succeeded_raises_nothing() -> None:
-    Result([outcome(1, changed=True)], {}).raise_if_failed()
+    SharingResult([outcome(1, changed=True)], {}).raise_if_failed()
 
 
 def test_outputs_of_the_stack_stay_within_what_cloudformation_reads() -> None:
     units = [OrganizationalUnit(f"ou-ab12-{number:08}", "N" * 128) for number in range(500)]
-    without = [Outcome(Decision("1", unit, reason=NO_POOL)) for unit in units]
-    result = Result(without, {f"{number}" * 42: ["ou-ab12-l3zc8b3h"] * 9 for number in range(200)})
+    without = [AccountResult(ShareSpec("1", unit, reason=NO_POOL)) for unit in units]
+    result = SharingResult(without, {f"{number}" * 42: ["ou-ab12-l3zc8b3h"] * 9 for number in range(200)})
 
     outputs = result.outputs()
 
     assert len(json.dumps(outputs)) < 3_000
     assert "more" in outputs["OusWithoutPools"]
-    assert Result([], {}).outputs()["OusOfOneName"] == "none"
+    assert SharingResult([], {}).outputs()["OusOfOneName"] == "none"
 
 
 def test_ous_of_one_name_count_only_if_there_are_pools_for_it() -> None:

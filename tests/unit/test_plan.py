@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ctipam.errors import Refused
-from ctipam.plan import POOLS_PER_SCOPE, PoolKey, PoolPlan, VpcSizes
+from ctipam.pools.spec import POOLS_PER_SCOPE, PoolKey, PoolSpec, VpcSizes
 
 REGIONS = {"us-west-2", "us-east-1", "eu-west-1", "eu-central-1"}
 DEFAULTS: dict[str, Any] = {
@@ -21,8 +21,8 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
-def plan(**changed: Any) -> PoolPlan:
-    return PoolPlan.from_properties(DEFAULTS | changed, REGIONS)
+def plan(**changed: Any) -> PoolSpec:
+    return PoolSpec.from_properties(DEFAULTS | changed, REGIONS)
 
 
 def test_the_pools_of_a_plan_are_the_regions_and_then_the_environments_of_each_in_the_users_order() -> None:

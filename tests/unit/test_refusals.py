@@ -6,27 +6,26 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from ctipam.difference import Block, Pool
 from ctipam.errors import Refused
-from ctipam.plan import PoolKey, PoolPlan
-from ctipam.refusals import (
-    Allocation,
-    obstacles,
+from ctipam.pools.existing import Allocation, Block, ExistingPool
+from ctipam.pools.preconditions import (
+    deletion_blockers,
     refuse_another_top_pool,
+    refuse_deletion,
     refuse_moves,
-    refuse_obstacles,
     refuse_overlap,
     refuse_without_room,
     refuse_without_top_pool,
 )
+from ctipam.pools.spec import PoolKey, PoolSpec
 
 TOP = "ipam-pool-top"
 WEST, WEST_PROD = PoolKey("us-west-2"), PoolKey("us-west-2", "Prod OU")
-PLAN = PoolPlan(IPv4Network("10.0.0.0/16"), 20, 21, ("us-west-2",), ("Prod OU",))
+PLAN = PoolSpec(IPv4Network("10.0.0.0/16"), 20, 21, ("us-west-2",), ("Prod OU",))
 
 
-def pool(key: PoolKey | None, pool_id: str, source: str, cidr: str) -> Pool:
-    return Pool(pool_id, source, "create-complete", key, (Block(IPv4Network(cidr), "provisioned"),))
+def pool(key: PoolKey | None, pool_id: str, source: str, cidr: str) -> ExistingPool:
+    return ExistingPool(pool_id, source, "create-complete", key, (Block(IPv4Network(cidr), "provisioned"),))
 
 
 BUILT = [
@@ -40,13 +39,13 @@ VPC = Allocation(IPv4Network("10.0.0.0/24"), "vpc", "vpc-0123", "012345678901")
 @pytest.mark.parametrize(
     ("plan", "reason"),
     [
-        (PoolPlan(PLAN.top_cidr, 19, 21, PLAN.regions, PLAN.environments), "Keep IpamPoolPrefixLength 20"),
-        (PoolPlan(PLAN.top_cidr, 20, 22, PLAN.regions, PLAN.environments), "Keep AccPoolPrefixLength 21"),
-        (PoolPlan(IPv4Network("10.1.0.0/16"), 20, 21, PLAN.regions, PLAN.environments), "does not hold 10.0.0.0/20"),
+        (PoolSpec(PLAN.top_cidr, 19, 21, PLAN.regions, PLAN.environments), "Keep IpamPoolPrefixLength 20"),
+        (PoolSpec(PLAN.top_cidr, 20, 22, PLAN.regions, PLAN.environments), "Keep AccPoolPrefixLength 21"),
+        (PoolSpec(IPv4Network("10.1.0.0/16"), 20, 21, PLAN.regions, PLAN.environments), "does not hold 10.0.0.0/20"),
     ],
     ids=["Region pools of another size", "environment pools of another size", "another top-level CIDR"],
 )
-def test_a_pool_that_exists_is_not_resized_or_moved(plan: PoolPlan, reason: str) -> None:
+def test_a_pool_that_exists_is_not_resized_or_moved(plan: PoolSpec, reason: str) -> None:
     with pytest.raises(Refused, match=reason):
         refuse_moves(plan, TOP, BUILT)
 
@@ -58,34 +57,38 @@ def test_pools_of_another_top_level_pool_are_not_taken_over() -> None:
 
 def test_a_plan_that_leaves_the_pools_as_they_are_is_not_refused() -> None:
     refuse_moves(PLAN, TOP, BUILT)
-    refuse_obstacles([])
+    refuse_deletion([])
     refuse_without_room(PLAN, TOP, BUILT, {})
 
 
 def test_a_vpc_in_a_pool_that_goes_is_in_the_way_and_pools_that_go_together_are_not() -> None:
     held = {"ipam-pool-west": [CHILD], "ipam-pool-prod": [VPC]}
 
-    assert obstacles(BUILT, BUILT, held) == ["us-west-2/Prod OU holds vpc-0123 (10.0.0.0/24, account 012345678901)"]
+    assert deletion_blockers(BUILT, BUILT, held) == [
+        "us-west-2/Prod OU holds vpc-0123 (10.0.0.0/24, account 012345678901)"
+    ]
 
 
 def test_what_a_pool_that_is_gone_had_of_its_parent_is_in_nobodys_way() -> None:
-    assert obstacles(BUILT[:1], BUILT[:1], {"ipam-pool-west": [CHILD]}) == []
+    assert deletion_blockers(BUILT[:1], BUILT[:1], {"ipam-pool-west": [CHILD]}) == []
 
 
 def test_a_reserved_block_is_in_the_way() -> None:
     reserved = Allocation(IPv4Network("10.0.8.0/24"), "custom", "", "222222222222")
 
-    found = obstacles(BUILT, BUILT, {"ipam-pool-west": [CHILD, reserved]})
+    found = deletion_blockers(BUILT, BUILT, {"ipam-pool-west": [CHILD, reserved]})
 
     assert found == ["us-west-2 holds custom allocation (10.0.8.0/24, account 222222222222)"]
 
 
 @pytest.mark.parametrize("provisioned", [True, False])
 def test_a_pool_made_by_hand_is_in_the_way_once_with_or_without_a_block(provisioned: bool) -> None:
-    by_hand = Pool("ipam-pool-by-hand", "ipam-pool-west", "create-complete")
+    by_hand = ExistingPool("ipam-pool-by-hand", "ipam-pool-west", "create-complete")
     allocation = Allocation(IPv4Network("10.0.8.0/24"), "ipam-pool", "ipam-pool-by-hand", "222222222222")
 
-    found = obstacles(BUILT, [*BUILT, by_hand], {"ipam-pool-west": [CHILD, *([allocation] if provisioned else [])]})
+    found = deletion_blockers(
+        BUILT, [*BUILT, by_hand], {"ipam-pool-west": [CHILD, *([allocation] if provisioned else [])]}
+    )
 
     assert len(found) == 1
     assert "us-west-2 holds" in found[0]
@@ -95,7 +98,7 @@ def test_a_pool_made_by_hand_is_in_the_way_once_with_or_without_a_block(provisio
 def test_what_somebody_has_below_the_top_level_pool_is_in_the_way_when_that_goes_too() -> None:
     reserved = Allocation(IPv4Network("10.0.64.0/20"), "custom", "", "222222222222")
 
-    found = obstacles(BUILT, BUILT, {TOP: [reserved]})
+    found = deletion_blockers(BUILT, BUILT, {TOP: [reserved]})
 
     assert found == [f"the top-level pool {TOP} holds custom allocation (10.0.64.0/20, account 222222222222)"]
 
@@ -104,7 +107,7 @@ def test_of_many_obstacles_as_many_are_named_as_there_is_room_for_and_the_rest_a
     vpcs = [f"us-west-2/Prod OU holds vpc-{i:017x} (10.0.{i}.0/24, account 012345678901)" for i in range(9)]
 
     with pytest.raises(Refused) as refusal:
-        refuse_obstacles(vpcs)
+        refuse_deletion(vpcs)
 
     text = str(refusal.value)
     assert text.startswith("In use, nothing was changed: us-west-2/Prod OU holds vpc-00000000000000000 ")
@@ -141,14 +144,14 @@ def test_a_top_level_cidr_that_overlaps_another_top_level_pool_is_refused() -> N
 
 
 def test_more_pools_than_the_quota_allows_are_refused_with_the_count_and_the_limit() -> None:
-    others = [Pool(f"ipam-pool-{i}", "", "create-complete") for i in range(48)]
+    others = [ExistingPool(f"ipam-pool-{i}", "", "create-complete") for i in range(48)]
 
     with pytest.raises(Refused, match=r"49 \+ 1 \+ 1 \* 1 = 51 pools, and may have 50"):
-        refuse_without_room(PLAN, TOP, [Pool(TOP, "", "create-complete"), *others, *BUILT], {})
+        refuse_without_room(PLAN, TOP, [ExistingPool(TOP, "", "create-complete"), *others, *BUILT], {})
 
 
 def test_a_new_environment_without_a_free_block_is_refused() -> None:
-    plan = PoolPlan(PLAN.top_cidr, 20, 21, PLAN.regions, ("Prod OU", "SDLC OU"))
+    plan = PoolSpec(PLAN.top_cidr, 20, 21, PLAN.regions, ("Prod OU", "SDLC OU"))
     reserved = IPv4Network("10.0.8.0/24")
 
     with pytest.raises(Refused, match=r"10\.0\.0\.0/20 has no free /21 left for us-west-2/SDLC OU"):
@@ -156,7 +159,7 @@ def test_a_new_environment_without_a_free_block_is_refused() -> None:
 
 
 def test_the_block_of_a_removed_environment_is_room_for_a_new_one() -> None:
-    plan = PoolPlan(PLAN.top_cidr, 20, 21, PLAN.regions, ("SDLC OU",))
+    plan = PoolSpec(PLAN.top_cidr, 20, 21, PLAN.regions, ("SDLC OU",))
     reserved = IPv4Network("10.0.8.0/24")
 
     refuse_without_room(plan, TOP, BUILT, {"ipam-pool-west": [IPv4Network("10.0.0.0/21"), reserved]})

@@ -10,35 +10,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctipam.organization import OrganizationalUnit, Place
-from ctipam.sharing_plan import (
-    BEST_FIRST,
-    Adopt,
+from ctipam.organization.tree import AccountLocation, OrganizationalUnit
+from ctipam.sharing.changes import (
+    AdoptShare,
     Associate,
-    Create,
-    Decision,
-    Delete,
-    Difference,
+    CreateShare,
+    DeleteShare,
     Disassociate,
-    Pool,
-    Rules,
-    Share,
-    decide,
-    difference,
+    ShareChanges,
+    share_changes,
 )
+from ctipam.sharing.existing import BEST_FIRST, Share
+from ctipam.sharing.spec import Rules, SharedPool, ShareSpec, share_spec
 
 ACCOUNT = "012345678901"
 BEFORE, CREATED, AFTER = (datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2, 3))
 PROD, SDLC, TEAM = (OrganizationalUnit(f"ou-ab12-0000000{n}", name) for n, name in enumerate(["Prod", "SDLC", "Team"]))
-EAST, WEST, OTHER = (Pool(name, f"region {name}") for name in ("east", "west", "other"))
+EAST, WEST, OTHER = (SharedPool(name, f"region {name}") for name in ("east", "west", "other"))
 ENVIRONMENTS = {"Prod": [WEST, EAST], "SDLC": [OTHER]}
 RULES = Rules(never=frozenset({"999999999999"}))
-WANTED = Decision(ACCOUNT, PROD, "Prod", (EAST, WEST))
+WANTED = ShareSpec(ACCOUNT, PROD, "Prod", (EAST, WEST))
 ALL_THERE = {"east": "ASSOCIATED", "west": "ASSOCIATED"}
 
 
-def place(*units: OrganizationalUnit, state: str = "ACTIVE", joined: datetime = BEFORE) -> Place:
-    return Place(ACCOUNT, state, joined, units)
+def place(*units: OrganizationalUnit, state: str = "ACTIVE", joined: datetime = BEFORE) -> AccountLocation:
+    return AccountLocation(ACCOUNT, state, joined, units)
 
 
 def share(number: int = 1, **changed: object) -> Share:
@@ -67,8 +63,10 @@ def share(number: int = 1, **changed: object) -> Share:
         (place(PROD, joined=CREATED), replace(RULES, since=CREATED), "Prod"),
     ],
 )
-def test_an_active_account_has_the_environment_of_its_nearest_ou(where: Place, rules: Rules, environment: str) -> None:
-    decision = decide(ACCOUNT, where, ENVIRONMENTS, rules, has_share=False)
+def test_an_active_account_has_the_environment_of_its_nearest_ou(
+    where: AccountLocation, rules: Rules, environment: str
+) -> None:
+    decision = share_spec(ACCOUNT, where, ENVIRONMENTS, rules, has_share=False)
 
     assert decision.environment == environment
     assert bool(decision.pools) is not bool(decision.reason)
@@ -77,34 +75,34 @@ def test_an_active_account_has_the_environment_of_its_nearest_ou(where: Place, r
 def test_an_account_that_was_there_before_and_has_a_share_is_not_left_alone() -> None:
     rules = replace(RULES, since=CREATED)
 
-    assert decide(ACCOUNT, place(PROD), ENVIRONMENTS, rules, has_share=False).left_alone
-    assert decide(ACCOUNT, place(SDLC), ENVIRONMENTS, rules, has_share=True).environment == "SDLC"
+    assert share_spec(ACCOUNT, place(PROD), ENVIRONMENTS, rules, has_share=False).left_alone
+    assert share_spec(ACCOUNT, place(SDLC), ENVIRONMENTS, rules, has_share=True).environment == "SDLC"
 
 
 @pytest.mark.parametrize(
     ("decision", "shares", "expected"),
     [
-        (WANTED, [], Difference((Create(ACCOUNT, ("east", "west")),))),
-        (WANTED, [share()], Difference()),
-        (WANTED, [share(settled=False)], Difference((Adopt(share(settled=False)),))),
-        (Decision(ACCOUNT, reason="gone"), [], Difference()),
-        (Decision(ACCOUNT, reason="gone"), [share()], Difference((Delete(share()),))),
-        (Decision(ACCOUNT, left_alone=True), [share()], Difference()),
-        (WANTED, [share(2), share(1)], Difference((Delete(share(2)),))),
+        (WANTED, [], ShareChanges((CreateShare(ACCOUNT, ("east", "west")),))),
+        (WANTED, [share()], ShareChanges()),
+        (WANTED, [share(settled=False)], ShareChanges((AdoptShare(share(settled=False)),))),
+        (ShareSpec(ACCOUNT, reason="gone"), [], ShareChanges()),
+        (ShareSpec(ACCOUNT, reason="gone"), [share()], ShareChanges((DeleteShare(share()),))),
+        (ShareSpec(ACCOUNT, left_alone=True), [share()], ShareChanges()),
+        (WANTED, [share(2), share(1)], ShareChanges((DeleteShare(share(2)),))),
     ],
     ids=["no share", "as it should be", "not ours yet", "nothing to nothing", "no pools", "left alone", "two shares"],
 )
 def test_the_difference_is_what_is_missing_and_what_is_too_much(
-    decision: Decision, shares: list[Share], expected: Difference
+    decision: ShareSpec, shares: list[Share], expected: ShareChanges
 ) -> None:
-    assert difference(decision, shares) == expected
+    assert share_changes(decision, shares) == expected
 
 
 @pytest.mark.parametrize("status", ["ASSOCIATING", "RESTORING", "DISASSOCIATING", "SUSPENDING"])
 def test_what_is_moving_is_waited_for(status: str) -> None:
     moving = share(pools=ALL_THERE | {"east": status, "old": "ASSOCIATED"})
 
-    assert difference(WANTED, [moving]) == Difference((), moving=True)
+    assert share_changes(WANTED, [moving]) == ShareChanges((), moving=True)
 
 
 @pytest.mark.parametrize("status", ["FAILED", None])
@@ -112,21 +110,21 @@ def test_what_failed_or_is_not_there_is_added_before_anything_goes(status: str |
     pools = {"west": "ASSOCIATED", "old": "ASSOCIATED"} | ({"east": status} if status else {})
     lacking = share(pools=pools)
 
-    assert difference(WANTED, [lacking]).steps == (Associate(lacking, ("east",), ()),)
+    assert share_changes(WANTED, [lacking]).steps == (Associate(lacking, ("east",), ()),)
 
 
 def test_old_pools_and_strangers_go_once_all_is_there() -> None:
     full = share(pools=ALL_THERE | {"old": "ASSOCIATED"}, principals={ACCOUNT: "ASSOCIATED", "1": "ASSOCIATED"})
 
-    assert difference(WANTED, [full]).steps == (Disassociate(full, ("old",), ("1",)),)
+    assert share_changes(WANTED, [full]).steps == (Disassociate(full, ("old",), ("1",)),)
 
 
 def test_a_pool_that_is_not_ready_is_neither_added_nor_taken_away() -> None:
     wanted = replace(WANTED, pools=(EAST, replace(WEST, ready=False)))
 
-    assert difference(wanted, []) == Difference((Create(ACCOUNT, ("east",)),), moving=True)
-    assert difference(wanted, [share(pools={"east": "ASSOCIATED"})]) == Difference((), moving=True)
-    assert difference(wanted, [share()]) == Difference()
+    assert share_changes(wanted, []) == ShareChanges((CreateShare(ACCOUNT, ("east",)),), moving=True)
+    assert share_changes(wanted, [share(pools={"east": "ASSOCIATED"})]) == ShareChanges((), moving=True)
+    assert share_changes(wanted, [share()]) == ShareChanges()
 
 
 STATUSES = st.dictionaries(st.sampled_from(["east", "west", "old", "older"]), st.sampled_from(BEST_FIRST))
@@ -142,15 +140,15 @@ SHARES = st.lists(
     ),
     max_size=3,
 )
-DECISIONS = st.sampled_from([WANTED, replace(WANTED, pools=(EAST,)), Decision(ACCOUNT, reason="gone")])
+DECISIONS = st.sampled_from([WANTED, replace(WANTED, pools=(EAST,)), ShareSpec(ACCOUNT, reason="gone")])
 
 
 @given(DECISIONS, SHARES)
 def test_from_any_shares_a_few_rounds_lead_to_one_that_holds_exactly_the_pools(
-    decision: Decision, shares: list[Share]
+    decision: ShareSpec, shares: list[Share]
 ) -> None:
     for round_ in itertools.count():
-        change = difference(decision, shares)
+        change = share_changes(decision, shares)
         _nothing_is_lost(decision, shares, change)
         if not change.steps and not change.moving:
             break
@@ -164,10 +162,10 @@ def test_from_any_shares_a_few_rounds_lead_to_one_that_holds_exactly_the_pools(
         assert set(kept.principals) == {ACCOUNT}
 
 
-def _nothing_is_lost(decision: Decision, shares: list[Share], change: Difference) -> None:
+def _nothing_is_lost(decision: ShareSpec, shares: list[Share], change: ShareChanges) -> None:
     """A wanted pool that the account has, it has after these steps too."""
     wanted = {pool.arn for pool in decision.pools}
-    deleted = {step.share.arn for step in change.steps if isinstance(step, Delete)}
+    deleted = {step.share.arn for step in change.steps if isinstance(step, DeleteShare)}
     for one in shares:
         in_use = {pool for pool in wanted if one.pools.get(pool) == one.principals.get(ACCOUNT) == "ASSOCIATED"}
         if one.arn in deleted and in_use:
@@ -177,21 +175,21 @@ def _nothing_is_lost(decision: Decision, shares: list[Share], change: Difference
             assert not wanted & set(step.pools)
 
 
-def _after(change: Difference, shares: list[Share]) -> list[Share]:
+def _after(change: ShareChanges, shares: list[Share]) -> list[Share]:
     """What AWS makes of it, once everything has come to rest."""
     after = {one.arn: one for one in shares}
     for step in change.steps:
         match step:
-            case Create():
+            case CreateShare():
                 pools = dict.fromkeys(step.pools, "ASSOCIATED")
                 after["new"] = Share("new", ACCOUNT, AFTER, pools=pools, principals={ACCOUNT: "ASSOCIATED"})
-            case Adopt():
+            case AdoptShare():
                 after[step.share.arn] = replace(after[step.share.arn], settled=True)
             case Associate():
                 after[step.share.arn] = _with(after[step.share.arn], step, "ASSOCIATED")
             case Disassociate():
                 after[step.share.arn] = _with(after[step.share.arn], step, "DISASSOCIATED")
-            case Delete():
+            case DeleteShare():
                 del after[step.share.arn]
     return [_at_rest(one) for one in after.values()]
 

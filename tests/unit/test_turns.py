@@ -7,66 +7,69 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from ctipam.difference import Block, Create, Delete, Modify, Note, Pool, Provision, Step
-from ctipam.plan import PoolKey
-from ctipam.turns import Reach, Turns, UnderWay, busy_parents
+from ctipam.pools.changes import CreatePool, DeletePool, ModifyPool, PoolChange, ProvisionCidr, RecordCidr
+from ctipam.pools.concurrency import Concurrency, InFlight, LockScope, busy_parents
+from ctipam.pools.existing import Block, ExistingPool
+from ctipam.pools.spec import PoolKey
 
-WEST = Pool("west", "top", "create-complete", PoolKey("us-west-2"))
+WEST = ExistingPool("west", "top", "create-complete", PoolKey("us-west-2"))
 CIDR = IPv4Network("10.0.0.0/20")
-IN_WEST: list[Step] = [Create(PoolKey("us-west-2", name), "west") for name in ("Prod OU", "SDLC OU")]
-IN_EAST: list[Step] = [Create(PoolKey("us-east-1", name), "east") for name in ("Prod OU", "SDLC OU")]
+IN_WEST: list[PoolChange] = [CreatePool(PoolKey("us-west-2", name), "west") for name in ("Prod OU", "SDLC OU")]
+IN_EAST: list[PoolChange] = [CreatePool(PoolKey("us-east-1", name), "east") for name in ("Prod OU", "SDLC OU")]
 
 
-def turns(reach: Reach) -> Turns:
-    made = Turns()
-    made.reach = reach
+def turns(lock_scope: LockScope) -> Concurrency:
+    made = Concurrency()
+    made.lock_scope = lock_scope
     return made
 
 
 def test_as_long_as_nothing_was_refused_everything_is_tried_at_once() -> None:
-    assert Turns().choose([*IN_WEST, *IN_EAST], ["west"]) == [*IN_WEST, *IN_EAST]
+    assert Concurrency().choose([*IN_WEST, *IN_EAST], ["west"]) == [*IN_WEST, *IN_EAST]
 
 
 def test_where_siblings_exclude_each_other_each_idle_parent_has_a_turn() -> None:
-    assert turns(Reach.SIBLINGS).choose([*IN_WEST, *IN_EAST], []) == [IN_WEST[0], IN_EAST[0]]
-    assert turns(Reach.SIBLINGS).choose([*IN_WEST, *IN_EAST], ["west"]) == [IN_EAST[0]]
+    assert turns(LockScope.SIBLINGS).choose([*IN_WEST, *IN_EAST], []) == [IN_WEST[0], IN_EAST[0]]
+    assert turns(LockScope.SIBLINGS).choose([*IN_WEST, *IN_EAST], ["west"]) == [IN_EAST[0]]
 
 
 def test_where_the_whole_scope_excludes_itself_there_is_one_turn() -> None:
-    assert turns(Reach.SCOPE).choose([*IN_WEST, *IN_EAST], []) == [IN_WEST[0]]
-    assert turns(Reach.SCOPE).choose([*IN_WEST, *IN_EAST], ["elsewhere"]) == []
+    assert turns(LockScope.SCOPE).choose([*IN_WEST, *IN_EAST], []) == [IN_WEST[0]]
+    assert turns(LockScope.SCOPE).choose([*IN_WEST, *IN_EAST], ["elsewhere"]) == []
 
 
 def test_tags_are_written_at_any_time() -> None:
-    note = Note(WEST, CIDR)
+    record = RecordCidr(WEST, CIDR)
 
-    assert turns(Reach.SCOPE).choose([note], ["top"]) == [note]
+    assert turns(LockScope.SCOPE).choose([record], ["top"]) == [record]
 
 
 def test_what_frees_space_comes_first_and_pools_are_created_before_blocks_are_given() -> None:
-    provision, create, delete = Provision(WEST, CIDR), Create(PoolKey("us-east-1"), "top"), Delete(WEST)
+    provision, create, delete = ProvisionCidr(WEST, CIDR), CreatePool(PoolKey("us-east-1"), "top"), DeletePool(WEST)
 
-    assert turns(Reach.SIBLINGS).choose([provision, create, delete], []) == [delete]
-    assert turns(Reach.SIBLINGS).choose([provision, create], []) == [create]
+    assert turns(LockScope.SIBLINGS).choose([provision, create, delete], []) == [delete]
+    assert turns(LockScope.SIBLINGS).choose([provision, create], []) == [create]
 
 
 @pytest.mark.parametrize(
-    ("accepted", "busy", "reach"),
+    ("accepted", "busy", "lock_scope"),
     [
-        ([IN_WEST[0]], [], Reach.SIBLINGS),
-        ([], ["west"], Reach.SIBLINGS),
-        ([], ["east"], Reach.SCOPE),
-        ([IN_EAST[0]], [], Reach.SCOPE),
-        ([], [], Reach.NOTHING),
+        ([IN_WEST[0]], [], LockScope.SIBLINGS),
+        ([], ["west"], LockScope.SIBLINGS),
+        ([], ["east"], LockScope.SCOPE),
+        ([IN_EAST[0]], [], LockScope.SCOPE),
+        ([], [], LockScope.NOTHING),
     ],
     ids=["our sibling", "a busy sibling", "busy elsewhere", "ours elsewhere", "somebody else's, which is waited for"],
 )
-def test_a_refusal_teaches_how_far_a_change_reaches(accepted: list[Step], busy: list[str], reach: Reach) -> None:
-    learning = Turns()
+def test_a_refusal_teaches_how_far_a_change_reaches(
+    accepted: list[PoolChange], busy: list[str], lock_scope: LockScope
+) -> None:
+    learning = Concurrency()
 
     learning.learn(accepted, [IN_WEST[1]], busy)
 
-    assert learning.reach is reach
+    assert learning.lock_scope is lock_scope
 
 
 def test_a_parent_is_busy_while_a_pool_below_it_changes_or_gets_a_block() -> None:
@@ -77,20 +80,20 @@ def test_a_parent_is_busy_while_a_pool_below_it_changes_or_gets_a_block() -> Non
 
 
 def test_a_created_pool_counts_as_under_way_while_no_list_shows_it_and_not_for_ever() -> None:
-    under_way = UnderWay()
-    under_way.began("west", Create(PoolKey("us-west-2"), "top"), now=0)
+    under_way = InFlight()
+    under_way.began("west", CreatePool(PoolKey("us-west-2"), "top"), now=0)
 
     under_way.look([], now=10)
     assert under_way.parents == {"top"}
-    assert under_way.touches(Create(PoolKey("us-west-2"), "top"))
+    assert under_way.touches(CreatePool(PoolKey("us-west-2"), "top"))
 
     under_way.look([], now=31)
     assert under_way.parents == set()
 
 
 def test_a_provisioning_counts_as_under_way_until_its_block_is_listed_and_provisioned() -> None:
-    under_way = UnderWay()
-    step = Provision(WEST, CIDR)
+    under_way = InFlight()
+    step = ProvisionCidr(WEST, CIDR)
     under_way.began("west", step, now=0)
 
     under_way.look([WEST], now=1)
@@ -102,8 +105,8 @@ def test_a_provisioning_counts_as_under_way_until_its_block_is_listed_and_provis
 
 
 def test_a_deleted_pool_is_under_way_until_it_is_gone() -> None:
-    under_way = UnderWay()
-    under_way.began("west", Delete(WEST), now=0)
+    under_way = InFlight()
+    under_way.began("west", DeletePool(WEST), now=0)
 
     under_way.look([WEST], now=1)
     assert under_way.pool_ids == {"west"}
@@ -112,8 +115,8 @@ def test_a_deleted_pool_is_under_way_until_it_is_gone() -> None:
 
 
 def test_a_modified_pool_is_under_way_while_it_is_busy() -> None:
-    under_way = UnderWay()
-    under_way.began("west", Modify(PoolKey("us-west-2"), WEST), now=0)
+    under_way = InFlight()
+    under_way.began("west", ModifyPool(PoolKey("us-west-2"), WEST), now=0)
 
     under_way.look([replace(WEST, state="modify-in-progress")], now=1)
     assert under_way.pool_ids == {"west"}
@@ -122,31 +125,31 @@ def test_a_modified_pool_is_under_way_while_it_is_busy() -> None:
 
 
 def test_how_long_a_step_took_tells_when_to_look_for_the_next_of_its_kind() -> None:
-    under_way = UnderWay()
-    under_way.began("west", Create(PoolKey("us-west-2"), "top"), now=0)
-    assert under_way.next_look_s(now=0) == UnderWay.SHORTEST_S  # nothing is known yet
+    under_way = InFlight()
+    under_way.began("west", CreatePool(PoolKey("us-west-2"), "top"), now=0)
+    assert under_way.next_look_s(now=0) == InFlight.SHORTEST_S  # nothing is known yet
     under_way.look([replace(WEST, state="create-in-progress")], now=20)
     under_way.look([WEST], now=22)  # so it took between 20 and 22 s
 
-    under_way.began("east", Create(PoolKey("us-east-1"), "top"), now=100)
+    under_way.began("east", CreatePool(PoolKey("us-east-1"), "top"), now=100)
 
-    assert under_way.next_look_s(now=100) == pytest.approx(20 * UnderWay.EARLY)
-    assert under_way.next_look_s(now=119) == UnderWay.SHORTEST_S
-    assert under_way.next_look_s(now=200) == UnderWay.LONGEST_S
+    assert under_way.next_look_s(now=100) == pytest.approx(20 * InFlight.EARLY)
+    assert under_way.next_look_s(now=119) == InFlight.SHORTEST_S
+    assert under_way.next_look_s(now=200) == InFlight.LONGEST_S
 
 
 def test_a_pool_is_not_asked_for_its_block_before_aws_can_be_done() -> None:
-    under_way = UnderWay()
-    under_way.began("west", Provision(WEST, CIDR), now=0)
+    under_way = InFlight()
+    under_way.began("west", ProvisionCidr(WEST, CIDR), now=0)
     assert under_way.not_yet(now=1) == {}  # nothing is known yet
     under_way.look([replace(WEST, blocks=(Block(CIDR, "pending-provision", "cidr-1"),))], now=20)
     under_way.look([replace(WEST, blocks=(Block(CIDR, "provisioned", "cidr-1"),))], now=21)
 
-    under_way.began("east", Provision(replace(WEST, pool_id="east"), CIDR), now=100)
+    under_way.began("east", ProvisionCidr(replace(WEST, pool_id="east"), CIDR), now=100)
 
     assert under_way.not_yet(now=110) == {"east": ()}
     assert under_way.not_yet(now=119) == {}
 
 
 def test_with_nothing_under_way_there_is_nothing_to_look_for() -> None:
-    assert UnderWay().next_look_s(now=0) is None
+    assert InFlight().next_look_s(now=0) is None

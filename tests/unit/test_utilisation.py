@@ -7,8 +7,8 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from ctipam.refusals import Allocation
-from ctipam.utilisation import EnvironmentPool, Utilisation, measure, metric_line
+from ctipam.pools.existing import Allocation
+from ctipam.pools.utilization import EnvironmentPool, Utilization, measure, metric_line
 
 POOL = EnvironmentPool("ipam-pool-0123456789abcdef0", "Prod OU", "us-west-2")
 BLOCK = IPv4Network("192.168.0.0/21")
@@ -54,7 +54,7 @@ def test_a_pool_without_a_block_is_not_measured() -> None:
 
 
 def test_the_line_is_one_line_and_names_environment_and_region() -> None:
-    line = metric_line(Utilisation(POOL, addresses=2048, used=256, vpcs=1), at_s=1700000000.0)
+    line = metric_line(Utilization(POOL, addresses=2048, used=256, vpcs=1), at_s=1700000000.0)
 
     assert "\n" not in line
     assert json.loads(line) == {
@@ -79,6 +79,6 @@ def test_the_line_is_one_line_and_names_environment_and_region() -> None:
 def test_the_name_of_an_ou_that_cloudwatch_would_refuse_is_written_in_ascii() -> None:
     pool = EnvironmentPool(POOL.pool_id, "Büro OU", POOL.region)
 
-    line = json.loads(metric_line(Utilisation(pool, addresses=2048, used=0, vpcs=0), at_s=0.0))
+    line = json.loads(metric_line(Utilization(pool, addresses=2048, used=0, vpcs=0), at_s=0.0))
 
     assert line["Environment"] == "B\\xfcro OU"

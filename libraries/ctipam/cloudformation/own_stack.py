@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from ctipam import waiting
-from ctipam.errors import THROTTLED, StackIsGoing, code_of
+from ctipam.errors import THROTTLED, StackBeingDeleted, code_of
 from ctipam.sessions import Account
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class OwnStack:
     def created(self) -> datetime:
         return self._ask()["CreationTime"]
 
-    def refuse_if_going(self) -> None:
+    def raise_if_being_deleted(self) -> None:
         """Raises StackIsGoing. Asked before something is made that the stack's deletion would not find any more.
 
         If CloudFormation is asked too often, the last answer stays good: the deletion looks twice.
@@ -52,8 +52,8 @@ class OwnStack:
                 raise
         else:
             if status in GOING:
-                raise StackIsGoing(f"The stack is {status}, so nothing is shared any more.")
+                raise StackBeingDeleted(f"The stack is {status}, so nothing is shared any more.")
         self._asked_at = asked_at
 
     def _ask(self) -> StackTypeDef:
-        return self._account.stacks().describe_stacks(StackName=self._stack_id)["Stacks"][0]
+        return self._account.cloudformation().describe_stacks(StackName=self._stack_id)["Stacks"][0]

@@ -9,22 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctipam.errors import AwsFailed
-from ctipam.logs import decided
-from ctipam.organization import OrganizationalUnit
-from ctipam.sharing_plan import (
-    COMING,
-    NO_POOL,
-    THERE,
-    Associate,
-    Create,
-    Decision,
-    Delete,
-    Disassociate,
-    Environments,
-    Share,
-    Step,
-    difference,
-)
+from ctipam.logs import log_decision
+from ctipam.organization.tree import OrganizationalUnit
+from ctipam.sharing.changes import Associate, CreateShare, DeleteShare, Disassociate, ShareChange, share_changes
+from ctipam.sharing.existing import COMING, THERE, Share
+from ctipam.sharing.spec import NO_POOL, Environments, ShareSpec
 
 ANSWER_LIMIT = 5_000_000
 """Characters of JSON; Lambda answers 6 MB. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
@@ -37,7 +26,7 @@ OUTPUTS_NAMED = 20
 
 
 @dataclass(slots=True)
-class Outcome:
+class AccountResult:
     """What an account is to have, and what was done, or in a dry run would be.
 
     added, removed   ARNs of pools
@@ -45,7 +34,7 @@ class Outcome:
     failed           why it could not be done
     """
 
-    decision: Decision
+    decision: ShareSpec
     added: frozenset[str] = frozenset()
     removed: frozenset[str] = frozenset()
     changed: bool = False
@@ -58,20 +47,20 @@ class Outcome:
         present = frozenset(pool for share in shares for pool in share.present)
         if not self.decision.left_alone:
             self.added, self.removed = pools - present, present - pools
-            self.changed = bool(difference(self.decision, shares).steps) or pools != present
+            self.changed = bool(share_changes(self.decision, shares).steps) or pools != present
 
-    def done(self, step: Step) -> None:
+    def done(self, step: ShareChange) -> None:
         self.changed = True
-        if isinstance(step, Create | Associate):
+        if isinstance(step, CreateShare | Associate):
             self.added |= frozenset(step.pools)
         elif isinstance(step, Disassociate):
             self.removed |= frozenset(step.pools)
-        elif isinstance(step, Delete):
+        elif isinstance(step, DeleteShare):
             self.removed |= frozenset(step.share.present) - {pool.arn for pool in self.decision.pools}
 
-    def shown(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         decision = self.decision
-        shown: dict[str, Any] = {
+        row: dict[str, Any] = {
             "accountId": decision.account_id,
             "organizationalUnit": decision.unit.name if decision.unit else None,
             "organizationalUnitId": decision.unit.ou_id if decision.unit else None,
@@ -82,32 +71,32 @@ class Outcome:
             "changed": self.changed,
             "pending": self.pending,
         }
-        return shown | {key: text for key, text in (("reason", decision.reason), ("failed", self.failed)) if text}
+        return row | {key: text for key, text in (("reason", decision.reason), ("failed", self.failed)) if text}
 
     @property
     def notable(self) -> bool:
         return self.changed or self.pending or bool(self.failed)
 
     def log(self, dry_run: bool) -> None:
-        shown = self.shown()
-        decided(
+        row = self.to_dict()
+        log_decision(
             "would reconcile account" if dry_run else "reconciled account",
-            account=shown.pop("accountId"),
-            ou=shown.pop("organizationalUnit"),
-            ou_id=shown.pop("organizationalUnitId"),
-            **shown,
+            account=row.pop("accountId"),
+            ou=row.pop("organizationalUnit"),
+            ou_id=row.pop("organizationalUnitId"),
+            **row,
         )
 
 
 @dataclass(frozen=True)
-class Result:
+class SharingResult:
     """The outcome for each account, and what a person should know of the organization.
 
     of_one_name   environments that several OUs share, because they bear one name: name -> ids of the OUs
     unfinished    the invocation had no time for all of it
     """
 
-    outcomes: Sequence[Outcome]
+    outcomes: Sequence[AccountResult]
     of_one_name: Mapping[str, Sequence[str]]
     dry_run: bool = False
     unfinished: bool = False
@@ -128,14 +117,14 @@ class Result:
             "leftAlone": self._count(lambda outcome: outcome.decision.left_alone),
         }
 
-    def _count(self, condition: Callable[[Outcome], object]) -> int:
+    def _count(self, condition: Callable[[AccountResult], object]) -> int:
         return sum(1 for outcome in self.outcomes if condition(outcome))
 
-    def shown(self, limit: int = ANSWER_LIMIT) -> dict[str, Any]:
+    def to_dict(self, limit: int = ANSWER_LIMIT) -> dict[str, Any]:
         """For an operator. Of more accounts than fit into an answer, those with which nothing was done are left out."""
         rows, size = [], 0
         for outcome in sorted(self.outcomes, key=lambda outcome: not outcome.notable):
-            row = outcome.shown()
+            row = outcome.to_dict()
             size += len(json.dumps(row))
             if size > limit:
                 break
@@ -168,10 +157,10 @@ class Result:
             if outcome.notable or len(self.outcomes) == 1:
                 outcome.log(self.dry_run)
         for unit, accounts in self.without_pools.items():
-            decided(NO_POOL, ou=unit.name if unit else None, ou_id=unit.ou_id if unit else None, accounts=accounts)
+            log_decision(NO_POOL, ou=unit.name if unit else None, ou_id=unit.ou_id if unit else None, accounts=accounts)
         for name, ou_ids in self.of_one_name.items():
-            decided("several OUs of one name share an environment", environment=name, ou_ids=list(ou_ids))
-        decided("reconciled", dryRun=self.dry_run, unfinished=self.unfinished, **self.counts())
+            log_decision("several OUs of one name share an environment", environment=name, ou_ids=list(ou_ids))
+        log_decision("reconciled", dryRun=self.dry_run, unfinished=self.unfinished, **self.counts())
 
     def raise_if_all_failed(self) -> None:
         """One account among many is no reason to roll a deployment back: the schedule tries it again, and tells."""
@@ -234,7 +223,7 @@ def _short(items: Sequence[str]) -> str:
     """At most about a thousand bytes, once written as JSON, which takes six for a character outside ASCII."""
     if not items:
         return "none"
-    shown = items[:OUTPUTS_NAMED]
-    more = f" and {len(items) - len(shown)} more" if len(items) > len(shown) else ""
-    text = ", ".join(shown)
+    named = items[:OUTPUTS_NAMED]
+    more = f" and {len(items) - len(named)} more" if len(items) > len(named) else ""
+    text = ", ".join(named)
     return text[: 1000 if text.isascii() else 160] + more

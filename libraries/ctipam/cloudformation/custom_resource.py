@@ -31,35 +31,18 @@ from botocore.exceptions import ClientError
 from crhelper import CfnResource
 
 from ctipam import sessions, waiting
-from ctipam.errors import DENIED, AwsFailed, OutOfTime, Refused, StackIsGoing, code_of
-from ctipam.logs import decided
-from ctipam.waiting import Deadline, LambdaContext
+from ctipam.cloudformation.request import ResourceRequest
+from ctipam.errors import DENIED, AwsFailed, OutOfTime, Refused, StackBeingDeleted, code_of
+from ctipam.invocation import Invocation, LambdaContext, account_id_of, continue_in_another_invocation
+from ctipam.logs import log_decision
+from ctipam.waiting import Deadline
 
 REASON_LIMIT = 240
 """crhelper cuts what is longer than 256; a StackSet shows 850 for all resources together."""
 
 
-@dataclass(frozen=True)
-class Request:
-    """What CloudFormation asks, with what a resource needs to know of where it runs."""
-
-    kind: str  # Create, Update or Delete
-    stack_id: str
-    request_id: str
-    properties: Mapping[str, Any]
-    account_id: str
-    deadline: Deadline
-
-
 LONGEST_S = 58 * 60.0
 """From the first invocation to the answer: CloudFormation waits for an hour."""
-
-INVOCATIONS = 8
-"""At most, however short they are: Lambda itself stops a function that goes on invoking itself, after 16.
-https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html"""
-
-CONTINUATION = "CtipamInvocation"
-"""Key in the event of a function that invoked itself: {"number": 2, 3, ..., "until": seconds since 1970}."""
 
 ANSWER_LIMIT = 4096
 """Bytes. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html"""
@@ -78,8 +61,8 @@ Data = Mapping[str, str]
 class CustomResource:
     """ensure is both create and update; delete succeeds for what is gone."""
 
-    ensure: Callable[[Request], Data]
-    delete: Callable[[Request], None]
+    ensure: Callable[[ResourceRequest], Data]
+    delete: Callable[[ResourceRequest], None]
 
 
 class Responder(CfnResource):
@@ -110,8 +93,7 @@ class Responder(CfnResource):
 
     def _serve_in_time(self, event: Mapping[str, Any], context: LambdaContext) -> bool:
         """Do what is asked; answer False if the rest was handed on to another invocation."""
-        continuation = event.get(CONTINUATION, {})
-        until = float(continuation.get("until", waiting.now() + LONGEST_S))
+        until = Invocation.of(event).until or waiting.now() + LONGEST_S
         request = _request(event, context, until)
         resource = self._resources[event["ResourceType"]]
         try:
@@ -120,11 +102,10 @@ class Responder(CfnResource):
             else:
                 self.Data.update(_ensure(resource, request))
         except OutOfTime as still_busy:
-            number = int(continuation.get("number", 1)) + 1
-            if number > INVOCATIONS or waiting.now() + waiting.RESERVE_S >= until:
+            if Invocation.of(event).is_last or waiting.now() + waiting.RESERVE_S >= until:
                 raise
-            decided("going on in another invocation", reason=str(still_busy), invocation=number)
-            _invoke_again(dict(event) | {CONTINUATION: {"number": number, "until": until}}, context)
+            log_decision("not finished", reason=str(still_busy))
+            continue_in_another_invocation(request.account, event, context, until)
             return False
         return True
 
@@ -156,7 +137,7 @@ class Responder(CfnResource):
             raise RuntimeError(f"could not answer CloudFormation: {self._undelivered}")
 
 
-def _ensure(resource: CustomResource, request: Request) -> Data:
+def _ensure(resource: CustomResource, request: ResourceRequest) -> Data:
     """Ask again for a while if it is denied: IAM takes seconds to know a policy that the stack has just changed."""
     for pause in NEW_POLICY_PAUSES_S:
         try:
@@ -203,7 +184,7 @@ def reason(error: Exception) -> str:
     """One line for a stack event: the cause first, at most REASON_LIMIT characters."""
     if isinstance(error, ClientError):
         text = f"{code_of(error)} from {error.operation_name}: {error.response['Error'].get('Message', '')}"
-    elif isinstance(error, Refused | AwsFailed | StackIsGoing):
+    elif isinstance(error, Refused | AwsFailed | StackBeingDeleted):
         text = str(error)
     elif isinstance(error, OutOfTime):
         text = f"AWS did not finish in time ({error}). What was begun is kept; try again to go on from there."
@@ -213,18 +194,12 @@ def reason(error: Exception) -> str:
     return line if len(line) <= REASON_LIMIT else line[: REASON_LIMIT - 3] + "..."
 
 
-def _invoke_again(event: Mapping[str, Any], context: LambdaContext) -> None:
-    sessions.here().functions().invoke(
-        FunctionName=context.invoked_function_arn, InvocationType="Event", Payload=json.dumps(event).encode()
-    )
-
-
-def _request(event: Mapping[str, Any], context: LambdaContext, until: float) -> Request:
-    return Request(
+def _request(event: Mapping[str, Any], context: LambdaContext, until: float) -> ResourceRequest:
+    return ResourceRequest(
         kind=event["RequestType"],
         stack_id=event["StackId"],
         request_id=event["RequestId"],
         properties=event["ResourceProperties"],
-        account_id=context.invoked_function_arn.split(":")[4],
+        account=sessions.current_account(account_id_of(context)),
         deadline=Deadline.of(context).within(until - waiting.now()),
     )

@@ -16,7 +16,8 @@ from botocore.exceptions import ClientError
 
 from ctipam import names
 from ctipam.errors import code_of
-from ctipam.sharing_plan import BEST_FIRST, Adopt, Associate, Create, Delete, Disassociate, Share, Step
+from ctipam.sharing.changes import AdoptShare, Associate, CreateShare, DeleteShare, Disassociate, ShareChange
+from ctipam.sharing.existing import BEST_FIRST, Share
 
 if TYPE_CHECKING:
     from types_boto3_ram.client import RAMClient
@@ -141,19 +142,19 @@ def _with_associations(shares: Sequence[Share], rows: Iterable[Association]) -> 
     ]
 
 
-def perform(ram: RAMClient, step: Step) -> Share | None:
+def perform(ram: RAMClient, step: ShareChange) -> Share | None:
     """Do it; answer the share that was created, if any."""
     match step:
-        case Create():
+        case CreateShare():
             return _create(ram, step)
-        case Adopt():
+        case AdoptShare():
             ram.tag_resource(resourceShareArn=step.share.arn, tags=_our_tags(step.share.account_id))
             ram.update_resource_share(resourceShareArn=step.share.arn, allowExternalPrincipals=False)
         case Associate():
             ram.associate_resource_share(resourceShareArn=step.share.arn, **_entities(step))
         case Disassociate():
             ram.disassociate_resource_share(resourceShareArn=step.share.arn, **_entities(step))
-        case Delete():
+        case DeleteShare():
             _delete(ram, step.share.arn)
     return None
 
@@ -167,7 +168,7 @@ def _entities(step: Associate | Disassociate) -> dict[str, Any]:
     return named
 
 
-def _create(ram: RAMClient, step: Create) -> Share:
+def _create(ram: RAMClient, step: CreateShare) -> Share:
     made = ram.create_resource_share(
         name=names.share_name(step.account_id),
         resourceArns=list(step.pools),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from ctipam.errors import code_of
+from ctipam.organization.tree import AccountLocation, OrganizationalUnit, OrganizationTree, OuPath
 
 if TYPE_CHECKING:
     from types_boto3_organizations.client import OrganizationsClient
@@ -19,39 +18,6 @@ if TYPE_CHECKING:
 GONE = frozenset({"AccountNotFoundException", "ChildNotFoundException"})
 
 PAGE: Any = {"PageSize": 20}  # the most that Organizations allows
-
-
-@dataclass(frozen=True)
-class OrganizationalUnit:
-    ou_id: str
-    name: str
-
-
-Chain = tuple[OrganizationalUnit, ...]
-"""An OU and those that it is in, the nearest first, without the root."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where an account is.
-
-    state   ACTIVE, SUSPENDED, PENDING_CLOSURE, ...
-    joined  when it joined the organization
-    units   its OUs, the nearest first, without the root; only as many as were asked for
-    """
-
-    account_id: str
-    state: str
-    joined: datetime | None = None
-    units: Chain = ()
-
-
-@dataclass(frozen=True)
-class Tree:
-    """All OUs and accounts below the root, or below one OU and with it."""
-
-    units: tuple[OrganizationalUnit, ...]
-    places: tuple[Place, ...]
 
 
 def state_of(account: AccountTypeDef) -> str:
@@ -71,7 +37,7 @@ def is_active_member(organizations: OrganizationsClient, account_id: str) -> boo
 
 def place_of(
     organizations: OrganizationsClient, account_id: str, enough: Callable[[OrganizationalUnit], bool]
-) -> Place | None:
+) -> AccountLocation | None:
     """Where an account is now; None if it is not in the organization.
 
     enough   the OUs that enclose this one are not asked for; of an account that is not ACTIVE, none is
@@ -84,7 +50,7 @@ def place_of(
         if code_of(error) not in GONE:
             raise
         return None
-    return Place(account_id, state_of(account), account.get("JoinedTimestamp"), units)
+    return AccountLocation(account_id, state_of(account), account.get("JoinedTimestamp"), units)
 
 
 def _until(
@@ -112,17 +78,17 @@ def find_roots(organizations: OrganizationsClient) -> list[str]:
     return [root["Id"] for page in organizations.get_paginator("list_roots").paginate() for root in page["Roots"]]
 
 
-def find_units(organizations: OrganizationsClient, root_ids: Iterable[str]) -> list[Chain]:
+def find_units(organizations: OrganizationsClient, root_ids: Iterable[str]) -> list[OuPath]:
     """Every OU, with those that it is in: a call for each, and one for each 20 in an OU."""
     return [chain for _, chain in _walk(organizations, root_ids, ()) if chain]
 
 
-def read_all(organizations: OrganizationsClient) -> Tree:
+def read_all(organizations: OrganizationsClient) -> OrganizationTree:
     """The whole organization: a call for each 20 accounts, and two for each OU."""
     return _read(organizations, find_roots(organizations), ())
 
 
-def read_below(organizations: OrganizationsClient, ou_id: str) -> Tree:
+def read_below(organizations: OrganizationsClient, ou_id: str) -> OrganizationTree:
     """The accounts in an OU and in the OUs that it encloses; none if there is no such OU any more."""
     try:
         unit = _unit(organizations, ou_id)
@@ -130,7 +96,7 @@ def read_below(organizations: OrganizationsClient, ou_id: str) -> Tree:
     except ClientError as error:
         if code_of(error) not in ("OrganizationalUnitNotFoundException", "ChildNotFoundException"):
             raise
-        return Tree((), ())
+        return OrganizationTree((), ())
     return _read(organizations, [ou_id], (unit, *above))
 
 
@@ -139,22 +105,22 @@ def _unit(organizations: OrganizationsClient, ou_id: str) -> OrganizationalUnit:
     return OrganizationalUnit(unit["Id"], unit["Name"])
 
 
-def _read(organizations: OrganizationsClient, parent_ids: Iterable[str], enclosing: Chain) -> Tree:
+def _read(organizations: OrganizationsClient, parent_ids: Iterable[str], enclosing: OuPath) -> OrganizationTree:
     units: list[OrganizationalUnit] = []
-    places: list[Place] = []
+    places: list[AccountLocation] = []
     for parent_id, chain in _walk(organizations, parent_ids, enclosing):
         units += chain[:1]
         pages = organizations.get_paginator("list_accounts_for_parent").paginate(
             ParentId=parent_id, PaginationConfig=PAGE
         )
         for account in (account for page in pages for account in page["Accounts"]):
-            places.append(Place(account["Id"], state_of(account), account.get("JoinedTimestamp"), chain))
-    return Tree(tuple(units), tuple(places))
+            places.append(AccountLocation(account["Id"], state_of(account), account.get("JoinedTimestamp"), chain))
+    return OrganizationTree(tuple(units), tuple(places))
 
 
 def _walk(
-    organizations: OrganizationsClient, parent_ids: Iterable[str], enclosing: Chain
-) -> Iterator[tuple[str, Chain]]:
+    organizations: OrganizationsClient, parent_ids: Iterable[str], enclosing: OuPath
+) -> Iterator[tuple[str, OuPath]]:
     """These, roots or OUs, and every OU below them, by their ids; each with the OUs that an account in it is in."""
     to_do = [(parent_id, enclosing) for parent_id in parent_ids]
     while to_do:

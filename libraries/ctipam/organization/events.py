@@ -32,6 +32,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeGuard
 
 from ctipam.errors import Refused
+from ctipam.invocation import INVOCATION
 
 STATUS_KEYS = {
     "CreateManagedAccount": "createManagedAccountStatus",
@@ -40,9 +41,6 @@ STATUS_KEYS = {
 }
 
 ORGANIZATIONS_CALLS = frozenset({"MoveAccount", "CloseAccount", "RemoveAccountFromOrganization"})
-
-INVOCATION = "invocation"
-"""Key that the function adds to an event which it hands on to itself: 2, 3, ..."""
 
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")  # text, always: one account in ten begins with a zero
 _OU_ID = re.compile(r"ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}")
@@ -55,14 +53,12 @@ class NotForUs(Exception):
 
 
 @dataclass(frozen=True)
-class Request:
+class LifecycleRequest:
     """What is to be brought in order: one account, the accounts below one OU, or, with neither, everybody's.
 
-    cause     what asked for it, for the log
     by_hand   an operator reads the answer, and so is told of failures there
     """
 
-    cause: str
     action: Literal["reconcile", "report"] = "reconcile"
     account_id: str = ""
     ou_id: str = ""
@@ -70,7 +66,7 @@ class Request:
     by_hand: bool = False
 
 
-def request_of(event: object) -> Request:
+def request_of(event: object) -> LifecycleRequest:
     """Raises NotForUs for an event that changes nothing, Refused for what makes no sense.
 
     The rules filter already. This does not rely on it: an account that Control Tower could not create has no OU.
@@ -85,7 +81,7 @@ def request_of(event: object) -> Request:
     name = str(detail.get("eventName", "an event"))
     kind = (event.get("source"), event["detail-type"])
     if kind == ("aws.events", "Scheduled Event"):
-        return Request("schedule")
+        return LifecycleRequest()
     if kind == ("aws.controltower", "AWS Service Event via CloudTrail") and name in STATUS_KEYS:
         return _of_control_tower(name, detail)
     if kind == ("aws.organizations", "AWS API Call via CloudTrail") and name in ORGANIZATIONS_CALLS:
@@ -93,7 +89,7 @@ def request_of(event: object) -> Request:
     raise NotForUs(f"nothing follows from {name} of {kind[0]}, {kind[1]}")
 
 
-def _of_control_tower(name: str, detail: Mapping[str, Any]) -> Request:
+def _of_control_tower(name: str, detail: Mapping[str, Any]) -> LifecycleRequest:
     status = _part(_part(detail, "serviceEventDetails"), STATUS_KEYS[name])
     if status.get("state") != "SUCCEEDED":
         raise NotForUs(f"{name} is in state {status.get('state')}")
@@ -101,14 +97,14 @@ def _of_control_tower(name: str, detail: Mapping[str, Any]) -> Request:
         ou_id = _part(status, "organizationalUnit").get("organizationalUnitId")
         if not isinstance(ou_id, str) or not _OU_ID.fullmatch(ou_id):
             raise NotForUs(f"{name} has no id of an OU: {ou_id!r}")
-        return Request(name, ou_id=ou_id)
-    return Request(name, account_id=_account_id(name, _part(status, "account")))
+        return LifecycleRequest(ou_id=ou_id)
+    return LifecycleRequest(account_id=_account_id(name, _part(status, "account")))
 
 
-def _of_organizations(name: str, detail: Mapping[str, Any]) -> Request:
+def _of_organizations(name: str, detail: Mapping[str, Any]) -> LifecycleRequest:
     if detail.get("errorCode"):  # CloudTrail records the calls that were refused as well
         raise NotForUs(f"{name} was refused: {detail['errorCode']}")
-    return Request(name, account_id=_account_id(name, _part(detail, "requestParameters")))
+    return LifecycleRequest(account_id=_account_id(name, _part(detail, "requestParameters")))
 
 
 def _part(mapping: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -123,7 +119,7 @@ def _account_id(name: str, parent: Mapping[str, Any]) -> str:
     return account_id
 
 
-def _operators(payload: Mapping[str, Any]) -> Request:
+def _operators(payload: Mapping[str, Any]) -> LifecycleRequest:
     allowed = {"reconcile": {"action", "accountId", "dryRun", INVOCATION}, "report": {"action"}}
     action = payload["action"]
     if not isinstance(action, str) or action not in allowed:
@@ -134,8 +130,7 @@ def _operators(payload: Mapping[str, Any]) -> Request:
         raise Refused(f'accountId must be text of 12 digits, such as "012345678901", not {payload["accountId"]!r}.')
     if not isinstance(payload.get("dryRun", False), bool):
         raise Refused(f"dryRun must be true or false, not {payload['dryRun']!r}.")
-    return Request(
-        "operator",
+    return LifecycleRequest(
         action=action,  # type: ignore[arg-type]  # it is one of the keys above
         account_id=payload.get("accountId", ""),
         dry_run=payload.get("dryRun", False),

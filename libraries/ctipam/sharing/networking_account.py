@@ -15,14 +15,14 @@ from ctipam.sessions import Account
 
 ROLE = "AWSControlTowerExecution"
 
-Purpose = Literal["look", "share", "unshare"]
-"""look: change nothing. unshare: take all shares away, if nothing is allocated from the pools."""
+Access = Literal["read", "share", "unshare"]
+"""read: change nothing. unshare: take all shares away, if nothing is allocated from the pools."""
 
 
-def enter(management: Account, network_account_id: str, purpose: Purpose) -> Account:
+def assume_execution_role(management: Account, network_account_id: str, access: Access) -> Account:
     """Raises Refused if the door is shut."""
     role_arn = execution_role(management.partition, network_account_id)
-    policy = session_policy(management.partition, management.region, network_account_id, purpose)
+    policy = session_policy(management.partition, management.region, network_account_id, access)
     try:
         return management.assume(role_arn, "share-ipam-pools", policy)
     except ClientError as error:
@@ -43,19 +43,19 @@ CLOSED = {"ram:RequestedAllowsExternalPrincipals": "false"}
 OURS = {"StringLike": {"ram:ResourceShareName": names.share_name("*")}}
 
 
-def session_policy(partition: str, region: str, account_id: str, purpose: Purpose) -> dict[str, Any]:
-    """What the calls of a purpose take, and nothing else. AWS allows 2048 characters."""
+def session_policy(partition: str, region: str, account_id: str, access: Access) -> dict[str, Any]:
+    """What the calls of an access take, and nothing else. AWS allows 2048 characters."""
     shares = f"arn:{partition}:ram:{region}:{account_id}:resource-share/*"
     pools = f"arn:{partition}:ec2::{account_id}:ipam-pool/*"  # the ARN of a pool has no Region
     statements = {
-        "look": _to_look(region),
-        "share": [*_to_look(region), *_to_share(region, shares), *_to_unshare(shares, pools)],
+        "read": _to_read(region),
+        "share": [*_to_read(region), *_to_share(region, shares), *_to_unshare(shares, pools)],
         "unshare": [
-            *_to_look(region),
+            *_to_read(region),
             *_to_unshare(shares, pools),
             {"Sid": "SeeWhatIsInUse", "Action": "ec2:GetIpamPoolAllocations", "Resource": pools},  # in every Region
         ],
-    }[purpose]
+    }[access]
     return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow"} | statement for statement in statements]}
 
 
@@ -63,7 +63,7 @@ def _here(region: str) -> dict[str, Any]:
     return {"StringEquals": {"aws:RequestedRegion": region}}
 
 
-def _to_look(region: str) -> list[dict[str, Any]]:
+def _to_read(region: str) -> list[dict[str, Any]]:
     return [
         {
             "Sid": "ReadPoolsAndShares",  # none of these can be limited to a resource

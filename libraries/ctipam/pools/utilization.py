@@ -24,10 +24,12 @@ from ipaddress import IPv4Network
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ctipam import inventory, names
+from ctipam import names
 from ctipam.errors import AwsFailed
-from ctipam.refusals import Allocation
+from ctipam.pools import reader
+from ctipam.pools.existing import Allocation
 from ctipam.sessions import Account
+from ctipam.tags import to_dict
 
 NAMESPACE = "IpamControlTower"
 METRIC = "PercentUsed"
@@ -45,7 +47,7 @@ class EnvironmentPool:
 
 
 @dataclass(frozen=True)
-class Utilisation:
+class Utilization:
     """Of one pool: how many addresses it has, how many of them are allocated, and to how many VPCs."""
 
     pool: EnvironmentPool
@@ -60,13 +62,13 @@ class Utilisation:
 
 def measure(
     pool: EnvironmentPool, cidrs: Iterable[IPv4Network], allocations: Iterable[Allocation]
-) -> Utilisation | None:
+) -> Utilization | None:
     """Everything allocated is used, a block that somebody reserved too. None for a pool that has no block (yet)."""
     addresses = sum(cidr.num_addresses for cidr in cidrs)
     if not addresses:
         return None
     allocated = list(allocations)
-    return Utilisation(
+    return Utilization(
         pool=pool,
         addresses=addresses,
         used=sum(allocation.cidr.num_addresses for allocation in allocated),
@@ -75,7 +77,7 @@ def measure(
     )
 
 
-def metric_line(utilisation: Utilisation, at_s: float) -> str:
+def metric_line(utilisation: Utilization, at_s: float) -> str:
     """The line for CloudWatch, measured at_s seconds after 1970."""
     pool = utilisation.pool
     directive = {
@@ -97,7 +99,7 @@ def metric_line(utilisation: Utilisation, at_s: float) -> str:
     )
 
 
-def find(account: Account, stack_id: str) -> Iterator[Utilisation]:
+def find(account: Account, stack_id: str) -> Iterator[Utilization]:
     """The environment pools of a stack.
 
     Raises AwsFailed, after all that could be measured, if some could not: trouble in one Region hides no other.
@@ -118,16 +120,16 @@ def find(account: Account, stack_id: str) -> Iterator[Utilisation]:
         raise AwsFailed(f"Not measured, {len(failures)} of {len(pools)} pools: {'; '.join(failures)}")
 
 
-def _measure(account: Account, pool: EnvironmentPool) -> Utilisation | None:
-    blocks = inventory.find_blocks(account, pool.pool_id)
+def _measure(account: Account, pool: EnvironmentPool) -> Utilization | None:
+    blocks = reader.find_blocks(account, pool.pool_id)
     cidrs = [block.cidr for block in blocks if block.state == "provisioned"]
-    return measure(pool, cidrs, inventory.find_allocations(account, pool.pool_id, pool.region))
+    return measure(pool, cidrs, reader.find_allocations(account, pool.pool_id, pool.region))
 
 
 def find_environment_pools(account: Account, stack_id: str) -> list[EnvironmentPool]:
     found = []
-    for pool in inventory.list_pools(account):
-        tags = inventory.tags_of(pool)
+    for pool in reader.list_pools(account):
+        tags = to_dict(pool.get("Tags", []))
         if tags.get(names.STACK_TAG) == stack_id and names.POOL_ENVIRONMENT_TAG in tags:
             found.append(EnvironmentPool(pool["IpamPoolId"], tags[names.POOL_ENVIRONMENT_TAG], pool["Locale"]))
     return found

@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 
 from ctipam import waiting
 from ctipam.errors import AwsFailed, code_of
-from ctipam.ipam import PATIENCE_S, READY, insist
-from ctipam.logs import decided
+from ctipam.ipam.ipams import PATIENCE_S, READY, retry_while_busy
+from ctipam.logs import log_decision
 from ctipam.sessions import Account
 from ctipam.waiting import Deadline, Pace
 
@@ -33,8 +33,8 @@ def ensure_exclusions(account: Account, discovery_id: str, wanted: Set[str], dea
     found = _excluded(_wait(account, discovery_id, deadline))
     if found == wanted:
         return
-    decided("changing which OUs IPAM does not monitor", discovery=discovery_id, excluded=sorted(wanted))
-    insist(
+    log_decision("changing which OUs IPAM does not monitor", discovery=discovery_id, excluded=sorted(wanted))
+    retry_while_busy(
         account.ec2().modify_ipam_resource_discovery,
         deadline,
         NOT_KNOWN_YET,

@@ -39,19 +39,19 @@ STACK = "ipam-controltower"
 
 
 @dataclass(frozen=True)
-class Words:
+class Arguments:
     """parameters: by their names in the template. own: FORMAT and the like."""
 
     parameters: dict[str, str]
     own: dict[str, str]
 
 
-def read(typed: Sequence[str], known: Collection[str]) -> Words:
+def read(typed: Sequence[str], known: Collection[str]) -> Arguments:
     """Raises Refused for a name that is neither the template's (known) nor one of those above, or that is there twice.
 
     typed   ["CIDR=10.0.0.0/8", "AccEnvName=Prod OU,SDLC OU", ...], as `make` passes them on
     """
-    words = Words({}, {})
+    words = Arguments({}, {})
     for word in typed:
         name, _, value = word.partition("=")
         if name in OWN:

@@ -21,26 +21,28 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from ctipam import difference, inventory, refusals, steps, waiting
-from ctipam.difference import Block, Create, Deprovision, Pool, Provision, Remaining, Step
+from ctipam import waiting
 from ctipam.errors import AwsFailed, OutOfTime, code_of
-from ctipam.inventory import WORKERS, Hierarchy
-from ctipam.logs import decided
-from ctipam.plan import PoolKey, PoolPlan, refuse_over_quota
-from ctipam.turns import Turns, UnderWay, busy_parents
-from ctipam.waiting import Deadline, Pace
+from ctipam.logs import log_decision
+from ctipam.pools import apply, changes, preconditions, reader
+from ctipam.pools.changes import CreatePool, DeprovisionCidr, PendingChanges, PoolChange, ProvisionCidr
+from ctipam.pools.concurrency import Concurrency, InFlight, busy_parents
+from ctipam.pools.existing import Block, ExistingPool
+from ctipam.pools.reader import WORKERS, PoolHierarchy
+from ctipam.pools.spec import PoolKey, PoolSpec, refuse_over_quota
+from ctipam.waiting import Pace
 
 if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import IpamPoolTypeDef
 
 ANOTHER_CHANGE = "ConcurrentMutationLimitExceeded"
 
-NOT_NOW = frozenset(
+RETRYABLE_ERRORS = frozenset(
     {
         ANOTHER_CHANGE,  # boto3 does not retry this one
         "IncorrectState",  # the pool itself, or the one above it, is still busy
         "DependencyViolation",  # what was given back, or deleted, a moment ago still counts
-        inventory.GONE,  # it was deleted by hand a moment ago, or is so new that not all of AWS knows it
+        reader.POOL_NOT_FOUND,  # it was deleted by hand a moment ago, or is so new that not all of AWS knows it
         "RequestLimitExceeded",
         "Throttling",
     }
@@ -52,91 +54,101 @@ Allocated = dict[str, Collection[IPv4Network]]
 """What others have taken of a pool, by its id."""
 
 
-def ensure(hierarchy: Hierarchy, plan: PoolPlan | None, deadline: Deadline) -> dict[PoolKey, Pool]:
+def ensure(hierarchy: PoolHierarchy, plan: PoolSpec | None) -> dict[PoolKey, ExistingPool]:
     """Make the pools be exactly the plan's (None: no pools); return them.
 
     Raises Refused before anything is changed, AwsFailed with AWS's reason, OutOfTime when work is left.
     """
     with ThreadPoolExecutor(WORKERS) as workers:
-        listed = inventory.list_pools(hierarchy.account)
-        pools = inventory.find_pools(hierarchy, listed, None, workers)
-        if plan and difference.is_built(plan, hierarchy.top_pool_id, pools):
-            return difference.kept_pools(plan, pools)
-        return _Reconciliation(hierarchy, plan, deadline, workers).run(listed)
+        listed = reader.list_pools(hierarchy.account)
+        pools = reader.find_pools(hierarchy, listed, None, workers)
+        if plan and changes.is_built(plan, hierarchy.top_pool_id, pools):
+            return changes.kept_pools(plan, pools)
+        return PoolReconciliation(hierarchy, plan, workers).run(listed)
 
 
-def check(hierarchy: Hierarchy, plan: PoolPlan) -> None:
+def check(hierarchy: PoolHierarchy, plan: PoolSpec) -> None:
     """Raises Refused if the stack cannot have this plan. For what comes before the pools, and would be changed first.
 
     hierarchy   without a top-level pool: CloudFormation may be about to make it
     """
     with ThreadPoolExecutor(WORKERS) as workers:
-        listed = inventory.list_pools(hierarchy.account)
-        top = inventory.find_top_pool(listed, hierarchy.stack_id)
+        listed = reader.list_pools(hierarchy.account)
+        top = reader.find_top_pool(listed, hierarchy.stack_id)
         hierarchy = replace(hierarchy, top_pool_id=top["IpamPoolId"] if top else "")
-        pools = inventory.find_pools(hierarchy, listed, None, workers)
+        pools = reader.find_pools(hierarchy, listed, None, workers)
         if top is None or not any(pool.source_pool_id == top["IpamPoolId"] for pool in pools):
             _check_place_of_top_pool(hierarchy, plan, pools, workers)
             return
         in_scope = top["IpamPoolId"] in {pool.pool_id for pool in pools}
-        blocks = inventory.find_blocks(hierarchy.account, top["IpamPoolId"])
-        refusals.refuse_another_top_pool(plan, hierarchy.scope_id, in_scope, [one.cidr for one in blocks if one.held])
-        if not difference.is_built(plan, hierarchy.top_pool_id, pools):
-            _refuse(hierarchy, plan, inventory.find_pools(hierarchy, listed, {}, workers), {}, workers)
+        blocks = reader.find_blocks(hierarchy.account, top["IpamPoolId"])
+        preconditions.refuse_another_top_pool(
+            plan, hierarchy.scope_id, in_scope, [one.cidr for one in blocks if one.held]
+        )
+        if not changes.is_built(plan, hierarchy.top_pool_id, pools):
+            _refuse(hierarchy, plan, reader.find_pools(hierarchy, listed, {}, workers), {}, workers)
 
 
-def _check_place_of_top_pool(hierarchy: Hierarchy, plan: PoolPlan, pools: Sequence[Pool], workers: Executor) -> None:
+def _check_place_of_top_pool(
+    hierarchy: PoolHierarchy, plan: PoolSpec, pools: Sequence[ExistingPool], workers: Executor
+) -> None:
     """Nothing is below the top-level pool yet, so it can still be made, or made anew."""
     others = [pool for pool in pools if pool.pool_id != hierarchy.top_pool_id]
     tops = [pool.pool_id for pool in others if not pool.source_pool_id]
-    blocks = workers.map(lambda pool_id: tuple(inventory.find_blocks(hierarchy.account, pool_id)), tops)
-    refusals.refuse_overlap(plan, dict(zip(tops, blocks, strict=True)))
+    blocks = workers.map(lambda pool_id: tuple(reader.find_blocks(hierarchy.account, pool_id)), tops)
+    preconditions.refuse_overlap(plan, dict(zip(tops, blocks, strict=True)))
     refuse_over_quota(plan, already=len(others) + 1)
 
 
 def _refuse(
-    hierarchy: Hierarchy, plan: PoolPlan | None, pools: Sequence[Pool], allocated: Allocated, workers: Executor
+    hierarchy: PoolHierarchy,
+    plan: PoolSpec | None,
+    pools: Sequence[ExistingPool],
+    allocated: Allocated,
+    workers: Executor,
 ) -> None:
-    unwanted = difference.unwanted_pools(plan, pools)
+    unwanted = changes.unwanted_pools(plan, pools)
     top_pool_id = "" if plan else hierarchy.top_pool_id  # CloudFormation deletes it next
     if plan:
-        refusals.refuse_moves(plan, hierarchy.top_pool_id, pools)
-        refusals.refuse_without_top_pool(hierarchy.top_pool_id, pools)
-    refusals.refuse_obstacles(inventory.find_obstacles(hierarchy.account, unwanted, pools, top_pool_id, workers))
+        preconditions.refuse_moves(plan, hierarchy.top_pool_id, pools)
+        preconditions.refuse_without_top_pool(hierarchy.top_pool_id, pools)
+    preconditions.refuse_deletion(
+        reader.read_deletion_blockers(hierarchy.account, unwanted, pools, top_pool_id, workers)
+    )
     if plan:
-        parents = difference.placing_parents(plan, hierarchy.top_pool_id, pools)
-        taken, pools = inventory.find_taken(hierarchy, pools, parents, allocated, workers)
-        refusals.refuse_without_room(plan, hierarchy.top_pool_id, pools, taken)
+        parents = changes.placing_parents(plan, hierarchy.top_pool_id, pools)
+        taken, pools = reader.read_occupied(hierarchy, pools, parents, allocated, workers)
+        preconditions.refuse_without_room(plan, hierarchy.top_pool_id, pools, taken)
 
 
-class _Reconciliation:
-    def __init__(self, hierarchy: Hierarchy, plan: PoolPlan | None, deadline: Deadline, workers: Executor) -> None:
+class PoolReconciliation:
+    def __init__(self, hierarchy: PoolHierarchy, plan: PoolSpec | None, workers: Executor) -> None:
         self._hierarchy = hierarchy
         self._plan = plan
-        self._pace = Pace(deadline)
+        self._pace = Pace(hierarchy.request.deadline)
         self._workers = workers
-        self._turns = Turns()
-        self._under_way = UnderWay()
+        self._turns = Concurrency()
+        self._under_way = InFlight()
         self._failures = _LateFailures()
         self._known: dict[str, tuple[Block, ...]] = {}
         self._allocated: Allocated = {}
         self._waited_for: tuple[str, ...] = ()
 
-    def run(self, listed: Sequence[IpamPoolTypeDef]) -> dict[PoolKey, Pool]:
-        pools: Sequence[Pool] = self._look(listed)
+    def run(self, listed: Sequence[IpamPoolTypeDef]) -> dict[PoolKey, ExistingPool]:
+        pools: Sequence[ExistingPool] = self._look(listed)
         _refuse(self._hierarchy, self._plan, pools, self._allocated, self._workers)
         while True:
             pools, rest = self._remaining(pools)
-            accepted = self._take(rest.steps, pools)
-            if rest.nothing_but_notes and len(accepted) == len(rest.steps):
-                return difference.kept_pools(self._plan, pools)
+            accepted = self._apply(rest.steps, pools)
+            if rest.only_cidr_records and len(accepted) == len(rest.steps):
+                return changes.kept_pools(self._plan, pools)
             self._wait(rest, progress=bool(accepted))
-            pools = self._look(inventory.list_pools(self._hierarchy.account))
+            pools = self._look(reader.list_pools(self._hierarchy.account))
 
-    def _look(self, listed: Sequence[IpamPoolTypeDef]) -> list[Pool]:
+    def _look(self, listed: Sequence[IpamPoolTypeDef]) -> list[ExistingPool]:
         """The pools as they are. Only those with something under way are asked for their blocks again."""
         known = self._known | self._under_way.not_yet(waiting.now())
-        pools = inventory.find_pools(self._hierarchy, listed, known, self._workers)
+        pools = reader.find_pools(self._hierarchy, listed, known, self._workers)
         self._under_way.look(pools, waiting.now())
         settled = [pool for pool in pools if pool.key and pool.ready and not pool.busy]
         self._known = {pool.pool_id: pool.blocks for pool in settled if pool.pool_id not in self._under_way.pool_ids}
@@ -145,12 +157,12 @@ class _Reconciliation:
             self._allocated.clear()
         return pools
 
-    def _remaining(self, pools: Sequence[Pool]) -> tuple[Sequence[Pool], Remaining]:
-        parents = difference.placing_parents(self._plan, self._hierarchy.top_pool_id, pools)
-        taken, pools = inventory.find_taken(self._hierarchy, pools, parents, self._allocated, self._workers)
-        return pools, difference.remaining(self._plan, self._hierarchy.top_pool_id, pools, taken)
+    def _remaining(self, pools: Sequence[ExistingPool]) -> tuple[Sequence[ExistingPool], PendingChanges]:
+        parents = changes.placing_parents(self._plan, self._hierarchy.top_pool_id, pools)
+        taken, pools = reader.read_occupied(self._hierarchy, pools, parents, self._allocated, self._workers)
+        return pools, changes.remaining(self._plan, self._hierarchy.top_pool_id, pools, taken)
 
-    def _take(self, possible: Sequence[Step], pools: Sequence[Pool]) -> list[Step]:
+    def _apply(self, possible: Sequence[PoolChange], pools: Sequence[ExistingPool]) -> list[PoolChange]:
         """Try what it is the turn of; answer what AWS accepted of it."""
         busy = busy_parents(pools) | self._under_way.parents
         free = [step for step in possible if not self._under_way.touches(step) and not self._rests(step)]
@@ -161,29 +173,29 @@ class _Reconciliation:
         self._turns.learn(accepted, refused, busy)
         return accepted
 
-    def _rests(self, step: Step) -> bool:
-        return isinstance(step, Provision) and self._failures.rests(step.pool.pool_id, waiting.now())
+    def _rests(self, step: PoolChange) -> bool:
+        return isinstance(step, ProvisionCidr) and self._failures.rests(step.pool.pool_id, waiting.now())
 
-    def _try(self, step: Step) -> str | None:
+    def _try(self, step: PoolChange) -> str | None:
         """Take the step; answer AWS's code if it has to wait."""
-        if isinstance(step, Provision | Deprovision):
+        if isinstance(step, ProvisionCidr | DeprovisionCidr):
             self._known.pop(step.pool.pool_id, None)
         try:
-            pool_id = steps.take(self._hierarchy, step)
+            pool_id = apply.apply(self._hierarchy, step)
         except ClientError as error:
-            if code_of(error) not in NOT_NOW:
+            if code_of(error) not in RETRYABLE_ERRORS:
                 raise
             return code_of(error)
-        if isinstance(step, Create):
+        if isinstance(step, CreatePool):
             self._allocated[pool_id] = ()  # nobody has taken anything of what is not there yet
         self._failures.watch(pool_id, step)
         self._under_way.began(pool_id, step, waiting.now())
         return None
 
-    def _wait(self, rest: Remaining, progress: bool) -> None:
+    def _wait(self, rest: PendingChanges, progress: bool) -> None:
         busy = rest.waiting or tuple(map(str, rest.steps))
         if busy != self._waited_for:
-            decided("waiting for AWS", pools=busy)
+            log_decision("waiting for AWS", pools=busy)
             self._waited_for = busy
         try:
             self._pace.wait(progress=progress, expected_s=self._under_way.next_look_s(waiting.now()))
@@ -213,13 +225,13 @@ class _LateFailures:
         self._since: dict[str, float] = {}  # pool id -> first and
         self._until: dict[str, float] = {}  # ... next attempt
 
-    def watch(self, pool_id: str, step: Step) -> None:
-        (self._emptied if isinstance(step, Deprovision) else self._touched).add(pool_id)
+    def watch(self, pool_id: str, step: PoolChange) -> None:
+        (self._emptied if isinstance(step, DeprovisionCidr) else self._touched).add(pool_id)
 
     def rests(self, pool_id: str, now: float) -> bool:
         return now < self._until.get(pool_id, 0.0)
 
-    def judge(self, pools: Sequence[Pool], now: float) -> bool:
+    def judge(self, pools: Sequence[ExistingPool], now: float) -> bool:
         """Raises AwsFailed; answers whether something failed that is to be tried again."""
         if not self._has_judged:
             self._has_judged = True
@@ -234,7 +246,7 @@ class _LateFailures:
                 again |= self._judge_provision(pool, block, now)
         return again
 
-    def _judge_provision(self, pool: Pool, block: Block, now: float) -> bool:
+    def _judge_provision(self, pool: ExistingPool, block: Block, now: float) -> bool:
         doomed = block.state == "failed-provision" or (block.state == "pending-provision" and block.reason)
         if not doomed or pool.pool_id not in self._touched or block.cidr_id in self._judged:
             return False
@@ -242,7 +254,7 @@ class _LateFailures:
         if block.code != self.NOT_YET or now - since > self.PATIENCE_S:
             raise AwsFailed(f"AWS could not give {block.cidr} to the pool of {pool.key}: {block.reason}")
         if block.state == "failed-provision":
-            decided("AWS has not freed the block yet, trying again", key=str(pool.key), cidr=str(block.cidr))
+            log_decision("AWS has not freed the block yet, trying again", key=str(pool.key), cidr=str(block.cidr))
             self._until[pool.pool_id] = now + self.REST_S
             self._judged.add(block.cidr_id)
         return True

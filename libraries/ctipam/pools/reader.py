@@ -8,7 +8,6 @@ something asks each pool for its blocks first, and then remembers.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -17,17 +16,19 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from ctipam import names, refusals
-from ctipam.difference import Block, Pool
+from ctipam import names
+from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import code_of
-from ctipam.plan import PoolKey, VpcSizes
-from ctipam.refusals import Allocation
+from ctipam.pools import preconditions as refusals
+from ctipam.pools.existing import Allocation, Block, ExistingPool
+from ctipam.pools.spec import PoolKey, VpcSizes
 from ctipam.sessions import Account
+from ctipam.tags import to_dict
 
 if TYPE_CHECKING:
-    from types_boto3_ec2.type_defs import IpamPoolTypeDef, TagTypeDef
+    from types_boto3_ec2.type_defs import IpamPoolTypeDef
 
-GONE = "InvalidIpamPoolId.NotFound"
+POOL_NOT_FOUND = "InvalidIpamPoolId.NotFound"
 
 WORKERS = 40
 """Calls at a time, as many as a client keeps connections. EC2 lets 100 reads and 50 changes of a kind through at once,
@@ -35,23 +36,25 @@ and then 20 and 5 a second. https://docs.aws.amazon.com/ec2/latest/devguide/ec2-
 
 
 @dataclass(frozen=True)
-class Hierarchy:
-    """Whose pools, below which pool.
+class PoolHierarchy:
+    """Which pools a request is about.
 
-    stack_id     ARN of the stack, by which it knows its pools
-    scope_id     the scope of the top-level pool, which every pool below it shares
-    request_id   CloudFormation's id of the request: what makes a repeated request find what its first attempt made
+    scope_id      the scope of the top-level pool, which every pool below it shares
+    top_pool_id   empty: it is not known yet
     """
 
-    account: Account
-    stack_id: str
+    request: ResourceRequest
     scope_id: str
-    top_pool_id: str
-    request_id: str
+    top_pool_id: str = ""
 
-    def token(self, *parts: object) -> str:
-        """A client token, the same for the same act of the same request. At most 64 characters."""
-        return hashlib.sha256("\n".join([self.request_id, *map(str, parts)]).encode()).hexdigest()
+    @property
+    def account(self) -> Account:
+        return self.request.account
+
+    @property
+    def stack_id(self) -> str:
+        """ARN of the stack, by which it recognizes its pools."""
+        return self.request.stack_id
 
 
 def list_pools(account: Account) -> list[IpamPoolTypeDef]:
@@ -61,17 +64,19 @@ def list_pools(account: Account) -> list[IpamPoolTypeDef]:
 
 
 def find_pools(
-    hierarchy: Hierarchy,
+    hierarchy: PoolHierarchy,
     listed: Iterable[IpamPoolTypeDef],
     known: Mapping[str, tuple[Block, ...]] | None,
     workers: Executor,
-) -> list[Pool]:
+) -> list[ExistingPool]:
     """Of the pools listed: those of the scope, and this stack's wherever they are; this stack's with their blocks.
 
     known   the blocks of pools that need not be asked, by pool id. None: those that stand in the pools' tags
     """
     found = [
-        pool for pool in listed if _scope_id(pool) == hierarchy.scope_id or _key(hierarchy.stack_id, tags_of(pool))
+        pool
+        for pool in listed
+        if _scope_id(pool) == hierarchy.scope_id or _key(hierarchy.stack_id, to_dict(pool.get("Tags", [])))
     ]
     return list(workers.map(lambda pool: _read_pool(hierarchy, pool, known), found))
 
@@ -83,34 +88,36 @@ def _scope_id(pool: IpamPoolTypeDef) -> str:
 WITHOUT_BLOCKS = frozenset({"create-in-progress", "delete-in-progress"})
 
 
-def _read_pool(hierarchy: Hierarchy, pool: IpamPoolTypeDef, known: Mapping[str, tuple[Block, ...]] | None) -> Pool:
+def _read_pool(
+    hierarchy: PoolHierarchy, pool: IpamPoolTypeDef, known: Mapping[str, tuple[Block, ...]] | None
+) -> ExistingPool:
     found = _as_listed(hierarchy.stack_id, pool)
     if found.key is None or found.state in WITHOUT_BLOCKS:
         return found
-    blocks = _noted(found.note) if known is None else known.get(found.pool_id)
+    blocks = _noted(found.recorded_cidr) if known is None else known.get(found.pool_id)
     return replace(found, blocks=tuple(find_blocks(hierarchy.account, found.pool_id)) if blocks is None else blocks)
 
 
-def _as_listed(stack_id: str, pool: IpamPoolTypeDef) -> Pool:
+def _as_listed(stack_id: str, pool: IpamPoolTypeDef) -> ExistingPool:
     """Without its blocks, which stand elsewhere."""
-    tags = tags_of(pool)
-    return Pool(
+    tags = to_dict(pool.get("Tags", []))
+    return ExistingPool(
         pool_id=pool["IpamPoolId"],
         source_pool_id=pool.get("SourceIpamPoolId", ""),
         state=pool["State"],
         message=pool.get("StateMessage", ""),
         key=_key(stack_id, tags),
-        note=tags.get(names.BLOCK_TAG, ""),
+        recorded_cidr=tags.get(names.BLOCK_TAG, ""),
         description=pool.get("Description", ""),
-        allocation_tags=_as_map(pool.get("AllocationResourceTags", [])),
+        allocation_tags=to_dict(pool.get("AllocationResourceTags", [])),
         vpc_sizes=_vpc_sizes(pool),
     )
 
 
-def _noted(note: str) -> tuple[Block, ...] | None:
+def _noted(recorded_cidr: str) -> tuple[Block, ...] | None:
     """Whatever somebody has made of the tag: only a CIDR is one."""
     try:
-        return (Block(IPv4Network(note), "provisioned"),)
+        return (Block(IPv4Network(recorded_cidr), "provisioned"),)
     except ValueError:
         return None
 
@@ -121,14 +128,6 @@ def _vpc_sizes(pool: IpamPoolTypeDef) -> VpcSizes | None:
     if default is None or minimum is None or maximum is None:
         return None
     return VpcSizes(default, minimum, maximum)
-
-
-def tags_of(pool: IpamPoolTypeDef) -> dict[str, str]:
-    return _as_map(pool.get("Tags", []))
-
-
-def _as_map(tags: Iterable[TagTypeDef]) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in tags}
 
 
 def _key(stack_id: str, tags: Mapping[str, str]) -> PoolKey | None:
@@ -153,17 +152,17 @@ def find_blocks(account: Account, pool_id: str) -> Iterator[Block]:
                         reason=failure.get("Message", ""),
                     )
     except ClientError as error:
-        if code_of(error) != GONE:
+        if code_of(error) != POOL_NOT_FOUND:
             raise
 
 
-def find_taken(
-    hierarchy: Hierarchy,
-    pools: Sequence[Pool],
+def read_occupied(
+    hierarchy: PoolHierarchy,
+    pools: Sequence[ExistingPool],
     parent_ids: Iterable[str],
     allocated: dict[str, Collection[IPv4Network]],
     workers: Executor,
-) -> tuple[dict[str, list[IPv4Network]], list[Pool]]:
+) -> tuple[dict[str, list[IPv4Network]], list[ExistingPool]]:
     """What is taken of each of these pools. A pool without a block of its own has no place for others: left out.
 
     And the pools again: a block that a pool is being given can stand among what is allocated from its parent before the
@@ -189,7 +188,7 @@ def find_taken(
     return {one: [*others[one], *held[one]] for one in parents}, list(by_id.values())
 
 
-def _coming(allocation: Allocation, by_id: Mapping[str, Pool]) -> Pool | None:
+def _coming(allocation: Allocation, by_id: Mapping[str, ExistingPool]) -> ExistingPool | None:
     """The pool that is being given this block, if one of ours is and does not show it yet."""
     pool = by_id.get(allocation.resource_id)
     if pool is None or pool.key is None or any(block.cidr == allocation.cidr for block in pool.blocks):
@@ -209,7 +208,7 @@ def find_allocations(account: Account, pool_id: str, region: str | None) -> list
     try:
         rows = [row for page in pages for row in page["IpamPoolAllocations"]]  # pages have at least 1000 rows
     except ClientError as error:
-        if code_of(error) != GONE:
+        if code_of(error) != POOL_NOT_FOUND:
             raise
         return []
     return [
@@ -223,15 +222,15 @@ def find_allocations(account: Account, pool_id: str, region: str | None) -> list
     ]
 
 
-def find_obstacles(
-    account: Account, going: Sequence[Pool], pools: Sequence[Pool], top_pool_id: str, workers: Executor
+def read_deletion_blockers(
+    account: Account, going: Sequence[ExistingPool], pools: Sequence[ExistingPool], top_pool_id: str, workers: Executor
 ) -> list[str]:
     """In words, what keeps these pools from being deleted. top_pool_id: of a top-level pool that goes too, or empty."""
     asked: list[tuple[str, str | None]] = [(pool.pool_id, pool.key.region) for pool in going if pool.key]
     asked += [(top_pool_id, None)] if top_pool_id else []
     found = workers.map(lambda one: find_allocations(account, *one), asked)
     held = {pool_id: allocations for (pool_id, _), allocations in zip(asked, found, strict=True)}
-    return refusals.obstacles(going, pools, held)
+    return refusals.deletion_blockers(going, pools, held)
 
 
 def refuse_while_in_use(account: Account) -> None:
@@ -244,15 +243,15 @@ def refuse_while_in_use(account: Account) -> None:
     listed = list_pools(account)
     found: list[str] = []
     with ThreadPoolExecutor(WORKERS) as workers:
-        for stack_id in sorted({tags_of(pool).get(names.STACK_TAG, "") for pool in listed} - {""}):
+        for stack_id in sorted({to_dict(pool.get("Tags", [])).get(names.STACK_TAG, "") for pool in listed} - {""}):
             pools = [_as_listed(stack_id, pool) for pool in listed]
             top = find_top_pool(listed, stack_id)
             top_pool_id = top["IpamPoolId"] if top else ""
-            found += find_obstacles(account, [pool for pool in pools if pool.key], pools, top_pool_id, workers)
-    refusals.refuse_obstacles(found)
+            found += read_deletion_blockers(account, [pool for pool in pools if pool.key], pools, top_pool_id, workers)
+    refusals.refuse_deletion(found)
 
 
 def find_top_pool(listed: Iterable[IpamPoolTypeDef], stack_id: str) -> IpamPoolTypeDef | None:
     """The top-level pool that CloudFormation made for the stack."""
     tops = (pool for pool in listed if not pool.get("SourceIpamPoolId"))
-    return next((pool for pool in tops if tags_of(pool).get(names.STACK_TAG) == stack_id), None)
+    return next((pool for pool in tops if to_dict(pool.get("Tags", [])).get(names.STACK_TAG) == stack_id), None)

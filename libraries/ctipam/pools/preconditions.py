@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-from ctipam.addresses import lowest_free
-from ctipam.difference import Block, Pool, kept_pools, unwanted_pools
 from ctipam.errors import Refused
-from ctipam.logs import decided
-from ctipam.plan import PoolKey, PoolPlan, refuse_over_quota
+from ctipam.logs import log_decision
+from ctipam.pools.addresses import lowest_free
+from ctipam.pools.changes import kept_pools, unwanted_pools
+from ctipam.pools.existing import Allocation, Block, ExistingPool
+from ctipam.pools.spec import PoolKey, PoolSpec, refuse_over_quota
 
 ROOM_FOR_OBSTACLES = 120
 """Characters of a message that name what is in the way: CloudFormation shows about 240 in all. The log names all."""
 
 
-@dataclass(frozen=True)
-class Allocation:
-    """What holds a part of a pool: a VPC, a child pool, or a block that somebody reserved by hand (custom).
-
-    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpamPoolAllocation.html
-    """
-
-    cidr: IPv4Network
-    resource_type: str
-    resource_id: str
-    owner: str
-
-    def __str__(self) -> str:
-        return f"{self.resource_id or f'{self.resource_type} allocation'} ({self.cidr}, account {self.owner})"
-
-
-def refuse_moves(plan: PoolPlan, top_pool_id: str, pools: Sequence[Pool]) -> None:
+def refuse_moves(plan: PoolSpec, top_pool_id: str, pools: Sequence[ExistingPool]) -> None:
     """Raises Refused if a pool that exists would have to change its block, its size or its parent."""
     for key, pool in kept_pools(plan, pools).items():
         if key.parent is None and pool.source_pool_id != top_pool_id:
@@ -55,13 +39,15 @@ def refuse_moves(plan: PoolPlan, top_pool_id: str, pools: Sequence[Pool]) -> Non
             )
 
 
-def refuse_without_top_pool(top_pool_id: str, pools: Sequence[Pool]) -> None:
+def refuse_without_top_pool(top_pool_id: str, pools: Sequence[ExistingPool]) -> None:
     """Raises Refused if the pool below which all others belong is gone."""
     if top_pool_id not in {pool.pool_id for pool in pools}:
         raise Refused(f"The top-level pool {top_pool_id} does not exist any more; delete the stack and create it anew.")
 
 
-def obstacles(going: Sequence[Pool], pools: Sequence[Pool], held: Mapping[str, Collection[Allocation]]) -> list[str]:
+def deletion_blockers(
+    going: Sequence[ExistingPool], pools: Sequence[ExistingPool], held: Mapping[str, Collection[Allocation]]
+) -> list[str]:
     """What keeps pools from being deleted: everything in them but pools that go with them, or are gone already.
 
     pools   all that there are
@@ -85,11 +71,11 @@ def obstacles(going: Sequence[Pool], pools: Sequence[Pool], held: Mapping[str, C
     return [f"{name} holds {allocation}" for name, allocation in found] + without_block
 
 
-def refuse_obstacles(found: Sequence[str]) -> None:
+def refuse_deletion(found: Sequence[str]) -> None:
     """Raises Refused that names as many as there is room for, at least one."""
     if not found:
         return
-    decided("in use, so nothing is changed", obstacles=list(found))
+    log_decision("in use, so nothing is changed", obstacles=list(found))
     named = found[:1]
     for obstacle in found[1:]:
         if len("; ".join([*named, obstacle])) > ROOM_FOR_OBSTACLES:
@@ -103,7 +89,7 @@ def refuse_obstacles(found: Sequence[str]) -> None:
 
 
 def refuse_without_room(
-    plan: PoolPlan, top_pool_id: str, pools: Sequence[Pool], taken: Mapping[str, Collection[IPv4Network]]
+    plan: PoolSpec, top_pool_id: str, pools: Sequence[ExistingPool], taken: Mapping[str, Collection[IPv4Network]]
 ) -> None:
     """Raises Refused if a new pool finds no place: within the quota, and a free block of its size.
 
@@ -131,7 +117,7 @@ def refuse_without_room(
         blocks.setdefault(parent_id, []).append(place)
 
 
-def refuse_another_top_pool(plan: PoolPlan, scope_id: str, in_scope: bool, cidrs: Collection[IPv4Network]) -> None:
+def refuse_another_top_pool(plan: PoolSpec, scope_id: str, in_scope: bool, cidrs: Collection[IPv4Network]) -> None:
     """Raises Refused if the top-level pool, which has pools below it, would have to be replaced.
 
     in_scope, cidrs   of the top-level pool that is there: is it in the scope that is asked for, and what it holds
@@ -144,7 +130,7 @@ def refuse_another_top_pool(plan: PoolPlan, scope_id: str, in_scope: bool, cidrs
         raise Refused(f"TopLevelPoolCidr cannot become {plan.top_cidr}: {there} has pools in it. Keep it, {way_out}")
 
 
-def refuse_overlap(plan: PoolPlan, others: Mapping[str, Collection[Block]]) -> None:
+def refuse_overlap(plan: PoolSpec, others: Mapping[str, Collection[Block]]) -> None:
     """Raises Refused if the top-level CIDR overlaps a block of another top-level pool of the scope, by pool id."""
     for pool_id, blocks in others.items():
         for block in blocks:

@@ -18,26 +18,20 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ctipam import names, networking_account, organization, outcomes, shares
+from ctipam import names
+from ctipam.cloudformation.own_stack import BELIEVED_S, OwnStack
 from ctipam.errors import DENIED, OutOfTime, code_of, explain
-from ctipam.logs import decided
-from ctipam.organization import Place, Tree
-from ctipam.outcomes import Outcome, Result
-from ctipam.own_stack import BELIEVED_S, OwnStack
+from ctipam.logs import log_decision
+from ctipam.organization import reader as organization
+from ctipam.organization.tree import AccountLocation, OrganizationTree
 from ctipam.sessions import Account
-from ctipam.sharing_plan import (
-    Associate,
-    Create,
-    Decision,
-    Delete,
-    Difference,
-    Environments,
-    Pool,
-    Rules,
-    Share,
-    decide,
-    difference,
-)
+from ctipam.sharing import apply as shares
+from ctipam.sharing import networking_account
+from ctipam.sharing import results as outcomes
+from ctipam.sharing.changes import Associate, CreateShare, DeleteShare, ShareChanges, share_changes
+from ctipam.sharing.existing import Share
+from ctipam.sharing.results import AccountResult, SharingResult
+from ctipam.sharing.spec import Environments, Rules, SharedPool, ShareSpec, share_spec
 from ctipam.waiting import Deadline
 
 USABLE = frozenset({"create-complete", "modify-in-progress", "modify-complete", "modify-failed"})
@@ -61,7 +55,7 @@ PERHAPS_SOMEBODY_ELSE = frozenset(
 )
 """What a change is answered if another handler has just made it. What is refused twice is a failure."""
 
-NOTHING_LISTED = Tree((), ())
+NOTHING_LISTED = OrganizationTree((), ())
 
 Look = Callable[[Mapping[str, Share]], Mapping[str, Sequence[Share]]]
 """Reads the shares of the accounts in question; told of the shares that this run has made, by account."""
@@ -92,14 +86,16 @@ def begin(
     *,
     dry_run: bool = False,
 ) -> Sharing:
-    networking = networking_account.enter(management, network_account_id, "look" if dry_run else "share")
+    networking = networking_account.assume_execution_role(
+        management, network_account_id, "read" if dry_run else "share"
+    )
     environments = find_environments(networking, network_account_id)
     return Sharing(management, networking, environments, rules, stack, deadline, dry_run)
 
 
-def find_environments(networking: Account, network_account_id: str) -> dict[str, list[Pool]]:
+def find_environments(networking: Account, network_account_id: str) -> dict[str, list[SharedPool]]:
     """This solution's pools, by environment. Pools of others, and pools shared with us, are left out."""
-    found: dict[str, list[Pool]] = {}
+    found: dict[str, list[SharedPool]] = {}
     pages = networking.ec2().get_paginator("describe_ipam_pools").paginate(PaginationConfig={"PageSize": 1000})
     for page in pages:
         for pool in page["IpamPools"]:
@@ -107,12 +103,12 @@ def find_environments(networking: Account, network_account_id: str) -> dict[str,
             rules = {tag["Key"]: tag["Value"] for tag in pool.get("AllocationResourceTags", [])}
             ours = pool["OwnerId"] == network_account_id and names.POOL_ENVIRONMENT_TAG in tags
             if ours and pool["State"] in USABLE and names.ENVIRONMENT_TAG in rules:
-                usable = Pool(pool["IpamPoolArn"], pool.get("Locale", ""), pool["State"] in READY)
+                usable = SharedPool(pool["IpamPoolArn"], pool.get("Locale", ""), pool["State"] in READY)
                 found.setdefault(rules[names.ENVIRONMENT_TAG], []).append(usable)
     return found
 
 
-def reconcile_account(sharing: Sharing, account_id: str) -> Result:
+def reconcile_account(sharing: Sharing, account_id: str) -> SharingResult:
     """Raises what AWS refuses of the reading; a change that fails is in the result, here and below."""
     ram = sharing.networking.ram()
 
@@ -120,20 +116,20 @@ def reconcile_account(sharing: Sharing, account_id: str) -> Result:
         known = made.get(account_id)
         return {account_id: shares.look_again(ram, known) if known else shares.find(ram, account_id)}
 
-    return _Reconciliation(sharing, look).run([account_id])
+    return ShareReconciliation(sharing, look).run([account_id])
 
 
-def reconcile_unit(sharing: Sharing, ou_id: str) -> Result:
+def reconcile_unit(sharing: Sharing, ou_id: str) -> SharingResult:
     """The accounts in an OU and in those that it encloses."""
     tree = organization.read_below(sharing.management.organizations(), ou_id)
-    run = _Reconciliation(sharing, _look_at_all(sharing), tree)
+    run = ShareReconciliation(sharing, _look_at_all(sharing), tree)
     return run.run([place.account_id for place in tree.places])
 
 
-def reconcile_everybody(sharing: Sharing) -> Result:
+def reconcile_everybody(sharing: Sharing) -> SharingResult:
     """Every account of the organization, and every other that has a share."""
     tree = organization.read_all(sharing.management.organizations())
-    return _Reconciliation(sharing, _look_at_all(sharing), tree).run(None)
+    return ShareReconciliation(sharing, _look_at_all(sharing), tree).run(None)
 
 
 def _look_at_all(sharing: Sharing) -> Look:
@@ -144,9 +140,9 @@ def report(sharing: Sharing) -> dict[str, Any]:
     """Who can use which pool now, and what a person should know. Changes nothing."""
     tree = organization.read_all(sharing.management.organizations())
     found = shares.find_all(sharing.networking.ram())
-    shown = _Reconciliation(replace(sharing, dry_run=True), lambda _made: found, tree).run(None).shown()
-    del shown["reconciled"]
-    return {"pools": outcomes.who_can_use(sharing.environments, found)} | shown
+    answer = ShareReconciliation(replace(sharing, dry_run=True), lambda _made: found, tree).run(None).to_dict()
+    del answer["reconciled"]
+    return {"pools": outcomes.who_can_use(sharing.environments, found)} | answer
 
 
 def unshare_everybody(networking: Account, deadline: Deadline) -> None:
@@ -159,39 +155,39 @@ def unshare_everybody(networking: Account, deadline: Deadline) -> None:
     while (found := shares.find_all(ram)) or not waited:
         for share in [share for of_account in found.values() for share in of_account]:
             deadline.pause(0)
-            shares.perform(ram, Delete(share))
-            decided("deleted share", account=share.account_id, share=share.arn, pools=sorted(share.present))
+            shares.perform(ram, DeleteShare(share))
+            log_decision("deleted share", account=share.account_id, share=share.arn, pools=sorted(share.present))
         while shares.being_deleted(ram):
             deadline.pause(PAUSES_S[0])
         deadline.pause(LATECOMERS_S)
         waited = True
 
 
-class _Reconciliation:
+class ShareReconciliation:
     """Rounds of looking, deciding and acting.
 
     tree   the organization as it was listed before the first look; an account that is not in it is asked for singly
     """
 
-    def __init__(self, sharing: Sharing, look: Look, tree: Tree = NOTHING_LISTED) -> None:
+    def __init__(self, sharing: Sharing, look: Look, tree: OrganizationTree = NOTHING_LISTED) -> None:
         self._sharing = sharing
         self._look = look
         self._tree = tree
-        self._places: dict[str, Place | None] = {place.account_id: place for place in tree.places}
+        self._places: dict[str, AccountLocation | None] = {place.account_id: place for place in tree.places}
         self._asked: set[str] = set()  # accounts that were asked for singly
-        self._outcomes: dict[str, Outcome] = {}
+        self._outcomes: dict[str, AccountResult] = {}
         self._made: dict[str, Share] = {}
         self._begun: dict[str, set[str]] = {}  # account -> pools and principals that this run has asked RAM to add
         self._refused: set[str] = set()  # accounts with whose shares RAM has refused a change
         self._unfinished = False
 
-    def run(self, account_ids: Collection[str] | None) -> Result:
+    def run(self, account_ids: Collection[str] | None) -> SharingResult:
         """account_ids   None: all that were listed, and all that have a share"""
         if account_ids is None or account_ids:
             self._rounds(account_ids)
         outcomes_by_id = [self._outcomes[account_id] for account_id in sorted(self._outcomes)]
         of_one_name = outcomes.of_one_name(self._tree.units, self._sharing.environments)
-        result = Result(outcomes_by_id, of_one_name, self._sharing.dry_run, self._unfinished)
+        result = SharingResult(outcomes_by_id, of_one_name, self._sharing.dry_run, self._unfinished)
         result.log()
         return result
 
@@ -209,13 +205,13 @@ class _Reconciliation:
 
     # Deciding
 
-    def _decide(self, found: Mapping[str, Sequence[Share]], account_ids: Iterable[str]) -> dict[str, Difference]:
+    def _decide(self, found: Mapping[str, Sequence[Share]], account_ids: Iterable[str]) -> dict[str, ShareChanges]:
         """What is to be done now, for the accounts with which something is."""
-        differences: dict[str, Difference] = {}
+        differences: dict[str, ShareChanges] = {}
         for account_id in sorted(account_ids):
             its_shares = found.get(account_id, ())
             decision, change = self._difference(account_id, its_shares)
-            outcome = self._outcomes.setdefault(account_id, Outcome(decision))
+            outcome = self._outcomes.setdefault(account_id, AccountResult(decision))
             outcome.decision = decision
             outcome.failed = outcome.failed or self._late_failure(account_id, its_shares)
             if self._sharing.dry_run:
@@ -224,20 +220,20 @@ class _Reconciliation:
                 differences[account_id] = change
         return differences
 
-    def _difference(self, account_id: str, its_shares: Sequence[Share]) -> tuple[Decision, Difference]:
+    def _difference(self, account_id: str, its_shares: Sequence[Share]) -> tuple[ShareSpec, ShareChanges]:
         if account_id not in self._places:
             self._ask_for(account_id)
         decision = self._decision(account_id, its_shares)
         if account_id not in self._asked and self._loses(decision, its_shares):
             self._ask_for(account_id)
             decision = self._decision(account_id, its_shares)
-        return decision, difference(decision, its_shares)
+        return decision, share_changes(decision, its_shares)
 
-    def _decision(self, account_id: str, its_shares: Sequence[Share]) -> Decision:
+    def _decision(self, account_id: str, its_shares: Sequence[Share]) -> ShareSpec:
         place, rules = self._places[account_id], self._sharing.rules
-        return decide(account_id, place, self._sharing.environments, rules, has_share=bool(its_shares))
+        return share_spec(account_id, place, self._sharing.environments, rules, has_share=bool(its_shares))
 
-    def _loses(self, decision: Decision, its_shares: Sequence[Share]) -> bool:
+    def _loses(self, decision: ShareSpec, its_shares: Sequence[Share]) -> bool:
         """Would the account lose a pool that there still is?"""
         pools = {pool.arn for pool in decision.pools}
         there_are = {pool.arn for pools in self._sharing.environments.values() for pool in pools}
@@ -264,7 +260,7 @@ class _Reconciliation:
 
     # Acting
 
-    def _act(self, differences: Mapping[str, Difference]) -> bool:
+    def _act(self, differences: Mapping[str, ShareChanges]) -> bool:
         """Take the steps; False if there was not time enough for all."""
         try:
             if len(differences) == 1:
@@ -276,17 +272,17 @@ class _Reconciliation:
             self._unfinished = True
         return not self._unfinished
 
-    def _change(self, account_id: str, change: Difference) -> None:
+    def _change(self, account_id: str, change: ShareChanges) -> None:
         outcome = self._outcomes[account_id]
         try:
             for step in change.steps:
                 self._sharing.deadline.pause(0)
-                if isinstance(step, Create | Associate):
-                    self._sharing.stack.refuse_if_going()
+                if isinstance(step, CreateShare | Associate):
+                    self._sharing.stack.raise_if_being_deleted()
                 made = shares.perform(self._sharing.networking.ram(), step)
                 if made:
                     self._made[account_id] = made
-                if isinstance(step, Create | Associate):
+                if isinstance(step, CreateShare | Associate):
                     self._begun.setdefault(account_id, set()).update(step.pools, [account_id])
                 outcome.done(step)
         except ClientError as error:
@@ -296,11 +292,11 @@ class _Reconciliation:
                 outcome.failed = explain(error)
             self._refused.add(account_id)
 
-    def _is_busy(self, account_id: str, change: Difference) -> bool:
+    def _is_busy(self, account_id: str, change: ShareChanges) -> bool:
         """Is there more to be seen of this account in this run?"""
         if self._outcomes[account_id].failed:
             return False
-        only_deleted = all(isinstance(step, Delete) for step in change.steps)
+        only_deleted = all(isinstance(step, DeleteShare) for step in change.steps)
         return change.moving or not only_deleted or account_id in self._refused
 
     def _wait(self, pause: float | None, busy: Collection[str]) -> bool:

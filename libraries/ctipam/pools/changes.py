@@ -11,75 +11,13 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 
 from ctipam import names
-from ctipam.addresses import lowest_free
-from ctipam.plan import PoolKey, PoolPlan, VpcSizes
-
-READY = frozenset({"create-complete", "modify-complete", "modify-failed", "delete-failed"})
-"""States in which a pool takes requests. After a failed modify or delete the pool is what it was before."""
-
-HELD = frozenset({"provisioned", "failed-deprovision"})
-"""States of a CIDR that is there, and with which AWS does nothing: one that could not be given back is still there."""
-
-PENDING = frozenset({"pending-provision", "pending-deprovision"})
-"""States of a CIDR that is coming or going. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpamPoolCidr.html"""
+from ctipam.pools.addresses import lowest_free
+from ctipam.pools.existing import CIDR_HELD, ExistingPool
+from ctipam.pools.spec import PoolKey, PoolSpec, VpcSizes
 
 
 @dataclass(frozen=True)
-class Block:
-    """A CIDR of a pool. code and reason are AWS's, and there as soon as AWS knows that the CIDR will fail."""
-
-    cidr: IPv4Network
-    state: str
-    cidr_id: str = ""
-    code: str = ""
-    reason: str = ""
-
-    @property
-    def held(self) -> bool:
-        """The pool holds it, or is being given it, or is giving it back."""
-        return self.state in HELD | PENDING
-
-
-@dataclass(frozen=True)
-class Pool:
-    """A pool of the scope. key is None if it is no Region's or environment's of this stack; then it is not touched."""
-
-    pool_id: str
-    source_pool_id: str  # empty: a top-level pool
-    state: str
-    key: PoolKey | None = None
-    blocks: tuple[Block, ...] = ()
-    note: str = ""  # the tag that says which block was seen provisioned
-    description: str = ""
-    allocation_tags: Mapping[str, str] | None = None
-    vpc_sizes: VpcSizes | None = None
-    message: str = ""
-
-    @property
-    def ready(self) -> bool:
-        return self.state in READY
-
-    @property
-    def busy(self) -> bool:
-        """A change is under way, which may exclude others."""
-        return self.state.endswith("-in-progress") or any(block.state in PENDING for block in self.blocks)
-
-    @property
-    def block(self) -> Block | None:
-        """The block that the pool holds, or is being given, or is giving back."""
-        return next((block for block in self.blocks if block.held), None)
-
-    @property
-    def provisioned(self) -> bool:
-        return self.ready and self.block is not None and self.block.state in HELD
-
-    @property
-    def noted(self) -> bool:
-        return self.block is not None and self.note == str(self.block.cidr)
-
-
-@dataclass(frozen=True)
-class Create:
+class CreatePool:
     key: PoolKey
     source_pool_id: str
     vpc_sizes: VpcSizes | None = None
@@ -89,8 +27,8 @@ class Create:
 
 
 @dataclass(frozen=True)
-class Provision:
-    pool: Pool
+class ProvisionCidr:
+    pool: ExistingPool
     cidr: IPv4Network
 
     def __str__(self) -> str:
@@ -98,10 +36,10 @@ class Provision:
 
 
 @dataclass(frozen=True)
-class Note:
+class RecordCidr:
     """Write down, on the pool, that its block was seen provisioned."""
 
-    pool: Pool
+    pool: ExistingPool
     cidr: IPv4Network
 
     def __str__(self) -> str:
@@ -109,11 +47,11 @@ class Note:
 
 
 @dataclass(frozen=True)
-class Modify:
+class ModifyPool:
     """Bring the description and the rules for VPCs to what they should be."""
 
     key: PoolKey
-    pool: Pool
+    pool: ExistingPool
     vpc_sizes: VpcSizes | None = None
 
     def __str__(self) -> str:
@@ -121,8 +59,8 @@ class Modify:
 
 
 @dataclass(frozen=True)
-class Deprovision:
-    pool: Pool
+class DeprovisionCidr:
+    pool: ExistingPool
     cidr: IPv4Network
 
     def __str__(self) -> str:
@@ -130,21 +68,21 @@ class Deprovision:
 
 
 @dataclass(frozen=True)
-class Delete:
-    pool: Pool
+class DeletePool:
+    pool: ExistingPool
 
     def __str__(self) -> str:
         return f"delete {self.pool.key}"
 
 
-Step = Create | Provision | Note | Modify | Deprovision | Delete
+PoolChange = CreatePool | ProvisionCidr | RecordCidr | ModifyPool | DeprovisionCidr | DeletePool
 
 
 @dataclass(frozen=True)
-class Remaining:
+class PendingChanges:
     """steps can be taken now; waiting names the pools that AWS is still busy with. Neither: nothing remains."""
 
-    steps: tuple[Step, ...] = ()
+    steps: tuple[PoolChange, ...] = ()
     waiting: tuple[str, ...] = ()
 
     @property
@@ -152,9 +90,9 @@ class Remaining:
         return not self.steps and not self.waiting
 
     @property
-    def nothing_but_notes(self) -> bool:
+    def only_cidr_records(self) -> bool:
         """A note is there as soon as AWS has accepted it, and nothing waits for it."""
-        return not self.waiting and all(isinstance(step, Note) for step in self.steps)
+        return not self.waiting and all(isinstance(step, RecordCidr) for step in self.steps)
 
 
 def wanted_allocation_tags(key: PoolKey) -> dict[str, str]:
@@ -162,23 +100,23 @@ def wanted_allocation_tags(key: PoolKey) -> dict[str, str]:
     return {names.ENVIRONMENT_TAG: key.environment} if key.environment is not None else {}
 
 
-def wanted_vpc_sizes(plan: PoolPlan, key: PoolKey) -> VpcSizes | None:
+def wanted_vpc_sizes(plan: PoolSpec, key: PoolKey) -> VpcSizes | None:
     """Rules are not inherited, so they are on the pools that VPCs draw from, and only there."""
     return replace(plan.vpc_sizes, default=plan.default_vpc) if key.environment is not None else None
 
 
-def kept_pools(plan: PoolPlan | None, pools: Sequence[Pool]) -> dict[PoolKey, Pool]:
+def kept_pools(plan: PoolSpec | None, pools: Sequence[ExistingPool]) -> dict[PoolKey, ExistingPool]:
     """The pool that stands for each wanted key.
 
     Of two, the one that holds a block, or at least has pools below it, then the one with the lower id; and of the
     environments' pools only those below the pool that stands for their Region.
     """
     parents = {pool.source_pool_id for pool in pools}
-    candidates: dict[PoolKey, list[Pool]] = {}
+    candidates: dict[PoolKey, list[ExistingPool]] = {}
     for pool in sorted(pools, key=lambda pool: (pool.block is None, pool.pool_id not in parents, pool.pool_id)):
         if pool.key and pool.state not in ("create-failed", "delete-in-progress"):
             candidates.setdefault(pool.key, []).append(pool)
-    kept: dict[PoolKey, Pool] = {}
+    kept: dict[PoolKey, ExistingPool] = {}
     for key in plan.pools if plan else ():
         region_pool = kept.get(key.parent) if key.parent else None
         for pool in candidates.get(key, ()):
@@ -187,13 +125,13 @@ def kept_pools(plan: PoolPlan | None, pools: Sequence[Pool]) -> dict[PoolKey, Po
     return kept
 
 
-def unwanted_pools(plan: PoolPlan | None, pools: Sequence[Pool]) -> list[Pool]:
+def unwanted_pools(plan: PoolSpec | None, pools: Sequence[ExistingPool]) -> list[ExistingPool]:
     """What this stack made and has no use for: removed Regions and environments, surplus and failed creations."""
     kept = {pool.pool_id for pool in kept_pools(plan, pools).values()}
     return [pool for pool in pools if pool.key is not None and pool.pool_id not in kept]
 
 
-def is_built(plan: PoolPlan, top_pool_id: str, pools: Sequence[Pool]) -> bool:
+def is_built(plan: PoolSpec, top_pool_id: str, pools: Sequence[ExistingPool]) -> bool:
     """Is everything as wanted, as far as the blocks that the pools' tags speak of can be true?
 
     Somebody may have edited a tag: each block must have its pool's size and lie in the parent's, apart from all others.
@@ -201,7 +139,7 @@ def is_built(plan: PoolPlan, top_pool_id: str, pools: Sequence[Pool]) -> bool:
     return remaining(plan, top_pool_id, pools, {}).nothing and _nested(plan, top_pool_id, pools)
 
 
-def _nested(plan: PoolPlan, top_pool_id: str, pools: Sequence[Pool]) -> bool:
+def _nested(plan: PoolSpec, top_pool_id: str, pools: Sequence[ExistingPool]) -> bool:
     kept = kept_pools(plan, pools)
     seen: dict[PoolKey | None, list[IPv4Network]] = {}
     for key in plan.pools:
@@ -216,7 +154,7 @@ def _nested(plan: PoolPlan, top_pool_id: str, pools: Sequence[Pool]) -> bool:
     return True
 
 
-def placing_parents(plan: PoolPlan | None, top_pool_id: str, pools: Sequence[Pool]) -> list[str]:
+def placing_parents(plan: PoolSpec | None, top_pool_id: str, pools: Sequence[ExistingPool]) -> list[str]:
     """The pools out of which a block is still to be chosen, so that what is taken there must be known."""
     if plan is None:
         return []
@@ -230,8 +168,8 @@ def placing_parents(plan: PoolPlan | None, top_pool_id: str, pools: Sequence[Poo
 
 
 def remaining(
-    plan: PoolPlan | None, top_pool_id: str, pools: Sequence[Pool], taken: Mapping[str, Collection[IPv4Network]]
-) -> Remaining:
+    plan: PoolSpec | None, top_pool_id: str, pools: Sequence[ExistingPool], taken: Mapping[str, Collection[IPv4Network]]
+) -> PendingChanges:
     """What can be done now and what is being waited for.
 
     plan    None: nothing is wanted any more
@@ -242,13 +180,13 @@ def remaining(
     if plan is None:
         return removing
     building = _build(plan, top_pool_id, pools, taken)
-    return Remaining(removing.steps + building.steps, removing.waiting + building.waiting)
+    return PendingChanges(removing.steps + building.steps, removing.waiting + building.waiting)
 
 
-def _remove(unwanted: Sequence[Pool], pools: Sequence[Pool]) -> Remaining:
+def _remove(unwanted: Sequence[ExistingPool], pools: Sequence[ExistingPool]) -> PendingChanges:
     """Leaves first: a pool is emptied and deleted when nothing is below it any more."""
     parents = {pool.source_pool_id for pool in pools}
-    steps: list[Step] = []
+    steps: list[PoolChange] = []
     waiting = []
     for pool in unwanted:
         block = pool.block
@@ -257,22 +195,22 @@ def _remove(unwanted: Sequence[Pool], pools: Sequence[Pool]) -> Remaining:
         elif not (pool.ready or pool.state == "create-failed"):
             waiting.append(f"{pool.key} ({pool.state})")
         elif block is None:
-            steps.append(Delete(pool))
-        elif block.state in HELD:
-            steps.append(Deprovision(pool, block.cidr))
+            steps.append(DeletePool(pool))
+        elif block.state in CIDR_HELD:
+            steps.append(DeprovisionCidr(pool, block.cidr))
         else:
             waiting.append(f"{pool.key} ({block.state})")
-    return Remaining(tuple(steps), tuple(waiting))
+    return PendingChanges(tuple(steps), tuple(waiting))
 
 
 def _build(
-    plan: PoolPlan, top_pool_id: str, pools: Sequence[Pool], taken: Mapping[str, Collection[IPv4Network]]
-) -> Remaining:
+    plan: PoolSpec, top_pool_id: str, pools: Sequence[ExistingPool], taken: Mapping[str, Collection[IPv4Network]]
+) -> PendingChanges:
     kept = kept_pools(plan, pools)
     leaving = {pool.source_pool_id for pool in unwanted_pools(plan, pools)}
     places = _places(plan, top_pool_id, kept, taken)
     room = plan.quota - len(pools)  # what is removed counts until it is gone
-    steps: list[Step] = []
+    steps: list[PoolChange] = []
     waiting = []
     for key in plan.pools:
         pool, parent_id, vpc_sizes = kept.get(key), _parent_id(key, top_pool_id, kept), wanted_vpc_sizes(plan, key)
@@ -281,7 +219,7 @@ def _build(
         elif pool is None and room <= 0:
             waiting.append(f"{key} (no room under IpamPoolQuota yet)")
         elif pool is None:
-            steps.append(Create(key, parent_id, vpc_sizes))
+            steps.append(CreatePool(key, parent_id, vpc_sizes))
             room -= 1
         elif not pool.ready:
             waiting.append(f"{key} ({pool.state})")
@@ -289,19 +227,19 @@ def _build(
             # A block that is about to be free again is waited for, so that the lowest free one is the same however
             # far an earlier attempt came.
             if key in places and parent_id not in leaving and _gives_blocks(key, kept):
-                steps.append(Provision(pool, places[key]))
+                steps.append(ProvisionCidr(pool, places[key]))
             else:
                 waiting.append(f"{key} (no block yet)")
         elif not pool.provisioned:
             waiting.append(f"{key} ({pool.block.state})")
         else:
-            steps += [] if pool.noted else [Note(pool, pool.block.cidr)]
-            steps += [Modify(key, pool, vpc_sizes)] if _differs(pool, key, vpc_sizes) else []
-    return Remaining(tuple(steps), tuple(waiting))
+            steps += [] if pool.cidr_recorded else [RecordCidr(pool, pool.block.cidr)]
+            steps += [ModifyPool(key, pool, vpc_sizes)] if _differs(pool, key, vpc_sizes) else []
+    return PendingChanges(tuple(steps), tuple(waiting))
 
 
 def _places(
-    plan: PoolPlan, top_pool_id: str, kept: Mapping[PoolKey, Pool], taken: Mapping[str, Collection[IPv4Network]]
+    plan: PoolSpec, top_pool_id: str, kept: Mapping[PoolKey, ExistingPool], taken: Mapping[str, Collection[IPv4Network]]
 ) -> dict[PoolKey, IPv4Network]:
     """A block for every pool that has none, in the order of the plan, also for those that are not created yet."""
     blocks = {parent_id: list(cidrs) for parent_id, cidrs in taken.items()}
@@ -320,25 +258,25 @@ def _places(
     return places
 
 
-def _parent_id(key: PoolKey, top_pool_id: str, kept: Mapping[PoolKey, Pool]) -> str | None:
+def _parent_id(key: PoolKey, top_pool_id: str, kept: Mapping[PoolKey, ExistingPool]) -> str | None:
     if key.parent is None:
         return top_pool_id
     return kept[key.parent].pool_id if key.parent in kept and kept[key.parent].ready else None
 
 
-def _parent_cidr(plan: PoolPlan, key: PoolKey, kept: Mapping[PoolKey, Pool]) -> IPv4Network | None:
+def _parent_cidr(plan: PoolSpec, key: PoolKey, kept: Mapping[PoolKey, ExistingPool]) -> IPv4Network | None:
     if key.parent is None:
         return plan.top_cidr
     block = kept[key.parent].block if key.parent in kept else None
     return block.cidr if block else None
 
 
-def _gives_blocks(key: PoolKey, kept: Mapping[PoolKey, Pool]) -> bool:
+def _gives_blocks(key: PoolKey, kept: Mapping[PoolKey, ExistingPool]) -> bool:
     """CloudFormation waits for the top-level pool's block, so only a Region's pool may not have its own yet."""
     return key.parent is None or (key.parent in kept and kept[key.parent].provisioned)
 
 
-def _differs(pool: Pool, key: PoolKey, vpc_sizes: VpcSizes | None) -> bool:
+def _differs(pool: ExistingPool, key: PoolKey, vpc_sizes: VpcSizes | None) -> bool:
     return (
         pool.description != names.pool_description(key.region, key.environment)
         or dict(pool.allocation_tags or {}) != wanted_allocation_tags(key)

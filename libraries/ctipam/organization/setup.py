@@ -15,12 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from ctipam.cost_controls import Units, find_exclusions, shown
+from ctipam.cloudformation.custom_resource import Data
+from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import DENIED, Refused, code_of
-from ctipam.logs import decided
-from ctipam.networking_account import ROLE, execution_role
-from ctipam.organization import find_roots, find_units, is_active_member
+from ctipam.ipam.cost_controls import LEAVE, exclusions_property
+from ctipam.logs import log_decision
+from ctipam.organization.excluded_ous import OuIndex, find_exclusions
+from ctipam.organization.reader import find_roots, find_units, is_active_member
+from ctipam.pools.spec import PoolSpec
 from ctipam.sessions import Account
+from ctipam.sharing.networking_account import ROLE, execution_role
 
 if TYPE_CHECKING:
     from types_boto3_organizations.client import OrganizationsClient
@@ -78,13 +82,36 @@ class Setup:
         return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
-def set_up(management: Account, management_account_id: str, wanted: Wanted) -> Setup:
+def ensure(request: ResourceRequest) -> Data:
+    """Custom::OrganizationSetup, created or updated."""
+    # What the Networking stack would refuse later is refused now, before anything is made.
+    spec = PoolSpec.from_properties(request.properties, request.account.known_regions())
+    wanted = Wanted(
+        new=request.kind == "Create",
+        network_account_id=request.properties["NetworkAccountId"],
+        environments=spec.environments,
+        exact=request.properties.get("OuMatch") == "exact",
+        excluded_ous=request.properties.get("IpamExcludedOus", LEAVE),
+    )
+    done = set_up(request.account, wanted)
+    return {
+        "OrganizationId": done.organization_id,
+        "IpamExclusions": done.exclusions,
+        "Warnings": done.shown(),
+    }
+
+
+def leave(_request: ResourceRequest) -> None:
+    """Custom::OrganizationSetup, deleted. Other stacks may rely on what was switched on."""
+
+
+def set_up(management: Account, wanted: Wanted) -> Setup:
     """Check first, then switch on; nothing is changed if anything is refused. Raises Refused."""
     organizations = management.organizations()
     organization = organizations.describe_organization()["Organization"]
-    _refuse_wrong_accounts(organizations, organization, management_account_id, wanted.network_account_id)
+    _refuse_wrong_accounts(organizations, organization, management.account_id, wanted.network_account_id)
     elsewhere = _refuse_another_region(management)
-    _refuse_without_roles(management, management_account_id, wanted.network_account_id)
+    _refuse_without_roles(management, wanted.network_account_id)
     units = _units(organizations, organization["Id"])
     exclusions, problems = find_exclusions(wanted.excluded_ous, units, wanted.environments, exact=wanted.exact)
     if wanted.new and problems:
@@ -94,13 +121,13 @@ def set_up(management: Account, management_account_id: str, wanted: Wanted) -> S
     names = Counter(chain[0].name for chain in units.chains)
     warnings = (*elsewhere, *problems, *warnings_about(wanted.environments, names))
     for warning in warnings:
-        decided("warning", about=warning)
-    return Setup(organization["Id"], shown(exclusions), warnings)
+        log_decision("warning", about=warning)
+    return Setup(organization["Id"], exclusions_property(exclusions), warnings)
 
 
-def _units(organizations: OrganizationsClient, organization_id: str) -> Units:
+def _units(organizations: OrganizationsClient, organization_id: str) -> OuIndex:
     root_ids = find_roots(organizations)
-    return Units(organization_id, root_ids[0], find_units(organizations, root_ids))
+    return OuIndex(organization_id, root_ids[0], find_units(organizations, root_ids))
 
 
 def warnings_about(environments: Collection[str], units: Counter[str]) -> Iterator[str]:
@@ -147,14 +174,14 @@ def _refuse_another_region(management: Account) -> list[str]:
     return []
 
 
-def _refuse_without_roles(management: Account, management_account_id: str, network_account_id: str) -> None:
+def _refuse_without_roles(management: Account, network_account_id: str) -> None:
     try:
         management.iam().get_role(RoleName=STACK_SET_ROLE)
     except ClientError as error:
         if code_of(error) not in ABSENT:
             raise
         raise Refused(
-            f"There is no role service-role/{STACK_SET_ROLE} in account {management_account_id}; "
+            f"There is no role service-role/{STACK_SET_ROLE} in account {management.account_id}; "
             "repair the landing zone in Control Tower's settings, which makes it."
         ) from error
     role_arn = execution_role(management.partition, network_account_id)
@@ -176,7 +203,7 @@ def _ensure_ram_sharing(management: Account) -> None:
     https://docs.aws.amazon.com/ram/latest/userguide/getting-started-sharing.html
     """
     management.ram().enable_sharing_with_aws_organization()
-    decided("RAM sharing with the organization is on")
+    log_decision("RAM sharing with the organization is on")
 
 
 def _ensure_ipam_administrator(management: Account, network_account_id: str) -> None:
@@ -186,7 +213,7 @@ def _ensure_ipam_administrator(management: Account, network_account_id: str) -> 
         # Not organizations:RegisterDelegatedAdministrator, after which IPAM monitors nothing.
         # https://docs.aws.amazon.com/vpc/latest/ipam/enable-integ-ipam.html
         management.ec2().enable_ipam_organization_admin_account(DelegatedAdminAccountId=network_account_id)
-        decided("made the Networking account IPAM's delegated administrator", account=network_account_id)
+        log_decision("made the Networking account IPAM's delegated administrator", account=network_account_id)
     elif network_account_id not in administrators:
         raise Refused(
             f"IPAM's delegated administrator is account {administrators[0]}, and an organization has only one; "

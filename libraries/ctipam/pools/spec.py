@@ -61,7 +61,7 @@ class VpcSizes:
 
 
 @dataclass(frozen=True)
-class PoolPlan:
+class PoolSpec:
     """Which pools are wanted, of which size, in the order in which they get their blocks."""
 
     top_cidr: IPv4Network
@@ -73,7 +73,7 @@ class PoolPlan:
     quota: int = POOLS_PER_SCOPE
 
     @classmethod
-    def from_properties(cls, properties: Mapping[str, Any], known_regions: Collection[str]) -> PoolPlan:
+    def from_properties(cls, properties: Mapping[str, Any], known_regions: Collection[str]) -> PoolSpec:
         """Raises Refused, in one sentence with the value, the limit and the way out."""
         plan = cls(
             top_cidr=_cidr(properties["TopLevelPoolCidr"]),
@@ -107,7 +107,7 @@ class PoolPlan:
         return self.region_prefix_length if key.environment is None else self.environment_prefix_length
 
 
-def refuse_over_quota(plan: PoolPlan, already: int) -> None:
+def refuse_over_quota(plan: PoolSpec, already: int) -> None:
     """Raises Refused if the scope cannot hold the plan's pools.
 
     already   pools in the scope that are not the plan's, with the top-level pool
@@ -199,7 +199,7 @@ def _refuse_long_names(environments: Sequence[str]) -> None:
             )
 
 
-def _refuse_sizes_that_do_not_nest(plan: PoolPlan) -> None:
+def _refuse_sizes_that_do_not_nest(plan: PoolSpec) -> None:
     top, region, environment = plan.top_cidr.prefixlen, plan.region_prefix_length, plan.environment_prefix_length
     longest = SMALLEST_VPC - 1  # of a Region's pool, in which that of an environment is at least half as large
     if top >= longest:
@@ -218,7 +218,7 @@ def _refuse_sizes_that_do_not_nest(plan: PoolPlan) -> None:
         )
 
 
-def _refuse_vpc_sizes_that_do_not_fit(plan: PoolPlan) -> None:
+def _refuse_vpc_sizes_that_do_not_fit(plan: PoolSpec) -> None:
     """https://docs.aws.amazon.com/vpc/latest/ipam/create-top-ipam.html"""
     sizes, pool = plan.vpc_sizes, plan.environment_prefix_length
     if not LARGEST_VPC <= sizes.minimum < sizes.maximum <= SMALLEST_VPC:
@@ -238,7 +238,7 @@ def _refuse_vpc_sizes_that_do_not_fit(plan: PoolPlan) -> None:
         )
 
 
-def _refuse_more_than_fits(plan: PoolPlan) -> None:
+def _refuse_more_than_fits(plan: PoolSpec) -> None:
     room = 2 ** (plan.region_prefix_length - plan.top_cidr.prefixlen)
     if len(plan.regions) > room:
         raise Refused(

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypedDict, assert_never
 
 from botocore.exceptions import ClientError
 
 from ctipam import names
-from ctipam.difference import (
-    Create,
-    Delete,
-    Deprovision,
-    Modify,
-    Note,
-    Provision,
-    Step,
+from ctipam.client_tokens import create_until_alive
+from ctipam.errors import code_of
+from ctipam.logs import log_decision
+from ctipam.pools.changes import (
+    CreatePool,
+    DeletePool,
+    DeprovisionCidr,
+    ModifyPool,
+    PoolChange,
+    ProvisionCidr,
+    RecordCidr,
     wanted_allocation_tags,
 )
-from ctipam.errors import code_of
-from ctipam.inventory import GONE, Hierarchy
-from ctipam.logs import decided
-from ctipam.plan import VpcSizes
+from ctipam.pools.reader import POOL_NOT_FOUND, PoolHierarchy
+from ctipam.pools.spec import VpcSizes
+from ctipam.tags import to_list
 
 if TYPE_CHECKING:
-    from types_boto3_ec2.type_defs import TagTypeDef
-
-
-DEAD = frozenset({"create-failed", "delete-in-progress", "delete-complete"})
-"""States of a pool that is no use to anybody."""
+    from types_boto3_ec2.type_defs import IpamPoolTypeDef
 
 
 class NetmaskLengths(TypedDict, total=False):
@@ -38,27 +36,27 @@ class NetmaskLengths(TypedDict, total=False):
     AllocationMaxNetmaskLength: int
 
 
-def take(hierarchy: Hierarchy, step: Step) -> str:
+def apply(hierarchy: PoolHierarchy, step: PoolChange) -> str:
     """Ask AWS for one change; answer the id of the pool. AWS's refusals rise as ClientError."""
     match step:
-        case Create():
+        case CreatePool():
             return _create(hierarchy, step)
-        case Provision():
+        case ProvisionCidr():
             _provision(hierarchy, step)
-        case Note():
+        case RecordCidr():
             _note(hierarchy, step)
-        case Modify():
+        case ModifyPool():
             _modify(hierarchy, step)
-        case Deprovision():
+        case DeprovisionCidr():
             _deprovision(hierarchy, step)
-        case Delete():
+        case DeletePool():
             _delete(hierarchy, step)
         case _:
             assert_never(step)
     return step.pool.pool_id
 
 
-def _create(hierarchy: Hierarchy, step: Create) -> str:
+def _create(hierarchy: PoolHierarchy, step: CreatePool) -> str:
     key = step.key
     tags = {
         "Name": names.pool_name(key.region, key.environment),
@@ -67,43 +65,42 @@ def _create(hierarchy: Hierarchy, step: Create) -> str:
     }
     if key.environment is not None:
         tags[names.POOL_ENVIRONMENT_TAG] = key.environment
-    dead = ""
-    while True:
-        pool = hierarchy.account.ec2().create_ipam_pool(
+
+    def create(dead_id: str) -> IpamPoolTypeDef:
+        return hierarchy.account.ec2().create_ipam_pool(
             IpamScopeId=hierarchy.scope_id,
             SourceIpamPoolId=step.source_pool_id,
             Locale=key.region,
             AddressFamily="ipv4",
             Description=names.pool_description(key.region, key.environment),
-            AllocationResourceTags=_tag_list(wanted_allocation_tags(key)),
-            TagSpecifications=[{"ResourceType": "ipam-pool", "Tags": _tag_list(tags)}],
-            ClientToken=hierarchy.token("create", key, step.source_pool_id, dead),
+            AllocationResourceTags=to_list(wanted_allocation_tags(key)),
+            TagSpecifications=[{"ResourceType": "ipam-pool", "Tags": to_list(tags)}],
+            ClientToken=hierarchy.request.token("create", key, step.source_pool_id, dead_id),
             **_netmask_lengths(step.vpc_sizes),
         )["IpamPool"]
-        if pool["State"] not in DEAD:
-            break
-        dead = pool["IpamPoolId"]  # a token brings back what it made, also when that is gone since
-    decided("creating pool", pool=pool["IpamPoolId"], key=str(key))
+
+    pool = create_until_alive(create, "IpamPoolId")
+    log_decision("creating pool", pool=pool["IpamPoolId"], key=str(key))
     return pool["IpamPoolId"]
 
 
-def _provision(hierarchy: Hierarchy, step: Provision) -> None:
+def _provision(hierarchy: PoolHierarchy, step: ProvisionCidr) -> None:
     hierarchy.account.ec2().provision_ipam_pool_cidr(
         IpamPoolId=step.pool.pool_id,
         Cidr=str(step.cidr),
         # A failed attempt stays listed, and its token would only bring it back: the next one has another.
-        ClientToken=hierarchy.token("provision", step.pool.pool_id, step.cidr, len(step.pool.blocks)),
+        ClientToken=hierarchy.request.token("provision", step.pool.pool_id, step.cidr, len(step.pool.blocks)),
     )
-    decided("provisioning block", pool=step.pool.pool_id, key=str(step.pool.key), cidr=str(step.cidr))
+    log_decision("provisioning block", pool=step.pool.pool_id, key=str(step.pool.key), cidr=str(step.cidr))
 
 
-def _note(hierarchy: Hierarchy, step: Note) -> None:
+def _note(hierarchy: PoolHierarchy, step: RecordCidr) -> None:
     hierarchy.account.ec2().create_tags(
         Resources=[step.pool.pool_id], Tags=[{"Key": names.BLOCK_TAG, "Value": str(step.cidr)}]
     )
 
 
-def _modify(hierarchy: Hierarchy, step: Modify) -> None:
+def _modify(hierarchy: PoolHierarchy, step: ModifyPool) -> None:
     wanted, found = wanted_allocation_tags(step.key), dict(step.pool.allocation_tags or {})
     wrong = dict(found.items() - wanted.items())
     # Whether one call may replace the value of a key is not documented: what is wrong goes now, what is missing comes
@@ -112,26 +109,28 @@ def _modify(hierarchy: Hierarchy, step: Modify) -> None:
     hierarchy.account.ec2().modify_ipam_pool(
         IpamPoolId=step.pool.pool_id,
         Description=names.pool_description(step.key.region, step.key.environment),
-        AddAllocationResourceTags=_tag_list(missing),
-        RemoveAllocationResourceTags=_tag_list(wrong),
+        AddAllocationResourceTags=to_list(missing),
+        RemoveAllocationResourceTags=to_list(wrong),
         **_netmask_lengths(step.vpc_sizes),
     )
-    decided("modifying pool", pool=step.pool.pool_id, key=str(step.key))
+    log_decision("modifying pool", pool=step.pool.pool_id, key=str(step.key))
 
 
-def _deprovision(hierarchy: Hierarchy, step: Deprovision) -> None:
+def _deprovision(hierarchy: PoolHierarchy, step: DeprovisionCidr) -> None:
     ec2 = hierarchy.account.ec2()
     with _gone_is_done():
-        if step.pool.note:  # first, or a function killed in between would leave a note of a block that is no more
+        if (
+            step.pool.recorded_cidr
+        ):  # first, or a function killed in between would leave a note of a block that is no more
             ec2.delete_tags(Resources=[step.pool.pool_id], Tags=[{"Key": names.BLOCK_TAG}])
         ec2.deprovision_ipam_pool_cidr(IpamPoolId=step.pool.pool_id, Cidr=str(step.cidr))
-    decided("deprovisioning block", pool=step.pool.pool_id, key=str(step.pool.key), cidr=str(step.cidr))
+    log_decision("deprovisioning block", pool=step.pool.pool_id, key=str(step.pool.key), cidr=str(step.cidr))
 
 
-def _delete(hierarchy: Hierarchy, step: Delete) -> None:
+def _delete(hierarchy: PoolHierarchy, step: DeletePool) -> None:
     with _gone_is_done():
         hierarchy.account.ec2().delete_ipam_pool(IpamPoolId=step.pool.pool_id)
-    decided("deleting pool", pool=step.pool.pool_id, key=str(step.pool.key))
+    log_decision("deleting pool", pool=step.pool.pool_id, key=str(step.pool.key))
 
 
 @contextmanager
@@ -139,7 +138,7 @@ def _gone_is_done() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        if code_of(error) != GONE:
+        if code_of(error) != POOL_NOT_FOUND:
             raise
 
 
@@ -151,7 +150,3 @@ def _netmask_lengths(sizes: VpcSizes | None) -> NetmaskLengths:
         "AllocationMinNetmaskLength": sizes.minimum,
         "AllocationMaxNetmaskLength": sizes.maximum,
     }
-
-
-def _tag_list(tags: Mapping[str, str]) -> list[TagTypeDef]:
-    return [{"Key": key, "Value": value} for key, value in tags.items()]

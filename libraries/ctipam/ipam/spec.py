@@ -1,0 +1,19 @@
+"""What a stack wants of IPAM."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ctipam.ipam.cost_controls import LEFT_AS_THEY_ARE, CostControls
+
+
+@dataclass(frozen=True)
+class IpamSpec:
+    """scope_id   a private scope to use, with its IPAM; empty: the account's IPAM and its private default scope
+    regions    Regions in which there will be pools
+    """
+
+    scope_id: str
+    regions: Sequence[str] = ()
+    costs: CostControls = LEFT_AS_THEY_ARE

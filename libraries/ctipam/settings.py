@@ -1,0 +1,50 @@
+"""The settings of a function, read from its environment once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SharingSettings:
+    """Of the functions that share, in the management account.
+
+    network_account_id             NETWORK_ACCOUNT_ID: the account that owns the pools
+    stack_id                       STACK_ID: ARN of the stack that the function belongs to
+    exact                          OU_MATCH "exact": only the account's own OU counts. "nearest": parent OUs count too
+    share_with_existing_accounts   SHARE_WITH_EXISTING_ACCOUNTS "false": accounts that joined the organization before
+                                   the stack was created, and have no share, get none
+    """
+
+    network_account_id: str
+    stack_id: str
+    exact: bool = False
+    share_with_existing_accounts: bool = True
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> SharingSettings:
+        return cls(
+            network_account_id=_required(environment, "NETWORK_ACCOUNT_ID"),
+            stack_id=_required(environment, "STACK_ID"),
+            exact=environment.get("OU_MATCH") == "exact",
+            share_with_existing_accounts=environment.get("SHARE_WITH_EXISTING_ACCOUNTS") != "false",
+        )
+
+
+@dataclass(frozen=True)
+class UtilizationSettings:
+    """Of the function that measures the pools. stack_id: STACK_ID, ARN of the stack whose pools they are."""
+
+    stack_id: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> UtilizationSettings:
+        return cls(_required(environment, "STACK_ID"))
+
+
+def _required(environment: Mapping[str, str], name: str) -> str:
+    if not environment.get(name):
+        raise KeyError(f"The environment variable {name} is missing; the template of this version sets it.")
+    return environment[name]

@@ -1,0 +1,94 @@
+"""An invocation of the lifecycle function, from the event to the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ctipam.cloudformation.own_stack import OwnStack
+from ctipam.errors import AwsFailed, OutOfTime, Refused, StackBeingDeleted, explain
+from ctipam.invocation import MAX_INVOCATIONS, Invocation, LambdaContext, continue_in_another_invocation
+from ctipam.logs import log_decision
+from ctipam.organization import events
+from ctipam.sessions import Account
+from ctipam.settings import SharingSettings
+from ctipam.sharing import reconcile
+from ctipam.sharing.spec import Rules
+from ctipam.waiting import Deadline
+
+
+def handle(
+    management: Account, settings: SharingSettings, event: Mapping[str, Any], context: LambdaContext
+) -> dict[str, Any]:
+    """Reconcile the shares that the event is about. An error is raised, so that Lambda retries the event."""
+    try:
+        request = events.request_of(event)
+    except events.NotForUs as reason:
+        return _ignored(reason)
+    except Refused as reason:
+        log_decision("refused payload", reason=str(reason))
+        return {"refused": str(reason)}
+    try:
+        return _answer(management, settings, request, event, context)
+    except StackBeingDeleted as reason:
+        return _ignored(reason)
+    except ClientError as error:
+        raise AwsFailed(explain(error)) from error
+
+
+def _ignored(reason: Exception) -> dict[str, Any]:
+    log_decision("ignored event", reason=str(reason))
+    return {"ignored": str(reason)}
+
+
+def _answer(
+    management: Account,
+    settings: SharingSettings,
+    request: events.LifecycleRequest,
+    event: Mapping[str, Any],
+    context: LambdaContext,
+) -> dict[str, Any]:
+    run = begin(
+        management,
+        settings,
+        Deadline.of(context),
+        dry_run=request.dry_run or request.action == "report",
+        share_with_all=request.by_hand and bool(request.account_id),  # an operator means the account that is named
+    )
+    if request.action == "report":
+        return reconcile.report(run)
+    if request.account_id:
+        result = reconcile.reconcile_account(run, request.account_id)
+    elif request.ou_id:
+        result = reconcile.reconcile_unit(run, request.ou_id)
+    else:
+        result = reconcile.reconcile_everybody(run)
+    if result.unfinished:
+        if Invocation.of(event).is_last:
+            raise OutOfTime(f"{MAX_INVOCATIONS} invocations were not enough; the schedule continues.")
+        # The next invocation reads everything again, so it needs nothing but the event.
+        continue_in_another_invocation(management, event, context)
+    elif not request.by_hand:
+        result.raise_if_failed()
+    return result.to_dict()
+
+
+def begin(
+    management: Account,
+    settings: SharingSettings,
+    deadline: Deadline,
+    *,
+    dry_run: bool = False,
+    share_with_all: bool = False,
+) -> reconcile.Sharing:
+    """Return a run of the sharing, by the function's settings."""
+    stack = OwnStack(management, settings.stack_id)
+    leave_alone = not share_with_all and not settings.share_with_existing_accounts
+    rules = Rules(
+        never=frozenset({management.account_id, settings.network_account_id}),
+        exact=settings.exact,
+        since=stack.created() if leave_alone else None,
+    )
+    return reconcile.begin(management, settings.network_account_id, rules, stack, deadline, dry_run=dry_run)
