@@ -31,7 +31,7 @@ from moto.organizations.models import organizations_backends
 
 from benchmarks.many_accounts import OUS, REGIONS
 from benchmarks.page import Row, Section, those_that_are_so
-from in_process.conftest import MANAGEMENT, Cloud, LandingZone, running_cloud, set_environment
+from in_process.fixtures import MANAGEMENT, Cloud, LandingZone, running_cloud, set_environment
 
 RATE = 10
 ASSOCIATION_S = 3
