@@ -1,7 +1,6 @@
-"""The Networking account's functions: the IPAM and its pools as custom resources, and the measurement of their use.
+"""The Networking account's functions: the IPAM and its pools as custom resources, and the measurement of the pools.
 
-The stack makes, in this order: Custom::Ipam, the top-level pool, Custom::InitPools. So the first of them refuses what
-the last could not do, before anything is changed.
+The stack creates Custom::Ipam first. It refuses what Custom::InitPools could not do, before anything is changed.
 """
 
 from __future__ import annotations
@@ -16,18 +15,18 @@ from ctipam.invocation import LambdaContext, account_id_of
 from ctipam.ipam import discovery, ipams
 from ctipam.ipam.cost_controls import CostControls
 from ctipam.ipam.spec import IpamSpec
-from ctipam.pools import reconcile, utilization
-from ctipam.pools.reader import PoolHierarchy
-from ctipam.pools.spec import PoolSpec
+from ctipam.pools import measurement, reconcile
+from ctipam.pools.spec import TOP_LEVEL, PoolSpec
+from ctipam.pools.utilization import metric_line
 from ctipam.settings import UtilizationSettings
 
 
 def _ensure_ipam(request: ResourceRequest) -> Data:
-    pool_spec = PoolSpec.from_properties(request.properties, request.account.known_regions())
+    pool_spec = _pool_spec(request)
     costs = CostControls.from_properties(request.properties)
     spec = IpamSpec(request.properties.get("IpamScope", ""), pool_spec.regions, costs)
     if existing := ipams.find(request.account, spec):
-        reconcile.check(PoolHierarchy(request, existing.scope_id), pool_spec)
+        reconcile.check(request, existing.scope_id, pool_spec)
     found = ipams.ensure(request, spec)
     if costs.exclusions is not None:
         discovery.ensure_exclusions(request.account, found.discovery_id, costs.exclusions, request.deadline)
@@ -35,23 +34,21 @@ def _ensure_ipam(request: ResourceRequest) -> Data:
 
 
 def _ensure_pools(request: ResourceRequest) -> Data:
-    spec = PoolSpec.from_properties(request.properties, request.account.known_regions())
-    return {"PoolCount": str(len(reconcile.ensure(_hierarchy(request), spec)))}
+    pools = reconcile.ensure(request, request.properties["ScopeId"], _pool_spec(request))
+    return {"TopLevelPoolId": pools[TOP_LEVEL].pool_id, "PoolCount": str(len(pools) - 1)}  # below the top-level pool
 
 
-def _delete_pools(request: ResourceRequest) -> None:
-    reconcile.ensure(_hierarchy(request), None)
-
-
-def _hierarchy(request: ResourceRequest) -> PoolHierarchy:
-    return PoolHierarchy(request, request.properties.get("ScopeId", ""), request.properties.get("TopLevelPoolId", ""))
+def _pool_spec(request: ResourceRequest) -> PoolSpec:
+    return PoolSpec.from_properties(
+        request.properties, request.account.known_regions(), request.stack_id, request.stack_tags()
+    )
 
 
 responder = Responder(
     {
         # Delete does not read the spec: a creation that was refused because of it must be able to roll back.
         "Custom::Ipam": CustomResource(_ensure_ipam, ipams.delete),
-        "Custom::InitPools": CustomResource(_ensure_pools, _delete_pools),
+        "Custom::InitPools": CustomResource(_ensure_pools, reconcile.delete),
     }
 )
 
@@ -67,5 +64,5 @@ def measure_utilization(_event: dict[str, Any], context: LambdaContext) -> None:
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
     """
     account = sessions.current_account(account_id_of(context))
-    for measured in utilization.find(account, UtilizationSettings.from_environment().stack_id):
-        print(utilization.metric_line(measured, time.time()))
+    for utilization in measurement.measure_pools(account, UtilizationSettings.from_environment().stack_id):
+        print(metric_line(utilization, time.time()))

@@ -11,58 +11,56 @@ from ctipam.pools.changes import (
     CreatePool,
     PoolChange,
     ProvisionCidr,
-    RecordCidr,
-    placing_parents,
-    remaining,
+    TagPool,
+    parents_of_new_cidrs,
+    pending_changes,
     wanted_allocation_tags,
+    wanted_tags,
 )
 from ctipam.pools.existing import Block, ExistingPool
 from ctipam.pools.spec import PoolKey, PoolSpec
 
-TOP = "top-level pool"
 
-
-def build(plan: PoolSpec) -> dict[PoolKey, IPv4Network]:
-    """The block of each pool of the plan, in an empty top-level pool."""
-    pools = [
-        ExistingPool(TOP, source_pool_id="", state="create-complete", blocks=(Block(plan.top_cidr, "provisioned"),))
-    ]
-    while not (rest := remaining(plan, TOP, pools, _taken(plan, pools))).nothing:
-        if not rest.steps:
-            raise RuntimeError(f"Nothing can be done about {', '.join(rest.waiting)}.")
-        for step in rest.steps:
-            pools = _after(step, pools)
+def build(spec: PoolSpec) -> dict[PoolKey, IPv4Network]:
+    """Return the CIDR of each pool of the spec, where nothing exists yet."""
+    pools: list[ExistingPool] = []
+    while not (pending := pending_changes(spec, pools, _occupied(spec, pools))).nothing:
+        if not pending.changes:
+            raise RuntimeError(f"Nothing can be done about {', '.join(pending.waiting)}.")
+        for change in pending.changes:
+            pools = _after(spec, change, pools)
     return {pool.key: pool.block.cidr for pool in pools if pool.key and pool.block}
 
 
-def _taken(plan: PoolSpec, pools: Sequence[ExistingPool]) -> dict[str, list[IPv4Network]]:
-    """As ctipam.inventory.find_taken reads it from AWS. A pool without a block has no place for others."""
+def _occupied(spec: PoolSpec, pools: Sequence[ExistingPool]) -> dict[str, list[IPv4Network]]:
+    """As PoolReader.read_occupied reads it from AWS. A pool without a CIDR has no room for others."""
     filled = [pool for pool in pools if pool.block]
-    parents = set(placing_parents(plan, TOP, pools)) & {pool.pool_id for pool in filled}
+    parents = set(parents_of_new_cidrs(spec, pools)) & {pool.pool_id for pool in filled}
     return {
         parent: [pool.block.cidr for pool in filled if pool.block and pool.source_pool_id == parent]
         for parent in parents
     }
 
 
-def _after(step: PoolChange, pools: Sequence[ExistingPool]) -> list[ExistingPool]:
-    """The pools once AWS has done the step."""
-    match step:
+def _after(spec: PoolSpec, change: PoolChange, pools: Sequence[ExistingPool]) -> list[ExistingPool]:
+    """Return the pools once AWS has made the change."""
+    match change:
         case CreatePool():
-            made = ExistingPool(
-                str(step.key),
-                step.source_pool_id,
+            created = ExistingPool(
+                str(change.key),
+                change.source_pool_id,
                 state="create-complete",
-                key=step.key,
-                description=names.pool_description(step.key.region, step.key.environment),
-                allocation_tags=wanted_allocation_tags(step.key),
-                vpc_sizes=step.vpc_sizes,
+                key=change.key,
+                tags=wanted_tags(spec, change.key),
+                description=names.pool_description(change.key.region, change.key.environment),
+                allocation_tags=wanted_allocation_tags(change.key),
+                vpc_sizes=change.vpc_sizes,
             )
-            return [*pools, made]
+            return [*pools, created]
         case ProvisionCidr():
-            changed = replace(step.pool, blocks=(Block(step.cidr, "provisioned"),))
-        case RecordCidr():
-            changed = replace(step.pool, recorded_cidr=str(step.cidr))
+            changed = replace(change.pool, blocks=(Block(change.cidr, "provisioned"),))
+        case TagPool():
+            changed = replace(change.pool, tags={**change.pool.tags, **change.tags})
         case _:
-            raise RuntimeError(f"Where nothing was before, there is nothing to {step}.")
+            raise RuntimeError(f"Where nothing was before, nothing can be done to {change}.")
     return [changed if pool.pool_id == changed.pool_id else pool for pool in pools]

@@ -26,11 +26,15 @@ def share_name(account_id: str) -> str:
     return f"ipamShare-{account_id}"
 
 
-def pool_description(region: str, environment: str | None) -> str:
-    """What a member account can search by: it sees the description of a shared pool, but not its tags."""
+def pool_description(region: str, environment: str) -> str:
+    """Return a text that a member account can search by: it sees a shared pool's description, but not its tags."""
+    if not region:
+        return "Top-level pool of the landing zone"
     return f"{environment} in {region}" if environment else f"All environments in {region}"
 
 
-def pool_name(region: str, environment: str | None) -> str:
-    """The Name tag, which is what the console shows."""
+def pool_name(region: str, environment: str) -> str:
+    """Return the Name tag of a pool, which the console shows."""
+    if not region:
+        return "landing-zone"
     return f"{region} {environment}" if environment else region

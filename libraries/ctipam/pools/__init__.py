@@ -1,7 +1,10 @@
-"""The pools of each Region and environment. Called by CloudFormation for Custom::InitPools, and by `commands`.
+"""The pools of the landing zone: the top-level pool, one for each Region, and in it one for each environment.
 
-Pure:  `spec` is what is wanted; `existing` the data of what is there; `addresses` finds free blocks; `changes`
-       compares; `preconditions` refuses; `concurrency` decides how much to ask for at a time
-AWS:   `reader` reads; `apply` makes one change; `reconcile` builds, updates and deletes the hierarchy;
-       `utilization` measures the pools, called by a schedule
+Called by CloudFormation for Custom::InitPools and Custom::Ipam, by a schedule (`measurement`), and by `commands`.
+
+Pure:  `spec` is what is wanted; `existing` the data of what exists; `addresses` finds free CIDRs; `changes` compares;
+       `preconditions` refuses; `concurrency` decides how much to request at a time; `utilization` computes how full
+       a pool is
+AWS:   `reader` reads; `apply` makes one change; `reconcile` builds, updates and deletes the pools; `measurement`
+       measures them
 """

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Network
 
 
-def lowest_free(parent: IPv4Network, prefix_length: int, taken: Iterable[IPv4Network]) -> IPv4Network | None:
+def lowest_free(parent: IPv4Network, prefix_length: int, occupied: Iterable[IPv4Network]) -> IPv4Network | None:
     """The lowest block of this size in the parent that overlaps nothing taken; None if there is none.
 
     Steps over each taken block at once, so the time depends on how much is taken and not on how large the parent is.
@@ -14,7 +14,7 @@ def lowest_free(parent: IPv4Network, prefix_length: int, taken: Iterable[IPv4Net
     size = 2 ** (32 - prefix_length)
     start = int(parent.network_address)
     end = int(parent.broadcast_address)
-    for block in sorted(taken):
+    for block in sorted(occupied):
         first, last = int(block.network_address), int(block.broadcast_address)
         if last < start:
             continue

@@ -1,15 +1,16 @@
-"""Each change to a pool, as one call. What is gone already counts as deleted."""
+"""Applies one change to a pool, in one call. What is gone already counts as deleted."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypedDict, assert_never
+from typing import TYPE_CHECKING, Any, TypedDict, assert_never
 
 from botocore.exceptions import ClientError
 
 from ctipam import names
 from ctipam.client_tokens import create_until_alive
+from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import code_of
 from ctipam.logs import log_decision
 from ctipam.pools.changes import (
@@ -19,14 +20,16 @@ from ctipam.pools.changes import (
     ModifyPool,
     PoolChange,
     ProvisionCidr,
-    RecordCidr,
+    TagPool,
     wanted_allocation_tags,
+    wanted_tags,
 )
-from ctipam.pools.reader import POOL_NOT_FOUND, PoolHierarchy
-from ctipam.pools.spec import VpcSizes
+from ctipam.pools.reader import POOL_NOT_FOUND
+from ctipam.pools.spec import PoolSpec, VpcSizes
 from ctipam.tags import to_list
 
 if TYPE_CHECKING:
+    from types_boto3_ec2.client import EC2Client
     from types_boto3_ec2.type_defs import IpamPoolTypeDef
 
 
@@ -36,47 +39,45 @@ class NetmaskLengths(TypedDict, total=False):
     AllocationMaxNetmaskLength: int
 
 
-def apply(hierarchy: PoolHierarchy, step: PoolChange) -> str:
-    """Ask AWS for one change; answer the id of the pool. AWS's refusals rise as ClientError."""
-    match step:
+def apply(request: ResourceRequest, scope_id: str, spec: PoolSpec | None, change: PoolChange) -> str:
+    """Request one change and return the id of the pool. Raises ClientError if AWS refuses it."""
+    ec2 = request.account.ec2()
+    match change:
         case CreatePool():
-            return _create(hierarchy, step)
+            if spec is None:
+                raise ValueError("nothing is created where nothing is wanted")
+            return _create(request, scope_id, spec, change)
         case ProvisionCidr():
-            _provision(hierarchy, step)
-        case RecordCidr():
-            _note(hierarchy, step)
+            _provision(request, change)
+        case TagPool():
+            _tag(ec2, change)
         case ModifyPool():
-            _modify(hierarchy, step)
+            _modify(ec2, change)
         case DeprovisionCidr():
-            _deprovision(hierarchy, step)
+            _deprovision(ec2, change)
         case DeletePool():
-            _delete(hierarchy, step)
+            _delete(ec2, change)
         case _:
-            assert_never(step)
-    return step.pool.pool_id
+            assert_never(change)
+    return change.pool.pool_id
 
 
-def _create(hierarchy: PoolHierarchy, step: CreatePool) -> str:
-    key = step.key
-    tags = {
-        "Name": names.pool_name(key.region, key.environment),
-        names.STACK_TAG: hierarchy.stack_id,
-        names.REGION_TAG: key.region,
-    }
-    if key.environment is not None:
-        tags[names.POOL_ENVIRONMENT_TAG] = key.environment
+def _create(request: ResourceRequest, scope_id: str, spec: PoolSpec, change: CreatePool) -> str:
+    key = change.key
+    # Without a locale, a pool of any Region can be made from the top-level pool, and no VPC.
+    place = {"SourceIpamPoolId": change.source_pool_id, "Locale": key.region}
+    place_of_child: Any = {name: value for name, value in place.items() if value}
 
     def create(dead_id: str) -> IpamPoolTypeDef:
-        return hierarchy.account.ec2().create_ipam_pool(
-            IpamScopeId=hierarchy.scope_id,
-            SourceIpamPoolId=step.source_pool_id,
-            Locale=key.region,
+        return request.account.ec2().create_ipam_pool(
+            IpamScopeId=scope_id,
             AddressFamily="ipv4",
             Description=names.pool_description(key.region, key.environment),
             AllocationResourceTags=to_list(wanted_allocation_tags(key)),
-            TagSpecifications=[{"ResourceType": "ipam-pool", "Tags": to_list(tags)}],
-            ClientToken=hierarchy.request.token("create", key, step.source_pool_id, dead_id),
-            **_netmask_lengths(step.vpc_sizes),
+            TagSpecifications=[{"ResourceType": "ipam-pool", "Tags": to_list(wanted_tags(spec, key))}],
+            ClientToken=request.token("create", key, change.source_pool_id, dead_id),
+            **place_of_child,
+            **_netmask_lengths(change.vpc_sizes),
         )["IpamPool"]
 
     pool = create_until_alive(create, "IpamPoolId")
@@ -84,53 +85,52 @@ def _create(hierarchy: PoolHierarchy, step: CreatePool) -> str:
     return pool["IpamPoolId"]
 
 
-def _provision(hierarchy: PoolHierarchy, step: ProvisionCidr) -> None:
-    hierarchy.account.ec2().provision_ipam_pool_cidr(
-        IpamPoolId=step.pool.pool_id,
-        Cidr=str(step.cidr),
-        # A failed attempt stays listed, and its token would only bring it back: the next one has another.
-        ClientToken=hierarchy.request.token("provision", step.pool.pool_id, step.cidr, len(step.pool.blocks)),
+def _provision(request: ResourceRequest, change: ProvisionCidr) -> None:
+    request.account.ec2().provision_ipam_pool_cidr(
+        IpamPoolId=change.pool.pool_id,
+        Cidr=str(change.cidr),
+        # A failed attempt stays listed, and its token would only return it again: the next one has another.
+        ClientToken=request.token("provision", change.pool.pool_id, change.cidr, len(change.pool.blocks)),
     )
-    log_decision("provisioning block", pool=step.pool.pool_id, key=str(step.pool.key), cidr=str(step.cidr))
+    log_decision("provisioning CIDR", pool=change.pool.pool_id, key=str(change.pool.key), cidr=str(change.cidr))
 
 
-def _note(hierarchy: PoolHierarchy, step: RecordCidr) -> None:
-    hierarchy.account.ec2().create_tags(
-        Resources=[step.pool.pool_id], Tags=[{"Key": names.BLOCK_TAG, "Value": str(step.cidr)}]
-    )
+def _tag(ec2: EC2Client, change: TagPool) -> None:
+    if change.tags:
+        ec2.create_tags(Resources=[change.pool.pool_id], Tags=to_list(change.tags))
+    if change.removed:
+        ec2.delete_tags(Resources=[change.pool.pool_id], Tags=[{"Key": key} for key in change.removed])
 
 
-def _modify(hierarchy: PoolHierarchy, step: ModifyPool) -> None:
-    wanted, found = wanted_allocation_tags(step.key), dict(step.pool.allocation_tags or {})
-    wrong = dict(found.items() - wanted.items())
-    # Whether one call may replace the value of a key is not documented: what is wrong goes now, what is missing comes
-    # when the next look does not find it.
-    missing = {} if wrong else dict(wanted.items() - found.items())
-    hierarchy.account.ec2().modify_ipam_pool(
-        IpamPoolId=step.pool.pool_id,
-        Description=names.pool_description(step.key.region, step.key.environment),
+def _modify(ec2: EC2Client, change: ModifyPool) -> None:
+    wanted, existing = wanted_allocation_tags(change.key), dict(change.pool.allocation_tags)
+    wrong = dict(existing.items() - wanted.items())
+    # Whether one call may replace the value of a key is not documented: wrong tags are removed now, and missing ones
+    # added when the next reading does not find them.
+    missing = {} if wrong else dict(wanted.items() - existing.items())
+    ec2.modify_ipam_pool(
+        IpamPoolId=change.pool.pool_id,
+        Description=names.pool_description(change.key.region, change.key.environment),
         AddAllocationResourceTags=to_list(missing),
         RemoveAllocationResourceTags=to_list(wrong),
-        **_netmask_lengths(step.vpc_sizes),
+        **_netmask_lengths(change.vpc_sizes),
     )
-    log_decision("modifying pool", pool=step.pool.pool_id, key=str(step.key))
+    log_decision("modifying pool", pool=change.pool.pool_id, key=str(change.key))
 
 
-def _deprovision(hierarchy: PoolHierarchy, step: DeprovisionCidr) -> None:
-    ec2 = hierarchy.account.ec2()
+def _deprovision(ec2: EC2Client, change: DeprovisionCidr) -> None:
     with _gone_is_done():
-        if (
-            step.pool.recorded_cidr
-        ):  # first, or a function killed in between would leave a note of a block that is no more
-            ec2.delete_tags(Resources=[step.pool.pool_id], Tags=[{"Key": names.BLOCK_TAG}])
-        ec2.deprovision_ipam_pool_cidr(IpamPoolId=step.pool.pool_id, Cidr=str(step.cidr))
-    log_decision("deprovisioning block", pool=step.pool.pool_id, key=str(step.pool.key), cidr=str(step.cidr))
+        if names.BLOCK_TAG in change.pool.tags:
+            # First: a function that is killed in between would leave the record of a CIDR that is gone.
+            ec2.delete_tags(Resources=[change.pool.pool_id], Tags=[{"Key": names.BLOCK_TAG}])
+        ec2.deprovision_ipam_pool_cidr(IpamPoolId=change.pool.pool_id, Cidr=str(change.cidr))
+    log_decision("deprovisioning CIDR", pool=change.pool.pool_id, key=str(change.pool.key), cidr=str(change.cidr))
 
 
-def _delete(hierarchy: PoolHierarchy, step: DeletePool) -> None:
+def _delete(ec2: EC2Client, change: DeletePool) -> None:
     with _gone_is_done():
-        hierarchy.account.ec2().delete_ipam_pool(IpamPoolId=step.pool.pool_id)
-    log_decision("deleting pool", pool=step.pool.pool_id, key=str(step.pool.key))
+        ec2.delete_ipam_pool(IpamPoolId=change.pool.pool_id)
+    log_decision("deleting pool", pool=change.pool.pool_id, key=str(change.pool.key))
 
 
 @contextmanager

@@ -1,7 +1,10 @@
-"""What is still to be done: the wanted hierarchy compared with the pools that were found.
+"""What is left to change: the spec compared with the pools that exist.
 
-Create, update, rollback, retry and delete are this one comparison, made again after every step. Whatever was done
-before, by whomever and however far it came, the next steps follow from what is there now.
+Create, update, rollback, retry and delete are this one comparison, made again after every change. Whatever was done
+before, by whomever and however far it came, the next changes follow from what exists now.
+
+What is removed is removed last, when everything that is wanted exists. Only if there is no room for it, neither a free
+block nor a place under the quota, is something removed first: one pool, with what is below it, at a time.
 """
 
 from __future__ import annotations
@@ -13,11 +16,16 @@ from ipaddress import IPv4Network
 from ctipam import names
 from ctipam.pools.addresses import lowest_free
 from ctipam.pools.existing import CIDR_HELD, ExistingPool
-from ctipam.pools.spec import PoolKey, PoolSpec, VpcSizes
+from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec, VpcSizes
+
+Occupied = Mapping[str, Collection[IPv4Network]]
+"""What is occupied of a pool, by whomever, by the pool's id."""
 
 
 @dataclass(frozen=True)
 class CreatePool:
+    """source_pool_id   empty for the top-level pool"""
+
     key: PoolKey
     source_pool_id: str
     vpc_sizes: VpcSizes | None = None
@@ -36,19 +44,20 @@ class ProvisionCidr:
 
 
 @dataclass(frozen=True)
-class RecordCidr:
-    """Write down, on the pool, that its block was seen provisioned."""
+class TagPool:
+    """Set these tags on the pool and remove those keys."""
 
     pool: ExistingPool
-    cidr: IPv4Network
+    tags: Mapping[str, str]
+    removed: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"note {self.cidr} of {self.pool.key}"
+        return f"tag {self.pool.key}"
 
 
 @dataclass(frozen=True)
 class ModifyPool:
-    """Bring the description and the rules for VPCs to what they should be."""
+    """Set the description and the rules for VPCs."""
 
     key: PoolKey
     pool: ExistingPool
@@ -75,41 +84,50 @@ class DeletePool:
         return f"delete {self.pool.key}"
 
 
-PoolChange = CreatePool | ProvisionCidr | RecordCidr | ModifyPool | DeprovisionCidr | DeletePool
+PoolChange = CreatePool | ProvisionCidr | TagPool | ModifyPool | DeprovisionCidr | DeletePool
 
 
 @dataclass(frozen=True)
 class PendingChanges:
-    """steps can be taken now; waiting names the pools that AWS is still busy with. Neither: nothing remains."""
+    """changes   that can be applied now
+    waiting   names the pools that AWS is still busy with, and why
+    """
 
-    steps: tuple[PoolChange, ...] = ()
+    changes: tuple[PoolChange, ...] = ()
     waiting: tuple[str, ...] = ()
 
     @property
     def nothing(self) -> bool:
-        return not self.steps and not self.waiting
+        return not self.changes and not self.waiting
 
     @property
-    def only_cidr_records(self) -> bool:
-        """A note is there as soon as AWS has accepted it, and nothing waits for it."""
-        return not self.waiting and all(isinstance(step, RecordCidr) for step in self.steps)
+    def nothing_but_tags(self) -> bool:
+        """A tag is there as soon as AWS has accepted it, and nothing waits for it."""
+        return not self.waiting and all(isinstance(change, TagPool) for change in self.changes)
 
 
 def wanted_allocation_tags(key: PoolKey) -> dict[str, str]:
-    """Only an environment's pool gives blocks to VPCs, so only it has the rule that they must carry the tag."""
-    return {names.ENVIRONMENT_TAG: key.environment} if key.environment is not None else {}
+    """Return the tags that a VPC must carry. Only an environment's pool gives CIDRs to VPCs."""
+    return {names.ENVIRONMENT_TAG: key.environment} if key.environment else {}
 
 
-def wanted_vpc_sizes(plan: PoolSpec, key: PoolKey) -> VpcSizes | None:
-    """Rules are not inherited, so they are on the pools that VPCs draw from, and only there."""
-    return replace(plan.vpc_sizes, default=plan.default_vpc) if key.environment is not None else None
+def wanted_vpc_sizes(spec: PoolSpec, key: PoolKey) -> VpcSizes | None:
+    """Return the sizes of VPCs. A pool's rules are not inherited, so they are on the pools that VPCs draw from."""
+    return replace(spec.vpc_sizes, default=spec.default_vpc) if key.environment else None
 
 
-def kept_pools(plan: PoolSpec | None, pools: Sequence[ExistingPool]) -> dict[PoolKey, ExistingPool]:
-    """The pool that stands for each wanted key.
+def wanted_tags(spec: PoolSpec, key: PoolKey) -> dict[str, str]:
+    """Return the tags of a pool, all but names.BLOCK_TAG, which follows when its CIDR is provisioned."""
+    place = {names.REGION_TAG: key.region, names.POOL_ENVIRONMENT_TAG: key.environment}
+    name = {"Name": names.pool_name(key.region, key.environment)}
+    return name | dict(spec.tags) | {tag: value for tag, value in place.items() if value}
 
-    Of two, the one that holds a block, or at least has pools below it, then the one with the lower id; and of the
-    environments' pools only those below the pool that stands for their Region.
+
+def kept_pools(spec: PoolSpec, pools: Sequence[ExistingPool]) -> dict[PoolKey, ExistingPool]:
+    """Return the pool that stands for each wanted key.
+
+    Of two: the one that holds a CIDR, or at least has pools below it, then the one with the lower id; and only below
+    the pool that stands for the parent. An empty top-level pool of another CIDR stands for nothing.
     """
     parents = {pool.source_pool_id for pool in pools}
     candidates: dict[PoolKey, list[ExistingPool]] = {}
@@ -117,76 +135,81 @@ def kept_pools(plan: PoolSpec | None, pools: Sequence[ExistingPool]) -> dict[Poo
         if pool.key and pool.state not in ("create-failed", "delete-in-progress"):
             candidates.setdefault(pool.key, []).append(pool)
     kept: dict[PoolKey, ExistingPool] = {}
-    for key in plan.pools if plan else ():
-        region_pool = kept.get(key.parent) if key.parent else None
+    for key in spec.pools:
+        parent = kept.get(key.parent) if key.parent else None
         for pool in candidates.get(key, ()):
-            if key.parent is None or (region_pool and pool.source_pool_id == region_pool.pool_id):
+            if key.parent and parent and pool.source_pool_id == parent.pool_id:
+                kept.setdefault(key, pool)
+            if key == TOP_LEVEL and (pool.pool_id in parents or _has_cidr_or_none(pool, spec.top_cidr)):
                 kept.setdefault(key, pool)
     return kept
 
 
-def unwanted_pools(plan: PoolSpec | None, pools: Sequence[ExistingPool]) -> list[ExistingPool]:
-    """What this stack made and has no use for: removed Regions and environments, surplus and failed creations."""
-    kept = {pool.pool_id for pool in kept_pools(plan, pools).values()}
+def _has_cidr_or_none(pool: ExistingPool, cidr: IPv4Network) -> bool:
+    return pool.block is None or pool.block.cidr == cidr
+
+
+def unwanted_pools(spec: PoolSpec, pools: Sequence[ExistingPool]) -> list[ExistingPool]:
+    """Return the pools of ours that are not wanted: removed Regions and environments, surplus and failed creations."""
+    kept = {pool.pool_id for pool in kept_pools(spec, pools).values()}
     return [pool for pool in pools if pool.key is not None and pool.pool_id not in kept]
 
 
-def is_built(plan: PoolSpec, top_pool_id: str, pools: Sequence[ExistingPool]) -> bool:
-    """Is everything as wanted, as far as the blocks that the pools' tags speak of can be true?
+def is_built(spec: PoolSpec, pools: Sequence[ExistingPool]) -> bool:
+    """Return whether everything is as wanted, as far as the CIDRs that the pools' tags record can be true.
 
-    Somebody may have edited a tag: each block must have its pool's size and lie in the parent's, apart from all others.
+    Somebody may have edited a tag: each CIDR must have its pool's size and lie in the parent's, apart from all others.
     """
-    return remaining(plan, top_pool_id, pools, {}).nothing and _nested(plan, top_pool_id, pools)
+    return pending_changes(spec, pools, {}).nothing and _is_nested(spec, pools)
 
 
-def _nested(plan: PoolSpec, top_pool_id: str, pools: Sequence[ExistingPool]) -> bool:
-    kept = kept_pools(plan, pools)
+def _is_nested(spec: PoolSpec, pools: Sequence[ExistingPool]) -> bool:
+    kept = kept_pools(spec, pools)
     seen: dict[PoolKey | None, list[IPv4Network]] = {}
-    for key in plan.pools:
-        block, parent_cidr = kept[key].block, _parent_cidr(plan, key, kept)
-        if block is None or parent_cidr is None or kept[key].source_pool_id != _parent_id(key, top_pool_id, kept):
+    for key in spec.pools:
+        block, parent_cidr = kept[key].block, _parent_cidr(spec, key, kept)
+        if block is None or parent_cidr is None:
             return False
         siblings = seen.setdefault(key.parent, [])
-        fits = block.cidr.prefixlen == plan.prefix_length(key) and block.cidr.subnet_of(parent_cidr)
+        fits = block.cidr.prefixlen == spec.prefix_length(key) and block.cidr.subnet_of(parent_cidr)
         if not fits or any(block.cidr.overlaps(sibling) for sibling in siblings):
             return False
         siblings.append(block.cidr)
     return True
 
 
-def placing_parents(plan: PoolSpec | None, top_pool_id: str, pools: Sequence[ExistingPool]) -> list[str]:
-    """The pools out of which a block is still to be chosen, so that what is taken there must be known."""
-    if plan is None:
-        return []
-    kept = kept_pools(plan, pools)
+def parents_of_new_cidrs(spec: PoolSpec, pools: Sequence[ExistingPool]) -> list[str]:
+    """Return the ids of the pools in which a CIDR is still to be chosen, whose occupied space must be known."""
+    kept = kept_pools(spec, pools)
     parents = []
-    for key in plan.pools:
-        parent_id = _parent_id(key, top_pool_id, kept)
-        if parent_id and parent_id not in parents and (key not in kept or kept[key].block is None):
-            parents.append(parent_id)
+    for key in spec.pools:
+        parent = kept.get(key.parent) if key.parent else None
+        if parent and parent.pool_id not in parents and (key not in kept or kept[key].block is None):
+            parents.append(parent.pool_id)
     return parents
 
 
-def remaining(
-    plan: PoolSpec | None, top_pool_id: str, pools: Sequence[ExistingPool], taken: Mapping[str, Collection[IPv4Network]]
-) -> PendingChanges:
-    """What can be done now and what is being waited for.
+def pending_changes(spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied) -> PendingChanges:
+    """Return what can be done now and what is being waited for.
 
-    plan    None: nothing is wanted any more
-    pools   all pools of the scope, this stack's with their blocks
-    taken   for each of placing_parents(): the blocks in it that are taken, by whomever
+    pools      all pools of the scope, ours with their CIDRs
+    occupied   for each of parents_of_new_cidrs()
     """
-    removing = _remove(unwanted_pools(plan, pools), pools)
-    if plan is None:
-        return removing
-    building = _build(plan, top_pool_id, pools, taken)
-    return PendingChanges(removing.steps + building.steps, removing.waiting + building.waiting)
+    unwanted = unwanted_pools(spec, pools)
+    building = _additions(spec, pools, occupied)
+    if building.changes or (building.waiting and not building.lacking_room):
+        return PendingChanges(building.changes, building.waiting)
+    if building.lacking_room:
+        first = _first_in_the_way(building.lacking_room, unwanted, kept_pools(spec, pools))
+        unwanted = _subtree(first, unwanted) if first else []
+    removing = removals(unwanted, pools)
+    return PendingChanges(removing.changes, building.waiting + removing.waiting)
 
 
-def _remove(unwanted: Sequence[ExistingPool], pools: Sequence[ExistingPool]) -> PendingChanges:
-    """Leaves first: a pool is emptied and deleted when nothing is below it any more."""
+def removals(unwanted: Sequence[ExistingPool], pools: Sequence[ExistingPool]) -> PendingChanges:
+    """Return what deletes these pools, leaves first: one is emptied and deleted when nothing is below it any more."""
     parents = {pool.source_pool_id for pool in pools}
-    steps: list[PoolChange] = []
+    changes: list[PoolChange] = []
     waiting = []
     for pool in unwanted:
         block = pool.block
@@ -195,90 +218,129 @@ def _remove(unwanted: Sequence[ExistingPool], pools: Sequence[ExistingPool]) -> 
         elif not (pool.ready or pool.state == "create-failed"):
             waiting.append(f"{pool.key} ({pool.state})")
         elif block is None:
-            steps.append(DeletePool(pool))
+            changes.append(DeletePool(pool))
         elif block.state in CIDR_HELD:
-            steps.append(DeprovisionCidr(pool, block.cidr))
+            changes.append(DeprovisionCidr(pool, block.cidr))
         else:
             waiting.append(f"{pool.key} ({block.state})")
-    return PendingChanges(tuple(steps), tuple(waiting))
+    return PendingChanges(tuple(changes), tuple(waiting))
 
 
-def _build(
-    plan: PoolSpec, top_pool_id: str, pools: Sequence[ExistingPool], taken: Mapping[str, Collection[IPv4Network]]
-) -> PendingChanges:
-    kept = kept_pools(plan, pools)
-    leaving = {pool.source_pool_id for pool in unwanted_pools(plan, pools)}
-    places = _places(plan, top_pool_id, kept, taken)
-    room = plan.quota - len(pools)  # what is removed counts until it is gone
-    steps: list[PoolChange] = []
+def _first_in_the_way(
+    lacking: PoolKey, unwanted: Sequence[ExistingPool], kept: Mapping[PoolKey, ExistingPool]
+) -> ExistingPool | None:
+    """Return the unwanted pool to remove first, so that the key finds room.
+
+    One that is being removed already, or else the highest CIDR below the same parent. Where none is below that parent,
+    the quota is what is lacking, and any leaf makes room.
+    """
+    parent = kept.get(lacking.parent) if lacking.parent else None
+    siblings = [pool for pool in unwanted if parent and pool.source_pool_id == parent.pool_id]
+    if not siblings:
+        parents = {pool.source_pool_id for pool in unwanted}
+        siblings = [pool for pool in unwanted if pool.pool_id not in parents]
+
+    def order(pool: ExistingPool) -> tuple[bool, int, str]:
+        highest = -int(pool.block.cidr.network_address) if pool.block else -(2**32)
+        return not pool.being_removed, highest, pool.pool_id
+
+    return min(siblings, key=order, default=None)
+
+
+def _subtree(root: ExistingPool, pools: Sequence[ExistingPool]) -> list[ExistingPool]:
+    found = [root]
+    for pool in found:  # it grows
+        found += [child for child in pools if child.source_pool_id == pool.pool_id]
+    return found
+
+
+@dataclass(frozen=True)
+class _Additions:
+    """lacking_room   the first pool that finds no room, neither a free CIDR nor a place under the quota"""
+
+    changes: tuple[PoolChange, ...]
+    waiting: tuple[str, ...]
+    lacking_room: PoolKey | None
+
+
+def _additions(spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied) -> _Additions:
+    kept = kept_pools(spec, pools)
+    free_cidrs = _free_cidrs(spec, kept, occupied)
+    being_freed = {pool.source_pool_id for pool in unwanted_pools(spec, pools) if pool.being_removed}
+    places = spec.quota - len(pools)  # a pool that is being removed counts until it is gone
+    changes: list[PoolChange] = []
     waiting = []
-    for key in plan.pools:
-        pool, parent_id, vpc_sizes = kept.get(key), _parent_id(key, top_pool_id, kept), wanted_vpc_sizes(plan, key)
-        if parent_id is None:
-            waiting.append(f"{key} (its Region's pool is not there yet)")
-        elif pool is None and room <= 0:
-            waiting.append(f"{key} (no room under IpamPoolQuota yet)")
+    lacking_room = None
+    for key in spec.pools:
+        pool, vpc_sizes = kept.get(key), wanted_vpc_sizes(spec, key)
+        parent = kept.get(key.parent) if key.parent else None
+        if key.parent and not (parent and parent.ready):
+            waiting.append(f"{key} ({key.parent} does not exist yet)")
+        elif pool is None and places <= 0:
+            waiting.append(f"{key} (no place under IpamPoolQuota yet)")
+            lacking_room = lacking_room or key
         elif pool is None:
-            steps.append(CreatePool(key, parent_id, vpc_sizes))
-            room -= 1
+            changes.append(CreatePool(key, parent.pool_id if parent else "", vpc_sizes))
+            places -= 1
         elif not pool.ready:
             waiting.append(f"{key} ({pool.state})")
         elif pool.block is None:
-            # A block that is about to be free again is waited for, so that the lowest free one is the same however
-            # far an earlier attempt came.
-            if key in places and parent_id not in leaving and _gives_blocks(key, kept):
-                steps.append(ProvisionCidr(pool, places[key]))
+            # A CIDR that is being freed is waited for, so that the lowest free one is the same however far an earlier
+            # attempt came.
+            if parent and not parent.provisioned:
+                waiting.append(f"{key} ({key.parent} has no CIDR yet)")
+            elif key in free_cidrs and not (parent and parent.pool_id in being_freed):
+                changes.append(ProvisionCidr(pool, free_cidrs[key]))
             else:
-                waiting.append(f"{key} (no block yet)")
+                waiting.append(f"{key} (no free CIDR yet)")
+                lacking_room = lacking_room or key
         elif not pool.provisioned:
             waiting.append(f"{key} ({pool.block.state})")
         else:
-            steps += [] if pool.cidr_recorded else [RecordCidr(pool, pool.block.cidr)]
-            steps += [ModifyPool(key, pool, vpc_sizes)] if _differs(pool, key, vpc_sizes) else []
-    return PendingChanges(tuple(steps), tuple(waiting))
+            changes += _tag_changes(spec, key, pool)
+            changes += [ModifyPool(key, pool, vpc_sizes)] if _differs(pool, key, vpc_sizes) else []
+    return _Additions(tuple(changes), tuple(waiting), lacking_room)
 
 
-def _places(
-    plan: PoolSpec, top_pool_id: str, kept: Mapping[PoolKey, ExistingPool], taken: Mapping[str, Collection[IPv4Network]]
-) -> dict[PoolKey, IPv4Network]:
-    """A block for every pool that has none, in the order of the plan, also for those that are not created yet."""
-    blocks = {parent_id: list(cidrs) for parent_id, cidrs in taken.items()}
-    places: dict[PoolKey, IPv4Network] = {}
-    for key in plan.pools:
+def _tag_changes(spec: PoolSpec, key: PoolKey, pool: ExistingPool) -> list[PoolChange]:
+    """The CIDR is recorded when it was seen provisioned, never before."""
+    recorded = {names.BLOCK_TAG: str(pool.block.cidr)} if pool.block else {}
+    wanted = wanted_tags(spec, key) | recorded
+    missing = {tag: value for tag, value in wanted.items() if pool.tags.get(tag) != value}
+    return [TagPool(pool, missing)] if missing else []
+
+
+def _free_cidrs(spec: PoolSpec, kept: Mapping[PoolKey, ExistingPool], occupied: Occupied) -> dict[PoolKey, IPv4Network]:
+    """Return a CIDR for every pool that has none, in the order of the spec, also for those that do not exist yet."""
+    blocks = {parent_id: list(cidrs) for parent_id, cidrs in occupied.items()}
+    free: dict[PoolKey, IPv4Network] = {}
+    for key in spec.pools:
         if key in kept and kept[key].block:
             continue
-        parent_id = _parent_id(key, top_pool_id, kept)
-        parent_cidr = _parent_cidr(plan, key, kept)
-        if parent_id not in blocks or parent_cidr is None:
+        if key == TOP_LEVEL:
+            free[key] = spec.top_cidr
             continue
-        place = lowest_free(parent_cidr, plan.prefix_length(key), blocks[parent_id])
-        if place:
-            places[key] = place
-            blocks[parent_id].append(place)
-    return places
+        parent = kept.get(key.parent) if key.parent else None
+        parent_cidr = _parent_cidr(spec, key, kept)
+        if parent is None or parent.pool_id not in blocks or parent_cidr is None:
+            continue
+        cidr = lowest_free(parent_cidr, spec.prefix_length(key), blocks[parent.pool_id])
+        if cidr:
+            free[key] = cidr
+            blocks[parent.pool_id].append(cidr)
+    return free
 
 
-def _parent_id(key: PoolKey, top_pool_id: str, kept: Mapping[PoolKey, ExistingPool]) -> str | None:
+def _parent_cidr(spec: PoolSpec, key: PoolKey, kept: Mapping[PoolKey, ExistingPool]) -> IPv4Network | None:
     if key.parent is None:
-        return top_pool_id
-    return kept[key.parent].pool_id if key.parent in kept and kept[key.parent].ready else None
-
-
-def _parent_cidr(plan: PoolSpec, key: PoolKey, kept: Mapping[PoolKey, ExistingPool]) -> IPv4Network | None:
-    if key.parent is None:
-        return plan.top_cidr
+        return spec.top_cidr
     block = kept[key.parent].block if key.parent in kept else None
     return block.cidr if block else None
-
-
-def _gives_blocks(key: PoolKey, kept: Mapping[PoolKey, ExistingPool]) -> bool:
-    """CloudFormation waits for the top-level pool's block, so only a Region's pool may not have its own yet."""
-    return key.parent is None or (key.parent in kept and kept[key.parent].provisioned)
 
 
 def _differs(pool: ExistingPool, key: PoolKey, vpc_sizes: VpcSizes | None) -> bool:
     return (
         pool.description != names.pool_description(key.region, key.environment)
-        or dict(pool.allocation_tags or {}) != wanted_allocation_tags(key)
+        or dict(pool.allocation_tags) != wanted_allocation_tags(key)
         or (vpc_sizes is not None and pool.vpc_sizes != vpc_sizes)
     )

@@ -1,8 +1,9 @@
-"""Whose turn it is, where AWS takes one change at a time, and when it is worth looking again.
+"""Decides which changes to request at a time, and when to read again.
 
-IPAM refuses a change while another one is under way (ConcurrentMutationLimitExceeded), and does not say how far that
-reaches: to the pools of one parent, or to the whole scope. So everything that can be done is tried at once, and what
-is refused teaches how much to try from then on. https://github.com/aws-ia/terraform-aws-ipam/issues/55
+IPAM refuses a change while another one is in flight (ConcurrentMutationLimitExceeded), and does not document how far
+that lock reaches: to the pools of one parent, or to the whole scope. So every possible change is requested at once at
+first, and each refusal teaches how many to request from then on.
+https://github.com/aws-ia/terraform-aws-ipam/issues/55
 """
 
 from __future__ import annotations
@@ -18,29 +19,29 @@ from ctipam.pools.changes import (
     ModifyPool,
     PoolChange,
     ProvisionCidr,
-    RecordCidr,
+    TagPool,
 )
 from ctipam.pools.existing import Block, ExistingPool
 from ctipam.pools.spec import PoolKey
 
 
 class LockScope(IntEnum):
-    """How far a change under way excludes others."""
+    """Which other changes IPAM refuses while a change is in flight."""
 
     NOTHING = 0
     SIBLINGS = 1
     SCOPE = 2
 
 
-def parent_of(step: PoolChange) -> str | None:
-    """The pool under which a step changes something; None for a tag, which excludes nothing."""
-    if isinstance(step, RecordCidr):
+def parent_of(change: PoolChange) -> str | None:
+    """Return the id of the pool below which something changes; None for a tag, which locks nothing."""
+    if isinstance(change, TagPool):
         return None
-    return step.source_pool_id if isinstance(step, CreatePool) else step.pool.source_pool_id
+    return change.source_pool_id if isinstance(change, CreatePool) else change.pool.source_pool_id
 
 
 def busy_parents(pools: Iterable[ExistingPool]) -> set[str]:
-    """The parents of the pools with a change under way, by whomever."""
+    """Return the ids of the parents of all pools with a change in flight, whoever requested it."""
     return {pool.source_pool_id for pool in pools if pool.busy}
 
 
@@ -48,125 +49,128 @@ URGENCY: tuple[type[PoolChange] | tuple[type[PoolChange], ...], ...] = (
     (DeprovisionCidr, DeletePool),
     CreatePool,
     ProvisionCidr,
-    (ModifyPool, RecordCidr),
+    (ModifyPool, TagPool),
 )
-"""Space is freed before it is given. A Region's pool is created, and its environments with it, before the next gets its
-block: under a lock of each parent, that keeps the most parents at work."""
+"""Space is freed before it is given. A Region's pool is created, and its environments with it, before the next Region's
+gets its CIDR: under a lock of each parent, that keeps the most parents at work."""
 
 
 class Concurrency:
+    """What this request has learned of IPAM's lock."""
+
     def __init__(self) -> None:
         self.lock_scope = LockScope.NOTHING
 
-    def choose(self, steps: Sequence[PoolChange], busy: Iterable[str]) -> list[PoolChange]:
-        """What to try now: everything, one step for each idle parent, or one step while nothing is under way."""
-        chosen = [step for step in steps if parent_of(step) is None]
-        taken = set(busy)
-        for step in sorted(steps, key=_urgency):
-            parent = parent_of(step)
-            if parent is None or (self.lock_scope is LockScope.SIBLINGS and parent in taken):
+    def choose(self, changes: Sequence[PoolChange], busy: Iterable[str]) -> list[PoolChange]:
+        """Return what to request now: everything, one change for each idle parent, or one if nothing is in flight."""
+        chosen = [change for change in changes if parent_of(change) is None]
+        locked = set(busy)
+        for change in sorted(changes, key=_urgency):
+            parent = parent_of(change)
+            if parent is None or (self.lock_scope is LockScope.SIBLINGS and parent in locked):
                 continue
-            if self.lock_scope is LockScope.SCOPE and taken:
+            if self.lock_scope is LockScope.SCOPE and locked:
                 continue
-            taken.add(parent)
-            chosen.append(step)
+            locked.add(parent)
+            chosen.append(change)
         return chosen
 
     def learn(self, accepted: Sequence[PoolChange], refused: Sequence[PoolChange], busy: Iterable[str]) -> None:
-        """Widen the reach if a change of ours explains a refusal; somebody else's only has to be waited for."""
-        under_way = {*busy, *(parent for step in accepted if (parent := parent_of(step)))}
-        for step in refused:
-            if parent_of(step) in under_way:
+        """Widen the lock scope if a change of ours explains a refusal; somebody else's change only takes waiting."""
+        parents = (parent_of(change) for change in accepted)
+        in_flight = {*busy, *(parent for parent in parents if parent is not None)}
+        for change in refused:
+            if parent_of(change) in in_flight:
                 self.lock_scope = max(self.lock_scope, LockScope.SIBLINGS)
-            elif under_way:
+            elif in_flight:
                 self.lock_scope = LockScope.SCOPE
 
 
-def _urgency(step: PoolChange) -> int:
-    return next(rank for rank, kinds in enumerate(URGENCY) if isinstance(step, kinds))
+def _urgency(change: PoolChange) -> int:
+    return next(rank for rank, kinds in enumerate(URGENCY) if isinstance(change, kinds))
 
 
 class InFlight:
-    """The steps that AWS has accepted and not finished, also while its lists do not show them yet."""
+    """The changes that AWS has accepted and not finished, also while its lists do not show them yet."""
 
-    BELIEVED_S = 30.0  # for how long a change that no list shows counts as under way
+    BELIEVED_S = 30.0  # for how long a change that no list shows counts as in flight
     SHORTEST_S, LONGEST_S = 0.25, 5.0
-    EARLY, GROWTH = 0.9, 0.15  # look a little before the usual time; then the less often, the more overdue it is
+    EARLY, GROWTH = 0.9, 0.15  # read shortly before the usual time; then less often, the more overdue a change is
 
     def __init__(self) -> None:
-        self._steps: dict[str, tuple[PoolChange, float]] = {}  # by pool id
+        self._changes: dict[str, tuple[PoolChange, float]] = {}  # by pool id
         self._took: dict[type[PoolChange], deque[float]] = {}
         self._looked = 0.0
 
-    def began(self, pool_id: str, step: PoolChange, now: float) -> None:
-        if not isinstance(step, RecordCidr):
-            self._steps[pool_id] = (step, now)
+    def began(self, pool_id: str, change: PoolChange, now: float) -> None:
+        if not isinstance(change, TagPool):
+            self._changes[pool_id] = (change, now)
 
     def look(self, pools: Iterable[ExistingPool], now: float) -> None:
-        """Strike what has ended, and remember how long it took."""
+        """Drop the changes that have ended, and remember how long each took."""
         found = {pool.pool_id: pool for pool in pools}
-        for pool_id, (step, began) in list(self._steps.items()):
+        for pool_id, (change, began) in list(self._changes.items()):
             pool = found.get(pool_id)
             shown = pool is not None and pool.busy
-            if not shown and (_has_ended(step, pool) or now - began > self.BELIEVED_S):
-                del self._steps[pool_id]
-                # It ended at some moment since the last look, or since it began: the earliest is what to reckon with.
-                self._took.setdefault(type(step), deque(maxlen=3)).append(max(self._looked - began, 0.0))
+            if not shown and (_has_ended(change, pool) or now - began > self.BELIEVED_S):
+                del self._changes[pool_id]
+                # It ended at some moment since the last reading: assume the earliest.
+                self._took.setdefault(type(change), deque(maxlen=3)).append(max(self._looked - began, 0.0))
         self._looked = now
 
-    def touches(self, step: PoolChange) -> bool:
-        """Is the pool of this step still being changed, or created, by an earlier one?"""
-        if isinstance(step, CreatePool):
-            return step.key in self._keys_being_created
-        return step.pool.pool_id in self._steps
+    def touches(self, change: PoolChange) -> bool:
+        """Return whether an earlier change of the same pool is still in flight."""
+        if isinstance(change, CreatePool):
+            return change.key in self._keys_being_created
+        return change.pool.pool_id in self._changes
 
     @property
     def _keys_being_created(self) -> set[PoolKey]:
-        return {step.key for step, _ in self._steps.values() if isinstance(step, CreatePool)}
+        return {change.key for change, _ in self._changes.values() if isinstance(change, CreatePool)}
 
     @property
     def pool_ids(self) -> set[str]:
-        return set(self._steps)
+        return set(self._changes)
 
     @property
     def being_created(self) -> set[str]:
-        """Ids of pools that can hold no block yet."""
-        return {pool_id for pool_id, (step, _) in self._steps.items() if isinstance(step, CreatePool)}
+        """Return the ids of pools that cannot hold a CIDR yet."""
+        return {pool_id for pool_id, (change, _) in self._changes.items() if isinstance(change, CreatePool)}
 
     def not_yet(self, now: float) -> dict[str, tuple[Block, ...]]:
-        """The pools whose new block AWS is hardly done with, with what they held before: not worth a question each."""
+        """Return the pools whose new CIDR cannot be ready yet, with what they held before: they need not be read."""
         return {
-            pool_id: step.pool.blocks
-            for pool_id, (step, began) in self._steps.items()
-            if isinstance(step, ProvisionCidr) and now - began < self._usual_s(step)
+            pool_id: change.pool.blocks
+            for pool_id, (change, began) in self._changes.items()
+            if isinstance(change, ProvisionCidr) and now - began < self._usual_s(change)
         }
 
     @property
     def parents(self) -> set[str]:
-        return {parent for step, _ in self._steps.values() if (parent := parent_of(step))}
+        return {parent for change, _ in self._changes.values() if (parent := parent_of(change)) is not None}
 
     def next_look_s(self, now: float) -> float | None:
-        """When the first of them is likely to end, from what such steps took before. None: none is under way."""
+        """Return in how many seconds the first of them will probably end, judged by earlier ones; None: there is none."""
         waits = []
-        for step, began in self._steps.values():
-            overdue = now - began - self._usual_s(step)
+        for change, began in self._changes.values():
+            overdue = now - began - self._usual_s(change)
             waits.append(-overdue if overdue < -self.SHORTEST_S else self._next_s(overdue))
         return min(waits, default=None)
 
-    def _usual_s(self, step: PoolChange) -> float:
-        return self.EARLY * min(self._took.get(type(step), [0.0]))
+    def _usual_s(self, change: PoolChange) -> float:
+        return self.EARLY * min(self._took.get(type(change), [0.0]))
 
     def _next_s(self, overdue: float) -> float:
         return min(max(self.SHORTEST_S, overdue * self.GROWTH), self.LONGEST_S)
 
 
-def _has_ended(step: PoolChange, pool: ExistingPool | None) -> bool:
-    """As far as a pool that is not busy tells: a list may still be older than the step."""
-    match step:
+def _has_ended(change: PoolChange, pool: ExistingPool | None) -> bool:
+    """Return whether the change has ended, as far as an idle pool shows: a list may be older than the change."""
+    match change:
         case CreatePool():
             return pool is not None
         case ProvisionCidr():
-            return pool is None or bool(_cidr_ids(pool) - _cidr_ids(step.pool))
+            return pool is None or bool(_cidr_ids(pool) - _cidr_ids(change.pool))
         case DeprovisionCidr():
             return pool is None or pool.block is None or pool.block.state == "failed-deprovision"
         case DeletePool():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
 from ctipam.pools.spec import PoolKey, VpcSizes
@@ -36,16 +36,23 @@ class Block:
 
 @dataclass(frozen=True)
 class ExistingPool:
-    """A pool of the scope. key is None if it is no Region's or environment's of this stack; then it is not touched."""
+    """A pool of the scope.
+
+    source_pool_id    empty: a top-level pool
+    key               None: it is not a pool of ours, and is never changed
+    tags              those of the pool itself; allocation_tags are those that a VPC must carry
+    blocks            its CIDRs, those that failed or were given back too
+    message           AWS's words about its state
+    """
 
     pool_id: str
-    source_pool_id: str  # empty: a top-level pool
+    source_pool_id: str
     state: str
     key: PoolKey | None = None
     blocks: tuple[Block, ...] = ()
-    recorded_cidr: str = ""  # the tag that says which block was seen provisioned
+    tags: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
-    allocation_tags: Mapping[str, str] | None = None
+    allocation_tags: Mapping[str, str] = field(default_factory=dict)
     vpc_sizes: VpcSizes | None = None
     message: str = ""
 
@@ -55,12 +62,12 @@ class ExistingPool:
 
     @property
     def busy(self) -> bool:
-        """A change is under way, which may exclude others."""
+        """Whether a change is in progress, which may exclude others."""
         return self.state.endswith("-in-progress") or any(block.state in CIDR_PENDING for block in self.blocks)
 
     @property
     def block(self) -> Block | None:
-        """The block that the pool holds, or is being given, or is giving back."""
+        """The CIDR that the pool holds, or is being given, or is giving back."""
         return next((block for block in self.blocks if block.held), None)
 
     @property
@@ -68,8 +75,9 @@ class ExistingPool:
         return self.ready and self.block is not None and self.block.state in CIDR_HELD
 
     @property
-    def cidr_recorded(self) -> bool:
-        return self.block is not None and self.recorded_cidr == str(self.block.cidr)
+    def being_removed(self) -> bool:
+        pending = self.block is not None and self.block.state == "pending-deprovision"
+        return pending or self.state == "delete-in-progress"
 
 
 @dataclass(frozen=True)

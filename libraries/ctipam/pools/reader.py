@@ -1,15 +1,15 @@
-"""Which pools are there, and what is allocated from them.
+"""Reads which pools exist, which CIDRs they hold, and what is allocated from them.
 
-AWS lists pools in one place and the blocks of each pool in another. So that looking again costs one call and not one
-for each pool, a pool whose block was seen provisioned carries it in a tag (`names.BLOCK_TAG`), written after the fact
-and taken off before the block is given back. The tag is good enough to see that nothing has to be done. Whoever changes
-something asks each pool for its blocks first, and then remembers.
+AWS lists pools in one call and the CIDRs of each pool in another. So that reading again costs one call and not one for
+each pool, a pool carries the CIDR that was seen provisioned in a tag (`names.BLOCK_TAG`). The tag is set after the fact
+and removed before the CIDR is given back. It is good enough to see that nothing has to be done. A request that changes
+something reads the CIDRs of each pool first, and remembers them from then on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
@@ -17,9 +17,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from ctipam import names
-from ctipam.cloudformation.request import ResourceRequest
-from ctipam.errors import code_of
-from ctipam.pools import preconditions as refusals
+from ctipam.errors import DENIED, code_of
 from ctipam.pools.existing import Allocation, Block, ExistingPool
 from ctipam.pools.spec import PoolKey, VpcSizes
 from ctipam.sessions import Account
@@ -30,94 +28,154 @@ if TYPE_CHECKING:
 
 POOL_NOT_FOUND = "InvalidIpamPoolId.NotFound"
 
-WORKERS = 40
-"""Calls at a time, as many as a client keeps connections. EC2 lets 100 reads and 50 changes of a kind through at once,
-and then 20 and 5 a second. https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html"""
+UNREADABLE = DENIED | {"AuthFailure"}
+"""Answers of a Region that a service control policy forbids, or that the account has not enabled."""
+
+CONCURRENT_READS = 40
+"""As many as a client keeps connections. EC2 lets 100 reads and 50 changes of a kind through at once, and then 20 and 5
+a second. https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html"""
+
+WITHOUT_CIDRS = frozenset({"create-in-progress", "delete-in-progress"})
 
 
 @dataclass(frozen=True)
-class PoolHierarchy:
-    """Which pools a request is about.
+class PoolReader:
+    """The pools of an account, as the request of one stack sees them.
 
-    scope_id      the scope of the top-level pool, which every pool below it shares
-    top_pool_id   empty: it is not known yet
+    stack_ids   ARNs of the stacks whose pools are ours: the stack itself, and those that can no longer act
+    scope_id    the scope that is asked for; empty: not known yet
+    executor    reads side by side
     """
 
-    request: ResourceRequest
+    account: Account
+    stack_ids: frozenset[str]
     scope_id: str
-    top_pool_id: str = ""
+    executor: Executor
 
-    @property
-    def account(self) -> Account:
-        return self.request.account
+    def is_ours(self, pool: IpamPoolTypeDef) -> bool:
+        return stack_of(pool) in self.stack_ids
 
-    @property
-    def stack_id(self) -> str:
-        """ARN of the stack, by which it recognizes its pools."""
-        return self.request.stack_id
+    def read_pools(
+        self, listed: Iterable[IpamPoolTypeDef], known: Mapping[str, tuple[Block, ...]] | None
+    ) -> list[ExistingPool]:
+        """Return the IPv4 pools of the scope, and ours wherever they are; ours with their CIDRs.
+
+        known   the CIDRs of pools that need not be read, by pool id. None: those that the pools' tags record
+        """
+        found = [
+            pool
+            for pool in listed
+            if pool["AddressFamily"] == "ipv4" and (scope_of(pool) == self.scope_id or self.is_ours(pool))
+        ]
+        return list(self.executor.map(lambda pool: self._read_pool(pool, known), found))
+
+    def _read_pool(self, pool: IpamPoolTypeDef, known: Mapping[str, tuple[Block, ...]] | None) -> ExistingPool:
+        found = _as_listed(pool, ours=self.is_ours(pool))
+        if found.key is None or found.state in WITHOUT_CIDRS:
+            return found
+        blocks = _recorded(found) if known is None else known.get(found.pool_id)
+        return replace(found, blocks=tuple(read_blocks(self.account, found.pool_id)) if blocks is None else blocks)
+
+    def read_top_level_blocks(self, pools: Iterable[ExistingPool]) -> dict[str, tuple[Block, ...]]:
+        """Return the CIDRs of top-level pools that are not ours, by pool id."""
+        ids = [pool.pool_id for pool in pools if pool.key is None and not pool.source_pool_id]
+        blocks = self.executor.map(lambda pool_id: tuple(read_blocks(self.account, pool_id)), ids)
+        return dict(zip(ids, blocks, strict=True))
+
+    def read_allocations(self, pools: Iterable[ExistingPool]) -> dict[str, list[Allocation]]:
+        """Return what is allocated from each of our pools, by pool id.
+
+        A pool in a Region that can no longer be read is left out: that it is in use shows when AWS refuses to take its
+        CIDR back.
+        """
+        ours = [pool for pool in pools if pool.key]
+        found = self.executor.map(lambda pool: self._read_allocations_if_allowed(pool), ours)
+        return {
+            pool.pool_id: allocations for pool, allocations in zip(ours, found, strict=True) if allocations is not None
+        }
+
+    def _read_allocations_if_allowed(self, pool: ExistingPool) -> list[Allocation] | None:
+        try:
+            return read_allocations(self.account, pool.pool_id, pool.key.region if pool.key else "")
+        except ClientError as error:
+            if code_of(error) not in UNREADABLE:
+                raise
+            return None
+
+    def read_occupied(
+        self,
+        pools: Sequence[ExistingPool],
+        parent_ids: Iterable[str],
+        allocated: dict[str, Collection[IPv4Network]],
+    ) -> tuple[dict[str, list[IPv4Network]], list[ExistingPool]]:
+        """Return what is occupied of each of these pools. A pool without a CIDR has no room for others: left out.
+
+        And the pools again: a CIDR that a pool is being given can be listed among the allocations of its parent before
+        the pool's own list shows it.
+
+        allocated   what others have allocated from a parent, as far as it was read: completed here
+        """
+        by_id = {pool.pool_id: pool for pool in pools}
+        regions = {pool.pool_id: pool.key.region for pool in pools if pool.key and pool.provisioned}
+        parents = [parent_id for parent_id in parent_ids if parent_id in regions]
+        unread = [parent_id for parent_id in parents if parent_id not in allocated]
+        answers = self.executor.map(lambda one: read_allocations(self.account, one, regions[one]), unread)
+        others = {parent_id: allocated[parent_id] for parent_id in parents if parent_id in allocated}
+        for parent_id, found in zip(unread, answers, strict=True):
+            coming = {pool.pool_id: pool for one in found if (pool := _with_coming_cidr(one, by_id))}
+            by_id |= coming
+            ours = {pool.pool_id for pool in by_id.values() if pool.key and pool.block}
+            others[parent_id] = [one.cidr for one in found if one.resource_id not in ours]
+            if not coming:
+                allocated[parent_id] = others[parent_id]
+        occupied = {parent_id: list(cidrs) for parent_id, cidrs in others.items()}
+        for pool in by_id.values():
+            if pool.block and pool.source_pool_id in occupied:
+                occupied[pool.source_pool_id].append(pool.block.cidr)
+        return occupied, list(by_id.values())
 
 
 def list_pools(account: Account) -> list[IpamPoolTypeDef]:
-    """All pools of the account's IPAM, in AWS's words. AWS lists those that are deleted for a while: left out."""
+    """Return all pools of the account's IPAM, as AWS lists them. Omits deleted pools, which AWS lists for a while."""
     pages = account.ec2().get_paginator("describe_ipam_pools").paginate(PaginationConfig={"PageSize": 1000})
     return [pool for page in pages for pool in page["IpamPools"] if pool["State"] != "delete-complete"]
 
 
-def find_pools(
-    hierarchy: PoolHierarchy,
-    listed: Iterable[IpamPoolTypeDef],
-    known: Mapping[str, tuple[Block, ...]] | None,
-    workers: Executor,
-) -> list[ExistingPool]:
-    """Of the pools listed: those of the scope, and this stack's wherever they are; this stack's with their blocks.
-
-    known   the blocks of pools that need not be asked, by pool id. None: those that stand in the pools' tags
-    """
-    found = [
-        pool
-        for pool in listed
-        if _scope_id(pool) == hierarchy.scope_id or _key(hierarchy.stack_id, to_dict(pool.get("Tags", [])))
-    ]
-    return list(workers.map(lambda pool: _read_pool(hierarchy, pool, known), found))
-
-
-def _scope_id(pool: IpamPoolTypeDef) -> str:
+def scope_of(pool: IpamPoolTypeDef) -> str:
     return pool["IpamScopeArn"].rpartition("/")[2]
 
 
-WITHOUT_BLOCKS = frozenset({"create-in-progress", "delete-in-progress"})
+def stack_of(pool: IpamPoolTypeDef) -> str:
+    """Return the ARN of the stack that manages the pool; empty: it is not a pool of this solution."""
+    return to_dict(pool.get("Tags", [])).get(names.STACK_TAG, "")
 
 
-def _read_pool(
-    hierarchy: PoolHierarchy, pool: IpamPoolTypeDef, known: Mapping[str, tuple[Block, ...]] | None
-) -> ExistingPool:
-    found = _as_listed(hierarchy.stack_id, pool)
-    if found.key is None or found.state in WITHOUT_BLOCKS:
-        return found
-    blocks = _noted(found.recorded_cidr) if known is None else known.get(found.pool_id)
-    return replace(found, blocks=tuple(find_blocks(hierarchy.account, found.pool_id)) if blocks is None else blocks)
-
-
-def _as_listed(stack_id: str, pool: IpamPoolTypeDef) -> ExistingPool:
-    """Without its blocks, which stand elsewhere."""
+def _as_listed(pool: IpamPoolTypeDef, *, ours: bool) -> ExistingPool:
+    """Without its CIDRs, which another call lists."""
     tags = to_dict(pool.get("Tags", []))
     return ExistingPool(
         pool_id=pool["IpamPoolId"],
         source_pool_id=pool.get("SourceIpamPoolId", ""),
         state=pool["State"],
         message=pool.get("StateMessage", ""),
-        key=_key(stack_id, tags),
-        recorded_cidr=tags.get(names.BLOCK_TAG, ""),
+        key=_key(pool, tags) if ours else None,
+        tags=tags,
         description=pool.get("Description", ""),
         allocation_tags=to_dict(pool.get("AllocationResourceTags", [])),
         vpc_sizes=_vpc_sizes(pool),
     )
 
 
-def _noted(recorded_cidr: str) -> tuple[Block, ...] | None:
+def _key(pool: IpamPoolTypeDef, tags: Mapping[str, str]) -> PoolKey:
+    """The locale cannot change, so it and not a tag tells the Region."""
+    region = pool["Locale"] if pool["Locale"] != "None" else ""
+    return PoolKey(region, tags.get(names.POOL_ENVIRONMENT_TAG, "") if region else "")
+
+
+def _recorded(pool: ExistingPool) -> tuple[Block, ...] | None:
     """Whatever somebody has made of the tag: only a CIDR is one."""
     try:
-        return (Block(IPv4Network(recorded_cidr), "provisioned"),)
+        return (Block(IPv4Network(pool.tags.get(names.BLOCK_TAG, "")), "provisioned"),)
     except ValueError:
         return None
 
@@ -130,19 +188,13 @@ def _vpc_sizes(pool: IpamPoolTypeDef) -> VpcSizes | None:
     return VpcSizes(default, minimum, maximum)
 
 
-def _key(stack_id: str, tags: Mapping[str, str]) -> PoolKey | None:
-    if tags.get(names.STACK_TAG) != stack_id or names.REGION_TAG not in tags:
-        return None
-    return PoolKey(tags[names.REGION_TAG], tags.get(names.POOL_ENVIRONMENT_TAG))
-
-
-def find_blocks(account: Account, pool_id: str) -> Iterator[Block]:
-    """The CIDRs of a pool, those that failed or were given back too; none if the pool is gone."""
+def read_blocks(account: Account, pool_id: str) -> Iterator[Block]:
+    """Yield the CIDRs of an IPv4 pool, those that failed or were given back too; none if the pool is gone."""
     pages = account.ec2().get_paginator("get_ipam_pool_cidrs").paginate(IpamPoolId=pool_id)
     try:
         for page in pages:
             for row in page["IpamPoolCidrs"]:
-                if "Cidr" in row:  # one that somebody asked for by its size has none until it is provisioned
+                if "Cidr" in row:  # one that somebody requested by its size has none until it is provisioned
                     failure = row.get("FailureReason", {})
                     yield Block(
                         cidr=IPv4Network(row["Cidr"]),
@@ -156,55 +208,14 @@ def find_blocks(account: Account, pool_id: str) -> Iterator[Block]:
             raise
 
 
-def read_occupied(
-    hierarchy: PoolHierarchy,
-    pools: Sequence[ExistingPool],
-    parent_ids: Iterable[str],
-    allocated: dict[str, Collection[IPv4Network]],
-    workers: Executor,
-) -> tuple[dict[str, list[IPv4Network]], list[ExistingPool]]:
-    """What is taken of each of these pools. A pool without a block of its own has no place for others: left out.
+def read_allocations(account: Account, pool_id: str, region: str) -> list[Allocation]:
+    """Return what is allocated from an IPv4 pool; nothing if the pool is gone, or so new that its Region does not know
+    it yet.
 
-    And the pools again: a block that a pool is being given can stand among what is allocated from its parent before the
-    pool's own list shows it.
-
-    allocated   what others have taken of a parent, as far as it was asked: completed here
-    """
-    by_id = {pool.pool_id: pool for pool in pools}
-    regions = {pool.pool_id: pool.key.region for pool in pools if pool.key and pool.provisioned}
-    parents = [one for one in parent_ids if one in regions or one == hierarchy.top_pool_id]
-    asked = [one for one in parents if one not in allocated]
-    answers = workers.map(lambda one: find_allocations(hierarchy.account, one, regions.get(one)), asked)
-    others = {one: allocated[one] for one in parents if one in allocated}
-    for parent_id, found in zip(asked, answers, strict=True):
-        coming = {pool.pool_id: pool for one in found if (pool := _coming(one, by_id))}
-        by_id |= coming
-        ours = {pool.pool_id for pool in by_id.values() if pool.key and pool.block}
-        others[parent_id] = [one.cidr for one in found if one.resource_id not in ours]
-        if not coming:
-            allocated[parent_id] = others[parent_id]
-    children = [pool for pool in by_id.values() if pool.block]
-    held = {one: [pool.block.cidr for pool in children if pool.block and pool.source_pool_id == one] for one in parents}
-    return {one: [*others[one], *held[one]] for one in parents}, list(by_id.values())
-
-
-def _coming(allocation: Allocation, by_id: Mapping[str, ExistingPool]) -> ExistingPool | None:
-    """The pool that is being given this block, if one of ours is and does not show it yet."""
-    pool = by_id.get(allocation.resource_id)
-    if pool is None or pool.key is None or any(block.cidr == allocation.cidr for block in pool.blocks):
-        return None
-    if pool.block or pool.state == "delete-in-progress":
-        return None
-    return replace(pool, blocks=(*pool.blocks, Block(allocation.cidr, "pending-provision")))
-
-
-def find_allocations(account: Account, pool_id: str, region: str | None) -> list[Allocation]:
-    """What is allocated from a pool; nothing if the pool is gone, or so new that its Region does not know it yet.
-
-    region   the pool's locale, which alone answers; None: it has none, and the home Region does
+    region   the pool's locale, which alone answers; empty: it has none, and the home Region answers
     Source   https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetIpamPoolAllocations.html
     """
-    pages = account.ec2(region).get_paginator("get_ipam_pool_allocations").paginate(IpamPoolId=pool_id)
+    pages = account.ec2(region or None).get_paginator("get_ipam_pool_allocations").paginate(IpamPoolId=pool_id)
     try:
         rows = [row for page in pages for row in page["IpamPoolAllocations"]]  # pages have at least 1000 rows
     except ClientError as error:
@@ -222,36 +233,11 @@ def find_allocations(account: Account, pool_id: str, region: str | None) -> list
     ]
 
 
-def read_deletion_blockers(
-    account: Account, going: Sequence[ExistingPool], pools: Sequence[ExistingPool], top_pool_id: str, workers: Executor
-) -> list[str]:
-    """In words, what keeps these pools from being deleted. top_pool_id: of a top-level pool that goes too, or empty."""
-    asked: list[tuple[str, str | None]] = [(pool.pool_id, pool.key.region) for pool in going if pool.key]
-    asked += [(top_pool_id, None)] if top_pool_id else []
-    found = workers.map(lambda one: find_allocations(account, *one), asked)
-    held = {pool_id: allocations for (pool_id, _), allocations in zip(asked, found, strict=True)}
-    return refusals.deletion_blockers(going, pools, held)
-
-
-def refuse_while_in_use(account: Account) -> None:
-    """Raises Refused if a pool of this solution holds what keeps it from being deleted: a VPC, a block that somebody
-    reserved, a pool made by hand. For a delete that must not begin what it could not finish. Changes nothing.
-
-    account   the Networking account, with ec2:DescribeIpamPools and, on its pools and in all their Regions,
-              ec2:GetIpamPoolAllocations
-    """
-    listed = list_pools(account)
-    found: list[str] = []
-    with ThreadPoolExecutor(WORKERS) as workers:
-        for stack_id in sorted({to_dict(pool.get("Tags", [])).get(names.STACK_TAG, "") for pool in listed} - {""}):
-            pools = [_as_listed(stack_id, pool) for pool in listed]
-            top = find_top_pool(listed, stack_id)
-            top_pool_id = top["IpamPoolId"] if top else ""
-            found += read_deletion_blockers(account, [pool for pool in pools if pool.key], pools, top_pool_id, workers)
-    refusals.refuse_deletion(found)
-
-
-def find_top_pool(listed: Iterable[IpamPoolTypeDef], stack_id: str) -> IpamPoolTypeDef | None:
-    """The top-level pool that CloudFormation made for the stack."""
-    tops = (pool for pool in listed if not pool.get("SourceIpamPoolId"))
-    return next((pool for pool in tops if to_dict(pool.get("Tags", [])).get(names.STACK_TAG) == stack_id), None)
+def _with_coming_cidr(allocation: Allocation, by_id: Mapping[str, ExistingPool]) -> ExistingPool | None:
+    """Return the pool that is being given this CIDR, if it is ours and its own list does not show the CIDR yet."""
+    pool = by_id.get(allocation.resource_id)
+    if pool is None or pool.key is None or any(block.cidr == allocation.cidr for block in pool.blocks):
+        return None
+    if pool.block or pool.state == "delete-in-progress":
+        return None
+    return replace(pool, blocks=(*pool.blocks, Block(allocation.cidr, "pending-provision")))

@@ -16,10 +16,11 @@ CloudFormation sends numbers as text. Everything here is decided before the firs
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Any
 
+from ctipam import names
 from ctipam.errors import Refused
 
 PRIVATE_RANGES = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")))
@@ -37,18 +38,25 @@ OU_NAME_LIMIT = 128
 
 @dataclass(frozen=True, order=True)
 class PoolKey:
-    """Which pool: a Region's (no environment) or an environment's in a Region."""
+    """Which pool: the top-level pool (no Region), a Region's (no environment), or an environment's in a Region."""
 
-    region: str
-    environment: str | None = None
+    region: str = ""
+    environment: str = ""
 
     @property
     def parent(self) -> PoolKey | None:
-        """The Region's pool for an environment; None for a Region, whose parent is the top-level pool."""
-        return PoolKey(self.region) if self.environment is not None else None
+        """The pool that this one gets its CIDR from; None for the top-level pool."""
+        if self.environment:
+            return PoolKey(self.region)
+        return TOP_LEVEL if self.region else None
 
     def __str__(self) -> str:
-        return f"{self.region}/{self.environment}" if self.environment is not None else self.region
+        if not self.region:
+            return "the top-level pool"
+        return f"{self.region}/{self.environment}" if self.environment else self.region
+
+
+TOP_LEVEL = PoolKey()
 
 
 @dataclass(frozen=True)
@@ -62,7 +70,10 @@ class VpcSizes:
 
 @dataclass(frozen=True)
 class PoolSpec:
-    """Which pools are wanted, of which size, in the order in which they get their blocks."""
+    """Which pools are wanted and of which size, in the order in which they get their CIDRs.
+
+    tags   that every pool carries: of the stack that owns it, and those that the stack itself has
+    """
 
     top_cidr: IPv4Network
     region_prefix_length: int
@@ -71,11 +82,22 @@ class PoolSpec:
     environments: tuple[str, ...]
     vpc_sizes: VpcSizes = VpcSizes()
     quota: int = POOLS_PER_SCOPE
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def from_properties(cls, properties: Mapping[str, Any], known_regions: Collection[str]) -> PoolSpec:
-        """Raises Refused, in one sentence with the value, the limit and the way out."""
-        plan = cls(
+    def from_properties(
+        cls,
+        properties: Mapping[str, Any],
+        known_regions: Collection[str],
+        stack_id: str = "",
+        stack_tags: Mapping[str, str] | None = None,
+    ) -> PoolSpec:
+        """Read what CloudFormation sends. Raises Refused, in one sentence with the value, the limit and the way out.
+
+        stack_id     ARN of the stack that owns the pools; empty: it is only checked whether they can be built
+        stack_tags   of that stack
+        """
+        spec = cls(
             top_cidr=_cidr(properties["TopLevelPoolCidr"]),
             region_prefix_length=_prefix_length("IpamPoolPrefixLength", properties["IpamPoolPrefixLength"]),
             environment_prefix_length=_prefix_length("AccPoolPrefixLength", properties["AccPoolPrefixLength"]),
@@ -83,19 +105,22 @@ class PoolSpec:
             environments=_names("AccEnvName", properties["AccEnvName"]),
             vpc_sizes=_vpc_sizes(properties),
             quota=_number("IpamPoolQuota", properties.get("IpamPoolQuota", POOLS_PER_SCOPE)),
+            tags={**(stack_tags or {}), names.STACK_TAG: stack_id},
         )
-        _refuse_long_names(plan.environments)
-        _refuse_sizes_that_do_not_nest(plan)
-        _refuse_vpc_sizes_that_do_not_fit(plan)
-        _refuse_more_than_fits(plan)
-        refuse_over_quota(plan, already=1)
-        return plan
+        _refuse_long_names(spec.environments)
+        _refuse_sizes_that_do_not_nest(spec)
+        _refuse_vpc_sizes_that_do_not_fit(spec)
+        _refuse_more_than_fits(spec)
+        refuse_over_quota(spec, others=0)
+        return spec
 
     @property
     def pools(self) -> tuple[PoolKey, ...]:
         """Every wanted pool, parents before children, each level in the order of the user's lists."""
-        return tuple(PoolKey(region) for region in self.regions) + tuple(
-            PoolKey(region, environment) for region in self.regions for environment in self.environments
+        return (
+            TOP_LEVEL,
+            *(PoolKey(region) for region in self.regions),
+            *(PoolKey(region, environment) for region in self.regions for environment in self.environments),
         )
 
     @property
@@ -104,20 +129,19 @@ class PoolSpec:
         return max(self.vpc_sizes.default, self.environment_prefix_length)
 
     def prefix_length(self, key: PoolKey) -> int:
-        return self.region_prefix_length if key.environment is None else self.environment_prefix_length
+        if key == TOP_LEVEL:
+            return self.top_cidr.prefixlen
+        return self.environment_prefix_length if key.environment else self.region_prefix_length
 
 
-def refuse_over_quota(plan: PoolSpec, already: int) -> None:
-    """Raises Refused if the scope cannot hold the plan's pools.
-
-    already   pools in the scope that are not the plan's, with the top-level pool
-    """
-    total = len(plan.pools) + already
-    if total > plan.quota:
-        regions, environments = len(plan.regions), len(plan.environments)
+def refuse_over_quota(spec: PoolSpec, others: int) -> None:
+    """Raise Refused if the scope cannot hold the spec's pools beside the others that it holds."""
+    total = len(spec.pools) + others
+    if total > spec.quota:
+        regions, environments = len(spec.regions), len(spec.environments)
         raise Refused(
-            f"The scope would have {already} + {regions} + {regions} * {environments} = {total} pools, and may have "
-            f"{plan.quota}; take fewer Regions or environments, or have AWS raise that and give IpamPoolQuota {total}."
+            f"The scope would have {others + 1} + {regions} + {regions} * {environments} = {total} pools, and may have "
+            f"{spec.quota}; take fewer Regions or environments, or have AWS raise that and give IpamPoolQuota {total}."
         )
 
 
@@ -126,7 +150,8 @@ def _regions(properties: Mapping[str, Any], known_regions: Collection[str]) -> t
     for region in regions:
         if region not in known_regions:
             raise Refused(
-                f"RegionSelection names {_shown(region)}, which is not a Region of this partition; correct it."
+                f"RegionSelection names {_quoted(region)}, which the function's boto3 does not know in this partition. "
+                "Correct the name; a Region that is new has to wait for Lambda's next runtime."
             )
     return regions
 
@@ -135,11 +160,11 @@ def _cidr(text: str) -> IPv4Network:
     try:
         network = IPv4Network(text, strict=False)
     except ValueError:
-        raise Refused(f"TopLevelPoolCidr {_shown(text)} is not an IPv4 CIDR; give one such as 10.0.0.0/8.") from None
+        raise Refused(f"TopLevelPoolCidr {_quoted(text)} is not an IPv4 CIDR; give one such as 10.0.0.0/8.") from None
     if "/" not in text:
-        raise Refused(f"TopLevelPoolCidr {_shown(text)} has no prefix length; give one, such as {text}/16.")
+        raise Refused(f"TopLevelPoolCidr {_quoted(text)} has no prefix length; give one, such as {text}/16.")
     if str(network) != text:
-        raise Refused(f"TopLevelPoolCidr {_shown(text)} is not the start of its block; did you mean {network}?")
+        raise Refused(f"TopLevelPoolCidr {_quoted(text)} is not the start of its block; did you mean {network}?")
     if not any(network.subnet_of(private) for private in PRIVATE_RANGES):
         ranges = ", ".join(map(str, PRIVATE_RANGES))
         raise Refused(f"TopLevelPoolCidr {text} is not private address space; choose a block within {ranges}.")
@@ -166,11 +191,11 @@ def _vpc_sizes(properties: Mapping[str, Any]) -> VpcSizes:
 def _number(name: str, text: object) -> int:
     digits = str(text).strip()
     if not (digits.isascii() and digits.isdecimal() and len(digits) < 10):
-        raise Refused(f"{name} {_shown(text)} is not a whole number; give one in digits.")
+        raise Refused(f"{name} {_quoted(text)} is not a whole number; give one in digits.")
     return int(digits)
 
 
-def _shown(value: object) -> str:
+def _quoted(value: object) -> str:
     """A value in a message, quoted, and cut so that the rest of the message is read too."""
     text = str(value)
     return repr(text if len(text) <= 40 else text[:37] + "...")
@@ -183,10 +208,10 @@ def _names(name: str, values: str | Sequence[str]) -> tuple[str, ...]:
     if not any(names):
         raise Refused(f"{name} is empty; give at least one name.")
     if "" in names:
-        raise Refused(f"{name} {_shown(','.join(names))} has an empty name in it; remove the extra comma.")
+        raise Refused(f"{name} {_quoted(','.join(names))} has an empty name in it; remove the extra comma.")
     for position, value in enumerate(names):
         if value in names[:position]:
-            raise Refused(f"{name} lists {_shown(value)} twice; list each name once.")
+            raise Refused(f"{name} lists {_quoted(value)} twice; list each name once.")
     return names
 
 
@@ -194,17 +219,17 @@ def _refuse_long_names(environments: Sequence[str]) -> None:
     for environment in environments:
         if len(environment) > OU_NAME_LIMIT:
             raise Refused(
-                f"AccEnvName has a name of {len(environment)} characters, {_shown(environment)}; "
+                f"AccEnvName has a name of {len(environment)} characters, {_quoted(environment)}; "
                 f"an OU's name has at most {OU_NAME_LIMIT}, so correct it."
             )
 
 
-def _refuse_sizes_that_do_not_nest(plan: PoolSpec) -> None:
-    top, region, environment = plan.top_cidr.prefixlen, plan.region_prefix_length, plan.environment_prefix_length
+def _refuse_sizes_that_do_not_nest(spec: PoolSpec) -> None:
+    top, region, environment = spec.top_cidr.prefixlen, spec.region_prefix_length, spec.environment_prefix_length
     longest = SMALLEST_VPC - 1  # of a Region's pool, in which that of an environment is at least half as large
     if top >= longest:
         raise Refused(
-            f"TopLevelPoolCidr {plan.top_cidr} is too small for a pool in a pool that a VPC fits in; "
+            f"TopLevelPoolCidr {spec.top_cidr} is too small for a pool in a pool that a VPC fits in; "
             f"give a /{longest - 1} or larger, such as {PRIVATE_RANGES[2]}."
         )
     if not top < region <= longest:
@@ -218,9 +243,9 @@ def _refuse_sizes_that_do_not_nest(plan: PoolSpec) -> None:
         )
 
 
-def _refuse_vpc_sizes_that_do_not_fit(plan: PoolSpec) -> None:
+def _refuse_vpc_sizes_that_do_not_fit(spec: PoolSpec) -> None:
     """https://docs.aws.amazon.com/vpc/latest/ipam/create-top-ipam.html"""
-    sizes, pool = plan.vpc_sizes, plan.environment_prefix_length
+    sizes, pool = spec.vpc_sizes, spec.environment_prefix_length
     if not LARGEST_VPC <= sizes.minimum < sizes.maximum <= SMALLEST_VPC:
         raise Refused(
             f"VpcMinNetmaskLength {sizes.minimum} and VpcMaxNetmaskLength {sizes.maximum} are not the "
@@ -231,24 +256,24 @@ def _refuse_vpc_sizes_that_do_not_fit(plan: PoolSpec) -> None:
             f"VpcMaxNetmaskLength {sizes.maximum} is more than a whole environment pool, a /{pool}; "
             f"choose {pool} to {SMALLEST_VPC}."
         )
-    if not sizes.minimum <= plan.default_vpc <= sizes.maximum:
+    if not sizes.minimum <= spec.default_vpc <= sizes.maximum:
         raise Refused(
             f"VpcDefaultNetmaskLength {sizes.default} is not between VpcMinNetmaskLength {sizes.minimum} and "
             f"VpcMaxNetmaskLength {sizes.maximum}; choose one that is."
         )
 
 
-def _refuse_more_than_fits(plan: PoolSpec) -> None:
-    room = 2 ** (plan.region_prefix_length - plan.top_cidr.prefixlen)
-    if len(plan.regions) > room:
+def _refuse_more_than_fits(spec: PoolSpec) -> None:
+    room = 2 ** (spec.region_prefix_length - spec.top_cidr.prefixlen)
+    if len(spec.regions) > room:
         raise Refused(
-            f"RegionSelection has {len(plan.regions)} Regions, but {plan.top_cidr} has room for {room} blocks of "
-            f"/{plan.region_prefix_length}; give fewer Regions or a longer IpamPoolPrefixLength."
+            f"RegionSelection has {len(spec.regions)} Regions, but {spec.top_cidr} has room for {room} blocks of "
+            f"/{spec.region_prefix_length}; give fewer Regions or a longer IpamPoolPrefixLength."
         )
-    room = 2 ** (plan.environment_prefix_length - plan.region_prefix_length)
-    if len(plan.environments) > room:
+    room = 2 ** (spec.environment_prefix_length - spec.region_prefix_length)
+    if len(spec.environments) > room:
         raise Refused(
-            f"AccEnvName has {len(plan.environments)} environments, but a Region's /{plan.region_prefix_length} has "
-            f"room for {room} blocks of /{plan.environment_prefix_length}; "
+            f"AccEnvName has {len(spec.environments)} environments, but a Region's /{spec.region_prefix_length} has "
+            f"room for {room} blocks of /{spec.environment_prefix_length}; "
             "give fewer environments or a longer AccPoolPrefixLength."
         )
