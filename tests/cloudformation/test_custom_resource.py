@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from ctipam import sessions, waiting
 from ctipam.cloudformation import custom_resource
 from ctipam.cloudformation.custom_resource import CustomResource, Data, Responder
 from ctipam.cloudformation.request import ResourceRequest
-from ctipam.errors import AwsFailed, OutOfTime, Refused
+from ctipam.errors import REASON_LIMIT, AwsFailed, OutOfTime, Refused
 from landing_zone.clock import ManualClock
 from landing_zone.direct import DirectAccount, Wire
 from landing_zone.direct_stack import Context
@@ -62,11 +62,13 @@ class Function:
         self.wire = Wire(Models(self.clock, Organization("111111111111", list)))
         self.cloudformation = Answering()
         self.act: Callable[[ResourceRequest], Data] = lambda _: {}
+        self.left: Sequence[str] = ()
         ensure, delete = (lambda request: self.act(request)), (lambda request: self._delete(request))
         self.responder = Responder({"Custom::Thing": CustomResource(ensure, delete)})
 
-    def _delete(self, request: ResourceRequest) -> None:
+    def _delete(self, request: ResourceRequest) -> Sequence[str]:
         self.act(request)
+        return self.left
 
     def ask(self, kind: str = "Create", **event: Any) -> dict[str, Any]:
         """The only answer, after as many invocations as it takes."""
@@ -80,6 +82,7 @@ class Function:
             "ResourceProperties": {},
         }
         self.cloudformation.bodies.clear()
+        self.wire.in_progress[STACK_ID] = f"{kind.upper()}_IN_PROGRESS"
         self.wire.invocations[:] = [request | event]
         while self.wire.invocations:
             self.responder(self.wire.invocations.pop(0), Context(self.clock))
@@ -138,7 +141,8 @@ def test_an_update_or_a_delete_keeps_the_id_that_it_was_given_also_when_it_fails
     function.act = lambda request: {"Value": request.properties["Missing"]}
     answer = function.ask(kind, **given)
 
-    assert (answer["Status"], answer["PhysicalResourceId"]) == ("FAILED", "made-by-an-earlier-version")
+    status = "SUCCESS" if kind == "Delete" else "FAILED"
+    assert (answer["Status"], answer["PhysicalResourceId"]) == (status, "made-by-an-earlier-version")
 
 
 def test_the_id_stays_through_continuations(function: Function) -> None:
@@ -170,7 +174,7 @@ def test_a_long_reason_keeps_its_beginning(function: Function) -> None:
 
     assert reason.startswith("The cause. And more.")
     assert reason.endswith("...")
-    assert len(reason) == custom_resource.REASON_LIMIT
+    assert len(reason) == REASON_LIMIT
 
 
 # Time

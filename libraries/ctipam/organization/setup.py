@@ -9,7 +9,7 @@ environment without an OU of its name is a warning: the OU may come later.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -101,8 +101,9 @@ def ensure(request: ResourceRequest) -> Data:
     }
 
 
-def leave(_request: ResourceRequest) -> None:
+def leave(_request: ResourceRequest) -> Sequence[str]:
     """Custom::OrganizationSetup, deleted. Other stacks may rely on what was switched on."""
+    return ()
 
 
 def set_up(management: Account, wanted: Wanted) -> Setup:

@@ -150,7 +150,7 @@ class InFlight:
         return {parent for change, _ in self._changes.values() if (parent := parent_of(change)) is not None}
 
     def next_look_s(self, now: float) -> float | None:
-        """Return in how many seconds the first of them will probably end, judged by earlier ones; None: there is none."""
+        """Return in how many seconds the first of them should end, judged by earlier ones; None: there is none."""
         waits = []
         for change, began in self._changes.values():
             overdue = now - began - self._usual_s(change)

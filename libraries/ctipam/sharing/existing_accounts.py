@@ -3,6 +3,8 @@ deleted."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ctipam.cloudformation.custom_resource import Data
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import OutOfTime
@@ -21,8 +23,9 @@ def share(request: ResourceRequest) -> Data:
     return result.outputs()
 
 
-def unshare(request: ResourceRequest) -> None:
+def unshare(request: ResourceRequest) -> Sequence[str]:
     network_account_id = SharingSettings.from_environment().network_account_id
     networking = assume_execution_role(request.account, network_account_id, "unshare")
     reader.refuse_while_in_use(networking)  # a delete of the pools that is going to fail takes nothing away
     reconcile.unshare_everybody(networking, request.deadline)
+    return ()
