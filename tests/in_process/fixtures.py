@@ -278,7 +278,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 @dataclass
 class NetworkingStack:
-    """The custom resources of the Networking stack, in CloudFormation's order, and the top-level pool between them."""
+    """The custom resources of the Networking stack, in CloudFormation's order."""
 
     cloudformation: CloudFormation
     ec2: Any
@@ -289,21 +289,14 @@ class NetworkingStack:
         """Create all; the answer of InitPools."""
         properties = DEFAULTS | changed
         self.scope_id = self.cloudformation.ask("Create", "Ipam", properties)["Data"]["ScopeId"]
-        self.top_pool_id = self.create_top_pool(properties["TopLevelPoolCidr"])
-        return self.ask("Create", **changed)
-
-    def create_top_pool(self, cidr: str) -> str:
-        clock = self.cloudformation.cloud.clock
-        pool = self.ec2.create_ipam_pool(IpamScopeId=self.scope_id, AddressFamily="ipv4")["IpamPool"]
-        clock.advance(MINUTE)
-        self.ec2.provision_ipam_pool_cidr(IpamPoolId=pool["IpamPoolId"], Cidr=cidr)
-        clock.advance(MINUTE)
-        return str(pool["IpamPoolId"])
+        answer = self.ask("Create", **changed)
+        self.top_pool_id = answer.get("Data", {}).get("TopLevelPoolId", "")
+        return answer
 
     def ask(self, kind: str, **changed: Any) -> dict[str, Any]:
         """One request for InitPools."""
         event = changed.pop("event", {})
-        where = {"ScopeId": self.scope_id, "TopLevelPoolId": self.top_pool_id}
+        where = {"ScopeId": self.scope_id}
         return self.cloudformation.ask(kind, "InitPools", where | DEFAULTS | changed, **event)
 
     def pools(self) -> dict[str, str]:

@@ -84,7 +84,6 @@ class DirectStack:
         self.ec2 = self.ec2_in(HOME)
         self.answers: list[dict[str, Any]] = []
         self.scope_id = ""
-        self.top_pool_id = ""
         self.handler = _handler()
         self._requests = 0
         self._workers = workers
@@ -111,29 +110,30 @@ class DirectStack:
         self.answers.append(json.loads(body))
         return ""
 
-    def set_up(self, cidr: str = "10.0.0.0/8", regions: tuple[str, ...] = ("us-west-2", "eu-west-1")) -> None:
-        """An IPAM, and in it the top-level pool that CloudFormation makes."""
+    def set_up(self, regions: tuple[str, ...] = ("us-west-2", "eu-west-1")) -> None:
+        """Create an IPAM, as Custom::Ipam does."""
         ipam = self.ec2.create_ipam(OperatingRegions=[{"RegionName": region} for region in regions])["Ipam"]
         self.scope_id = ipam["PrivateDefaultScopeId"]
         self.clock.advance(300)
-        self.create_top_pool(cidr)
 
-    def create_top_pool(self, cidr: str) -> None:
-        tags = [{"Key": names.STACK_TAG, "Value": STACK_ID}]
-        self.top_pool_id = self.ec2.create_ipam_pool(
-            IpamScopeId=self.scope_id,
-            AddressFamily="ipv4",
-            TagSpecifications=[{"ResourceType": "ipam-pool", "Tags": tags}],
-        )["IpamPool"]["IpamPoolId"]
-        self.clock.advance(300)
-        self.ec2.provision_ipam_pool_cidr(IpamPoolId=self.top_pool_id, Cidr=cidr)
-        self.clock.advance(300)
+    @property
+    def top_pool_id(self) -> str:
+        """Of this stack's top-level pool."""
+        listed = self.ec2.describe_ipam_pools(MaxResults=1000)["IpamPools"]
+        (top,) = (
+            pool["IpamPoolId"]
+            for pool in listed
+            if pool["State"] != "delete-complete"
+            and "SourceIpamPoolId" not in pool
+            and {"Key": names.STACK_TAG, "Value": STACK_ID} in pool["Tags"]
+        )
+        return str(top)
 
     def request(self, kind: str, resource: str, properties: Properties) -> dict[str, Any]:
         """A new one of CloudFormation's, to be sent once or again."""
         self._requests += 1
         physical_id = {} if kind == "Create" else {"PhysicalResourceId": f"{resource}-{STACK_ID.rpartition('/')[2]}"}
-        where = {"ScopeId": self.scope_id, "TopLevelPoolId": self.top_pool_id} if resource == "InitPools" else {}
+        where = {"ScopeId": self.scope_id} if resource == "InitPools" else {}
         return {
             "RequestType": kind,
             "ResponseURL": "https://answers.example/presigned",

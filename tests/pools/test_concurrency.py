@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from ctipam.pools.changes import CreatePool, DeletePool, ModifyPool, PoolChange, ProvisionCidr, RecordCidr
+from ctipam.pools.changes import CreatePool, DeletePool, ModifyPool, PoolChange, ProvisionCidr, TagPool
 from ctipam.pools.concurrency import Concurrency, InFlight, LockScope, busy_parents
 from ctipam.pools.existing import Block, ExistingPool
 from ctipam.pools.spec import PoolKey
@@ -39,7 +39,7 @@ def test_where_the_whole_scope_excludes_itself_there_is_one_turn() -> None:
 
 
 def test_tags_are_written_at_any_time() -> None:
-    record = RecordCidr(WEST, CIDR)
+    record = TagPool(WEST, {})
 
     assert turns(LockScope.SCOPE).choose([record], ["top"]) == [record]
 

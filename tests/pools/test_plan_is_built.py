@@ -8,7 +8,7 @@ import pytest
 
 from commands.simulation import build
 from ctipam.names import pool_name
-from ctipam.pools.spec import PoolSpec
+from ctipam.pools.spec import TOP_LEVEL, PoolSpec
 
 
 @pytest.mark.parametrize(
@@ -36,4 +36,6 @@ def test_the_pools_have_the_blocks_that_the_plan_gave_them(networking: Any, prop
 
     networking.create(**properties)
 
-    assert networking.pools() == {pool_name(key.region, key.environment): str(block) for key, block in planned.items()}
+    below = {pool_name(key.region, key.environment): str(cidr) for key, cidr in planned.items() if key != TOP_LEVEL}
+    assert networking.pools() == below
+    assert networking.cidrs(networking.top_pool_id) == str(planned[TOP_LEVEL])

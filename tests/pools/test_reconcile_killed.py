@@ -25,11 +25,11 @@ AFTER_FIRST = {
     "us-east-1": "10.64.0.0/10",
     "us-east-1 Prod OU": "10.64.0.0/12",
 }
-AFTER_SECOND = {
+AFTER_SECOND = {  # beside what was there until everything else existed
     "us-east-1": "10.64.0.0/10",
-    "us-east-1 SDLC OU": "10.64.0.0/12",
-    "eu-west-1": "10.0.0.0/10",
-    "eu-west-1 SDLC OU": "10.0.0.0/12",
+    "us-east-1 SDLC OU": "10.80.0.0/12",
+    "eu-west-1": "10.128.0.0/10",
+    "eu-west-1 SDLC OU": "10.128.0.0/12",
 }
 NAMES_AFTER_THIRD = {
     "eu-west-1", "eu-west-1 Prod OU", "eu-west-1 SDLC OU", "us-west-2", "us-west-2 Prod OU", "us-west-2 SDLC OU",

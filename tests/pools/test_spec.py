@@ -25,8 +25,9 @@ def plan(**changed: Any) -> PoolSpec:
     return PoolSpec.from_properties(DEFAULTS | changed, REGIONS)
 
 
-def test_the_pools_of_a_plan_are_the_regions_and_then_the_environments_of_each_in_the_users_order() -> None:
+def test_the_pools_of_a_spec_are_in_the_users_order_parents_first() -> None:
     assert plan().pools == (
+        PoolKey(),
         PoolKey("us-west-2"),
         PoolKey("us-east-1"),
         PoolKey("us-west-2", "Prod OU"),
@@ -82,9 +83,9 @@ def test_what_a_template_does_not_send_is_what_it_would_have_sent_by_default(tem
         ({"AccEnvName": " "}, "AccEnvName is empty"),
         ({"AccEnvName": ["Prod OU", ""]}, "has an empty name in it"),
         ({"AccEnvName": ["Prod OU", "SDLC OU", "Prod OU"]}, "lists 'Prod OU' twice"),
-        ({"RegionSelection": ["us-west-9"]}, "'us-west-9', which is not a Region"),
+        ({"RegionSelection": ["us-west-9"]}, "'us-west-9', which the function's boto3 does not know"),
         ({"AccEnvName": ["x" * 129]}, "an OU's name has at most 128"),
-        ({"RegionSelection": ["us-west-2", "x" * 4000]}, "which is not a Region"),
+        ({"RegionSelection": ["us-west-2", "x" * 4000]}, "which the function's boto3 does not know"),
         ({"RegionSelection": ["us-west-2", "us-west-2"]}, "lists 'us-west-2' twice"),
         ({"AccEnvName": ["x" * 4000, "x" * 4000]}, "twice"),
         ({"VpcDefaultNetmaskLength": "29"}, "VpcDefaultNetmaskLength 29 is not between"),
@@ -120,5 +121,5 @@ def test_fifty_pools_with_the_top_level_pool_are_within_aws_quota_and_more_are_n
     with pytest.raises(Refused, match=r"1 \+ 4 \+ 4 \* 12 = 53 pools, and may have 50"):
         plan(**wide, AccEnvName=environments)
 
-    assert len(plan(**wide, AccEnvName=environments[:11]).pools) == 48
-    assert len(plan(**wide, AccEnvName=environments, IpamPoolQuota="60").pools) == 52
+    assert len(plan(**wide, AccEnvName=environments[:11]).pools) == 49
+    assert len(plan(**wide, AccEnvName=environments, IpamPoolQuota="60").pools) == 53

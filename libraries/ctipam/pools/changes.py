@@ -197,13 +197,13 @@ def pending_changes(spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occ
     """
     unwanted = unwanted_pools(spec, pools)
     building = _additions(spec, pools, occupied)
-    if building.changes or (building.waiting and not building.lacking_room):
+    if not building.is_complete and not building.lacking_room:
         return PendingChanges(building.changes, building.waiting)
     if building.lacking_room:
         first = _first_in_the_way(building.lacking_room, unwanted, kept_pools(spec, pools))
         unwanted = _subtree(first, unwanted) if first else []
     removing = removals(unwanted, pools)
-    return PendingChanges(removing.changes, building.waiting + removing.waiting)
+    return PendingChanges(building.changes + removing.changes, building.waiting + removing.waiting)
 
 
 def removals(unwanted: Sequence[ExistingPool], pools: Sequence[ExistingPool]) -> PendingChanges:
@@ -256,11 +256,18 @@ def _subtree(root: ExistingPool, pools: Sequence[ExistingPool]) -> list[Existing
 
 @dataclass(frozen=True)
 class _Additions:
-    """lacking_room   the first pool that finds no room, neither a free CIDR nor a place under the quota"""
+    """lacking_room   the first pool that finds no room, neither a free CIDR nor a place under the quota, when nothing
+    else can be added; None: there is none
+    """
 
     changes: tuple[PoolChange, ...]
     waiting: tuple[str, ...]
     lacking_room: PoolKey | None
+
+    @property
+    def is_complete(self) -> bool:
+        """A tag is there as soon as AWS has accepted it."""
+        return not self.waiting and all(isinstance(change, TagPool) for change in self.changes)
 
 
 def _additions(spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied) -> _Additions:
@@ -299,7 +306,8 @@ def _additions(spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied
         else:
             changes += _tag_changes(spec, key, pool)
             changes += [ModifyPool(key, pool, vpc_sizes)] if _differs(pool, key, vpc_sizes) else []
-    return _Additions(tuple(changes), tuple(waiting), lacking_room)
+    can_add = any(isinstance(change, CreatePool | ProvisionCidr) for change in changes)
+    return _Additions(tuple(changes), tuple(waiting), None if can_add else lacking_room)
 
 
 def _tag_changes(spec: PoolSpec, key: PoolKey, pool: ExistingPool) -> list[PoolChange]:

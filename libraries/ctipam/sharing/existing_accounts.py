@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from ctipam.cloudformation.custom_resource import Data
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import OutOfTime
-from ctipam.pools import reader
 from ctipam.settings import SharingSettings
 from ctipam.sharing import lifecycle, reconcile
 from ctipam.sharing.networking_account import assume_execution_role
@@ -26,6 +25,5 @@ def share(request: ResourceRequest) -> Data:
 def unshare(request: ResourceRequest) -> Sequence[str]:
     network_account_id = SharingSettings.from_environment().network_account_id
     networking = assume_execution_role(request.account, network_account_id, "unshare")
-    reader.refuse_while_in_use(networking)  # a delete of the pools that is going to fail takes nothing away
     reconcile.unshare_everybody(networking, request.deadline)
     return ()
