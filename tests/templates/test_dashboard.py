@@ -83,7 +83,7 @@ def test_the_table_reads_fields_of_the_checks_lines(dashboard: dict[str, Any]) -
 
 
 def test_the_alarm_asks_for_each_environment_and_region(resources: Any) -> None:
-    (metric,) = resources["PoolUtilisationAlarm"]["Properties"]["Metrics"]
+    (metric,) = resources["PoolUtilizationAlarm"]["Properties"]["Metrics"]
     dimensions = ", ".join(f'"{name}"' for name in utilization.DIMENSIONS)
 
     asked = re.fullmatch(

@@ -52,6 +52,15 @@ def test_the_key_rotates_and_lets_in_only_this_account_and_services_on_its_behal
 
 
 @each_template
+def test_only_the_alarms_of_this_account_may_publish_to_the_topic(path: Path) -> None:
+    (policy,) = properties(path, "AWS::SNS::TopicPolicy").values()
+    (allow,) = [one for one in policy["PolicyDocument"]["Statement"] if one["Effect"] == "Allow"]
+
+    assert allow["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert allow["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+@each_template
 def test_a_person_is_subscribed_only_if_an_address_is_given(path: Path) -> None:
     ((_, subscription),) = of_type(path, "AWS::SNS::Subscription")
 
