@@ -185,8 +185,11 @@ def test_a_bucket_is_read_by_one_role_of_one_account_and_only_over_tls(path: Pat
     for name, bucket in resources(path, "AWS::S3::Bucket"):
         allow, deny = policies[name]["Properties"]["PolicyDocument"]["Statement"]
         assert (allow["Effect"], allow["Action"]) == ("Allow", "s3:GetObject")
-        role = "arn:${AWS::Partition}:iam::${NetworkAccountId}:role/AWSControlTowerExecution"
-        assert allow["Principal"] == {"AWS": {"Fn::Sub": role}}
+        account = "arn:${AWS::Partition}:iam::${NetworkAccountId}"
+        # The role stands in the condition: as the principal, S3 would no longer know it once it is created again.
+        assert allow["Principal"] == {"AWS": {"Fn::Sub": f"{account}:root"}}
+        role = {"Fn::Sub": f"{account}:role/AWSControlTowerExecution"}
+        assert allow["Condition"] == {"ArnEquals": {"aws:PrincipalArn": role}}
         assert (deny["Effect"], deny["Principal"], deny["Action"]) == ("Deny", "*", "s3:*")
         assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
         assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
