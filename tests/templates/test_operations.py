@@ -1,4 +1,4 @@
-"""What an operator and a security reviewer count on, in every template: encryption, alarms, and who is told."""
+"""Test what operators and security reviewers require of every template: encryption, alarms and notifications."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_key_rotates_and_lets_in_only_this_account_and_services_on_its_behal
 
 @each_template
 def test_the_key_and_the_log_groups_pass_the_proactive_controls_of_control_tower(path: Path) -> None:
-    """CT.KMS.PR.3 and CT.CLOUDWATCH.PR.2, as their rules are written.
+    """Check CT.KMS.PR.3 and CT.CLOUDWATCH.PR.2 as their rules do.
 
     https://docs.aws.amazon.com/controltower/latest/controlreference/proactive-controls.html
     """
@@ -102,11 +102,11 @@ def test_every_function_has_an_alarm_on_its_errors_and_every_alarm_goes_to_the_t
 
 
 LONGEST_S = 3600
-"""What CloudFormation allows a custom resource.
+"""The maximum ServiceTimeout, in seconds.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-customresource.html"""
 
 REPORTING = {"Custom::Ipam", "Custom::InitPools", "Custom::ShareExistingAccounts"}
-"""Those that report to the topic what a deletion leaves behind."""
+"""The custom resources that report to the topic what a deletion leaves behind."""
 
 
 def custom_resources(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
