@@ -1,9 +1,10 @@
-"""parliament on every IAM policy of the templates: unknown actions, resources and conditions that do not fit.
+"""Run parliament on every IAM policy of the templates. It finds unknown actions, and resources and conditions that do
+not match an action.
 
     .venv/checkers/bin/python tests/checkers/iam_policies.py templates/*.yaml
 
-Runs in the checkers' environment, offline. What is not known before deployment is filled in with examples. A finding
-that is AWS's doing stands in ACCEPTED, with the reason.
+Runs in the checkers' environment, offline. Examples replace the values that are known only after deployment. ACCEPTED
+lists the findings that AWS makes unavoidable, with the reason.
 """
 
 from __future__ import annotations
@@ -38,18 +39,18 @@ IDENTITY = ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::Role")
 
 ACCEPTED: dict[tuple[str, str], str] = {
     ("RESOURCE_STAR", "['organizations:RegisterDelegatedAdministrator']"): (
-        "EC2 makes this call with our rights and does not say on which resource; a condition names the service. "
+        "EC2 makes this call with the caller's permissions and does not document its resource; a condition limits it. "
         "https://docs.aws.amazon.com/vpc/latest/ipam/enable-integ-ipam.html"
     ),
     **{
         ("RESOURCE_MISMATCH", str([{"action": "ec2:CreateIpamPool", "required_format": f"arn:*:ec2::*:{kind}/*"}])): (
-            "EC2 asks of the scope and of each pool by itself, each with a condition that the others cannot meet, so "
-            "each has a statement of its own; parliament looks for all of them in one."
+            "IAM authorizes the scope, the new pool and its parent separately, each with a condition that the others "
+            "cannot meet, so each has its own statement. parliament expects all of them in one statement."
         )
         for kind in ("ipam-pool", "ipam-scope")
     },
 }
-"""(issue, detail) -> why it is none."""
+"""(issue, detail) -> why the finding is accepted."""
 
 
 class Loader(yaml.SafeLoader):
@@ -70,7 +71,7 @@ Loader.add_multi_constructor("!", _short_form)
 
 
 def policies(template: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Logical id and document, as deployed with every condition true."""
+    """Yield the logical ID and the document of each policy, as deployed with every condition true."""
     resources = template["Resources"]
     for name, resource in resources.items():
         properties = resource.get("Properties", {})

@@ -45,6 +45,9 @@ class Inbox:
         self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
         return json.loads(json.loads(message["Body"])["Message"])
 
+    def is_empty(self) -> bool:
+        return not self._sqs.receive_message(QueueUrl=self._url).get("Messages", [])
+
 
 @dataclass(frozen=True)
 class Stack:
@@ -85,15 +88,15 @@ def measured(engine: Engine, log_group: str) -> dict[tuple[str, str], dict[str, 
 def test_every_pool_is_measured_and_no_alarm_tells_of_a_pool_with_room(deployed: Engine, stack: Stack) -> None:
     deployed.advance(FIVE_MINUTES)
 
-    lines = reading.eventually(lambda: measured(deployed, stack.outputs["UtilisationLogGroupName"]))
+    lines = reading.eventually(lambda: measured(deployed, stack.outputs["PoolUtilizationLogGroupName"]))
     assert {pool: line["PercentUsed"] for pool, line in lines.items()} == {
         ("Prod OU", WEST): 0.0,
         ("SDLC OU", WEST): 0.0,
         ("Prod OU", "us-east-1"): 0.0,
         ("SDLC OU", "us-east-1"): 0.0,
     }
-    reading.eventually(lambda: state(deployed, stack.names["PoolUtilisationAlarm"]) == "OK")
-    assert state(deployed, stack.names["UtilisationStoppedAlarm"]) == "OK"
+    reading.eventually(lambda: state(deployed, stack.names["PoolUtilizationAlarm"]) == "OK")
+    assert state(deployed, stack.names["PoolUtilizationStoppedAlarm"]) == "OK"
 
 
 def test_when_a_pool_fills_up_its_metric_says_so_and_the_topic_gets_the_alarm(
@@ -107,8 +110,8 @@ def test_when_a_pool_fills_up_its_metric_says_so_and_the_topic_gets_the_alarm(
     deployed.advance(FIVE_MINUTES)
 
     told = inbox.next()
-    assert (told["AlarmName"], told["NewStateValue"]) == (stack.names["PoolUtilisationAlarm"], "ALARM")
-    line = measured(deployed, stack.outputs["UtilisationLogGroupName"])["Prod OU", WEST]
+    assert (told["AlarmName"], told["NewStateValue"]) == (stack.names["PoolUtilizationAlarm"], "ALARM")
+    line = measured(deployed, stack.outputs["PoolUtilizationLogGroupName"])["Prod OU", WEST]
     assert (line["PercentUsed"], line["AddressesFree"]) == (87.5, 256)
 
 
@@ -116,7 +119,7 @@ def test_the_check_uses_all_that_its_role_may_do(deployed: Engine, stack: Stack)
     (used,) = [
         actions
         for role, actions in deployed.used_permissions().items()
-        if role.endswith(f":role/{stack.names['UtilisationRole']}")
+        if role.endswith(f":role/{stack.names['PoolUtilizationRole']}")
     ]
 
     assert used == [
@@ -140,17 +143,17 @@ def test_the_dashboard_stands_where_the_output_says_and_reads_the_checks_log(dep
     assert stack.outputs["DashboardUrl"] == f"{home}#dashboards/dashboard/{listed['DashboardName']}"
     assert named["DashboardUrl"] == stack.outputs["DashboardUrl"]
     queries = [widget["properties"]["query"] for widget in json.loads(body)["widgets"] if widget["type"] == "log"]
-    assert [query.split("'")[1] for query in queries] == [stack.outputs["UtilisationLogGroupName"]]
+    assert [query.split("'")[1] for query in queries] == [stack.outputs["PoolUtilizationLogGroupName"]]
     assert "${" not in body
 
 
 def test_when_the_schedule_stops_the_topic_gets_an_alarm(deployed: Engine, stack: Stack, inbox: Inbox) -> None:
-    deployed.client("events", NETWORKING).disable_rule(Name=stack.names["UtilisationSchedule"])
+    deployed.client("events", NETWORKING).disable_rule(Name=stack.names["PoolUtilizationSchedule"])
 
     deployed.advance(HALF_AN_HOUR + 1)
 
     told = inbox.next()
-    assert (told["AlarmName"], told["NewStateValue"]) == (stack.names["UtilisationStoppedAlarm"], "ALARM")
+    assert (told["AlarmName"], told["NewStateValue"]) == (stack.names["PoolUtilizationStoppedAlarm"], "ALARM")
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +162,7 @@ def management_inbox(deployed: Engine) -> Inbox:
     return Inbox(deployed, MANAGEMENT, topic["TopicArn"])
 
 
-def test_a_rule_of_eventbridge_can_publish_to_the_topic_of_the_management_account(
+def test_a_rule_of_eventbridge_may_not_publish_to_the_topic_of_the_management_account(
     deployed: Engine, management_inbox: Inbox
 ) -> None:
     events = deployed.client("events", MANAGEMENT)
@@ -169,7 +172,7 @@ def test_a_rule_of_eventbridge_can_publish_to_the_topic_of_the_management_accoun
 
     events.put_events(Entries=[{"Source": "example.tests", "DetailType": "Told", "Detail": "{}"}])
 
-    assert management_inbox.next()["detail-type"] == "Told"
+    assert management_inbox.is_empty()
 
 
 def test_when_nobody_compares_the_shares_any_more_the_topic_gets_an_alarm(

@@ -1,4 +1,4 @@
-"""Custom::CopyZips, whose code stands in the template."""
+"""Test Custom::CopyZips, whose code is inline in the template."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEYS = ["packages/one.zip", "packages/two.zip"]
 
 
 class Copier:
-    """The function, and what it has told CloudFormation."""
+    """The function, and its responses to CloudFormation."""
 
     def __init__(self, code: str, answers: list[dict[str, Any]]) -> None:
         self.module = ModuleType("copy_zips")
@@ -36,7 +36,7 @@ class Copier:
 
 @pytest.fixture
 def s3() -> Iterator[Any]:
-    """A user's bucket with both zips, and the stack's, which keeps versions."""
+    """Create the user's bucket with both zip files, and the stack's bucket with versioning."""
     with mock_aws():
         client = boto3.client("s3")
         for bucket in ("source", "target"):
@@ -49,7 +49,7 @@ def s3() -> Iterator[Any]:
 
 @pytest.fixture
 def copier(s3: Any, monkeypatch: pytest.MonkeyPatch) -> Copier:
-    """It does not really wait, and cfnresponse, which Lambda adds, notes what it is to send."""
+    """Load the function with a sleep that returns immediately and a cfnresponse that records the responses."""
     answers: list[dict[str, Any]] = []
 
     def send(_event: Any, _context: Any, status: str, _data: Any, physical_id: str, *rest: Any) -> None:

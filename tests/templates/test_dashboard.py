@@ -1,4 +1,4 @@
-"""The dashboard and the alarm of the Networking account's template: what they ask for is what the check publishes."""
+"""Test that the dashboard and the alarm of the Networking account use the metrics that the measurement publishes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ctipam.pools.utilization import EnvironmentPool, Utilization
 
 TEMPLATE = Path(__file__).parents[2] / "templates" / "ipamnetworkingStack.yaml"
 COLUMNS = 24
-LINES = 10  # in one graph: more of them nobody can tell apart
+LINES = 10  # in one graph; more lines cannot be told apart
 SCHEMA = ",".join([utilization.NAMESPACE, *utilization.DIMENSIONS])
 
 
@@ -26,7 +26,7 @@ def resources() -> Any:
 
 @pytest.fixture(scope="module")
 def dashboard(resources: Any) -> dict[str, Any]:
-    """Its body, as CloudFormation makes it when every reference is 80."""
+    """Return its body as CloudFormation renders it when every reference is 80."""
     body = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     made: dict[str, Any] = json.loads(re.sub(r"\$\{[^}]*\}", "80", body))
     return made
@@ -83,7 +83,7 @@ def test_the_table_reads_fields_of_the_checks_lines(dashboard: dict[str, Any]) -
 
 
 def test_the_alarm_asks_for_each_environment_and_region(resources: Any) -> None:
-    (metric,) = resources["PoolUtilisationAlarm"]["Properties"]["Metrics"]
+    (metric,) = resources["PoolUtilizationAlarm"]["Properties"]["Metrics"]
     dimensions = ", ".join(f'"{name}"' for name in utilization.DIMENSIONS)
 
     asked = re.fullmatch(

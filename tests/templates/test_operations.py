@@ -1,8 +1,8 @@
-"""What an operator and a security reviewer count on, in every template: encryption, alarms, and who is told."""
+"""Test what operators and security reviewers require of every template: encryption, alarms and notifications."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,36 @@ def test_the_key_rotates_and_lets_in_only_this_account_and_services_on_its_behal
 
     assert key["EnableKeyRotation"] is True
     for statement in key["KeyPolicy"]["Statement"]:
-        assert statement["Principal"] == account or "AccountId" in str(statement["Condition"]), statement["Sid"]
+        if statement["Effect"] == "Allow":
+            assert statement["Principal"] == account or "AccountId" in str(statement["Condition"]), statement["Sid"]
+
+
+@each_template
+def test_the_key_and_the_log_groups_pass_the_proactive_controls_of_control_tower(path: Path) -> None:
+    """Check CT.KMS.PR.3 and CT.CLOUDWATCH.PR.2 as their rules do.
+
+    https://docs.aws.amazon.com/controltower/latest/controlreference/proactive-controls.html
+    """
+    (deny,) = [
+        statement
+        for statement in properties(path, "AWS::KMS::Key")[KEY]["KeyPolicy"]["Statement"]
+        if statement["Effect"] == "Deny"
+    ]
+    template, _ = decode(str(path))
+
+    assert (deny["Principal"], deny["Action"], deny["Resource"]) == ("*", "kms:CreateGrant", "*")
+    unless = {"kms:GrantIsForAWSResource": "false", "aws:PrincipalIsAWSService": "false"}
+    assert deny["Condition"] == {"BoolIfExists": unless}
+    assert template["Parameters"]["LogRetentionDays"]["Default"] >= 365
+
+
+@each_template
+def test_only_the_alarms_of_this_account_may_publish_to_the_topic(path: Path) -> None:
+    (policy,) = properties(path, "AWS::SNS::TopicPolicy").values()
+    (allow,) = [one for one in policy["PolicyDocument"]["Statement"] if one["Effect"] == "Allow"]
+
+    assert allow["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert allow["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 
 
 @each_template
@@ -70,3 +99,43 @@ def test_every_function_has_an_alarm_on_its_errors_and_every_alarm_goes_to_the_t
         assert alarm["AlarmActions"] == [{"Ref": "IpamSnsTopic"}], name
         assert alarm["AlarmDescription"], name
         assert "TreatMissingData" in alarm, name
+
+
+LONGEST_S = 3600
+"""The maximum ServiceTimeout, in seconds.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-customresource.html"""
+
+REPORTING = {"Custom::Ipam", "Custom::InitPools", "Custom::ShareExistingAccounts"}
+"""The custom resources that report to the topic what a deletion leaves behind."""
+
+
+def custom_resources(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    template, _ = decode(str(path))
+    for name, resource in template["Resources"].items():
+        if resource["Type"].startswith("Custom::"):
+            yield name, resource
+
+
+@each_template
+def test_cloudformation_waits_for_a_custom_resource_a_little_longer_than_for_its_function(path: Path) -> None:
+    functions = properties(path, "AWS::Lambda::Function")
+    for name, resource in custom_resources(path):
+        function = functions[resource["Properties"]["ServiceToken"]["Fn::GetAtt"][0]]
+        assert function["Timeout"] < resource["Properties"]["ServiceTimeout"] <= LONGEST_S, name
+
+
+@each_template
+def test_a_new_version_reaches_every_custom_resource(path: Path) -> None:
+    for name, resource in custom_resources(path):
+        assert "PackageVersion" in str(resource["Properties"]), name
+
+
+@each_template
+def test_the_topic_exists_until_everything_that_reports_to_it_is_deleted(path: Path) -> None:
+    reporting = {name: found for name, found in custom_resources(path) if found["Type"] in REPORTING}
+
+    assert reporting
+    for name, resource in reporting.items():
+        assert resource["Properties"]["TopicArn"] == {"Ref": "IpamSnsTopic"}, name
+        assert "IpamSnsTopicPolicy" in resource["DependsOn"], name
+        assert {"Ref": "IpamSnsSubscription"} in resource["Metadata"]["Subscription"]["Fn::If"], name

@@ -1,4 +1,4 @@
-"""What a security reviewer asks of every template and, for its place in the world, of the code."""
+"""Test what security reviewers require of every template, and that neither templates nor code fix a Region."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import ctipam
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = sorted((ROOT / "templates").glob("*.yaml"))
-CODE = sorted([*ROOT.glob("*-lambda/index.py"), *ROOT.glob("libraries/ctipam/*.py")])
+CODE = sorted([*ROOT.glob("*-lambda/index.py"), *ROOT.glob("libraries/ctipam/**/*.py")])
 
 REGION = re.compile(r"\b(?:us|eu|ap|ca|sa|me|af|il|mx|cn)(?:-gov|-iso[a-z]?)?-[a-z]+-\d\b")
-SERVICE = re.compile(r"[a-z0-9-]+\.amazonaws\.com")  # the same in every partition that has Control Tower
+SERVICE = re.compile(r"[a-z0-9-]+\.amazonaws\.com")  # the same in every partition with Control Tower
 PROTECTED = re.compile(r"aws-?controltower|stacksets-exec", re.IGNORECASE)
-"""What Control Tower's own controls let nobody touch in a governed account.
+"""Names that the mandatory controls of Control Tower protect in a governed account.
 https://docs.aws.amazon.com/controltower/latest/controlreference/mandatory-controls.html"""
 
 STATEFUL = (
@@ -45,7 +45,7 @@ each_template = pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path
 
 
 def load(path: Path) -> dict[str, Any]:
-    """With every function in its long form."""
+    """Return the template with every intrinsic function in its long form."""
     return dict(cfn_yaml.load(str(path)))
 
 
@@ -56,7 +56,7 @@ def resources(path: Path, *types: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def statements(value: Any) -> Iterator[dict[str, Any]]:
-    """Every statement of every policy, but for those that say whom a role trusts."""
+    """Yield every statement of every policy, except trust policies."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if key == "Statement":
@@ -77,7 +77,7 @@ def _flat(listed: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def texts(value: Any) -> Iterator[str]:
-    """Every text of a template that AWS acts on."""
+    """Yield every text that AWS interprets."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if key not in PROSE:
@@ -90,7 +90,7 @@ def texts(value: Any) -> Iterator[str]:
 
 
 @each_template
-def test_every_statement_of_a_policy_has_an_id_that_reads_as_a_sentence(path: Path) -> None:
+def test_every_statement_of_a_policy_has_a_descriptive_id(path: Path) -> None:
     sids = [statement.get("Sid", "") for statement in statements(load(path))]
 
     assert [sid for sid in sids if not re.fullmatch(r"([A-Z][a-z0-9]*){3,}", sid)] == []
@@ -141,7 +141,7 @@ def test_no_partition_url_suffix_or_region_stands_in_the_code(path: Path) -> Non
 
 
 GOVCLOUD_CONSOLE = "amazonaws-us-gov.com"
-"""The console's domain there, chosen by the partition: no pseudo parameter has it."""
+"""The domain of the console in GovCloud. No pseudo parameter contains it, so the template chooses it by partition."""
 
 
 def _bound_to_a_place(text: str) -> bool:
@@ -169,7 +169,7 @@ def test_what_happens_to_what_holds_state_was_thought_about(path: Path) -> None:
 
 
 def _line(mapping: Any, key: str) -> int:
-    """The line of a key, counted from 0."""
+    """Return the line of a key, counted from 0."""
     return int(next(one.start_mark.line for one in mapping if one == key))
 
 
@@ -185,8 +185,11 @@ def test_a_bucket_is_read_by_one_role_of_one_account_and_only_over_tls(path: Pat
     for name, bucket in resources(path, "AWS::S3::Bucket"):
         allow, deny = policies[name]["Properties"]["PolicyDocument"]["Statement"]
         assert (allow["Effect"], allow["Action"]) == ("Allow", "s3:GetObject")
-        role = "arn:${AWS::Partition}:iam::${NetworkAccountId}:role/AWSControlTowerExecution"
-        assert allow["Principal"] == {"AWS": {"Fn::Sub": role}}
+        account = "arn:${AWS::Partition}:iam::${NetworkAccountId}"
+        # The role stands in the condition: as the principal, S3 would no longer know it once it is created again.
+        assert allow["Principal"] == {"AWS": {"Fn::Sub": f"{account}:root"}}
+        role = {"Fn::Sub": f"{account}:role/AWSControlTowerExecution"}
+        assert allow["Condition"] == {"ArnEquals": {"aws:PrincipalArn": role}}
         assert (deny["Effect"], deny["Principal"], deny["Action"]) == ("Deny", "*", "s3:*")
         assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
         assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}

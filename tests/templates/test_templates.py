@@ -1,4 +1,4 @@
-"""What every template keeps to."""
+"""Test the rules that every template follows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
 TEMPLATES = sorted((Path(__file__).parents[2] / "templates").glob("*.yaml"))
-NAMED = {  # what gives a resource a physical name; StackSets have no other, and theirs carries the stack's
+NAMED = {  # properties that set a physical name; a StackSet requires one, which contains the stack name
     "BucketName",
     "FunctionName",
     "LogGroupName",
