@@ -1,4 +1,4 @@
-"""What the Lambda would build: its own decisions, taken one after the other on pools that exist only here."""
+"""Simulate what the Lambda would build: apply its own decisions, one at a time, to pools in memory."""
 
 from __future__ import annotations
 
@@ -22,47 +22,50 @@ from ctipam.pools.spec import PoolKey, PoolSpec
 TOP = "top-level pool"
 
 
-def build(plan: PoolSpec) -> dict[PoolKey, IPv4Network]:
-    """The block of each pool of the plan, in an empty top-level pool."""
+def build(spec: PoolSpec) -> dict[PoolKey, IPv4Network]:
+    """Return the block that each pool of the spec gets in an empty top-level pool."""
     pools = [
-        ExistingPool(TOP, source_pool_id="", state="create-complete", blocks=(Block(plan.top_cidr, "provisioned"),))
+        ExistingPool(TOP, source_pool_id="", state="create-complete", blocks=(Block(spec.top_cidr, "provisioned"),))
     ]
-    while not (rest := remaining(plan, TOP, pools, _taken(plan, pools))).nothing:
-        if not rest.steps:
-            raise RuntimeError(f"Nothing can be done about {', '.join(rest.waiting)}.")
-        for step in rest.steps:
-            pools = _after(step, pools)
+    while not (pending := remaining(spec, TOP, pools, _occupied(spec, pools))).nothing:
+        if not pending.steps:
+            raise RuntimeError(f"No change is possible for {', '.join(pending.waiting)}.")
+        for change in pending.steps:
+            pools = _apply(change, pools)
     return {pool.key: pool.block.cidr for pool in pools if pool.key and pool.block}
 
 
-def _taken(plan: PoolSpec, pools: Sequence[ExistingPool]) -> dict[str, list[IPv4Network]]:
-    """As ctipam.inventory.find_taken reads it from AWS. A pool without a block has no place for others."""
+def _occupied(spec: PoolSpec, pools: Sequence[ExistingPool]) -> dict[str, list[IPv4Network]]:
+    """Return the occupied blocks of each parent pool, as ctipam.pools.reader reads them from AWS.
+
+    Omits a pool without a block: it has no room for child pools.
+    """
     filled = [pool for pool in pools if pool.block]
-    parents = set(placing_parents(plan, TOP, pools)) & {pool.pool_id for pool in filled}
+    parents = set(placing_parents(spec, TOP, pools)) & {pool.pool_id for pool in filled}
     return {
         parent: [pool.block.cidr for pool in filled if pool.block and pool.source_pool_id == parent]
         for parent in parents
     }
 
 
-def _after(step: PoolChange, pools: Sequence[ExistingPool]) -> list[ExistingPool]:
-    """The pools once AWS has done the step."""
-    match step:
+def _apply(change: PoolChange, pools: Sequence[ExistingPool]) -> list[ExistingPool]:
+    """Return the pools as they are after AWS has completed the change."""
+    match change:
         case CreatePool():
-            made = ExistingPool(
-                str(step.key),
-                step.source_pool_id,
+            created = ExistingPool(
+                str(change.key),
+                change.source_pool_id,
                 state="create-complete",
-                key=step.key,
-                description=names.pool_description(step.key.region, step.key.environment),
-                allocation_tags=wanted_allocation_tags(step.key),
-                vpc_sizes=step.vpc_sizes,
+                key=change.key,
+                description=names.pool_description(change.key.region, change.key.environment),
+                allocation_tags=wanted_allocation_tags(change.key),
+                vpc_sizes=change.vpc_sizes,
             )
-            return [*pools, made]
+            return [*pools, created]
         case ProvisionCidr():
-            changed = replace(step.pool, blocks=(Block(step.cidr, "provisioned"),))
+            changed = replace(change.pool, blocks=(Block(change.cidr, "provisioned"),))
         case RecordCidr():
-            changed = replace(step.pool, recorded_cidr=str(step.cidr))
+            changed = replace(change.pool, recorded_cidr=str(change.cidr))
         case _:
-            raise RuntimeError(f"Where nothing was before, there is nothing to {step}.")
+            raise RuntimeError(f"A new hierarchy needs no such change: {change}.")
     return [changed if pool.pool_id == changed.pool_id else pool for pool in pools]

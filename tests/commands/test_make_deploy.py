@@ -208,7 +208,7 @@ def test_the_stack_may_have_another_name(clone: Path, cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("answers", "reason"),
     [
-        ({"sts_get_caller_identity": "Unable to locate credentials."}, "cannot say who you are; sign in"),
+        ({"sts_get_caller_identity": "Unable to locate credentials."}, "has no valid credentials; sign in"),
         ({"sts_get_caller_identity": {"Account": NETWORKING}}, "are the Networking account's (222222222222)"),
         (
             {"sts_get_caller_identity": {"Account": "333333333333"}},
@@ -220,7 +220,7 @@ def test_the_stack_may_have_another_name(clone: Path, cli: Cli) -> None:
         ),
         ({"s3api_get_bucket_location": "An error occurred (NoSuchBucket) ..."}, f"aws s3 mb s3://{BUCKET}"),
         ({"s3api_get_bucket_location": "An error occurred (AccessDenied) ..."}, f"{BUCKET} is not account 1111"),
-        ({"s3api_get_bucket_location": "Could not connect"}, f"cannot look at bucket {BUCKET}: Could not connect"),
+        ({"s3api_get_bucket_location": "Could not connect"}, f"cannot read bucket {BUCKET}: Could not connect"),
         (
             {"cloudformation_describe_stacks": {"Stacks": [{"StackStatus": "ROLLBACK_COMPLETE"}]}},
             "`aws cloudformation delete-stack --stack-name ipam-controltower`",
@@ -275,7 +275,7 @@ def test_zips_that_are_not_what_the_sources_build_are_refused(clone: Path, cli: 
     [
         (["BUCKET=code"], "make deploy BUCKET=example-ipam-code NETWORK_ACCOUNT_ID=111122223333"),
         ([ACCOUNT, "BUCKET="], "make deploy BUCKET=example-ipam-code NETWORK_ACCOUNT_ID=111122223333"),
-        (["BUCKET=code", ACCOUNT, "LambdaPrefix=x/"], "LambdaPrefix follows from what is uploaded"),
+        (["BUCKET=code", ACCOUNT, "LambdaPrefix=x/"], "LambdaPrefix follows from the uploads"),
         (["BUCKET=code", ACCOUNT, "Regionselection=a"], "Did you mean RegionSelection?"),
         (["BUCKET=code", ACCOUNT, "AWS=/nowhere/aws"], "There is no /nowhere/aws; install the AWS CLI"),
     ],
@@ -291,7 +291,7 @@ def test_words_that_are_missing_or_wrong_are_refused(clone: Path, words: list[st
 def test_a_command_that_fails_has_said_why_and_nothing_is_done_after_it(clone: Path, cli: Cli) -> None:
     cli.answer(s3_cp="upload failed")
 
-    with pytest.raises(Refused, match="`aws s3 cp` failed; it says why above"):
+    with pytest.raises(Refused, match="`aws s3 cp` failed; the reason is above"):
         run(clone, cli)
 
     assert len(cli.done()) == 1
@@ -311,7 +311,7 @@ def test_the_plan_is_accepted_as_it_is_printed(clone: Path, cli: Cli) -> None:
         ("ENVS=a,b,c", "ENVS has 3 environments, but a Region's /20 has room for 2"),
         ("CIDR=8.8.8.0/24", "CIDR 8.8.8.0/24 is not private address space"),
         ("REGIONS=mars-1", "REGIONS names 'mars-1', which is not a Region"),
-        ("stack=bad name", "stack=bad name is no name for a stack"),
+        ("stack=bad name", "stack=bad name is not a valid stack name"),
     ],
 )
 def test_what_the_lambda_would_refuse_is_refused_before_anything_is_uploaded(
@@ -333,4 +333,4 @@ def test_what_is_not_given_is_what_the_stack_has(packaged: Path, cli: Cli) -> No
 def test_an_aws_cli_that_cannot_be_run_is_told(packaged: Path, cli: Cli) -> None:
     cli.path.write_text("#!/nowhere/python\n")
 
-    assert "cannot be run: No such file or directory; say which AWS CLI to use" in refusal(packaged, cli)
+    assert "cannot be run: No such file or directory; give the path of an AWS CLI" in refusal(packaged, cli)

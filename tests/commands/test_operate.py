@@ -97,9 +97,9 @@ def test_a_function_that_fails_makes_the_target_fail_and_shows_what_it_says(repo
     ("arguments", "reason"),
     [
         (["reconcile", "dry=maybe"], "dry=maybe is neither yes nor no."),
-        (["reconcile", "account=12"], "account=12 is no account id; give 12 digits, such as 012345678901."),
-        (["reconcile", "stak=x"], "stak is no word of make reconcile; there are account, dry, stack."),
-        (["report", "dry=yes"], "dry is no word of make report; there are stack."),
+        (["reconcile", "account=12"], "account=12 is not an account id; give 12 digits, for example 012345678901."),
+        (["reconcile", "stak=x"], "stak is not an argument of make reconcile; use account, dry, stack."),
+        (["report", "dry=yes"], "dry is not an argument of make report; use stack."),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -127,4 +127,4 @@ def test_what_is_missing_is_told_in_a_sentence(repository: Path, stack: object, 
 
     assert reason in said
     if isinstance(stack, str):
-        assert said.endswith(f"It says: {stack}")
+        assert said.endswith(f"Its error: {stack}")
