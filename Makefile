@@ -75,12 +75,15 @@ audit: $(CHECKERS) ## Check every pinned package for known vulnerabilities
 	done
 
 ##@ Operate (in the management account, with your AWS credentials)
-.PHONY: reconcile report
+.PHONY: reconcile report undo
 reconcile: $(TOOLS) .venv/aws-cli/.ready ## Reconcile all shares; `make reconcile account=111122223333 dry=yes`
 	@PYTHONPATH=libraries $(RUN) -B -m commands.operate reconcile $(ARGUMENTS)
 
 report: $(TOOLS) .venv/aws-cli/.ready ## List who can use which pool; `make report stack=NAME`
 	@PYTHONPATH=libraries $(RUN) -B -m commands.operate report $(ARGUMENTS)
+
+undo: $(TOOLS) .venv/aws-cli/.ready ## Say what would stay, ask, and delete the stack; `make undo dry=yes` only says what would stay
+	@PYTHONPATH=libraries $(RUN) -B -m commands.undo $(ARGUMENTS)
 
 ##@ Change
 .PHONY: package format lock clean

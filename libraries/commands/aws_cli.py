@@ -56,7 +56,7 @@ class AwsCli:
         """Print the command and run it with its own output. Raises Refused if it fails."""
         print("$ " + to_text(arguments), flush=True)
         if self._run(arguments).returncode:
-            raise Refused(f"`aws {' '.join(arguments[:2])}` failed; the reason is above.")
+            raise Refused(f"`aws {' '.join(arguments[:2])}` failed; its message is above.")
 
     def _run(self, arguments: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
         command = [*self._program, *arguments]

@@ -9,6 +9,9 @@
 Every parameter of the template is accepted. A parameter that is not given keeps the value of the stack, or has the
 default. Credentials and Region are those of the AWS CLI: the management account, Control Tower's home Region.
 
+The deployed stack is protected from deletion; `make undo` removes the protection. If the deployment fails, the first
+failure of the stack, and those in the Networking account, are printed.
+
 The prefix of each upload is a digest of its content. CloudFormation loads code and templates again only if their
 location changes, so this deploys changed files and only these.
 """
@@ -20,19 +23,24 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from commands import arguments
 from commands.arguments import MANAGEMENT_TEMPLATE, ROOT, STACK
 from commands.aws_cli import AwsCli, AwsCliError
 from commands.regions import regions_of_partition
+from commands.stack_events import failure_text, first_failure, new_events, recent_events
 from ctipam.errors import Refused
 from ctipam.pools.spec import PoolSpec
 
 STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 DERIVED = ("LambdaPrefix", "RepoRootURL")
 """Parameters that follow from the uploads."""
+
+PROTECT = ("cloudformation", "update-termination-protection", "--enable-termination-protection")
+"""`make undo` switches it off again."""
 
 LARGEST_TEMPLATE = 51_200
 """Bytes. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
@@ -65,8 +73,16 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
     bucket_region = _bucket_region(aws, parameters["LambdaBucket"], account_id)
     existing = _parameters_of_stack(aws, stack)
     refuse_impossible_pools({name: default for name, default in known.items() if default} | existing | parameters)
-    for command in commands(root, stack, bucket_region, parameters):
-        aws.run(command)
+    *uploads, deployment = commands(root, stack, bucket_region, parameters)
+    for upload in uploads:
+        aws.run(upload)
+    seen = {event["EventId"] for event in _events(aws, stack)}
+    try:
+        aws.run(deployment)
+    except Refused as refusal:
+        reasons = failure_reasons(aws, stack, seen)
+        raise Refused("\n".join([str(refusal), *reasons])) from None
+    aws.run([*PROTECT, "--stack-name", stack])
 
 
 def commands(root: Path, stack: str, bucket_region: str, parameters: Mapping[str, str]) -> list[list[str]]:
@@ -90,6 +106,47 @@ def commands(root: Path, stack: str, bucket_region: str, parameters: Mapping[str
             *["--parameter-overrides", *overrides],
         ],
     ]
+
+
+def failure_reasons(aws: AwsCli, stack: str, seen: Collection[str]) -> list[str]:
+    """Return a line for the first failure in the stack, and a line for each failure in the Networking account.
+
+    seen   the ids of the events before the deployment
+    """
+    failure = first_failure(new_events(_events(aws, stack), seen))
+    if not failure:
+        return []
+    in_networking = failure["ResourceType"] == "AWS::CloudFormation::StackSet"
+    return [f"First failure: {failure_text(failure)}", *(_networking_failures(aws, stack) if in_networking else [])]
+
+
+def _networking_failures(aws: AwsCli, stack: str) -> list[str]:
+    """Return why the last failed operation of the StackSet failed; nothing if the StackSet is gone.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStackSetOperationResults.html
+    """
+    stack_set = ["--stack-set-name", f"{stack}-networking"]
+    try:
+        operations = aws.ask("cloudformation", "list-stack-set-operations", *stack_set)["Summaries"]
+        failed = [operation for operation in operations if operation["Status"] == "FAILED"]
+        if not failed:
+            return []
+        latest = max(failed, key=lambda operation: str(operation["CreationTimestamp"]))
+        operation = ["--operation-id", latest["OperationId"]]
+        results = aws.ask("cloudformation", "list-stack-set-operation-results", *stack_set, *operation)["Summaries"]
+    except AwsCliError:
+        return []
+    return [
+        f"In account {result['Account']}: {result['StatusReason']}" for result in results if "StatusReason" in result
+    ]
+
+
+def _events(aws: AwsCli, stack: str) -> list[dict[str, Any]]:
+    """Return the newest events of the stack, nothing if it does not exist."""
+    try:
+        return recent_events(aws, stack)
+    except AwsCliError:
+        return []
 
 
 def _is_large(root: Path) -> bool:

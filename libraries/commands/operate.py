@@ -26,7 +26,7 @@ from ctipam.errors import Refused
 from ctipam.organization.events import is_account_id
 
 FUNCTION = "LifeCycleFunctionName"
-KNOWN = {"reconcile": ("account", "dry", "stack"), "report": ("stack",)}
+KNOWN = {"reconcile": ("account", "dry", "stack"), "report": ("stack",), "undo": ("dry", "stack", "yes")}
 
 
 def main(action: str, words: Sequence[str], root: Path = ROOT) -> None:
@@ -102,15 +102,7 @@ def invoke(aws: AwsCli, function: str, request: Mapping[str, Any]) -> tuple[Any,
     """Return the answer of the function, and whether it failed. Raises Refused if it cannot be invoked."""
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer"
-        options = [
-            "--function-name",
-            function,
-            "--payload",
-            json.dumps(request),
-            "--cli-read-timeout",
-            "0",
-            str(answer),
-        ]
+        options = ["--function-name", function, "--payload", json.dumps(request), "--cli-read-timeout", "0"]
         try:
             done = aws.ask("lambda", "invoke", *options, str(answer))
         except AwsCliError as error:

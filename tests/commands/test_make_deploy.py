@@ -31,7 +31,11 @@ here = pathlib.Path(__file__).parent
 asked = sys.argv[1:]
 with (here / "asked").open("a") as log:
     log.write(json.dumps(asked) + "\\n")
-answer = json.loads((here / "answers").read_text()).get(" ".join(asked[:2]), {})
+answers = json.loads((here / "answers").read_text())
+answer = answers.get(" ".join(asked[:2]), {})
+if isinstance(answer, list):  # a list is answered in its order
+    answer = answer.pop(0)
+    (here / "answers").write_text(json.dumps(answers))
 if isinstance(answer, str):
     sys.exit(answer)
 print(json.dumps(answer))
@@ -64,7 +68,7 @@ class Cli:
         return self.folder / "aws"
 
     def answer(self, **changed: Any) -> None:
-        """By keyword such as s3api_get_bucket_location; text is an error."""
+        """By keyword, for example s3api_get_bucket_location. Text is an error; a list has an answer for each call."""
         words = {name.replace("_", " ", 1).replace("_", "-"): value for name, value in changed.items()}
         (self.folder / "answers").write_text(json.dumps(ANSWERS | words))
 
@@ -75,6 +79,10 @@ class Cli:
     def done(self) -> list[list[str]]:
         """What changes something."""
         return [words for words in self.asked() if words[:2] in (["s3", "cp"], ["cloudformation", "deploy"])]
+
+    def protected(self) -> list[list[str]]:
+        """Return the commands that switch termination protection on."""
+        return [words for words in self.asked() if words[1] == "update-termination-protection"]
 
 
 @pytest.fixture
@@ -131,7 +139,17 @@ def test_templates_zips_and_then_the_stack_are_deployed_and_the_commands_are_sho
     commands = cli.done()
     assert [command[:2] for command in commands] == [["s3", "cp"], ["s3", "cp"], ["cloudformation", "deploy"]]
     shown = capfd.readouterr().out.replace("\\\n", "").replace("{}\n", "")
-    assert [shlex.split(line)[2:] for line in shown.splitlines() if line.startswith("$ ")] == commands
+    shown_commands = [shlex.split(line)[2:] for line in shown.splitlines() if line.startswith("$ ")]
+    assert shown_commands == [*commands, *cli.protected()]
+
+
+def test_a_deployed_stack_is_protected_from_deletion(clone: Path, cli: Cli) -> None:
+    run(clone, cli, "stack=second")
+
+    assert cli.asked()[-1] == [
+        *["cloudformation", "update-termination-protection", "--enable-termination-protection"],
+        *["--stack-name", "second"],
+    ]
 
 
 def test_every_parameter_reaches_the_cli_whole(clone: Path, cli: Cli) -> None:
@@ -291,7 +309,7 @@ def test_words_that_are_missing_or_wrong_are_refused(clone: Path, words: list[st
 def test_a_command_that_fails_has_said_why_and_nothing_is_done_after_it(clone: Path, cli: Cli) -> None:
     cli.answer(s3_cp="upload failed")
 
-    with pytest.raises(Refused, match="`aws s3 cp` failed; the reason is above"):
+    with pytest.raises(Refused, match="`aws s3 cp` failed; its message is above"):
         run(clone, cli)
 
     assert len(cli.done()) == 1
@@ -334,3 +352,67 @@ def test_an_aws_cli_that_cannot_be_run_is_told(packaged: Path, cli: Cli) -> None
     cli.path.write_text("#!/nowhere/python\n")
 
     assert "cannot be run: No such file or directory; give the path of an AWS CLI" in refusal(packaged, cli)
+
+
+def event(number: int, status: str, resource: str, reason: str, kind: str = "AWS::CloudFormation::StackSet") -> Any:
+    names = {"EventId": str(number), "LogicalResourceId": resource, "ResourceType": kind}
+    return names | {"ResourceStatus": status, "ResourceStatusReason": reason}
+
+
+EVENTS = [  # newest first
+    event(3, "CREATE_FAILED", "NetworkingStackSet", "One or more operations failed"),
+    event(2, "CREATE_FAILED", "FailureQueue", "Resource creation cancelled", "AWS::SQS::Queue"),
+    event(1, "CREATE_IN_PROGRESS", "NetworkingStackSet", ""),
+]
+OPERATIONS = [
+    {"OperationId": "rollback", "Status": "SUCCEEDED", "CreationTimestamp": "2026-11-25T14:00:00Z"},
+    {"OperationId": "this", "Status": "FAILED", "CreationTimestamp": "2026-11-25T13:00:00Z"},
+    {"OperationId": "earlier", "Status": "FAILED", "CreationTimestamp": "2026-11-24T13:00:00Z"},
+]
+
+
+def failed_deployment(packaged: Path, cli: Cli, before: list[Any], after: list[Any], **answers: Any) -> list[str]:
+    """Return the lines of the refusal; the stack has the events of after once the deployment has failed."""
+    cli.answer(
+        cloudformation_deploy="Failed to create/update the stack",
+        cloudformation_describe_stack_events=[{"StackEvents": before}, {"StackEvents": after}],
+        **answers,
+    )
+    with pytest.raises(Refused) as refused:
+        run(packaged, cli)
+    assert cli.protected() == []
+    return str(refused.value).splitlines()
+
+
+def test_a_deployment_that_fails_says_the_first_reason_in_both_accounts(packaged: Path, cli: Cli) -> None:
+    results = {"Summaries": [{"Account": NETWORKING, "StatusReason": "InitPools: no free /21"}, {"Account": "1"}]}
+
+    lines = failed_deployment(
+        packaged,
+        cli,
+        [],
+        EVENTS,
+        cloudformation_list_stack_set_operations={"Summaries": OPERATIONS},
+        cloudformation_list_stack_set_operation_results=results,
+    )
+
+    assert lines == [
+        "`aws cloudformation deploy` failed; its message is above.",
+        "First failure: NetworkingStackSet (AWS::CloudFormation::StackSet) is CREATE_FAILED: One or more operations "
+        "failed",
+        f"In account {NETWORKING}: InitPools: no free /21",
+    ]
+    asked = [words for words in cli.asked() if words[1] == "list-stack-set-operation-results"]
+    assert asked[0][2:6] == ["--stack-set-name", "ipam-controltower-networking", "--operation-id", "this"]
+
+
+def test_a_failure_of_an_earlier_deployment_is_not_told_again(packaged: Path, cli: Cli) -> None:
+    assert len(failed_deployment(packaged, cli, EVENTS, EVENTS)) == 1
+
+
+def test_a_stack_set_that_is_gone_leaves_the_reason_of_the_stack(packaged: Path, cli: Cli) -> None:
+    lines = failed_deployment(
+        packaged, cli, [], EVENTS, cloudformation_list_stack_set_operations="(StackSetNotFoundException)"
+    )
+
+    assert len(lines) == 2

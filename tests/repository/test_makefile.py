@@ -86,6 +86,13 @@ def test_what_only_says_is_one_word_for_the_shell(target: str) -> None:
     assert only in shlex.split(told.strip().splitlines()[-1])
 
 
+@pytest.mark.parametrize("target", ["reconcile", "report", "undo"])
+def test_what_is_given_to_an_operators_target_is_one_word_each_for_the_shell(target: str) -> None:
+    told = make("--dry-run", target, "stack=a'b", "yes=yes").stdout
+
+    assert shlex.split(told.strip().splitlines()[-1])[-2:] == ["stack=a'b", "yes=yes"]
+
+
 @pytest.mark.parametrize("path", LISTS, ids=lambda path: path.stem)
 def test_a_list_of_packages_names_no_place_to_get_them_from(path: Path) -> None:
     pins_and_hashes = re.compile(r"[\w.-]+==|    --hash=sha256:|#|$")
