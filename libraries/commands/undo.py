@@ -16,6 +16,7 @@ If the command is interrupted, CloudFormation continues on its own; `make undo` 
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -65,13 +66,15 @@ INTERRUPTED = 130
 
 
 def main(words: Sequence[str], root: Path = ROOT) -> None:
+    options: dict[str, str] = {}
     try:
         options = operate.read("undo", words)
         succeeded = undo(options, operate.installed_aws_cli(root))
     except Refused as refusal:
         sys.exit(str(refusal))
     except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
+        command = f"make undo stack={shlex.quote(options.get('stack', STACK))}"
+        print(f"\nCloudFormation continues a deletion that has started; to follow it: {command}", file=sys.stderr)
         sys.exit(INTERRUPTED)
     sys.exit(0 if succeeded else 1)
 
@@ -200,16 +203,6 @@ def _start_deletion(aws: AwsCli, name: str, protected: bool) -> None:
 
 def _follow(aws: AwsCli, name: str, stack_id: str, seen: set[str], sleep: Callable[[float], None]) -> bool:
     """Print the events of the deletion until it ends. Return whether the stack is deleted."""
-    try:
-        return _print_events(aws, name, stack_id, seen, sleep)
-    except KeyboardInterrupt:
-        print(
-            f"\nCloudFormation continues to delete stack {name}. To follow it: make undo stack={name}", file=sys.stderr
-        )
-        raise
-
-
-def _print_events(aws: AwsCli, name: str, stack_id: str, seen: set[str], sleep: Callable[[float], None]) -> bool:
     events: list[Mapping[str, Any]] = []
     while True:
         status = _status(aws, name, stack_id)  # before the events, so that they are complete when it has ended

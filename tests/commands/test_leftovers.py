@@ -1,4 +1,4 @@
-"""Which pools a deletion of the stack leaves behind, and how that is said."""
+"""Which pools a deletion of the stack leaves behind, and the text that reports them."""
 
 from __future__ import annotations
 

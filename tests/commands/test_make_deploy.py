@@ -1,4 +1,4 @@
-"""`make deploy`: what it refuses before it changes anything, and what it does, with a stand-in for the AWS CLI."""
+"""`make deploy` with a stand-in for the AWS CLI: its refusals before it changes anything, and its commands."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ ANSWERS: dict[str, Any] = {
 
 @dataclass
 class Cli:
-    """A program that answers what it was told to, and remembers what it was asked."""
+    """A stand-in for the AWS CLI. It gives the answers that are set, and records the commands."""
 
     folder: Path
 
@@ -68,7 +68,10 @@ class Cli:
         return self.folder / "aws"
 
     def answer(self, **changed: Any) -> None:
-        """By keyword, for example s3api_get_bucket_location. Text is an error; a list has an answer for each call."""
+        """Replace answers by keyword, for example s3api_get_bucket_location.
+
+        Text is an error; a list has an answer for each call.
+        """
         words = {name.replace("_", " ", 1).replace("_", "-"): value for name, value in changed.items()}
         (self.folder / "answers").write_text(json.dumps(ANSWERS | words))
 
@@ -77,7 +80,7 @@ class Cli:
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def done(self) -> list[list[str]]:
-        """What changes something."""
+        """Return the commands that upload and deploy."""
         return [words for words in self.asked() if words[:2] in (["s3", "cp"], ["cloudformation", "deploy"])]
 
     def protected(self) -> list[list[str]]:
@@ -92,7 +95,7 @@ def cli(tmp_path: Path) -> Cli:
 
 @pytest.fixture(scope="module")
 def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All that a deployment reads, with zips that are what the sources build."""
+    """All files that a deployment reads, with zips that match the sources."""
     root = tmp_path_factory.mktemp("packaged")
     for folder in ("ct-integration-lambda", "ipam-pool-lambda", "libraries", "packages", "templates"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -102,12 +105,12 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def clone(packaged: Path, tmp_path: Path) -> Path:
-    """The same, to be changed by one test."""
+    """A copy that a test may change."""
     return Path(shutil.copytree(packaged, tmp_path / "clone"))
 
 
 def package(root: Path) -> None:
-    """Build the zips anew around the crhelper that they hold."""
+    """Build the zips again with the crhelper that they contain."""
     code = "import build; [(build.PACKAGES / name).write_bytes(zip) for name, zip in build.rebuilt().items()]"
     subprocess.run([sys.executable, "-B", "-c", code], check=True, cwd=root / "packages")
 
@@ -206,7 +209,7 @@ def test_the_bucket_may_be_in_any_region(clone: Path, cli: Cli, location: str | 
 
 
 def test_a_template_goes_by_way_of_the_bucket_only_if_it_must(clone: Path, cli: Cli) -> None:
-    """Since that fails for a bucket of another Region."""
+    """Because that fails for a bucket in another Region."""
     run(clone, cli)
     with (clone / arguments.MANAGEMENT_TEMPLATE).open("a") as template:
         template.write("#" * deploy.LARGEST_TEMPLATE)
@@ -316,7 +319,7 @@ def test_a_command_that_fails_has_said_why_and_nothing_is_done_after_it(clone: P
 
 
 def test_the_plan_is_accepted_as_it_is_printed(clone: Path, cli: Cli) -> None:
-    """The same words serve for both commands."""
+    """Both commands accept the same arguments."""
     run(clone, cli, "CIDR=10.0.0.0/8", "REGION_PREFIX=12", "ENV_PREFIX=14", "ACTIVE_IPS=7", "FORMAT=svg", "VPCS=x")
 
     assert overrides(cli)["IpamPoolPrefixLength"] == "12"
@@ -339,7 +342,7 @@ def test_what_the_lambda_would_refuse_is_refused_before_anything_is_uploaded(
 
 
 def test_what_is_not_given_is_what_the_stack_has(packaged: Path, cli: Cli) -> None:
-    """Three environments do not fit into the template's default, and do into what this stack was made with."""
+    """Three environments do not fit into the template's default size, but into the size of this stack."""
     has = [{"ParameterKey": "AccPoolPrefixLength", "ParameterValue": "24"}]
     cli.answer(cloudformation_describe_stacks={"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Parameters": has}]})
 
@@ -372,7 +375,7 @@ OPERATIONS = [
 
 
 def failed_deployment(packaged: Path, cli: Cli, before: list[Any], after: list[Any], **answers: Any) -> list[str]:
-    """Return the lines of the refusal; the stack has the events of after once the deployment has failed."""
+    """Return the lines of the refusal. The stack has the events `before` the deployment and those `after` it."""
     cli.answer(
         cloudformation_deploy="Failed to create/update the stack",
         cloudformation_describe_stack_events=[{"StackEvents": before}, {"StackEvents": after}],

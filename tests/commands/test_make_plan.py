@@ -1,4 +1,4 @@
-"""`make plan`: what it says, and that it is what the Lambda would do."""
+"""`make plan`: its output, and that the Lambda would build the same."""
 
 from __future__ import annotations
 
@@ -248,7 +248,7 @@ def test_a_line_that_is_no_cidr_is_named(vpcs: Path) -> None:
 
 
 def rectangles(svg: str) -> list[tuple[str, float, float]]:
-    """Title, x and width of each area of a bar, from the top down; raises if it is no XML."""
+    """Return title, x and width of each area of a bar, from the top down. Raises if the text is not XML."""
     found = []
     for shape in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}rect"):  # noqa: S314 - our own text
         title = shape.find("{http://www.w3.org/2000/svg}title")
@@ -282,7 +282,7 @@ def test_a_picture_of_ten_regions_and_four_environments_has_words_for_each_and_t
 
 
 def make(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run make as if from a shell, though make may be what runs these tests."""
+    """Run make as from a shell, even if make runs these tests."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
     command = ["make", "-s", *words, f"PYTHON={sys.executable}"]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)

@@ -1,4 +1,4 @@
-"""`make reconcile` and `make report`: what they ask the AWS CLI to do, and what they say when it does not."""
+"""`make reconcile` and `make report`: the AWS CLI commands that they run, and their errors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ STACK = {"Outputs": [{"OutputKey": "LifeCycleFunctionName", "OutputValue": "the-
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """Enough of it for these targets; its AWS CLI answers with what it was asked."""
+    """The files that these targets need. The stand-in for the AWS CLI answers with the request."""
     shutil.copy(ROOT / "Makefile", tmp_path)
     shutil.copytree(ROOT / "tests/requirements", tmp_path / "tests/requirements")
     shutil.copytree(ROOT / "libraries", tmp_path / "libraries", ignore=shutil.ignore_patterns("__pycache__"))
@@ -53,7 +53,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 def answering(repository: Path, stack: object = STACK, **invoked: str) -> None:
-    """stack: what it has, or what the AWS CLI says instead."""
+    """Set the answers. stack is the stack, or the error message of the AWS CLI."""
     answers = json.dumps({"stack": stack, "invoked": invoked})
     (repository / ".venv/aws-cli/bin/answers").write_text(answers)
 

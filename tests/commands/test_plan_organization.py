@@ -1,4 +1,4 @@
-"""`make plan VPCS=organization`: which VPCs are found, how they are told, and that nothing is left out in silence."""
+"""`make plan VPCS=organization`: the VPCs that it finds and prints, and that it reports all that it cannot read."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DEFAULT_VPCS = "172.31.0.0/16"
 
 @pytest.fixture
 def company(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Three accounts and one that is closed, two enabled Regions, and an EC2 that answers in small pages."""
+    """Three active accounts, a closed one, two enabled Regions, and an EC2 that answers in small pages."""
     for account_id in (SHOP, CLOSED):
         cloud.add_account(account_id, cloud.add_ou(f"OU of {account_id}"))
     cloud.end("CloseAccount", CLOSED)
@@ -38,12 +38,12 @@ def company(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def enabled_regions(_backend: object, _names: object = None) -> list[Region]:
-    """moto takes every Region for enabled."""
+    """moto returns every Region as enabled."""
     return [Region(name, f"ec2.{name}.amazonaws.com", "opt-in-not-required") for name in (HOME, WEST)]
 
 
 def paged(everything: Callable[[EC2Response], ActionResult]) -> Callable[[EC2Response], ActionResult]:
-    """moto answers all there is at once."""
+    """moto returns all VPCs in one page."""
 
     def describe_vpcs(self: EC2Response) -> ActionResult:
         vpcs: Any = everything(self).result
@@ -61,7 +61,7 @@ def make_vpc(cloud: Any, account_id: str, cidr: str, region: str = HOME, environ
 
 
 def told(*words: str) -> list[str]:
-    """The lines on existing VPCs; each word replaces the one of its name."""
+    """Return the lines about existing VPCs. Each argument replaces the default of its name."""
     given = dict(word.split("=") for word in [*WORDS, *words])
     lines = plan.planned([f"{name}={value}" for name, value in given.items()]).splitlines()
     first = next(number for number, line in enumerate(lines) if line.startswith("Existing VPCs"))
@@ -69,18 +69,18 @@ def told(*words: str) -> list[str]:
 
 
 def rows(lines: list[str]) -> list[str]:
-    """Those that tell of a CIDR, with a single space between the words."""
+    """Return the lines with a CIDR, with a single space between the words."""
     return [" ".join(line.split()) for line in lines if re.match(r"  \d+\.\d+\.\d+\.\d+/", line)]
 
 
 def last_sentence(lines: list[str]) -> str:
-    """However many lines it takes."""
+    """Return the last sentence, which may take several lines."""
     first = max(number for number, line in enumerate(lines) if "could not be looked at" in line)
     return " ".join(line.strip() for line in lines[first:])
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, operation: str, applies: Callable[[Any, Any], bool], error: Any) -> None:
-    """Let a call end so, if it applies to the client's Region and the parameters."""
+    """Let an operation raise the error if applies(Region, parameters) is true."""
     call: Any = vars(BaseClient)["_make_api_call"]
 
     def refused(self: Any, operation_name: str, api_params: Any) -> Any:

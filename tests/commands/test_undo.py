@@ -1,4 +1,4 @@
-"""`make undo`: what it says and asks before it deletes the stack, how it follows, and what it says at the end."""
+"""`make undo`: the report and the question before the deletion, the progress, and the report at the end."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ ANSWERS: dict[str, list[Any]] = {
 
 @dataclass
 class Cli:
-    """A program that answers each command with the next of its answers, and the last of them for ever."""
+    """A stand-in for the AWS CLI. It answers each command with its next answer, and repeats the last one."""
 
     folder: Path
     slept: list[float] = field(default_factory=list)
@@ -130,7 +130,7 @@ class Cli:
         return self.folder / "aws"
 
     def answer(self, changed: dict[str, list[Any]] | None = None) -> None:
-        """Change some answers; text is an error."""
+        """Replace some answers. Text is an error."""
         (self.folder / "answers").write_text(json.dumps(ANSWERS | (changed or {})))
 
     def asked(self) -> list[tuple[list[str], str]]:
@@ -333,17 +333,44 @@ def test_progress_that_cannot_be_read_ends_with_the_way_to_go_on(cli: Cli) -> No
         cli.undo("yes=yes")
 
 
-def test_an_interrupted_command_says_how_to_follow_the_deletion(cli: Cli, capfd: pytest.CaptureFixture[str]) -> None:
-    def interrupt(_seconds: float) -> None:
+@pytest.mark.parametrize("when", ["at the question", "while the stack is being deleted"])
+def test_an_interrupted_command_says_how_to_follow_the_deletion(
+    cli: Cli, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    def interrupt(*_arguments: object) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        undo.undo({"yes": "yes"}, AwsCli([str(cli.path)], cli.folder), interrupt)
+    asking = when == "at the question"
+    type_answer(monkeypatch, "ipam-controltower")
+    monkeypatch.setattr(*(("builtins.input", interrupt) if asking else ("commands.undo.recent_events", interrupt)))
+    monkeypatch.setattr(operate, "installed_aws_cli", lambda _root: AwsCli([str(cli.path)], cli.folder))
+    if not asking:
+        cli.answer({"cloudformation describe-stacks": [stack("DELETE_IN_PROGRESS")]})
 
-    assert "CloudFormation continues to delete stack ipam-controltower. To follow it: make undo" in (
-        capfd.readouterr().err
-    )
-    assert cli.changes() == [UNPROTECT, DELETE]
+    with pytest.raises(SystemExit) as ended:
+        undo.main(["stack=a'b"])
+
+    assert ended.value.code == undo.INTERRUPTED
+    assert "a deletion that has started; to follow it: make undo stack='a'\"'\"'b'" in capfd.readouterr().err
+    assert cli.changes() == []
+
+
+def test_an_interruption_while_the_deletion_starts_leaves_the_stack_protected(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = AwsCli.run
+
+    def interrupted(self: AwsCli, arguments: list[str]) -> None:
+        run(self, arguments)
+        if "--no-enable-termination-protection" in arguments:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(AwsCli, "run", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        cli.undo("yes=yes")
+
+    assert cli.changes() == [UNPROTECT, PROTECT]
 
 
 @pytest.mark.parametrize(

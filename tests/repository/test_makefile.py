@@ -1,4 +1,4 @@
-"""What make sets up and shows."""
+"""What make sets up, prints and passes on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LISTS = sorted(ROOT.glob("tests/requirements/*.txt"))
 
 
 def make(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Run make as if from a shell, though make may be what runs these tests."""
+    """Run make as from a shell, even if make runs these tests."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
     return subprocess.run(["make", *arguments], capture_output=True, text=True, check=False, cwd=cwd, env=environment)
 
