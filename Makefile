@@ -1,16 +1,16 @@
-# Run `make` to see the targets. Only those that operate a stack, and VPCS=organization, need AWS credentials. Tools are
-# installed under .venv/ when they are first needed, from lists pinned by hash; from then on all else but `make lock`
-# works offline.
+# Run `make` to list the targets. The targets that deploy or operate a stack, and VPCS=organization, need AWS
+# credentials. Tools are installed under .venv/ when they are first needed, from lists pinned by hash; after that, all
+# other targets but `make lock` and `make audit` work offline.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-# Any from 3.11 on. It makes .venv/tools, and that runs the rest.
+# Python 3.11 or later. It creates .venv/tools, whose Python runs everything else.
 PYTHON ?= python3
 
 RUN := .venv/tools/bin/python
 PIP := -m pip --disable-pip-version-check --quiet
 INSTALL := install --require-hashes --only-binary=:all:
-# A stamp is written last, so an interrupted set-up is made anew.
+# The stamp file is written last, so an interrupted set-up starts again.
 TOOLS := .venv/tools/.ready
 VENVS := $(TOOLS) .venv/aws-cli/.ready .venv/lambda-runtime/.ready
 WHEEL := .venv/wheels/.ready
@@ -20,85 +20,88 @@ LOCKED := tools aws-cli lambda-runtime checkers
 
 NEW_ENOUGH = command -v "$(PYTHON)" >/dev/null || { echo 'There is no $(PYTHON); name one: make PYTHON=python3.13 ...' >&2; exit 1; }; \
   "$(PYTHON)" -c 'import sys; sys.exit("Python 3.11 or later is needed; name one: make PYTHON=python3.13 ..." if sys.version_info < (3, 11) else 0)'
-# A plan needs nothing installed, unless it asks AWS: that takes boto3, which is among the tools.
+# A plan needs no packages, except with VPCS=organization: that needs boto3, which is one of the tools.
 PLANNER = "$(PYTHON)"
 ifeq ($(origin VPCS)=$(value VPCS),command line=organization)
 PLANNER = $(RUN)
 plan: $(TOOLS)
 endif
-# One word for the shell each, whatever is in it: what `only` says, and every NAME=value of the command line.
+# Quoted for the shell: the value of `only`, and every NAME=value of the command line.
 ONLY = '$(subst ','\'',$(only))'
-WORDS = $(foreach name,$(sort $(.VARIABLES)),$(if $(findstring command line,$(origin $(name))),'$(subst ','\'',$(name)=$(value $(name)))'))
+ARGUMENTS = $(foreach name,$(sort $(.VARIABLES)),$(if $(findstring command line,$(origin $(name))),'$(subst ','\'',$(name)=$(value $(name)))'))
 
 ##@ Start here
 .PHONY: demo
-demo: $(VENVS) ## Deploy everything to a landing zone on this machine and draw what it makes
+demo: $(VENVS) ## Deploy everything to an emulated landing zone on this machine and draw the result
 	@PYTHONPATH="$(CURDIR)/libraries:$(CURDIR)/tests" $(RUN) -m landing_zone.demo
 
 ##@ Plan and deploy
 .PHONY: plan deploy
-plan: ## What would be built: CIDR= REGIONS= ENVS='Prod OU,SDLC OU' REGION_PREFIX= ENV_PREFIX= VPCS=file|organization FORMAT=svg
+plan: ## Show what would be built: CIDR= REGIONS= ENVS='Prod OU,SDLC OU' REGION_PREFIX= ENV_PREFIX= VPCS=file|organization FORMAT=svg
 	@$(NEW_ENOUGH)
-	@PYTHONPATH=libraries $(PLANNER) -B -m commands.plan $(WORDS)
+	@PYTHONPATH=libraries $(PLANNER) -B -m commands.plan $(ARGUMENTS)
 
-deploy: ## Deploy with your AWS CLI: BUCKET= NETWORK_ACCOUNT_ID=, the words of plan, and any parameter, as in AlertEmail=
+deploy: ## Deploy with your AWS CLI: BUCKET= NETWORK_ACCOUNT_ID=, the arguments of plan, any parameter such as AlertEmail=
 	@$(NEW_ENOUGH)
-	@PYTHONPATH=libraries "$(PYTHON)" -B -m commands.deploy $(WORDS)
+	@PYTHONPATH=libraries "$(PYTHON)" -B -m commands.deploy $(ARGUMENTS)
 
 ##@ Check
 .PHONY: check lint zips test bench
-check: lint zips test ## All that CI runs
+check: lint zips test ## Run everything that CI runs
 
-lint: $(TOOLS) $(CHECKERS) ## Style, types, templates and their IAM policies
+lint: $(TOOLS) $(CHECKERS) ## Check style, types, templates and their IAM policies
 	@$(RUN) -m ruff check
 	@$(RUN) -m ruff format --check
 	@$(RUN) -m mypy
-	@set -e; for folder in $(FUNCTIONS); do $(RUN) -m mypy $$folder/index.py; done # apart: both are called index
+	@set -e; for folder in $(FUNCTIONS); do $(RUN) -m mypy $$folder/index.py; done # separately: both modules are called index
 	@.venv/tools/bin/cfn-lint templates/*.yaml
 	@.venv/checkers/bin/python -m checkov.main --config-file tests/checkers/checkov.yaml --directory templates
 	@.venv/checkers/bin/python -W ignore:pkg_resources tests/checkers/iam_policies.py templates/*.yaml
 
-zips: $(TOOLS) $(WHEEL) ## Are the committed zips what the sources build?
+zips: $(TOOLS) $(WHEEL) ## Check that the committed zips are what the sources build
 	@$(RUN) packages/build.py --check
 
-test: $(VENVS) $(WHEEL) ## Tests, in the emulator; `make test only=sharing` picks some
+test: $(VENVS) $(WHEEL) ## Run the tests in the emulator; `make test only=sharing` selects some
 	@$(RUN) -m pytest -n 4 --dist loadfile $(if $(only),-k $(ONLY))
 
-bench: $(VENVS) $(WHEEL) ## All figures on one page, each beside its floor; `make bench only=pools,shares` picks some
+bench: $(VENVS) $(WHEEL) ## Measure, and print each figure beside its limit; `make bench only=pools,shares` selects some
 	@PYTHONPATH="$(CURDIR)/libraries:$(CURDIR)/tests" $(RUN) -m benchmarks $(ONLY)
 
-# Not part of CI: it asks a service on the network, and what that knows may change from one day to the next.
+# Not part of CI: it calls a service on the network, whose answers change from day to day.
 .PHONY: audit
-audit: $(CHECKERS) ## Ask PyPI for known vulnerabilities of every pinned package
+audit: $(CHECKERS) ## Check every pinned package for known vulnerabilities
 	@set -e; for list in libraries/requirements.txt $(LOCKED:%=tests/requirements/%.txt); do \
 	  echo $$list; .venv/checkers/bin/python -m pip_audit --progress-spinner off --strict --disable-pip --require-hashes -r $$list; \
 	done
 
 ##@ Operate (in the management account, with your AWS credentials)
-.PHONY: reconcile report
-reconcile: $(TOOLS) .venv/aws-cli/.ready ## Bring all shares in order; `make reconcile account=111122223333 dry=yes`
-	@PYTHONPATH=libraries $(RUN) -B -m commands.operate reconcile $(WORDS)
+.PHONY: reconcile report undo
+reconcile: $(TOOLS) .venv/aws-cli/.ready ## Reconcile all shares; `make reconcile account=111122223333 dry=yes`
+	@PYTHONPATH=libraries $(RUN) -B -m commands.operate reconcile $(ARGUMENTS)
 
-report: $(TOOLS) .venv/aws-cli/.ready ## Who can use which pool; `make report stack=NAME`
-	@PYTHONPATH=libraries $(RUN) -B -m commands.operate report $(WORDS)
+report: $(TOOLS) .venv/aws-cli/.ready ## List who can use which pool; `make report stack=NAME`
+	@PYTHONPATH=libraries $(RUN) -B -m commands.operate report $(ARGUMENTS)
+
+undo: $(TOOLS) .venv/aws-cli/.ready ## Say what would stay, ask, and delete the stack; `make undo dry=yes` only says what would stay
+	@PYTHONPATH=libraries $(RUN) -B -m commands.undo $(ARGUMENTS)
 
 ##@ Change
 .PHONY: package format lock clean
-package: $(TOOLS) $(WHEEL) ## Build the zips in packages/, to be committed
+package: $(TOOLS) $(WHEEL) ## Build the zips in packages/, which are committed
 	@$(RUN) packages/build.py
 
-format: $(TOOLS) ## Let ruff lay out the code and mend what it can
+format: $(TOOLS) ## Format the code and fix what ruff can fix
 	@$(RUN) -m ruff check --fix
 	@$(RUN) -m ruff format
 
-# Compile with the oldest Python supported. To move a pin: delete its line from the .txt, or give a version in the .in.
-lock: $(TOOLS) ## Pin tests/requirements/*.in, with hashes, in the .txt beside each
+# Run it with the oldest supported Python. To change a pin, delete its line in the .txt, or give a version in the .in.
+lock: $(TOOLS) ## Pin tests/requirements/*.in with hashes, each in the .txt beside it
 	@set -e; cd tests/requirements; for list in $(LOCKED); do \
 	  ../../$(RUN) -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	    --no-header --no-annotate --no-emit-options --output-file=$$list.txt $$list.in; \
 	done
 
-clean: ## Remove the tools and every cache
+clean: ## Remove the tools and all caches
 	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -116,7 +119,7 @@ $(TOOLS): tests/requirements/tools.txt
 	@$(RUN) $(PIP) $(INSTALL) -r $<
 	@touch $@
 
-# Filled by the tools' pip, and so without one: lambda-runtime must hold what Lambda has, and nothing else.
+# Installed with the pip of the tools and without their own: lambda-runtime must contain only what Lambda provides.
 .venv/aws-cli/.ready .venv/lambda-runtime/.ready $(CHECKERS): .venv/%/.ready: tests/requirements/%.txt | $(TOOLS)
 	@echo "Setting up $(@D) (once)" >&2
 	@$(RUN) -m venv --clear --without-pip $(@D)

@@ -1,6 +1,6 @@
-"""What `make plan`, `make deploy`, `make reconcile` and `make report` run, on the user's machine.
+"""The commands behind `make plan`, `make deploy`, `make undo`, `make reconcile` and `make report`.
 
-The standard library and ctipam do for all but VPCS=organization, which takes boto3.
+They run on the user's machine and need only the standard library and ctipam; VPCS=organization also needs boto3.
 
-In no zip: packages/build.py takes libraries/ctipam only.
+No zip contains them: packages/build.py takes libraries/ctipam only.
 """

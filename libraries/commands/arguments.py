@@ -1,7 +1,7 @@
-"""What is typed after `make plan` and `make deploy`: NAME=value. What else the commands have in common is here too.
+"""The NAME=value arguments of `make plan` and `make deploy`, and what the other commands share with them.
 
-A name is a parameter of the management template, or one of the short names below for the most used of them, or the
-command's own, such as FORMAT. So one line of words does for both commands, and each takes what it needs.
+A name is a parameter of the management template, a short name for one of these parameters, or an option of the
+command, for example FORMAT. Both commands accept the same arguments; each uses those that it needs.
 """
 
 from __future__ import annotations
@@ -29,46 +29,51 @@ SHORT = {
     "VPC_PREFIX": "VpcDefaultNetmaskLength",
     "QUOTA": "IpamPoolQuota",
 }
-OWN = ("FORMAT", "ACTIVE_IPS", "VPCS", "AWS", "stack")
-"""Of the two commands; each reads its own and leaves the other's alone."""
+OPTIONS = ("FORMAT", "ACTIVE_IPS", "VPCS", "AWS", "stack")
+"""Options of `make plan` and `make deploy`. Each command ignores those of the other."""
 
-OF_MAKE = ("PYTHON",)
+MAKE_VARIABLES = ("PYTHON",)
 
 STACK = "ipam-controltower"
-"""The management account's, unless `stack` names another."""
+"""Default name of the management stack; stack= overrides it."""
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """parameters: by their names in the template. own: FORMAT and the like."""
+    """The arguments of a command.
+
+    parameters   by their names in the template
+    options      FORMAT, stack and the like
+    """
 
     parameters: dict[str, str]
-    own: dict[str, str]
+    options: dict[str, str]
 
 
-def read(typed: Sequence[str], known: Collection[str]) -> Arguments:
-    """Raises Refused for a name that is neither the template's (known) nor one of those above, or that is there twice.
+def read(arguments: Sequence[str], known: Collection[str]) -> Arguments:
+    """Return the parsed arguments. Raises Refused for an unknown name, or for a parameter that is given twice.
 
-    typed   ["CIDR=10.0.0.0/8", "AccEnvName=Prod OU,SDLC OU", ...], as `make` passes them on
+    arguments   ["CIDR=10.0.0.0/8", "AccEnvName=Prod OU,SDLC OU", ...], as `make` passes them on
+    known       the parameters of the template
     """
-    words = Arguments({}, {})
-    for word in typed:
-        name, _, value = word.partition("=")
-        if name in OWN:
-            words.own[name] = value
-        elif name not in OF_MAKE:
+    result = Arguments({}, {})
+    for argument in arguments:
+        name, _, value = argument.partition("=")
+        if name in OPTIONS:
+            result.options[name] = value
+        elif name not in MAKE_VARIABLES:
             parameter = SHORT.get(name, name)
             if parameter not in known:
                 raise Refused(_unknown(name, known))
-            if parameter in words.parameters:
+            if parameter in result.parameters:
                 raise Refused(f"{parameter} is given twice, once as {short_name(parameter)}; give it once.")
-            words.parameters[parameter] = value
-    return words
+            result.parameters[parameter] = value
+    return result
 
 
 @contextmanager
 def short_names() -> Iterator[None]:
-    """What is refused within speaks of the short names, as the user does, and not of the template's, as the Lambda."""
+    """Replace the template's parameter names by the short names in every Refused that is raised within."""
     try:
         yield
     except Refused as refusal:
@@ -92,50 +97,54 @@ def short_name(parameter: str) -> str:
 
 
 def template_parameters(root: Path = ROOT) -> dict[str, str | None]:
-    """Each parameter of the management template, with its default; None: it has none.
+    """Return each parameter of the management template with its default, or None if it has none.
 
-    Reads the layout that our template keeps, since the standard library has no YAML.
+    The standard library has no YAML parser, so this relies on the template's indentation.
     """
     return {name: _default(body) for name, body in _bodies(root)}
 
 
 def _bodies(root: Path) -> list[tuple[str, str]]:
-    """Name and text of each parameter."""
+    """Return the name and the text of each parameter."""
     text = (root / MANAGEMENT_TEMPLATE).read_text(encoding="utf-8")
     section = re.split(r"^(?=\w)", text.partition("\nParameters:\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
     return re.findall(r"^  (\w+):\n((?:    .*\n|\n)+)", section + "\n", re.MULTILINE)
 
 
 def refuse_impossible(parameters: Mapping[str, str], root: Path = ROOT) -> None:
-    """Raises Refused for a value that CloudFormation would not take, before anything is uploaded for it."""
+    """Raise Refused for a value that CloudFormation would reject, before anything is uploaded."""
     for name, body in _bodies(root):
         value = parameters.get(name)
-        if value is not None and not _is_possible(value, body):
-            raise Refused(f"{short_name(name)}={value} cannot be; it must be {_must_be(body)}")
+        if value is not None and not _is_valid(value, body):
+            raise Refused(f"{short_name(name)}={value} is not valid; it must be {_must_be(body)}")
 
 
 def _must_be(body: str) -> str:
-    if allowed := _said(body, "AllowedValues"):
+    if allowed := _attribute(body, "AllowedValues"):
         return f"one of {allowed.strip('[]')}."
-    if lowest := _said(body, "MinValue"):
-        return f"a number from {lowest} to {_said(body, 'MaxValue')}."
-    return _said(body, "ConstraintDescription")
+    lowest, highest = _attribute(body, "MinValue"), _attribute(body, "MaxValue")
+    if lowest and highest:
+        return f"a number from {lowest} to {highest}."
+    if lowest:
+        return f"a number from {lowest} up."
+    return _attribute(body, "ConstraintDescription")
 
 
-def _is_possible(value: str, body: str) -> bool:
-    pattern = _said(body, "AllowedPattern")
+def _is_valid(value: str, body: str) -> bool:
+    pattern = _attribute(body, "AllowedPattern")
     if pattern and not re.search(pattern, value):
         return False
-    allowed = _said(body, "AllowedValues")
+    allowed = _attribute(body, "AllowedValues")
     if allowed and value not in re.split(r",\s*", allowed.strip("[]")):
         return False
-    lowest, highest = _said(body, "MinValue"), _said(body, "MaxValue")
+    lowest, highest = _attribute(body, "MinValue"), _attribute(body, "MaxValue")
     if not (lowest or highest):
         return True
     return value.isdecimal() and int(lowest or 0) <= int(value) <= int(highest or value)
 
 
-def _said(body: str, name: str) -> str:
+def _attribute(body: str, name: str) -> str:
+    """Return an attribute of a parameter, empty if it has none of this name."""
     found = re.search(rf"^    {name}: (.*?)(?: #.*)?$", body, re.MULTILINE)
     return found[1].strip("\"'") if found else ""
 
@@ -146,8 +155,8 @@ def _default(body: str) -> str | None:
 
 
 def _unknown(name: str, known: Collection[str]) -> str:
-    names = [*SHORT, *OWN, *known]
+    names = [*SHORT, *OPTIONS, *known]
     by_lower_case = {each.lower(): each for each in names}
     close = difflib.get_close_matches(name.lower(), by_lower_case, n=1)
-    meant = f" Did you mean {by_lower_case[close[0]]}?" if close else f" There are {', '.join(names)}."
-    return f"{name} is no word of this command and no parameter of the template.{meant}"
+    hint = f"Did you mean {by_lower_case[close[0]]}?" if close else f"The valid names are {', '.join(names)}."
+    return f"{name} is neither an argument of this command nor a parameter of the template. {hint}"

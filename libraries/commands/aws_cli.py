@@ -8,65 +8,74 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ctipam.errors import Refused
 
 
-class AwsSays(Exception):
-    """The AWS CLI ended with an error; the text is what it says."""
+class AwsCliError(Exception):
+    """The AWS CLI failed; the text is its error message."""
 
-    def is_about(self, *codes: str) -> bool:
+    def has_code(self, *codes: str) -> bool:
         return any(f"({code})" in str(self) for code in codes)
 
 
-class Aws:
-    """words: what stands before a command, such as ["aws"]."""
+class AwsCli:
+    def __init__(self, program: Sequence[str], root: Path, environment: Mapping[str, str] | None = None) -> None:
+        """Raises Refused if there is no such program.
 
-    def __init__(self, words: Sequence[str], root: Path) -> None:
-        """Raises Refused if there is no such program."""
-        self._words = [*words]
+        program       the words before a command, for example ["aws"]
+        root          the folder in which the commands run
+        environment   variables that replace those of the user, for example other credentials
+        """
+        self._program = [*program]
         self._root = root
-        if not self._words or not shutil.which(self._words[0]):
+        self._extra = dict(environment or {})
+        if not self._program or not shutil.which(self._program[0]):
             raise Refused(
-                f"There is no {shlex.join(words)}; install the AWS CLI, or say where it is, as in "
+                f"There is no {shlex.join(program)}; install the AWS CLI, or give its path, for example "
                 "AWS=/usr/local/bin/aws "
                 "(https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html)."
             )
 
+    def with_environment(self, environment: Mapping[str, str]) -> AwsCli:
+        """Return the same program, run with these variables as well."""
+        return AwsCli(self._program, self._root, self._extra | dict(environment))
+
     def ask(self, *arguments: str) -> Any:
-        """Its answer as data; raises AwsSays."""
-        done = self._done([*arguments, "--output", "json"], capture_output=True)
+        """Return the parsed answer of a command that only reads. Raises AwsCliError."""
+        done = self._run([*arguments, "--output", "json"], capture_output=True)
         if done.returncode:
-            said = done.stderr.strip() or done.stdout.strip()
-            raise AwsSays(said.splitlines()[-1] if said else f"it ended with {done.returncode}")
+            message = done.stderr.strip() or done.stdout.strip()
+            raise AwsCliError(message.splitlines()[-1] if message else f"exit code {done.returncode}")
         return json.loads(done.stdout) if done.stdout.strip() else {}
 
     def run(self, arguments: Sequence[str]) -> None:
-        """Show the command, and let it speak for itself; raises Refused if it fails."""
-        print("$ " + shown(arguments), flush=True)
-        if self._done(arguments).returncode:
-            raise Refused(f"`aws {' '.join(arguments[:2])}` failed; it says why above.")
+        """Print the command and run it with its own output. Raises Refused if it fails."""
+        print("$ " + to_text(arguments), flush=True)
+        if self._run(arguments).returncode:
+            raise Refused(f"`aws {' '.join(arguments[:2])}` failed; its message is above.")
 
-    def _done(self, arguments: Sequence[str], **how: Any) -> subprocess.CompletedProcess[str]:
-        command = [*self._words, *arguments]
+    def _run(self, arguments: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        command = [*self._program, *arguments]
+        environment = _environment() | self._extra
         try:
-            return subprocess.run(command, cwd=self._root, env=_environment(), text=True, check=False, **how)
-        except OSError as error:  # such as a script whose interpreter is gone
+            return subprocess.run(command, cwd=self._root, env=environment, text=True, check=False, **options)
+        except OSError as error:  # for example, the interpreter of a script does not exist
             raise Refused(
-                f"{self._words[0]} cannot be run: {error.strerror}; say which AWS CLI to use with AWS=."
+                f"{self._program[0]} cannot be run: {error.strerror}; give the path of an AWS CLI with AWS=."
             ) from None
 
 
 def _environment() -> dict[str, str]:
-    """Version 1 of the AWS CLI does not know AWS_REGION."""
+    """Return the user's environment for the AWS CLI. Its version 1 does not read AWS_REGION."""
     region = os.environ.get("AWS_REGION")
     return os.environ | {"AWS_PAGER": ""} | ({"AWS_DEFAULT_REGION": region} if region else {})
 
 
-def shown(arguments: Sequence[str]) -> str:
-    """The command as a user would type it, with an option a line where it is long."""
+def to_text(arguments: Sequence[str]) -> str:
+    """Return the command as a user would type it. A long command has one option on each line."""
     line = "aws " + shlex.join(arguments)
     return line if len(line) <= 110 else re.sub(r" (--(?!exclude|include|recursive)|'?[A-Z]\w+=)", r" \\\n    \1", line)

@@ -1,16 +1,19 @@
-"""`make deploy`: upload the templates and the zips, and deploy the management stack, with your AWS CLI.
+"""`make deploy`: upload the templates and the zips, and deploy the management stack with your AWS CLI.
 
     make deploy BUCKET=example-ipam-code NETWORK_ACCOUNT_ID=111122223333
     make deploy BUCKET=... NETWORK_ACCOUNT_ID=... ENVS='Prod OU,SDLC OU' AlertEmail=network-team@example.com
 
-    stack=ipam-controltower   the stack's name
+    stack=ipam-controltower   the name of the stack
     AWS=aws                   your AWS CLI, if it is not on the path
 
-Any parameter of the template may be named. One that is not named keeps the value that the stack has, or the default.
-Credentials are the AWS CLI's own: of the management account, and in Control Tower's home Region.
+Every parameter of the template is accepted. A parameter that is not given keeps the value of the stack, or has the
+default. Credentials and Region are those of the AWS CLI: the management account, Control Tower's home Region.
 
-Each upload goes under a prefix that is made of its content. So what has changed is deployed, since CloudFormation loads
-code and templates anew only from another place, and what has not changed is not.
+The deployed stack is protected from deletion; `make undo` removes the protection. If the deployment fails, the first
+failure of the stack, and those in the Networking account, are printed.
+
+The prefix of each upload is a digest of its content. CloudFormation loads code and templates again only if their
+location changes, so this deploys changed files and only these.
 """
 
 from __future__ import annotations
@@ -20,62 +23,78 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from commands import arguments
 from commands.arguments import MANAGEMENT_TEMPLATE, ROOT, STACK
-from commands.aws_cli import Aws, AwsSays
-from commands.regions import known_beside
+from commands.aws_cli import AwsCli, AwsCliError
+from commands.regions import regions_of_partition
+from commands.stack_events import failure_text, first_failure, new_events, recent_events
 from ctipam.errors import Refused
 from ctipam.pools.spec import PoolSpec
 
 STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
-OURS = ("LambdaPrefix", "RepoRootURL")
-"""Parameters that follow from what is uploaded."""
+DERIVED = ("LambdaPrefix", "RepoRootURL")
+"""Parameters that follow from the uploads."""
+
+PROTECT = ("cloudformation", "update-termination-protection", "--enable-termination-protection")
+"""`make undo` switches it off again."""
 
 LARGEST_TEMPLATE = 51_200
 """Bytes. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
 
 UPDATABLE = re.compile(r"(CREATE|UPDATE|IMPORT|UPDATE_ROLLBACK|IMPORT_ROLLBACK)_COMPLETE|REVIEW_IN_PROGRESS")
-"""REVIEW_IN_PROGRESS: a change set was made for a stack that is not there yet, and the CLI makes another.
+"""REVIEW_IN_PROGRESS: a change set exists for a stack that does not exist yet; the CLI creates another.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
 
 
-def main(typed: Sequence[str]) -> None:
+def main(words: Sequence[str]) -> None:
     try:
-        deploy(typed)
+        deploy(words)
     except Refused as refusal:
         sys.exit(str(refusal))
 
 
-def deploy(typed: Sequence[str], root: Path = ROOT) -> None:
-    """Raises Refused before anything is changed, if it can be known then."""
+def deploy(words: Sequence[str], root: Path = ROOT) -> None:
+    """Deploy the stack. Raises Refused, where possible before anything changes."""
     known = arguments.template_parameters(root)
-    given = arguments.read(typed, known)
+    given = arguments.read(words, known)
     parameters = {name: given.parameters[name] for name in known if name in given.parameters}  # the template's order
-    stack = given.own.get("stack", STACK)
+    stack = given.options.get("stack", STACK)
     if not STACK_NAME.fullmatch(stack):
-        raise Refused(f"stack={stack} is no name for a stack; give letters, digits and hyphens, a letter first.")
-    _refuse_missing_words(parameters)
+        raise Refused(f"stack={stack} is not a valid stack name; use letters, digits and hyphens, first a letter.")
+    _refuse_missing(parameters)
     arguments.refuse_impossible(parameters, root)
     refuse_stale_zips(root)
-    aws = Aws(shlex.split(given.own.get("AWS", "aws")), root)
+    aws = AwsCli(shlex.split(given.options.get("AWS", "aws")), root)
     account_id = _management_account(aws, parameters["NetworkAccountId"])
     bucket_region = _bucket_region(aws, parameters["LambdaBucket"], account_id)
-    there = _parameters_of_stack(aws, stack)
-    refuse_impossible_plan({name: default for name, default in known.items() if default} | there | parameters)
-    for command in commands(root, stack, bucket_region, parameters):
-        aws.run(command)
+    existing = _parameters_of_stack(aws, stack)
+    refuse_impossible_pools({name: default for name, default in known.items() if default} | existing | parameters)
+    *uploads, deployment = commands(root, stack, bucket_region, parameters)
+    for upload in uploads:
+        aws.run(upload)
+    seen = {event["EventId"] for event in _events(aws, stack)}
+    try:
+        aws.run(deployment)
+    except Refused as refusal:
+        reasons = failure_reasons(aws, stack, seen)
+        raise Refused("\n".join([str(refusal), *reasons])) from None
+    aws.run([*PROTECT, "--stack-name", stack])
 
 
 def commands(root: Path, stack: str, bucket_region: str, parameters: Mapping[str, str]) -> list[list[str]]:
-    """All that is done, each as the words after `aws`."""
+    """Return the commands of a deployment, each without the leading `aws`."""
     bucket = parameters["LambdaBucket"]
     templates = f"templates/{digest(root / 'templates', '*.yaml')}/"
     packages = f"packages/{digest(root / 'packages', '*.zip')}/"
-    place = {"LambdaPrefix": packages, "RepoRootURL": f"https://{bucket}.s3.{bucket_region}.amazonaws.com/{templates}"}
-    overrides = [f"{name}={value}" for name, value in (dict(parameters) | place).items()]
+    derived = {
+        "LambdaPrefix": packages,
+        "RepoRootURL": f"https://{bucket}.s3.{bucket_region}.amazonaws.com/{templates}",
+    }
+    overrides = [f"{name}={value}" for name, value in (dict(parameters) | derived).items()]
     only = ["--recursive", "--exclude", "*", "--include"]
     return [
         ["s3", "cp", "templates/", f"s3://{bucket}/{templates}", *only, "*.yaml"],
@@ -89,103 +108,145 @@ def commands(root: Path, stack: str, bucket_region: str, parameters: Mapping[str
     ]
 
 
+def failure_reasons(aws: AwsCli, stack: str, seen: Collection[str]) -> list[str]:
+    """Return a line for the first failure in the stack, and a line for each failure in the Networking account.
+
+    seen   the ids of the events before the deployment
+    """
+    failure = first_failure(new_events(_events(aws, stack), seen))
+    if not failure:
+        return []
+    in_networking = failure["ResourceType"] == "AWS::CloudFormation::StackSet"
+    return [f"First failure: {failure_text(failure)}", *(_networking_failures(aws, stack) if in_networking else [])]
+
+
+def _networking_failures(aws: AwsCli, stack: str) -> list[str]:
+    """Return why the last failed operation of the StackSet failed; nothing if the StackSet is gone.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStackSetOperationResults.html
+    """
+    stack_set = ["--stack-set-name", f"{stack}-networking"]
+    try:
+        operations = aws.ask("cloudformation", "list-stack-set-operations", *stack_set)["Summaries"]
+        failed = [operation for operation in operations if operation["Status"] == "FAILED"]
+        if not failed:
+            return []
+        latest = max(failed, key=lambda operation: str(operation["CreationTimestamp"]))
+        operation = ["--operation-id", latest["OperationId"]]
+        results = aws.ask("cloudformation", "list-stack-set-operation-results", *stack_set, *operation)["Summaries"]
+    except AwsCliError:
+        return []
+    return [
+        f"In account {result['Account']}: {result['StatusReason']}" for result in results if "StatusReason" in result
+    ]
+
+
+def _events(aws: AwsCli, stack: str) -> list[dict[str, Any]]:
+    """Return the newest events of the stack, nothing if it does not exist."""
+    try:
+        return recent_events(aws, stack)
+    except AwsCliError:
+        return []
+
+
 def _is_large(root: Path) -> bool:
-    """Can the template be deployed only by way of a bucket? One of another Region would not do:
+    """Return whether the template must be deployed through a bucket, which must be in the same Region:
     https://github.com/aws/aws-cli/issues/4372"""
     return (root / MANAGEMENT_TEMPLATE).stat().st_size > LARGEST_TEMPLATE
 
 
 def digest(folder: Path, pattern: str) -> str:
-    """12 hexadecimal digits that change with any of the files, or its name."""
+    """Return 12 hexadecimal digits that depend on the names and the content of the files."""
     parts = [f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in sorted(folder.glob(pattern))]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
-def _refuse_missing_words(parameters: Mapping[str, str]) -> None:
+def _refuse_missing(parameters: Mapping[str, str]) -> None:
     for name in ("LambdaBucket", "NetworkAccountId"):
         if not parameters.get(name):
             raise Refused(
-                "Say where and for whom: make deploy BUCKET=example-ipam-code NETWORK_ACCOUNT_ID=111122223333"
+                "BUCKET and NETWORK_ACCOUNT_ID are required: "
+                "make deploy BUCKET=example-ipam-code NETWORK_ACCOUNT_ID=111122223333"
             )
-    for name in OURS:
+    for name in DERIVED:
         if name in parameters:
-            raise Refused(f"{name} follows from what is uploaded; leave it out.")
+            raise Refused(f"{name} follows from the uploads; do not give it.")
 
 
 def refuse_stale_zips(root: Path) -> None:
-    """Raises Refused if a zip is not what our own sources build; `make zips` proves crhelper's part as well."""
+    """Raise Refused if a zip differs from what our own sources build; `make zips` checks crhelper's part as well."""
     check = [sys.executable, str(root / "packages" / "build.py"), "--check-own"]
     done = subprocess.run(check, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Refused(done.stderr.strip())
 
 
-def _management_account(aws: Aws, network_account_id: str) -> str:
-    """The account of the credentials; raises Refused unless it is the organization's management account."""
+def _management_account(aws: AwsCli, network_account_id: str) -> str:
+    """Return the account of the credentials. Raises Refused unless it is the organization's management account."""
     try:
         account_id = str(aws.ask("sts", "get-caller-identity")["Account"])
-    except AwsSays as said:
+    except AwsCliError as error:
         raise Refused(
-            "The AWS CLI cannot say who you are; sign in to the management account, or set AWS_PROFILE. "
-            f"It says: {said}"
+            "The AWS CLI has no valid credentials; sign in to the management account, or set AWS_PROFILE. "
+            f"Its error: {error}"
         ) from None
     if account_id == network_account_id:
         raise Refused(
-            f"The credentials are the Networking account's ({account_id}), and the stack belongs into the management "
+            f"The credentials are the Networking account's ({account_id}), and the stack belongs in the management "
             "account; sign in there, or set AWS_PROFILE."
         )
     try:
         management = aws.ask("organizations", "describe-organization")["Organization"]["MasterAccountId"]
-    except AwsSays as said:
-        if said.is_about("AWSOrganizationsNotInUseException"):
+    except AwsCliError as error:
+        if error.has_code("AWSOrganizationsNotInUseException"):
             raise arguments.in_no_organization(account_id) from None
-        return account_id  # perhaps these credentials may not ask; the stack asks again
+        return account_id  # these credentials may not be allowed to ask; the stack checks it again
     if account_id != management:
         raise arguments.another_account(account_id, str(management))
     return account_id
 
 
-def _bucket_region(aws: Aws, bucket: str, account_id: str) -> str:
-    """The bucket's Region; raises Refused unless it is there, and this account's."""
+def _bucket_region(aws: AwsCli, bucket: str, account_id: str) -> str:
+    """Return the Region of the bucket. Raises Refused unless it exists and belongs to this account."""
     try:
         found = aws.ask("s3api", "get-bucket-location", "--bucket", bucket, "--expected-bucket-owner", account_id)
-    except AwsSays as said:
-        if said.is_about("NoSuchBucket"):
+    except AwsCliError as error:
+        if error.has_code("NoSuchBucket"):
             raise Refused(f"There is no bucket {bucket}; make it: aws s3 mb s3://{bucket}") from None
-        if said.is_about("AccessDenied", "403", "Forbidden"):
+        if error.has_code("AccessDenied", "403", "Forbidden"):
             raise Refused(
-                f"Bucket {bucket} is not account {account_id}'s, or closed to you; give one of your own as BUCKET."
+                f"Bucket {bucket} is not account {account_id}'s, or you may not read it; give a bucket of this account."
             ) from None
-        raise Refused(f"The AWS CLI cannot look at bucket {bucket}: {said}") from None
-    # us-east-1 has no name here, and eu-west-1 an old one:
+        raise Refused(f"The AWS CLI cannot read bucket {bucket}: {error}") from None
+    # us-east-1 is null here, and eu-west-1 may be EU:
     # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html
     region = found.get("LocationConstraint") or "us-east-1"
     return "eu-west-1" if region == "EU" else str(region)
 
 
-def _parameters_of_stack(aws: Aws, stack: str) -> dict[str, str]:
-    """Those that it has, none if it is not there yet; raises Refused if it takes no deployment now."""
+def _parameters_of_stack(aws: AwsCli, stack: str) -> dict[str, str]:
+    """Return the parameters of the stack, empty if it does not exist. Raises Refused if it cannot be deployed now."""
     try:
         (found,) = aws.ask("cloudformation", "describe-stacks", "--stack-name", stack)["Stacks"]
-    except AwsSays as said:
-        if "does not exist" in str(said):
+    except AwsCliError as error:
+        if "does not exist" in str(error):
             return {}
-        raise Refused(f"The AWS CLI cannot look at stack {stack}: {said}") from None
+        raise Refused(f"The AWS CLI cannot read stack {stack}: {error}") from None
     status = found["StackStatus"]
     if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"):
         raise Refused(
-            f"Stack {stack} is {status}: its first deployment failed, and it can only be deleted. Its events say why; "
-            f"then run `aws cloudformation delete-stack --stack-name {stack}` and try again."
+            f"Stack {stack} is {status}: its first deployment failed, and it can only be deleted. See its events for "
+            f"the reason, then run `aws cloudformation delete-stack --stack-name {stack}` and try again."
         )
     if not UPDATABLE.fullmatch(status):
-        raise Refused(f"Stack {stack} is {status}; wait until that has ended, or mend it, and try again.")
-    return {one["ParameterKey"]: one["ParameterValue"] for one in found.get("Parameters", [])}
+        raise Refused(f"Stack {stack} is {status}; wait until that has ended, or repair the stack, and try again.")
+    return {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
 
 
-def refuse_impossible_plan(parameters: Mapping[str, str]) -> None:
-    """Raises Refused for what the Lambda would refuse when the stack is half made."""
+def refuse_impossible_pools(parameters: Mapping[str, str]) -> None:
+    """Raise Refused for parameters that the Lambda would refuse in the middle of the deployment."""
     with arguments.short_names():
-        PoolSpec.from_properties(parameters, known_beside(parameters["RegionSelection"]))
+        PoolSpec.from_properties(parameters, regions_of_partition(parameters["RegionSelection"]))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""`make reconcile` and `make report`: ask the lifecycle function of a stack, and show what it answers.
+"""`make reconcile` and `make report`: invoke the lifecycle function of a stack and print its answer.
 
-    make reconcile                        bring everybody's shares in order
-    make reconcile account=111122223333   one account's
-    make reconcile dry=yes                say what would be changed
-    make report                           say who can use which pool
+    make reconcile                        reconcile all shares
+    make reconcile account=111122223333   reconcile the share of an account
+    make reconcile dry=yes                show the changes without applying them
+    make report                           list who can use which pool
 
-    stack=ipam-controltower               the stack's name
+    stack=ipam-controltower               the name of the stack
 
-With the AWS CLI that make has installed, and credentials of the management account in Control Tower's home Region. The
+Uses the AWS CLI that make installs, with credentials of the management account, in Control Tower's home Region. The
 answer may take 15 minutes.
 """
 
@@ -20,74 +20,93 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from commands.arguments import OF_MAKE, ROOT, STACK
-from commands.aws_cli import Aws, AwsSays
+from commands.arguments import MAKE_VARIABLES, ROOT, STACK
+from commands.aws_cli import AwsCli, AwsCliError
 from ctipam.errors import Refused
 from ctipam.organization.events import is_account_id
 
 FUNCTION = "LifeCycleFunctionName"
-KNOWN = {"reconcile": ("account", "dry", "stack"), "report": ("stack",)}
+KNOWN = {"reconcile": ("account", "dry", "stack"), "report": ("stack",), "undo": ("dry", "stack", "yes")}
 
 
-def main(action: str, typed: Sequence[str], root: Path = ROOT) -> None:
+def main(action: str, words: Sequence[str], root: Path = ROOT) -> None:
     try:
-        words = read(action, typed)
-        asked = payload(action, words)
-        aws = Aws([str(root / ".venv/aws-cli/bin/python"), "-m", "awscli"], root)
-        answer, failed = invoke(aws, find_function(aws, words.get("stack", STACK)), asked)
+        options = read(action, words)
+        request = payload(action, options)
+        aws = installed_aws_cli(root)
+        answer, failed = invoke(aws, find_function(aws, options.get("stack", STACK)), request)
     except Refused as refusal:
         sys.exit(str(refusal))
     print(json.dumps(answer, indent=4, ensure_ascii=False))
     sys.exit(1 if failed else 0)
 
 
-def read(action: str, typed: Sequence[str]) -> dict[str, str]:
-    """The words of the command, as make passes them on: ["dry=yes", ...]. Raises Refused."""
-    words = dict(word.split("=", 1) for word in typed)
-    for name in words:
-        if name not in KNOWN[action] + OF_MAKE:
-            raise Refused(f"{name} is no word of make {action}; there are {', '.join(KNOWN[action])}.")
-    return words
+def installed_aws_cli(root: Path) -> AwsCli:
+    """Return the AWS CLI that make installs."""
+    return AwsCli([str(root / ".venv/aws-cli/bin/python"), "-m", "awscli"], root)
 
 
-def payload(action: str, words: Mapping[str, str]) -> dict[str, Any]:
-    """What the function is asked, as ctipam.events has it. Raises Refused."""
-    asked: dict[str, Any] = {"action": action}
-    if account_id := words.get("account", ""):
+def read(action: str, words: Sequence[str]) -> dict[str, str]:
+    """Return the options of the command. Raises Refused for an unknown name.
+
+    words   ["dry=yes", ...], as make passes them on
+    """
+    options = dict(word.split("=", 1) for word in words)
+    for name in options:
+        if name not in KNOWN[action] + MAKE_VARIABLES:
+            raise Refused(f"{name} is not an argument of make {action}; use {', '.join(KNOWN[action])}.")
+    return options
+
+
+def yes_or_no(options: Mapping[str, str], name: str) -> bool:
+    """Return whether the option is yes; no if it is not given. Raises Refused for any other value."""
+    value = options.get(name) or "no"
+    if value not in ("yes", "no"):
+        raise Refused(f"{name}={value} is neither yes nor no.")
+    return value == "yes"
+
+
+def payload(action: str, options: Mapping[str, str]) -> dict[str, Any]:
+    """Return the event for the function, see ctipam.organization.events. Raises Refused."""
+    request: dict[str, Any] = {"action": action}
+    if account_id := options.get("account", ""):
         if not is_account_id(account_id):
-            raise Refused(f"account={account_id} is no account id; give 12 digits, such as 012345678901.")
-        asked["accountId"] = account_id
-    if dry := words.get("dry", ""):
-        if dry not in ("yes", "no"):
-            raise Refused(f"dry={dry} is neither yes nor no.")
-        asked |= {"dryRun": True} if dry == "yes" else {}
-    return asked
+            raise Refused(f"account={account_id} is not an account id; give 12 digits, for example 012345678901.")
+        request["accountId"] = account_id
+    if yes_or_no(options, "dry"):
+        request["dryRun"] = True
+    return request
 
 
-def find_function(aws: Aws, stack: str) -> str:
-    """Raises Refused."""
+def describe_stack(aws: AwsCli, stack: str) -> dict[str, Any]:
+    """Return the stack, as DescribeStacks does. Raises Refused."""
     try:
         (found,) = aws.ask("cloudformation", "describe-stacks", "--stack-name", stack)["Stacks"]
-    except AwsSays as said:
+    except AwsCliError as error:
         raise Refused(
-            f"The AWS CLI cannot look at stack {stack}; sign in to the management account, or set AWS_PROFILE, and "
-            f"AWS_REGION to Control Tower's home Region; another stack is named with stack=. It says: {said}"
+            f"The AWS CLI cannot read stack {stack}; sign in to the management account, or set AWS_PROFILE, and "
+            f"AWS_REGION to Control Tower's home Region; name another stack with stack=. Its error: {error}"
         ) from None
-    outputs = {one["OutputKey"]: one["OutputValue"] for one in found.get("Outputs", [])}
+    return dict(found)
+
+
+def find_function(aws: AwsCli, stack: str) -> str:
+    """Return the name of the lifecycle function. Raises Refused."""
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in describe_stack(aws, stack).get("Outputs", [])}
     if FUNCTION not in outputs:
         raise Refused(f"Stack {stack} has no output {FUNCTION}: it is not this solution's; name the stack with stack=.")
     return str(outputs[FUNCTION])
 
 
-def invoke(aws: Aws, function: str, asked: Mapping[str, Any]) -> tuple[Any, bool]:
-    """What it answers, and whether it failed; raises Refused if it could not be asked."""
+def invoke(aws: AwsCli, function: str, request: Mapping[str, Any]) -> tuple[Any, bool]:
+    """Return the answer of the function, and whether it failed. Raises Refused if it cannot be invoked."""
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer"
-        where = ["--function-name", function, "--payload", json.dumps(asked), "--cli-read-timeout", "0", str(answer)]
+        options = ["--function-name", function, "--payload", json.dumps(request), "--cli-read-timeout", "0"]
         try:
-            done = aws.ask("lambda", "invoke", *where)
-        except AwsSays as said:
-            raise Refused(f"The AWS CLI cannot invoke {function}: {said}") from None
+            done = aws.ask("lambda", "invoke", *options, str(answer))
+        except AwsCliError as error:
+            raise Refused(f"The AWS CLI cannot invoke {function}: {error}") from None
         return json.loads(answer.read_text(encoding="utf-8")), "FunctionError" in done
 
 

@@ -1,10 +1,10 @@
-"""The VPCs of a whole organization, read with the user's own credentials of the management account.
+"""Read the VPCs of a whole organization with the user's credentials of the management account.
 
-The management account is read with the credentials themselves, every other active account as Control Tower's role,
-limited to the two calls that are made there. A Region counts if it is enabled for the account. What cannot be read is
-handed on with its reason, so that silence never passes for free space.
+These credentials read the management account. Every other active account is read through Control Tower's execution
+role, with a session policy that allows only the two calls made there. All Regions that are enabled for an account are
+read. An account or Region that cannot be read is reported with the reason, so that it never looks like free space.
 
-Needs boto3, which `make` provides for this alone.
+Requires boto3, which `make` installs for VPCS=organization only.
 """
 
 from __future__ import annotations
@@ -43,25 +43,26 @@ POLICY: dict[str, Any] = {
         }
     ],
 }
-"""What a session may do at most. The role itself is administrator."""
+"""The session policy. The role itself is an administrator."""
 
 ACCOUNTS_AT_ONCE, REGIONS_AT_ONCE = 4, 16
-"""EC2 counts what it lets through for each account and Region by itself, so all Regions of an account may be asked at
-once; each account more takes some 60 MB for the clients of its Regions."""
+"""EC2 throttles each account and Region separately, so all Regions of an account can be read at the same time. Each
+account that is read at the same time needs some 60 MB for the clients of its Regions."""
 
 QUICK = CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 2}))
-"""Who has no connection, or made a mistake, need not wait half a minute to be told."""
+"""For the first call: a user without a connection or with wrong credentials gets an error at once."""
 
-TOLD_EVERY_S = 5.0
+PROGRESS_EVERY_S = 5.0
 
 PAGE: Any = {"PageSize": 1000}
-"""The most. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVpcs.html"""
+"""The maximum. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVpcs.html"""
 
 
 def read(region: str) -> Existing:
-    """Raises Refused unless the credentials are the management account's, and may list the organization's accounts.
+    """Return the VPCs of all accounts.
 
-    region   to be asked who is who, if the user's configuration names none
+    region   used for the first calls if the user's configuration names no Region
+    Raises   Refused unless the credentials are the management account's and may list the organization's accounts
     """
     management = _sign_in(region)
     account_ids = _active_accounts(management)
@@ -71,19 +72,19 @@ def read(region: str) -> Existing:
 def _sign_in(region: str) -> Account:
     """Return the account of the user's credentials."""
     try:
-        # The AWS CLI knows both variables, boto3 the second one only.
+        # The AWS CLI reads AWS_REGION and AWS_DEFAULT_REGION, boto3 only the latter.
         configured = os.environ.get("AWS_REGION") or boto3.Session().region_name
         session = boto3.Session(region_name=configured or region)
         return Account(session, session.client("sts", config=QUICK).get_caller_identity()["Account"])
     except (BotoCoreError, ClientError) as error:
         raise Refused(
-            "VPCS=organization asks AWS, which cannot say who you are; sign in to the management account, or set "
-            f"AWS_PROFILE. It says: {_said(error)}"
+            "VPCS=organization needs AWS credentials; sign in to the management account, or set AWS_PROFILE. AWS's "
+            f"error: {_safe_text(error)}"
         ) from None
 
 
-def _said(error: BotoCoreError | ClientError) -> str:
-    """What it says, unless that may show a part of the credentials: a signature, or a header that cannot be sent."""
+def _safe_text(error: BotoCoreError | ClientError) -> str:
+    """Return the error's text, shortened where it may contain credentials: a signature, or an invalid header."""
     return _why(error) if isinstance(error, ClientError | HTTPClientError) else str(error)
 
 
@@ -93,7 +94,7 @@ def _active_accounts(management: Account) -> list[str]:
         owner = management.organizations().describe_organization()["Organization"]["MasterAccountId"]
         if owner != account_id:
             raise another_account(account_id, owner)
-        places = read_all(management.organizations()).places
+        accounts = read_all(management.organizations()).places
     except (BotoCoreError, ClientError) as error:
         if isinstance(error, ClientError) and code_of(error) == "AWSOrganizationsNotInUseException":
             raise in_no_organization(account_id) from None
@@ -101,31 +102,31 @@ def _active_accounts(management: Account) -> list[str]:
             f"Account {account_id} cannot list the organization's accounts ({_why(error)}); use credentials of the "
             "management account that may read AWS Organizations."
         ) from None
-    return sorted(place.account_id for place in places if place.state == "ACTIVE")
+    return sorted(account.account_id for account in accounts if account.state == "ACTIVE")
 
 
 def _read_accounts(management: Account, account_ids: Sequence[str]) -> list[VpcCidr | Unread]:
-    """Says on stderr how far it is, if it takes long."""
+    """Read the accounts; print the progress to stderr every few seconds."""
     found: list[VpcCidr | Unread] = []
-    told = time.monotonic()
+    printed = time.monotonic()
     visitors = SimpleQueue[Visitor]()
     for _ in range(ACCOUNTS_AT_ONCE):
         visitors.put(Visitor(management))
     workers = ThreadPoolExecutor(ACCOUNTS_AT_ONCE)
     try:
-        reading = [workers.submit(_read_account, management, visitors, one) for one in account_ids]
+        reading = [workers.submit(_read_account, management, visitors, account_id) for account_id in account_ids]
         for number, done in enumerate(as_completed(reading), start=1):
             found += done.result()
-            if time.monotonic() - told >= TOLD_EVERY_S:
-                told = time.monotonic()
+            if time.monotonic() - printed >= PROGRESS_EVERY_S:
+                printed = time.monotonic()
                 print(f"read {number:,} of {len(account_ids):,} accounts", file=sys.stderr, flush=True)
     finally:
-        workers.shutdown(cancel_futures=True)  # who interrupts it need not wait for the accounts that have not begun
+        workers.shutdown(cancel_futures=True)  # after Ctrl-C, do not start further accounts
     return found
 
 
 class Visitor:
-    """A session that goes from account to account with its clients: making them anew takes longer than asking."""
+    """A session that is reused for one account after the other: creating its clients takes longer than the calls."""
 
     def __init__(self, management: Account) -> None:
         self._management = management
@@ -134,7 +135,9 @@ class Visitor:
         self._credentials = cast(Credentials, session.get_credentials())
 
     def enter(self, account_id: str) -> Account:
-        """Clients look at the session's credentials at every call: none may be under way in the account before."""
+        """Assume the role in the account. Clients read the session's credentials at every call, so all calls in the
+        previous account must have ended.
+        """
         role_arn = execution_role(self._management.partition, account_id)
         credentials = self._management.credentials_of(role_arn, SESSION_NAME, POLICY)
         self._credentials.access_key = credentials["AccessKeyId"]
@@ -147,7 +150,7 @@ class Visitor:
 def _read_account(management: Account, visitors: SimpleQueue[Visitor], account_id: str) -> list[VpcCidr | Unread]:
     if account_id == management.account_id:
         return _read_regions(management)
-    visitor = visitors.get()  # there is one for each that reads at a time
+    visitor = visitors.get()  # as many as accounts are read at the same time
     try:
         return _read_regions(visitor.enter(account_id))
     except (BotoCoreError, ClientError) as error:
@@ -158,26 +161,28 @@ def _read_account(management: Account, visitors: SimpleQueue[Visitor], account_i
 
 def _read_regions(account: Account) -> list[VpcCidr | Unread]:
     try:
-        regions = [region["RegionName"] for region in account.ec2().describe_regions()["Regions"]]  # the enabled ones
+        regions = [region["RegionName"] for region in account.ec2().describe_regions()["Regions"]]  # enabled
     except (BotoCoreError, ClientError) as error:
         return [Unread(account.account_id, "", _why(error))]
     with ThreadPoolExecutor(REGIONS_AT_ONCE) as workers:
-        return [one for part in workers.map(partial(_read_region, account), regions) for one in part]
+        return [row for rows in workers.map(partial(_read_region, account), regions) for row in rows]
 
 
 def _read_region(account: Account, region: str) -> list[VpcCidr | Unread]:
     try:
         pages = account.ec2(region).get_paginator("describe_vpcs").paginate(PaginationConfig=PAGE)
-        return [one for page in pages for vpc in page["Vpcs"] for one in cidrs_of(vpc, region)]
+        return [cidr for page in pages for vpc in page["Vpcs"] for cidr in cidrs_of(vpc, region)]
     except (BotoCoreError, ClientError) as error:
         return [Unread(account.account_id, region, _why(error))]
 
 
 def _why(error: BotoCoreError | ClientError) -> str:
-    """Without AWS's own words, which differ from account to account, so that the same trouble is told once."""
+    """Return the operation and the code, without AWS's message: it differs between accounts, and the same error is
+    reported once for all of them.
+    """
     if not isinstance(error, ClientError):
         return type(error).__name__
     why = f"{error.operation_name}: {code_of(error)}"
     if error.operation_name == "AssumeRole" and code_of(error) in DENIED:
-        return f"{why}; enrol in Control Tower, which makes the role {ROLE}"
+        return f"{why}; enroll it in Control Tower, which creates the role {ROLE}"
     return why

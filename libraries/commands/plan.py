@@ -1,14 +1,15 @@
-"""`make plan`: what a deployment would build, decided by the Lambda's own code. Only VPCS=organization asks AWS.
+"""`make plan`: show what a deployment would build, decided by the Lambda's own code.
 
     make plan CIDR=10.0.0.0/8 REGIONS=us-west-2,us-east-1 ENVS='Prod OU,SDLC OU' REGION_PREFIX=12 ENV_PREFIX=14
 
-    CIDR, REGIONS, ENVS, REGION_PREFIX, ENV_PREFIX, VPC_PREFIX, QUOTA    what is not given has the template's default
-    ACTIVE_IPS=1000     how many addresses are in use, for the cost
-    VPCS=file           VPCs that are there already, see commands.vpcs
-    VPCS=organization   those of all accounts, see commands.organization_vpcs; a file of that name is ./organization
-    FORMAT=svg          draw the address space to scale; `> plan.svg` keeps it
+    CIDR, REGIONS, ENVS, REGION_PREFIX, ENV_PREFIX, VPC_PREFIX, QUOTA    default: as in the template
+    ACTIVE_IPS=1000     the number of addresses in use, for the cost
+    VPCS=file           existing VPCs, see commands.vpcs
+    VPCS=organization   the VPCs of all accounts, see commands.organization_vpcs; a file of this name is ./organization
+    FORMAT=svg          draw the address space to scale; save it with `> plan.svg`
 
-Everything may be left out. What the Lambda would refuse, it refuses, in the Lambda's words.
+All arguments are optional. Input that the Lambda would refuse is refused with the Lambda's message. Only
+VPCS=organization calls AWS.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pathlib import Path
 
 from commands import drawing, report, vpcs
 from commands.arguments import SHORT, Arguments, read, refuse_impossible, short_names, template_parameters
-from commands.regions import known_beside
+from commands.regions import regions_of_partition
 from commands.simulation import build
 from ctipam.errors import Refused
 from ctipam.pools.spec import PoolSpec
@@ -30,67 +31,67 @@ from ctipam.pools.spec import PoolSpec
 ACTIVE_IPS = 1000
 
 
-def main(typed: Sequence[str]) -> None:
+def main(arguments: Sequence[str]) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")  # the tree and the picture, in any locale
+        sys.stdout.reconfigure(encoding="utf-8")  # the tree and the picture need it in any locale
     try:
-        print(planned(typed), flush=True)
+        print(planned(arguments), flush=True)
     except Refused as refusal:
         sys.exit(str(refusal))
-    except BrokenPipeError:  # `make plan | head`: the reader has enough
+    except BrokenPipeError:  # `make plan | head`: the reader has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def planned(typed: Sequence[str]) -> str:
-    """What `make plan` prints; raises Refused, as the Lambda would."""
+def planned(arguments: Sequence[str]) -> str:
+    """Return the output of `make plan`. Raises Refused, as the Lambda would."""
     defaults = template_parameters()
-    words = read(typed, [*defaults])
-    properties = {name: default for name, default in defaults.items() if default is not None} | words.parameters
-    plan = _plan(properties)
-    refuse_impossible(words.parameters)  # what the Lambda has no words for
-    blocks, active_ips, wanted = build(plan), _active_ips(words), words.own.get("FORMAT", "text")
-    if wanted not in ("text", "svg"):
-        raise Refused(f"FORMAT={wanted} is not known; give text or svg.")
-    existing = _existing(words.own.get("VPCS", ""), plan)  # last: it may take minutes
-    if wanted == "svg":
-        return drawing.draw(plan, blocks, existing)
-    lines = report.report(plan, blocks, active_ips)
-    lines += ["", *report.report_vpcs(plan, blocks, existing)] if existing.vpcs or existing.what else []
-    return "\n".join([*lines, "", _deploy(typed)])
+    given = read(arguments, [*defaults])
+    properties = {name: default for name, default in defaults.items() if default is not None} | given.parameters
+    spec = _spec(properties)
+    refuse_impossible(given.parameters)  # after the Lambda's own checks, whose messages say more
+    blocks, active_ips, output = build(spec), _active_ips(given), given.options.get("FORMAT", "text")
+    if output not in ("text", "svg"):
+        raise Refused(f"FORMAT={output} is not supported; give text or svg.")
+    existing = _existing(given.options.get("VPCS", ""), spec)  # last: it may take minutes
+    if output == "svg":
+        return drawing.draw(spec, blocks, existing)
+    lines = report.report(spec, blocks, active_ips)
+    lines += ["", *report.report_vpcs(spec, blocks, existing)] if existing.vpcs or existing.what else []
+    return "\n".join([*lines, "", _deploy_command(arguments)])
 
 
-def _plan(properties: Mapping[str, str]) -> PoolSpec:
+def _spec(properties: Mapping[str, str]) -> PoolSpec:
     """Raises Refused."""
     with short_names():
-        return PoolSpec.from_properties(properties, known_beside(properties["RegionSelection"]))
+        return PoolSpec.from_properties(properties, regions_of_partition(properties["RegionSelection"]))
 
 
-def _existing(source: str, plan: PoolSpec) -> vpcs.Existing:
+def _existing(source: str, spec: PoolSpec) -> vpcs.Existing:
     if source == "organization":
-        from commands import organization_vpcs  # boto3 need not be installed for any other plan
+        from commands import organization_vpcs  # imported here because other plans need no boto3
 
-        return organization_vpcs.read(plan.regions[0])
+        return organization_vpcs.read(spec.regions[0])
     return vpcs.Existing(tuple(vpcs.read(Path(source)))) if source else vpcs.Existing()
 
 
-def _active_ips(words: Arguments) -> int:
-    text = words.own.get("ACTIVE_IPS", str(ACTIVE_IPS))
+def _active_ips(given: Arguments) -> int:
+    text = given.options.get("ACTIVE_IPS", str(ACTIVE_IPS))
     if not (text.isascii() and text.isdecimal()):
-        raise Refused(f"ACTIVE_IPS={text} is not a number of addresses; give one in digits, such as {ACTIVE_IPS}.")
+        raise Refused(f"ACTIVE_IPS={text} is not a number of addresses; give one in digits, for example {ACTIVE_IPS}.")
     return int(text)
 
 
-def _deploy(typed: Sequence[str]) -> str:
-    """The same words again, for the shell."""
-    only_here = ("FORMAT", "ACTIVE_IPS", "VPCS", "PYTHON")
-    given = [word for word in typed if word.partition("=")[0] not in only_here]
-    named = {word.partition("=")[0] for word in given}
-    places = [f"{short}=..." for short in ("BUCKET", "NETWORK_ACCOUNT_ID") if not named & {short, SHORT[short]}]
-    return "To deploy it: make deploy " + " ".join([*places, *map(_quoted, given)])
+def _deploy_command(arguments: Sequence[str]) -> str:
+    """Return the `make deploy` command with the same arguments, quoted for a shell."""
+    not_deployed = ("FORMAT", "ACTIVE_IPS", "VPCS", "PYTHON")
+    kept = [argument for argument in arguments if argument.partition("=")[0] not in not_deployed]
+    names = {argument.partition("=")[0] for argument in kept}
+    missing = [f"{short}=..." for short in ("BUCKET", "NETWORK_ACCOUNT_ID") if not names & {short, SHORT[short]}]
+    return "To deploy it: make deploy " + " ".join([*missing, *map(_quoted, kept)])
 
 
-def _quoted(word: str) -> str:
-    name, _, value = word.partition("=")
+def _quoted(argument: str) -> str:
+    name, _, value = argument.partition("=")
     return f"{name}={shlex.quote(value)}"
 
 

@@ -1,7 +1,4 @@
-"""The Regions that the Lambda knows from boto3, written down here so that a plan needs nothing installed.
-
-A test compares them with boto3's.
-"""
+"""The Regions that boto3 knows, listed here so that `make plan` needs no boto3. A test compares the two."""
 
 from __future__ import annotations
 
@@ -16,7 +13,10 @@ PARTITIONS = {
 }
 
 
-def known_beside(selection: str) -> list[str]:
-    """The Regions of the partition in which most of a RegionSelection lies: the Lambda knows those of its own."""
-    named = [name.strip() for name in selection.split(",")]
-    return max(PARTITIONS.values(), key=lambda regions: sum(name in regions for name in named))
+def regions_of_partition(selection: str) -> list[str]:
+    """Return all Regions of the partition that has most Regions of a RegionSelection.
+
+    The Lambda function knows the Regions of its own partition.
+    """
+    names = [name.strip() for name in selection.split(",")]
+    return max(PARTITIONS.values(), key=lambda regions: sum(name in regions for name in names))

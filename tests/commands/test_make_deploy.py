@@ -1,4 +1,4 @@
-"""`make deploy`: what it refuses before it changes anything, and what it does, with a stand-in for the AWS CLI."""
+"""`make deploy` with a stand-in for the AWS CLI: its refusals before it changes anything, and its commands."""
 
 from __future__ import annotations
 
@@ -31,7 +31,11 @@ here = pathlib.Path(__file__).parent
 asked = sys.argv[1:]
 with (here / "asked").open("a") as log:
     log.write(json.dumps(asked) + "\\n")
-answer = json.loads((here / "answers").read_text()).get(" ".join(asked[:2]), {})
+answers = json.loads((here / "answers").read_text())
+answer = answers.get(" ".join(asked[:2]), {})
+if isinstance(answer, list):  # a list is answered in its order
+    answer = answer.pop(0)
+    (here / "answers").write_text(json.dumps(answers))
 if isinstance(answer, str):
     sys.exit(answer)
 print(json.dumps(answer))
@@ -48,7 +52,7 @@ ANSWERS: dict[str, Any] = {
 
 @dataclass
 class Cli:
-    """A program that answers what it was told to, and remembers what it was asked."""
+    """A stand-in for the AWS CLI. It gives the answers that are set, and records the commands."""
 
     folder: Path
 
@@ -64,7 +68,10 @@ class Cli:
         return self.folder / "aws"
 
     def answer(self, **changed: Any) -> None:
-        """By keyword such as s3api_get_bucket_location; text is an error."""
+        """Replace answers by keyword, for example s3api_get_bucket_location.
+
+        Text is an error; a list has an answer for each call.
+        """
         words = {name.replace("_", " ", 1).replace("_", "-"): value for name, value in changed.items()}
         (self.folder / "answers").write_text(json.dumps(ANSWERS | words))
 
@@ -73,8 +80,12 @@ class Cli:
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def done(self) -> list[list[str]]:
-        """What changes something."""
+        """Return the commands that upload and deploy."""
         return [words for words in self.asked() if words[:2] in (["s3", "cp"], ["cloudformation", "deploy"])]
+
+    def protected(self) -> list[list[str]]:
+        """Return the commands that switch termination protection on."""
+        return [words for words in self.asked() if words[1] == "update-termination-protection"]
 
 
 @pytest.fixture
@@ -84,7 +95,7 @@ def cli(tmp_path: Path) -> Cli:
 
 @pytest.fixture(scope="module")
 def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All that a deployment reads, with zips that are what the sources build."""
+    """All files that a deployment reads, with zips that match the sources."""
     root = tmp_path_factory.mktemp("packaged")
     for folder in ("ct-integration-lambda", "ipam-pool-lambda", "libraries", "packages", "templates"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -94,12 +105,12 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def clone(packaged: Path, tmp_path: Path) -> Path:
-    """The same, to be changed by one test."""
+    """A copy that a test may change."""
     return Path(shutil.copytree(packaged, tmp_path / "clone"))
 
 
 def package(root: Path) -> None:
-    """Build the zips anew around the crhelper that they hold."""
+    """Build the zips again with the crhelper that they contain."""
     code = "import build; [(build.PACKAGES / name).write_bytes(zip) for name, zip in build.rebuilt().items()]"
     subprocess.run([sys.executable, "-B", "-c", code], check=True, cwd=root / "packages")
 
@@ -131,7 +142,17 @@ def test_templates_zips_and_then_the_stack_are_deployed_and_the_commands_are_sho
     commands = cli.done()
     assert [command[:2] for command in commands] == [["s3", "cp"], ["s3", "cp"], ["cloudformation", "deploy"]]
     shown = capfd.readouterr().out.replace("\\\n", "").replace("{}\n", "")
-    assert [shlex.split(line)[2:] for line in shown.splitlines() if line.startswith("$ ")] == commands
+    shown_commands = [shlex.split(line)[2:] for line in shown.splitlines() if line.startswith("$ ")]
+    assert shown_commands == [*commands, *cli.protected()]
+
+
+def test_a_deployed_stack_is_protected_from_deletion(clone: Path, cli: Cli) -> None:
+    run(clone, cli, "stack=second")
+
+    assert cli.asked()[-1] == [
+        *["cloudformation", "update-termination-protection", "--enable-termination-protection"],
+        *["--stack-name", "second"],
+    ]
 
 
 def test_every_parameter_reaches_the_cli_whole(clone: Path, cli: Cli) -> None:
@@ -188,7 +209,7 @@ def test_the_bucket_may_be_in_any_region(clone: Path, cli: Cli, location: str | 
 
 
 def test_a_template_goes_by_way_of_the_bucket_only_if_it_must(clone: Path, cli: Cli) -> None:
-    """Since that fails for a bucket of another Region."""
+    """Because that fails for a bucket in another Region."""
     run(clone, cli)
     with (clone / arguments.MANAGEMENT_TEMPLATE).open("a") as template:
         template.write("#" * deploy.LARGEST_TEMPLATE)
@@ -208,7 +229,7 @@ def test_the_stack_may_have_another_name(clone: Path, cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("answers", "reason"),
     [
-        ({"sts_get_caller_identity": "Unable to locate credentials."}, "cannot say who you are; sign in"),
+        ({"sts_get_caller_identity": "Unable to locate credentials."}, "has no valid credentials; sign in"),
         ({"sts_get_caller_identity": {"Account": NETWORKING}}, "are the Networking account's (222222222222)"),
         (
             {"sts_get_caller_identity": {"Account": "333333333333"}},
@@ -220,7 +241,7 @@ def test_the_stack_may_have_another_name(clone: Path, cli: Cli) -> None:
         ),
         ({"s3api_get_bucket_location": "An error occurred (NoSuchBucket) ..."}, f"aws s3 mb s3://{BUCKET}"),
         ({"s3api_get_bucket_location": "An error occurred (AccessDenied) ..."}, f"{BUCKET} is not account 1111"),
-        ({"s3api_get_bucket_location": "Could not connect"}, f"cannot look at bucket {BUCKET}: Could not connect"),
+        ({"s3api_get_bucket_location": "Could not connect"}, f"cannot read bucket {BUCKET}: Could not connect"),
         (
             {"cloudformation_describe_stacks": {"Stacks": [{"StackStatus": "ROLLBACK_COMPLETE"}]}},
             "`aws cloudformation delete-stack --stack-name ipam-controltower`",
@@ -275,7 +296,7 @@ def test_zips_that_are_not_what_the_sources_build_are_refused(clone: Path, cli: 
     [
         (["BUCKET=code"], "make deploy BUCKET=example-ipam-code NETWORK_ACCOUNT_ID=111122223333"),
         ([ACCOUNT, "BUCKET="], "make deploy BUCKET=example-ipam-code NETWORK_ACCOUNT_ID=111122223333"),
-        (["BUCKET=code", ACCOUNT, "LambdaPrefix=x/"], "LambdaPrefix follows from what is uploaded"),
+        (["BUCKET=code", ACCOUNT, "LambdaPrefix=x/"], "LambdaPrefix follows from the uploads"),
         (["BUCKET=code", ACCOUNT, "Regionselection=a"], "Did you mean RegionSelection?"),
         (["BUCKET=code", ACCOUNT, "AWS=/nowhere/aws"], "There is no /nowhere/aws; install the AWS CLI"),
     ],
@@ -291,14 +312,14 @@ def test_words_that_are_missing_or_wrong_are_refused(clone: Path, words: list[st
 def test_a_command_that_fails_has_said_why_and_nothing_is_done_after_it(clone: Path, cli: Cli) -> None:
     cli.answer(s3_cp="upload failed")
 
-    with pytest.raises(Refused, match="`aws s3 cp` failed; it says why above"):
+    with pytest.raises(Refused, match="`aws s3 cp` failed; its message is above"):
         run(clone, cli)
 
     assert len(cli.done()) == 1
 
 
 def test_the_plan_is_accepted_as_it_is_printed(clone: Path, cli: Cli) -> None:
-    """The same words serve for both commands."""
+    """Both commands accept the same arguments."""
     run(clone, cli, "CIDR=10.0.0.0/8", "REGION_PREFIX=12", "ENV_PREFIX=14", "ACTIVE_IPS=7", "FORMAT=svg", "VPCS=x")
 
     assert overrides(cli)["IpamPoolPrefixLength"] == "12"
@@ -311,7 +332,7 @@ def test_the_plan_is_accepted_as_it_is_printed(clone: Path, cli: Cli) -> None:
         ("ENVS=a,b,c", "ENVS has 3 environments, but a Region's /20 has room for 2"),
         ("CIDR=8.8.8.0/24", "CIDR 8.8.8.0/24 is not private address space"),
         ("REGIONS=mars-1", "REGIONS names 'mars-1', which is not a Region"),
-        ("stack=bad name", "stack=bad name is no name for a stack"),
+        ("stack=bad name", "stack=bad name is not a valid stack name"),
     ],
 )
 def test_what_the_lambda_would_refuse_is_refused_before_anything_is_uploaded(
@@ -321,7 +342,7 @@ def test_what_the_lambda_would_refuse_is_refused_before_anything_is_uploaded(
 
 
 def test_what_is_not_given_is_what_the_stack_has(packaged: Path, cli: Cli) -> None:
-    """Three environments do not fit into the template's default, and do into what this stack was made with."""
+    """Three environments do not fit into the template's default size, but into the size of this stack."""
     has = [{"ParameterKey": "AccPoolPrefixLength", "ParameterValue": "24"}]
     cli.answer(cloudformation_describe_stacks={"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Parameters": has}]})
 
@@ -333,4 +354,68 @@ def test_what_is_not_given_is_what_the_stack_has(packaged: Path, cli: Cli) -> No
 def test_an_aws_cli_that_cannot_be_run_is_told(packaged: Path, cli: Cli) -> None:
     cli.path.write_text("#!/nowhere/python\n")
 
-    assert "cannot be run: No such file or directory; say which AWS CLI to use" in refusal(packaged, cli)
+    assert "cannot be run: No such file or directory; give the path of an AWS CLI" in refusal(packaged, cli)
+
+
+def event(number: int, status: str, resource: str, reason: str, kind: str = "AWS::CloudFormation::StackSet") -> Any:
+    names = {"EventId": str(number), "LogicalResourceId": resource, "ResourceType": kind}
+    return names | {"ResourceStatus": status, "ResourceStatusReason": reason}
+
+
+EVENTS = [  # newest first
+    event(3, "CREATE_FAILED", "NetworkingStackSet", "One or more operations failed"),
+    event(2, "CREATE_FAILED", "FailureQueue", "Resource creation cancelled", "AWS::SQS::Queue"),
+    event(1, "CREATE_IN_PROGRESS", "NetworkingStackSet", ""),
+]
+OPERATIONS = [
+    {"OperationId": "rollback", "Status": "SUCCEEDED", "CreationTimestamp": "2026-11-25T14:00:00Z"},
+    {"OperationId": "this", "Status": "FAILED", "CreationTimestamp": "2026-11-25T13:00:00Z"},
+    {"OperationId": "earlier", "Status": "FAILED", "CreationTimestamp": "2026-11-24T13:00:00Z"},
+]
+
+
+def failed_deployment(packaged: Path, cli: Cli, before: list[Any], after: list[Any], **answers: Any) -> list[str]:
+    """Return the lines of the refusal. The stack has the events `before` the deployment and those `after` it."""
+    cli.answer(
+        cloudformation_deploy="Failed to create/update the stack",
+        cloudformation_describe_stack_events=[{"StackEvents": before}, {"StackEvents": after}],
+        **answers,
+    )
+    with pytest.raises(Refused) as refused:
+        run(packaged, cli)
+    assert cli.protected() == []
+    return str(refused.value).splitlines()
+
+
+def test_a_deployment_that_fails_says_the_first_reason_in_both_accounts(packaged: Path, cli: Cli) -> None:
+    results = {"Summaries": [{"Account": NETWORKING, "StatusReason": "InitPools: no free /21"}, {"Account": "1"}]}
+
+    lines = failed_deployment(
+        packaged,
+        cli,
+        [],
+        EVENTS,
+        cloudformation_list_stack_set_operations={"Summaries": OPERATIONS},
+        cloudformation_list_stack_set_operation_results=results,
+    )
+
+    assert lines == [
+        "`aws cloudformation deploy` failed; its message is above.",
+        "First failure: NetworkingStackSet (AWS::CloudFormation::StackSet) is CREATE_FAILED: One or more operations "
+        "failed",
+        f"In account {NETWORKING}: InitPools: no free /21",
+    ]
+    asked = [words for words in cli.asked() if words[1] == "list-stack-set-operation-results"]
+    assert asked[0][2:6] == ["--stack-set-name", "ipam-controltower-networking", "--operation-id", "this"]
+
+
+def test_a_failure_of_an_earlier_deployment_is_not_told_again(packaged: Path, cli: Cli) -> None:
+    assert len(failed_deployment(packaged, cli, EVENTS, EVENTS)) == 1
+
+
+def test_a_stack_set_that_is_gone_leaves_the_reason_of_the_stack(packaged: Path, cli: Cli) -> None:
+    lines = failed_deployment(
+        packaged, cli, [], EVENTS, cloudformation_list_stack_set_operations="(StackSetNotFoundException)"
+    )
+
+    assert len(lines) == 2

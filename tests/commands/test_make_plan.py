@@ -1,4 +1,4 @@
-"""`make plan`: what it says, and that it is what the Lambda would do."""
+"""`make plan`: its output, and that the Lambda would build the same."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ top-level pool  192.168.0.0/16          65,536 addresses
    ├─ Prod OU   192.168.16.0/21          2,048 addresses  VPCs tagged Env=Prod OU
    └─ SDLC OU   192.168.24.0/21          2,048 addresses  VPCs tagged Env=SDLC OU
 
-VPCs that fit in an environment, in each Region (unless its creator says otherwise, a VPC is a /24)
+VPCs that fit in an environment, in each Region (a VPC is a /24 by default)
   of size     /21  /22  /23  /24  /25  /26  /27  /28
   at most       1    2    4    8   16   32   64  128
 
 Room left for           in the address space   in the pool quota
   more Regions                             14                  14
   more environments                         0                  21
-  No environment can be added later: pools keep their size. For more, take a longer ENV_PREFIX, or a
-  shorter REGION_PREFIX, now.
+  No environment can be added later: pools keep their size. To leave room, choose a longer ENV_PREFIX or
+  a shorter REGION_PREFIX now.
 
 Pools: 1 + 2 + 2 * 2 = 7, of the 50 that AWS allows in a scope
 
 Cost: about US$ 197 a month for IPAM, if 1,000 addresses are in use (ACTIVE_IPS; US$ 0.00027 an hour for each,
-  in all VPCs that IPAM sees, also those outside these pools). The rest of the solution costs little.
+  in all VPCs that IPAM monitors, including those outside these pools). The rest costs little.
 
 To deploy it: make deploy BUCKET=... NETWORK_ACCOUNT_ID=..."""
 
@@ -128,7 +128,7 @@ def test_the_regions_of_another_partition_are_known_together() -> None:
     [
         ("ENV=a", "Did you mean ENVS?"),
         ("accenvname=a", "Did you mean AccEnvName?"),
-        ("xyzzy=1", "There are NETWORK_ACCOUNT_ID, BUCKET, CIDR"),
+        ("xyzzy=1", "The valid names are NETWORK_ACCOUNT_ID, BUCKET, CIDR"),
         ("FORMAT=png", "give text or svg"),
         ("ACTIVE_IPS=many", "give one in digits"),
         ("VPCS=/nowhere/at/all", "cannot be read"),
@@ -224,16 +224,16 @@ def test_vpcs_that_overlap_are_told_with_the_pool_that_would_give_out_their_addr
         "  10.0.0.0/12  datacentre         Prod OU in us-west-2: 262,144 addresses",
         "  10.0.0.0/12  datacentre         SDLC OU in us-west-2: 262,144 addresses",
         "  10.1.0.0/16  shop 111122223333  Prod OU in us-west-2: 65,536 addresses",
-        "  10.8.0.0/22  unused             us-west-2, in space that no environment has yet: 1,024 addresses",
-        "  10.200.0.0/14                   in space that no Region has yet",
+        "  10.8.0.0/22  unused             us-west-2, in space that no environment uses yet: 1,024 addresses",
+        "  10.200.0.0/14                   in space that no Region uses yet",
     ]
-    assert "Or take space that none of them uses" not in told[-3]  # there is only one private /8
+    assert "Or choose space that none of them uses" not in told[-3]  # there is only one private /8
 
 
 def test_space_that_no_vpc_uses_is_proposed(vpcs: Path) -> None:
     told = plan("CIDR=10.0.0.0/12", "REGION_PREFIX=16", "ENV_PREFIX=18", f"VPCS={vpcs}")
 
-    assert "  Or take space that none of them uses: CIDR=10.16.0.0/12" in told.splitlines()
+    assert "  Or choose space that none of them uses: CIDR=10.16.0.0/12" in told.splitlines()
 
 
 def test_vpcs_that_do_not_overlap_are_said_not_to(vpcs: Path) -> None:
@@ -248,7 +248,7 @@ def test_a_line_that_is_no_cidr_is_named(vpcs: Path) -> None:
 
 
 def rectangles(svg: str) -> list[tuple[str, float, float]]:
-    """Title, x and width of each area of a bar, from the top down; raises if it is no XML."""
+    """Return title, x and width of each area of a bar, from the top down. Raises if the text is not XML."""
     found = []
     for shape in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}rect"):  # noqa: S314 - our own text
         title = shape.find("{http://www.w3.org/2000/svg}title")
@@ -282,7 +282,7 @@ def test_a_picture_of_ten_regions_and_four_environments_has_words_for_each_and_t
 
 
 def make(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run make as if from a shell, though make may be what runs these tests."""
+    """Run make as from a shell, even if make runs these tests."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
     command = ["make", "-s", *words, f"PYTHON={sys.executable}"]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)

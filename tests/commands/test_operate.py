@@ -1,4 +1,4 @@
-"""`make reconcile` and `make report`: what they ask the AWS CLI to do, and what they say when it does not."""
+"""`make reconcile` and `make report`: the AWS CLI commands that they run, and their errors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ STACK = {"Outputs": [{"OutputKey": "LifeCycleFunctionName", "OutputValue": "the-
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """Enough of it for these targets; its AWS CLI answers with what it was asked."""
+    """The files that these targets need. The stand-in for the AWS CLI answers with the request."""
     shutil.copy(ROOT / "Makefile", tmp_path)
     shutil.copytree(ROOT / "tests/requirements", tmp_path / "tests/requirements")
     shutil.copytree(ROOT / "libraries", tmp_path / "libraries", ignore=shutil.ignore_patterns("__pycache__"))
@@ -53,7 +53,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 def answering(repository: Path, stack: object = STACK, **invoked: str) -> None:
-    """stack: what it has, or what the AWS CLI says instead."""
+    """Set the answers. stack is the stack, or the error message of the AWS CLI."""
     answers = json.dumps({"stack": stack, "invoked": invoked})
     (repository / ".venv/aws-cli/bin/answers").write_text(answers)
 
@@ -97,9 +97,9 @@ def test_a_function_that_fails_makes_the_target_fail_and_shows_what_it_says(repo
     ("arguments", "reason"),
     [
         (["reconcile", "dry=maybe"], "dry=maybe is neither yes nor no."),
-        (["reconcile", "account=12"], "account=12 is no account id; give 12 digits, such as 012345678901."),
-        (["reconcile", "stak=x"], "stak is no word of make reconcile; there are account, dry, stack."),
-        (["report", "dry=yes"], "dry is no word of make report; there are stack."),
+        (["reconcile", "account=12"], "account=12 is not an account id; give 12 digits, for example 012345678901."),
+        (["reconcile", "stak=x"], "stak is not an argument of make reconcile; use account, dry, stack."),
+        (["report", "dry=yes"], "dry is not an argument of make report; use stack."),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -127,4 +127,4 @@ def test_what_is_missing_is_told_in_a_sentence(repository: Path, stack: object, 
 
     assert reason in said
     if isinstance(stack, str):
-        assert said.endswith(f"It says: {stack}")
+        assert said.endswith(f"Its error: {stack}")

@@ -1,4 +1,4 @@
-"""`make plan VPCS=organization`: which VPCs are found, how they are told, and that nothing is left out in silence."""
+"""`make plan VPCS=organization`: the VPCs that it finds and prints, and that it reports all that it cannot read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from moto.ec2.models.availability_zones_and_regions import Region, RegionsAndZon
 from moto.ec2.responses import EC2Response
 
 from commands import organization_vpcs, plan
-from commands.vpcs import NAMED
+from commands.vpcs import LISTED
 from ctipam import sessions
 from ctipam.errors import Refused
 
@@ -28,7 +28,7 @@ DEFAULT_VPCS = "172.31.0.0/16"
 
 @pytest.fixture
 def company(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Three accounts and one that is closed, two enabled Regions, and an EC2 that answers in small pages."""
+    """Three active accounts, a closed one, two enabled Regions, and an EC2 that answers in small pages."""
     for account_id in (SHOP, CLOSED):
         cloud.add_account(account_id, cloud.add_ou(f"OU of {account_id}"))
     cloud.end("CloseAccount", CLOSED)
@@ -38,12 +38,12 @@ def company(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def enabled_regions(_backend: object, _names: object = None) -> list[Region]:
-    """moto takes every Region for enabled."""
+    """moto returns every Region as enabled."""
     return [Region(name, f"ec2.{name}.amazonaws.com", "opt-in-not-required") for name in (HOME, WEST)]
 
 
 def paged(everything: Callable[[EC2Response], ActionResult]) -> Callable[[EC2Response], ActionResult]:
-    """moto answers all there is at once."""
+    """moto returns all VPCs in one page."""
 
     def describe_vpcs(self: EC2Response) -> ActionResult:
         vpcs: Any = everything(self).result
@@ -61,7 +61,7 @@ def make_vpc(cloud: Any, account_id: str, cidr: str, region: str = HOME, environ
 
 
 def told(*words: str) -> list[str]:
-    """The lines on existing VPCs; each word replaces the one of its name."""
+    """Return the lines about existing VPCs. Each argument replaces the default of its name."""
     given = dict(word.split("=") for word in [*WORDS, *words])
     lines = plan.planned([f"{name}={value}" for name, value in given.items()]).splitlines()
     first = next(number for number, line in enumerate(lines) if line.startswith("Existing VPCs"))
@@ -69,18 +69,18 @@ def told(*words: str) -> list[str]:
 
 
 def rows(lines: list[str]) -> list[str]:
-    """Those that tell of a CIDR, with a single space between the words."""
+    """Return the lines with a CIDR, with a single space between the words."""
     return [" ".join(line.split()) for line in lines if re.match(r"  \d+\.\d+\.\d+\.\d+/", line)]
 
 
 def last_sentence(lines: list[str]) -> str:
-    """However many lines it takes."""
+    """Return the last sentence, which may take several lines."""
     first = max(number for number, line in enumerate(lines) if "could not be looked at" in line)
     return " ".join(line.strip() for line in lines[first:])
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, operation: str, applies: Callable[[Any, Any], bool], error: Any) -> None:
-    """Let a call end so, if it applies to the client's Region and the parameters."""
+    """Let an operation raise the error if applies(Region, parameters) is true."""
     call: Any = vars(BaseClient)["_make_api_call"]
 
     def refused(self: Any, operation_name: str, api_params: Any) -> Any:
@@ -105,7 +105,7 @@ def test_the_vpcs_of_every_account_and_enabled_region_are_told_with_their_id_acc
     assert lines[0] == "Existing VPCs: 2 of 8 CIDRs in 3 accounts overlap 10.0.0.0/8"  # six are of default VPCs
     assert rows(lines) == [
         f"10.0.0.0/16 {ours} {MANAGEMENT} {HOME} Prod OU in us-west-2: 65,536 addresses",
-        f"10.200.0.0/16 {theirs} {SHOP} {WEST} in space that no Region has yet",
+        f"10.200.0.0/16 {theirs} {SHOP} {WEST} in space that no Region uses yet",
     ]
     assert "could not be looked at" not in "".join(lines)
 
@@ -131,7 +131,7 @@ def test_default_vpcs_are_one_line_with_their_number(company: Any) -> None:
     lines = told("CIDR=172.16.0.0/12", "REGION_PREFIX=16", "ENV_PREFIX=18")
 
     assert lines[0] == "Existing VPCs: 6 of 6 CIDRs in 3 accounts overlap 172.16.0.0/12"
-    assert rows(lines) == [f"{DEFAULT_VPCS} 6 default VPCs in 3 accounts in space that no Region has yet"]
+    assert rows(lines) == [f"{DEFAULT_VPCS} 6 default VPCs in 3 accounts in space that no Region uses yet"]
 
 
 def test_of_many_vpcs_with_one_cidr_a_few_are_named_and_the_others_counted(company: Any) -> None:
@@ -142,8 +142,8 @@ def test_of_many_vpcs_with_one_cidr_a_few_are_named_and_the_others_counted(compa
     lines = told()
 
     assert lines[0].startswith("Existing VPCs: 6 of 12 CIDRs")
-    assert len(rows(lines)) == NAMED + 1
-    assert sorted(row.split()[2] for row in rows(lines)[:NAMED]) == [SHOP, SHOP, MANAGEMENT]
+    assert len(rows(lines)) == LISTED + 1
+    assert sorted(row.split()[2] for row in rows(lines)[:LISTED]) == [SHOP, SHOP, MANAGEMENT]
     assert rows(lines)[-1] == "10.0.0.0/16 and 3 more VPCs in 2 accounts Prod OU in us-west-2: 65,536 addresses"
 
 
@@ -162,7 +162,7 @@ def test_a_vpc_that_may_be_from_the_pools_is_told_with_its_tag(company: Any) -> 
     lines = told()
 
     assert f"{vpc_id} {SHOP} {WEST}, Env=Prod OU" in rows(lines)[0]
-    assert "  A VPC tagged Env may have its addresses from these pools already; then there is nothing to do." in lines
+    assert "  A VPC tagged Env may already have its addresses from these pools; then no action is needed." in lines
 
 
 def test_a_vpc_of_which_a_subnet_is_shared_is_its_owners_and_counts_once(
@@ -237,7 +237,7 @@ def test_accounts_that_cannot_be_entered_are_counted_and_named_at_the_end(
     assert "in 3 accounts overlaps" in lines[0]
     assert last_sentence(lines) == (
         f"9 of 12 accounts could not be looked at, and may overlap too: {', '.join(more[:3])} and 6 more (AssumeRole: "
-        "AccessDenied; enrol in Control Tower, which makes the role AWSControlTowerExecution)."
+        "AccessDenied; enroll it in Control Tower, which creates the role AWSControlTowerExecution)."
     )
     assert max(map(len, lines)) <= 120
 
@@ -251,7 +251,7 @@ def test_where_nothing_overlaps_it_is_still_said_what_could_not_be_looked_at(
 
     assert lines[0] == "Existing VPCs: none of the 4 CIDRs in 2 accounts overlaps 10.0.0.0/8."
     assert lines[1].startswith(f"  1 of 3 accounts could not be looked at, and may overlap too: {SHOP} (AssumeRole:")
-    assert f"{SHOP} (AssumeRole: AccessDenied; enrol" in plan.planned([*WORDS, "FORMAT=svg"])
+    assert f"{SHOP} (AssumeRole: AccessDenied; enroll" in plan.planned([*WORDS, "FORMAT=svg"])
 
 
 @pytest.mark.parametrize(
@@ -301,7 +301,7 @@ def test_credentials_of_a_member_are_refused_with_the_account_that_it_takes(comp
 @pytest.mark.parametrize(
     ("operation", "code", "reason"),
     [
-        ("GetCallerIdentity", "ExpiredToken", "It says: GetCallerIdentity: ExpiredToken"),
+        ("GetCallerIdentity", "ExpiredToken", "AWS's error: GetCallerIdentity: ExpiredToken"),
         ("DescribeOrganization", "AWSOrganizationsNotInUseException", f"Account {MANAGEMENT} is in no organization"),
         ("ListRoots", "AccessDeniedException", "accounts (ListRoots: AccessDeniedException); use credentials of"),
     ],
@@ -344,7 +344,7 @@ def test_a_token_that_cannot_be_sent_is_not_shown(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(Refused) as refusal:
         told()
 
-    assert str(refusal.value).endswith("It says: HTTPClientError")
+    assert str(refusal.value).endswith("AWS's error: HTTPClientError")
     assert "secret" not in str(refusal.value)
 
 
@@ -360,7 +360,7 @@ def test_a_reading_that_takes_long_says_how_far_it_is_and_not_where_the_plan_is(
 ) -> None:
     told()
     quick = capsys.readouterr()
-    monkeypatch.setattr(organization_vpcs, "TOLD_EVERY_S", 0.0)
+    monkeypatch.setattr(organization_vpcs, "PROGRESS_EVERY_S", 0.0)
     told()
     slow = capsys.readouterr()
 

@@ -1,4 +1,4 @@
-"""What make sets up and shows."""
+"""What make sets up, prints and passes on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LISTS = sorted(ROOT.glob("tests/requirements/*.txt"))
 
 
 def make(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Run make as if from a shell, though make may be what runs these tests."""
+    """Run make as from a shell, even if make runs these tests."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
     return subprocess.run(["make", *arguments], capture_output=True, text=True, check=False, cwd=cwd, env=environment)
 
@@ -84,6 +84,13 @@ def test_what_only_says_is_one_word_for_the_shell(target: str) -> None:
     told = make("--dry-run", target, f"only={only}").stdout
 
     assert only in shlex.split(told.strip().splitlines()[-1])
+
+
+@pytest.mark.parametrize("target", ["reconcile", "report", "undo"])
+def test_what_is_given_to_an_operators_target_is_one_word_each_for_the_shell(target: str) -> None:
+    told = make("--dry-run", target, "stack=a'b", "yes=yes").stdout
+
+    assert shlex.split(told.strip().splitlines()[-1])[-2:] == ["stack=a'b", "yes=yes"]
 
 
 @pytest.mark.parametrize("path", LISTS, ids=lambda path: path.stem)

@@ -1,0 +1,192 @@
+"""Decide which pools a deletion of the stack leaves behind, and why. Pure: nothing here calls AWS.
+
+The deletion removes a pool if nothing is allocated from it. A pool stays if a VPC, or anything else that is not a pool
+of this solution, holds a part of it; then its parent pools and the IPAM stay as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ctipam.names import STACK_TAG
+from ctipam.tags import to_dict
+
+DELETED = frozenset({"delete-in-progress", "delete-complete"})
+"""States of a pool that AWS keeps listing for a while.
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpamPool.html"""
+
+
+KINDS = {"vpc": "VPC", "custom": "manual allocation", "ipam-pool": "pool"}
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A pool of the Networking account.
+
+    parent_id   the pool that its addresses come from; empty for a top-level pool
+    locale      the Region in which its allocations can be read; empty for the IPAM's home Region
+    ours        it has this solution's tag
+    """
+
+    pool_id: str
+    parent_id: str
+    locale: str
+    ipam_id: str
+    description: str
+    ours: bool
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """A part of a pool that something holds. region and resource_id may be empty."""
+
+    pool_id: str
+    cidr: str
+    resource_type: str
+    resource_id: str
+    owner: str
+    region: str
+
+
+@dataclass(frozen=True)
+class Leftovers:
+    """What a deletion leaves behind.
+
+    pools   all pools of this solution, parents first
+    users   the allocations that keep a pool, by pool id
+    stays   the ids of the pools that stay: those with users, and their parents
+    ipams   the ids of the IPAMs that stay: an IPAM with a pool that stays, or with a pool of others
+    """
+
+    pools: tuple[Pool, ...]
+    users: Mapping[str, tuple[Allocation, ...]]
+    stays: frozenset[str]
+    ipams: tuple[str, ...]
+
+
+def to_pool(pool: Mapping[str, Any]) -> Pool:
+    """Return a pool of DescribeIpamPools.
+
+    pool   {"IpamPoolId": "ipam-pool-...", "IpamArn": "arn:aws:ec2::111122223333:ipam/ipam-...", "Locale": "None",
+            "SourceIpamPoolId": "ipam-pool-...", "Description": "...", "Tags": [{"Key": "...", "Value": "..."}]}
+    """
+    locale = pool.get("Locale", "None")
+    return Pool(
+        pool["IpamPoolId"],
+        pool.get("SourceIpamPoolId", ""),
+        "" if locale == "None" else locale,
+        pool.get("IpamArn", "").rpartition("/")[2],
+        pool.get("Description", ""),
+        STACK_TAG in to_dict(pool.get("Tags", [])),
+    )
+
+
+def to_allocation(pool_id: str, allocation: Mapping[str, Any]) -> Allocation:
+    """Return an allocation of GetIpamPoolAllocations.
+
+    allocation   {"Cidr": "10.0.0.0/24", "ResourceType": "vpc", "ResourceId": "vpc-...", "ResourceOwner":
+                  "111122223333", "ResourceRegion": "us-west-2"}; a custom allocation has no resource
+    """
+    return Allocation(
+        pool_id,
+        allocation["Cidr"],
+        allocation["ResourceType"],
+        allocation.get("ResourceId", "") or allocation.get("IpamPoolAllocationId", ""),
+        allocation.get("ResourceOwner", ""),
+        allocation.get("ResourceRegion", ""),
+    )
+
+
+def find_leftovers(pools: Iterable[Pool], allocations: Iterable[Allocation]) -> Leftovers:
+    """Return what a deletion leaves behind.
+
+    pools         all pools of the Networking account, without deleted ones
+    allocations   those of this solution's pools
+    """
+    everything = [*pools]
+    ours = {pool.pool_id: pool for pool in everything if pool.ours}
+    users: dict[str, tuple[Allocation, ...]] = {}
+    for allocation in allocations:
+        if allocation.resource_id not in ours:
+            users[allocation.pool_id] = (*users.get(allocation.pool_id, ()), allocation)
+    stays: set[str] = set()
+    for pool_id in users:
+        stays |= {pool_id, *_parents(pool_id, ours)}
+    ordered = sorted(ours.values(), key=lambda pool: (len(_parents(pool.pool_id, ours)), pool.description))
+    our_ipams = {pool.ipam_id for pool in ours.values()}
+    kept = {pool.ipam_id for pool in everything if pool.pool_id in stays or not pool.ours}
+    return Leftovers(tuple(ordered), users, frozenset(stays), tuple(sorted(our_ipams & kept)))
+
+
+def _parents(pool_id: str, pools: Mapping[str, Pool]) -> list[str]:
+    """Return the ids of a pool's parent pools among these pools, nearest first."""
+    found: list[str] = []
+    pool = pools.get(pool_id)
+    while pool and pool.parent_id in pools:
+        found.append(pool.parent_id)
+        pool = pools[pool.parent_id]
+    return found
+
+
+def describe_before(leftovers: Leftovers) -> list[str]:
+    """Return the lines that say what a deletion would leave behind."""
+    total, staying = len(leftovers.pools), [pool for pool in leftovers.pools if pool.pool_id in leftovers.stays]
+    if not leftovers.pools:
+        return ["This solution has no pools in the Networking account."]
+    if not staying:
+        lines = [f"Of the {total} pools of this solution, none is in use: the deletion removes them and all shares."]
+    else:
+        lines = [f"{len(staying)} of the {total} pools of this solution would stay, because they are in use:"]
+        lines += _pool_lines(staying, leftovers)
+    lines += [f"  IPAM {ipam_id} would stay: it contains other pools." for ipam_id in leftovers.ipams]
+    if staying:
+        lines += _release_lines(leftovers)
+        lines.append("IPAM frees a block some 20 minutes later. Then run make undo again.")
+    return lines
+
+
+def describe_after(leftovers: Leftovers) -> list[str]:
+    """Return the lines that say what a deletion has left behind."""
+    if not leftovers.pools:
+        return ["No pool of this solution is left."]
+    lines = [f"Pools left in the Networking account: {len(leftovers.pools)}"]
+    lines += _pool_lines(leftovers.pools, leftovers)
+    lines += _release_lines(leftovers)
+    lines.append("To remove what is left, wait until nothing uses the pools, deploy again, and run make undo again.")
+    return lines
+
+
+def _pool_lines(pools: Sequence[Pool], leftovers: Leftovers) -> list[str]:
+    lines = []
+    for pool in pools:
+        name = f"{pool.description or 'Pool'} ({pool.pool_id})"
+        users = leftovers.users.get(pool.pool_id, ())
+        if users:
+            lines.append(f"  {name}: in use by")
+            lines += [f"    {_user(user)}" for user in users]
+        elif pool.pool_id in leftovers.stays:
+            lines.append(f"  {name}: a parent of a pool in use")
+        else:
+            lines.append(f"  {name}: not in use")
+    return lines
+
+
+def _user(user: Allocation) -> str:
+    kind = KINDS.get(user.resource_type, user.resource_type)
+    where = "".join([f", account {user.owner}" if user.owner else "", f", {user.region}" if user.region else ""])
+    return f"{kind} {user.resource_id}, {user.cidr}{where}"
+
+
+def _release_lines(leftovers: Leftovers) -> list[str]:
+    """Return how to free what keeps the pools, a line for each kind of allocation."""
+    kinds = {user.resource_type for users in leftovers.users.values() for user in users}
+    lines = []
+    if "vpc" in kinds:
+        lines.append("To free a VPC's block, delete the VPC in its account and Region.")
+    if "custom" in kinds:
+        lines.append("To free a manual allocation, run aws ec2 release-ipam-pool-allocation in the pool's Region.")
+    if kinds - {"vpc", "custom"}:
+        lines.append("To free another allocation, delete the resource that is named.")
+    return lines

@@ -1,0 +1,250 @@
+"""`make undo`: say what the deletion of the stack would leave behind, ask, delete the stack, and say what is left.
+
+    make undo                 ask before the deletion
+    make undo dry=yes         only say what would stay, and why
+    make undo yes=yes         delete without a question, for scripts
+
+    stack=ipam-controltower   the name of the stack
+
+Uses the AWS CLI that make installs, with credentials of the management account, in Control Tower's home Region. To read
+the pools, it assumes AWSControlTowerExecution in the Networking account with a session policy that only allows reading.
+
+A pool from which a VPC has its addresses stays, with its parent pools and the IPAM; the deletion succeeds all the same.
+If the command is interrupted, CloudFormation continues on its own; `make undo` again follows the deletion.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from commands import operate
+from commands.arguments import ROOT, STACK
+from commands.aws_cli import AwsCli, AwsCliError
+from commands.leftovers import (
+    DELETED,
+    Allocation,
+    Leftovers,
+    Pool,
+    describe_after,
+    describe_before,
+    find_leftovers,
+    to_allocation,
+    to_pool,
+)
+from commands.stack_events import failure_text, first_failure, new_events, recent_events, to_line
+from ctipam.errors import Refused
+
+ROLE = "AWSControlTowerExecution"
+"""As in ctipam.sharing.networking_account, which needs boto3. A test compares the two."""
+
+POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Sid": "ReadPools",
+            "Effect": "Allow",
+            "Action": ["ec2:DescribeIpamPools", "ec2:GetIpamPoolAllocations", "ec2:GetIpamPoolCidrs"],
+            "Resource": "*",
+        }
+    ],
+}
+"""The session policy. The role itself is an administrator."""
+
+POOLS_AT_ONCE = 8
+POLL_EVERY_S = 5.0
+
+INTERRUPTED = 130
+"""The exit code of a program that Ctrl-C ends."""
+
+
+def main(words: Sequence[str], root: Path = ROOT) -> None:
+    options: dict[str, str] = {}
+    try:
+        options = operate.read("undo", words)
+        succeeded = undo(options, operate.installed_aws_cli(root))
+    except Refused as refusal:
+        sys.exit(str(refusal))
+    except KeyboardInterrupt:
+        command = f"make undo stack={shlex.quote(options.get('stack', STACK))}"
+        print(f"\nCloudFormation continues a deletion that has started; to follow it: {command}", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    sys.exit(0 if succeeded else 1)
+
+
+def undo(options: Mapping[str, str], aws: AwsCli, sleep: Callable[[float], None] = time.sleep) -> bool:
+    """Delete the stack, or only say what would stay. Return whether it succeeded. Raises Refused.
+
+    sleep   waits between two looks at the stack, seconds
+    """
+    dry, sure = operate.yes_or_no(options, "dry"), operate.yes_or_no(options, "yes")
+    stack = operate.describe_stack(aws, options.get("stack", STACK))
+    name, stack_id, status = stack["StackName"], stack["StackId"], stack["StackStatus"]
+    network_account_id = _network_account_id(stack)
+    readable = _print_leftovers(aws, stack_id, network_account_id, describe_before)
+    if dry:
+        return readable
+    if status == "DELETE_IN_PROGRESS":
+        print(f"Stack {name} is already being deleted.", flush=True)
+        seen = set[str]()
+    elif status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
+        raise Refused(f"Stack {name} is {status}; wait until that has ended, and try again.")
+    else:
+        if not sure:
+            _confirm(name)
+        seen = {event["EventId"] for event in _events(aws, stack_id, name)}
+        _start_deletion(aws, name, protected=bool(stack.get("EnableTerminationProtection")))
+    deleted = _follow(aws, name, stack_id, seen, sleep)
+    _print_leftovers(aws, stack_id, network_account_id, describe_after)
+    return deleted
+
+
+def _network_account_id(stack: Mapping[str, Any]) -> str:
+    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
+    if "NetworkAccountId" not in parameters:
+        raise Refused(
+            f"Stack {stack['StackName']} has no parameter NetworkAccountId: it is not this solution's; name the stack "
+            "with stack=."
+        )
+    return str(parameters["NetworkAccountId"])
+
+
+def _print_leftovers(
+    aws: AwsCli, stack_id: str, network_account_id: str, describe: Callable[[Leftovers], list[str]]
+) -> bool:
+    """Print what stays. Return False, and print why, if the Networking account cannot be read."""
+    try:
+        leftovers = read_leftovers(aws, stack_id, network_account_id)
+    except AwsCliError as error:
+        print(f"Cannot read the pools in account {network_account_id}, so what stays is unknown: {error}", flush=True)
+        return False
+    print("\n".join(describe(leftovers)), flush=True)
+    return True
+
+
+def read_leftovers(aws: AwsCli, stack_id: str, network_account_id: str) -> Leftovers:
+    """Return what a deletion leaves behind, as of now. Raises AwsCliError.
+
+    stack_id   arn:aws:cloudformation:us-east-1:111122223333:stack/name/...
+    """
+    _, partition, _, home, *_ = stack_id.split(":")
+    networking = _assume_role(aws, f"arn:{partition}:iam::{network_account_id}:role/{ROLE}")
+    rows = networking.ask("ec2", "describe-ipam-pools", "--region", home)["IpamPools"]
+    pools = [to_pool(row) for row in rows if row.get("State") not in DELETED]
+    ours = [pool for pool in pools if pool.ours]
+    with ThreadPoolExecutor(POOLS_AT_ONCE) as workers:
+        parts = workers.map(lambda pool: _allocations(networking, pool, home), ours)
+        allocations = [allocation for part in parts for allocation in part]
+    return find_leftovers(pools, allocations)
+
+
+def _assume_role(aws: AwsCli, role_arn: str) -> AwsCli:
+    """Return an AWS CLI with credentials of the role. They are passed in the environment and never printed."""
+    options = ["--role-arn", role_arn, "--role-session-name", "undo", "--policy", json.dumps(POLICY)]
+    credentials = aws.ask("sts", "assume-role", *options)["Credentials"]
+    return aws.with_environment(
+        {
+            "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": credentials["SessionToken"],
+            "AWS_SECURITY_TOKEN": credentials["SessionToken"],  # its old name, which would win over the new one
+        }
+    )
+
+
+def _allocations(networking: AwsCli, pool: Pool, home: str) -> list[Allocation]:
+    """Return the allocations of a pool, which only its locale Region knows.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetIpamPoolAllocations.html
+    """
+    region = pool.locale or home
+    options = ["--region", region, "--ipam-pool-id", pool.pool_id]
+    try:
+        answer = networking.ask("ec2", "get-ipam-pool-allocations", *options)
+    except AwsCliError as error:
+        if error.has_code("InvalidIpamPoolId.NotFound"):  # deleted since it was listed
+            return []
+        raise AwsCliError(f"{pool.pool_id} in {region}: {error}") from None
+    return [to_allocation(pool.pool_id, row) for row in answer["IpamPoolAllocations"]]
+
+
+def _confirm(name: str) -> None:
+    """Raises Refused unless the user types the name of the stack."""
+    if not sys.stdin.isatty():
+        raise Refused(f"There is no terminal to ask on. To delete stack {name} without a question, add yes=yes.")
+    try:
+        answer = input(f"Delete the stack {name}? Type its name: ")
+    except EOFError:
+        answer = ""
+    if answer.strip() != name:
+        raise Refused(f"That is not the name {name}; nothing was changed.")
+
+
+def _start_deletion(aws: AwsCli, name: str, protected: bool) -> None:
+    """Start the deletion. Switch termination protection on again if CloudFormation does not accept it."""
+    protection = ["cloudformation", "update-termination-protection", "--stack-name", name]
+    try:
+        if protected:
+            aws.run([*protection, "--no-enable-termination-protection"])
+        aws.run(["cloudformation", "delete-stack", "--stack-name", name])
+    except (Refused, KeyboardInterrupt):
+        if protected:
+            with suppress(Refused):  # if the deletion has started all the same
+                aws.run([*protection, "--enable-termination-protection"])
+        raise
+
+
+def _follow(aws: AwsCli, name: str, stack_id: str, seen: set[str], sleep: Callable[[float], None]) -> bool:
+    """Print the events of the deletion until it ends. Return whether the stack is deleted."""
+    events: list[Mapping[str, Any]] = []
+    while True:
+        status = _status(aws, name, stack_id)  # before the events, so that they are complete when it has ended
+        latest = new_events(_events(aws, stack_id, name), seen)
+        for event in latest:
+            print(to_line(event), flush=True)
+        seen |= {event["EventId"] for event in latest}
+        events += latest
+        if not status.endswith("_IN_PROGRESS"):
+            break
+        sleep(POLL_EVERY_S)
+    if status == "DELETE_COMPLETE":
+        print(f"Stack {name} is deleted.", flush=True)
+        return True
+    failure = first_failure(events)
+    reason = f" First failure: {failure_text(failure)}" if failure else ""
+    print(f"Stack {name} is {status}.{reason}\nTo try again, run make undo stack={name}.", flush=True)
+    return False
+
+
+def _status(aws: AwsCli, name: str, stack_id: str) -> str:
+    try:
+        # by its id: a deleted stack has no name
+        (stack,) = aws.ask("cloudformation", "describe-stacks", "--stack-name", stack_id)["Stacks"]
+    except AwsCliError as error:
+        raise _cannot_follow(name, error) from None
+    return str(stack["StackStatus"])
+
+
+def _events(aws: AwsCli, stack_id: str, name: str) -> list[dict[str, Any]]:
+    try:
+        return recent_events(aws, stack_id)
+    except AwsCliError as error:
+        raise _cannot_follow(name, error) from None
+
+
+def _cannot_follow(name: str, error: AwsCliError) -> Refused:
+    return Refused(
+        f"Cannot read the progress of stack {name}: {error}. A deletion that has started continues without this "
+        f"command; run make undo stack={name} to follow it."
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,122 @@
+"""Which pools a deletion of the stack leaves behind, and the text that reports them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from commands.leftovers import (
+    Allocation,
+    Pool,
+    describe_after,
+    describe_before,
+    find_leftovers,
+    to_allocation,
+    to_pool,
+)
+
+SHOP = "012345678901"
+
+
+def pool(pool_id: str, parent_id: str = "", description: str = "", *, ours: bool = True, ipam: str = "ipam-1") -> Pool:
+    return Pool(pool_id, parent_id, "", ipam, description or pool_id, ours)
+
+
+TOP, WEST, EAST = pool("top"), pool("west", "top"), pool("east", "top")
+PROD, SDLC = pool("prod", "west", "Prod OU in us-west-2"), pool("sdlc", "west")
+TREE = (PROD, SDLC, EAST, WEST, TOP)
+
+
+def allocation(pool_id: str, resource_type: str = "ipam-pool", resource_id: str = "") -> Allocation:
+    return Allocation(pool_id, "10.0.0.0/24", resource_type, resource_id, SHOP, "us-west-2")
+
+
+CHILDREN = [allocation(child.parent_id, resource_id=child.pool_id) for child in TREE if child.parent_id]
+VPC = allocation("prod", "vpc", "vpc-1")
+
+
+def test_without_allocations_but_those_of_our_own_pools_nothing_stays() -> None:
+    found = find_leftovers(TREE, CHILDREN)
+
+    assert (found.stays, found.users, found.ipams) == (frozenset(), {}, ())
+    assert describe_before(found) == [
+        "Of the 5 pools of this solution, none is in use: the deletion removes them and all shares."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("user", "stays"),
+    [
+        (VPC, {"prod", "west", "top"}),
+        (allocation("east", "custom", "ipam-pool-alloc-1"), {"east", "top"}),
+        (allocation("top", "ipam-pool", "somebody-elses"), {"top"}),
+        (allocation("sdlc", "subnet", "subnet-1"), {"sdlc", "west", "top"}),
+    ],
+    ids=["a VPC", "a manual allocation", "a pool of others", "an unknown kind"],
+)
+def test_a_pool_in_use_stays_with_its_parents_and_the_ipam(user: Allocation, stays: set[str]) -> None:
+    found = find_leftovers(TREE, [*CHILDREN, user])
+
+    assert found.stays == stays
+    assert found.users == {user.pool_id: (user,)}
+    assert found.ipams == ("ipam-1",)
+
+
+def test_pools_of_others_keep_our_ipam_and_are_not_counted() -> None:
+    found = find_leftovers([*TREE, pool("theirs", ours=False)], CHILDREN)
+    elsewhere = find_leftovers([*TREE, pool("theirs", ours=False, ipam="ipam-2")], CHILDREN)
+
+    assert found.ipams == ("ipam-1",)
+    assert "  IPAM ipam-1 would stay: it contains other pools." in describe_before(found)
+    assert len(found.pools) == 5
+    assert elsewhere.ipams == ()
+
+
+def test_each_reason_is_said_with_id_cidr_account_and_region() -> None:
+    manual = allocation("east", "custom", "ipam-pool-alloc-1")
+
+    assert describe_before(find_leftovers(TREE, [*CHILDREN, VPC, manual])) == [
+        "4 of the 5 pools of this solution would stay, because they are in use:",
+        "  top (top): a parent of a pool in use",
+        "  east (east): in use by",
+        f"    manual allocation ipam-pool-alloc-1, 10.0.0.0/24, account {SHOP}, us-west-2",
+        "  west (west): a parent of a pool in use",
+        "  Prod OU in us-west-2 (prod): in use by",
+        f"    VPC vpc-1, 10.0.0.0/24, account {SHOP}, us-west-2",
+        "  IPAM ipam-1 would stay: it contains other pools.",
+        "To free a VPC's block, delete the VPC in its account and Region.",
+        "To free a manual allocation, run aws ec2 release-ipam-pool-allocation in the pool's Region.",
+        "IPAM frees a block some 20 minutes later. Then run make undo again.",
+    ]
+
+
+def test_afterwards_every_pool_that_is_left_is_listed_in_use_or_not() -> None:
+    assert describe_after(find_leftovers([], [])) == ["No pool of this solution is left."]
+
+    lines = describe_after(find_leftovers([TOP, WEST, PROD, EAST], [VPC]))
+
+    assert lines[0] == "Pools left in the Networking account: 4"
+    assert "  east (east): not in use" in lines
+    assert lines[-1].startswith("To remove what is left, wait until nothing uses the pools, deploy again")
+
+
+def test_an_account_without_pools_is_said_to_have_none() -> None:
+    assert describe_before(find_leftovers([], [])) == ["This solution has no pools in the Networking account."]
+
+
+def test_pools_and_allocations_are_read_as_aws_writes_them() -> None:
+    top: dict[str, Any] = {
+        "IpamPoolId": "ipam-pool-1",
+        "IpamArn": "arn:aws:ec2::222222222222:ipam/ipam-1",
+        "Locale": "None",
+        "Tags": [{"Key": "ctipam:stack-id", "Value": "arn:..."}],
+    }
+    child = {**top, "IpamPoolId": "ipam-pool-2", "SourceIpamPoolId": "ipam-pool-1", "Locale": "us-west-2", "Tags": []}
+    custom = {"Cidr": "10.0.0.0/24", "ResourceType": "custom", "IpamPoolAllocationId": "ipam-pool-alloc-1"}
+
+    assert to_pool(top) == Pool("ipam-pool-1", "", "", "ipam-1", "", ours=True)
+    assert to_pool(child) == Pool("ipam-pool-2", "ipam-pool-1", "us-west-2", "ipam-1", "", ours=False)
+    assert to_allocation("ipam-pool-2", custom) == Allocation(
+        "ipam-pool-2", "10.0.0.0/24", "custom", "ipam-pool-alloc-1", "", ""
+    )

@@ -1,0 +1,397 @@
+"""`make undo`: the report and the question before the deletion, the progress, and the report at the end."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from commands import operate, undo
+from commands.aws_cli import AwsCli
+from ctipam.errors import Refused
+from ctipam.sharing import networking_account
+
+MANAGEMENT, NETWORKING, SHOP = "111111111111", "222222222222", "012345678901"
+STACK_ID = f"arn:aws-us-gov:cloudformation:us-gov-west-1:{MANAGEMENT}:stack/ipam-controltower/1"
+
+# A script of the shell, because the path of an interpreter after #! must not contain a space.
+SCRIPT = f"""#!/bin/sh
+exec {shlex.quote(sys.executable)} -IS "$0.py" "$@"
+"""
+STAND_IN = """
+import fcntl, json, os, pathlib, sys
+here = pathlib.Path(__file__).parent
+lock = (here / "lock").open("w")
+fcntl.flock(lock, fcntl.LOCK_EX)  # calls run at the same time
+asked = sys.argv[1:]
+with (here / "asked").open("a") as log:
+    log.write(json.dumps([asked, os.environ.get("AWS_SESSION_TOKEN", "")]) + "\\n")
+answers = json.loads((here / "answers").read_text())
+key = " ".join(asked[:2])
+if key == "ec2 get-ipam-pool-allocations":
+    key = asked[asked.index("--ipam-pool-id") + 1]
+queue = answers.get(key, [{}])
+answer = queue.pop(0) if len(queue) > 1 else queue[0]
+(here / "answers").write_text(json.dumps(answers))
+if isinstance(answer, str):
+    sys.exit(answer)
+print(json.dumps(answer))
+"""
+
+
+def stack(status: str, **more: Any) -> dict[str, Any]:
+    parameters = [{"ParameterKey": "NetworkAccountId", "ParameterValue": NETWORKING}]
+    found = {"StackName": "ipam-controltower", "StackId": STACK_ID, "StackStatus": status, "Parameters": parameters}
+    return {"Stacks": [found | {"EnableTerminationProtection": True} | more]}
+
+
+def event(number: int, status: str, resource: str = "Warning", reason: str = "") -> dict[str, Any]:
+    return {
+        "EventId": str(number),
+        "LogicalResourceId": resource,
+        "ResourceType": "Custom::Thing",
+        "ResourceStatus": status,
+        "Timestamp": f"2026-11-25T14:05:{number:02}.123Z",
+        "ResourceStatusReason": reason,
+    }
+
+
+def newest_first(*events: dict[str, Any]) -> dict[str, Any]:
+    return {"StackEvents": [*reversed(events)]}
+
+
+def pool(pool_id: str, parent_id: str = "", locale: str = "None", tag: str = "ctipam:stack-id") -> dict[str, Any]:
+    return {
+        "IpamPoolId": pool_id,
+        "SourceIpamPoolId": parent_id,
+        "IpamArn": f"arn:aws-us-gov:ec2::{NETWORKING}:ipam/ipam-1",
+        "Locale": locale,
+        "State": "create-complete",
+        "Description": f"about {pool_id}",
+        "Tags": [{"Key": tag, "Value": "x"}],
+    }
+
+
+POOLS = {"IpamPools": [pool("top"), pool("west", "top", "us-gov-east-1"), pool("theirs", tag="other")]}
+OF_TOP = {"Cidr": "10.0.0.0/16", "ResourceType": "ipam-pool", "ResourceId": "west", "ResourceOwner": NETWORKING}
+VPC = {
+    "Cidr": "10.0.0.0/24",
+    "ResourceType": "vpc",
+    "ResourceId": "vpc-1",
+    "ResourceOwner": SHOP,
+    "ResourceRegion": "us-gov-east-1",
+}
+OLD = event(1, "CREATE_FAILED", reason="long ago")
+DELETING, DELETED = event(2, "DELETE_IN_PROGRESS"), event(3, "DELETE_COMPLETE")
+
+ANSWERS: dict[str, list[Any]] = {
+    "cloudformation describe-stacks": [
+        stack("CREATE_COMPLETE"),
+        stack("DELETE_IN_PROGRESS"),
+        stack("DELETE_IN_PROGRESS"),
+        stack("DELETE_COMPLETE"),
+    ],
+    "cloudformation describe-stack-events": [
+        newest_first(OLD),
+        newest_first(OLD),
+        newest_first(OLD, DELETING),
+        newest_first(OLD, DELETING, DELETED),
+    ],
+    "sts assume-role": [
+        {"Credentials": {"AccessKeyId": "key", "SecretAccessKey": "secret", "SessionToken": "networking-token"}}
+    ],
+    "ec2 describe-ipam-pools": [POOLS],
+    "top": [{"IpamPoolAllocations": [OF_TOP]}],
+    "west": [{"IpamPoolAllocations": [VPC]}],
+}
+
+
+@dataclass
+class Cli:
+    """A stand-in for the AWS CLI. It answers each command with its next answer, and repeats the last one."""
+
+    folder: Path
+    slept: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir()
+        self.path.write_text(SCRIPT)
+        self.path.with_name("aws.py").write_text(STAND_IN)
+        self.path.chmod(0o755)
+        self.answer()
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "aws"
+
+    def answer(self, changed: dict[str, list[Any]] | None = None) -> None:
+        """Replace some answers. Text is an error."""
+        (self.folder / "answers").write_text(json.dumps(ANSWERS | (changed or {})))
+
+    def asked(self) -> list[tuple[list[str], str]]:
+        """Return each command with the session token that it had."""
+        path = self.folder / "asked"
+        return [tuple(json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def changes(self) -> list[str]:
+        reads = ("describe-", "get-", "assume-")
+        return [" ".join(command) for command, _ in self.asked() if not command[1].startswith(reads)]
+
+    def undo(self, *words: str) -> bool:
+        return undo.undo(operate.read("undo", words), AwsCli([str(self.path)], self.folder), self.slept.append)
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    return Cli(tmp_path / "bin")
+
+
+def type_answer(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda question: print(question) or answer)
+
+
+UNPROTECT = (
+    "cloudformation update-termination-protection --stack-name ipam-controltower --no-enable-termination-protection"
+)
+PROTECT = UNPROTECT.replace("--no-", "--")
+DELETE = "cloudformation delete-stack --stack-name ipam-controltower"
+
+
+def test_a_dry_run_says_what_would_stay_and_why_and_changes_nothing(
+    cli: Cli, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.undo("dry=yes")
+
+    assert capfd.readouterr().out.splitlines()[:5] == [
+        "2 of the 2 pools of this solution would stay, because they are in use:",
+        "  about top (top): a parent of a pool in use",
+        "  about west (west): in use by",
+        f"    VPC vpc-1, 10.0.0.0/24, account {SHOP}, us-gov-east-1",
+        "  IPAM ipam-1 would stay: it contains other pools.",
+    ]
+    assert cli.changes() == []
+
+
+def test_the_pools_are_read_with_a_read_only_session_each_in_its_region(cli: Cli) -> None:
+    cli.undo("dry=yes")
+
+    (assumed,) = [command for command, _ in cli.asked() if command[:2] == ["sts", "assume-role"]]
+    options = dict(zip(assumed[2::2], assumed[3::2], strict=False))
+    actions = json.loads(options["--policy"])["Statement"][0]["Action"]
+    reads = [(command[1:6], token) for command, token in cli.asked() if command[0] == "ec2"]
+    assert options["--role-arn"] == f"arn:aws-us-gov:iam::{NETWORKING}:role/AWSControlTowerExecution"
+    assert actions == ["ec2:DescribeIpamPools", "ec2:GetIpamPoolAllocations", "ec2:GetIpamPoolCidrs"]
+    assert {token for _, token in reads} == {"networking-token"}
+    assert sorted(command[2] + " " + command[-1] for command, _ in reads[1:]) == [
+        "us-gov-east-1 west",
+        "us-gov-west-1 top",
+    ]
+    assert reads[0][0][:3] == ["describe-ipam-pools", "--region", "us-gov-west-1"]
+
+
+def test_the_role_is_the_one_that_the_lambda_assumes() -> None:
+    assert undo.ROLE == networking_account.ROLE
+
+
+def test_after_the_name_was_typed_the_stack_is_deleted_followed_and_what_is_left_is_said(
+    cli: Cli, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    type_answer(monkeypatch, "ipam-controltower")
+
+    assert cli.undo()
+
+    told = capfd.readouterr().out
+    assert cli.changes() == [UNPROTECT, DELETE]
+    assert "Delete the stack ipam-controltower? Type its name: " in told
+    assert told.index("would stay") < told.index("Type its name") < told.index(f"$ aws {DELETE}")
+    assert told[told.index("14:05:02") :].splitlines()[:4] == [
+        "14:05:02  delete in progress: Warning (Custom::Thing)",
+        "14:05:03  delete done: Warning (Custom::Thing)",
+        "Stack ipam-controltower is deleted.",
+        "Pools left in the Networking account: 2",
+    ]
+    assert "long ago" not in told
+    assert "secret" not in told
+    assert "networking-token" not in told
+    assert cli.slept == [undo.POLL_EVERY_S] * 2
+
+
+@pytest.mark.parametrize("answer", ["", "yes", "ipam"])
+def test_another_answer_than_the_name_changes_nothing(cli: Cli, monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+    type_answer(monkeypatch, answer)
+
+    with pytest.raises(Refused, match="That is not the name ipam-controltower; nothing was changed"):
+        cli.undo()
+
+    assert cli.changes() == []
+
+
+def test_without_a_terminal_it_refuses_unless_told_yes(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
+
+    with pytest.raises(Refused, match=r"There is no terminal to ask on.*add yes=yes"):
+        cli.undo()
+    assert cli.changes() == []
+
+    cli.answer()
+    assert cli.undo("yes=yes")
+    assert cli.changes() == [UNPROTECT, DELETE]
+
+
+def test_a_stack_without_protection_is_deleted_at_once(cli: Cli) -> None:
+    unprotected = stack("ROLLBACK_COMPLETE", EnableTerminationProtection=False)
+    cli.answer({"cloudformation describe-stacks": [unprotected, stack("DELETE_COMPLETE")]})
+
+    assert cli.undo("yes=yes")
+
+    assert cli.changes() == [DELETE]
+
+
+def test_a_deletion_that_is_not_accepted_leaves_the_stack_protected(cli: Cli) -> None:
+    cli.answer({"cloudformation delete-stack": ["AccessDenied"]})
+
+    with pytest.raises(Refused, match="`aws cloudformation delete-stack` failed"):
+        cli.undo("yes=yes")
+
+    assert cli.changes() == [UNPROTECT, DELETE, PROTECT]
+
+
+def test_a_deletion_that_fails_says_the_first_reason(cli: Cli, capfd: pytest.CaptureFixture[str]) -> None:
+    failed = event(4, "DELETE_FAILED", "ABucket", "The bucket is not empty")
+    cli.answer(
+        {
+            "cloudformation describe-stacks": [stack("CREATE_COMPLETE"), stack("DELETE_FAILED")],
+            "cloudformation describe-stack-events": [newest_first(OLD), newest_first(OLD, DELETING, failed)],
+        }
+    )
+
+    assert not cli.undo("yes=yes")
+
+    told = capfd.readouterr().out
+    assert "14:05:04  delete failed: ABucket (Custom::Thing): The bucket is not empty" in told
+    assert "is DELETE_FAILED. First failure: ABucket (Custom::Thing) is DELETE_FAILED: The bucket is not empty" in told
+    assert "To try again, run make undo stack=ipam-controltower." in told
+    assert "Pools left in the Networking account" in told
+
+
+def test_a_deletion_under_way_is_followed_without_a_question(cli: Cli, capfd: pytest.CaptureFixture[str]) -> None:
+    cli.answer({"cloudformation describe-stacks": [stack("DELETE_IN_PROGRESS"), stack("DELETE_COMPLETE")]})
+
+    assert cli.undo()
+
+    assert "is already being deleted" in capfd.readouterr().out
+    assert cli.changes() == []
+
+
+def test_a_stack_that_is_being_updated_is_refused(cli: Cli) -> None:
+    cli.answer({"cloudformation describe-stacks": [stack("UPDATE_IN_PROGRESS")]})
+
+    with pytest.raises(Refused, match="is UPDATE_IN_PROGRESS; wait until that has ended"):
+        cli.undo("yes=yes")
+
+    assert cli.changes() == []
+
+
+def test_a_networking_account_that_cannot_be_read_does_not_prevent_the_deletion(
+    cli: Cli, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cli.answer({"sts assume-role": ["An error occurred (AccessDenied) ..."]})
+
+    assert not cli.undo("dry=yes")
+    assert "so what stays is unknown: An error occurred (AccessDenied)" in capfd.readouterr().out
+
+    cli.answer({"sts assume-role": ["An error occurred (AccessDenied) ..."]})
+    assert cli.undo("yes=yes")
+
+
+def test_a_pool_that_is_gone_since_it_was_listed_holds_nothing(cli: Cli, capfd: pytest.CaptureFixture[str]) -> None:
+    cli.answer({"west": ["An error occurred (InvalidIpamPoolId.NotFound) ..."]})
+
+    assert cli.undo("dry=yes")
+
+    assert "Of the 2 pools of this solution, none is in use" in capfd.readouterr().out
+
+
+def test_a_region_that_cannot_be_read_is_named(cli: Cli, capfd: pytest.CaptureFixture[str]) -> None:
+    cli.answer({"west": ["An error occurred (AuthFailure) ..."]})
+
+    assert not cli.undo("dry=yes")
+
+    assert "unknown: west in us-gov-east-1: An error occurred (AuthFailure)" in capfd.readouterr().out
+
+
+def test_progress_that_cannot_be_read_ends_with_the_way_to_go_on(cli: Cli) -> None:
+    cli.answer({"cloudformation describe-stacks": [stack("CREATE_COMPLETE"), "An error occurred (ExpiredToken) ..."]})
+
+    with pytest.raises(Refused, match="continues without this command; run make undo stack=ipam-controltower"):
+        cli.undo("yes=yes")
+
+
+@pytest.mark.parametrize("when", ["at the question", "while the stack is being deleted"])
+def test_an_interrupted_command_says_how_to_follow_the_deletion(
+    cli: Cli, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    def interrupt(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    asking = when == "at the question"
+    type_answer(monkeypatch, "ipam-controltower")
+    monkeypatch.setattr(*(("builtins.input", interrupt) if asking else ("commands.undo.recent_events", interrupt)))
+    monkeypatch.setattr(operate, "installed_aws_cli", lambda _root: AwsCli([str(cli.path)], cli.folder))
+    if not asking:
+        cli.answer({"cloudformation describe-stacks": [stack("DELETE_IN_PROGRESS")]})
+
+    with pytest.raises(SystemExit) as ended:
+        undo.main(["stack=a'b"])
+
+    assert ended.value.code == undo.INTERRUPTED
+    assert "a deletion that has started; to follow it: make undo stack='a'\"'\"'b'" in capfd.readouterr().err
+    assert cli.changes() == []
+
+
+def test_an_interruption_while_the_deletion_starts_leaves_the_stack_protected(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = AwsCli.run
+
+    def interrupted(self: AwsCli, arguments: list[str]) -> None:
+        run(self, arguments)
+        if "--no-enable-termination-protection" in arguments:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(AwsCli, "run", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        cli.undo("yes=yes")
+
+    assert cli.changes() == [UNPROTECT, PROTECT]
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["dry=maybe"], "dry=maybe is neither yes nor no."),
+        (["yes=1"], "yes=1 is neither yes nor no."),
+        (["stak=x"], "stak is not an argument of make undo; use dry, stack, yes."),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_a_word_that_makes_no_sense_is_refused_before_aws_is_asked(cli: Cli, words: list[str], reason: str) -> None:
+    with pytest.raises(Refused) as refused:
+        cli.undo(*words)
+
+    assert str(refused.value) == reason
+    assert cli.asked() == []
+
+
+def test_a_stack_that_is_not_this_solutions_is_refused(cli: Cli) -> None:
+    cli.answer({"cloudformation describe-stacks": [stack("CREATE_COMPLETE", Parameters=[])]})
+
+    with pytest.raises(Refused, match="has no parameter NetworkAccountId: it is not this solution's"):
+        cli.undo("yes=yes")
