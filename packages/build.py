@@ -1,18 +1,18 @@
-"""Build the two zips that AWS Lambda runs, byte for byte the same anywhere.
+"""Builds the two zips that AWS Lambda runs. Every build produces the same bytes.
 
     python packages/build.py                write packages/<name>_<version>.zip
     python packages/build.py --check        fail if the committed zips are not what the sources build
-    python packages/build.py --check-own    the same, but believe the zips about crhelper: nothing is fetched
-    python packages/build.py --fetch        only fetch crhelper's wheel, so that the first two work offline
+    python packages/build.py --check-own    the same, but take crhelper from the committed zips and fetch nothing
+    python packages/build.py --fetch        only fetch crhelper's wheel, so that the first two commands work offline
 
 Root of a zip:
 
     index.py                 the function's entry points
     ctipam/                  libraries/ctipam
-    crhelper/                from the wheel that libraries/requirements.txt names, the only third-party code
-    crhelper-….dist-info/    its licence, notice and metadata
+    crhelper/                from the wheel in libraries/requirements.txt; the only third-party code
+    crhelper-….dist-info/    its license, notice and metadata
 
-The version is `__version__` in libraries/ctipam/__init__.py. Needs the standard library only, and pip to fetch.
+The version is `__version__` in libraries/ctipam/__init__.py. Needs only the standard library, and pip to fetch.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ REQUIREMENTS = ROOT / "libraries" / "requirements.txt"
 WHEELS = ROOT / ".venv" / "wheels"
 FUNCTIONS = {"ctipam_ct_integration": "ct-integration-lambda", "ctipam_helper": "ipam-pool-lambda"}
 
-# What crhelper needs to run, and what its licence asks us to pass on; its type stubs and pip's own records stay behind.
+# The modules of crhelper, and the files that its license requires us to pass on. Omits type stubs and pip's records.
 FROM_WHEEL = re.compile(r"crhelper/.*\.py|crhelper-[^/]+\.dist-info/(LICENSE|NOTICE|METADATA)")
 
 
 class CannotBuild(Exception):
-    """What is missing or wrong, in a sentence that names the way out."""
+    """Says what is missing or wrong, and what to do."""
 
 
 def main(arguments: list[str]) -> None:
@@ -63,12 +63,12 @@ def main(arguments: list[str]) -> None:
 
 
 def built(wheel: Path) -> dict[str, bytes]:
-    """Return file name -> bytes of each zip, as the sources make them."""
+    """Return file name -> bytes of each zip, built from the sources and the wheel."""
     return {zip_name(name): archive(own_files(folder) | wheel_files(wheel)) for name, folder in FUNCTIONS.items()}
 
 
 def rebuilt() -> dict[str, bytes]:
-    """The same, with crhelper's part taken from the zip that is there."""
+    """Return the same as built(), with crhelper from the committed zips."""
     zips = {}
     for name, folder in FUNCTIONS.items():
         there = PACKAGES / zip_name(name)
@@ -83,7 +83,7 @@ def write(zips: dict[str, bytes]) -> None:
 
 
 def check(zips: dict[str, bytes]) -> None:
-    """Raise CannotBuild with a sentence for each zip in packages/ that is not one of these."""
+    """Raise CannotBuild with a line for each difference between packages/ and these zips."""
     committed = {path.name: path.read_bytes() for path in PACKAGES.glob("*.zip")}
     faults = [
         f"packages/{name} {difference(committed.get(name), zips.get(name))}."
@@ -91,15 +91,15 @@ def check(zips: dict[str, bytes]) -> None:
         if committed.get(name) != zips.get(name)
     ]
     if faults:
-        raise CannotBuild("\n".join([*faults, "Run `make package`; what it builds belongs into the commit."]))
+        raise CannotBuild("\n".join([*faults, "Run `make package` and commit the zips."]))
 
 
 def difference(committed: bytes | None, fresh: bytes | None) -> str:
-    """Say how a committed zip differs from a fresh one, entry by entry; either may be missing."""
+    """Return how a committed zip differs from a fresh zip, entry by entry. Either may be missing."""
     if committed is None:
-        return "is not there"
+        return "does not exist"
     if fresh is None:
-        return "is built from no source: delete it"
+        return "has no source: delete it"
     old, new = entries(committed), entries(fresh)
     names = [
         *(f"{name} differs" for name in sorted(old.keys() & new.keys()) if old[name] != new[name]),
@@ -116,11 +116,11 @@ def entries(archived: bytes) -> dict[str, bytes]:
 
 def archive(files: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
-    with ZipFile(buffer, "w", ZIP_STORED) as target:  # stored: builds of zlib differ, and tens of KB need no help
+    with ZipFile(buffer, "w", ZIP_STORED) as target:  # stored: zlib's output differs between builds
         for name in sorted(files):
             entry = ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-            entry.external_attr = 0o644 << 16  # zipfile's own default is unreadable to Lambda's user
-            entry.create_system = 3  # Unix, whatever built it
+            entry.external_attr = 0o644 << 16  # Lambda's user cannot read zipfile's default
+            entry.create_system = 3  # Unix, on any system
             target.writestr(entry, files[name])
     return buffer.getvalue()
 
@@ -146,7 +146,7 @@ def third_party(archived: bytes) -> dict[str, bytes]:
 
 
 def source(path: Path) -> bytes:
-    """Return a source file's bytes with LF line ends, whatever git or an editor made of them; it must be Python."""
+    """Return a source file's bytes with LF line ends. Raises CannotBuild if it is not valid Python."""
     content = path.read_bytes().replace(b"\r\n", b"\n")
     try:
         ast.parse(content)
@@ -156,7 +156,7 @@ def source(path: Path) -> bytes:
 
 
 def version() -> str:
-    # Read, not imported: an import would run code and leave bytecode.
+    # Read, not imported: an import runs code and leaves bytecode.
     found = re.search(r'^__version__ = "([0-9][0-9.]*)"$', source(LIBRARY / "__init__.py").decode(), re.MULTILINE)
     if not found:
         raise CannotBuild('libraries/ctipam/__init__.py has no line like __version__ = "1.0.0".')
@@ -164,7 +164,7 @@ def version() -> str:
 
 
 def fetched_wheel() -> Path:
-    """Return crhelper's wheel, from the cache if it is there; its hash is checked either way."""
+    """Return crhelper's wheel, from the cache or from pip. Raises CannotBuild if its hash is wrong."""
     pinned = re.search(r"^crhelper==(\S+)", REQUIREMENTS.read_text(), re.MULTILINE)
     if not pinned:
         raise CannotBuild("libraries/requirements.txt has no line like crhelper==2.0.12.")
@@ -172,7 +172,7 @@ def fetched_wheel() -> Path:
     if not wheel.exists():
         download()
     if f"sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}" not in REQUIREMENTS.read_text():
-        raise CannotBuild(f"{wheel} has not the hash that libraries/requirements.txt gives: delete it and try again.")
+        raise CannotBuild(f"{wheel} does not match the hash in libraries/requirements.txt. Delete it and try again.")
     return wheel
 
 
@@ -180,7 +180,7 @@ def download() -> None:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "download"]
     pinned = ["--require-hashes", "--no-deps", "--only-binary=:all:", "--dest", str(WHEELS), "-r", str(REQUIREMENTS)]
     if subprocess.run([*pip, *pinned], check=False).returncode:
-        raise CannotBuild("pip could not fetch crhelper's wheel (it says why above).")
+        raise CannotBuild("pip could not fetch crhelper's wheel. Its message above gives the reason.")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What a function takes before it does anything: importing it, and making the clients that it begins with.
+"""Cold start of each function: the time to import it and to create the clients that it begins with.
 
-Each in a process of its own, out of its unpacked zip, with nothing but the packages that Lambda has. The zip brings no
-bytecode, so each start compiles our modules, and boto3's are compiled: as in Lambda. The floor is boto3 alone with the
-same clients. The pools function's zip makes three more: crhelper, which answers CloudFormation, does when it is set up.
+Each start runs in a process of its own, from the unpacked zip, with only the packages that Lambda has. As in Lambda,
+our modules are compiled at each start, because the zip has no bytecode, and boto3 is already compiled. The floor is
+boto3 alone with the same clients. The pools function's zip creates three more clients: crhelper does, at set-up.
 """
 
 from __future__ import annotations
@@ -62,13 +62,13 @@ import boto3
 there = sessions.Account(boto3.Session(region_name="us-east-1"), "222222222222")
 there.ec2(), there.ram()
 """
-UTILISATION = """
+UTILIZATION = """
 import index
 from ctipam import sessions
 here = sessions.current_account("111111111111")
 here.ec2(), here.ec2("us-west-2")
 """
-POOLS = UTILISATION + "here.known_regions()"  # against which a request is checked
+POOLS = UTILIZATION + "here.known_regions()"  # requests are checked against these
 EVERYBODY = f"""{LIFECYCLE}
 from benchmarks import many_accounts
 many_accounts.reconcile({ACCOUNTS})
@@ -78,7 +78,7 @@ CASES = {
     "lifecycle": ("ctipam_ct_integration", LIFECYCLE, LIFECYCLE_FLOOR),
     f"lifecycle, {ACCOUNTS:,} accounts": ("ctipam_ct_integration", EVERYBODY, LIFECYCLE_FLOOR),
     "pools": ("ctipam_helper", POOLS, POOLS_FLOOR),
-    "utilisation": ("ctipam_helper", UTILISATION, POOLS_FLOOR),
+    "utilization": ("ctipam_helper", UTILIZATION, POOLS_FLOOR),
 }
 
 
@@ -94,7 +94,7 @@ def measure() -> Iterator[Row]:
 
 
 def _best(code: str, folder: str) -> tuple[float, float]:
-    """Of several runs the quickest: its seconds, and the most memory that it had, in MB."""
+    """Return the seconds and the peak memory, in MB, of the fastest of several runs."""
     program = MEASURED.format(code=code, path=[folder, str(ROOT / "tests")])
     command = [str(LAMBDA_PYTHON), "-I", "-B", "-c", program]
     runs = []
@@ -112,6 +112,6 @@ SECTION = Section(
     measure=measure,
     notes=(
         f"Best of {RUNS}, from the unpacked zip with Lambda's own packages. Floor: boto3 alone, with the same clients. "
-        "Pools and utilisation share a zip, in which crhelper makes three clients more."
+        "Pools and utilization share a zip, in which crhelper creates three more clients."
     ),
 )

@@ -1,7 +1,7 @@
-"""The zips that Lambda runs: how large they are, whose code is in them, and whether each build makes the same bytes.
+"""The zips that Lambda runs: their size, the origin of their code, and whether each build produces the same bytes.
 
-The original is https://github.com/aws-samples/integrate-control-tower-with-ipam: its first commit, 6e2ee3a, had both
-zips with their libraries; its last, ec99672, has them without, so that `import index` fails.
+The original is https://github.com/aws-samples/integrate-control-tower-with-ipam. Its first commit, 6e2ee3a, has both
+zips with their libraries. Its last commit, ec99672, has them without, so `import index` fails.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def measure() -> Iterator[Row]:
 
 
 def _build() -> tuple[float, str]:
-    """Seconds, and in what the zips that it makes differ from the committed ones."""
+    """Return the seconds of a build, and how its zips differ from the committed zips; "" if they are the same."""
     began = time.perf_counter()
     command = [sys.executable, str(ROOT / "packages/build.py"), "--check"]
     built = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -53,5 +53,5 @@ SECTION = Section(
     columns=("size", "ours", "crhelper's", "files", "built in", "same bytes"),
     labels=(*ZIPS, *ORIGINALS, f"both, built {BUILDS} times"),
     measure=measure,
-    notes="Promised: each build makes the committed bytes. The original's last zips lack their libraries: no import.",
+    notes="Promise: each build produces the committed bytes. The original's last zips fail to import: no libraries.",
 )

@@ -1,4 +1,4 @@
-"""The page of figures: what a section is, and how it is laid out. Measures nothing."""
+"""The page of figures: its sections, rows and layout."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from textwrap import wrap
 WIDTH = 110
 
 NONE = "-"
-"""Where a column does not apply to a row."""
+"""The figure of a column that does not apply to a row."""
 
 
 @dataclass(frozen=True)
 class Row:
     """figures   one for each column, with their units
-    missed    in words, what the section promises and this row does not keep; empty if it keeps all
+    missed    the promises of the section that this row does not keep, in words; empty if it keeps all
     """
 
     figures: tuple[str, ...]
@@ -24,9 +24,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Section:
-    """labels    of the rows, in their order: known before anything is measured
-    measure   a row for each label, as soon as it is measured
-    notes     what a reader needs to know, and what is promised; whatever else there is to say stands in the module
+    """labels    of the rows, in order; known before the measurement
+    measure   yields a row for each label as soon as it is measured
+    notes     how to read the figures, and what they promise; the module's docstring has the details
     """
 
     title: str
@@ -36,13 +36,13 @@ class Section:
     notes: str
 
 
-def those_that_are_so(faults: Mapping[str, bool]) -> str:
-    """What a row misses, of all that it could miss."""
+def true_faults(faults: Mapping[str, bool]) -> str:
+    """Return the faults that are true, separated by commas."""
     return ", ".join(fault for fault, is_so in faults.items() if is_so)
 
 
 def lines(section: Section, rows: Iterable[Row]) -> list[str]:
-    """A table with its title above and its notes below."""
+    """Return a table with its title above and its notes below."""
     table = [("", *section.columns)]
     table += [(label, *row.figures) for label, row in zip(section.labels, rows, strict=True)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
@@ -56,7 +56,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def missed(section: Section, rows: Iterable[Row]) -> list[str]:
-    """A line for each row that keeps a promise not."""
+    """Return a line for each row that does not keep a promise."""
     return [
         f"Missed: {section.title.partition(':')[0]}, {label}: {row.missed}"
         for label, row in zip(section.labels, rows, strict=True)

@@ -1,17 +1,17 @@
-"""How long the pools take to build, against what AWS's own pace allows.
+"""How long the pools take to build, compared with the fastest order of steps that AWS allows.
 
-On the landing zone's clock, so a run takes seconds. AWS publishes no timings; here, each time differently,
+Runs on the landing zone's clock, so a run takes seconds. AWS publishes no timings. The model assumes:
 
-    a pool is created, a block provisioned   in 4 to 6 s, drawn anew for each (24 to 36 s in the last row);
-                                             five times for each row
-    a call takes                             0.2 s to read, 0.4 s to change; it takes effect in its middle
-    calls side by side                       as many as the function allows itself, each worker in its own time
-    a block is in no list                    for its first second
-    of each action AWS takes                 100 reads or 50 changes at once, then 20 or 5 a second; more is counted
-    another invocation                       begins at once
+    creating a pool, provisioning a block   4 to 6 s, drawn at random for each (24 to 36 s in the last row);
+                                            each row has five draws
+    duration of a call                      0.2 s to read, 0.4 s to change; it takes effect halfway
+    parallel calls                          as many as the function allows itself, each worker on its own clock
+    a new block                             missing from lists for its first second
+    throttling, for each action             100 reads or 50 changes at once, then 20 or 5 a second; counted beyond that
+    another invocation                      begins at once
 
-The floor is what no order of steps can beat: the chain of creations and provisionings that must follow each other, or
-that a lock lets through one at a time, with the call that begins each. Looking whether AWS is done costs extra.
+The floor is a lower bound for any order of steps: the chain of creations and provisionings that must follow each
+other, or that a lock allows one at a time, each with the call that starts it. Polling AWS for the result is extra.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from random import Random
 from statistics import mean
 from typing import Any
 
-from benchmarks.page import Row, Section, those_that_are_so
+from benchmarks.page import Row, Section, true_faults
 from landing_zone.direct import REGIONS
 from landing_zone.direct_stack import DirectStack
 from landing_zone.ipam import MutationLock, Quotas
@@ -36,17 +36,17 @@ LOCKS: tuple[MutationLock, ...] = ("parent", "scope", "none")
 BUCKETS = {
     True: (100, 20),
     False: (50, 5),
-}  # of reads and of changes: https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html
+}  # of reads (True) and of changes: https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html
 STEPS = ("CreateIpamPool", "ProvisionIpamPoolCidr")
 READS = ("Describe", "Get")
 DRAWS = 5
 CEILING = 1.2
 HOUR_S = 3600.0
 UNCHANGED = {"DescribeIpamPools": 1}
-"""The calls of an update that changes nothing."""
+"""The expected calls of an update that changes nothing."""
 
 Shape = tuple[int, int, MutationLock, float]
-"""Regions, environments, the lock, and the seconds that a step usually takes."""
+"""Regions, environments, the lock, and the usual seconds of a step."""
 
 SHAPES: tuple[Shape, ...] = (
     *((regions, environments, lock, USUAL_S) for regions, environments in SIZES for lock in LOCKS),
@@ -56,7 +56,7 @@ SHAPES: tuple[Shape, ...] = (
 
 @dataclass
 class Run:
-    """One hierarchy, built from nothing."""
+    """The building of one hierarchy from nothing."""
 
     regions: int
     environments: int
@@ -122,8 +122,8 @@ class Run:
                 for name, leaves in regions.items()
                 for leaf in leaves
             )
-        # One at a time below each parent. Either the top-level pool is what takes longest: then the blocks of the
-        # environments in the Region that is last still follow. Or the Region that is created last is.
+        # One at a time below each parent. Either the top-level pool takes longest, and the blocks of the environments
+        # in the last Region follow it. Or the Region that is created last takes longest.
         top = sum(created[name] + provisioned[name] for name in regions)
         tail = min(sum(provisioned[leaf] for leaf in leaves) for leaves in regions.values())
         last = min(sum(created[leaf] + provisioned[leaf] for leaf in leaves) for leaves in regions.values())
@@ -143,13 +143,13 @@ class Run:
 
 
 class Watched:
-    """What was asked of AWS, when, and how long AWS was to take for it."""
+    """Records each call to IPAM with its time, and draws how long AWS takes for each step."""
 
     def __init__(self, stack: DirectStack, usual_s: float, seed: int) -> None:
         self._times: defaultdict[str, list[float]] = defaultdict(list)
         self._took: dict[tuple[str, str], float] = {}  # (action, pool id) -> seconds
         self._stack = stack
-        self._random = Random(seed)  # noqa: S311 - the same each time
+        self._random = Random(seed)  # noqa: S311 - repeatable, not secret
         self._usual_s = usual_s
         self._ask = stack.models.ipam.call
         stack.models.ipam.call = self._call  # type: ignore[method-assign]
@@ -171,7 +171,7 @@ class Watched:
         return {(action, names[pool_id]): seconds for (action, pool_id), seconds in self._took.items()}
 
     def too_often(self) -> int:
-        """How many calls AWS would have throttled."""
+        """Return how many calls AWS would have throttled."""
         count = 0
         for action, times in self._times.items():
             size, refill = BUCKETS[action.startswith(READS)]
@@ -194,7 +194,7 @@ def measure() -> Iterator[Row]:
 
 
 def row(runs: Sequence[Run]) -> Row:
-    """Means of the runs, and the worst ratio."""
+    """Return the means of the runs, and the worst ratio."""
     run, ratios = runs[0], [run.ratio for run in runs]
     took, floor = mean(run.took_s for run in runs), mean(run.floor_s for run in runs)
     reads = mean(sum(run.calls[action] for action in run.calls if action.startswith(READS)) for run in runs)
@@ -216,19 +216,19 @@ def row(runs: Sequence[Run]) -> Row:
         "calls that AWS would throttle": any(run.too_often for run in runs),
         "more than one read though nothing changes": any(run.unchanged != UNCHANGED for run in runs),
     }
-    return Row(figures, those_that_are_so(faults))
+    return Row(figures, true_faults(faults))
 
 
 SECTION = Section(
-    title="Pools: Regions x environments, and what AWS changes one at a time",
+    title="Pools: Regions x environments, and the scope of the lock on changes",
     columns=("built", "floor", "ratio", "worst", "30 s sleeps", "changes", "reads", "invoked", "unchanged"),
     labels=tuple(map(label, SHAPES)),
     measure=measure,
     notes=(
-        f"Modelled: a step takes 4 to 6 s (slow: 24 to 36 s), a read 0.2 s, a change 0.4 s; of {DRAWS} draws, mean and "
-        "worst. Floor: the steps and their calls that must follow each other, or that a lock (below a parent, in the "
-        "scope) lets through singly. 30 s sleeps: as the original waits. Changes and reads: for each pool. Unchanged: "
-        f"reads of an update that changes nothing. Promised: the mean within {CEILING} of the floor, all within an "
-        "hour, nothing throttled, one read if nothing changes."
+        f"Modeled: a step takes 4 to 6 s (slow: 24 to 36 s), a read 0.2 s, a change 0.4 s; mean and worst of {DRAWS} "
+        "draws. Floor: the steps and their calls that must follow each other, or that a lock (below a parent, or in "
+        "the scope) allows one at a time. 30 s sleeps: the original's waits. Changes and reads: per pool. Unchanged: "
+        f"calls of an update that changes nothing. Promise: the mean is within {CEILING} of the floor, every run "
+        "within an hour, no call is throttled, and an update that changes nothing makes one read."
     ),
 )

@@ -30,7 +30,7 @@ from botocore.client import BaseClient
 from moto.organizations.models import organizations_backends
 
 from benchmarks.many_accounts import OUS, REGIONS
-from benchmarks.page import Row, Section, those_that_are_so
+from benchmarks.page import Row, Section, true_faults
 from in_process.fixtures import MANAGEMENT, Cloud, LandingZone, running_cloud, set_environment
 
 RATE = 10
@@ -101,7 +101,7 @@ def row(run: Run, calls: Counter[str], took_s: float, invocations: int) -> Row:
         f"{calls.total()} calls": calls.total() > max(run.floor * CEILING, run.floor + CALLS_MORE),
         f"{writes} writes": writes != run.creates,
     }
-    return Row(figures, those_that_are_so(faults))
+    return Row(figures, true_faults(faults))
 
 
 def _measured(zone: LandingZone, event: dict[str, Any]) -> tuple[Counter[str], float, int]:

@@ -1,7 +1,4 @@
-"""The tests and the demo, run as a user runs them, and how much code there is.
-
-The original has neither tests nor a demo.
-"""
+"""The tests and the demo, run as a user runs them, and the size of the code. The original has no tests and no demo."""
 
 from __future__ import annotations
 
@@ -32,8 +29,8 @@ def measure() -> Iterator[Row]:
 
 
 def _run(target: str) -> Row:
-    """From make's start to its end."""
-    # As in the user's shell: make would hand down its own words, as in `make bench only=tests`, to all that it starts.
+    """Run a target and measure its time."""
+    # Without the variables that make passes on to its children, for example those of `make bench only=tests`.
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -44,14 +41,14 @@ def _run(target: str) -> Row:
     run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     took = time.perf_counter() - began
     summary = run.stdout.strip().rpartition("\n")[2]
-    counted = ", ".join(re.findall(r"\d+ (?:failed|passed|errors?)\b", summary))  # the demo counts nothing
+    counted = ", ".join(re.findall(r"\d+ (?:failed|passed|errors?)\b", summary))  # the demo has no count
     said = run.stdout.splitlines() + run.stderr.splitlines()
     failed = [line for line in said if line.startswith(("FAILED", "ERROR"))] or said[-1:]
     return Row((f"{took:,.0f} s", counted or NONE), "; ".join(failed) if run.returncode else "")
 
 
 def _count(folder: str) -> int:
-    """Lines of Python that are not blank; of tests, without the landing zone, which is counted for itself."""
+    """Return the lines of Python that are not blank. tests excludes the landing zone, which has a row of its own."""
     apart = ROOT / "tests/landing_zone"
     paths = [path for path in (ROOT / folder).rglob("*.py") if folder != "tests" or apart not in path.parents]
     return sum(bool(line.strip()) for path in paths for line in path.read_text(encoding="utf-8").splitlines())
@@ -62,5 +59,5 @@ SECTION = Section(
     columns=("took", "how many"),
     labels=(*(f"make {target}" for target in TARGETS), *CODE),
     measure=measure,
-    notes="Promised: both succeed. Lines of Python that are not blank. The original has neither tests nor a demo.",
+    notes="Promise: both succeed. Lines of Python exclude blank lines. The original has no tests and no demo.",
 )

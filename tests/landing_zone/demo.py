@@ -1,6 +1,6 @@
-"""`make demo`: deploy to a landing zone on this machine, vend an account, make a VPC, and take it all down again.
+"""`make demo`: deploy to a landing zone on this machine, create an account and a VPC, and delete the stack.
 
-Everything it shows is read through AWS's own API after it was done with the real templates, zips and AWS CLI.
+Deploys the real templates and zips with the real AWS CLI. Reads everything that it shows through the AWS APIs.
 """
 
 from __future__ import annotations
@@ -19,16 +19,15 @@ from landing_zone.engine import Engine
 
 WEST = "us-west-2"
 SPEED = 20
-"""How much faster than on AWS IPAM's and RAM's states end; everything else takes the time it takes."""
+"""How much faster than on AWS the IPAM and RAM models change state. Everything else takes its real time."""
 
 MILESTONES = {
-    "CopyZips": "both zips copied to the stack's own bucket",
-    "OrganizationSetup": "RAM sharing on, IPAM delegated to the Networking account",
-    "Ipam": "an IPAM that operates in both Regions",
-    "TopLevelPool": "the top-level pool",
-    "InitPools": "a pool for each Region and environment",
-    "NetworkingStackSet": "the Networking account is done",
-    "ShareExistingAccounts": "accounts that were there before have their pools",
+    "CopyZips": "both zips copied to the stack's bucket",
+    "OrganizationSetup": "RAM sharing enabled, IPAM delegated to the Networking account",
+    "Ipam": "an IPAM with both Regions as operating Regions",
+    "InitPools": "the top-level pool, and a pool for each Region and environment",
+    "NetworkingStackSet": "the Networking account's stack is complete",
+    "ShareExistingAccounts": "pools shared with existing accounts",
 }
 
 
@@ -37,7 +36,10 @@ def main() -> None:
     try:
         with Engine.start(speed=SPEED) as engine:
             engine.set_up(MANAGEMENT, ORGANIZATIONAL_UNITS, HOME_REGION)
-            say(f"An organization: management {MANAGEMENT}, networking {NETWORKING}, and apps {APPS} in SDLC OU")
+            say(
+                f"Organization: management account {MANAGEMENT}, Networking account {NETWORKING}, "
+                f"account {APPS} (apps) in SDLC OU"
+            )
             deploy(engine)
             show_pools(engine)
             vend_account(engine)
@@ -45,15 +47,15 @@ def main() -> None:
             show_pools(engine)
             take_down(engine)
     except AwsCliFailed as error:
-        sys.exit(f"The AWS CLI says:\n{error}")
+        sys.exit(f"The AWS CLI failed:\n{error}")
     except KeyboardInterrupt:
-        sys.exit("\nInterrupted; nothing of the landing zone is left.")
+        sys.exit("\nInterrupted. The landing zone is removed.")
     say()
     say(f"Done in {time.monotonic() - began:.0f} seconds.")
 
 
 def say(text: str = "") -> None:
-    """Ids are of no interest, and other ones each time."""
+    """Print a line without the ids of pools and VPCs, which differ in each run."""
     print(re.sub(r"(ipam-pool|vpc)-[0-9a-f]{8,}", r"\1-…", text), flush=True)
 
 
@@ -63,7 +65,7 @@ def title(text: str) -> None:
 
 
 def deploy(engine: Engine) -> None:
-    title("Deploy, as the guide says")
+    title("Deploy with the AWS CLI")
     cli = AwsCli(engine, MANAGEMENT)
     for command in deployment.upload_commands():
         type_in(*command)
@@ -76,37 +78,38 @@ def tell_milestone(account: str, resource: str, status: str) -> None:
     if resource in MILESTONES and status == "CREATE_COMPLETE":
         say(f"    {account:10}  {resource:21}  {MILESTONES[resource]}")
     elif status == "CREATE_COMPLETE" and account == "management" and resource == STACK:
-        say("    management  the stack is complete; the AWS CLI, which looks every 30 seconds, will notice")
+        say(f"    {account:10}  {resource:21}  the stack is complete (the AWS CLI polls every 30 s)")
     elif status.endswith("_FAILED"):
         say(f"    {account:10}  {resource:21}  {status}")
 
 
 def type_in(*words: str) -> None:
-    """Show a command as a user would type it, an option a line if it is long."""
+    """Print a command as a user types it; a long command with one option on each line."""
     line = "$ aws " + shlex.join(words)
     say(line if len(line) <= 100 else re.sub(r" (--|[A-Z]\w*=)", r" \\\n      \1", line))
 
 
 def show_pools(engine: Engine) -> None:
-    title("The pools, and how full they are")
+    title("Pools and their utilization")
     for line in draw(reading.pools(engine)):
         say(line)
 
 
 def vend_account(engine: Engine) -> None:
-    title(f"Account Factory makes account {SHOP} (shop) in Prod OU")
+    title(f"Account Factory creates account {SHOP} (shop) in Prod OU")
     engine.vend(SHOP, "shop", "Prod OU")
-    say("Control Tower sends CreateManagedAccount; the rule wakes CTIPAMLifeCycleLambda.")
+    say("Control Tower sends CreateManagedAccount, and the rule invokes CTIPAMLifeCycleLambda.")
     cidrs = {pool.name: pool.cidr for pool in reading.pools(engine)}
     for account_id in (SHOP, APPS):
         for share in reading.eventually(partial(reading.shares, engine, account_id)):
-            say(f"{share.name}, external principals {'allowed' if share.external_principals else 'refused'}:")
+            external = "allowed" if share.external_principals else "not allowed"
+            say(f"RAM share {share.name} (external principals {external}):")
             for name in share.pools:
                 say(f"    {name}  {cidrs[name]}")
 
 
 def make_vpcs(engine: Engine) -> None:
-    title(f"The team of account {SHOP} makes a VPC")
+    title(f"Account {SHOP} creates a VPC")
     shop = AwsCli(engine, SHOP, WEST)
     found = shop.ask("ec2", "describe-ipam-pools", "--filters", f"Name=locale,Values={WEST}")["IpamPools"]
     own = found[0]["IpamPoolId"]
@@ -114,9 +117,9 @@ def make_vpcs(engine: Engine) -> None:
     tag = ["--tag-specifications", "ResourceType=vpc,Tags=[{Key=Env,Value=Prod OU}]"]
     size = ["--ipv4-netmask-length", "24"]
     attempts = {
-        "without the Env tag": ["--ipv4-ipam-pool-id", own, *size],
-        "from another OU's pool": ["--ipv4-ipam-pool-id", sdlc, *size, *tag],
-        f"from its own pool in {WEST}, the only one it sees there": ["--ipv4-ipam-pool-id", own, *size, *tag],
+        "Without the Env tag": ["--ipv4-ipam-pool-id", own, *size],
+        "From another OU's pool": ["--ipv4-ipam-pool-id", sdlc, *size, *tag],
+        f"From its own OU's pool in {WEST}, the only pool it can see there": ["--ipv4-ipam-pool-id", own, *size, *tag],
     }
     for what, words in attempts.items():
         try:
@@ -128,18 +131,21 @@ def make_vpcs(engine: Engine) -> None:
 
 
 def take_down(engine: Engine) -> None:
-    title("Take it down")
+    title("Delete the stack")
     shop = engine.client("ec2", SHOP, WEST)
     for vpc in shop.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["false"]}])["Vpcs"]:
         shop.delete_vpc(VpcId=vpc["VpcId"])
-        say(f"VPC {vpc['CidrBlock']} deleted; IPAM may take 20 minutes to notice, so the clock moves on by 20 minutes")
+        say(
+            f"Deleted VPC {vpc['CidrBlock']}. IPAM can take 20 minutes to free its block, "
+            "so the clock moves forward 20 minutes."
+        )
     engine.advance(1200)
     type_in("cloudformation", "delete-stack", "--stack-name", STACK)
     status = deployment.delete(engine)
     say(f"    {status}")
     if status != "DELETE_COMPLETE":
         sys.exit("\n".join(deployment.failures(engine)))
-    say("Left: " + ", ".join(f"{count} {what}" for what, count in reading.left_over(engine).items()))
+    say("Remaining: " + ", ".join(f"{count} {what}" for what, count in reading.left_over(engine).items()))
 
 
 if __name__ == "__main__":

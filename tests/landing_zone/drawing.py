@@ -1,4 +1,4 @@
-"""The pool hierarchy as a tree, with CIDRs and how full each pool is."""
+"""Draws the pool hierarchy as a tree, with the CIDR and utilization of each pool."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from landing_zone.reading import ReadPool
 
 
 def draw(pools: Sequence[ReadPool]) -> list[str]:
-    """One line for each pool: branches, name, CIDR, a bar of ten and the percentage, and the tag a VPC must carry."""
+    """Return one line for each pool: branch, name, CIDR, a bar of ten blocks, the percentage, and the required tag."""
     drawn = [(branch + pool.name, pool) for branch, pool in _branches("", "", pools)]
     width = max(len(name) for name, _ in drawn)
     return [f"{name:{width}}  {pool.cidr:16}  {_fill(pool)}  {_rules(pool)}".rstrip() for name, pool in drawn]
@@ -29,7 +29,7 @@ def _address(pool: ReadPool) -> int:
 
 
 def _fill(pool: ReadPool) -> str:
-    blocks = min(10, max(round(pool.used_percent / 10), pool.used_percent > 0))  # what is used at all is seen
+    blocks = min(10, max(round(pool.used_percent / 10), pool.used_percent > 0))  # any use shows at least one block
     return f"{'█' * blocks}{'░' * (10 - blocks)} {pool.used_percent:5.1f} %"
 
 

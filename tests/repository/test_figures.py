@@ -1,4 +1,4 @@
-"""The page of figures that `make bench` prints, and what the README quotes of it. Figures differ between machines."""
+"""The page of figures of `make bench`, and the rows that the README quotes. Figures differ between machines."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_readme_quotes_rows_and_columns_of_the_page() -> None:
         assert [row for row in rows if "failed" in " ".join(row)] == []
 
 
-def test_a_row_that_keeps_a_promise_not_is_named() -> None:
+def test_a_row_that_breaks_a_promise_is_named() -> None:
     section = page.Section("Pools: how long", ("built",), ("2 x 2", "3 x 3"), lambda: iter(()), "")
 
     assert page.missed(section, [Row(("1 s",)), Row(("9 s",), "more than an hour")]) == [

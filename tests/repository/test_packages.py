@@ -1,4 +1,4 @@
-"""The zips that Lambda runs: proved to be what the sources build, and to run with nothing but Lambda's own packages."""
+"""The zips that Lambda runs match the sources, and run with only the packages that Lambda has."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ ROOT = Path(__file__).parents[2]
 LAMBDA_PYTHON = ROOT / ".venv/lambda-runtime/bin/python"
 SOURCES = ["ct-integration-lambda", "ipam-pool-lambda", "libraries"]
 
-# Zip -> the functions of index.py that templates name as handlers.
+# Zip -> the handlers in index.py that the templates name.
 HANDLERS = {
     "ctipam_ct_integration_1.0.0.zip": ["lambda_handler", "organization_setup", "share_existing_accounts"],
     "ctipam_helper_1.0.0.zip": ["lambda_handler", "measure_utilization"],
 }
 
-# Every entry of both zips. Written out, so that a stray file in the sources is noticed.
+# Every entry of both zips, listed here so that a stray file in the sources fails a test.
 ENTRIES = """
     crhelper-2.0.12.dist-info/LICENSE
     crhelper-2.0.12.dist-info/METADATA
@@ -88,7 +88,7 @@ WINGS = ["ctipam", *sorted({name.rpartition(".")[0] for name in MODULES} - {"cti
 
 
 def modules_named(wing: str, kind: str) -> list[str]:
-    """The modules that a wing's docstring lists after "Pure:" or "AWS:"."""
+    """Return the modules that a wing's docstring lists after "Pure:" or "AWS:"."""
     entry = re.compile(rf"^ *{kind}: " + r"(.*(?:\n {7,}.*)*)", re.MULTILINE)
     text = entry.search(importlib.import_module(wing).__doc__ or "")
     return re.findall(r"`(\w+)`", text[1]) if text else []
@@ -97,12 +97,12 @@ def modules_named(wing: str, kind: str) -> list[str]:
 @pytest.fixture(autouse=True)
 def _set_up() -> None:
     if not list(ROOT.glob(".venv/wheels/crhelper-*.whl")) or not LAMBDA_PYTHON.exists():
-        pytest.fail("crhelper's wheel or the stand-in for Lambda's runtime is missing; `make test` sets both up.")
+        pytest.fail("crhelper's wheel or the copy of Lambda's runtime is missing. `make test` sets up both.")
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """All that a build reads, in a folder of its own, with the zips that are committed."""
+    """Copy everything that a build reads, and the committed zips, to a folder of its own."""
     for folder in SOURCES:
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "packages", tmp_path / "packages")
@@ -113,7 +113,7 @@ def copy(tmp_path: Path) -> Path:
 def build(
     root: Path, *options: str, umask: int = -1, cwd: Path | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run root's packages/build.py; it cannot reach the network."""
+    """Run root's packages/build.py without a network."""
     command = [sys.executable, str(root / "packages/build.py"), *options]
     settings = os.environ | {"PIP_NO_INDEX": "1"} | environment
     return subprocess.run(command, capture_output=True, text=True, check=False, umask=umask, cwd=cwd, env=settings)
@@ -125,7 +125,7 @@ def test_the_committed_zips_are_what_the_sources_build() -> None:
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
-def test_a_build_elsewhere_under_other_settings_makes_the_same_bytes(copy: Path) -> None:
+def test_a_build_elsewhere_with_other_settings_produces_the_same_bytes(copy: Path) -> None:
     build(copy)
     first = {name: (copy / "packages" / name).read_bytes() for name in HANDLERS}
     for path in copy.rglob("*.py"):
@@ -140,7 +140,7 @@ def test_a_build_elsewhere_under_other_settings_makes_the_same_bytes(copy: Path)
 
 
 @pytest.mark.parametrize("name", HANDLERS)
-def test_a_zip_holds_these_files_and_no_other(name: str) -> None:
+def test_a_zip_holds_exactly_these_files(name: str) -> None:
     with ZipFile(ROOT / "packages" / name) as archive:
         assert archive.namelist() == sorted(ENTRIES)
 
@@ -154,7 +154,7 @@ def test_the_library_and_each_wing_name_all_their_modules(wing: str) -> None:
 
 @pytest.mark.parametrize("module", [f"{wing}.{name}" for wing in WINGS for name in modules_named(wing, "Pure")])
 def test_a_module_that_is_called_pure_needs_no_aws_library(module: str) -> None:
-    """Not even to be imported: what decides can be read and run without AWS."""
+    """Pure modules import without AWS libraries, so you can read and run them without AWS."""
     blocked = f"import sys; sys.modules |= dict.fromkeys(['boto3', 'botocore', 'crhelper']); import {module}"
 
     imported = subprocess.run(
@@ -172,20 +172,20 @@ def test_every_entry_is_stored_readable_and_without_a_date(name: str) -> None:
     assert looks == {(ZIP_STORED, 0o644, 3, (1980, 1, 1, 0, 0, 0))}
 
 
-def test_the_stand_in_for_lambdas_runtime_does_not_bring_crhelper() -> None:
+def test_the_copy_of_lambdas_runtime_does_not_have_crhelper() -> None:
     looked = in_lambda("import importlib.util; print(importlib.util.find_spec('crhelper'))")
 
     assert looked.stdout.strip() == "None"
 
 
 @pytest.mark.parametrize("name", HANDLERS)
-def test_a_zip_runs_with_nothing_but_lambdas_own_packages(name: str, tmp_path: Path) -> None:
+def test_a_zip_runs_with_only_the_packages_that_lambda_has(name: str, tmp_path: Path) -> None:
     with ZipFile(ROOT / "packages" / name) as archive:
         archive.extractall(tmp_path)
 
     imported = in_lambda(
         f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import importlib, index; "
-        f"[importlib.import_module(module) for module in {MODULES}]; "  # some are imported only when they are needed
+        f"[importlib.import_module(module) for module in {MODULES}]; "  # some are imported late
         f"print([handler for handler in {HANDLERS[name]} if callable(getattr(index, handler))])"
     )
 
@@ -193,7 +193,7 @@ def test_a_zip_runs_with_nothing_but_lambdas_own_packages(name: str, tmp_path: P
 
 
 def in_lambda(code: str) -> subprocess.CompletedProcess[str]:
-    """Run code as Lambda would: its own packages, its environment, and nothing of ours."""
+    """Run code as Lambda does: with its packages and environment, and without ours."""
     environment = {"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1", "AWS_LAMBDA_FUNCTION_NAME": "ctipam"}
     command = [str(LAMBDA_PYTHON), "-I", "-B", "-c", code]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
@@ -210,7 +210,7 @@ def test_the_check_names_every_entry_that_differs(copy: Path) -> None:
     assert checked.stderr.splitlines() == [
         "packages/ctipam_ct_integration_1.0.0.zip is not what the sources build: ctipam/added.py is missing.",
         "packages/ctipam_helper_1.0.0.zip is not what the sources build: index.py differs, ctipam/added.py is missing.",
-        "Run `make package`; what it builds belongs into the commit.",
+        "Run `make package` and commit the zips.",
     ]
 
 
@@ -223,7 +223,7 @@ def test_a_source_that_is_not_python_is_not_packed(copy: Path) -> None:
     assert built.stderr.startswith("ipam-pool-lambda/index.py, line 2: ")
 
 
-def test_our_own_sources_can_be_checked_where_nothing_was_fetched(copy: Path) -> None:
+def test_our_own_sources_can_be_checked_without_fetching_crhelper(copy: Path) -> None:
     build(copy)
     shutil.rmtree(copy / ".venv")
     as_built = build(copy, "--check-own")
@@ -243,8 +243,8 @@ def test_the_check_names_a_zip_that_is_missing_and_one_that_is_left_over(copy: P
 
     checked = build(copy, "--check")
 
-    assert "packages/ctipam_helper_1.0.0.zip is not there." in checked.stderr
-    assert "packages/ctipam_helper_0.9.0.zip is built from no source: delete it." in checked.stderr
+    assert "packages/ctipam_helper_1.0.0.zip does not exist." in checked.stderr
+    assert "packages/ctipam_helper_0.9.0.zip has no source: delete it." in checked.stderr
 
 
 def test_a_zip_of_the_right_files_in_another_order_is_not_the_same_zip(copy: Path) -> None:
@@ -259,11 +259,11 @@ def test_a_zip_of_the_right_files_in_another_order_is_not_the_same_zip(copy: Pat
     assert "order, times or modes differ" in build(copy, "--check").stderr
 
 
-def test_a_wheel_with_another_hash_is_refused(copy: Path) -> None:
+def test_a_wheel_with_another_hash_is_rejected(copy: Path) -> None:
     for wheel in copy.glob(".venv/wheels/*.whl"):
         wheel.write_bytes(b"not the wheel")
 
     refused = build(copy)
 
     assert refused.returncode == 1
-    assert "has not the hash that libraries/requirements.txt gives" in refused.stderr
+    assert "does not match the hash in libraries/requirements.txt" in refused.stderr

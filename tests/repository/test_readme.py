@@ -1,4 +1,4 @@
-"""What the README says is so: its outputs, its commands, the files and parameters that it names."""
+"""The README is correct: its outputs and commands, and the files, parameters and messages that it names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PLANS = re.findall(r"`make (plan [A-Z][^`]*)`", README)
 EMULATOR = "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("tests/landing_zone/**/*.py"))
 
 
-def test_the_plan_that_it_shows_is_the_plan_of_the_defaults() -> None:
+def test_the_plan_in_the_readme_is_the_plan_of_the_defaults() -> None:
     shown = re.search(r"```console\n\$ make plan\n(.*?)```", README, re.DOTALL)
     done = subprocess.run(["make", "-s", "plan"], cwd=ROOT, capture_output=True, text=True, check=True)
 
@@ -28,20 +28,20 @@ def test_the_plan_that_it_shows_is_the_plan_of_the_defaults() -> None:
     assert shown[1].strip() == done.stdout.strip()
 
 
-@pytest.mark.parametrize("command", [words for words in PLANS if "organization" not in words])  # which needs AWS
-def test_every_plan_that_it_mentions_can_be_made(command: str) -> None:
+@pytest.mark.parametrize("command", [words for words in PLANS if "organization" not in words])  # needs AWS
+def test_every_plan_command_in_the_readme_works(command: str) -> None:
     made = subprocess.run(["make", "-s", *shlex.split(command)], cwd=ROOT, capture_output=True, text=True, check=True)
 
     assert "Pools: " in made.stdout
 
 
-def test_every_word_of_the_deployment_that_it_shows_is_one_that_the_template_takes() -> None:
+def test_the_template_accepts_every_word_of_the_deploy_command_in_the_readme() -> None:
     (command,) = re.findall(r"^\$ make deploy (.*)$", README, re.MULTILINE)
 
     arguments.refuse_impossible(arguments.read(shlex.split(command), arguments.template_parameters()).parameters)
 
 
-def test_the_teams_commands_are_those_of_the_workload_template() -> None:
+def test_the_readme_shows_the_commands_of_the_workload_template() -> None:
     template = (ROOT / "templates/workload-vpc.template.yaml").read_text(encoding="utf-8")
     commands = re.findall(r"^#   (aws .*(?:\n#       .*)*)", template, re.MULTILINE)
 
@@ -50,7 +50,7 @@ def test_the_teams_commands_are_those_of_the_workload_template() -> None:
         assert "$ " + command.replace("\n#", "\n") in re.sub(r"\n +", "\n       ", README)
 
 
-def test_the_parameters_page_that_it_draws_is_the_consoles() -> None:
+def test_the_parameters_in_the_readme_are_those_of_the_console() -> None:
     shown = re.search(r"\*\*In the console\.\*\*.*?```text\n(.*?)```", README, re.DOTALL)
     assert shown
     template, _ = decode(str(ROOT / arguments.MANAGEMENT_TEMPLATE))
@@ -69,7 +69,7 @@ def test_the_parameters_page_that_it_draws_is_the_consoles() -> None:
     assert without_default == {"NetworkAccountId", "LambdaBucket", "RepoRootURL"}
 
 
-def test_every_make_target_that_it_names_is_there() -> None:
+def test_every_make_target_in_the_readme_exists() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     named = set(re.findall(r"(?:`|\$ )make ([a-z]+)", README))
 
@@ -77,14 +77,14 @@ def test_every_make_target_that_it_names_is_there() -> None:
     assert named <= targets
 
 
-def test_every_file_that_it_names_is_there() -> None:
+def test_every_file_in_the_readme_exists() -> None:
     paths = set(re.findall(r"`((?:templates|libraries|[a-z-]+-lambda)/[\w./-]*)`", README))
 
     assert paths
     assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
 
 
-def test_every_parameter_output_and_resource_that_it_names_is_in_a_template() -> None:
+def test_every_parameter_output_and_resource_in_the_readme_is_in_a_template() -> None:
     names = set(re.findall(r"`([A-Z][A-Za-z]{6,})`", README)) - {"SDLC"}
 
     assert names
@@ -92,7 +92,7 @@ def test_every_parameter_output_and_resource_that_it_names_is_in_a_template() ->
 
 
 @pytest.mark.parametrize("message", re.findall(r"^\| `([^`]+)`", README, re.MULTILINE))
-def test_every_message_that_it_explains_is_one_of_ours_or_of_aws(message: str) -> None:
-    words = max(re.findall(r"[A-Za-z][A-Za-z' ,]+[A-Za-z]", message), key=len)  # without the values between them
+def test_every_message_in_the_readme_is_one_of_ours_or_of_aws(message: str) -> None:
+    words = max(re.findall(r"[A-Za-z][A-Za-z' ,]+[A-Za-z]", message), key=len)  # without its values
 
     assert words in PRODUCT + EMULATOR
