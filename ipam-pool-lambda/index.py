@@ -14,7 +14,8 @@ from ctipam import sessions
 from ctipam.cloudformation.custom_resource import CustomResource, Data, Responder
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.invocation import LambdaContext, account_id_of
-from ctipam.ipam import discovery, ipams
+from ctipam.ipam import discovery
+from ctipam.ipam import reconcile as ipam_reconcile
 from ctipam.ipam.cost_controls import CostControls
 from ctipam.ipam.spec import IpamSpec
 from ctipam.pools import reconcile, utilization
@@ -27,12 +28,12 @@ def _ensure_ipam(request: ResourceRequest) -> Data:
     pool_spec = PoolSpec.from_properties(request.properties, request.account.known_regions())
     costs = CostControls.from_properties(request.properties)
     spec = IpamSpec(request.properties.get("IpamScope", ""), pool_spec.regions, costs)
-    if existing := ipams.find(request.account, spec):
+    if existing := ipam_reconcile.check(request.account, spec):
         reconcile.check(PoolHierarchy(request, existing.scope_id), pool_spec)
-    found = ipams.ensure(request, spec)
+    used = ipam_reconcile.ensure(request, spec)
     if costs.exclusions is not None:
-        discovery.ensure_exclusions(request.account, found.discovery_id, costs.exclusions, request.deadline)
-    return {"IpamId": found.ipam_id, "ScopeId": found.scope_id}
+        discovery.ensure_exclusions(request.account, used.discovery_id, costs.exclusions, request.deadline)
+    return {"IpamId": used.ipam_id, "ScopeId": used.scope_id}
 
 
 def _ensure_pools(request: ResourceRequest) -> Data:
@@ -52,7 +53,7 @@ def _hierarchy(request: ResourceRequest) -> PoolHierarchy:
 responder = Responder(
     {
         # Delete does not read the spec: a creation that was refused because of it must be able to roll back.
-        "Custom::Ipam": CustomResource(_ensure_ipam, ipams.delete),
+        "Custom::Ipam": CustomResource(_ensure_ipam, ipam_reconcile.delete),
         "Custom::InitPools": CustomResource(_ensure_pools, _delete_pools),
     }
 )

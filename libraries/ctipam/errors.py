@@ -1,7 +1,7 @@
 """What this solution refuses or cannot do, in words for the person who reads a stack event or a log.
 
-Refused            what was asked for cannot be done; nothing was changed
-AwsFailed          AWS accepted a request and failed it later, or a state never ended
+Refused            the request cannot be fulfilled; nothing was changed
+AwsFailed          AWS accepted a request that failed later, or a state never ended
 OutOfTime          there is work left, and this invocation has no time left for it
 StackBeingDeleted  the stack is being deleted, so that there is nothing left to do
 Superseded         CloudFormation no longer waits for the answer to this request
@@ -16,36 +16,57 @@ if TYPE_CHECKING:  # so that `make plan` needs nothing installed
 
 
 class Refused(Exception):
-    """The request cannot be granted: the text names the value, the limit and the way out."""
+    """The request cannot be fulfilled: the text names the value, the reason and a way out."""
 
 
 class AwsFailed(Exception):
-    """AWS took the request and failed it later; the text carries AWS's own reason."""
+    """AWS accepted the request, which failed later; the text has AWS's own reason."""
 
 
 class OutOfTime(Exception):
-    """Nothing is wrong, but the rest has to be done by another invocation."""
+    """Nothing is wrong, but another invocation has to do the rest."""
 
 
 class StackBeingDeleted(Exception):
-    """Nothing is wrong, but what would be made now would be left over."""
+    """Nothing is wrong, but what is created now would be left behind."""
 
 
 class Superseded(Exception):
     """Nothing is wrong, but CloudFormation has sent another request since: this one stops without an answer."""
 
 
-def code_of(error: ClientError) -> str:
-    """AWS's error code, such as InvalidIpamPoolId.NotFound: the only part of an error that is compared."""
-    return error.response["Error"]["Code"]
+def code_of(error: BaseException) -> str:
+    """Return AWS's error code, for example InvalidIpamPoolId.NotFound; empty for anything but a ClientError."""
+    return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
 
 
-DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+# AWS's error codes, one list for each meaning.
+
+DENIED = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "UnauthorizedOperation",
+        "AuthorizationError",
+        "AuthorizationErrorException",
+    }
+)
 THROTTLED = frozenset({"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"})
-UNREACHABLE = frozenset({"UnknownResourceException", "InvalidParameterException", "OperationNotPermittedException"})
-"""What RAM answers for a principal when sharing with the organization is off.
-https://docs.aws.amazon.com/ram/latest/userguide/troubleshooting.html"""
+BUSY = frozenset({"IncorrectState", "ConcurrentMutationLimitExceeded", "DependencyViolation"})
+"""A later attempt may not meet these: the resource is being changed, or a deleted part of it still counts."""
 
+REGION_NOT_ENABLED = frozenset({"AuthFailure", "OptInRequired", "InvalidClientTokenId", "UnrecognizedClientException"})
+"""Answers of a Region that the account has not enabled.
+https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html"""
+
+POOL_NOT_FOUND = "InvalidIpamPoolId.NotFound"
+SCOPE_ID_ERRORS = frozenset({"InvalidIpamScopeId.NotFound", "InvalidIpamScopeId.Malformed"})
+DISCOVERY_ID_ERRORS = frozenset({"InvalidIpamResourceDiscoveryId.NotFound", "InvalidIpamResourceDiscoveryId.Malformed"})
+INVALID_VALUE = "InvalidParameterValue"
+
+UNREACHABLE = frozenset({"UnknownResourceException", "InvalidParameterException", "OperationNotPermittedException"})
+"""RAM's answers for a principal when sharing with the organization is off.
+https://docs.aws.amazon.com/ram/latest/userguide/troubleshooting.html"""
 
 REASON_LIMIT = 240
 """Characters. crhelper cuts what is longer than 256; a StackSet shows 850 for all resources together."""

@@ -197,7 +197,7 @@ def exclude_by_hand(stack: DirectStack, path: str) -> None:
 def test_the_free_tier_is_not_enough_and_changing_it_is_the_owners_choice(stack: DirectStack) -> None:
     by_hand(stack, Tier="free")
 
-    assert "set IpamTier to advanced" in refused(stack, ensure(stack))
+    assert "Set IpamTier to advanced" in refused(stack, ensure(stack))
 
     assert succeeded(ensure(stack, IpamTier="advanced"))
     assert settings(stack)[0] == "advanced"
@@ -327,14 +327,14 @@ def test_a_scope_that_is_not_this_accounts_in_this_region_is_refused(stack: Dire
         scope_id = stack.ec2_in(region).create_ipam()["Ipam"]["PrivateDefaultScopeId"]
         stack.clock.advance(60)
 
-    assert "is no scope of account 222222222222 in us-east-1" in refused(stack, ensure(stack, IpamScope=scope_id))
+    assert "is not a scope of account 222222222222 in us-east-1" in refused(stack, ensure(stack, IpamScope=scope_id))
 
 
 def test_a_scope_that_is_being_deleted_is_refused(stack: DirectStack) -> None:
     scope_id = scope_of(stack)
     stack.ec2.delete_ipam_scope(IpamScopeId=scope_id)
 
-    assert "is no scope of account" in refused(stack, ensure(stack, IpamScope=scope_id))
+    assert "is not a scope of account" in refused(stack, ensure(stack, IpamScope=scope_id))
 
 
 # What the pools could not do is refused here, before CloudFormation comes to the top-level pool

@@ -1,4 +1,4 @@
-"""What a stack wants of IPAM."""
+"""The wanted IPAM."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from ctipam.ipam.cost_controls import LEFT_AS_THEY_ARE, CostControls
 
 @dataclass(frozen=True)
 class IpamSpec:
-    """scope_id   a private scope to use, with its IPAM; empty: the account's IPAM and its private default scope
-    regions    Regions in which there will be pools
+    """What a stack wants of IPAM.
+
+    scope_id   a private scope to use, with its IPAM; empty: the account's IPAM and its private default scope
+    regions    the Regions of the pools
     """
 
     scope_id: str
