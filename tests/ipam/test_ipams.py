@@ -267,7 +267,7 @@ def test_what_aws_goes_on_refusing_is_told_in_its_words_and_not_only_after_an_ho
 
     answer = ensure(stack, **changed)
 
-    assert answer["Reason"] == f"{action} was refused: {code}: AWS has its reasons."
+    assert answer["Reason"] == f"{action} in us-east-1 (account 222222222222) failed: {code}: AWS has its reasons."
     assert stack.clock.now() < HOUR / 2
 
 
