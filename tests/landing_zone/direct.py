@@ -47,6 +47,7 @@ class Wire:
     in_progress          stack id -> status that its present operation gives it
     stacks               stack id -> what else DescribeStacks answers, or answers instead: {"StackStatus", "Tags", ...}
     published            what was published to SNS topics
+    unusable             Region -> what every call in it is answered, as by a service control policy
     refuse(action, ...)  answer the next call of that action with this error
     kill(at, after)      end the function at its at-th call from now on (of that action, if one is named), before the
                          call reaches AWS or after AWS did it
@@ -62,6 +63,7 @@ class Wire:
         self.in_progress: dict[str, str] = {}
         self.stacks: dict[str, dict[str, Any]] = {}
         self.published: list[dict[str, str]] = []
+        self.unusable: dict[str, AwsError] = {}
         self.invocations: list[dict[str, Any]] = []  # events with which the function has invoked itself
         self._refusals: dict[str, AwsError] = {}
         self._seconds = {True: reads_s, False: changes_s}
@@ -98,6 +100,8 @@ class Wire:
         half = self._seconds[action.startswith(("Describe", "Get"))] / 2
         self.models.clock.advance(half)
         try:
+            if caller.region in self.unusable:
+                raise self.unusable[caller.region]
             if action in self._refusals:
                 raise self._refusals.pop(action)
             result = act()

@@ -9,12 +9,12 @@ from collections.abc import Set
 from typing import TYPE_CHECKING
 
 from ctipam import waiting
+from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import BUSY, INVALID_VALUE, AwsFailed
 from ctipam.ipam.existing import READY
 from ctipam.ipam.reader import find_discovery
 from ctipam.logs import log_decision
-from ctipam.sessions import Account
-from ctipam.waiting import PATIENCE_S, Deadline, Pace, retry_while_busy
+from ctipam.waiting import PATIENCE_S, Pace, retry_while_busy
 
 if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import IpamResourceDiscoveryTypeDef
@@ -24,34 +24,33 @@ RETRYABLE_ERRORS = frozenset({*BUSY, INVALID_VALUE})
 OUs were created."""
 
 
-def ensure_exclusions(account: Account, discovery_id: str, wanted: Set[str], deadline: Deadline) -> None:
+def ensure_exclusions(request: ResourceRequest, discovery_id: str, wanted: Set[str]) -> None:
     """Exclude exactly these OUs.
 
     wanted   Organizations entity paths, such as o-a1b2c3d4e5/r-f6g7/ou-f6g7-awsccccc/*
     """
-    found = _excluded(_wait(account, discovery_id, deadline))
+    found = _excluded(_wait(request, discovery_id))
     if found == wanted:
         return
     log_decision("changing which OUs IPAM does not monitor", discovery=discovery_id, excluded=sorted(wanted))
     retry_while_busy(
-        account.ec2().modify_ipam_resource_discovery,
-        deadline,
+        request.account.ec2().modify_ipam_resource_discovery,
+        request.deadline,
         RETRYABLE_ERRORS,
         # In one call, because AWS validates the result: two exclusions must not cover the same OU.
         IpamResourceDiscoveryId=discovery_id,
         AddOrganizationalUnitExclusions=[{"OrganizationsEntityPath": path} for path in sorted(wanted - found)],
         RemoveOrganizationalUnitExclusions=[{"OrganizationsEntityPath": path} for path in sorted(found - wanted)],
     )
-    _wait(account, discovery_id, deadline, wanted)
+    _wait(request, discovery_id, wanted)
 
 
-def _wait(
-    account: Account, discovery_id: str, deadline: Deadline, wanted: Set[str] | None = None
-) -> IpamResourceDiscoveryTypeDef:
+def _wait(request: ResourceRequest, discovery_id: str, wanted: Set[str] | None = None) -> IpamResourceDiscoveryTypeDef:
     """Wait until the discovery is ready and excludes what was asked for: a list may be older than the request."""
-    pace, until = Pace(deadline), waiting.now() + PATIENCE_S
+    pace, until = Pace(request.deadline), waiting.now() + PATIENCE_S
     while True:
-        discovery = find_discovery(account, discovery_id)
+        request.raise_if_superseded()
+        discovery = find_discovery(request.account, discovery_id)
         if discovery and discovery["State"] in READY and wanted in (None, _excluded(discovery)):
             return discovery
         if discovery and discovery["State"] == "modify-failed":

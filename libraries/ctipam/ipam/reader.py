@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from ctipam.errors import DISCOVERY_ID_ERRORS, SCOPE_ID_ERRORS, code_of
+from ctipam.errors import DENIED, DISCOVERY_ID_ERRORS, REGION_NOT_ENABLED, SCOPE_ID_ERRORS, code_of
 from ctipam.ipam.cost_controls import OWNER_PAYS
 from ctipam.ipam.existing import ExistingIpam, ExistingScope
 from ctipam.pools.reader import list_pools
@@ -39,6 +41,27 @@ def find_scope(account: Account, scope_id: str) -> ExistingScope | None:
             raise
         return None
     return next((_scope(scope) for scope in scopes), None)
+
+
+def find_unusable_regions(account: Account, regions: Sequence[str]) -> dict[str, ClientError]:
+    """Try a read in each Region; return those in which it is denied, or that are not enabled. Raises other errors.
+
+    Control Tower's Region deny spares few actions of EC2, and DescribeIpamPools is none of them.
+    https://docs.aws.amazon.com/controltower/latest/userguide/primary-region-deny-policy.html
+    """
+    with ThreadPoolExecutor(max(1, len(regions))) as workers:
+        errors = list(workers.map(lambda region: _try_region(account, region), regions))
+    return {region: error for region, error in zip(regions, errors, strict=True) if error}
+
+
+def _try_region(account: Account, region: str) -> ClientError | None:
+    try:
+        account.ec2(region).describe_ipam_pools(MaxResults=5)
+    except ClientError as error:
+        if code_of(error) not in DENIED | REGION_NOT_ENABLED:
+            raise
+        return error
+    return None
 
 
 def find_contents(account: Account, ipam: ExistingIpam) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ctipam.ipam.cost_controls import LEFT_AS_THEY_ARE, CostControls
+from ctipam.ipam.existing import ExistingIpam
 
 
 @dataclass(frozen=True)
@@ -19,3 +20,7 @@ class IpamSpec:
     scope_id: str
     regions: Sequence[str] = ()
     costs: CostControls = LEFT_AS_THEY_ARE
+
+    def scope_id_in(self, ipam: ExistingIpam) -> str:
+        """Return the id of the scope for the pools."""
+        return self.scope_id or ipam.private_scope_id
