@@ -12,10 +12,12 @@ from ctipam import sessions
 from ctipam.cloudformation.custom_resource import CustomResource, Data, Responder
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.invocation import LambdaContext, account_id_of
-from ctipam.ipam import discovery, ipams
+from ctipam.ipam import discovery
+from ctipam.ipam import reconcile as ipam_reconcile
 from ctipam.ipam.cost_controls import CostControls
 from ctipam.ipam.spec import IpamSpec
-from ctipam.pools import measurement, reconcile
+from ctipam.pools import measurement
+from ctipam.pools import reconcile as pools
 from ctipam.pools.spec import TOP_LEVEL, PoolSpec
 from ctipam.pools.utilization import metric_line
 from ctipam.settings import UtilizationSettings
@@ -25,17 +27,17 @@ def _ensure_ipam(request: ResourceRequest) -> Data:
     pool_spec = _pool_spec(request)
     costs = CostControls.from_properties(request.properties)
     spec = IpamSpec(request.properties.get("IpamScope", ""), pool_spec.regions, costs)
-    if existing := ipams.find(request.account, spec):
-        reconcile.check(request, existing.scope_id, pool_spec)
-    found = ipams.ensure(request, spec)
+    existing = ipam_reconcile.check(request, spec)
+    pools.check(request, spec.scope_id_in(existing) if existing else "", pool_spec)
+    ipam = ipam_reconcile.ensure(request, spec, existing)
     if costs.exclusions is not None:
-        discovery.ensure_exclusions(request.account, found.discovery_id, costs.exclusions, request.deadline)
-    return {"IpamId": found.ipam_id, "ScopeId": found.scope_id}
+        discovery.ensure_exclusions(request, ipam.discovery_id, costs.exclusions)
+    return {"IpamId": ipam.ipam_id, "ScopeId": spec.scope_id_in(ipam)}
 
 
 def _ensure_pools(request: ResourceRequest) -> Data:
-    pools = reconcile.ensure(request, request.properties["ScopeId"], _pool_spec(request))
-    return {"TopLevelPoolId": pools[TOP_LEVEL].pool_id, "PoolCount": str(len(pools) - 1)}  # below the top-level pool
+    built = pools.ensure(request, request.properties["ScopeId"], _pool_spec(request))
+    return {"TopLevelPoolId": built[TOP_LEVEL].pool_id, "PoolCount": str(len(built) - 1)}  # below the top-level pool
 
 
 def _pool_spec(request: ResourceRequest) -> PoolSpec:
@@ -47,8 +49,8 @@ def _pool_spec(request: ResourceRequest) -> PoolSpec:
 responder = Responder(
     {
         # Delete does not read the spec: a creation that was refused because of it must be able to roll back.
-        "Custom::Ipam": CustomResource(_ensure_ipam, ipams.delete),
-        "Custom::InitPools": CustomResource(_ensure_pools, reconcile.delete),
+        "Custom::Ipam": CustomResource(_ensure_ipam, ipam_reconcile.delete),
+        "Custom::InitPools": CustomResource(_ensure_pools, pools.delete),
     }
 )
 

@@ -36,8 +36,9 @@ from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec, VpcSizes
 
 WEST, EAST = PoolKey("us-west-2"), PoolKey("us-east-1")
 WEST_PROD, WEST_SDLC = PoolKey("us-west-2", "Prod OU"), PoolKey("us-west-2", "SDLC OU")
-TAGS = {names.STACK_TAG: "arn:stack", "CostCenter": "42"}
-SPEC = PoolSpec(IPv4Network("10.0.0.0/16"), 20, 21, ("us-west-2",), ("Prod OU",), tags=TAGS)
+SPEC = PoolSpec(
+    IPv4Network("10.0.0.0/16"), 20, 21, ("us-west-2",), ("Prod OU",), stack_id="arn:stack", stack_tags={"CostCenter": "42"}
+)
 SIZES = SPEC.vpc_sizes
 
 

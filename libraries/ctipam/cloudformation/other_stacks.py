@@ -9,8 +9,9 @@ from botocore.exceptions import ClientError
 from ctipam.errors import DENIED, code_of
 from ctipam.sessions import Account
 
-CANNOT_ACT = frozenset({"DELETE_COMPLETE", "DELETE_FAILED"})
-"""After DELETE_FAILED the functions of the stack are gone, and it can only be deleted again."""
+CANNOT_ACT = frozenset({"DELETE_COMPLETE", "DELETE_FAILED", "ROLLBACK_COMPLETE"})
+"""The functions of the stack are gone. After the last two it can only be deleted (again).
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
 
 
 def can_act(account: Account, stack_id: str) -> bool:

@@ -17,6 +17,7 @@ from ctipam import names
 from ctipam.pools.addresses import lowest_free
 from ctipam.pools.existing import CIDR_HELD, ExistingPool
 from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec, VpcSizes
+from ctipam.tags import tag_changes, with_stack_tags
 
 Occupied = Mapping[str, Collection[IPv4Network]]
 """What is occupied of a pool, by whomever, by the pool's id."""
@@ -117,10 +118,17 @@ def wanted_vpc_sizes(spec: PoolSpec, key: PoolKey) -> VpcSizes | None:
 
 
 def wanted_tags(spec: PoolSpec, key: PoolKey) -> dict[str, str]:
-    """Return the tags of a pool, all but names.BLOCK_TAG, which follows when its CIDR is provisioned."""
+    """Return the tags of a new pool. names.BLOCK_TAG follows when its CIDR is provisioned."""
+    return with_stack_tags(_own_tags(spec, key), spec.stack_tags)
+
+
+def _own_tags(spec: PoolSpec, key: PoolKey) -> dict[str, str]:
     place = {names.REGION_TAG: key.region, names.POOL_ENVIRONMENT_TAG: key.environment}
-    name = {"Name": names.pool_name(key.region, key.environment)}
-    return name | dict(spec.tags) | {tag: value for tag, value in place.items() if value}
+    return {
+        "Name": names.pool_name(key.region, key.environment),
+        names.STACK_TAG: spec.stack_id,
+        **{tag: value for tag, value in place.items() if value},
+    }
 
 
 def kept_pools(spec: PoolSpec, pools: Sequence[ExistingPool]) -> dict[PoolKey, ExistingPool]:
@@ -312,10 +320,10 @@ def _additions(spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied
 
 def _tag_changes(spec: PoolSpec, key: PoolKey, pool: ExistingPool) -> list[PoolChange]:
     """The CIDR is recorded when it was seen provisioned, never before."""
-    recorded = {names.BLOCK_TAG: str(pool.block.cidr)} if pool.block else {}
-    wanted = wanted_tags(spec, key) | recorded
-    missing = {tag: value for tag, value in wanted.items() if pool.tags.get(tag) != value}
-    return [TagPool(pool, missing)] if missing else []
+    own = _own_tags(spec, key) | ({names.BLOCK_TAG: str(pool.block.cidr)} if pool.block else {})
+    missing = {tag: value for tag, value in own.items() if pool.tags.get(tag) != value}
+    of_stack = tag_changes(pool.tags, spec.stack_tags)
+    return [TagPool(pool, {**missing, **of_stack.add}, of_stack.remove)] if missing or of_stack else []
 
 
 def _free_cidrs(spec: PoolSpec, kept: Mapping[PoolKey, ExistingPool], occupied: Occupied) -> dict[PoolKey, IPv4Network]:

@@ -56,6 +56,10 @@ minutes or more. https://docs.aws.amazon.com/vpc/latest/ipam/release-alloc-ipam.
 
 RELEASE_PAUSE_S = 30.0
 
+LATECOMERS_S = 10.0
+"""How long a deletion that finds no pool waits for one that a cancelled creation still creates: the creation reads the
+status of the stack every 5 s."""
+
 
 def ensure(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> dict[PoolKey, ExistingPool]:
     """Make the stack's pools be exactly the spec's; return them.
@@ -72,7 +76,10 @@ def ensure(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> dict[Pool
 
 
 def check(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> None:
-    """Raise Refused if the stack cannot have these pools. Called before the IPAM is changed for them."""
+    """Raise Refused if the stack cannot have these pools. Called before the IPAM is changed for them.
+
+    scope_id   empty: there is no IPAM yet
+    """
     with ThreadPoolExecutor(CONCURRENT_READS) as executor:
         listed = reader.list_pools(request.account)
         pool_reader = _reader(request, scope_id, listed, executor)
@@ -88,6 +95,9 @@ def delete(request: ResourceRequest) -> list[str]:
     with ThreadPoolExecutor(CONCURRENT_READS) as executor:
         listed = reader.list_pools(request.account)
         ours = frozenset({request.stack_id})
+        if not any(reader.stack_of(pool) == request.stack_id for pool in listed):
+            request.deadline.pause(LATECOMERS_S)
+            listed = reader.list_pools(request.account)
         scopes = {reader.scope_of(pool) for pool in listed if reader.stack_of(pool) == request.stack_id}
         return PoolDeletion(request, PoolReader(request.account, ours, min(scopes, default=""), executor)).run(listed)
 

@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Any
 
-from ctipam import names
 from ctipam.errors import Refused
 
 PRIVATE_RANGES = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")))
@@ -72,7 +71,8 @@ class VpcSizes:
 class PoolSpec:
     """Which pools are wanted and of which size, in the order in which they get their CIDRs.
 
-    tags   that every pool carries: of the stack that owns it, and those that the stack itself has
+    stack_id     ARN of the stack that owns the pools
+    stack_tags   of that stack
     """
 
     top_cidr: IPv4Network
@@ -82,7 +82,8 @@ class PoolSpec:
     environments: tuple[str, ...]
     vpc_sizes: VpcSizes = VpcSizes()
     quota: int = POOLS_PER_SCOPE
-    tags: Mapping[str, str] = field(default_factory=dict)
+    stack_id: str = ""
+    stack_tags: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_properties(
@@ -105,7 +106,8 @@ class PoolSpec:
             environments=_names("AccEnvName", properties["AccEnvName"]),
             vpc_sizes=_vpc_sizes(properties),
             quota=_number("IpamPoolQuota", properties.get("IpamPoolQuota", POOLS_PER_SCOPE)),
-            tags={**(stack_tags or {}), names.STACK_TAG: stack_id},
+            stack_id=stack_id,
+            stack_tags=stack_tags or {},
         )
         _refuse_long_names(spec.environments)
         _refuse_sizes_that_do_not_nest(spec)
