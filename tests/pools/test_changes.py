@@ -37,7 +37,13 @@ from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec, VpcSizes
 WEST, EAST = PoolKey("us-west-2"), PoolKey("us-east-1")
 WEST_PROD, WEST_SDLC = PoolKey("us-west-2", "Prod OU"), PoolKey("us-west-2", "SDLC OU")
 SPEC = PoolSpec(
-    IPv4Network("10.0.0.0/16"), 20, 21, ("us-west-2",), ("Prod OU",), stack_id="arn:stack", stack_tags={"CostCenter": "42"}
+    IPv4Network("10.0.0.0/16"),
+    20,
+    21,
+    ("us-west-2",),
+    ("Prod OU",),
+    stack_id="arn:stack",
+    stack_tags={"CostCenter": "42"},
 )
 SIZES = SPEC.vpc_sizes
 
