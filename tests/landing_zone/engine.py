@@ -200,6 +200,18 @@ class Engine:
         """An event of AWS's own, in the management account's home Region."""
         self.control("emit", source=source, detail_type=detail_type, detail=detail)
 
+    def attach_scp(self, target: str, policy: dict[str, Any]) -> str:
+        """Attach a service control policy to an account id, the root's id, or an OU's id or name; return its id."""
+        return str(self.control("attach-scp", target=target, policy=policy)["policy_id"])
+
+    def detach_scp(self, policy_id: str, target: str) -> None:
+        """Detach the policy from its target and delete it."""
+        self.control("detach-scp", policy_id=policy_id, target=target)
+
+    def disable_region(self, account_id: str, region: str) -> None:
+        """From now on the Region is one that the account has not enabled: EC2 refuses its credentials there."""
+        self.control("disable-region", account_id=account_id, region=region)
+
     def accounts(self) -> list[Account]:
         accounts: list[Account] = self.control("accounts")
         return accounts

@@ -32,6 +32,7 @@ class Organization:
         self.trusted_services: set[str] = set()  # service principals, such as ram.amazonaws.com
         self.delegated_administrators: dict[str, str] = {}  # service principal -> account id
         self.home_region = ""  # Control Tower's
+        self.disabled_regions: set[Caller] = set()  # which account has not enabled which Region
         self.ram_sharing_enabled = False  # only ram:EnableSharingWithAwsOrganization sets it
 
     def is_member(self, account_id: str) -> bool:

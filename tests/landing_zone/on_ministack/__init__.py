@@ -4,6 +4,6 @@
 names what it replaces in it, and nothing happens before `server.install`. What ministack gets wrong and the real
 templates depend on is put right here too, with a comment that says when that can go.
 
-Left out: service control policies, CloudTrail itself, StackSets outside AWS::CloudFormation::StackSet with SELF_MANAGED
+Left out: CloudTrail itself, StackSets outside AWS::CloudFormation::StackSet with SELF_MANAGED
 permissions, KMS grants on Lambda code, permission boundaries set by Control Tower.
 """

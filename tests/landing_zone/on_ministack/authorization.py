@@ -14,7 +14,9 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from landing_zone.errors import AwsError
+from landing_zone.on_ministack import service_control
 from landing_zone.on_ministack.internals import app, iam, iam_actions, iam_evaluator, organizations, responses, router
+from landing_zone.on_ministack.service_control import ServiceControlPolicies
 from landing_zone.organization import Caller, Organization
 
 Headers = Mapping[str, str]
@@ -81,7 +83,11 @@ def require(checks: Iterable[Check], service: str, headers: Headers, query: Quer
 def _refusal(check: Check, service: str, verdict: Any) -> AwsError:
     if isinstance(verdict, iam_evaluator.AuthError):
         return AwsError(verdict.code, verdict.message, 403)
-    words: str = iam_actions.identity_denial_message(
+    if service_control.is_denial(verdict):
+        policy = verdict.resource_policy_arn
+        words = service_control.denial(service, check.action, verdict.principal_arn, check.resource, policy)
+        return AwsError("UnauthorizedOperation" if service == "ec2" else "AccessDeniedException", words, 403)
+    words = iam_actions.identity_denial_message(
         check.action, verdict.principal_arn, check.resource, verdict.decision == "Deny"
     )
     if service == "ec2":
@@ -92,8 +98,9 @@ def _refusal(check: Check, service: str, verdict: Any) -> AwsError:
 class RolePermissions:
     """What AWS services do with a role that was passed to them: no call is made, yet the role's policies decide."""
 
-    def __init__(self, used: UsedPermissions) -> None:
+    def __init__(self, used: UsedPermissions, policies: ServiceControlPolicies) -> None:
         self._used = used
+        self._policies = policies
 
     def allow(self, role: str, action: str, resource: str) -> bool:
         if not app.AUTH:
@@ -109,6 +116,7 @@ class RolePermissions:
         )
         policies = iam_evaluator._gather_role_policies(role.rsplit("/", 1)[-1], account_id)
         allowed: bool = iam_evaluator.evaluate(context, policies).decision == "Allow"
+        allowed = allowed and not self._policies.denying_policy(context)
         if allowed:
             self._used.note(role, action)
         return allowed

@@ -5,6 +5,10 @@ A request is a JSON object of the arguments; the answer is a JSON object, or {"e
     health            is the engine there?
     set-up            ControlTower.set_up
     vend, update, move, close, emit      the methods of ControlTower
+    attach-scp        {"target": ..., "policy": {...}}: attach a service control policy; answers its policy_id. The
+                      target is an account id, the root's id, or an OU's id or name
+    detach-scp        {"target": ..., "policy_id": ...}: detach it and delete it
+    disable-region    {"account_id": ..., "region": ...}: from now on EC2 refuses the account's credentials there
     accounts          every account of the organization: id, name, status, parent_id
     clock             {"advance": seconds}: for the models, for EventBridge's schedules, which then fire, and for
                       CloudWatch: queues then publish their length, and alarms are evaluated
@@ -27,8 +31,11 @@ from landing_zone.models import Models
 from landing_zone.on_ministack import events
 from landing_zone.on_ministack.authorization import UsedPermissions
 from landing_zone.on_ministack.control_tower import ControlTower
+from landing_zone.on_ministack.engine_time import Time
 from landing_zone.on_ministack.internals import organizations, responses
 from landing_zone.on_ministack.metrics import Metrics
+from landing_zone.on_ministack.service_control import ServiceControlPolicies
+from landing_zone.organization import Caller
 
 PREFIX = "/_landing-zone/"
 CLOUDFORMATION_RESPONSE = "/_ministack/cfn-response/"
@@ -46,13 +53,14 @@ class Control:
         self,
         models: Models,
         tower: ControlTower,
-        clock: events.Time,
+        policies: ServiceControlPolicies,
+        clock: Time,
         metrics: Metrics,
         used: UsedPermissions,
         application: App,
     ) -> None:
         self._models, self._time, self._used, self._application = models, clock, used, application
-        self._tower, self._metrics = tower, metrics
+        self._tower, self._policies, self._metrics = tower, policies, metrics
         self._requests: dict[str, Callable[..., Any]] = {
             "health": lambda: {"status": "ok"},
             "set-up": tower.set_up,
@@ -61,6 +69,9 @@ class Control:
             "move": tower.move,
             "close": tower.close,
             "emit": tower.emit,
+            "attach-scp": self._attach_scp,
+            "detach-scp": self._detach_scp,
+            "disable-region": self._disable_region,
             "accounts": self._accounts,
             "clock": self._advance,
             "timings": self._set_timings,
@@ -92,6 +103,20 @@ class Control:
                 {"id": one["Id"], "name": one["Name"], "status": one["Status"], "parent_id": one["_ParentId"]}
                 for one in organizations._accounts.values()
             ]
+
+    def _attach_scp(self, target: str, policy: dict[str, Any]) -> dict[str, str]:
+        return {"policy_id": self._policies.attach(self._target(target), policy)}
+
+    def _detach_scp(self, policy_id: str, target: str) -> None:
+        self._policies.detach(policy_id, self._target(target))
+
+    def _target(self, target: str) -> str:
+        """Return the id of a root, account or OU, which may be given by its name."""
+        known = target.startswith("r-") or self._models.organization.is_member(target)
+        return target if known else self._tower.find_ou(target)[0]
+
+    def _disable_region(self, account_id: str, region: str) -> None:
+        self._models.organization.disabled_regions.add(Caller(account_id, region))
 
     def _advance(self, advance: float) -> dict[str, float]:
         events.run_schedules()  # ministack counts a rule's time from when it first looks at it, AWS from its creation

@@ -32,6 +32,9 @@ NAMED_BY = {
     "SourceIpamPoolId": "ipam-pool",
 }
 MADE_BY = {"CreateIpam": "ipam", "CreateIpamScope": "ipam-scope", "CreateIpamPool": "ipam-pool"}
+# What EC2 answers in a Region that the account has not enabled.
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+NOT_ENABLED = AwsError("AuthFailure", "AWS was not able to validate the provided access credentials", 401)
 SERVICE_ROLE = "arn:aws:iam::{}:role/aws-service-role/{}/{}"
 
 
@@ -40,6 +43,7 @@ class Ec2:
 
     def __init__(self, models: Models, rest: Handler) -> None:
         self._ipam = models.ipam
+        self._organization = models.organization
         self._rest = rest  # ministack's own handler
 
     def answers(self, params: Query) -> bool:
@@ -53,6 +57,8 @@ class Ec2:
     ) -> HttpAnswer:
         raw = query_params | _form(body)
         action = _one(raw, "Action")
+        if authorization.caller_of_request() in self._organization.disabled_regions:
+            return protocol.refusal("ec2", action, NOT_ENABLED, responses.new_uuid())
         if not self.answers(raw):
             answer = await self._rest(method, path, headers, body, query_params)
             if action == "DeleteVpc" and answer[0] == 200:

@@ -7,26 +7,13 @@ asks the policy, retries, and delivers to the dead-letter queue.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from typing import Any
 
 from landing_zone.on_ministack import lambda_code, topics
+from landing_zone.on_ministack.engine_time import Time
 from landing_zone.on_ministack.internals import eventbridge, iam_evaluator, lambda_svc, responses, sqs
 from landing_zone.on_ministack.metrics import Metrics
-
-
-class Time:
-    """Wall-clock seconds since 1970, plus what tests have added: by it schedules fire."""
-
-    def __init__(self) -> None:
-        self._added = 0.0
-
-    def now(self) -> float:
-        return time.time() + self._added
-
-    def advance(self, seconds: float) -> None:
-        self._added += seconds
 
 
 def emit(account_id: str, region: str, source: str, detail_type: str, detail: Mapping[str, Any]) -> None:

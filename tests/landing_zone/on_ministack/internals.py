@@ -27,6 +27,7 @@ from ministack.services import (  # type: ignore[import-untyped]
     s3,
     sns,
     sqs,
+    tagging,
 )
 from ministack.services.cloudformation import (  # type: ignore[import-untyped]
     custom_resource,
@@ -59,4 +60,5 @@ __all__ = [
     "sns",
     "sqs",
     "stacks",
+    "tagging",
 ]

@@ -20,14 +20,12 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from landing_zone.on_ministack import topics
 from landing_zone.on_ministack.cloudformation import HandlerFailure, Properties, Provisioned
+from landing_zone.on_ministack.engine_time import Time
 from landing_zone.on_ministack.internals import cloudwatch, provisioners, responses, sqs
-
-if TYPE_CHECKING:
-    from landing_zone.on_ministack.events import Time
 
 QUERY = re.compile(
     r"""\s*SELECT\s+(?P<function>AVG|MAX|MIN|SUM|COUNT)\(\s*"?(?P<metric>[^")]+?)"?\s*\)

@@ -22,6 +22,7 @@ from landing_zone.on_ministack import (
     events,
     lambda_code,
     s3,
+    service_control,
     stack_sets,
     topics,
 )
@@ -30,10 +31,12 @@ from landing_zone.on_ministack.control import Control
 from landing_zone.on_ministack.control_tower import ControlTower
 from landing_zone.on_ministack.control_tower_api import ControlTowerApi
 from landing_zone.on_ministack.ec2 import Ec2, Handler
+from landing_zone.on_ministack.engine_time import Time
 from landing_zone.on_ministack.internals import app, container_reaper, organizations, responses, router
 from landing_zone.on_ministack.metrics import Metrics
 from landing_zone.on_ministack.organizations import Organizations
 from landing_zone.on_ministack.ram import Ram
+from landing_zone.on_ministack.service_control import ServiceControlPolicies
 from landing_zone.organization import Organization
 from landing_zone.protocol import HttpAnswer
 
@@ -45,7 +48,7 @@ def install(models: Models, runtime: str) -> Control:
 
     runtime   path of the Python interpreter for Lambda functions
     """
-    used, clock, tower = UsedPermissions(), events.Time(), ControlTower(models)
+    used, clock, tower = UsedPermissions(), Time(), ControlTower(models)
     metrics = Metrics(clock)
     ec2 = Ec2(models, app.SERVICE_HANDLERS["ec2"])
     app.SERVICE_HANDLERS["ec2"] = _without_request_id(ec2.handle_request)
@@ -55,15 +58,17 @@ def install(models: Models, runtime: str) -> Control:
     rest = app.SERVICE_HANDLERS["organizations"]
     app.SERVICE_HANDLERS["organizations"] = Organizations(models, rest, tower.organization_changed).handle_request
     _route("ram", "controltower")
+    policies = ServiceControlPolicies(models.organization)
+    service_control.install(policies)  # first: what it denies, a role has not used
     authorization.install(models.organization, used, lambda service, params: service == "ec2" and ec2.answers(params))
     cloudformation.install(models)
     stack_sets.install()
     topics.install()
-    lambda_code.install(runtime, RolePermissions(used), metrics)
+    lambda_code.install(runtime, RolePermissions(used, policies), metrics)
     events.install(clock, metrics)
     metrics.install()
     _leave_docker_alone()
-    return Control(models, tower, clock, metrics, used, app.app)
+    return Control(models, tower, policies, clock, metrics, used, app.app)
 
 
 def _without_request_id(handle: Handler) -> Handler:
