@@ -186,7 +186,7 @@ def _compare_principals_by_role() -> None:
 
 def _name_resources_as_aws_does() -> None:
     # ministack asks on organization/* for every Organizations call, on rule/default/<name> for a rule of the default
-    # bus, on role/<name> for a role with a path, and on a star for a VPC that is not there yet. To go when its
+    # bus, on role/<name> for a role with a path, and on a star for a StackSet and for a new VPC. To go when its
     # extract_resource_arn names all of them.
     extract = iam_actions.extract_resource_arn
 
@@ -206,6 +206,8 @@ def _name_resources_as_aws_does() -> None:
             return f"arn:aws:events:{region}:{account_id}:rule/{rule}"
         if service == "iam" and (role := _role(params, body)):
             return role
+        if service == "cloudformation" and (stack_set := _form(params, body).get("StackSetName")):
+            return _stack_set(stack_set[0], region, account_id)
         if service == "ec2" and _form(params, body).get("Action") == ["CreateVpc"]:
             return f"arn:aws:ec2:{region}:{account_id}:vpc/*"
         return str(extract(service, method, path, headers, body, params, region, account_id))
@@ -222,6 +224,12 @@ def _organizations_resource(payload: Mapping[str, Any]) -> str:
         if record:
             return str(record["Arn"])
     return "*"
+
+
+def _stack_set(name: str, region: str, account_id: str) -> str:
+    if name.startswith("arn:"):
+        return name
+    return f"arn:aws:cloudformation:{region}:{account_id}:stackset/{name if ':' in name else name + ':*'}"
 
 
 def _role(params: Query, body: bytes) -> str:

@@ -264,9 +264,7 @@ class VpcType:
         wanted: dict[str, Any] = {"Ipv4IpamPoolId": properties["Ipv4IpamPoolId"]}
         if "Ipv4NetmaskLength" in properties:
             wanted["Ipv4NetmaskLength"] = int(properties["Ipv4NetmaskLength"])
-        # The stack's tags are in Tags by now, and count; CloudFormation's own do not.
-        tags = [tag for tag in properties.get("Tags", []) if not tag["Key"].startswith("aws:")]
-        wanted["TagSpecifications"] = _specifications("vpc", {"Tags": tags}) or []
+        wanted["TagSpecifications"] = _specifications("vpc", properties) or []
         try:
             allocation = self._ipam.allocate_vpc(wanted, authorization.caller_of_request())
         except AwsError as refused:
@@ -333,7 +331,8 @@ class FailedCreates:
 
         def deliver_response(token: str, response: dict[str, Any]) -> bool:
             read = as_cloudformation_reads(response)
-            if read["Status"] == "FAILED":
+            awaited = custom_resource._pending.get(token)
+            if awaited and awaited["result"] is None and read["Status"] == "FAILED":
                 asked = (read.get("StackId", ""), read.get("LogicalResourceId", ""))
                 self._answered[asked] = read["PhysicalResourceId"]
             return bool(deliver(token, read))
@@ -374,6 +373,8 @@ def register(type_name: str, handler: Any, create_only: tuple[str, ...] = ()) ->
 def install(models: Models) -> None:
     register("AWS::EC2::IPAM", IpamType(models))
     register("AWS::EC2::IPAMPool", PoolType(models), POOL_CREATE_ONLY)
+    for type_name in ("AWS::EC2::IPAM", "AWS::EC2::IPAMPool"):
+        provisioners._STACK_TAG_PROPERTY[type_name] = ("Tags", "list")
     own = provisioners._RESOURCE_HANDLERS["AWS::EC2::VPC"]
     vpc = VpcType(models, own)
     provisioners._RESOURCE_HANDLERS["AWS::EC2::VPC"] = own | {"create": vpc.create, "delete": vpc.delete}
@@ -432,11 +433,12 @@ def _attributes(found: dict[str, Any] | None, names: Mapping[str, str]) -> dict[
 
 
 def _tags(properties: Properties) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
+    """Return the tags of the template and of the stack, but for those that CloudFormation sets itself."""
+    return {tag["Key"]: tag["Value"] for tag in properties.get("Tags", []) if not tag["Key"].startswith("aws:")}
 
 
 def _specifications(resource_type: str, properties: Properties) -> list[dict[str, Any]] | None:
-    tags = properties.get("Tags")
+    tags = [{"Key": key, "Value": value} for key, value in _tags(properties).items()]
     return [{"ResourceType": resource_type, "Tags": tags}] if tags else None
 
 

@@ -30,6 +30,7 @@ from ministack.services import (  # type: ignore[import-untyped]
     tagging,
 )
 from ministack.services.cloudformation import (  # type: ignore[import-untyped]
+    changesets,
     custom_resource,
     handlers,
     provisioners,
@@ -38,6 +39,7 @@ from ministack.services.cloudformation import (  # type: ignore[import-untyped]
 
 __all__ = [
     "app",
+    "changesets",
     "cloudformation",
     "cloudwatch",
     "concurrency",

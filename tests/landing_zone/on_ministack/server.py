@@ -23,6 +23,7 @@ from landing_zone.on_ministack import (
     lambda_code,
     s3,
     service_control,
+    stack_operations,
     stack_sets,
     topics,
 )
@@ -37,6 +38,7 @@ from landing_zone.on_ministack.metrics import Metrics
 from landing_zone.on_ministack.organizations import Organizations
 from landing_zone.on_ministack.ram import Ram
 from landing_zone.on_ministack.service_control import ServiceControlPolicies
+from landing_zone.on_ministack.stack_set_api import StackSetApi
 from landing_zone.organization import Organization
 from landing_zone.protocol import HttpAnswer
 
@@ -61,8 +63,9 @@ def install(models: Models, runtime: str) -> Control:
     policies = ServiceControlPolicies(models.organization)
     service_control.install(policies)  # first: what it denies, a role has not used
     authorization.install(models.organization, used, lambda service, params: service == "ec2" and ec2.answers(params))
+    stack_operations.install()
     cloudformation.install(models)
-    stack_sets.install()
+    StackSetApi(stack_sets.install()).install()
     topics.install()
     lambda_code.install(runtime, RolePermissions(used, policies), metrics)
     events.install(clock, metrics)
