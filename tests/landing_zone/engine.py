@@ -200,6 +200,14 @@ class Engine:
         """An event of AWS's own, in the management account's home Region."""
         self.control("emit", source=source, detail_type=detail_type, detail=detail)
 
+    def make_execution_role(self, account_id: str) -> None:
+        """Create AWSControlTowerExecution in the account, as enrollment does."""
+        self.control("make-execution-role", account_id=account_id)
+
+    def remove_execution_role(self, account_id: str) -> None:
+        """Delete AWSControlTowerExecution. When it is made again it is another role, with another unique id."""
+        self.control("remove-execution-role", account_id=account_id)
+
     def attach_scp(self, target: str, policy: dict[str, Any]) -> str:
         """Attach a service control policy to an account id, the root's id, or an OU's id or name; return its id."""
         return str(self.control("attach-scp", target=target, policy=policy)["policy_id"])

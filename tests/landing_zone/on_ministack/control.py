@@ -5,6 +5,7 @@ A request is a JSON object of the arguments; the answer is a JSON object, or {"e
     health            is the engine there?
     set-up            ControlTower.set_up
     vend, update, move, close, emit      the methods of ControlTower
+    make-execution-role, remove-execution-role      {"account_id": ...}: AWSControlTowerExecution
     attach-scp        {"target": ..., "policy": {...}}: attach a service control policy; answers its policy_id. The
                       target is an account id, the root's id, or an OU's id or name
     detach-scp        {"target": ..., "policy_id": ...}: detach it and delete it
@@ -69,6 +70,8 @@ class Control:
             "move": tower.move,
             "close": tower.close,
             "emit": tower.emit,
+            "make-execution-role": tower.make_execution_role,
+            "remove-execution-role": tower.remove_execution_role,
             "attach-scp": self._attach_scp,
             "detach-scp": self._detach_scp,
             "disable-region": self._disable_region,

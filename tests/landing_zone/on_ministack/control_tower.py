@@ -17,6 +17,7 @@ from landing_zone.on_ministack import events
 from landing_zone.on_ministack.internals import organizations, provisioners, responses
 
 ORGANIZATIONS_REGION = "us-east-1"  # where Organizations' events arrive, whatever the home Region
+EXECUTION_ROLE = "AWSControlTowerExecution"
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 MESSAGES = {
     ("Create", "SUCCEEDED"): "AWS Control Tower successfully created a managed account.",
@@ -90,7 +91,7 @@ class ControlTower:
                 "JoinedTimestamp": 1_700_000_000,
                 "_ParentId": parent_id,
             }
-        self._make_execution_role(account_id)
+        self.make_execution_role(account_id)
 
     def vend(
         self, account_id: str, name: str, ou: str, email: str | None = None, state: str = "SUCCEEDED"
@@ -233,11 +234,17 @@ class ControlTower:
             ],
         )
 
-    def _make_execution_role(self, account_id: str) -> None:
+    def make_execution_role(self, account_id: str) -> None:
+        """Create AWSControlTowerExecution in the account, as enrollment does."""
         management = self._organization.management_account_id
         with responses.request_scope(account_id, self._home_region):
             trusted = {"AWS": f"arn:aws:iam::{management}:root"}
-            _make_role("AWSControlTowerExecution", trusted, ManagedPolicyArns=[ADMINISTRATOR])
+            _make_role(EXECUTION_ROLE, trusted, ManagedPolicyArns=[ADMINISTRATOR])
+
+    def remove_execution_role(self, account_id: str) -> None:
+        """Delete AWSControlTowerExecution. When it is made again it is another role, with another unique id."""
+        with responses.request_scope(account_id, self._home_region):
+            provisioners._iam_role_delete(EXECUTION_ROLE, {})
 
     def _in_management(self) -> Any:
         return responses.request_scope(self._organization.management_account_id, self._home_region)

@@ -37,6 +37,7 @@ from landing_zone.on_ministack.internals import app, container_reaper, organizat
 from landing_zone.on_ministack.metrics import Metrics
 from landing_zone.on_ministack.organizations import Organizations
 from landing_zone.on_ministack.ram import Ram
+from landing_zone.on_ministack.role_principals import RolePrincipals
 from landing_zone.on_ministack.service_control import ServiceControlPolicies
 from landing_zone.on_ministack.stack_set_api import StackSetApi
 from landing_zone.organization import Organization
@@ -65,6 +66,7 @@ def install(models: Models, runtime: str) -> Control:
     authorization.install(models.organization, used, lambda service, params: service == "ec2" and ec2.answers(params))
     stack_operations.install()
     cloudformation.install(models)
+    RolePrincipals().install()
     StackSetApi(stack_sets.install()).install()
     topics.install()
     lambda_code.install(runtime, RolePermissions(used, policies), metrics)
