@@ -137,6 +137,18 @@ def test_a_condition_operator_that_is_not_modelled_is_refused(engine: Engine) ->
         engine.attach_scp(NETWORK, deny("ec2:*", StringMatches={"aws:PrincipalArn": "*"}))
 
 
+def test_the_landing_zone_tells_which_regions_it_governs(engine: Engine) -> None:
+    engine.govern([GOVERNED])
+    tower = engine.client("controltower", MANAGEMENT)
+    [zone] = tower.list_landing_zones()["landingZones"]
+
+    manifest = tower.get_landing_zone(landingZoneIdentifier=zone["arn"])["landingZone"]["manifest"]
+
+    assert manifest["governedRegions"] == [GOVERNED]
+    error = refusal(engine.client("controltower", NETWORK).get_landing_zone, landingZoneIdentifier=zone["arn"])
+    assert error["Code"] == "ResourceNotFoundException"
+
+
 def test_ec2_refuses_credentials_in_a_region_that_the_account_has_not_enabled(engine: Engine) -> None:
     engine.disable_region(NETWORK, "af-south-1")
 

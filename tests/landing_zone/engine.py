@@ -216,6 +216,10 @@ class Engine:
         """Detach the policy from its target and delete it."""
         self.control("detach-scp", policy_id=policy_id, target=target)
 
+    def govern(self, regions: list[str]) -> None:
+        """Let these be the Regions that the landing zone governs; nothing else changes."""
+        self.control("govern", regions=regions)
+
     def disable_region(self, account_id: str, region: str) -> None:
         """From now on the Region is one that the account has not enabled: EC2 refuses its credentials there."""
         self.control("disable-region", account_id=account_id, region=region)

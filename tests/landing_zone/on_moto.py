@@ -86,11 +86,18 @@ def _control_tower(models: Models, original: Callable[[Any, Any], Any]) -> Calla
         called = re.match(r"https://controltower\.([a-z0-9-]+)\.amazonaws\.com/(.*)$", request.url)
         if not called:
             return original(self, request)
-        if called[2] != "list-landingzones":
-            raise NotImplementedError(f"Control Tower: {called[2]}")
         access_key = re.search(r"Credential=(\w+)/", str(request.headers["Authorization"]))
         caller = Caller(get_account_id_from(access_key[1] if access_key else ""), called[1])
-        return 200, {}, json.dumps({"landingZones": models.organization.landing_zones(caller)}).encode()
+        if called[2] == "list-landingzones":
+            return 200, {}, json.dumps({"landingZones": models.organization.landing_zones(caller)}).encode()
+        if called[2] != "get-landingzone":
+            raise NotImplementedError(f"Control Tower: {called[2]}")
+        try:
+            zone = models.organization.landing_zone(caller, json.loads(request.body)["landingZoneIdentifier"])
+        except AwsError as refused:
+            error = {"message": refused.message}
+            return refused.status, {"x-amzn-ErrorType": refused.code}, json.dumps(error).encode()
+        return 200, {}, json.dumps({"landingZone": zone}).encode()
 
     return process_request
 

@@ -9,6 +9,7 @@ A request is a JSON object of the arguments; the answer is a JSON object, or {"e
     attach-scp        {"target": ..., "policy": {...}}: attach a service control policy; answers its policy_id. The
                       target is an account id, the root's id, or an OU's id or name
     detach-scp        {"target": ..., "policy_id": ...}: detach it and delete it
+    govern            {"regions": [...]}: the landing zone governs these Regions
     disable-region    {"account_id": ..., "region": ...}: from now on EC2 refuses the account's credentials there
     accounts          every account of the organization: id, name, status, parent_id
     clock             {"advance": seconds}: for the models, for EventBridge's schedules, which then fire, and for
@@ -74,6 +75,7 @@ class Control:
             "remove-execution-role": tower.remove_execution_role,
             "attach-scp": self._attach_scp,
             "detach-scp": self._detach_scp,
+            "govern": self._govern,
             "disable-region": self._disable_region,
             "accounts": self._accounts,
             "clock": self._advance,
@@ -117,6 +119,9 @@ class Control:
         """Return the id of a root, account or OU, which may be given by its name."""
         known = target.startswith("r-") or self._models.organization.is_member(target)
         return target if known else self._tower.find_ou(target)[0]
+
+    def _govern(self, regions: list[str]) -> None:
+        self._models.organization.governed_regions = regions
 
     def _disable_region(self, account_id: str, region: str) -> None:
         self._models.organization.disabled_regions.add(Caller(account_id, region))
