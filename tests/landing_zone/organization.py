@@ -1,4 +1,4 @@
-"""What IPAM and RAM ask of AWS Organizations, and everybody of Control Tower.
+"""What IPAM and RAM need of AWS Organizations, and what Control Tower's API returns.
 
 Left out: where landing zone 4.0 and later name their governed Regions.
 """
@@ -14,16 +14,16 @@ from landing_zone.errors import AwsError
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls, and the Region of the endpoint that was called."""
+    """The calling account, and the Region of the endpoint."""
 
     account_id: str
     region: str
 
 
 class Organization:
-    """The trust that services have in the organization; who belongs to it is read live from the engine that holds it.
+    """The organization's settings. Its accounts are read live from the engine that holds them.
 
-    members   answers the ids of all the organization's accounts, the management account included
+    members   returns the ids of all the organization's accounts, the management account included
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Organization:
         return account_id in self._members()
 
     def landing_zones(self, caller: Caller) -> list[dict[str, str]]:
-        """ListLandingZones: one, or none, as we take it, where there is none.
+        """Return ListLandingZones' answer: the landing zone in its home Region and account, else nothing (unverified).
 
         https://docs.aws.amazon.com/controltower/latest/APIReference/API_ListLandingZones.html
         """

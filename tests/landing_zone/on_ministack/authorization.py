@@ -1,7 +1,7 @@
-"""IAM for the calls that the models answer, decided by the evaluator that ministack uses for its own services.
+"""IAM for the calls that the models answer. ministack's own evaluator decides.
 
-A call is refused unless the caller's policies (and session policy) allow every Check of it. AWS's list of which action
-is checked on which resource is the Service Authorization Reference:
+A call needs the caller's policies, session policy and service control policies to allow every Check of it. The Service
+Authorization Reference lists which action is checked on which resource:
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 """
 
@@ -27,8 +27,8 @@ Query = Mapping[str, list[str]]
 class Check:
     """One question to IAM.
 
-    resource  an ARN; an action that takes no resource, or makes one whose name is not known yet, is asked with a star
-    context   condition keys and their values, such as ec2:CreateAction or aws:RequestTag/Env
+    resource  an ARN; a star for an action that takes no resource, or that creates one whose name is not known yet
+    context   condition keys and their values, for example ec2:CreateAction or aws:RequestTag/Env
     """
 
     action: str
@@ -37,7 +37,7 @@ class Check:
 
 
 class UsedPermissions:
-    """Which actions each role has used and was allowed; a role's policy need not hold more."""
+    """The actions that each role has used and was allowed. A role's policy needs no more than these."""
 
     def __init__(self) -> None:
         self._used: dict[str, set[str]] = {}
@@ -50,7 +50,7 @@ class UsedPermissions:
 
 
 def role_arn(principal_arn: str) -> str:
-    """The role behind an assumed-role session; any other principal is itself."""
+    """Return the role of an assumed-role session, or the ARN itself for any other principal."""
     if ":assumed-role/" not in principal_arn:
         return principal_arn
     account_id, name = principal_arn.split(":")[4], principal_arn.split("/")[1]
@@ -63,7 +63,7 @@ def caller_of_request() -> Caller:
 
 
 def require(checks: Iterable[Check], service: str, headers: Headers, query: Query) -> None:
-    """Raises AwsError, as EC2 or RAM word it, for the first check that the caller's policies do not allow."""
+    """Raise AwsError, worded as the service does, for the first check that the caller's policies do not allow."""
     if not app.AUTH:
         return
     access_key = router.extract_access_key_id(headers, query)
@@ -96,7 +96,7 @@ def _refusal(check: Check, service: str, verdict: Any) -> AwsError:
 
 
 class RolePermissions:
-    """What AWS services do with a role that was passed to them: no call is made, yet the role's policies decide."""
+    """Decide what AWS services may do with a role that was passed to them."""
 
     def __init__(self, used: UsedPermissions, policies: ServiceControlPolicies) -> None:
         self._used = used
@@ -123,20 +123,20 @@ class RolePermissions:
 
 
 def request_tags(tags: Mapping[str, str]) -> dict[str, Any]:
-    """The condition keys of a request that sets these tags."""
+    """Return the condition keys of a request that sets these tags."""
     keys: dict[str, Any] = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
     return keys | ({"aws:TagKeys": list(tags)} if tags else {})
 
 
 def resource_tags(tags: Mapping[str, str], *prefixes: str) -> dict[str, str]:
-    """The condition keys of a resource that has these tags; EC2 knows them by a second name, ec2:ResourceTag."""
+    """Return the condition keys of a resource that has these tags; EC2 also has ec2:ResourceTag."""
     return {f"{prefix}:ResourceTag/{key}": value for prefix in ("aws", *prefixes) for key, value in tags.items()}
 
 
 def install(organization: Organization, used: UsedPermissions, answered_here: Callable[[str, Query], bool]) -> None:
-    """Make ministack's own enforcement know the organization, record what is used, and leave our calls to us.
+    """Make ministack's enforcement know the organization, record used actions, and skip the models' calls.
 
-    answered_here  says, from a service's name and a request's parameters, whether `require` is asked instead
+    answered_here  returns, for a service's name and a request's parameters, whether `require` checks the request
     """
     _record_what_is_used(used)
     _leave_to_us(answered_here)
@@ -233,14 +233,14 @@ def _stack_set(name: str, region: str, account_id: str) -> str:
 
 
 def _role(params: Query, body: bytes) -> str:
-    """The ARN of the role that is asked about, if there is one of the name."""
+    """Return the ARN of the role that the request names, or an empty text if there is none."""
     (name, *_) = _form(params, body).get("RoleName", [""])
     role = iam._roles.get(name)
     return str(role["Arn"]) if role else ""
 
 
 def _form(params: Query, body: bytes) -> dict[str, list[str]]:
-    """The parameters of a call in the query protocol, wherever they stand."""
+    """Return the parameters of a call in the query protocol, from the URL and the body."""
     return dict(params) | parse_qs(body.decode())
 
 

@@ -1,16 +1,16 @@
-"""What tests ask of the engine itself: JSON POSTed to /_landing-zone/<request>, without credentials, on loopback.
+"""The engine's control API for tests: JSON POSTed to /_landing-zone/<request> on loopback, without credentials.
 
 A request is a JSON object of the arguments; the answer is a JSON object, or {"error": ...} with status 400.
 
-    health            is the engine there?
+    health            whether the engine runs
     set-up            ControlTower.set_up
     vend, update, move, close, emit      the methods of ControlTower
     make-execution-role, remove-execution-role      {"account_id": ...}: AWSControlTowerExecution
-    attach-scp        {"target": ..., "policy": {...}}: attach a service control policy; answers its policy_id. The
+    attach-scp        {"target": ..., "policy": {...}}: attach a service control policy; returns policy_id. The
                       target is an account id, the root's id, or an OU's id or name
     detach-scp        {"target": ..., "policy_id": ...}: detach it and delete it
     govern            {"regions": [...]}: the landing zone governs these Regions
-    disable-region    {"account_id": ..., "region": ...}: from now on EC2 refuses the account's credentials there
+    disable-region    {"account_id": ..., "region": ...}: EC2 refuses the account's credentials there from now on
     accounts          every account of the organization: id, name, status, parent_id
     clock             {"advance": seconds}: for the models, for EventBridge's schedules, which then fire, and for
                       CloudWatch: queues then publish their length, and alarms are evaluated
@@ -18,7 +18,7 @@ A request is a JSON object of the arguments; the answer is a JSON object, or {"e
     fault             {"model": "ipam", "fault": "fail_next", "arguments": {...}}; an "error" in the arguments is
                       {"code", "message", "status"}. See landing_zone.ipam.faults and landing_zone.ram.faults
     delete-by-hand    {"resource_id": ...}: an operator deletes an IPAM or a pool
-    used-permissions  role ARN -> actions that it has used and was allowed
+    used-permissions  by role ARN, the actions that the role has used and was allowed
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Control:
-    """An ASGI application around ministack's."""
+    """The ASGI application that answers control requests and passes the rest to ministack."""
 
     def __init__(
         self,
