@@ -124,7 +124,7 @@ class Engine:
         return (self._folder / "log").read_text(errors="replace")
 
     def environment(self, account_id: str, region: str = "") -> dict[str, str]:
-        """Return an environment that makes the AWS CLI and boto3 this account's root, with nothing of the host's in it."""
+        """Return an environment that makes the AWS CLI and boto3 this account's root, without the host's variables."""
         region = region or self.home_region
         return {
             "PATH": os.environ.get("PATH", os.defpath),

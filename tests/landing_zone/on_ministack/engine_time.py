@@ -1,4 +1,4 @@
-"""The time by which schedules fire and alarms look back; tests can move it."""
+"""The clock of schedules and alarms. Tests can move it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 
 class Time:
-    """Wall-clock seconds since 1970, plus what tests have added: by it schedules fire."""
+    """Wall-clock seconds since 1970, plus the seconds that tests have added."""
 
     def __init__(self) -> None:
         self._added = 0.0

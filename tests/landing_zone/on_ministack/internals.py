@@ -1,4 +1,4 @@
-"""ministack has no type hints: every part of it that the engine touches is imported here, once, and is Any elsewhere.
+"""The parts of ministack that the engine uses. ministack has no type hints, so they are imported here once, as Any.
 
 Importing this reads ministack's settings from the environment, so only the server process may do it.
 """

@@ -1,4 +1,4 @@
-"""A bucket policy that names a role means that role, and not a later one of the same name.
+"""A bucket policy that names a role applies to that role only, not to a later role of the same name.
 
 AWS stores the unique id of a role that a policy names as its Principal. When the role is deleted and made again, the
 policy no longer matches, until somebody writes it again. A Principal that names the account, with a condition on
@@ -27,7 +27,7 @@ Policy = dict[str, Any]
 
 
 class RolePrincipals:
-    """Which role each bucket's policy meant when it was written."""
+    """The roles that each bucket's policy named when it was written."""
 
     def __init__(self) -> None:
         self._ids: dict[tuple[str, str], dict[str, str]] = {}  # account and bucket -> ARN of a role -> its id
@@ -78,7 +78,7 @@ class RolePrincipals:
         provisioners._RESOURCE_HANDLERS[RESOURCE_TYPE] = own | {"create": create, "update": update}
 
     def _as_stored(self, doc: Any, resource_arn: str) -> Any:
-        """Return a bucket's policy with the ids of those roles that it meant and that are gone."""
+        """Return a bucket's policy in which ids stand for the roles that no longer exist."""
         bucket = resource_arn.removeprefix(BUCKET_ARN).split("/")[0]
         owner = s3._bucket_owner_account(bucket) if resource_arn.startswith(BUCKET_ARN) else None
         meant = self._ids.get((owner or "", bucket), {})

@@ -47,7 +47,7 @@ UNSET = "000000000000"  # the management account's id, until the landing zone is
 
 
 def install(models: Models, runtime: str) -> Control:
-    """Plug the models into ministack, in this process; answer the application to serve.
+    """Plug the models into ministack in this process, and return the application to serve.
 
     runtime   path of the Python interpreter for Lambda functions
     """
@@ -77,7 +77,7 @@ def install(models: Models, runtime: str) -> Control:
 
 
 def _without_request_id(handle: Handler) -> Handler:
-    """ministack adds its own request id to every answer."""
+    """Return the handler without its request id: ministack adds its own to every answer."""
 
     async def handler(
         method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, list[str]]
@@ -95,7 +95,7 @@ def members(organization: Organization) -> list[str]:
 
 
 def _route(*services: str) -> None:
-    """ministack knows none of these; a request says for which service it is signed."""
+    """Route requests that are signed for these services, which ministack does not know."""
     detect = router.detect_service
 
     def detect_service(method: str, path: str, headers: dict[str, str], params: dict[str, list[str]]) -> str:
@@ -130,9 +130,9 @@ async def serve(application: Control, port: int) -> None:
 
 
 def _end_with_the_starter() -> None:
-    """Standard input is a pipe that nobody writes to: it ends when the starter does, however that happens.
+    """Kill this process and the Lambda functions' when the starter ends.
 
-    This process leads a group of its own, which holds the Lambda functions' processes too.
+    Standard input is a pipe of the starter that ends with it. This process leads the group of all of them.
     """
 
     def watch() -> None:

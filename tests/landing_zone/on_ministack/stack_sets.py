@@ -82,7 +82,7 @@ StackSets = dict[tuple[str, str, str], StackSet]
 
 
 class InstanceFailure(Exception):
-    """Why a stack instance could not be brought to its wanted state."""
+    """A stack instance could not be created, updated or deleted; the text says why."""
 
 
 class StackSetType:
@@ -160,7 +160,7 @@ def take_away(stack_set: StackSet, operation: Operation, targets: list[Target], 
 
 
 def own_tags(properties: Properties) -> list[dict[str, str]]:
-    """Return the tags but for those that CloudFormation sets itself."""
+    """Return the tags, except those that CloudFormation sets itself."""
     return [tag for tag in properties.get("Tags", []) if not tag["Key"].startswith("aws:")]
 
 
@@ -209,7 +209,7 @@ def _targets(properties: Properties) -> list[Target]:
 
 
 def _checked_template(properties: Properties) -> str:
-    """The template's text, once everything that AWS refuses before it touches an account is fine."""
+    """Return the template's text. Raises HandlerFailure for what AWS refuses before it touches an account."""
     if properties.get("PermissionModel") != "SELF_MANAGED" or any(name in properties for name in UNMODELLED):
         raise NotImplementedError("Only stack sets with SELF_MANAGED permissions are emulated")
     if ("TemplateURL" in properties) == ("TemplateBody" in properties):
@@ -228,7 +228,7 @@ def _checked_template(properties: Properties) -> str:
 
 
 def _from_s3(url: str) -> str:
-    """The object behind a template URL, as its reader in this account sees it."""
+    """Return the object behind a template URL. Raises HandlerFailure unless this account owns it."""
     parsed = urlparse(url)
     host, path = parsed.hostname or "", unquote(parsed.path.lstrip("/"))
     if PATH_STYLE.match(host):
@@ -248,7 +248,7 @@ def _from_s3(url: str) -> str:
 
 
 def _assume(properties: Properties, account_id: str) -> None:
-    """The chain of roles: CloudFormation, the administration role here, the execution role there.
+    """Raise InstanceFailure unless CloudFormation may assume the administration role, and that the execution role.
 
     Source  https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-prereqs-self-managed.html
     """
@@ -287,7 +287,7 @@ def _may_assume(administrator: dict[str, Any], role: dict[str, Any], home: str) 
 
 
 def _request(properties: Properties, body: str) -> dict[str, list[str]]:
-    """CreateStack's or UpdateStack's parameters, as the query protocol has them."""
+    """Return the parameters of CreateStack or UpdateStack in the query protocol."""
     request = {"StackSetTemplate": [body]}
     for number, parameter in enumerate(properties.get("Parameters", []), 1):
         value = parameter["ParameterValue"]
@@ -332,7 +332,7 @@ def _delete_stack(name: str, target: Target) -> None:
 
 
 def _call(action: str, request: dict[str, list[str]], target: Target) -> str:
-    """Ask the target account's CloudFormation; answer what it refused, or nothing."""
+    """Call CloudFormation in the target account. Return its error message, or an empty text."""
 
     async def asked(*_nothing: Any) -> Any:
         with responses.request_scope(*target):
@@ -346,7 +346,7 @@ def _call(action: str, request: dict[str, list[str]], target: Target) -> str:
 
 
 def _settle(name: str, target: Target, cancelled: Callable[[], bool] = lambda: False) -> str:
-    """Wait for the end of what the stack is doing; a failed create goes on to delete itself.
+    """Wait until the stack's operation has ended, and return its status. A failed creation deletes the stack.
 
     Raises HandlerFailure as soon as the StackSet's own stack is being deleted
     """
@@ -367,7 +367,7 @@ def _status(name: str, target: Target) -> str:
 
 
 def _reasons(name: str, target: Target, kind: str = "_FAILED") -> str:
-    """The resources that failed, the first one first: it is the cause."""
+    """Return the failed resources and their reasons, the cause first."""
     with responses.request_scope(*target):
         stack = service._stacks.get(name) or {}
         events = list(service._stack_events.get(stack.get("StackId"), []))
