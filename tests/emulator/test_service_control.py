@@ -1,4 +1,4 @@
-"""Service control policies and Regions that are not enabled: who is denied what, and in which words.
+"""Service control policies and Regions that are not enabled: who is denied what, and with which message.
 
 Sources  https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html
          https://docs.aws.amazon.com/controltower/latest/userguide/primary-region-deny-policy.html
@@ -132,8 +132,8 @@ def test_what_a_policy_denied_a_role_is_not_told_as_used(engine: Engine) -> None
     assert "ec2:DescribeAddresses" not in used
 
 
-def test_a_condition_operator_that_is_not_modelled_is_refused(engine: Engine) -> None:
-    with pytest.raises(EngineFailed, match="The condition operator StringMatches is not modelled"):
+def test_a_condition_operator_that_is_not_modeled_is_refused(engine: Engine) -> None:
+    with pytest.raises(EngineFailed, match="The condition operator StringMatches is not modeled"):
         engine.attach_scp(NETWORK, deny("ec2:*", StringMatches={"aws:PrincipalArn": "*"}))
 
 

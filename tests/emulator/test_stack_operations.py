@@ -1,4 +1,4 @@
-"""Stack operations end as AWS ends them: failed deletions, cancelled and superseded requests, statuses, tags.
+"""Stack operations end as on AWS: failed deletions, cancelled and superseded requests, statuses, tags.
 
 Sources  https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStack.html
          https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CancelUpdateStack.html

@@ -1,4 +1,4 @@
-"""StackSets that templates make: what a function can read of them and do to them, and how they end.
+"""StackSets made by templates: their tags, the API that reads and deletes them, and their deletion.
 
 Sources  https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStackInstances.html
          https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStackSet.html

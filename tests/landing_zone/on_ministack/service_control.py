@@ -1,12 +1,12 @@
 """Service control policies: what the organization denies to every principal of a member account.
 
-Enforced on each call that IAM decides, ministack's services and the models alike, and on what a service does with a
-function's role. The management account and service-linked roles are exempt. A root user of a member account is not.
-Policies are Organizations' own (CreatePolicy, AttachPolicy), attached to the root, an OU or an account.
+They apply to each call that IAM decides, in ministack's services and in the models, and to what a service does with a
+function's role. They do not apply to the management account and to service-linked roles; they do apply to the root user
+of a member account. Organizations holds them (CreatePolicy, AttachPolicy), attached to the root, an OU or an account.
 
-Left out: allow lists (AWS's FullAWSAccess is taken as attached everywhere, so only Deny statements decide), calls that
-CloudFormation's own resource handlers make, resource control policies, and the wording of Systems Manager and
-CloudWatch Logs, which name an identity-based policy here.
+Left out: allow lists (FullAWSAccess counts as attached everywhere, so only Deny statements decide), the calls of
+CloudFormation's own resource handlers, resource control policies, and the messages of Systems Manager and CloudWatch
+Logs, which name an identity-based policy here.
 Source  https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html
         https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps_evaluation.html
         https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
@@ -40,7 +40,7 @@ class ServiceControlPolicies:
     def attach(self, target_id: str, policy: Mapping[str, Any]) -> str:
         """Create a policy, attach it to a root, an OU or an account, and return its id.
 
-        Raises ValueError if Organizations refuses, NotImplementedError for a condition operator that is not modelled
+        Raises ValueError if Organizations refuses, NotImplementedError for a condition operator that is not modeled
         """
         for statement in iam_evaluator.parse_policy_document(dict(policy)):
             for operator in statement.conditions:
@@ -183,4 +183,4 @@ def _require_known(operator: str) -> None:
     """Raise NotImplementedError for a condition operator that the evaluator does not know."""
     plain = operator.lower().removeprefix("forallvalues:").removeprefix("foranyvalue:")
     if plain.removesuffix("ifexists") not in OPERATORS:
-        raise NotImplementedError(f"The condition operator {operator} is not modelled")
+        raise NotImplementedError(f"The condition operator {operator} is not modeled")

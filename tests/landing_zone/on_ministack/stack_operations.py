@@ -1,18 +1,19 @@
-"""CloudFormation: stack operations that end before their time, and custom resources that CloudFormation stops asking.
+"""CloudFormation: cancelled and interrupted stack operations, and the time that a custom resource has.
 
 As on AWS:
-- A custom resource's function is invoked asynchronously (Lambda retries it twice), and has ServiceTimeout seconds.
-- CancelUpdateStack, and DeleteStack during a creation, do not wait for the function: the resource fails as cancelled,
-  and its Delete, or the Update that rolls it back, is sent while the function of the first request still works. What
-  that function answers later is ignored.
-- DeleteStack shows DELETE_IN_PROGRESS at once, and is refused while the stack is updated or rolled back from an update.
-- What an update removes goes in UPDATE_COMPLETE_CLEANUP_IN_PROGRESS.
-ministack does none of this. It does do the rest, which tests/emulator/test_stack_operations.py states: a failed Delete
-does not stop the deletion, DeletionMode, RetainResources, termination protection, and what a stack tells of its tags.
+- CloudFormation invokes a custom resource's function asynchronously. Lambda retries it twice, and CloudFormation waits
+  ServiceTimeout seconds for the answer.
+- CancelUpdateStack, and DeleteStack during a creation, do not wait for the function. The resource fails as cancelled.
+  CloudFormation sends its Delete, or the Update that rolls it back, while the function of the first request still
+  works, and ignores the late answer of that function.
+- DeleteStack shows DELETE_IN_PROGRESS at once. It is refused during an update and during the rollback of one.
+- An update deletes old resources in UPDATE_COMPLETE_CLEANUP_IN_PROGRESS.
+ministack does none of this. It does the following by itself, and tests/emulator/test_stack_operations.py tests it: a
+failed Delete does not stop the deletion; DeletionMode; RetainResources; termination protection; a stack's tags.
 
-Left out: resources in parallel, so an operation is stopped in the resource that is being made and in no other. What is
-neither a custom resource nor a StackSet runs to its end first. A deletion during a rollback begins when that has ended.
-ServiceTimeout counts real seconds, since functions wait in real time.
+Left out: operations on several resources in parallel, so a cancellation reaches one resource. Only custom resources and
+the creation of StackSets stop at once; every other resource is finished first. A deletion during a rollback begins
+after the rollback. ServiceTimeout counts real seconds, because functions wait in real time.
 Source  https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-custom-resources.html
         https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
         https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/1730
@@ -43,11 +44,11 @@ Record = dict[str, Any]
 
 
 class Cancelled(Exception):
-    """The stack is deleted while it is created."""
+    """The stack is being deleted during its creation."""
 
 
 class CustomResourceRequests:
-    """The requests that wait for an answer, by stack."""
+    """The requests to custom resources that wait for an answer."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -100,7 +101,7 @@ class CustomResourceRequests:
         lambda_svc._execute_function_with_config_scope = execute_function
 
     def cancel(self, stack_id: str, reason: str) -> None:
-        """Fail every request of the stack that waits for an answer; later answers to them are ignored."""
+        """Fail every waiting request of the stack, and ignore later answers to them."""
         with self._lock:
             tokens = [token for token, stack in self._waiting.items() if stack == stack_id]
             for token in tokens:
@@ -119,7 +120,7 @@ def is_being_deleted(stack_name: str) -> bool:
 
 
 def install() -> None:
-    """Replace ministack's part in each of the above. To go when ministack does so itself."""
+    """Replace what ministack does otherwise. To go when ministack does all of the above."""
     requests = CustomResourceRequests()
     requests.install()
     _stop_between_resources()

@@ -25,7 +25,7 @@ from landing_zone.on_ministack.internals import app, handlers, iam, iam_evaluato
 from landing_zone.on_ministack.internals import cloudformation as service
 
 CREATE_ONLY = ("PermissionModel", "StackSetName")
-UNMODELLED = ("AutoDeployment",)
+UNMODELED = ("AutoDeployment",)
 REASON_LENGTH = 850
 TEMPLATE_BYTES = 1_000_000  # as an S3 object
 PATIENCE_S = 3700  # real time: the longest that one custom resource may take, and a little
@@ -210,7 +210,7 @@ def _targets(properties: Properties) -> list[Target]:
 
 def _checked_template(properties: Properties) -> str:
     """Return the template's text. Raises HandlerFailure for what AWS refuses before it touches an account."""
-    if properties.get("PermissionModel") != "SELF_MANAGED" or any(name in properties for name in UNMODELLED):
+    if properties.get("PermissionModel") != "SELF_MANAGED" or any(name in properties for name in UNMODELED):
         raise NotImplementedError("Only stack sets with SELF_MANAGED permissions are emulated")
     if ("TemplateURL" in properties) == ("TemplateBody" in properties):
         raise HandlerFailure("Exactly one of TemplateBody and TemplateURL must be given", "InvalidRequest")
