@@ -1,4 +1,4 @@
-"""The engine does what AWS does where ministack alone does not, and nothing that AWS would refuse."""
+"""The engine behaves as AWS where ministack alone does not, and accepts nothing that AWS refuses."""
 
 from __future__ import annotations
 

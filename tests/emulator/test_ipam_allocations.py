@@ -1,4 +1,4 @@
-"""Manual allocations, and the list of all of them."""
+"""Manual allocations, and the list of all allocations."""
 
 from __future__ import annotations
 
@@ -263,6 +263,6 @@ def test_a_fresh_allocation_is_seen_by_the_owner_first(bench: Bench, leaf: str) 
     ],
     ids=lambda params: next(iter(params)),
 )
-def test_what_is_not_modelled_is_not_implemented(bench: Bench, leaf: str, params: dict[str, Any]) -> None:
+def test_what_is_not_modeled_is_not_implemented(bench: Bench, leaf: str, params: dict[str, Any]) -> None:
     with pytest.raises(NotImplementedError, match=next(iter(params))):
         allocate(bench, leaf, NetmaskLength=24, **params)

@@ -1,4 +1,4 @@
-"""CIDRs of pools: provisioned, failed, given back."""
+"""CIDRs of pools: provisioning, failure, deprovisioning."""
 
 from __future__ import annotations
 

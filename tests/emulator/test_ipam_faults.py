@@ -1,4 +1,4 @@
-"""Faults on request: they must be what the product will meet, and no more than was asked for."""
+"""Ordered faults look like AWS's, and happen only as often as ordered."""
 
 from __future__ import annotations
 

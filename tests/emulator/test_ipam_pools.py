@@ -247,7 +247,7 @@ def test_what_a_request_needs_is_said(bench: Bench) -> None:
     ],
     ids=lambda params: next(iter(params)),
 )
-def test_what_is_not_modelled_is_not_implemented(bench: Bench, params: dict[str, Any]) -> None:
+def test_what_is_not_modeled_is_not_implemented(bench: Bench, params: dict[str, Any]) -> None:
     with pytest.raises(NotImplementedError, match="CreateIpamPool"):
         bench.create_pool(**params)
 
@@ -406,6 +406,6 @@ def test_cascading_is_not_implemented(bench: Bench, action: str, member: str) ->
         bench.ask(action, **{member: "any"}, Cascade=True)
 
 
-def test_an_action_that_is_not_modelled_is_not_implemented(bench: Bench) -> None:
+def test_an_action_that_is_not_modeled_is_not_implemented(bench: Bench) -> None:
     with pytest.raises(NotImplementedError, match="GetIpamResourceCidrs"):
         bench.ask("GetIpamResourceCidrs", IpamScopeId=bench.scope)

@@ -1,4 +1,4 @@
-"""What can be seen and done through which Region's endpoint, and by whom."""
+"""What each account can see and do through each Region's endpoint."""
 
 from __future__ import annotations
 

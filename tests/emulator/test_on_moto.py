@@ -1,4 +1,4 @@
-"""boto3, through moto, meets the models."""
+"""boto3 reaches the models through moto."""
 
 from __future__ import annotations
 
@@ -276,7 +276,7 @@ def test_a_throttled_call_is_retried_by_boto3(cloud: Cloud) -> None:
     assert retrying.get_resource_shares(resourceOwner="SELF")["resourceShares"] == []
 
 
-def test_what_is_not_modelled_is_said_aloud(cloud: Cloud) -> None:
+def test_what_is_not_modeled_is_said_aloud(cloud: Cloud) -> None:
     with pytest.raises(NotImplementedError, match="GetResourceShareInvitations"):
         cloud.client("ram").get_resource_share_invitations()
     with pytest.raises(NotImplementedError, match="AssociateVpcCidrBlock"):

@@ -1,4 +1,4 @@
-"""What a real botocore client writes is read, and what is written a real botocore client reads."""
+"""The protocol reads the requests of a real botocore client, and writes answers that it reads."""
 
 from __future__ import annotations
 

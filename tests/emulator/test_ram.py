@@ -1,4 +1,4 @@
-"""RAM's model is as strict, and as slow, as RAM.
+"""RAM's model is as strict and as slow as RAM.
 
 Source  https://docs.aws.amazon.com/ram/latest/APIReference/Welcome.html unless a test says more
 """
@@ -272,7 +272,7 @@ def test_a_pool_that_is_not_finished_is_refused(ram: World, scope: str) -> None:
     assert ram.refused("CreateResourceShare", name="s", resourceArns=[pool]).code == "OperationNotPermittedException"
 
 
-def test_resources_other_than_pools_are_not_modelled(ram: World) -> None:
+def test_resources_other_than_pools_are_not_modeled(ram: World) -> None:
     with pytest.raises(NotImplementedError, match="subnet"):
         ram("CreateResourceShare", name="s", resourceArns=[f"arn:aws:ec2:{HOME}:{NETWORKING}:subnet/subnet-1"])
 
@@ -295,7 +295,7 @@ def test_a_malformed_principal_arn_is_refused(ram: World) -> None:
     assert error.code == "MalformedArnException"
 
 
-def test_organizational_units_are_not_modelled(ram: World) -> None:
+def test_organizational_units_are_not_modeled(ram: World) -> None:
     arn = f"arn:aws:organizations::{MANAGEMENT}:ou/o-exampleorgid/ou-abcd-12345678"
 
     with pytest.raises(NotImplementedError, match="ou-abcd-12345678"):
@@ -800,6 +800,6 @@ def test_an_answer_is_lost_on_request_and_a_client_token_finds_it(ram: World) ->
         ("GetResourceShareAssociations", {"associationType": "SOURCE"}, "SOURCE"),
     ],
 )
-def test_what_is_not_modelled_is_named(ram: World, action: str, params: dict[str, Any], named: str) -> None:
+def test_what_is_not_modeled_is_named(ram: World, action: str, params: dict[str, Any], named: str) -> None:
     with pytest.raises(NotImplementedError, match=named):
         ram(action, **params)

@@ -1,4 +1,4 @@
-"""An operator is told that a pool fills up, and that nobody measures any more. In this order, on one engine."""
+"""An operator gets an alarm when a pool fills up, and when measurements stop. In this order, on one engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user sees when a parameter is wrong: the stack says so, and takes back what it had begun."""
+"""A wrong parameter fails the stack with a clear reason, and the rollback leaves nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole job: pools, an account, its share, its VPC, a change, and the end. In this order, on one engine."""
+"""The main job: pools, an account, its share, its VPC, a change, and the deletion. In this order, on one engine."""
 
 from __future__ import annotations
 

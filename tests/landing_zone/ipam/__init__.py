@@ -1,4 +1,4 @@
-"""Amazon VPC IPAM as AWS's documentation, and users' evidence, describe it: the model, and nothing of any protocol.
+"""A model of Amazon VPC IPAM, from AWS's documentation and users' evidence, without any protocol.
 
     model        IpamModel: dispatch, the VPC hooks, tags, the lock that makes it thread-safe
     ipams discoveries scopes pools cidrs allocations vpcs delegation tagging     the actions, one module per thing

@@ -1,4 +1,4 @@
-"""Arithmetic of CIDRs. Nothing here knows a pool."""
+"""Arithmetic of CIDRs, without pools."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from landing_zone.errors import AwsError
 
 
 def parse(cidr: str) -> IPv4Network:
-    """Raises AwsError InvalidParameterValue for what is no IPv4 CIDR, or has host bits set (strict: unverified)."""
+    """Return the network. Raises AwsError InvalidParameterValue for no IPv4 CIDR, or host bits (strict: unverified)."""
     if ":" in cidr:
         raise NotImplementedError(f"IPv6 CIDR {cidr}")
     try:
@@ -21,9 +21,9 @@ def parse(cidr: str) -> IPv4Network:
 
 
 def fit(wanted: IPv4Network | int, space: Iterable[IPv4Network], taken: Collection[IPv4Network]) -> IPv4Network | None:
-    """The block that meets the wish inside `space` without touching `taken`; None if there is none.
+    """Return the wanted block inside `space` that does not overlap `taken`, or None.
 
-    wanted  a block, or a netmask length: then the lowest aligned free block, as every published listing of AWS shows
+    wanted  a block, or a netmask length: then the lowest aligned free block, as in every listing that AWS publishes
     """
     if isinstance(wanted, IPv4Network):
         inside = any(wanted.subnet_of(block) for block in space)

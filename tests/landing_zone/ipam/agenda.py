@@ -1,4 +1,4 @@
-"""Asynchronous acts: what is to happen later, done when somebody next looks at the clock."""
+"""Asynchronous operations: entries that are due later run at the next look at the clock."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Agenda:
 
     @property
     def now(self) -> float:
-        """Seconds; while an entry runs, the moment at which it was due."""
+        """Return the time in seconds; while an entry runs, the time at which it was due."""
         return self._now
 
     def later(self, seconds: float, act: Callable[[], None]) -> None:
         heapq.heappush(self._entries, (self._now + seconds, next(self._count), act))
 
     def settle(self) -> None:
-        """Let everything have happened that is due by now."""
+        """Run all entries that are due by now."""
         until = self._clock.now()
         while self._entries and self._entries[0][0] <= until:
             self._now, _, act = heapq.heappop(self._entries)

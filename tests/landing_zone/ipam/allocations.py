@@ -40,9 +40,9 @@ def _allocate(store: Store, call: Call) -> Allocation:
 
 
 def wanted_block(cidr: str | None, length: int | None, rules: Rules) -> IPv4Network | int:
-    """The block, or the netmask length, that is asked for, held against the pool's rules.
+    """Return the requested block or netmask length, checked against the pool's rules.
 
-    A length that is asked for goes before the pool's default.
+    A requested length precedes the pool's default.
     """
     if cidr is not None and length is not None:
         raise AwsError("InvalidParameterCombination", "Give a cidr or a netmask length, not both.")
@@ -58,7 +58,7 @@ def wanted_block(cidr: str | None, length: int | None, rules: Rules) -> IPv4Netw
 
 
 def carve(store: Store, pool: Pool, wanted: IPv4Network | int) -> IPv4Network:
-    """A free block of the pool.
+    """Return a free block of the pool.
 
     Raises  AwsError InsufficientCidrBlocks, or InvalidParameterValue for a named block (both codes are unverified)
     """
@@ -74,7 +74,7 @@ def carve(store: Store, pool: Pool, wanted: IPv4Network | int) -> IPv4Network:
 
 
 def release_ipam_pool_allocation(store: Store, call: Call) -> dict[str, Any]:
-    """Only manual allocations; a VPC's goes with the VPC, a pool's with the pool's CIDR."""
+    """Release a manual allocation. A VPC's goes with the VPC, a pool's with the pool's CIDR."""
     pool = pool_to_draw_from(store, call, call.params["IpamPoolId"])
     allocation = store.allocations.get(call.params["IpamPoolAllocationId"])
     if allocation is None or allocation.pool_id != pool.id or allocation.recycling:
@@ -96,7 +96,7 @@ def forget(store: Store, allocation: Allocation) -> None:
 
 
 def get_ipam_pool_allocations(store: Store, call: Call) -> dict[str, Any]:
-    """All allocations of the pool, other accounts' too, for everybody who may use the pool."""
+    """Return all allocations of the pool, of all accounts, to every account that may use the pool."""
     pool = pool_to_draw_from(store, call, call.params["IpamPoolId"])
     listed = [allocation for allocation in store.allocations_from(pool) if _is_listed(store, call, pool, allocation)]
     if allocation_id := call.params.get("IpamPoolAllocationId"):

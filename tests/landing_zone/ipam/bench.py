@@ -1,7 +1,6 @@
-"""A model with an IPAM in it, for tests of whatever needs one.
+"""A model with an IPAM in it, for tests that need one.
 
-Everything that goes in and comes out is held against botocore's own description of EC2: no request that boto3 would not
-send, no answer that it would not understand.
+botocore's description of EC2 validates every request and answer.
 """
 
 from __future__ import annotations
@@ -49,17 +48,17 @@ class Bench:
         return answer
 
     def wait(self, seconds: float = 15) -> None:
-        """Longer than any asynchronous act takes, shorter than what is gone stays in lists."""
+        """Let pass more time than any operation takes, and less than deleted resources stay in lists."""
         self.clock.advance(seconds)
 
     def create_pool(self, **params: Any) -> dict[str, Any]:
-        """Ask for a pool, and return it as it is then."""
+        """Request a pool, and return the answer."""
         wanted = {"IpamScopeId": self.scope, "AddressFamily": "ipv4"} | params
         pool: dict[str, Any] = self.ask("CreateIpamPool", **wanted)["IpamPool"]
         return pool
 
     def pool(self, cidr: str | None = None, **params: Any) -> str:
-        """The id of a finished pool, with this CIDR if one is given."""
+        """Create a pool, with this CIDR if one is given, and return its id once it is complete."""
         pool_id: str = self.create_pool(**params)["IpamPoolId"]
         self.wait()
         if cidr:
@@ -79,7 +78,7 @@ class Bench:
         return self.all("GetIpamPoolCidrs", "IpamPoolCidrs", IpamPoolId=pool_id)
 
     def cidr(self, pool_id: str) -> dict[str, Any]:
-        """The pool's only row."""
+        """Return the only CIDR row of the pool."""
         (row,) = self.cidrs(pool_id)
         return row
 
@@ -93,7 +92,7 @@ class Bench:
     def all(
         self, action: str, member: str, region: str = HOME, account: str = NETWORKING, **params: Any
     ) -> list[dict[str, Any]]:
-        """All pages of it."""
+        """Return all pages of a list."""
         answer = self.ask(action, region, account, **params)
         items: list[dict[str, Any]] = answer[member]
         while token := answer.get("NextToken"):
@@ -102,13 +101,13 @@ class Bench:
         return items
 
     def share(self, pool_id: str, account: str = MEMBER) -> str:
-        """As RAM would: the pool's ARN is visible to the account. Returns the pool's id."""
+        """Make the pool visible to the account, as RAM does, and return the pool's id."""
         arn = f"arn:aws:ec2::{NETWORKING}:ipam-pool/{pool_id}"
         self.shared[account] = {*self.shared.get(account, ()), arn}
         return pool_id
 
     def make_vpc(self, vpc_id: str, region: str, account: str = NETWORKING, **params: Any) -> str:
-        """The VPC's CIDR; what EC2 does between the two calls is left out."""
+        """Create a VPC from the pool and return its CIDR."""
         allocation = self.model.allocate_vpc(params, Caller(account, region))
         self.model.vpc_created(allocation, vpc_id)
         return allocation.cidr
@@ -120,7 +119,7 @@ def _ec2() -> ServiceModel:
 
 
 def check_answer(shape: Shape, answer: Any, where: str = "answer") -> None:
-    """Only members that AWS has, of AWS's types, with AWS's enumerated values."""
+    """Check that all members, types and enumerated values are AWS's."""
     if isinstance(shape, StructureShape):
         unknown = answer.keys() - shape.members.keys()
         assert not unknown, f"{where}: {unknown}"

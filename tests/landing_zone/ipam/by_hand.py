@@ -1,4 +1,4 @@
-"""What an operator does meanwhile, at once and with everything below: no action of AWS's, but a fault for tests."""
+"""Delete resources at once, with everything below, as an operator does meanwhile. Not an AWS action: a test fault."""
 
 from __future__ import annotations
 

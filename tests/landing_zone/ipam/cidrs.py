@@ -3,7 +3,7 @@
     pending-provision ─▶ provisioned ─▶ pending-deprovision ─▶ deprovisioned, listed for a while yet
                      └▶ failed-provision                   └▶ failed-deprovision ─▶ pending-deprovision, if asked again
 
-What will happen is decided when the request is accepted, and shown only when the pending state ends.
+The outcome is decided when the request is accepted, and shown when the pending state ends.
 
 Source  https://docs.aws.amazon.com/vpc/latest/ipam/prov-cidr-ipam.html
         https://docs.aws.amazon.com/vpc/latest/ipam/depro-pool-cidr-ipam.html
@@ -29,7 +29,7 @@ STILL_IN_USE = Failure("", "The CIDR has one or more allocations.")  # AWS's wor
 
 
 def provision_ipam_pool_cidr(store: Store, call: Call) -> dict[str, Any]:
-    """The answer is always pending-provision, also to a repeated token, and tells nothing of the outcome."""
+    """Return pending-provision, also for a repeated token; the outcome shows later."""
     row = once(store, call, lambda: _provision(store, call))
     return {"IpamPoolCidr": _named(row, row.given) | {"State": "pending-provision"}}
 
@@ -84,10 +84,10 @@ def _decide_provision(store: Store, pool: Pool, wanted: IPv4Network | int) -> IP
 def _space_for(
     store: Store, pool: Pool, wanted: IPv4Network | int
 ) -> tuple[Collection[IPv4Network], Collection[IPv4Network]]:
-    """What the pool may take from, and what of it is taken.
+    """Return the space that the pool may take from, and what of it is taken.
 
-    A child takes from what its source has provisioned. A top-level pool may take anything that no top-level pool of the
-    scope has (pools of one scope do not overlap).
+    A child pool takes from the provisioned space of its source. A top-level pool may take any space that no top-level
+    pool of the scope has: pools of one scope do not overlap.
     """
     if pool.source_pool_id is None:
         assert isinstance(wanted, IPv4Network)
@@ -99,7 +99,7 @@ def _space_for(
 
 
 def provisioned_space(store: Store, pool: Pool) -> list[IPv4Network]:
-    """What can be allocated from: neither what is still pending nor what is on its way out."""
+    """Return the space for allocations, without CIDRs that are pending or being deprovisioned."""
     return [row.network for row in store.cidrs_of(pool) if row.state == "provisioned" and row.network]
 
 
@@ -108,7 +108,7 @@ def _doomed(row: PoolCidr) -> bool:
 
 
 def _taken_from_source(store: Store, pool: Pool, network: IPv4Network) -> str | None:
-    """Space leaves the source pool when the request is accepted, so that siblings cannot race for it."""
+    """Take space from the source pool when the request is accepted, so that siblings cannot race for it."""
     if pool.source_pool_id is None:
         return None
     allocation = Allocation(
@@ -140,7 +140,7 @@ def deprovision_ipam_pool_cidr(store: Store, call: Call) -> dict[str, Any]:
 
 
 def _row_of(store: Store, pool: Pool, network: IPv4Network) -> PoolCidr:
-    """The pool's row of this CIDR, however long it has been gone; one that the pool still holds goes before others."""
+    """Return the pool's row of this CIDR, even a deprovisioned one; a row that the pool still holds comes first."""
     rows = [row for row in store.cidrs_of(pool) if row.network == network]
     if not rows:  # the code is unverified
         raise invalid("Cidr", network, f"It is not a CIDR of {pool.id}.")
@@ -157,7 +157,7 @@ def in_use(store: Store, pool: Pool, row: PoolCidr) -> bool:
 
 
 def _leave(store: Store, row: PoolCidr) -> None:
-    """The source pool has its space again; the row stays listed for a while."""
+    """Return the space to the source pool; the row stays listed for a while."""
     store.allocations.pop(row.allocation_id or "", None)
 
     def unlist() -> None:
@@ -174,7 +174,7 @@ def _end_later(
     states: tuple[str, str],
     then: Callable[[], None],
 ) -> None:
-    """After some seconds the row is in the first state, or in the second if a failure is its fate."""
+    """Set the row to the first state after some seconds, or to the second if it is to fail."""
     row.failure = fate if fate is not HANG else None
 
     def end() -> None:
@@ -189,7 +189,7 @@ def _end_later(
 
 
 def get_ipam_pool_cidrs(store: Store, call: Call) -> dict[str, Any]:
-    """Rows carry no pool id. A fresh CIDR is not among them at once; one that has left still is, for a while."""
+    """Return the rows, without pool ids. A new CIDR appears with a delay; a deprovisioned one stays for a while."""
     pool = store.pools.get(call.params["IpamPoolId"])
     here = pool is not None and store.ipam_of(pool).region == call.caller.region
     if pool is None or not pool.exists or not here or not may_use(pool, call):
@@ -211,7 +211,7 @@ def described(row: PoolCidr) -> dict[str, Any]:
 
 
 def _shows_cidr(row: PoolCidr) -> bool:
-    """A CIDR that IPAM chose is shown once it is provisioned."""
+    """Return whether the row shows its CIDR: one that IPAM chose does once it is provisioned."""
     return row.given or row.state not in ("pending-provision", "failed-provision")
 
 

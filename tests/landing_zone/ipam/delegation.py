@@ -1,4 +1,4 @@
-"""The organization's one IPAM administrator.
+"""The organization's delegated IPAM administrator.
 
 Source  https://docs.aws.amazon.com/vpc/latest/ipam/enable-integ-ipam.html
 """
@@ -43,7 +43,7 @@ def disable_ipam_organization_admin_account(store: Store, call: Call) -> dict[st
 
 
 def _require_management_account(store: Store, call: Call) -> None:
-    """Only the management account may; the code that AWS answers to others is unverified."""
+    """Raise AwsError for other accounts than the management account (the code is unverified)."""
     if call.caller.account_id != store.organization.management_account_id:
         raise AwsError("UnauthorizedOperation", "You are not authorized to perform this operation.", 403)
 

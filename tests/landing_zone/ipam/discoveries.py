@@ -1,6 +1,6 @@
 """DescribeIpamResourceDiscoveries, ModifyIpamResourceDiscovery: the discovery that comes with an IPAM.
 
-What it discovers is left out; what it excludes, an OU's accounts from being monitored and billed, is not.
+Left out: what it discovers. Modeled: the OUs whose accounts it excludes from monitoring and billing.
 
 Source  https://docs.aws.amazon.com/vpc/latest/ipam/exclude-ous.html
 """
@@ -67,7 +67,7 @@ def _is_own(store: Store, call: Call, discovery: Discovery) -> bool:
 
 
 def _check_integration(store: Store, call: Call) -> None:
-    """Only the IPAM of the organization's administrator has accounts of others to exclude; the code is unverified."""
+    """Refuse exclusions unless the caller is the organization's IPAM administrator (the code is unverified)."""
     if store.organization.delegated_administrators.get(SERVICE) != call.caller.account_id:
         raise AwsError("UnsupportedOperation", "The IPAM is not integrated with AWS Organizations.")
 
@@ -85,7 +85,7 @@ def _paths(store: Store, call: Call, member: str) -> list[str]:
 
 
 def _check_change(discovery: Discovery, added: list[str], removed: list[str]) -> None:
-    """Unverified, hence refused: adding what is excluded already, and removing what is not."""
+    """Refuse to add an existing exclusion or to remove a missing one (unverified, hence refused)."""
     if known := set(added) & set(discovery.exclusions):
         raise invalid(MODIFICATIONS[0], sorted(known), "It is excluded already.")
     if unknown := set(removed) - set(discovery.exclusions):
@@ -93,7 +93,7 @@ def _check_change(discovery: Discovery, added: list[str], removed: list[str]) ->
 
 
 def _check_result(store: Store, paths: list[str]) -> None:
-    """AWS refuses overlaps, and more than the quota; its codes and words are unverified."""
+    """Refuse overlaps, and more than the quota, as AWS does (codes and words are unverified)."""
     if len(paths) > store.quotas.exclusions_per_discovery:
         limit = store.quotas.exclusions_per_discovery
         raise AwsError("ResourceLimitExceeded", f"You are limited to {limit} exclusions per resource discovery.")

@@ -1,4 +1,4 @@
-"""How asynchronous acts of IPAM end badly on request, besides what `landing_zone.faults` has for every call.
+"""Failures of IPAM's asynchronous operations that tests order, besides the faults of `landing_zone.faults`.
 
     faults.fail_next("ProvisionIpamPoolCidr", "no", code="cidr-not-available", shown_early=True)
     faults.hang_next("DeleteIpamPool")              its *-in-progress or pending-* state never ends
@@ -28,7 +28,7 @@ class Faults(CallFaults):
         self._fates: defaultdict[str, deque[Failure]] = defaultdict(deque)
 
     def fail_next(self, action: str, message: str, code: str = "", shown_early: bool = False) -> None:
-        """The next one that is accepted ends *-failed with this StateMessage, or failed-* with this FailureReason."""
+        """Let the next accepted one end *-failed with this StateMessage, or failed-* with this FailureReason."""
         self._add_fate(action, Failure(code, message, shown_early))
 
     def hang_next(self, action: str) -> None:
@@ -40,5 +40,5 @@ class Faults(CallFaults):
         self._fates[action].append(fate)
 
     def fate(self, action: str) -> Failure | None:
-        """For the model: how the act that has just been accepted will end; HANG is never, None is well."""
+        """Return how the operation that was just accepted will end: HANG for never, None for success. For the model."""
         return self._fates[action].popleft() if self._fates[action] else None

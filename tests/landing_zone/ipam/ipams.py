@@ -86,7 +86,7 @@ def _default_scope(store: Store, ipam: Ipam, *, public: bool) -> Scope:
 
 
 def _end_parts(store: Store, ipam: Ipam, state: str) -> None:
-    """The default scopes and the default discovery come and go with their IPAM."""
+    """Set the state of the default scopes and the default discovery, which follow their IPAM."""
     parts: list[Lasting] = [*store.scopes_of(ipam), store.discoveries[ipam.discovery_id]]
     for part in parts:
         part.state, part.listed = state, state != "delete-complete"
@@ -134,7 +134,7 @@ def _check_added(ipam: Ipam, regions: list[str]) -> None:
 
 
 def _check_removed(store: Store, ipam: Ipam, regions: list[str]) -> None:
-    """Unverified, hence refused: the home Region, a Region that is none, a Region that pools have as their locale."""
+    """Refuse to remove the home Region, an unknown Region, or a pool's locale (unverified, hence refused)."""
     if unknown := set(regions) - set(ipam.operating_regions) | set(regions) & {ipam.region}:
         raise invalid("RemoveOperatingRegions", sorted(unknown), "Only operating Regions go, never the home Region.")
     locales = {pool.locale for scope in store.scopes_of(ipam) for pool in store.pools_in(scope)}
@@ -181,7 +181,7 @@ def _attributes(ipam: Ipam) -> Attributes:
 
 
 def described(store: Store, ipam: Ipam, with_tags: bool = True) -> dict[str, Any]:
-    """AWS's published answers of ModifyIpam and of the Delete calls show no tags."""
+    """Return the IPAM as AWS shows it; its published answers to ModifyIpam and the Delete calls have no tags."""
     description = {"Description": ipam.description} if ipam.description is not None else {}
     message = {"StateMessage": ipam.state_message} if ipam.state_message else {}
     return {

@@ -1,8 +1,8 @@
-"""Which mutations of pools exclude each other.
+"""The mutations of pools that exclude each other.
 
-AWS refuses parallel CreateIpamPool of siblings, in words that do not say what is locked ("the requested resource"). The
-model locks the source pool, or the scope for top-level pools; `mutation_lock` chooses a wider lock or none. The lock is
-not kept anywhere: it is held exactly as long as a pool in its reach is *-in-progress or has a pending CIDR.
+AWS refuses parallel CreateIpamPool calls of siblings, but its message does not say what is locked ("the requested
+resource"). The model locks the source pool, or the scope for top-level pools; `mutation_lock` chooses a wider lock or
+none. The lock is not stored: it holds while a pool in its reach is *-in-progress or has a pending CIDR.
 
 Source  https://github.com/aws-ia/terraform-aws-ipam/issues/55
 """
@@ -16,12 +16,12 @@ from landing_zone.ipam.store import Store
 
 
 def locked_by(mode: MutationLock, scope_id: str, source_pool_id: str | None) -> str | None:
-    """Id of what a mutation of such a pool locks."""
+    """Return the id of what a mutation of such a pool locks."""
     return {"parent": source_pool_id or scope_id, "scope": scope_id, "none": None}[mode]
 
 
 def require_unlocked(store: Store, scope_id: str, source_pool_id: str | None) -> None:
-    """Raises AwsError ConcurrentMutationLimitExceeded. boto3 does not retry this code by itself."""
+    """Raise AwsError ConcurrentMutationLimitExceeded if it is locked. boto3 does not retry this code."""
     wanted = locked_by(store.mutation_lock, scope_id, source_pool_id)
     if wanted is not None and wanted in _held(store):
         message = "There are too many concurrent mutations for the requested resource. Try again later."

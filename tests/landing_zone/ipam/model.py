@@ -1,4 +1,4 @@
-"""IpamModel: EC2's IPAM actions, as the engines see them."""
+"""IpamModel: EC2's IPAM actions, as the engines call them."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ DEFAULT_QUOTAS = Quotas()
 
 
 class IpamModel:
-    """All accounts' IPAMs.
+    """The IPAMs of all accounts.
 
-    page_size    items on a page when the caller gives no MaxResults; small, so that who does not paginate is found out
-    visible_to   account id -> ARNs of pools that RAM shares with it. Asked before the model's own lock is taken.
+    page_size    items on a page when the caller gives no MaxResults; small, so that missing pagination shows
+    visible_to   returns the ARNs of the pools that RAM shares with an account. Called before the model takes its lock.
     faults       see landing_zone.ipam.faults
     """
 
@@ -77,9 +77,9 @@ class IpamModel:
         return self._store.faults
 
     def call(self, action: str, params: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
-        """Answer an EC2 action: boto3's shapes in and out, without ResponseMetadata.
+        """Do an EC2 action and return its answer. Shapes are boto3's, without ResponseMetadata.
 
-        Raises  AwsError as AWS does, NotImplementedError naming what is not modelled
+        Raises  AwsError as AWS does, NotImplementedError for what is not modeled
         """
         if action not in ACTS:
             raise NotImplementedError(action)
@@ -100,9 +100,9 @@ class IpamModel:
         return Call(action, copy.deepcopy(dict(params)), caller, frozenset(self.visible_to(caller.account_id)))
 
     def allocate_vpc(self, params: Mapping[str, Any], caller: Caller) -> VpcAllocation:
-        """Give a VPC to be made its block. Follow it with exactly one of vpc_created and vpc_refused.
+        """Reserve the block of a new VPC. Call exactly one of vpc_created and vpc_refused afterwards.
 
-        params  CreateVpc's in boto3's shape, with Ipv4IpamPoolId; what is not about the address is not looked at
+        params  those of CreateVpc in boto3's shape, with Ipv4IpamPoolId; only those of the address are read
         """
         call = self._call("CreateVpc", params, caller)
         with self._lock:
@@ -121,29 +121,29 @@ class IpamModel:
             vpcs.vpc_refused(self._store, allocation)
 
     def vpc_deleted(self, vpc_id: str) -> None:
-        """The allocation stays until Timings.vpc_release has passed. Ids of VPCs without one are ignored."""
+        """Let the VPC's allocation go after Timings.vpc_release. VPCs without an allocation are ignored."""
         with self._lock:
             self._store.agenda.settle()
             vpcs.vpc_deleted(self._store, vpc_id)
 
     def holds(self, resource_id: str) -> bool:
-        """Is it for this model to tag or untag?"""
+        """Return whether the resource is one of this model's."""
         return tagging.holds(resource_id)
 
     def tag(self, resource_id: str, tags: Mapping[str, str], caller: Caller) -> None:
-        """CreateTags on an IPAM, a scope or a pool: the owner's, in the home Region."""
+        """Do CreateTags on the owner's IPAM, scope or pool in the home Region."""
         with self._lock:
             self._store.agenda.settle()
             tagging.tag(self._store, Call("CreateTags", {}, caller), resource_id, tags)
 
     def untag(self, resource_id: str, keys: Collection[str], caller: Caller) -> None:
-        """DeleteTags; no keys is all keys, as with AWS."""
+        """Do DeleteTags; without keys all tags go, as on AWS."""
         with self._lock:
             self._store.agenda.settle()
             tagging.untag(self._store, Call("DeleteTags", {}, caller), resource_id, keys)
 
     def delete_by_hand(self, resource_id: str) -> None:
-        """For tests: an operator has deleted this IPAM or pool, with all that is in it, and waited for the end."""
+        """Delete this IPAM or pool with all that is in it, at once, as if an operator had done so. For tests."""
         with self._lock:
             self._store.agenda.settle()
             by_hand.delete(self._store, resource_id)

@@ -1,4 +1,4 @@
-"""Filters and pages of the calls that list things."""
+"""Filters and pages of the list calls."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Attributes = Mapping[str, str | None]
 
 
 def filtered(call: Call, names: str, items: Iterable[Item], attributes: Callable[[Item], Attributes]) -> list[Item]:
-    """Items that every filter lets through; values are alternatives, case-sensitive, with `*` and `?`.
+    """Return the items that match all filters; values are alternatives, case-sensitive, with `*` and `?`.
 
     names   filters that are known to work, separated by blanks; "tag:" stands for tag:<key>. All others are refused:
             what is made up, or never been seen to work, must not pass here (unverified: how AWS refuses them)
@@ -36,7 +36,7 @@ def _passes(value: str | None, patterns: Sequence[str]) -> bool:
 
 
 def _wildcards(pattern: str) -> re.Pattern[str]:
-    """`*` is any text, `?` any character, and a backslash takes either at its word."""
+    """Return a pattern: `*` is any text, `?` any character, and a backslash escapes them."""
     translated = {"*": ".*", "?": "."}
     parts = re.findall(r"\\.|.", pattern, re.DOTALL)
     return re.compile("".join(translated.get(part) or re.escape(part[-1]) for part in parts), re.DOTALL)
@@ -51,7 +51,7 @@ def page(
     page_size: int,
     bounds: tuple[int, int] = (5, 1000),
 ) -> dict[str, Any]:
-    """{member: [...], "NextToken": ...}, the token only if there is more. Items come in the order of their ids.
+    """Return {member: [...], "NextToken": ...}, with a token only if there is more. Items are sorted by id.
 
     page_size   items on a page when the caller does not say
     bounds      of MaxResults
@@ -72,7 +72,7 @@ def _token(call: Call, last: str) -> str:
 
 
 def _read_token(call: Call) -> str:
-    """The id after which the page begins; "" for the first page."""
+    """Return the id after which the page begins; "" for the first page."""
     token = call.params.get("NextToken")
     if not token:
         return ""

@@ -27,7 +27,7 @@ class Call:
 _PAGED = "Filters MaxResults NextToken"
 _RULES = "AllocationMinNetmaskLength AllocationMaxNetmaskLength AllocationDefaultNetmaskLength"
 
-# What is modelled: what the action requires, and what it takes besides.
+# What is modeled: what the action requires, and what it takes besides.
 PARAMETERS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     action: (frozenset(required.split()), frozenset(optional.split()))
     for action, required, optional in (
@@ -70,15 +70,15 @@ PARAMETERS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
 
 
 def check_parameters(action: str, params: Mapping[str, Any]) -> None:
-    """Raises NotImplementedError for what is not modelled, AwsError MissingParameter for what is missing.
+    """Raises NotImplementedError for what is not modeled, AwsError MissingParameter for what is missing.
 
     An empty value is as good as none: EC2's protocol cannot even send an empty list.
     """
     required, optional = PARAMETERS[action]
     # A switch that is off asks for nothing. AutoImport is in the list for ModifyIpamPool: off is a modification too.
     asked = {name for name, value in params.items() if value is not False}
-    if unmodelled := sorted(asked - required - optional | asked & {"AutoImport"}):
-        raise NotImplementedError(f"{action}: {', '.join(unmodelled)}")
+    if unmodeled := sorted(asked - required - optional | asked & {"AutoImport"}):
+        raise NotImplementedError(f"{action}: {', '.join(unmodeled)}")
     for name in sorted(required):
         if not asks_for(params, name):
             raise AwsError("MissingParameter", f"The request must contain the parameter {name}")

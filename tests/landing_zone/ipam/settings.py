@@ -1,4 +1,4 @@
-"""How long things take, how many there may be, and what excludes what."""
+"""Durations, quotas and mutation locks."""
 
 from __future__ import annotations
 

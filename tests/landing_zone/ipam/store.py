@@ -1,4 +1,4 @@
-"""All the state of the model, and how a caller finds a thing, or does not."""
+"""The model's state, and which resources a caller finds."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def may_use(pool: Pool, call: Call) -> bool:
 
 
 def pool_to_draw_from(store: Store, call: Call, pool_id: str) -> Pool:
-    """Allocations are made and read in the pool's locale, or in the home Region if it has none.
+    """Return the pool to allocate from: in its locale, or in the home Region if it has none.
 
     Source  https://docs.aws.amazon.com/vpc/latest/ipam/tutorials-byoip-ipam-ipv6.html
     """
@@ -120,7 +120,7 @@ def begin(
     seconds: float,
     then: Callable[[], None] = lambda: None,
 ) -> None:
-    """The thing is now <verb>-in-progress; after some seconds it is <verb>-complete, and then `then` happens."""
+    """Set the state to <verb>-in-progress, and after some seconds to <verb>-complete; then call `then`."""
     thing.state, thing.state_message = f"{verb}-in-progress", ""
     fate = store.faults.fate(call.action)
 

@@ -16,7 +16,7 @@ Made = TypeVar("Made")
 
 
 def once(store: Store, call: Call, make: Callable[[], Made]) -> Made:
-    """What `make` made, now or when this token was first seen. A refused request leaves its token unused.
+    """Return what `make` made, now or when this token was first used. A refused request leaves its token unused.
 
     Raises  AwsError IdempotentParameterMismatch if the token was seen with other parameters
     """

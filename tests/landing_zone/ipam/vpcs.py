@@ -1,4 +1,4 @@
-"""The addresses of VPCs: the engine makes the VPC, IPAM its CIDR block.
+"""The addresses of VPCs: the engine creates the VPC, IPAM chooses its CIDR block.
 
 Source  https://docs.aws.amazon.com/vpc/latest/ipam/create-vpc-ipam.html
 """
@@ -18,7 +18,7 @@ VPC_NETMASK_LENGTHS = range(16, 29)  # https://docs.aws.amazon.com/vpc/latest/us
 
 
 def allocate_vpc(store: Store, call: Call) -> VpcAllocation:
-    """Reserve the block; it is listed once the VPC is there."""
+    """Reserve the block; the allocation is listed once the VPC exists."""
     if call.params.get("Ipv6IpamPoolId"):
         raise NotImplementedError("CreateVpc: Ipv6IpamPoolId")
     pool = pool_to_draw_from(store, call, call.params["Ipv4IpamPoolId"])
@@ -43,7 +43,7 @@ def allocate_vpc(store: Store, call: Call) -> VpcAllocation:
 
 
 def _check_tags(pool: Pool, tags: dict[str, str]) -> None:
-    """Every required pair must be in the request itself; tagging the VPC afterwards does not help."""
+    """Refuse a request without a required tag; tagging the VPC afterwards does not help."""
     if not pool.required_tags.items() <= tags.items():  # AWS's words; its code is unverified
         words = "The resource is missing one or more of the resource tags required by the IPAM pool."
         raise AwsError("InvalidParameterValue", words)
@@ -66,7 +66,7 @@ def vpc_refused(store: Store, reserved: VpcAllocation) -> None:
 
 
 def vpc_deleted(store: Store, vpc_id: str) -> None:
-    """The allocation lingers, listed and taken, and keeps its CIDR from being deprovisioned."""
+    """Release the allocation later: until then it is listed, takes space, and its CIDR cannot be deprovisioned."""
     for allocation in store.allocations.values():
         if allocation.resource_id == vpc_id and not allocation.leaving:
             allocation.leaving = True

@@ -1,4 +1,4 @@
-"""AWS RAM as far as it shares IPAM pools with accounts of an organization: the model, and nothing of any protocol.
+"""A model of AWS RAM, as far as it shares IPAM pools with accounts of an organization, without any protocol.
 
     model      RamModel: dispatch, the actions, client tokens, what IPAM asks, the lock
     records    a share and its associations, and how they change with time

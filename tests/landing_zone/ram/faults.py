@@ -1,8 +1,8 @@
-"""How associations of RAM fail on request, besides what `landing_zone.faults` has for every call.
+"""Failures of RAM's associations that tests order, besides the faults of `landing_zone.faults`.
 
     ram.faults.fail_next_associations("no", times=2)       accepted, and FAILED with this statusMessage later
 
-To check a pool, RAM asks the IPAM model to DescribeIpamPools, and so spends a wish that was meant for the caller's own.
+RAM checks a pool with a DescribeIpamPools call to the IPAM model, which uses up a fault ordered for that action.
 """
 
 from __future__ import annotations
@@ -22,5 +22,5 @@ class Faults(CallFaults):
         self._failures.extend([message] * times)
 
     def failure(self) -> str | None:
-        """For the model: why the association that has just begun will fail; None if it will not."""
+        """Return why the association that has just begun will fail, or None. For the model."""
         return self._failures.popleft() if self._failures else None

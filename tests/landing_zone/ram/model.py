@@ -27,7 +27,7 @@ AS_AWS = Timings()
 
 @dataclass(frozen=True)
 class Remembered:
-    """What a client token stands for."""
+    """The request and answer of a client token."""
 
     until: float
     params: Params
@@ -73,7 +73,7 @@ class RamModel:
         }
 
     def call(self, action: str, params: Params, caller: Caller) -> Answer:
-        """Do what boto3's method for this action does; the shapes are boto3's, without ResponseMetadata.
+        """Do a RAM action and return its answer. Shapes are boto3's, without ResponseMetadata.
 
         Raises  AwsError as RAM would; NotImplementedError for what the package leaves out
         """
@@ -87,9 +87,9 @@ class RamModel:
             return copy.deepcopy(answer)
 
     def pools_shared_with(self, account_id: str) -> set[str]:
-        """ARNs of the pools that this account may use now, in whatever Region they were shared.
+        """Return the ARNs of the pools that this account may use now, shared in any Region.
 
-        Takes no lock, because IPAM asks while it holds its own, and RAM asks IPAM while it holds this one.
+        Takes no lock: IPAM calls this while it holds its own, and RAM calls IPAM while it holds this one.
         """
         now = self._clock.now()
         return {arn for share in self._shares_held_by(account_id) for arn in share.associated("RESOURCE", now)}
@@ -140,7 +140,7 @@ class RamModel:
         return {}
 
     def _enable_sharing_with_aws_organization(self, params: Params, caller: Caller) -> Answer:
-        """One call is good for every Region, and a second one is harmless."""
+        """Enable sharing in all Regions; a second call changes nothing."""
         if caller.account_id != self._organization.management_account_id:
             raise AwsError("OperationNotPermittedException", "Only the organization's management account may do this.")
         self._organization.ram_sharing_enabled = True
@@ -220,7 +220,7 @@ class RamModel:
         return next(iter(pools), None)
 
     def _is_external(self, principal: str, share: Share) -> bool:
-        """Can RAM reach the principal only by inviting it.
+        """Return whether the principal needs an invitation.
 
         Source  https://docs.aws.amazon.com/ram/latest/userguide/troubleshooting.html, for the words
         """
@@ -260,7 +260,7 @@ class RamModel:
         return pages.page("resources", rows, params, self._page_size)
 
     def _list_principals(self, params: Params, caller: Caller) -> Answer:
-        """The accounts that the caller shares with, or those that share with the caller."""
+        """Return the accounts that the caller shares with, or those that share with the caller."""
         own, now = params["resourceOwner"] == "SELF", self._clock.now()
         rows = [
             pages.principal_row(one, one.entity if own else one.share.home.account_id, params, now)
@@ -270,13 +270,13 @@ class RamModel:
         return pages.page("principals", rows, params, self._page_size)
 
     def _listed(self, type_: AssociationType, params: Params, caller: Caller) -> Iterator[Association]:
-        """To the owner what is in effect or will be, to others what is in effect."""
+        """Yield the associations that the list shows: to the owner also those that begin, to others those in effect."""
         statuses = ("ASSOCIATED", "ASSOCIATING") if params["resourceOwner"] == "SELF" else ("ASSOCIATED",)
         for share in self._seen_shares(params, caller):
             yield from (one for one in share.associations if one.type == type_ and one.status in statuses)
 
     def _seen_shares(self, params: Params, caller: Caller) -> list[Share]:
-        """All shares in the caller's Region that it owns, or that are shared with it."""
+        """Return all shares in the caller's Region that it owns, or that are shared with it."""
         if params.get("resourceOwner", "SELF") == "SELF":
             seen = [share for share in self._shares.values() if share.home == caller]
         else:
@@ -292,7 +292,7 @@ class RamModel:
                 yield share
 
     def _own_share(self, params: Params, caller: Caller) -> Share:
-        """The share that the request is to change."""
+        """Return the share that the request changes."""
         arn = params["resourceShareArn"]
         share = self._shares.get(arn)
         if share is None or share.home != caller or share.status == "DELETED":
@@ -302,7 +302,7 @@ class RamModel:
         return share
 
     def _settle(self) -> None:
-        """Let everything have happened that is due by now."""
+        """Apply all changes that are due by now."""
         now = self._clock.now()
         for share in list(self._shares.values()):
             share.settle(now)
@@ -317,7 +317,7 @@ class RamModel:
         return over and association.updated + self._timings.disassociated_listed <= now
 
     def _once(self, action: str, params: Params, caller: Caller) -> Answer:
-        """Act, unless this client token has been answered already.
+        """Act, or return the first answer to this client token.
 
         Source  clientToken in https://docs.aws.amazon.com/ram/latest/APIReference/API_CreateResourceShare.html
         """

@@ -1,4 +1,4 @@
-"""Lists: what is seen, cut into pages, filtered."""
+"""Lists in pages, with filters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from landing_zone.ram.requests import IPAM_POOL, Params
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a list.
+    """An item of a list.
 
     number   never changes, so that pages hold while the list does not
     wanted   do the filters of the request let it through
@@ -29,7 +29,7 @@ class Row:
 
 
 def page(member: str, rows: Iterable[Row], params: Params, page_size: int) -> dict[str, Any]:
-    """{member: [...], "nextToken": ...}: cut, newest first, and only then filtered.
+    """Return {member: [...], "nextToken": ...}, newest first. The filters apply after the page is cut.
 
     "These operations can occasionally return an empty set of results even when there are more results available."
     https://docs.aws.amazon.com/ram/latest/APIReference/API_GetResourceShares.html
@@ -87,7 +87,10 @@ def principal_row(association: Association, principal: str, params: Params, now:
 
 
 def _has_tag(tags: dict[str, str], wish: dict[str, Any]) -> bool:
-    """wish   {"tagKey": ..., "tagValues": [...]}; no values stand for any"""
+    """Return whether the tags match.
+
+    wish   {"tagKey": ..., "tagValues": [...]}; without values any value matches
+    """
     key, values = wish["tagKey"], wish.get("tagValues")
     return key in tags and (not values or tags[key] in values)
 
@@ -97,7 +100,7 @@ def _token(params: Params, number: int) -> str:
 
 
 def _read_token(params: Params) -> float:
-    """The number that all of the page are below."""
+    """Return the number that all items of the page are below."""
     if "nextToken" not in params:
         return float("inf")
     try:
@@ -110,6 +113,6 @@ def _read_token(params: Params) -> float:
 
 
 def _question(params: Params) -> str:
-    """A token is good for the question that it answered, and for no other."""
+    """Return what identifies the request: a token is valid for the same request only."""
     question = {name: value for name, value in params.items() if name not in ("nextToken", "maxResults")}
     return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()

@@ -17,7 +17,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)  # what the models' clock calls zero
 
 @dataclass(frozen=True)
 class Change:
-    """What a status will be, and from when."""
+    """A future status, and when it applies."""
 
     at: float
     status: str
@@ -84,7 +84,7 @@ class Share:
         return next((one for one in self.associations if (one.type, one.entity) == (type_, entity)), None)
 
     def associated(self, type_: AssociationType, now: float) -> list[str]:
-        """The pools, or the accounts, for which the share is in effect."""
+        """Return the pools, or the accounts, for which the share is in effect."""
         associations = list(self.associations)  # a copy, since pools_shared_with has no lock
         return [one.entity for one in associations if one.type == type_ and one.status_at(now) == "ASSOCIATED"]
 

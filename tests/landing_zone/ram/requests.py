@@ -1,4 +1,4 @@
-"""What the actions accept, and what is wrong with a request by itself."""
+"""The parameters that actions accept, and the checks of a request that need no state."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _check_association_type(params: Params) -> None:
 
 
 def entities(params: Params) -> list[tuple[AssociationType, str]]:
-    """The pools and accounts that a request names."""
+    """Return the pools and accounts that a request names."""
     named: list[tuple[AssociationType, str]] = [("RESOURCE", arn) for arn in params.get("resourceArns", [])]
     named += [("PRINCIPAL", principal) for principal in params.get("principals", [])]
     if len(named) > ENTITIES_PER_REQUEST:
@@ -98,7 +98,7 @@ def some_entities(params: Params) -> list[tuple[AssociationType, str]]:
 
 
 def pool_named_by(arn: str) -> re.Match[str]:
-    """A match with the groups owner and id."""
+    """Return a match with the groups owner and id."""
     if match := POOL_ARN.fullmatch(arn):
         return match
     if ANY_ARN.fullmatch(arn) and ":ipam-pool/" not in arn:

@@ -1,4 +1,4 @@
-"""How long things take, and what is too much."""
+"""Durations and quotas."""
 
 from __future__ import annotations
 
