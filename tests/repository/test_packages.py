@@ -50,6 +50,7 @@ ENTRIES = """
     ctipam/organization/__init__.py
     ctipam/organization/events.py
     ctipam/organization/excluded_ous.py
+    ctipam/organization/preconditions.py
     ctipam/organization/reader.py
     ctipam/organization/setup.py
     ctipam/organization/tree.py
@@ -73,8 +74,11 @@ ENTRIES = """
     ctipam/sharing/existing_accounts.py
     ctipam/sharing/lifecycle.py
     ctipam/sharing/networking_account.py
+    ctipam/sharing/reader.py
     ctipam/sharing/reconcile.py
+    ctipam/sharing/result_log.py
     ctipam/sharing/results.py
+    ctipam/sharing/session_policy.py
     ctipam/sharing/spec.py
     ctipam/tags.py
     ctipam/waiting.py

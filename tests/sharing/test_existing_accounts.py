@@ -145,7 +145,7 @@ def test_if_nobody_can_be_shared_with_the_request_fails_in_words(landing_zone: A
     answer = landing_zone.ask("Create")
 
     assert answer["Status"] == "FAILED"
-    assert "accounts could not be brought in order" in answer["Reason"]
+    assert "accounts could not be reconciled" in answer["Reason"]
     assert "not today" in answer["Reason"]
 
 
@@ -184,7 +184,7 @@ def test_events_and_the_schedule_leave_them_alone_too_and_say_so(leaving_alone: 
 
     assert f"ipamShare-{ZERO}" not in leaving_alone.shared()
     (left,) = [row for row in answer["reconciled"] if row["accountId"] == ZERO]
-    assert (left["reason"], answer["leftAlone"]) == ("was there before this stack", 1)
+    assert (left["reason"], answer["leftAlone"]) == ("joined the organization before this stack was created", 1)
 
 
 def test_one_that_has_a_share_already_keeps_it_in_order(leaving_alone: Any, ous: Any) -> None:

@@ -1,5 +1,4 @@
-"""Custom::ShareExistingAccounts: every account has its share when the stack is created or updated, and none after it is
-deleted."""
+"""Custom::ShareExistingAccounts: shares with every account on Create and Update, deletes all shares on Delete."""
 
 from __future__ import annotations
 
@@ -13,8 +12,9 @@ from ctipam.sharing.networking_account import assume_execution_role
 
 
 def share(request: ResourceRequest) -> Data:
-    run = lifecycle.begin(request.account, SharingSettings.from_environment(), request.deadline)
-    result = reconcile.reconcile_everybody(run)
+    """Give every account its share."""
+    run = lifecycle.start_run(request.account, SharingSettings.from_environment(), request.deadline)
+    result = reconcile.reconcile_all(run)
     if result.unfinished:
         raise OutOfTime("there are more accounts")
     result.raise_if_all_failed()
@@ -22,7 +22,8 @@ def share(request: ResourceRequest) -> Data:
 
 
 def unshare(request: ResourceRequest) -> None:
+    """Delete all shares. Raises Refused if a pool is in use: its deletion would fail, so nothing is removed."""
     network_account_id = SharingSettings.from_environment().network_account_id
     networking = assume_execution_role(request.account, network_account_id, "unshare")
-    reader.refuse_while_in_use(networking)  # a delete of the pools that is going to fail takes nothing away
-    reconcile.unshare_everybody(networking, request.deadline)
+    reader.refuse_while_in_use(networking)
+    reconcile.unshare_all(networking, request.deadline)
