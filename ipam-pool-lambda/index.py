@@ -7,6 +7,7 @@ the last could not do, before anything is changed.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from ctipam import sessions
@@ -39,8 +40,9 @@ def _ensure_pools(request: ResourceRequest) -> Data:
     return {"PoolCount": str(len(reconcile.ensure(_hierarchy(request), spec)))}
 
 
-def _delete_pools(request: ResourceRequest) -> None:
+def _delete_pools(request: ResourceRequest) -> Sequence[str]:
     reconcile.ensure(_hierarchy(request), None)
+    return ()
 
 
 def _hierarchy(request: ResourceRequest) -> PoolHierarchy:

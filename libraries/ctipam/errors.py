@@ -1,9 +1,10 @@
 """What this solution refuses or cannot do, in words for the person who reads a stack event or a log.
 
-Refused          what was asked for cannot be done; nothing was changed
-AwsFailed        AWS accepted a request and failed it later, or a state never ended
-OutOfTime        there is work left, and this invocation has no time left for it
-StackIsGoing     the stack is being deleted, so that there is nothing to do any more
+Refused            what was asked for cannot be done; nothing was changed
+AwsFailed          AWS accepted a request and failed it later, or a state never ended
+OutOfTime          there is work left, and this invocation has no time left for it
+StackBeingDeleted  the stack is being deleted, so that there is nothing left to do
+Superseded         CloudFormation no longer waits for the answer to this request
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ class StackBeingDeleted(Exception):
     """Nothing is wrong, but what would be made now would be left over."""
 
 
+class Superseded(Exception):
+    """Nothing is wrong, but CloudFormation has sent another request since: this one stops without an answer."""
+
+
 def code_of(error: ClientError) -> str:
     """AWS's error code, such as InvalidIpamPoolId.NotFound: the only part of an error that is compared."""
     return error.response["Error"]["Code"]
@@ -42,7 +47,25 @@ UNREACHABLE = frozenset({"UnknownResourceException", "InvalidParameterException"
 https://docs.aws.amazon.com/ram/latest/userguide/troubleshooting.html"""
 
 
-def explain(error: ClientError) -> str:
+REASON_LIMIT = 240
+"""Characters. crhelper cuts what is longer than 256; a StackSet shows 850 for all resources together."""
+
+
+def explain(error: BaseException) -> str:
+    """Return any error in one line: the cause first, at most REASON_LIMIT characters."""
+    if hasattr(error, "operation_name") and hasattr(error, "response"):
+        text = _explain_client_error(error)  # type: ignore[arg-type]
+    elif isinstance(error, OutOfTime):
+        text = f"AWS did not finish in time ({error}). What was begun is kept; try again to go on from there."
+    elif isinstance(error, Refused | AwsFailed | StackBeingDeleted | Superseded):
+        text = str(error)
+    else:
+        text = f"{type(error).__name__}: {error}. See the function's log."
+    line = " ".join(text.split())
+    return line if len(line) <= REASON_LIMIT else line[: REASON_LIMIT - 3] + "..."
+
+
+def _explain_client_error(error: ClientError) -> str:
     """What AWS refused, and what can be done about it, in a sentence or two."""
     code, message = code_of(error), " ".join(error.response["Error"].get("Message", "").split())
     refused = f"{error.operation_name} was refused: {code}: {message}"

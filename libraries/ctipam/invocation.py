@@ -1,7 +1,7 @@
 """An invocation of a Lambda function, and the next one, in which it finishes its work.
 
 Work that does not fit into one invocation continues in the next: the function invokes itself with the same event and
-the key "CtipamInvocation": {"number": 2, "until": seconds since 1970}.
+the key "CtipamInvocation": {"number": 2, "until": seconds since 1970, "stack_status": "CREATE_IN_PROGRESS"}.
 """
 
 from __future__ import annotations
@@ -32,17 +32,22 @@ class LambdaContext(Protocol):
 
 @dataclass(frozen=True)
 class Invocation:
-    """number   1 for the first
-    until    when the event must have been handled, in seconds since 1970; None: there is no such time
+    """One of the invocations that handle an event.
+
+    number         1 for the first
+    until          when the event must have been handled, in seconds since 1970; None: there is no such time
+    stack_status   the status of the stack when the first invocation began; empty: it could not be read; None: this is
+                   the first, or it is of no interest
     """
 
     number: int = 1
     until: float | None = None
+    stack_status: str | None = None
 
     @classmethod
     def of(cls, event: Mapping[str, Any]) -> Invocation:
         given = event.get(INVOCATION, {})
-        return cls(int(given.get("number", 1)), given.get("until"))
+        return cls(int(given.get("number", 1)), given.get("until"), given.get("stack_status"))
 
     @property
     def is_last(self) -> bool:
@@ -55,18 +60,23 @@ def account_id_of(context: LambdaContext) -> str:
 
 
 def continue_in_another_invocation(
-    account: Account, event: Mapping[str, Any], context: LambdaContext, until: float | None = None
+    account: Account,
+    event: Mapping[str, Any],
+    context: LambdaContext,
+    until: float | None = None,
+    stack_status: str | None = None,
 ) -> None:
     """Invoke this function again with the event. Raise OutOfTime if this is the last invocation.
 
-    until   see Invocation
+    until, stack_status   see Invocation
     """
     invocation = Invocation.of(event)
     if invocation.is_last:
         raise OutOfTime(f"{MAX_INVOCATIONS} invocations were not enough")
     number = invocation.number + 1
     log_decision("continuing in another invocation", invocation=number)
-    next_one = {"number": number} | ({} if until is None else {"until": until})
+    carried = {"until": until, "stack_status": stack_status}
+    next_one = {"number": number} | {key: value for key, value in carried.items() if value is not None}
     account.lambda_client().invoke(
         FunctionName=context.invoked_function_arn,
         InvocationType="Event",

@@ -7,7 +7,7 @@ import logging
 logger = logging.getLogger("ctipam")
 
 
-def log_decision(what: str, **fields: object) -> None:
+def log_decision(what: str, /, **fields: object) -> None:
     """Log a decision at INFO. Lambda's JSON log format writes the fields beside the message.
 
     Never a field: a credential, a presigned URL, a whole event.

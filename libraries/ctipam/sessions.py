@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from types_boto3_lambda.client import LambdaClient
     from types_boto3_organizations.client import OrganizationsClient
     from types_boto3_ram.client import RAMClient
+    from types_boto3_sns.client import SNSClient
     from types_boto3_sts.type_defs import CredentialsTypeDef
 
 CONFIG = Config(
@@ -70,6 +71,9 @@ class Account:
 
     def cloudformation(self) -> CloudFormationClient:
         return self._client("cloudformation", self.region)  # type: ignore[no-any-return]
+
+    def sns(self) -> SNSClient:
+        return self._client("sns", self.region)  # type: ignore[no-any-return]
 
     def assume(self, role_arn: str, session_name: str, policy: dict[str, Any]) -> Account:
         """The account of a role, limited to a session policy."""

@@ -86,6 +86,28 @@ class Cloud:
         self.organizations = boto3.client("organizations", HOME)
         self.organizations.create_organization(FeatureSet="ALL")
         self.root = self.organizations.list_roots()["Roots"][0]["Id"]
+        self.stacks: dict[str, dict[str, Any]] = {}  # id -> what DescribeStacks answers
+        self.in_progress: dict[str, str] = {}  # id -> the status that a request for a complete stack implies
+        self._answer_for_cloudformation()
+
+    def _answer_for_cloudformation(self) -> None:
+        """DescribeStacks is answered from self.stacks: moto's CloudFormation needs packages that are not here."""
+
+        def answer(call: Call, client: Any, operation: str, parameters: Any) -> Any:
+            if operation != "DescribeStacks":
+                return call(client, operation, parameters)
+            return {"Stacks": [self._describe_stack(parameters["StackName"])]}
+
+        intercept(self._monkeypatch, answer)
+
+    def _describe_stack(self, stack_id: str) -> dict[str, Any]:
+        if stack_id not in self.stacks:
+            message = f"Stack with id {stack_id} does not exist"
+            raise ClientError({"Error": {"Code": "ValidationError", "Message": message}}, "DescribeStacks")
+        stack = {"StackId": stack_id, "Tags": []} | self.stacks[stack_id]
+        if stack_id in self.in_progress and stack["StackStatus"].endswith("_COMPLETE"):
+            stack["StackStatus"] = self.in_progress[stack_id]
+        return stack
 
     def _members(self) -> set[str]:
         return {account.id for account in organizations_backends[MANAGEMENT]["aws"].accounts}
@@ -160,6 +182,14 @@ class CloudFormation:
 
     def ask(self, kind: str, resource: str, properties: dict[str, Any], **event: Any) -> dict[str, Any]:
         """One request for Custom::<resource>; the answer. A new request has a new id, unless one is given."""
+        sent = len(self.answers)
+        self.send(self.request(kind, resource, properties, **event))
+        assert len(self.answers) == sent + 1, "one request, one answer"
+        answer = self.answers[-1]
+        self.physical_ids[resource] = answer["PhysicalResourceId"]
+        return answer
+
+    def request(self, kind: str, resource: str, properties: dict[str, Any], **event: Any) -> dict[str, Any]:
         self.requests += 1
         request = {
             "RequestType": kind,
@@ -172,13 +202,16 @@ class CloudFormation:
         } | event
         if kind != "Create":
             request.setdefault("PhysicalResourceId", self.physical_ids[resource])
-        sent = len(self.answers)
+        return request
+
+    def send(self, request: dict[str, Any]) -> None:
+        """While a Create or Update is handled, the stack is in progress, unless the test has set such a status."""
+        self.cloud.stacks.setdefault(self.stack_id, {"StackStatus": "CREATE_COMPLETE"})
+        if request["RequestType"] != "Delete":
+            self.cloud.in_progress[self.stack_id] = f"{request['RequestType'].upper()}_IN_PROGRESS"
         with self.cloud.running_in(self.account_id):
             self.handler(request, Context(self.account_id, self.cloud.clock))
-        assert len(self.answers) == sent + 1, "one request, one answer"
-        answer = self.answers[-1]
-        self.physical_ids[resource] = answer["PhysicalResourceId"]
-        return answer
+        self.cloud.in_progress.pop(self.stack_id, None)
 
 
 @pytest.fixture(autouse=True)
@@ -310,24 +343,13 @@ class LandingZone:
         self.index = load("ct-integration-lambda")
         self.networking_ec2 = cloud.client("ec2", NETWORKING)
         self.networking_ram = cloud.client("ram", NETWORKING)
-        self.stack = {"StackStatus": "CREATE_COMPLETE", "CreationTime": datetime.now(UTC)}
-        self._answer_for_cloudformation()
+        self.stack: dict[str, Any] = {"StackStatus": "CREATE_COMPLETE", "CreationTime": datetime.now(UTC)}
+        cloud.stacks[STACK_ID] = self.stack
         self.set_environment(NETWORK_ACCOUNT_ID=NETWORKING, STACK_ID=STACK_ID)
         boto3.client("ec2", HOME).enable_ipam_organization_admin_account(DelegatedAdminAccountId=NETWORKING)
         boto3.client("ram", HOME).enable_sharing_with_aws_organization()
         self.scope_id = ""
         self._cloudformation = CloudFormation(cloud, MANAGEMENT, self._handle, STACK_ID, answers)
-
-    def _answer_for_cloudformation(self) -> None:
-        """DescribeStacks is answered from self.stack: moto's CloudFormation needs packages that are not here."""
-
-        def answer(call: Call, client: Any, operation: str, parameters: Any) -> Any:
-            if operation != "DescribeStacks":
-                return call(client, operation, parameters)
-            assert parameters == {"StackName": STACK_ID}
-            return {"Stacks": [{"StackId": STACK_ID, **self.stack}]}
-
-        intercept(self._monkeypatch, answer)
 
     def set_environment(self, **variables: str) -> None:
         for name, value in variables.items():
@@ -388,6 +410,12 @@ class LandingZone:
     def ask(self, kind: str, resource: str = "ShareExistingAccounts", **properties: Any) -> dict[str, Any]:
         """One request of CloudFormation's."""
         return self._cloudformation.ask(kind, resource, {"NetworkAccountId": NETWORKING} | properties)
+
+    def is_left_unanswered(self, kind: str, resource: str = "ShareExistingAccounts") -> bool:
+        """One request of CloudFormation's, which it no longer waits for."""
+        sent = len(self._cloudformation.answers)
+        self._cloudformation.send(self._cloudformation.request(kind, resource, {"NetworkAccountId": NETWORKING}))
+        return len(self._cloudformation.answers) == sent
 
     def _handle(self, event: dict[str, Any], context: Any) -> None:
         resources = {

@@ -111,7 +111,7 @@ def test_an_update_that_changes_nothing_reads_a_page_of_each_level(stack: Direct
 
     ensure(stack, "Update")
 
-    assert set(stack.wire.counted) == {"DescribeIpams", "DescribeIpamPools", "GetIpamPoolCidrs"}
+    assert set(stack.wire.counted) == {"DescribeStacks", "DescribeIpams", "DescribeIpamPools", "GetIpamPoolCidrs"}
     assert stack.wire.counted["DescribeIpamPools"] == stack.wire.counted["GetIpamPoolCidrs"] == 1
 
 
@@ -267,7 +267,7 @@ def test_what_aws_goes_on_refusing_is_told_in_its_words_and_not_only_after_an_ho
 
     answer = ensure(stack, **changed)
 
-    assert answer["Reason"] == f"{code} from {action}: AWS has its reasons."
+    assert answer["Reason"] == f"{action} was refused: {code}: AWS has its reasons."
     assert stack.clock.now() < HOUR / 2
 
 

@@ -44,6 +44,9 @@ class Wire:
     reads_s, changes_s   seconds that a call takes; a change happens when half of them have passed
     lists_late_s         for how long DescribeIpamPools leaves out a new pool
     counted              calls by action
+    in_progress          stack id -> status that its present operation gives it
+    stacks               stack id -> what else DescribeStacks answers, or answers instead: {"StackStatus", "Tags", ...}
+    published            what was published to SNS topics
     refuse(action, ...)  answer the next call of that action with this error
     kill(at, after)      end the function at its at-th call from now on (of that action, if one is named), before the
                          call reaches AWS or after AWS did it
@@ -56,6 +59,9 @@ class Wire:
         self.lists_late_s = lists_late_s
         self.made_at: dict[str, float] = {}  # pool id -> when
         self.counted: Counter[str] = Counter()
+        self.in_progress: dict[str, str] = {}
+        self.stacks: dict[str, dict[str, Any]] = {}
+        self.published: list[dict[str, str]] = []
         self.invocations: list[dict[str, Any]] = []  # events with which the function has invoked itself
         self._refusals: dict[str, AwsError] = {}
         self._seconds = {True: reads_s, False: changes_s}
@@ -70,6 +76,12 @@ class Wire:
 
     def _count(self, action: str) -> int:
         return self.counted[action] if action else self.counted.total()
+
+    def describe_stack(self, stack_id: str) -> dict[str, Any]:
+        if stack_id not in self.in_progress.keys() | self.stacks.keys():
+            raise AwsError("ValidationError", f"Stack with id {stack_id} does not exist")
+        status = self.in_progress.get(stack_id, "CREATE_COMPLETE")
+        return {"StackId": stack_id, "StackStatus": status, "Tags": []} | self.stacks.get(stack_id, {})
 
     def revive(self) -> None:
         """The next invocation begins."""
@@ -116,6 +128,12 @@ class DirectAccount:
 
     def lambda_client(self) -> DirectFunctions:
         return DirectFunctions(self._wire)
+
+    def cloudformation(self) -> DirectStacks:
+        return DirectStacks(self._wire)
+
+    def sns(self) -> DirectTopics:
+        return DirectTopics(self._wire)
 
 
 class DirectEc2:
@@ -184,6 +202,26 @@ class DirectFunctions:
     def invoke(self, *, FunctionName: str, InvocationType: str, Payload: bytes) -> None:  # noqa: N803 - boto3's names
         assert InvocationType == "Event"
         self._wire.carry("Invoke", lambda: self._wire.invocations.append(json.loads(Payload)))
+
+
+class DirectStacks:
+    """CloudFormation's DescribeStacks, answered from what the Wire says of stacks."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def describe_stacks(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803 - boto3's names
+        return self._wire.carry("DescribeStacks", lambda: {"Stacks": [self._wire.describe_stack(StackName)]})
+
+
+class DirectTopics:
+    """SNS's Publish."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def publish(self, **message: str) -> None:
+        self._wire.carry("Publish", lambda: self._wire.published.append(message))
 
 
 class SideBySide:

@@ -148,6 +148,7 @@ class DirectStack:
     def send(self, request: dict[str, Any]) -> dict[str, Any] | None:
         """The answer, after as many invocations as it takes; None if the function was killed."""
         self.wire.revive()
+        self.wire.in_progress[STACK_ID] = f"{request['RequestType'].upper()}_IN_PROGRESS"
         self.wire.invocations[:] = [request]
         before = len(self.answers)
         while self.wire.invocations:

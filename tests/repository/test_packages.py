@@ -36,6 +36,9 @@ ENTRIES = """
     ctipam/client_tokens.py
     ctipam/cloudformation/__init__.py
     ctipam/cloudformation/custom_resource.py
+    ctipam/cloudformation/deletion.py
+    ctipam/cloudformation/leftovers.py
+    ctipam/cloudformation/other_stacks.py
     ctipam/cloudformation/own_stack.py
     ctipam/cloudformation/request.py
     ctipam/errors.py

@@ -1,5 +1,8 @@
 """Answers CloudFormation. Called by both `index.py` files, which map each resource type to its functions.
 
-Pure:  `request`
-AWS:   `custom_resource` answers through crhelper; `own_stack` reads the state of the function's own stack
+Pure:  `request` is what CloudFormation asks for, and decides whether it still waits for the answer; `leftovers` writes
+       the message about what a deletion has left behind
+AWS:   `custom_resource` answers through crhelper; `deletion` deletes as far as possible and reports what is left;
+       `own_stack` reads the stack that the function belongs to; `other_stacks` reads whether another stack can still
+       act
 """

@@ -1,7 +1,8 @@
 """Answers CloudFormation through crhelper, whatever happens, and keeps crhelper's habits from doing harm.
 
-Work that does not fit into one invocation goes on in the next: the function invokes itself with the same request, and
-only the last one answers. Nothing is left behind, as crhelper's own schedule could be.
+Work that does not fit into one invocation continues in the next: the function invokes itself with the same request, and
+only the last one answers. crhelper's own schedule, which could be left behind, is not used. A Create or Update for
+which CloudFormation no longer waits stops without an answer; a Delete always succeeds.
 
 What crhelper would do, and what is done here:
 
@@ -31,15 +32,15 @@ from botocore.exceptions import ClientError
 from crhelper import CfnResource
 
 from ctipam import sessions, waiting
+from ctipam.cloudformation import deletion
+from ctipam.cloudformation.deletion import Delete
+from ctipam.cloudformation.own_stack import OwnStack
 from ctipam.cloudformation.request import ResourceRequest
-from ctipam.errors import DENIED, AwsFailed, OutOfTime, Refused, StackBeingDeleted, code_of
+from ctipam.errors import DENIED, OutOfTime, Refused, Superseded, code_of, explain
 from ctipam.invocation import Invocation, LambdaContext, account_id_of, continue_in_another_invocation
-from ctipam.logs import log_decision
+from ctipam.logs import log_decision, logger
+from ctipam.sessions import Account
 from ctipam.waiting import Deadline
-
-REASON_LIMIT = 240
-"""crhelper cuts what is longer than 256; a StackSet shows 850 for all resources together."""
-
 
 LONGEST_S = 58 * 60.0
 """From the first invocation to the answer: CloudFormation waits for an hour."""
@@ -59,10 +60,14 @@ Data = Mapping[str, str]
 
 @dataclass(frozen=True)
 class CustomResource:
-    """ensure is both create and update; delete succeeds for what is gone."""
+    """The functions for a resource type.
+
+    ensure   creates and updates
+    delete   returns what was left behind and why, a sentence each; what is gone already counts as deleted
+    """
 
     ensure: Callable[[ResourceRequest], Data]
-    delete: Callable[[ResourceRequest], None]
+    delete: Delete
 
 
 class Responder(CfnResource):
@@ -75,7 +80,7 @@ class Responder(CfnResource):
             sleep_on_delete=0,  # it waits for logs that a log group of the stack keeps anyway
         )
         self._resources = resources
-        self._goes_on = False
+        self._answers_later = False
         self._undelivered = ""
         self.create(self._serve)
         self.update(self._serve)
@@ -84,34 +89,42 @@ class Responder(CfnResource):
     def _serve(self, event: Mapping[str, Any], context: LambdaContext) -> str:
         # Set before anything can fail: a failure, and crhelper's own timer, answer with what stands here.
         self.PhysicalResourceId = physical_id(event)
-        self._goes_on = False
+        self._answers_later = False
         try:
-            self._goes_on = not self._serve_in_time(event, context)
+            self._answers_later = not self._serve_in_time(event, context)
+        except Superseded as reason:
+            log_decision("stopped without an answer", reason=str(reason))
+            self._answers_later = True  # CloudFormation waits for the answer to its next request instead
         except Exception as error:
-            raise RuntimeError(reason(error)) from error
+            if event["RequestType"] != "Delete":
+                raise RuntimeError(explain(error)) from error
+            logger.warning("deletion stopped", exc_info=error)
+            deletion.report(_account(context), event, [deletion.not_deleted(error)])
         return str(self.PhysicalResourceId)
 
     def _serve_in_time(self, event: Mapping[str, Any], context: LambdaContext) -> bool:
-        """Do what is asked; answer False if the rest was handed on to another invocation."""
+        """Do what is asked; return False if another invocation does the rest."""
         until = Invocation.of(event).until or waiting.now() + LONGEST_S
         request = _request(event, context, until)
         resource = self._resources[event["ResourceType"]]
+        request.raise_if_superseded()
         try:
             if request.kind == "Delete":
-                resource.delete(request)
+                if left := deletion.delete_as_far_as_possible(resource.delete, request):
+                    deletion.report(request.account, event, left)
             else:
                 self.Data.update(_ensure(resource, request))
         except OutOfTime as still_busy:
             if Invocation.of(event).is_last or waiting.now() + waiting.RESERVE_S >= until:
                 raise
             log_decision("not finished", reason=str(still_busy))
-            continue_in_another_invocation(request.account, event, context, until)
+            continue_in_another_invocation(request.account, event, context, until, request.stack_status)
             return False
         return True
 
     def _poll_enabled(self) -> bool:
         """Asked by crhelper after the handler: is the answer still to come?"""
-        return self._goes_on
+        return self._answers_later
 
     def _polling_init(self, event: Mapping[str, Any]) -> None:
         """Where crhelper would make a schedule."""
@@ -180,26 +193,23 @@ def physical_id(event: Mapping[str, Any]) -> str:
     return event.get("PhysicalResourceId") or f"{event['LogicalResourceId']}-{event['StackId'].rpartition('/')[2]}"
 
 
-def reason(error: Exception) -> str:
-    """One line for a stack event: the cause first, at most REASON_LIMIT characters."""
-    if isinstance(error, ClientError):
-        text = f"{code_of(error)} from {error.operation_name}: {error.response['Error'].get('Message', '')}"
-    elif isinstance(error, Refused | AwsFailed | StackBeingDeleted):
-        text = str(error)
-    elif isinstance(error, OutOfTime):
-        text = f"AWS did not finish in time ({error}). What was begun is kept; try again to go on from there."
-    else:
-        text = f"{type(error).__name__}: {error}. See the function's log."
-    line = " ".join(text.split())
-    return line if len(line) <= REASON_LIMIT else line[: REASON_LIMIT - 3] + "..."
+def _account(context: LambdaContext) -> Account:
+    return sessions.current_account(account_id_of(context))
 
 
 def _request(event: Mapping[str, Any], context: LambdaContext, until: float) -> ResourceRequest:
+    account = _account(context)
+    stack = OwnStack(account, event["StackId"])
+    stack_status = Invocation.of(event).stack_status
+    if stack_status is None:
+        stack_status = "" if event["RequestType"] == "Delete" else stack.status_if_known()
     return ResourceRequest(
         kind=event["RequestType"],
         stack_id=event["StackId"],
         request_id=event["RequestId"],
         properties=event["ResourceProperties"],
-        account=sessions.current_account(account_id_of(context)),
+        account=account,
         deadline=Deadline.of(context).within(until - waiting.now()),
+        stack=stack,
+        stack_status=stack_status,
     )

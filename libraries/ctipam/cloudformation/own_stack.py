@@ -1,4 +1,4 @@
-"""The stack that the functions of the management account belong to: since when it is there, and whether it goes."""
+"""The stack that the function belongs to: its status, its tags and when it was created."""
 
 from __future__ import annotations
 
@@ -11,49 +11,83 @@ from botocore.exceptions import ClientError
 from ctipam import waiting
 from ctipam.errors import THROTTLED, StackBeingDeleted, code_of
 from ctipam.sessions import Account
+from ctipam.tags import to_dict
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation.type_defs import StackTypeDef
 
-GOING = frozenset({"DELETE_IN_PROGRESS", "DELETE_COMPLETE", "DELETE_FAILED", "ROLLBACK_IN_PROGRESS", "ROLLBACK_FAILED"})
-"""An update that is rolled back takes nothing away; a creation that is, takes everything. What has failed is only ever
-deleted again, and the shares, which went the first time, are not looked for then.
+BEING_DELETED = frozenset(
+    {"DELETE_IN_PROGRESS", "DELETE_COMPLETE", "DELETE_FAILED", "ROLLBACK_IN_PROGRESS", "ROLLBACK_FAILED"}
+)
+"""Rolling an update back removes nothing; rolling a creation back removes everything. After a failure, the stack can
+only be deleted again, and that does not look for shares, which the first deletion removed.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
 
 BELIEVED_S = 5.0
-"""How long an answer is good for, so that a run over all accounts does not ask for each of them."""
+"""How long a status is used before it is read again, so that a run over all accounts does not read it for each."""
 
 
 class OwnStack:
+    """Reads the stack with DescribeStacks, which the function's role must allow.
+
+    stack_id   ARN of the stack, in the account and its home Region
+    """
+
     def __init__(self, account: Account, stack_id: str) -> None:
         self._account = account
         self._stack_id = stack_id
         self._asked_at = float("-inf")
-        self._one_at_a_time = threading.Lock()  # several accounts are at work, and one answer is good for all
+        self._last: StackTypeDef | None = None
+        self._one_at_a_time = threading.Lock()  # several threads share one answer
 
     def created(self) -> datetime:
-        return self._ask()["CreationTime"]
+        return self._remembered()["CreationTime"]
 
-    def raise_if_being_deleted(self) -> None:
-        """Raises StackIsGoing. Asked before something is made that the stack's deletion would not find any more.
+    def tags(self) -> dict[str, str]:
+        """Return the tags of the stack, without those that AWS adds. Read once. Raises ClientError."""
+        tags = to_dict(self._remembered().get("Tags", []))
+        return {key: value for key, value in tags.items() if not key.startswith("aws:")}
 
-        If CloudFormation is asked too often, the last answer stays good: the deletion looks twice.
-        """
+    def status(self) -> str:
+        """Return the status, at most BELIEVED_S seconds old. Raises ClientError."""
         with self._one_at_a_time:
             if waiting.now() - self._asked_at >= BELIEVED_S:
-                self._refuse_if_going_now()
+                self._read()
+            return self._last["StackStatus"] if self._last else ""
 
-    def _refuse_if_going_now(self) -> None:
-        asked_at = waiting.now()
+    def status_if_known(self) -> str:
+        """Return the status as `status` does; after a ClientError, the last one known, or an empty text."""
         try:
-            status = self._ask()["StackStatus"]
+            return self.status()
+        except ClientError:
+            return self._keep_last()
+
+    def raise_if_being_deleted(self) -> None:
+        """Raise StackBeingDeleted if the deletion of the stack would no longer find what is made now.
+
+        If CloudFormation throttles the call, the last status is used: the deletion looks twice. Raises ClientError.
+        """
+        try:
+            status = self.status()
         except ClientError as error:
             if code_of(error) not in THROTTLED:
                 raise
-        else:
-            if status in GOING:
-                raise StackBeingDeleted(f"The stack is {status}, so nothing is shared any more.")
-        self._asked_at = asked_at
+            status = self._keep_last()
+        if status in BEING_DELETED:
+            raise StackBeingDeleted(f"The stack is {status}, so nothing is shared any more.")
 
-    def _ask(self) -> StackTypeDef:
-        return self._account.cloudformation().describe_stacks(StackName=self._stack_id)["Stacks"][0]
+    def _remembered(self) -> StackTypeDef:
+        with self._one_at_a_time:
+            return self._last or self._read()
+
+    def _read(self) -> StackTypeDef:
+        asked_at = waiting.now()
+        self._last = self._account.cloudformation().describe_stacks(StackName=self._stack_id)["Stacks"][0]
+        self._asked_at = asked_at
+        return self._last
+
+    def _keep_last(self) -> str:
+        """Use the last status for another BELIEVED_S seconds; return it."""
+        with self._one_at_a_time:
+            self._asked_at = waiting.now()
+            return self._last["StackStatus"] if self._last else ""

@@ -7,22 +7,33 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ctipam.client_tokens import client_token
+from ctipam.errors import Superseded
 
 if TYPE_CHECKING:
+    from ctipam.cloudformation.own_stack import OwnStack
     from ctipam.sessions import Account
     from ctipam.waiting import Deadline
+
+CURRENT_STATUSES = {
+    "Create": frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"}),
+    "Update": frozenset({"UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"}),
+}
+"""The statuses of a stack that waits for the answer to a request of each kind. An update, and its rollback, also create
+resources. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
 
 
 @dataclass(frozen=True)
 class ResourceRequest:
     """What CloudFormation requests, and where and until when the function can work on it.
 
-    kind         Create, Update or Delete
-    stack_id     ARN of the stack
-    request_id   the same each time that Lambda delivers the request
-    properties   ResourceProperties; every value is text, or a list or map of text
-    account      the account that the function runs in
-    deadline     when this invocation has to stop
+    kind           Create, Update or Delete
+    stack_id       ARN of the stack
+    request_id     the same each time that Lambda delivers the request
+    properties     ResourceProperties; every value is text, or a list or map of text
+    account        the account that the function runs in
+    deadline       when this invocation has to stop
+    stack          the stack that the function belongs to
+    stack_status   its status when the first invocation for this request began; empty: it could not be read
     """
 
     kind: str
@@ -31,7 +42,27 @@ class ResourceRequest:
     properties: Mapping[str, Any]
     account: Account
     deadline: Deadline
+    stack: OwnStack
+    stack_status: str
 
     def token(self, *parts: object) -> str:
         """Return a client token: the same for the same creation of this request."""
         return client_token(self.request_id, *parts)
+
+    def stack_tags(self) -> dict[str, str]:
+        """Return the tags of the stack, without those that AWS adds. Raises ClientError if they cannot be read."""
+        return self.stack.tags()
+
+    def raise_if_superseded(self) -> None:
+        """Raise Superseded if the stack no longer waits for the answer to this request.
+
+        CloudFormation rolls back and deletes while a function still works on an earlier request. A Delete is never
+        superseded. If the status cannot be read, nothing is known and nothing is raised. The status is read at most
+        every 5 seconds.
+        """
+        if self.kind == "Delete":
+            return
+        status = self.stack.status_if_known()
+        changed = self.stack_status not in ("", status)
+        if status and (changed or status not in CURRENT_STATUSES[self.kind]):
+            raise Superseded(f"The stack is {status} and no longer waits for this {self.kind}.")

@@ -6,7 +6,7 @@ that is there is adopted. Operating Regions are added and never removed: other p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -77,28 +77,31 @@ def _found(spec: IpamSpec, ipam: IpamTypeDef) -> IpamFound:
     return IpamFound(ipam["IpamId"], scope_id, ipam.get("DefaultResourceDiscoveryId", ""))
 
 
-def delete(request: ResourceRequest) -> None:
-    """Delete the IPAM if this stack made it and nothing of others is in it; otherwise leave it."""
+def delete(request: ResourceRequest) -> Sequence[str]:
+    """Delete the IPAM if this stack made it and nothing of others is in it; return what is left and why."""
     ipam = _find(request.account)
     if ipam is None or to_dict(ipam.get("Tags", [])).get(names.STACK_TAG) != request.stack_id:
         log_decision("leaving the IPAM: this stack did not make it", ipam=ipam and ipam["IpamId"])
-        return
+        return ()
     pace, until = Pace(request.deadline), waiting.now() + EMPTYING_S
     while ipam["State"] != "delete-in-progress":
         if kept_for := _of_others(request.account, ipam):
-            log_decision("leaving the IPAM: it is in use", ipam=ipam["IpamId"], holds=kept_for)
-            return
+            return (_left(ipam, f"it still holds {', '.join(kept_for)}"),)
         if _delete_is_accepted(request.account, ipam["IpamId"]):
             log_decision("deleting the IPAM", ipam=ipam["IpamId"])
             break
         if waiting.now() >= until:
-            log_decision("leaving the IPAM: AWS says that it is in use", ipam=ipam["IpamId"])
-            return
+            return (_left(ipam, "AWS says that it is in use"),)
         pace.wait(progress=False)
     while ipam := _find(request.account, ipam["IpamId"]):
         if ipam["State"] == "delete-failed":
             raise AwsFailed(f"AWS could not delete IPAM {ipam['IpamId']}: {_message(ipam)}")
         pace.wait(progress=False)
+    return ()
+
+
+def _left(ipam: IpamTypeDef, why: str) -> str:
+    return f"IPAM {ipam['IpamId']} in {ipam['IpamRegion']} of account {ipam['OwnerId']} was left, because {why}."
 
 
 def _of_others(account: Account, ipam: IpamTypeDef) -> list[str]:

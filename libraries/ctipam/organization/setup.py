@@ -7,6 +7,7 @@ rely on it: RAM sharing with the organization, and the Networking account as IPA
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -50,8 +51,9 @@ def ensure(request: ResourceRequest) -> Data:
     }
 
 
-def leave(_request: ResourceRequest) -> None:
+def leave(_request: ResourceRequest) -> Sequence[str]:
     """Handle Delete of Custom::OrganizationSetup: change nothing, because other stacks may rely on what is enabled."""
+    return ()
 
 
 def set_up(management: Account, spec: SetupSpec) -> SetupResult:

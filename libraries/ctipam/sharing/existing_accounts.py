@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ctipam.cloudformation.custom_resource import Data
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import OutOfTime
@@ -21,9 +23,10 @@ def share(request: ResourceRequest) -> Data:
     return result.outputs()
 
 
-def unshare(request: ResourceRequest) -> None:
+def unshare(request: ResourceRequest) -> Sequence[str]:
     """Delete all shares. Raises Refused if a pool is in use: its deletion would fail, so nothing is removed."""
     network_account_id = SharingSettings.from_environment().network_account_id
     networking = assume_execution_role(request.account, network_account_id, "unshare")
     reader.refuse_while_in_use(networking)
     reconcile.unshare_all(networking, request.deadline)
+    return ()

@@ -1,0 +1,51 @@
+"""The message about what the deletion of a stack has left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+TITLE_LIMIT = 100
+"""Characters of a subject, all ASCII. https://docs.aws.amazon.com/sns/latest/api/API_Publish.html"""
+
+MESSAGE_LIMIT = 200_000
+"""Bytes. SNS takes 256 KiB. https://docs.aws.amazon.com/sns/latest/api/API_Publish.html"""
+
+WHAT_TO_DO = (
+    "What to do: delete what is in use, for example the VPCs named above. Then deploy the solution again, which takes "
+    "over what was left, and delete it; or delete the pools and the IPAM by hand."
+)
+
+
+@dataclass(frozen=True)
+class Message:
+    title: str
+    text: str
+
+
+def message(stack_id: str, resource_type: str, left: Sequence[str]) -> Message:
+    """Return what a person has to know about what was left behind.
+
+    left   what was left and why, a sentence each
+    """
+    name = stack_id.split("/")[1] if "/" in stack_id else stack_id
+    title = f"Left behind by the deletion of stack {name}"
+    head = f"The stack {stack_id} is being deleted. Its {resource_type} has left this behind:"
+    return Message(_ascii(title), "\n\n".join([head, _list(left), WHAT_TO_DO]))
+
+
+def _list(left: Sequence[str]) -> str:
+    lines: list[str] = []
+    size = 0
+    for number, sentence in enumerate(left):
+        line = f"- {sentence}"
+        size += len(line.encode()) + 1
+        if size > MESSAGE_LIMIT:
+            return "\n".join([*lines, f"- and {len(left) - number} more, which the function's log lists."])
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _ascii(title: str) -> str:
+    text = title.encode("ascii", "replace").decode()
+    return text if len(text) <= TITLE_LIMIT else text[: TITLE_LIMIT - 3] + "..."

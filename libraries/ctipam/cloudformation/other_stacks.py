@@ -1,0 +1,43 @@
+"""Other stacks of the account: whether a stack that once made something still exists and can delete it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from botocore.exceptions import ClientError
+
+from ctipam.errors import DENIED, code_of
+from ctipam.sessions import Account
+
+CANNOT_ACT = frozenset({"DELETE_COMPLETE", "DELETE_FAILED", "ROLLBACK_COMPLETE"})
+"""The functions of the stack are gone. After the last two it can only be deleted (again).
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
+
+
+def can_act(account: Account, stack_id: str) -> bool:
+    """Return whether the stack still exists and can change what it made.
+
+    A stack that the function may not read counts as one that can act. Raises ClientError.
+
+    stack_id   ARN of a stack in the account and its home Region
+    """
+    try:
+        stacks = account.cloudformation().describe_stacks(StackName=stack_id)["Stacks"]
+    except ClientError as error:
+        if code_of(error) in DENIED:
+            return True
+        if _says_that_it_does_not_exist(error):
+            return False
+        raise
+    return any(stack["StackStatus"] not in CANNOT_ACT for stack in stacks)
+
+
+def living(account: Account, stack_ids: Iterable[str]) -> list[str]:
+    """Return those of the stacks that can act, each once, in the given order."""
+    return [stack_id for stack_id in dict.fromkeys(stack_ids) if can_act(account, stack_id)]
+
+
+def _says_that_it_does_not_exist(error: ClientError) -> bool:
+    """CloudFormation has no code of its own for this.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html"""
+    return code_of(error) == "ValidationError" and "does not exist" in error.response["Error"].get("Message", "")

@@ -1,0 +1,211 @@
+"""A Delete always succeeds, after everything that can be deleted is deleted; what is left is reported."""
+
+from __future__ import annotations
+
+import json
+import logging
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from ctipam.cloudformation import leftovers
+from ctipam.cloudformation.custom_resource import Data
+from ctipam.cloudformation.request import ResourceRequest
+from ctipam.errors import AwsFailed, OutOfTime, Refused
+from in_process.function import HOUR, STACK_ID, Function
+from landing_zone.errors import AwsError
+
+TOPIC = "arn:aws:sns:us-east-1:111111111111:alarms"
+LEFT = ["us-west-2/Prod OU was left, because vpc-1 uses it.", "The IPAM was left, because it has pools."]
+
+
+def aws_error(code: str, action: str = "DeleteIpamPool") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "AWS has its reasons."}}, action)
+
+
+def failing(function: Function, error: Exception, times: int = 1_000_000) -> list[float]:
+    """When the deletion was attempted; it fails so many times."""
+    attempts: list[float] = []
+
+    def act(_: ResourceRequest) -> Data:
+        attempts.append(function.clock.now())
+        if len(attempts) <= times:
+            raise error
+        return {}
+
+    function.act = act
+    return attempts
+
+
+def delete(function: Function, **properties: str) -> dict[str, Any]:
+    return function.ask("Delete", PhysicalResourceId="made-before", ResourceProperties=properties)
+
+
+def reported(caplog: pytest.LogCaptureFixture) -> list[str]:
+    (line,) = [record for record in caplog.records if record.msg == "left behind"]
+    left: list[str] = vars(line)["what"]
+    return left
+
+
+@pytest.fixture(autouse=True)
+def _log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+
+# What fails is tried again
+
+
+PASSING = [
+    aws_error("InternalError"),
+    aws_error("IncorrectState"),
+    AwsFailed("AWS could not delete the pool."),
+    EndpointConnectionError(endpoint_url="https://ec2.us-east-1.amazonaws.com"),
+]
+LASTING = [aws_error("UnauthorizedOperation"), Refused("The role is gone."), KeyError("ScopeId")]
+
+
+@pytest.mark.parametrize("error", [*PASSING, *LASTING], ids=repr)
+def test_an_error_that_passes_leaves_nothing_behind(
+    function: Function, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    attempts = failing(function, error, times=3)
+
+    assert delete(function, TopicArn=TOPIC)["Status"] == "SUCCESS"
+    assert attempts[:3] == [0, 5, 20]
+    assert attempts[3] == (80 if error in PASSING else 60)
+    assert function.wire.published == []
+    assert "left behind" not in caplog.text
+
+
+@pytest.mark.parametrize("error", PASSING, ids=repr)
+def test_an_error_of_aws_is_retried_across_invocations_until_the_time_is_up(
+    function: Function, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    attempts = failing(function, error)
+
+    assert delete(function)["Status"] == "SUCCESS"
+    assert HOUR - 5 * 60 < function.clock.now() < HOUR
+    assert max(later - earlier for earlier, later in pairwise(attempts)) <= 60 + 30
+    (left,) = reported(caplog)
+    assert left.startswith("The time was up before everything was deleted: ")
+    assert str(error).rpartition(": ")[2] in left
+
+
+@pytest.mark.parametrize("error", LASTING, ids=repr)
+def test_an_error_that_does_not_pass_is_retried_for_a_minute(
+    function: Function, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    attempts = failing(function, error)
+
+    assert delete(function)["Status"] == "SUCCESS"
+    assert attempts == [0, 5, 20, 60]
+    assert "Invoke" not in function.wire.counted
+    (left,) = reported(caplog)
+    assert left.startswith("Not everything was deleted: ")
+
+
+def test_a_denial_that_comes_late_is_retried_for_a_minute_too(function: Function) -> None:
+    attempts: list[float] = []
+
+    def act(_: ResourceRequest) -> Data:
+        attempts.append(function.clock.now())
+        raise aws_error("InternalError" if len(attempts) < 6 else "AccessDenied")
+
+    function.act = act
+
+    assert delete(function)["Status"] == "SUCCESS"
+    assert function.clock.now() - attempts[5] == 60
+
+
+def test_work_that_takes_longer_than_an_invocation_continues_and_then_says_what_is_left(
+    function: Function, caplog: pytest.LogCaptureFixture
+) -> None:
+    function.act = lambda request: request.deadline.pause(20 * 60) or {}  # type: ignore[func-returns-value]
+
+    assert delete(function)["Status"] == "SUCCESS"
+    assert function.wire.counted["Invoke"] > 0
+    assert reported(caplog)[0].startswith("The time was up before everything was deleted: ")
+
+
+def test_not_even_a_continuation_that_cannot_be_invoked_is_a_failure(
+    function: Function, caplog: pytest.LogCaptureFixture
+) -> None:
+    def act(_: ResourceRequest) -> Data:
+        raise OutOfTime("not yet")
+
+    function.act = act
+    function.wire.refuse("Invoke", AwsError("AccessDeniedException", "No."))
+
+    assert delete(function)["Status"] == "SUCCESS"
+    assert "Invoke" in reported(caplog)[0]
+
+
+def test_nor_is_a_resource_that_this_version_does_not_know(function: Function) -> None:
+    answer = function.ask("Delete", PhysicalResourceId="made-before", ResourceType="Custom::Other")
+
+    assert answer["Status"] == "SUCCESS"
+
+
+# What is left is reported
+
+
+def test_what_is_left_goes_to_the_log_and_to_the_topic_in_one_message(
+    function: Function, caplog: pytest.LogCaptureFixture
+) -> None:
+    function.left = LEFT
+
+    assert delete(function, TopicArn=TOPIC)["Status"] == "SUCCESS"
+
+    assert reported(caplog) == LEFT
+    (message,) = function.wire.published
+    assert message["TopicArn"] == TOPIC
+    assert message["Subject"] == "Left behind by the deletion of stack networking"
+    assert all(sentence in message["Message"] for sentence in LEFT)
+    assert "deploy the solution again" in message["Message"]
+    assert STACK_ID in message["Message"]
+
+
+def test_without_a_topic_only_the_log_has_it(function: Function, caplog: pytest.LogCaptureFixture) -> None:
+    function.left = LEFT
+
+    delete(function)
+
+    assert reported(caplog) == LEFT
+    assert function.wire.published == []
+
+
+@pytest.mark.parametrize("code", ["NotFound", "AuthorizationError"])
+def test_a_topic_that_cannot_be_used_does_not_change_the_answer(
+    function: Function, caplog: pytest.LogCaptureFixture, code: str
+) -> None:
+    function.left = LEFT
+    function.wire.refuse("Publish", AwsError(code, "No topic."))
+
+    assert delete(function, TopicArn=TOPIC)["Status"] == "SUCCESS"
+    assert "could not publish what was left behind" in caplog.text
+
+
+def test_the_message_fits_into_sns_however_much_is_left() -> None:
+    left = [f"Pool {number} was left, because {'ü' * 1000} uses it." for number in range(1000)]
+
+    message = leftovers.message(STACK_ID, "Custom::InitPools", left)
+
+    assert len(message.text.encode()) < 256 * 1024
+    assert left[0] in message.text
+    assert "more, which the function's log lists." in message.text
+    assert "What to do:" in message.text
+
+
+def test_the_title_is_what_sns_takes() -> None:
+    title = leftovers.message(STACK_ID.replace("networking", "n" * 128), "Custom::Thing", LEFT).title
+
+    assert title.isascii()
+    assert len(title) <= 100
+
+
+def test_an_answer_stays_small_however_much_is_left(function: Function) -> None:
+    function.left = LEFT * 1000
+
+    assert len(json.dumps(delete(function))) < 1000

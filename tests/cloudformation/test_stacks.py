@@ -1,0 +1,93 @@
+"""What is read of the function's own stack, and of others."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import ClientError
+
+from ctipam.cloudformation.other_stacks import can_act, living
+from ctipam.cloudformation.own_stack import OwnStack
+from in_process.function import STACK_ID, Function
+from landing_zone.direct import DirectAccount
+from landing_zone.errors import AwsError
+
+OTHER = STACK_ID.replace("networking", "other")
+
+
+@pytest.fixture
+def account(function: Function) -> DirectAccount:
+    return DirectAccount(function.wire, "222222222222", "us-east-1")
+
+
+def test_the_tags_of_the_stack_are_read_once_and_without_those_of_aws(
+    function: Function, account: DirectAccount
+) -> None:
+    tags = {"CostCenter": "42", "Owner": "net", "aws:cloudformation:stack-name": "networking"}
+    listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+    function.wire.stacks[STACK_ID] = {"Tags": listed}
+    stack = OwnStack(account, STACK_ID)  # type: ignore[arg-type]
+
+    assert stack.tags() == stack.tags() == {"CostCenter": "42", "Owner": "net"}
+    assert stack.status() == "CREATE_COMPLETE"
+    assert function.wire.counted["DescribeStacks"] == 1
+
+
+def test_tags_that_cannot_be_read_are_an_error(function: Function, account: DirectAccount) -> None:
+    function.wire.refuse("DescribeStacks", AwsError("AccessDenied", "No."))
+
+    with pytest.raises(ClientError):
+        OwnStack(account, STACK_ID).tags()  # type: ignore[arg-type]
+
+
+def test_the_status_is_read_again_after_five_seconds(function: Function, account: DirectAccount) -> None:
+    stack = OwnStack(account, STACK_ID)  # type: ignore[arg-type]
+    function.wire.stacks[STACK_ID] = {"StackStatus": "CREATE_IN_PROGRESS"}
+    assert stack.status() == "CREATE_IN_PROGRESS"
+    function.wire.stacks[STACK_ID] = {"StackStatus": "CREATE_COMPLETE"}
+
+    function.clock.advance(4)
+    assert stack.status() == "CREATE_IN_PROGRESS"
+    function.clock.advance(1)
+    assert stack.status() == "CREATE_COMPLETE"
+
+
+@pytest.mark.parametrize(
+    ("status", "acts"),
+    [
+        ("CREATE_COMPLETE", True),
+        ("CREATE_IN_PROGRESS", True),
+        ("ROLLBACK_FAILED", True),
+        ("ROLLBACK_COMPLETE", False),
+        ("UPDATE_ROLLBACK_FAILED", True),
+        ("DELETE_IN_PROGRESS", True),
+        ("DELETE_FAILED", False),
+        ("DELETE_COMPLETE", False),
+    ],
+)
+def test_a_stack_can_act_until_its_functions_are_gone(
+    function: Function, account: DirectAccount, status: str, acts: bool
+) -> None:
+    function.wire.stacks[OTHER] = {"StackStatus": status}
+
+    assert can_act(account, OTHER) == acts  # type: ignore[arg-type]
+    assert living(account, [OTHER, OTHER, "arn:gone"]) == ([OTHER] if acts else [])  # type: ignore[arg-type]
+
+
+def test_a_stack_that_does_not_exist_cannot_act(account: DirectAccount) -> None:
+    assert not can_act(account, OTHER)  # type: ignore[arg-type]
+
+
+def test_a_stack_that_cannot_be_read_is_taken_to_act(function: Function, account: DirectAccount) -> None:
+    function.wire.refuse("DescribeStacks", AwsError("AccessDenied", "No."))
+
+    assert can_act(account, OTHER)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("code", "message"), [("Throttling", "Rate"), ("ValidationError", "1 validation error")])
+def test_any_other_error_is_not_taken_for_an_answer(
+    function: Function, account: DirectAccount, code: str, message: str
+) -> None:
+    function.wire.refuse("DescribeStacks", AwsError(code, message))
+
+    with pytest.raises(ClientError):
+        can_act(account, OTHER)  # type: ignore[arg-type]

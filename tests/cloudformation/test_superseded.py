@@ -1,0 +1,124 @@
+"""A request for which CloudFormation no longer waits stops, and sends no answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from ctipam.cloudformation.custom_resource import Data
+from ctipam.cloudformation.request import ResourceRequest
+from ctipam.errors import OutOfTime
+from in_process.function import STACK_ID, Function
+from landing_zone.errors import AwsError
+
+CURRENT = {
+    "Create": {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"},
+    "Update": {"UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"},
+}
+STATUSES = sorted(
+    {
+        *CURRENT["Create"],
+        *("CREATE_COMPLETE", "CREATE_FAILED", "ROLLBACK_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"),
+        *("UPDATE_COMPLETE", "UPDATE_FAILED", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"),
+        *("DELETE_IN_PROGRESS", "DELETE_COMPLETE", "DELETE_FAILED", "REVIEW_IN_PROGRESS", "IMPORT_IN_PROGRESS"),
+    }
+)
+
+
+def set_status(function: Function, status: str) -> None:
+    function.wire.stacks[STACK_ID] = {"StackStatus": status}
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("kind", ["Create", "Update"])
+def test_a_request_is_worked_on_only_if_the_stack_waits_for_one_of_its_kind(
+    function: Function, kind: str, status: str
+) -> None:
+    acted = []
+    function.act = lambda request: acted.append(request) or {}  # type: ignore[func-returns-value]
+    set_status(function, status)
+
+    answers = function.send(function.request(kind) | {"PhysicalResourceId": "made-before"})
+
+    assert (len(answers), len(acted)) == ((1, 1) if status in CURRENT[kind] else (0, 0))
+    assert "Invoke" not in function.wire.counted
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_a_delete_is_never_superseded(function: Function, status: str) -> None:
+    function.act = lambda request: request.raise_if_superseded() or {}  # type: ignore[func-returns-value]
+    set_status(function, status)
+
+    assert function.ask("Delete", PhysicalResourceId="made-before")["Status"] == "SUCCESS"
+    assert "DescribeStacks" not in function.wire.counted
+
+
+@pytest.mark.parametrize(
+    ("kind", "then"),
+    [
+        ("Create", "ROLLBACK_IN_PROGRESS"),
+        ("Create", "DELETE_IN_PROGRESS"),
+        ("Update", "UPDATE_ROLLBACK_IN_PROGRESS"),
+        ("Update", "DELETE_IN_PROGRESS"),
+    ],
+)
+def test_a_request_stops_when_the_stack_has_changed_its_mind(function: Function, kind: str, then: str) -> None:
+    rounds = []
+
+    def act(request: ResourceRequest) -> Data:
+        while True:
+            request.raise_if_superseded()
+            rounds.append(function.clock.now())
+            request.deadline.pause(1)
+            if function.clock.now() == 100:
+                set_status(function, then)
+
+    function.act = act
+
+    assert function.send(function.request(kind) | {"PhysicalResourceId": "made-before"}) == []
+    assert 95 <= rounds[-1] < 106
+    assert function.wire.counted["DescribeStacks"] < 25
+    assert "Invoke" not in function.wire.counted
+
+
+def test_a_request_stops_when_it_continues_in_another_invocation(function: Function) -> None:
+    """An update and its rollback both send Update: only the status at the beginning tells them apart."""
+    statuses = []
+
+    def act(request: ResourceRequest) -> Data:
+        statuses.append(request.stack_status)
+        if len(statuses) == 2:
+            set_status(function, "UPDATE_ROLLBACK_IN_PROGRESS")
+        raise OutOfTime("not yet")
+
+    function.act = act
+
+    assert function.send(function.request("Update") | {"PhysicalResourceId": "made-before"}) == []
+    assert statuses == ["UPDATE_IN_PROGRESS"] * 2
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "Throttling", "InternalFailure"])
+def test_if_the_status_cannot_be_read_nothing_is_known_and_the_work_goes_on(function: Function, code: str) -> None:
+    statuses = []
+
+    def act(request: ResourceRequest) -> Data:
+        statuses.append(request.stack_status)
+        function.wire.refuse("DescribeStacks", AwsError(code, "No."))
+        request.raise_if_superseded()
+        if len(statuses) < 2:
+            raise OutOfTime("not yet")
+        return {}
+
+    function.act = act
+    function.wire.refuse("DescribeStacks", AwsError(code, "No."))
+
+    assert function.ask("Update", PhysicalResourceId="made-before")["Status"] == "SUCCESS"
+    assert statuses == ["", ""]
+
+
+def test_the_log_says_that_a_request_was_superseded(function: Function, caplog: pytest.LogCaptureFixture) -> None:
+    set_status(function, "ROLLBACK_IN_PROGRESS")
+
+    function.send(function.request("Create"))
+
+    (line,) = [record for record in caplog.records if record.msg == "stopped without an answer"]
+    assert vars(line)["reason"] == "The stack is ROLLBACK_IN_PROGRESS and no longer waits for this Create."
