@@ -16,6 +16,7 @@ from ctipam.sharing.spec import Rules, SharedPool
 from ctipam.waiting import Deadline
 
 OUS, REGIONS = 50, 2  # Regions with pools
+STACK_ID = "read only before a share is created"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ARN = "arn:aws:ram:us-east-1:222222222222:resource-share/00000000-0000-0000-0000-{}"
 
@@ -25,7 +26,7 @@ def reconcile(accounts: int) -> None:
     pools = [SharedPool(_pool(region), f"region-{region}") for region in range(REGIONS)]
     made_up = cast(Account, MadeUp(accounts))
     environments = {f"OU {number}": pools for number in range(OUS)}
-    stack, deadline = OwnStack(made_up, "read only before a share is created"), Deadline(lambda: 900.0)
+    stack, deadline = OwnStack(made_up, STACK_ID), Deadline(lambda: 900.0)
     run = sharing.SharingRun(made_up, made_up, environments, Rules(frozenset()), stack, deadline)
 
     result = sharing.reconcile_all(run)
@@ -79,7 +80,10 @@ class MadeUp:
                         "status": "ACTIVE",
                         "allowExternalPrincipals": False,
                         "creationTime": NOW,
-                        "tags": [{"key": "ctipam:account-id", "value": account_id}],
+                        "tags": [
+                            {"key": "ctipam:account-id", "value": account_id},
+                            {"key": "ctipam:stack-id", "value": STACK_ID},
+                        ],
                     }
                     for account_id in page
                 ]

@@ -28,9 +28,17 @@ def landing_zone(cloud: Any) -> Any:
     return cloud
 
 
-def set_up(network_account_id: str = NETWORKING, excluded_ous: str = "leave", new: bool = True) -> SetupResult:
-    spec = SetupSpec(new, network_account_id, ENVIRONMENTS, False, excluded_ous)
-    return organization_setup.set_up(sessions.current_account(MANAGEMENT), spec)
+def set_up(
+    network_account_id: str = NETWORKING,
+    excluded_ous: str = "leave",
+    new: bool = True,
+    regions: tuple[str, ...] = (),
+) -> SetupResult:
+    spec = SetupSpec(new, network_account_id, ENVIRONMENTS, False, excluded_ous, regions)
+    management = sessions.current_account(MANAGEMENT)
+    result = organization_setup.check(management, spec)
+    organization_setup.enable(management, spec)
+    return result
 
 
 def test_ram_sharing_and_ipams_administrator_are_switched_on_and_a_second_run_changes_nothing(
@@ -150,3 +158,27 @@ def test_many_warnings_fit_into_what_cloudformation_takes() -> None:
 
     assert len(setup.warnings_output()) == WARNINGS_LIMIT
     assert setup.warnings_output().endswith("...")
+
+
+@pytest.mark.parametrize("governed", [None, ["us-east-1", "us-west-2"]], ids=["not in the manifest", "all"])
+def test_governed_regions_are_no_problem(landing_zone: Any, governed: list[str] | None) -> None:
+    landing_zone.models.organization.governed_regions = governed
+
+    assert set_up(regions=("us-west-2", "us-east-1")).warnings == ()
+
+
+def test_a_region_that_is_not_governed_is_refused_and_nothing_is_enabled(landing_zone: Any) -> None:
+    landing_zone.models.organization.governed_regions = ["us-east-1"]
+
+    with pytest.raises(Refused, match=r"RegionSelection names us-west-2, which Control Tower does not govern.*Add the"):
+        set_up(regions=("us-west-2", "us-east-1"))
+
+    assert not landing_zone.models.organization.ram_sharing_enabled
+
+
+def test_a_region_that_is_no_longer_governed_is_a_warning_for_an_update(landing_zone: Any) -> None:
+    landing_zone.models.organization.governed_regions = ["us-east-1"]
+
+    (warning,) = set_up(regions=("us-west-2", "us-east-1"), new=False).warnings
+
+    assert "us-west-2" in warning

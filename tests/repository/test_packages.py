@@ -51,10 +51,13 @@ ENTRIES = """
     ctipam/logs.py
     ctipam/names.py
     ctipam/organization/__init__.py
+    ctipam/organization/deployments.py
     ctipam/organization/events.py
     ctipam/organization/excluded_ous.py
+    ctipam/organization/leftover_stack_set.py
     ctipam/organization/preconditions.py
     ctipam/organization/reader.py
+    ctipam/organization/session_policies.py
     ctipam/organization/setup.py
     ctipam/organization/tree.py
     ctipam/pools/__init__.py

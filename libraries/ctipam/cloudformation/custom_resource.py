@@ -212,4 +212,5 @@ def _request(event: Mapping[str, Any], context: LambdaContext, until: float) -> 
         deadline=Deadline.of(context).within(until - waiting.now()),
         stack=stack,
         stack_status=stack_status,
+        old_properties=event.get("OldResourceProperties", {}),
     )

@@ -30,6 +30,7 @@ class SetupSpec:
     environments: tuple[str, ...]
     exact: bool
     excluded_ous: str
+    regions: tuple[str, ...] = ()
 
     @classmethod
     def from_request(cls, request: ResourceRequest, known_regions: Collection[str]) -> SetupSpec:
@@ -41,6 +42,7 @@ class SetupSpec:
             environments=pools.environments,
             exact=request.properties.get("OuMatch") == "exact",
             excluded_ous=request.properties.get("IpamExcludedOus", LEAVE),
+            regions=tuple(pools.regions),
         )
 
 
@@ -84,6 +86,36 @@ def refuse_another_region(region: str, home_region: str) -> list[str]:
     if home_region != region:
         raise Refused(f"{region} is not Control Tower's home Region: deploy this stack in {home_region}.")
     return []
+
+
+def ungoverned_regions(regions: Iterable[str], governed: Collection[str] | None) -> list[str]:
+    """Return a sentence for each Region that Control Tower does not govern. governed: None if that is not known."""
+    return [
+        f"RegionSelection names {region}, which Control Tower does not govern, so its Region deny may block the pools "
+        "there. Add the Region in the landing zone settings, or remove it from RegionSelection."
+        for region in regions
+        if governed is not None and region not in governed
+    ]
+
+
+def refuse_second_deployment(living: Sequence[str]) -> None:
+    """Raises Refused if a stack that can act already has pools. living: ARNs of stacks in the Networking account."""
+    if living:
+        _, _, _, _, account_id, resource = living[0].split(":", 5)
+        raise Refused(
+            f"Stack {resource.split('/')[1]} in account {account_id} already manages the pools of this organization; "
+            "update that deployment, or delete it first."
+        )
+
+
+def refuse_another_networking_account(living: Sequence[str], old_account_id: str, new_account_id: str) -> None:
+    """Raises Refused if the pools are in the old Networking account, because pools cannot move."""
+    if living:
+        raise Refused(
+            f"NetworkAccountId cannot change from {old_account_id} to {new_account_id}: the pools are in "
+            f"{old_account_id} and cannot move. Restore NetworkAccountId; to use another account, delete this stack "
+            "and deploy it again."
+        )
 
 
 def refuse_another_administrator(administrators: Sequence[str], network_account_id: str) -> None:

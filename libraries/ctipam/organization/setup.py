@@ -8,6 +8,7 @@ rely on it: RAM sharing with the organization, and the Networking account as IPA
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -18,7 +19,9 @@ from ctipam.errors import DENIED, Refused, code_of
 from ctipam.ipam.cost_controls import exclusions_property
 from ctipam.logs import log_decision
 from ctipam.organization import preconditions
+from ctipam.organization.deployments import living_deployments
 from ctipam.organization.excluded_ous import OuIndex, find_exclusions
+from ctipam.organization.leftover_stack_set import find_leftover, remove
 from ctipam.organization.preconditions import SetupResult, SetupSpec
 from ctipam.organization.reader import find_ou_paths, find_roots, is_active_member
 from ctipam.sessions import Account
@@ -42,8 +45,21 @@ ABSENT = frozenset({"NoSuchEntity", *DENIED})
 
 def ensure(request: ResourceRequest) -> Data:
     """Handle Create and Update of Custom::OrganizationSetup."""
-    spec = SetupSpec.from_request(request, request.account.known_regions())
-    result = set_up(request.account, spec)
+    management = request.account
+    spec = SetupSpec.from_request(request, management.known_regions())
+    _refuse_another_networking_account(request, spec)
+    result = check(management, spec)
+    leftover = find_leftover(management, request.stack_id) if spec.new else None
+    if spec.new:
+        ignored = leftover.stack_ids if leftover else ()
+        living = living_deployments(management, spec.network_account_id, ignored)
+        preconditions.refuse_second_deployment(living)
+    request.raise_if_superseded()
+    retained = remove(request, leftover) if leftover else []
+    enable(management, spec)
+    result = replace(result, warnings=(*result.warnings, *retained))
+    for warning in result.warnings:
+        log_decision("warning", about=warning)
     return {
         "OrganizationId": result.organization_id,
         "IpamExclusions": result.exclusions,
@@ -51,13 +67,26 @@ def ensure(request: ResourceRequest) -> Data:
     }
 
 
+def _refuse_another_networking_account(request: ResourceRequest, spec: SetupSpec) -> None:
+    """Raises Refused if an update would leave pools behind. A role that cannot be assumed proves nothing."""
+    old_account_id = request.old_properties.get("NetworkAccountId", spec.network_account_id)
+    if old_account_id == spec.network_account_id:
+        return
+    try:
+        living = living_deployments(request.account, old_account_id)
+    except Refused as reason:
+        log_decision("could not read the earlier Networking account", reason=str(reason))
+        return
+    preconditions.refuse_another_networking_account(living, old_account_id, spec.network_account_id)
+
+
 def leave(_request: ResourceRequest) -> Sequence[str]:
     """Handle Delete of Custom::OrganizationSetup: change nothing, because other stacks may rely on what is enabled."""
     return ()
 
 
-def set_up(management: Account, spec: SetupSpec) -> SetupResult:
-    """Check everything, then enable sharing and IPAM. Raises Refused before anything changes."""
+def check(management: Account, spec: SetupSpec) -> SetupResult:
+    """Check the organization. Changes nothing. Raises Refused."""
     organizations = management.organizations()
     organization = organizations.describe_organization()["Organization"]
     preconditions.refuse_wrong_account(
@@ -65,32 +94,50 @@ def set_up(management: Account, spec: SetupSpec) -> SetupResult:
     )
     if not is_active_member(organizations, spec.network_account_id):
         raise Refused(f"NetworkAccountId {spec.network_account_id} is not an active account of {organization['Id']}.")
-    region_warnings = preconditions.refuse_another_region(management.region, _home_region(management))
+    landing_zone = _landing_zone_arn(management)
+    home_region = landing_zone.split(":")[3] if landing_zone else ""
+    region_warnings = preconditions.refuse_another_region(management.region, home_region)
+    ungoverned = preconditions.ungoverned_regions(spec.regions, _governed_regions(management, landing_zone))
+    if spec.new and ungoverned:
+        raise Refused(ungoverned[0])
     _refuse_without_roles(management, spec.network_account_id)
     root_ids = find_roots(organizations)
     index = OuIndex(organization["Id"], root_ids[0], find_ou_paths(organizations, root_ids))
     exclusions, problems = find_exclusions(spec.excluded_ous, index, spec.environments, exact=spec.exact)
     if spec.new and problems:
         raise Refused(problems[0])
-    administrators = _ipam_administrators(management)
-    preconditions.refuse_another_administrator(administrators, spec.network_account_id)
-    _enable_ram_sharing(management)
-    if not administrators:
-        _make_ipam_administrator(management, spec.network_account_id)
+    preconditions.refuse_another_administrator(_ipam_administrators(management), spec.network_account_id)
     ou_names = [ou_path[0].name for ou_path in index.ou_paths]
-    warnings = (*region_warnings, *problems, *preconditions.ou_warnings(spec.environments, ou_names))
-    for warning in warnings:
-        log_decision("warning", about=warning)
+    warnings = (*region_warnings, *ungoverned, *problems, *preconditions.ou_warnings(spec.environments, ou_names))
     return SetupResult(organization["Id"], exclusions_property(exclusions), warnings)
 
 
-def _home_region(management: Account) -> str:
-    """Return Control Tower's home Region, which the landing zone's ARN names; empty if no landing zone is listed.
+def enable(management: Account, spec: SetupSpec) -> None:
+    """Enable RAM sharing with the organization, and the Networking account as IPAM's delegated administrator."""
+    _enable_ram_sharing(management)
+    if not _ipam_administrators(management):
+        _make_ipam_administrator(management, spec.network_account_id)
+
+
+def _landing_zone_arn(management: Account) -> str:
+    """Return the ARN of the landing zone, which names the home Region; empty if no landing zone is listed.
 
     https://docs.aws.amazon.com/controltower/latest/APIReference/API_ListLandingZones.html
     """
     zones = management.control_tower().list_landing_zones()["landingZones"]
-    return zones[0]["arn"].split(":")[3] if zones else ""
+    return zones[0]["arn"] if zones else ""
+
+
+def _governed_regions(management: Account, landing_zone_arn: str) -> list[str] | None:
+    """Return the Regions that the landing zone governs; None if its manifest does not name them, as from version 4.0.
+
+    https://docs.aws.amazon.com/controltower/latest/APIReference/API_GetLandingZone.html
+    """
+    if not landing_zone_arn:
+        return None
+    zone = management.control_tower().get_landing_zone(landingZoneIdentifier=landing_zone_arn)["landingZone"]
+    regions: list[str] | None = zone["manifest"].get("governedRegions")
+    return regions
 
 
 def _refuse_without_roles(management: Account, network_account_id: str) -> None:

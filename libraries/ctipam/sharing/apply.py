@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -11,19 +12,22 @@ from ctipam import names
 from ctipam.errors import code_of
 from ctipam.sharing.changes import AdoptShare, Associate, CreateShare, DeleteShare, Disassociate, ShareChange
 from ctipam.sharing.existing import Share
-from ctipam.tags import to_ram_list
+from ctipam.tags import to_dict, to_ram_list
 
 if TYPE_CHECKING:
     from types_boto3_ram.client import RAMClient
 
 
-def apply(ram: RAMClient, change: ShareChange) -> Share | None:
-    """Make the change. Return the share that it created, if any."""
+def apply(ram: RAMClient, change: ShareChange, tags: Mapping[str, str]) -> Share | None:
+    """Make the change. Return the share that it created, if any.
+
+    tags   of a share that is created or adopted, besides the one with its account
+    """
     match change:
         case CreateShare():
-            return _create(ram, change)
+            return _create(ram, change, tags)
         case AdoptShare():
-            ram.tag_resource(resourceShareArn=change.share.arn, tags=_our_tags(change.share.account_id))
+            ram.tag_resource(resourceShareArn=change.share.arn, tags=_with_account(tags, change.share.account_id))
             ram.update_resource_share(resourceShareArn=change.share.arn, allowExternalPrincipals=False)
         case Associate():
             ram.associate_resource_share(resourceShareArn=change.share.arn, **_entities(change))
@@ -43,21 +47,22 @@ def _entities(change: Associate | Disassociate) -> dict[str, Any]:
     return named
 
 
-def _create(ram: RAMClient, change: CreateShare) -> Share:
+def _create(ram: RAMClient, change: CreateShare, tags: Mapping[str, str]) -> Share:
+    all_tags = _with_account(tags, change.account_id)
     created = ram.create_resource_share(
         name=names.share_name(change.account_id),
         resourceArns=list(change.pools),
         principals=[change.account_id],
         allowExternalPrincipals=False,  # AWS's default is True
-        tags=_our_tags(change.account_id),
+        tags=all_tags,
         # For boto3's own retries, after a lost answer. A later invocation finds the share.
         clientToken=str(uuid.uuid4()),
     )["resourceShare"]
-    return Share(created["resourceShareArn"], change.account_id, created["creationTime"])
+    return Share(created["resourceShareArn"], change.account_id, created["creationTime"], tags=to_dict(all_tags))
 
 
-def _our_tags(account_id: str) -> list[Any]:
-    return to_ram_list({names.ACCOUNT_TAG: account_id})
+def _with_account(tags: Mapping[str, str], account_id: str) -> list[Any]:
+    return to_ram_list({**tags, names.ACCOUNT_TAG: account_id})
 
 
 def _delete(ram: RAMClient, share_arn: str) -> None:

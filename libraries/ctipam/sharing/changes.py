@@ -17,7 +17,7 @@ class CreateShare:
 
 @dataclass(frozen=True)
 class AdoptShare:
-    """Tag a share that an earlier version created, and close it to accounts outside the organization."""
+    """Tag a share as ours, and close it to accounts outside the organization."""
 
     share: Share
 
@@ -54,10 +54,15 @@ class ShareChanges:
     in_progress: bool = False
 
 
-def share_changes(spec: ShareSpec, shares: Sequence[Share]) -> ShareChanges:
+NO_TAGS: Mapping[str, str] = {}
+
+
+def share_changes(spec: ShareSpec, shares: Sequence[Share], tags: Mapping[str, str] = NO_TAGS) -> ShareChanges:
     """Return what brings the account's shares to the spec.
 
     The oldest share is kept. Pools and other shares are removed only after it holds all pools of the spec.
+
+    tags   which the share is to have, besides any others
     """
     if spec.left_alone:
         return ShareChanges()
@@ -71,7 +76,8 @@ def share_changes(spec: ShareSpec, shares: Sequence[Share]) -> ShareChanges:
         return ShareChanges(creation, in_progress=len(ready) < len(spec.pools))
     kept, *surplus = oldest_first
     wanted = {pool.arn for pool in spec.pools}
-    adopted: tuple[ShareChange, ...] = () if kept.settled else (AdoptShare(kept),)
+    is_ours = kept.settled and tags.items() <= kept.tags.items()
+    adopted: tuple[ShareChange, ...] = () if is_ours else (AdoptShare(kept),)
     added = _to_add(kept, wanted & ready, {spec.account_id})
     complete = _all_added(kept.pools, wanted) and _all_added(kept.principals, {spec.account_id})
     removed = _to_remove(kept, wanted, {spec.account_id}) if complete else ()

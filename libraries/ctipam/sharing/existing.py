@@ -25,6 +25,7 @@ class Share:
     pools        ARN -> status
     principals   account id -> status; the account alone, unless somebody has changed the share
     messages     why an association FAILED, by ARN or principal
+    tags         all tags of the share
     """
 
     arn: str
@@ -34,10 +35,16 @@ class Share:
     pools: Mapping[str, str] = field(default_factory=dict)
     principals: Mapping[str, str] = field(default_factory=dict)
     messages: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         return names.share_name(self.account_id)
+
+    @property
+    def stack_id(self) -> str:
+        """Return the ARN of the stack that created or adopted it; empty for a share of an earlier version."""
+        return self.tags.get(names.STACK_TAG, "")
 
     @property
     def present(self) -> set[str]:

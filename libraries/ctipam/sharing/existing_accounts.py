@@ -6,17 +6,23 @@ from collections.abc import Sequence
 
 from ctipam.cloudformation.custom_resource import Data
 from ctipam.cloudformation.request import ResourceRequest
-from ctipam.errors import OutOfTime
-from ctipam.pools import reader
+from ctipam.errors import OutOfTime, StackBeingDeleted
 from ctipam.settings import SharingSettings
 from ctipam.sharing import lifecycle, reconcile
 from ctipam.sharing.networking_account import assume_execution_role
+from ctipam.sharing.reconcile import ShareOwnership
 
 
 def share(request: ResourceRequest) -> Data:
     """Give every account its share."""
-    run = lifecycle.start_run(request.account, SharingSettings.from_environment(), request.deadline)
-    result = reconcile.reconcile_all(run)
+    run = lifecycle.start_run(
+        request.account, SharingSettings.from_environment(), request.deadline, for_request=request
+    )
+    try:
+        result = reconcile.reconcile_all(run)
+    except StackBeingDeleted:
+        request.raise_if_superseded()
+        raise
     if result.unfinished:
         raise OutOfTime("there are more accounts")
     result.raise_if_all_failed()
@@ -24,9 +30,8 @@ def share(request: ResourceRequest) -> Data:
 
 
 def unshare(request: ResourceRequest) -> Sequence[str]:
-    """Delete all shares. Raises Refused if a pool is in use: its deletion would fail, so nothing is removed."""
+    """Delete the shares of the stack. VPCs that were created from the pools stay as they are."""
     network_account_id = SharingSettings.from_environment().network_account_id
     networking = assume_execution_role(request.account, network_account_id, "unshare")
-    reader.refuse_while_in_use(networking)
-    reconcile.unshare_all(networking, request.deadline)
+    reconcile.unshare_all(networking, ShareOwnership(request.account, request.stack_id), request.deadline)
     return ()

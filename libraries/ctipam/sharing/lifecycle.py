@@ -8,6 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ctipam.cloudformation.own_stack import OwnStack
+from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import AwsFailed, OutOfTime, Refused, StackBeingDeleted, explain
 from ctipam.invocation import MAX_INVOCATIONS, Invocation, LambdaContext, continue_in_another_invocation
 from ctipam.logs import log_decision
@@ -82,13 +83,16 @@ def start_run(
     *,
     dry_run: bool = False,
     share_with_all: bool = False,
+    for_request: ResourceRequest | None = None,
 ) -> reconcile.SharingRun:
     """Start a run with the function's settings."""
-    stack = OwnStack(management, settings.stack_id)
+    stack = for_request.stack if for_request else OwnStack(management, settings.stack_id)
     spares_existing = not share_with_all and not settings.share_with_existing_accounts
     rules = Rules(
         never=frozenset({management.account_id, settings.network_account_id}),
         exact=settings.exact,
         since=stack.created() if spares_existing else None,
     )
-    return reconcile.start_run(management, settings.network_account_id, rules, stack, deadline, dry_run=dry_run)
+    return reconcile.start_run(
+        management, settings.network_account_id, rules, stack, deadline, dry_run=dry_run, for_request=for_request
+    )

@@ -129,8 +129,9 @@ def _ours(rows: Iterable[ResourceShareTypeDef]) -> Iterator[Share]:
     for row in rows:
         account_id = account_of(row)
         if account_id and row["status"] in LIVE:
-            settled = names.ACCOUNT_TAG in to_dict(row.get("tags", [])) and not row["allowExternalPrincipals"]
-            yield Share(row["resourceShareArn"], account_id, row["creationTime"], settled)
+            tags = to_dict(row.get("tags", []))
+            settled = names.ACCOUNT_TAG in tags and not row["allowExternalPrincipals"]
+            yield Share(row["resourceShareArn"], account_id, row["creationTime"], settled, tags=tags)
 
 
 def _associations(ram: RAMClient, kind: str, **question: Any) -> Iterator[Association]:

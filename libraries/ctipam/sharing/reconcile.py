@@ -18,8 +18,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from ctipam import names, waiting
+from ctipam.cloudformation.other_stacks import can_act
 from ctipam.cloudformation.own_stack import BELIEVED_S, OwnStack
-from ctipam.errors import DENIED, OutOfTime, code_of, explain
+from ctipam.cloudformation.request import ResourceRequest
+from ctipam.errors import DENIED, UNREACHABLE, OutOfTime, code_of, explain
 from ctipam.logs import log_decision
 from ctipam.organization import reader as organization
 from ctipam.organization.tree import AccountLocation, OrganizationTree
@@ -48,6 +51,10 @@ PERHAPS_CONCURRENT = frozenset(
 )
 """Errors of a change that another handler has just made. A change that AWS refuses twice is a failure."""
 
+RAM_SETTLES_S, RAM_PAUSE_S = 300.0, 15.0
+"""How long RAM may refuse to share after sharing with the organization was enabled, and how often it is asked.
+https://docs.aws.amazon.com/ram/latest/userguide/troubleshooting.html"""
+
 NOTHING_LISTED = OrganizationTree((), ())
 
 ReadShares = Callable[[Mapping[str, Share]], Mapping[str, Sequence[Share]]]
@@ -58,7 +65,9 @@ ReadShares = Callable[[Mapping[str, Share]], Mapping[str, Sequence[Share]]]
 class SharingRun:
     """One run: both accounts, the existing pools, and the rules.
 
-    dry_run   change nothing; the result is a preview
+    dry_run       change nothing; the result is a preview
+    for_request   the run answers a stack operation: it keeps the tags of the shares in step with the stack's, waits
+                  until RAM is ready, and stops when the request is superseded
     """
 
     management: Account
@@ -68,6 +77,15 @@ class SharingRun:
     stack: OwnStack
     deadline: Deadline
     dry_run: bool = False
+    for_request: ResourceRequest | None = None
+
+    def create_tags(self) -> dict[str, str]:
+        """Return the tags of a new share: those of the stack, and the one that names the stack."""
+        return {**self.stack.tags(), names.STACK_TAG: self.stack.stack_id}
+
+    def required_tags(self) -> dict[str, str]:
+        """Return the tags that existing shares are to have."""
+        return self.create_tags() if self.for_request else {names.STACK_TAG: self.stack.stack_id}
 
 
 def start_run(
@@ -78,13 +96,14 @@ def start_run(
     deadline: Deadline,
     *,
     dry_run: bool = False,
+    for_request: ResourceRequest | None = None,
 ) -> SharingRun:
     """Assume the role in the Networking account and read the pools."""
     networking = networking_account.assume_execution_role(
         management, network_account_id, "read" if dry_run else "share"
     )
     environments = reader.find_environments(networking)
-    return SharingRun(management, networking, environments, rules, stack, deadline, dry_run)
+    return SharingRun(management, networking, environments, rules, stack, deadline, dry_run, for_request)
 
 
 def reconcile_account(run: SharingRun, account_id: str) -> SharingResult:
@@ -123,18 +142,45 @@ def report(run: SharingRun) -> dict[str, Any]:
     return {"pools": who_can_use(run.environments, found)} | answer
 
 
-def unshare_all(networking: Account, deadline: Deadline) -> None:
-    """Delete every share of this solution, and wait until AWS has deleted them and none is added. Raises OutOfTime.
+class ShareOwnership:
+    """Decides which shares belong to a stack: its own, and those without a stack that can act."""
+
+    def __init__(self, management: Account, stack_id: str) -> None:
+        self._management = management
+        self._others_act = {stack_id: False, "": False}
+
+    def filter(self, found: Mapping[str, Sequence[Share]]) -> dict[str, list[Share]]:
+        """Return the shares that belong to the stack, by account."""
+        by_account = {account_id: [one for one in shares if self._is_ours(one)] for account_id, shares in found.items()}
+        return {account_id: shares for account_id, shares in by_account.items() if shares}
+
+    def _is_ours(self, share: Share) -> bool:
+        if share.stack_id not in self._others_act:
+            self._others_act[share.stack_id] = can_act(self._management, share.stack_id)
+        return not self._others_act[share.stack_id]
+
+
+def unshare_all(networking: Account, ownership: ShareOwnership, deadline: Deadline) -> None:
+    """Delete every share of the stack, and wait until AWS has deleted them and none is added.
+
+    A share that cannot be deleted does not keep the others. Raises OutOfTime; ClientError after all others are deleted.
 
     A handler that was working when the stack's deletion began may share once more after the first round. This misses a
     share only if RAM throttles its creation for longer than LATECOMERS_S.
     """
     ram, waited = networking.ram(), False
-    while (found := reader.find_all_shares(ram)) or not waited:
+    while (found := ownership.filter(reader.find_all_shares(ram))) or not waited:
+        problem: ClientError | None = None
         for share in [share for of_account in found.values() for share in of_account]:
             deadline.pause(0)
-            apply(ram, DeleteShare(share))
+            try:
+                apply(ram, DeleteShare(share), {})
+            except ClientError as error:
+                problem = error
+                continue
             log_decision("deleted share", account=share.account_id, share=share.arn, pools=sorted(share.present))
+        if problem:
+            raise problem
         while reader.is_deleting(ram):
             deadline.pause(PAUSES_S[0])
         deadline.pause(LATECOMERS_S)
@@ -158,6 +204,10 @@ class ShareReconciliation:
         self._requested: dict[str, set[str]] = {}  # account -> pools and principals that this run has asked RAM to add
         self._refused: set[str] = set()  # accounts for which RAM has refused a change
         self._unfinished = False
+        self._ownership = ShareOwnership(run.management, run.stack.stack_id)
+        self._required_tags = run.required_tags()
+        self._ram_settles_until = waiting.now() + (RAM_SETTLES_S if run.for_request else 0)
+        self._ram_is_unready = False
 
     def run(self, account_ids: Collection[str] | None) -> SharingResult:
         """Reconcile these accounts. None: all accounts that were listed, and all that have a share."""
@@ -170,14 +220,17 @@ class ShareReconciliation:
         return result
 
     def _repeat_rounds(self, account_ids: Collection[str] | None) -> None:
-        for pause in (*PAUSES_S, None):
-            found = self._read_shares(self._created)
+        pauses = iter(PAUSES_S)
+        while True:
+            self._ram_is_unready = False
+            found = self._ownership.filter(self._read_shares(self._created))
             changes = self._compare(
                 found, self._locations.keys() | found.keys() if account_ids is None else account_ids
             )
             if self._run.dry_run or not self._apply_all(changes):
                 return
             busy = [account_id for account_id, of_account in changes.items() if self._is_busy(account_id, of_account)]
+            pause = RAM_PAUSE_S if self._ram_is_unready else next(pauses, None)
             if not busy or not self._wait(pause, busy):
                 return
 
@@ -193,7 +246,7 @@ class ShareReconciliation:
             result.spec = spec
             result.failed = result.failed or self._late_failure(account_id, shares)
             if self._run.dry_run:
-                result.preview(shares)
+                result.preview(shares, of_account)
             if (of_account.apply_now or of_account.in_progress) and not result.failed:
                 changes[account_id] = of_account
         return changes
@@ -205,7 +258,7 @@ class ShareReconciliation:
         if account_id not in self._read_separately and self._loses_a_pool(spec, shares):
             self._read_location(account_id)
             spec = self._spec_of(account_id, shares)
-        return spec, share_changes(spec, shares)
+        return spec, share_changes(spec, shares, self._required_tags)
 
     def _spec_of(self, account_id: str, shares: Sequence[Share]) -> ShareSpec:
         location, rules = self._locations[account_id], self._run.rules
@@ -261,14 +314,25 @@ class ShareReconciliation:
         except ClientError as error:
             if code_of(error) in DENIED:  # for the shares of all accounts
                 raise
+            if self._may_become_ready(error):
+                self._ram_is_unready = True
+                return
             if code_of(error) not in PERHAPS_CONCURRENT or account_id in self._refused:
                 self._results[account_id].failed = explain(error)
             self._refused.add(account_id)
 
+    def _may_become_ready(self, error: ClientError) -> bool:
+        """Return whether RAM may still have to learn that sharing with the organization is enabled."""
+        adds = error.operation_name in ("CreateResourceShare", "AssociateResourceShare")
+        return adds and code_of(error) in UNREACHABLE and waiting.now() < self._ram_settles_until
+
     def _apply_change(self, account_id: str, change: ShareChange) -> None:
+        if self._run.for_request:
+            self._run.for_request.raise_if_superseded()
         if isinstance(change, CreateShare | Associate):
             self._run.stack.raise_if_being_deleted()
-        created = apply(self._run.networking.ram(), change)
+        tags = self._run.create_tags() if isinstance(change, CreateShare) else self._required_tags
+        created = apply(self._run.networking.ram(), change, tags)
         if created:
             self._created[account_id] = created
         if isinstance(change, CreateShare | Associate):
@@ -289,7 +353,7 @@ class ShareReconciliation:
                 self._run.deadline.pause(pause)
                 return True
         except OutOfTime:
-            pass
+            self._unfinished = self._ram_is_unready
         for account_id in busy:
             self._results[account_id].pending = True
         return False

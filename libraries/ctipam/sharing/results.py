@@ -10,7 +10,7 @@ from typing import Any
 
 from ctipam.errors import AwsFailed
 from ctipam.organization.tree import OrganizationalUnit
-from ctipam.sharing.changes import Associate, CreateShare, DeleteShare, Disassociate, ShareChange, share_changes
+from ctipam.sharing.changes import Associate, CreateShare, DeleteShare, Disassociate, ShareChange, ShareChanges
 from ctipam.sharing.existing import ADDED, ADDING, Share
 from ctipam.sharing.spec import NO_POOL, Environments, ShareSpec
 
@@ -40,13 +40,13 @@ class AccountResult:
     pending: bool = False
     failed: str = ""
 
-    def preview(self, shares: Sequence[Share]) -> None:
+    def preview(self, shares: Sequence[Share], changes: ShareChanges) -> None:
         """Record what all rounds together would do."""
         pools = frozenset(pool.arn for pool in self.spec.pools)
         present = frozenset(pool for share in shares for pool in share.present)
         if not self.spec.left_alone:
             self.added, self.removed = pools - present, present - pools
-            self.changed = bool(share_changes(self.spec, shares).apply_now) or pools != present
+            self.changed = bool(changes.apply_now) or pools != present
 
     def record(self, change: ShareChange) -> None:
         """Record a change that was made."""

@@ -20,11 +20,7 @@ def session_policy(partition: str, region: str, account_id: str, access: Access)
     statements = {
         "read": _to_read(region),
         "share": [*_to_read(region), *_to_share(region, shares), *_to_unshare(shares, pools)],
-        "unshare": [
-            *_to_read(region),
-            *_to_unshare(shares, pools),
-            {"Sid": "ReadAllocations", "Action": "ec2:GetIpamPoolAllocations", "Resource": pools},  # in every Region
-        ],
+        "unshare": [*_to_read(region), *_to_unshare(shares, pools)],
     }[access]
     return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow"} | statement for statement in statements]}
 
