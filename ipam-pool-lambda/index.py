@@ -1,7 +1,7 @@
-"""The Networking account's functions: the IPAM and its pools as custom resources, and the measurement of their use.
+"""The Networking account's functions: the IPAM and its pools as custom resources, and the measurement of utilization.
 
-The stack makes, in this order: Custom::Ipam, the top-level pool, Custom::InitPools. So the first of them refuses what
-the last could not do, before anything is changed.
+The stack creates Custom::Ipam first, which therefore also refuses what Custom::InitPools could not do later, before
+anything is changed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from ctipam import sessions
 from ctipam.cloudformation.custom_resource import CustomResource, Data, Responder
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.invocation import LambdaContext, account_id_of
-from ctipam.ipam import discovery, ipams
+from ctipam.ipam import discovery
+from ctipam.ipam import reconcile as ipam_reconcile
 from ctipam.ipam.cost_controls import CostControls
 from ctipam.ipam.spec import IpamSpec
 from ctipam.pools import reconcile, utilization
@@ -27,12 +28,13 @@ def _ensure_ipam(request: ResourceRequest) -> Data:
     pool_spec = PoolSpec.from_properties(request.properties, request.account.known_regions())
     costs = CostControls.from_properties(request.properties)
     spec = IpamSpec(request.properties.get("IpamScope", ""), pool_spec.regions, costs)
-    if existing := ipams.find(request.account, spec):
-        reconcile.check(PoolHierarchy(request, existing.scope_id), pool_spec)
-    found = ipams.ensure(request, spec)
+    existing = ipam_reconcile.check(request, spec)
+    if existing:
+        reconcile.check(PoolHierarchy(request, spec.scope_id_in(existing)), pool_spec)
+    ipam = ipam_reconcile.ensure(request, spec, existing)
     if costs.exclusions is not None:
-        discovery.ensure_exclusions(request.account, found.discovery_id, costs.exclusions, request.deadline)
-    return {"IpamId": found.ipam_id, "ScopeId": found.scope_id}
+        discovery.ensure_exclusions(request, ipam.discovery_id, costs.exclusions)
+    return {"IpamId": ipam.ipam_id, "ScopeId": spec.scope_id_in(ipam)}
 
 
 def _ensure_pools(request: ResourceRequest) -> Data:
@@ -51,8 +53,8 @@ def _hierarchy(request: ResourceRequest) -> PoolHierarchy:
 
 responder = Responder(
     {
-        # Delete does not read the spec: a creation that was refused because of it must be able to roll back.
-        "Custom::Ipam": CustomResource(_ensure_ipam, ipams.delete),
+        # Delete does not read the spec, so a creation that was refused because of it can roll back.
+        "Custom::Ipam": CustomResource(_ensure_ipam, ipam_reconcile.delete),
         "Custom::InitPools": CustomResource(_ensure_pools, _delete_pools),
     }
 )
@@ -63,9 +65,9 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:
 
 
 def measure_utilization(_event: dict[str, Any], context: LambdaContext) -> None:
-    """On a schedule, print one line for each environment pool of the stack, from which CloudWatch makes a metric.
+    """Print one line for each environment pool of the stack, from which CloudWatch makes a metric. Runs on a schedule.
 
-    Printed, not logged: Lambda wraps what is logged into JSON of its own, and passes on what is printed.
+    Lambda wraps log messages into JSON of its own, but passes on what is printed.
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
     """
     account = sessions.current_account(account_id_of(context))

@@ -1,7 +1,7 @@
 """Client tokens, by which AWS recognizes a creation that is requested twice.
 
-The same request makes the same tokens, so a function that was killed and invoked again finds what it made. A later
-request makes others. https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
+The same request makes the same tokens, so a function that was killed and invoked again finds what it created. A later
+request makes other tokens. https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def client_token(request_id: str, *parts: object) -> str:
 
 
 def create_until_alive(create: Callable[[str], Created], id_key: str) -> Created:
-    """Create with one token after the other until AWS returns something that lives; return it.
+    """Create with one token after the other until AWS returns a resource that is not DEAD; return it.
 
-    A token returns what it created the first time, even if that failed or was deleted since.
+    A token returns what it created the first time, even if that has failed or been deleted since.
 
     create   takes a part of the token: empty, or the id of the dead resource that the last token returned
     id_key   for example "IpamPoolId"

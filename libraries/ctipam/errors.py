@@ -1,7 +1,7 @@
 """What this solution refuses or cannot do, in words for the person who reads a stack event or a log.
 
-Refused            what was asked for cannot be done; nothing was changed
-AwsFailed          AWS accepted a request and failed it later, or a state never ended
+Refused            the request cannot be fulfilled; nothing was changed
+AwsFailed          AWS accepted a request that failed later, or a state never ended
 OutOfTime          there is work left, and this invocation has no time left for it
 StackBeingDeleted  the stack is being deleted, so that there is nothing left to do
 Superseded         CloudFormation no longer waits for the answer to this request
@@ -9,75 +9,173 @@ Superseded         CloudFormation no longer waits for the answer to this request
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeGuard
 
 if TYPE_CHECKING:  # so that `make plan` needs nothing installed
     from botocore.exceptions import ClientError
 
 
 class Refused(Exception):
-    """The request cannot be granted: the text names the value, the limit and the way out."""
+    """The request cannot be fulfilled: the text names the value, the reason and a way out."""
 
 
 class AwsFailed(Exception):
-    """AWS took the request and failed it later; the text carries AWS's own reason."""
+    """AWS accepted the request, which failed later; the text has AWS's own reason."""
 
 
 class OutOfTime(Exception):
-    """Nothing is wrong, but the rest has to be done by another invocation."""
+    """Nothing is wrong, but another invocation has to do the rest."""
 
 
 class StackBeingDeleted(Exception):
-    """Nothing is wrong, but what would be made now would be left over."""
+    """Nothing is wrong, but what is created now would be left behind."""
 
 
 class Superseded(Exception):
     """Nothing is wrong, but CloudFormation has sent another request since: this one stops without an answer."""
 
 
-def code_of(error: ClientError) -> str:
-    """AWS's error code, such as InvalidIpamPoolId.NotFound: the only part of an error that is compared."""
-    return error.response["Error"]["Code"]
+def code_of(error: BaseException) -> str:
+    """Return AWS's error code, for example InvalidIpamPoolId.NotFound; empty for anything but a ClientError."""
+    return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
 
 
-DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+# AWS's error codes, one list for each meaning.
+
+DENIED = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "UnauthorizedOperation",
+        "AuthorizationError",
+        "AuthorizationErrorException",
+    }
+)
 THROTTLED = frozenset({"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"})
-UNREACHABLE = frozenset({"UnknownResourceException", "InvalidParameterException", "OperationNotPermittedException"})
-"""What RAM answers for a principal when sharing with the organization is off.
-https://docs.aws.amazon.com/ram/latest/userguide/troubleshooting.html"""
+BUSY = frozenset({"IncorrectState", "ConcurrentMutationLimitExceeded", "DependencyViolation"})
+"""A later attempt may not meet these: the resource is being changed, or a deleted part of it still counts."""
 
+REGION_NOT_ENABLED = frozenset({"AuthFailure", "OptInRequired", "InvalidClientTokenId", "UnrecognizedClientException"})
+"""Answers of a Region that the account has not enabled.
+https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html"""
+
+POOL_NOT_FOUND = "InvalidIpamPoolId.NotFound"
+SCOPE_ID_ERRORS = frozenset({"InvalidIpamScopeId.NotFound", "InvalidIpamScopeId.Malformed"})
+DISCOVERY_ID_ERRORS = frozenset({"InvalidIpamResourceDiscoveryId.NotFound", "InvalidIpamResourceDiscoveryId.Malformed"})
+INVALID_VALUE = "InvalidParameterValue"
+
+UNREACHABLE = frozenset({"UnknownResourceException", "InvalidParameterException", "OperationNotPermittedException"})
+"""RAM's answers for a principal when sharing with the organization is off.
+https://docs.aws.amazon.com/ram/latest/userguide/troubleshooting.html"""
 
 REASON_LIMIT = 240
 """Characters. crhelper cuts what is longer than 256; a StackSet shows 850 for all resources together."""
 
+WHERE = "Ctipam"
+"""Key of a ClientError's response under which `where_it_happened` stands."""
+
+_DENIAL = re.compile(
+    r"(explicit deny in an? |no )"
+    r"(service control policy|resource control policy|session policy|permissions boundary"
+    r"|identity-based policy|resource-based policy|VPC endpoint policy)( allows)?",
+    re.IGNORECASE,
+)
+"""The part of a denial that names its cause. It usually stands at the end, behind long ARNs.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html"""
+
+_WAYS_OUT = {
+    "service control policy": (
+        "Change that policy. If it is Control Tower's Region deny: govern the Region, or remove it."
+    ),
+    "resource control policy": "Change that policy in AWS Organizations.",
+    "session policy": "Deploy templates and packages of the same version.",
+    "permissions boundary": "Allow the action in the boundary of the role.",
+    "identity-based policy": "Deploy templates and packages of the same version.",
+    "resource-based policy": "Change the policy of the resource.",
+    "vpc endpoint policy": "Allow the action in the policy of the VPC endpoint.",
+}
+
+
+_LOOK_FOR_A_POLICY = "Look for a service control policy or a permissions boundary that forbids it."
+
+
+def where_it_happened(region: str, account_id: str) -> dict[str, str]:
+    """Return what `explain` reads under the key WHERE of a ClientError's response."""
+    return {"Region": region, "AccountId": account_id}
+
 
 def explain(error: BaseException) -> str:
-    """Return any error in one line: the cause first, at most REASON_LIMIT characters."""
-    if hasattr(error, "operation_name") and hasattr(error, "response"):
-        text = _explain_client_error(error)  # type: ignore[arg-type]
-    elif isinstance(error, OutOfTime):
+    """Return any error in one line of at most REASON_LIMIT characters.
+
+    For an error of AWS: the action with its Region and account, the decisive part of AWS's message, and a way out.
+    """
+    if is_client_error(error):
+        return _explain_client_error(error)
+    if isinstance(error, OutOfTime):
         text = f"AWS did not finish in time ({error}). What was begun is kept; try again to go on from there."
     elif isinstance(error, Refused | AwsFailed | StackBeingDeleted | Superseded):
         text = str(error)
     else:
         text = f"{type(error).__name__}: {error}. See the function's log."
-    line = " ".join(text.split())
-    return line if len(line) <= REASON_LIMIT else line[: REASON_LIMIT - 3] + "..."
+    return _cut(_one_line(text), REASON_LIMIT)
+
+
+def is_client_error(error: BaseException) -> TypeGuard[ClientError]:
+    return hasattr(error, "operation_name") and hasattr(error, "response")
+
+
+def cause_of(error: ClientError) -> str:
+    """Return the decisive part of AWS's message, without the action and the way out."""
+    code, message = code_of(error), _one_line(error.response["Error"].get("Message", ""))
+    if code in REGION_NOT_ENABLED:
+        return "the Region is not enabled in the account"
+    if code not in DENIED:
+        return f"{code}: {message}"
+    if found := _DENIAL.search(message):
+        return found[0]
+    return f"{code}: {message.partition(' Encoded authorization failure message')[0]}"
+
+
+def attempt(error: ClientError) -> str:
+    """Return what was attempted and where: "GetIpamPoolAllocations in us-west-2 (account 222222222222)"."""
+    where: Mapping[str, str] = error.response.get(WHERE, {})  # type: ignore[assignment]  # not a key of botocore's own
+    region = f" in {where['Region']}" if where.get("Region") else ""
+    account = f" (account {where['AccountId']})" if where.get("AccountId") else ""
+    return f"{error.operation_name}{region}{account}"
 
 
 def _explain_client_error(error: ClientError) -> str:
-    """What AWS refused, and what can be done about it, in a sentence or two."""
-    code, message = code_of(error), " ".join(error.response["Error"].get("Message", "").split())
-    refused = f"{error.operation_name} was refused: {code}: {message}"
+    verb = "was denied" if code_of(error) in DENIED else "failed"
+    head, cause, way_out = f"{attempt(error)} {verb}: ", cause_of(error), _way_out(error)
+    cause = cause if cause.endswith((".", "!")) or not cause else f"{cause}."
+    room = REASON_LIMIT - len(head) - (len(way_out) + 1 if way_out else 0)
+    return _cut(f"{head}{_cut(cause, room)} {way_out}".strip(), REASON_LIMIT)
+
+
+def _way_out(error: ClientError) -> str:
+    code, cause = code_of(error), cause_of(error)
     if code in DENIED:
-        return f"{refused} Look for a service control policy or a permissions boundary that forbids it."
+        found = _DENIAL.search(cause)
+        return _WAYS_OUT[found[2].lower()] if found else _LOOK_FOR_A_POLICY
+    if code in REGION_NOT_ENABLED:
+        return "Enable the Region in the account, or remove it from RegionSelection."
     if code in THROTTLED:
-        return f"{refused} AWS was asked too often; the next scheduled run goes on."
+        return "AWS was called too often. Try again, or wait: the next scheduled run goes on."
     if code in UNREACHABLE and error.operation_name.endswith("ResourceShare"):
         return (
-            f"{refused} If RAM sharing with the organization is off, run "
-            "`aws ram enable-sharing-with-aws-organization` in the management account."
+            "If RAM sharing with the organization is off, run `aws ram enable-sharing-with-aws-organization` in the "
+            "management account."
         )
     if code == "ResourceShareLimitExceededException":
-        return f"{refused} Ask for more in Service Quotas, in the Networking account."
-    return refused
+        return "Request an increase in Service Quotas, in the Networking account."
+    return ""
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: max(limit - 3, 0)] + "..."

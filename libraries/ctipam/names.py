@@ -21,6 +21,10 @@ ACCOUNT_TAG = "ctipam:account-id"
 """On each share: the account that it is for."""
 
 
+STACK_TAG_KEYS_TAG = "ctipam:stack-tag-keys"
+"""On what carries tags of its stack: a digest of each of their keys, so that a tag that the stack loses is removed."""
+
+
 def share_name(account_id: str) -> str:
     """The one share of an account. Earlier versions used the same name, so theirs are found and kept."""
     return f"ipamShare-{account_id}"

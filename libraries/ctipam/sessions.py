@@ -1,4 +1,4 @@
-"""Sessions and clients: the one place where they are made."""
+"""Creates all sessions and clients."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+
+from ctipam.errors import WHERE, where_it_happened
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation.client import CloudFormationClient
@@ -31,24 +33,28 @@ CONFIG = Config(
 
 
 class Account:
-    """An account in a Region, and clients for it. A client is made once for each service and Region."""
+    """An account in a Region, and clients for it. A client is created once for each service and Region."""
 
     def __init__(self, session: boto3.Session, account_id: str) -> None:
         self.account_id = account_id
         self._session = session
         self._cached = functools.cache(self._make_client)
-        self._one_at_a_time = threading.Lock()  # a session is not made for threads, the clients are
+        self._one_at_a_time = threading.Lock()  # a session is not thread-safe, a client is
 
     def _client(self, service: str, region: str) -> Any:
         with self._one_at_a_time:
             return self._cached(service, region)
 
     def _make_client(self, service: str, region: str) -> Any:
-        return self._session.client(service, region_name=region, config=CONFIG)  # type: ignore[call-overload]
+        client = self._session.client(service, region_name=region, config=CONFIG)  # type: ignore[call-overload]
+        client.meta.events.register(
+            "after-call", functools.partial(_say_where, where_it_happened(region, self.account_id))
+        )
+        return client
 
     @property
     def region(self) -> str:
-        """The home Region: the function's own, which is Control Tower's and IPAM's."""
+        """The home Region: that of the function, of Control Tower and of IPAM."""
         return self._session.region_name
 
     @property
@@ -56,11 +62,11 @@ class Account:
         return self._session.get_partition_for_region(self.region)
 
     def known_regions(self) -> set[str]:
-        """The Regions of this partition, enabled or not, from data that boto3 brings along."""
+        """Return the Regions of this partition that this boto3 knows, enabled or not."""
         return set(self._session.get_available_regions("ec2", self.partition))
 
     def ec2(self, region: str | None = None) -> EC2Client:
-        """Without a Region: the home Region, where IPAM is administered."""
+        """Return a client for a Region; without one, for the home Region, where IPAM is administered."""
         return self._client("ec2", region or self.region)  # type: ignore[no-any-return]
 
     def ram(self) -> RAMClient:
@@ -76,7 +82,7 @@ class Account:
         return self._client("sns", self.region)  # type: ignore[no-any-return]
 
     def assume(self, role_arn: str, session_name: str, policy: dict[str, Any]) -> Account:
-        """The account of a role, limited to a session policy."""
+        """Return the account of a role, limited to a session policy. Raises ClientError."""
         credentials = self.credentials_of(role_arn, session_name, policy)
         return Account(
             boto3.Session(
@@ -89,10 +95,10 @@ class Account:
         )
 
     def credentials_of(self, role_arn: str, session_name: str, policy: dict[str, Any]) -> CredentialsTypeDef:
-        """For a session in a role.
+        """Return credentials for a session in a role. Raises ClientError.
 
-        session_name   at most 64 characters of [\\w+=,.@-]; it is what CloudTrail shows
-        policy         what the session may do at most, whatever the role may: at most 2048 characters once written
+        session_name   at most 64 characters of [\\w+=,.@-], which CloudTrail shows
+        policy         limits what the session may do; at most 2048 characters as JSON
         Source         https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
         """
         answer: dict[str, CredentialsTypeDef] = self._client("sts", self.region).assume_role(
@@ -108,6 +114,12 @@ class Account:
 
     def organizations(self) -> OrganizationsClient:
         return self._client("organizations", self.region)  # type: ignore[no-any-return]
+
+
+def _say_where(where: dict[str, str], parsed: dict[str, Any], **_: Any) -> None:
+    """Add to an error answer where it happened, for `errors.explain`. A ClientError's response is the parsed answer."""
+    if "Error" in parsed:
+        parsed[WHERE] = where
 
 
 def current_account(account_id: str) -> Account:

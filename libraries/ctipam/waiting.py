@@ -4,32 +4,36 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any
 
-from ctipam.errors import OutOfTime
+from ctipam.errors import OutOfTime, code_of
 
 if TYPE_CHECKING:
     from ctipam.invocation import LambdaContext
 
 RESERVE_S = 30.0
-"""Kept back from Lambda's time limit, to answer CloudFormation or to hand the work on."""
+"""Kept back from Lambda's time limit, to answer CloudFormation or to invoke the function again."""
+
+PATIENCE_S = 600.0
+"""How long a change is requested again that AWS refuses as if the resource were busy. Then AWS's error is raised."""
 
 
 def sleep(seconds: float) -> None:
-    """The one place that really waits; tests put a clock of their own here."""
+    """Wait. Tests replace this function by a clock of their own."""
     time.sleep(seconds)
 
 
 def now() -> float:
-    """Seconds since 1970; tests put a clock of their own here too."""
+    """Return the seconds since 1970. Tests replace this function too."""
     return time.time()
 
 
 class Deadline:
     """When an invocation has to stop.
 
-    remaining_s   answers the seconds left until Lambda ends the invocation
+    remaining_s   returns the seconds left until Lambda ends the invocation
+    reserve_s     seconds of it that are kept back
     """
 
     def __init__(self, remaining_s: Callable[[], float], reserve_s: float = RESERVE_S) -> None:
@@ -41,19 +45,19 @@ class Deadline:
         return cls(lambda: context.get_remaining_time_in_millis() / 1000)
 
     def within(self, seconds: float) -> Deadline:
-        """The earlier of this deadline and that many seconds from now."""
+        """Return the earlier of this deadline and that many seconds from now."""
         end = self._remaining_s() - seconds
         return Deadline(lambda: self._remaining_s() - max(end, self._reserve_s), reserve_s=0)
 
     def pause(self, seconds: float) -> None:
-        """Sleep; raises OutOfTime, at once, if the time left does not allow it."""
+        """Wait. Raise OutOfTime at once if the time left does not allow it."""
         if self._remaining_s() - seconds < self._reserve_s:
             raise OutOfTime(f"{self._remaining_s():.0f} s are left of this invocation")
         sleep(seconds)
 
 
 class Pace:
-    """How long to wait between two looks: short after progress, longer while nothing moves, out of step with others."""
+    """How long to wait before reading again: short after progress, longer while nothing changes, with jitter."""
 
     FIRST_S, LONGEST_S, GROWTH = 0.5, 5.0, 1.5
 
@@ -62,10 +66,31 @@ class Pace:
         self._next_s = self.FIRST_S
 
     def wait(self, *, progress: bool, expected_s: float | None = None) -> None:
-        """expected_s: when something is likely to have ended, if that can be said."""
+        """Wait before reading again.
+
+        expected_s   seconds after which something has probably ended; None: unknown
+        """
         if progress:
             self._next_s = self.FIRST_S
-        # Spreads calls out, guards nothing. Too early is one more look; too late is time lost.
+        # Spreads calls out; nothing depends on it. Too early costs one more call, too late costs time.
         jitter = random.uniform(0.8, 1.2 if expected_s is None else 1.0)  # noqa: S311
         self._deadline.pause((self._next_s if expected_s is None else expected_s) * jitter)
         self._next_s = min(self._next_s * self.GROWTH, self.LONGEST_S)
+
+
+def retry_while_busy(call: Callable[..., object], deadline: Deadline, busy: Collection[str], **parameters: Any) -> None:
+    """Call AWS until it accepts the change. Raise AWS's error after PATIENCE_S, and any other error at once.
+
+    busy         error codes that a later attempt may not meet
+    parameters   of the call
+    Raises       OutOfTime
+    """
+    pace, until = Pace(deadline), now() + PATIENCE_S
+    while True:
+        try:
+            call(**parameters)
+            return
+        except Exception as error:  # botocore's ClientError, which a pure module does not import
+            if code_of(error) not in busy or now() >= until:
+                raise
+        pace.wait(progress=False)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
-from landing_zone.direct_stack import NETWORKING, DirectStack
+from ctipam import names, tags, waiting
+from landing_zone.direct_stack import NETWORKING, STACK_ID, Context, DirectStack
 from landing_zone.errors import AwsError
 from landing_zone.ipam import Timings
 
@@ -112,7 +114,8 @@ def test_an_update_that_changes_nothing_reads_a_page_of_each_level(stack: Direct
     ensure(stack, "Update")
 
     assert set(stack.wire.counted) == {"DescribeStacks", "DescribeIpams", "DescribeIpamPools", "GetIpamPoolCidrs"}
-    assert stack.wire.counted["DescribeIpamPools"] == stack.wire.counted["GetIpamPoolCidrs"] == 1
+    assert stack.wire.counted["DescribeIpamPools"] == len(PROPERTIES["RegionSelection"]) + 1  # each Region is tried
+    assert stack.wire.counted["GetIpamPoolCidrs"] == 1
 
 
 def test_an_ipam_that_is_just_being_deleted_is_waited_for_and_another_one_is_created(stack: DirectStack) -> None:
@@ -172,6 +175,198 @@ def test_a_state_that_never_ends_is_answered_within_the_hour(stack: DirectStack,
     assert stack.clock.now() < HOUR
 
 
+# Regions that cannot be used
+
+DENIED = AwsError(
+    "UnauthorizedOperation",
+    "You are not authorized to perform this operation. User: arn:aws:sts::222222222222:assumed-role/StackSet-ipam-"
+    "IpamFunctionRole-1ABCDEFGHIJKL/StackSet-ipam-IpamFunction-QwErTyUiOpAs is not authorized to perform: "
+    "ec2:DescribeIpamPools with an explicit deny in a service control policy. Encoded authorization failure message: "
+    + "4GIOHlTkIaWHQD0Q0m6XSnuUMCm"
+    * 40,
+)
+NOT_ENABLED = AwsError("AuthFailure", "AWS was not able to validate the provided access credentials")
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (
+            DENIED,
+            "Cannot use us-west-2: DescribeIpamPools in us-west-2 (account 222222222222) was denied: explicit deny in "
+            "a service control policy. Change that policy or govern the Region in Control Tower, or remove it from "
+            "RegionSelection.",
+        ),
+        (
+            NOT_ENABLED,
+            "Cannot use us-west-2: DescribeIpamPools in us-west-2 (account 222222222222) failed: the Region is not "
+            "enabled in the account. Enable the Region, or remove it from RegionSelection.",
+        ),
+    ],
+    ids=["denied", "not enabled"],
+)
+@pytest.mark.parametrize("kind", ["Create", "Update"])
+def test_a_region_that_cannot_be_used_is_refused_with_the_cause_before_anything_is_made(
+    stack: DirectStack, kind: str, error: AwsError, reason: str
+) -> None:
+    stack.wire.unusable["us-west-2"] = error
+
+    assert refused(stack, ensure(stack, kind)) == reason
+    assert ipams(stack) == []
+
+
+def test_several_such_regions_are_named_together(stack: DirectStack) -> None:
+    regions = ["us-east-1", "ap-southeast-1", "ap-southeast-2", "ap-northeast-1", "ca-central-1"]
+    stack.wire.unusable.update(dict.fromkeys(regions[1:], DENIED))
+
+    reason = refused(stack, ensure(stack, RegionSelection=regions, IpamPoolPrefixLength="11"))
+
+    assert reason.startswith("Cannot use ap-southeast-1, ap-southeast-2, ap-northeast-1 and 1 more: DescribeIpamPools")
+    assert "explicit deny in a service control policy" in reason
+
+
+def test_a_region_that_became_forbidden_later_can_be_removed_and_the_ipam_deleted(stack: DirectStack) -> None:
+    ensure(stack)
+    stack.wire.unusable["us-west-2"] = DENIED
+
+    assert succeeded(ensure(stack, "Update", RegionSelection=["us-east-1"]))
+    assert succeeded(delete(stack))
+    assert ipams(stack) == []
+
+
+def test_a_denial_that_ends_within_seconds_is_waited_for(stack: DirectStack) -> None:
+    """IAM takes seconds to know the policy of a role that the stack has just created."""
+    stack.wire.refuse("DescribeIpamPools", DENIED)
+
+    assert succeeded(ensure(stack))
+
+
+def test_an_error_that_has_nothing_to_do_with_the_region_is_not_called_so(stack: DirectStack) -> None:
+    stack.wire.refuse("DescribeIpamPools", AwsError("InternalError", "Oops."))
+
+    assert "failed: InternalError: Oops." in ensure(stack)["Reason"]
+
+
+# Tags of the stack
+
+
+def set_stack_tags(stack: DirectStack, **stack_tags: str) -> None:
+    aws = {"aws:cloudformation:stack-name": "ipam"}
+    stack.wire.stacks[STACK_ID] = {"Tags": tags.to_list(stack_tags | aws)}
+
+
+def tags_of(stack: DirectStack) -> dict[str, str]:
+    """Without those that are this solution's own."""
+    found = tags.to_dict(ipams(stack)[0]["Tags"])
+    return {key: value for key, value in found.items() if not key.startswith("ctipam:") and key != "Name"}
+
+
+def test_the_ipam_carries_the_tags_of_the_stack_and_they_are_kept_in_step(stack: DirectStack) -> None:
+    set_stack_tags(stack, CostCenter="42", Owner="net")
+    ensure(stack)
+    assert tags_of(stack) == {"CostCenter": "42", "Owner": "net"}
+
+    ipam_id = ipams(stack)[0]["IpamId"]
+    stack.ec2.create_tags(Resources=[ipam_id], Tags=[{"Key": "ByHand", "Value": "yes"}])
+    set_stack_tags(stack, CostCenter="43", Team="a")
+    ensure(stack, "Update")
+    assert tags_of(stack) == {"CostCenter": "43", "Team": "a", "ByHand": "yes"}
+
+    set_stack_tags(stack)
+    ensure(stack, "Update")
+    assert tags_of(stack) == {"ByHand": "yes"}
+    assert names.STACK_TAG_KEYS_TAG not in tags.to_dict(ipams(stack)[0]["Tags"])
+
+
+def test_without_tags_of_the_stack_nothing_is_tagged(stack: DirectStack) -> None:
+    ensure(stack)
+    ensure(stack, "Update")
+
+    assert tags.to_dict(ipams(stack)[0]["Tags"]).keys() == {"Name", names.STACK_TAG}
+    assert not stack.wire.counted.keys() & {"CreateTags", "DeleteTags"}
+
+
+def test_tags_that_have_not_changed_are_not_written_again(stack: DirectStack) -> None:
+    set_stack_tags(stack, CostCenter="42")
+    ensure(stack)
+
+    assert succeeded(ensure(stack, "Update"))
+    assert not stack.wire.counted.keys() & {"CreateTags", "DeleteTags"}
+
+
+def test_an_ipam_that_is_not_the_stacks_is_not_tagged(stack: DirectStack) -> None:
+    by_hand(stack)
+    set_stack_tags(stack, CostCenter="42")
+
+    assert succeeded(ensure(stack))
+    assert ipams(stack)[0]["Tags"] == []
+
+
+# Left behind by another stack
+
+OTHER_STACK = STACK_ID.replace("StackSet-ipam", "StackSet-before")
+
+
+def of_another_stack(stack: DirectStack, status: str) -> str:
+    """The id of an IPAM that another stack has made."""
+    made = by_hand(stack)
+    stack.ec2.create_tags(Resources=[made["IpamId"]], Tags=[{"Key": names.STACK_TAG, "Value": OTHER_STACK}])
+    if status:
+        stack.wire.stacks[OTHER_STACK] = {"StackStatus": status}
+    return str(made["IpamId"])
+
+
+@pytest.mark.parametrize("status", ["", "DELETE_COMPLETE", "DELETE_FAILED"])
+def test_the_ipam_of_a_stack_that_cannot_act_is_taken_over_and_deleted_with_this_one(
+    stack: DirectStack, status: str
+) -> None:
+    ipam_id = of_another_stack(stack, status)
+    set_stack_tags(stack, CostCenter="42")
+
+    assert ensure(stack)["Data"]["IpamId"] == ipam_id
+    assert tags.to_dict(ipams(stack)[0]["Tags"])[names.STACK_TAG] == STACK_ID
+    assert tags_of(stack) == {"CostCenter": "42"}
+
+    assert succeeded(delete(stack))
+    assert ipams(stack) == []
+
+
+@pytest.mark.parametrize("status", ["CREATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"])
+def test_the_ipam_of_a_living_stack_is_used_and_stays(stack: DirectStack, status: str) -> None:
+    ipam_id = of_another_stack(stack, status)
+
+    assert ensure(stack)["Data"]["IpamId"] == ipam_id
+    assert succeeded(delete(stack))
+
+    assert tags.to_dict(ipams(stack)[0]["Tags"]) == {names.STACK_TAG: OTHER_STACK}
+    assert "CreateTags" not in stack.wire.counted
+
+
+# Superseded
+
+
+@pytest.mark.parametrize("action", ["ModifyIpam", "CreateIpam"])
+def test_a_creation_that_is_rolled_back_meanwhile_stops_without_an_answer(stack: DirectStack, action: str) -> None:
+    if action == "ModifyIpam":
+        by_hand(stack)
+    stack.models.ipam.faults.hang_next(action)
+    request = stack.request("Create", "Ipam", PROPERTIES)
+    sleep = stack.clock.advance
+
+    def sleep_and_roll_back(seconds: float) -> None:
+        sleep(seconds)
+        if stack.clock.now() > 300:
+            stack.wire.stacks[STACK_ID] = {"StackStatus": "ROLLBACK_IN_PROGRESS"}
+
+    with patch.object(waiting, "sleep", sleep_and_roll_back):
+        stack.wire.in_progress[STACK_ID] = "CREATE_IN_PROGRESS"
+        stack.handler(request, Context(stack.clock))
+
+    assert stack.answers == []
+    assert stack.clock.now() < 320
+    assert "Invoke" not in stack.wire.counted
+
+
 # Cost controls
 
 SANDBOX, LAB = (f"o-exampleorgid/r-ab12/ou-ab12-{number * 8}/*" for number in "12")
@@ -197,7 +392,7 @@ def exclude_by_hand(stack: DirectStack, path: str) -> None:
 def test_the_free_tier_is_not_enough_and_changing_it_is_the_owners_choice(stack: DirectStack) -> None:
     by_hand(stack, Tier="free")
 
-    assert "set IpamTier to advanced" in refused(stack, ensure(stack))
+    assert "Set IpamTier to advanced" in refused(stack, ensure(stack))
 
     assert succeeded(ensure(stack, IpamTier="advanced"))
     assert settings(stack)[0] == "advanced"
@@ -267,7 +462,7 @@ def test_what_aws_goes_on_refusing_is_told_in_its_words_and_not_only_after_an_ho
 
     answer = ensure(stack, **changed)
 
-    assert answer["Reason"] == f"{action} was refused: {code}: AWS has its reasons."
+    assert answer["Reason"] == f"{action} in us-east-1 (account 222222222222) failed: {code}: AWS has its reasons."
     assert stack.clock.now() < HOUR / 2
 
 
@@ -327,14 +522,14 @@ def test_a_scope_that_is_not_this_accounts_in_this_region_is_refused(stack: Dire
         scope_id = stack.ec2_in(region).create_ipam()["Ipam"]["PrivateDefaultScopeId"]
         stack.clock.advance(60)
 
-    assert "is no scope of account 222222222222 in us-east-1" in refused(stack, ensure(stack, IpamScope=scope_id))
+    assert "is not a scope of account 222222222222 in us-east-1" in refused(stack, ensure(stack, IpamScope=scope_id))
 
 
 def test_a_scope_that_is_being_deleted_is_refused(stack: DirectStack) -> None:
     scope_id = scope_of(stack)
     stack.ec2.delete_ipam_scope(IpamScopeId=scope_id)
 
-    assert "is no scope of account" in refused(stack, ensure(stack, IpamScope=scope_id))
+    assert "is not a scope of account" in refused(stack, ensure(stack, IpamScope=scope_id))
 
 
 # What the pools could not do is refused here, before CloudFormation comes to the top-level pool
@@ -428,8 +623,12 @@ def test_an_ipam_with_other_peoples_pools_stays_and_the_stack_goes(stack: Direct
     stack.scope_id = ensure(stack)["Data"]["ScopeId"]
     stack.create_top_pool("172.16.0.0/12")
 
-    assert succeeded(delete(stack))
+    assert succeeded(delete(stack, TopicArn="arn:aws:sns:us-east-1:111111111111:alarms"))
     assert len(ipams(stack)) == 1
+    (message,) = stack.wire.published
+    ipam_id = ipams(stack)[0]["IpamId"]
+    left = f"IPAM {ipam_id} in us-east-1 of account 222222222222 was left, because it still holds {stack.top_pool_id}."
+    assert left in message["Message"]
 
 
 def test_an_ipam_with_a_scope_that_somebody_added_stays(stack: DirectStack) -> None:
@@ -471,6 +670,24 @@ def test_an_ipam_that_aws_never_finds_empty_is_left(stack: DirectStack) -> None:
     assert succeeded(delete(stack))
     assert len(ipams(stack)) == 1
     assert "Invoke" not in stack.wire.counted
+
+
+def test_an_ipam_that_a_cancelled_creation_makes_a_moment_later_is_found_too(stack: DirectStack) -> None:
+    """A creation reads the status of the stack only every few seconds."""
+    ensure(stack)
+    delete(stack)
+    made = []
+
+    def sleep(seconds: float) -> None:
+        if not made:
+            made.append(by_hand(stack)["IpamId"])
+            stack.ec2.create_tags(Resources=made, Tags=[{"Key": names.STACK_TAG, "Value": STACK_ID}])
+        stack.clock.advance(seconds)
+
+    with patch.object(waiting, "sleep", sleep):
+        assert succeeded(delete(stack))
+    assert made
+    assert ipams(stack) == []
 
 
 @pytest.mark.parametrize("begun", ["Create", "Update", "Delete"])

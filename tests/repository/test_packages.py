@@ -44,9 +44,13 @@ ENTRIES = """
     ctipam/errors.py
     ctipam/invocation.py
     ctipam/ipam/__init__.py
+    ctipam/ipam/changes.py
     ctipam/ipam/cost_controls.py
     ctipam/ipam/discovery.py
-    ctipam/ipam/ipams.py
+    ctipam/ipam/existing.py
+    ctipam/ipam/preconditions.py
+    ctipam/ipam/reader.py
+    ctipam/ipam/reconcile.py
     ctipam/ipam/spec.py
     ctipam/logs.py
     ctipam/names.py

@@ -1,12 +1,11 @@
-"""What limits the bill for IPAM, if somebody wants that. "leave" leaves each as it is, and is the default.
+"""The settings that limit the bill for IPAM. "leave", the default, leaves a setting as it is.
 
-    IpamTier            "advanced"                 an IPAM in the free tier is moved; "leave": it is refused
+    IpamTier            "advanced"                 an IPAM in the free tier is moved; with "leave" it is refused
     IpamMeteredAccount  "resource-owner"           each account pays for its own addresses
-                        "ipam-owner"               the Networking account pays for all, AWS's default
-    IpamExclusions      "o-1/r-1/ou-1/*,o-1/..."   OUs that IPAM does not monitor, and so does not bill; "none"
+                        "ipam-owner"               the Networking account pays for all addresses; AWS's default
+    IpamExclusions      "o-1/r-1/ou-1/*,o-1/..."   OUs that IPAM does not monitor and AWS does not bill; or "none"
 
-The user gives the last as IpamExcludedOus, ids of OUs; the management account sees where they are, and makes paths of
-them. Nothing here touches AWS.
+The user gives the last as IpamExcludedOus, a list of OU ids. The management account turns the ids into paths.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ OWNER_PAYS = "ipam-owner"
 
 @dataclass(frozen=True)
 class CostControls:
-    """exclusions   Organizations entity paths, as AWS::EC2::IPAM takes them; None: left as they are"""
+    """exclusions   Organizations entity paths, as AWS::EC2::IPAM takes them; None: leave them as they are"""
 
     tier: str = LEAVE
     metered_account: str = LEAVE
@@ -31,7 +30,7 @@ class CostControls:
 
     @classmethod
     def from_properties(cls, properties: Mapping[str, Any]) -> CostControls:
-        """A template from before there were these properties does not send them."""
+        """Return the settings. An older template does not send these properties."""
         return cls(
             tier=properties.get("IpamTier", LEAVE),
             metered_account=properties.get("IpamMeteredAccount", LEAVE),
@@ -49,5 +48,5 @@ def paths_of(text: str) -> frozenset[str] | None:
 
 
 def exclusions_property(paths: frozenset[str] | None) -> str:
-    """As IpamExclusions, which `from_properties` reads."""
+    """Return the property IpamExclusions, which `from_properties` reads."""
     return LEAVE if paths is None else ",".join(sorted(paths)) or NONE

@@ -8,51 +8,49 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
 from ctipam import waiting
-from ctipam.errors import AwsFailed, code_of
-from ctipam.ipam.ipams import PATIENCE_S, READY, retry_while_busy
+from ctipam.cloudformation.request import ResourceRequest
+from ctipam.errors import BUSY, INVALID_VALUE, AwsFailed
+from ctipam.ipam.existing import READY
+from ctipam.ipam.reader import find_discovery
 from ctipam.logs import log_decision
-from ctipam.sessions import Account
-from ctipam.waiting import Deadline, Pace
+from ctipam.waiting import PATIENCE_S, Pace, retry_while_busy
 
 if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import IpamResourceDiscoveryTypeDef
 
-NOT_KNOWN_YET = frozenset({"InvalidParameterValue"})
-"""IPAM takes minutes to know the OUs of an organization that it has just been made the administrator for, or OUs that
-are new, and calls their paths invalid until then."""
+RETRYABLE_ERRORS = frozenset({*BUSY, INVALID_VALUE})
+"""IPAM calls the paths of OUs invalid for minutes after it was made the administrator of the organization, or after the
+OUs were created."""
 
 
-def ensure_exclusions(account: Account, discovery_id: str, wanted: Set[str], deadline: Deadline) -> None:
-    """Exactly these OUs are excluded.
+def ensure_exclusions(request: ResourceRequest, discovery_id: str, wanted: Set[str]) -> None:
+    """Exclude exactly these OUs.
 
     wanted   Organizations entity paths, such as o-a1b2c3d4e5/r-f6g7/ou-f6g7-awsccccc/*
     """
-    found = _excluded(_wait(account, discovery_id, deadline))
+    found = _excluded(_wait(request, discovery_id))
     if found == wanted:
         return
     log_decision("changing which OUs IPAM does not monitor", discovery=discovery_id, excluded=sorted(wanted))
     retry_while_busy(
-        account.ec2().modify_ipam_resource_discovery,
-        deadline,
-        NOT_KNOWN_YET,
-        # In one call, since AWS judges the result: two exclusions must not cover one OU.
+        request.account.ec2().modify_ipam_resource_discovery,
+        request.deadline,
+        RETRYABLE_ERRORS,
+        # In one call, because AWS validates the result: two exclusions must not cover the same OU.
         IpamResourceDiscoveryId=discovery_id,
         AddOrganizationalUnitExclusions=[{"OrganizationsEntityPath": path} for path in sorted(wanted - found)],
         RemoveOrganizationalUnitExclusions=[{"OrganizationsEntityPath": path} for path in sorted(found - wanted)],
     )
-    _wait(account, discovery_id, deadline, wanted)
+    _wait(request, discovery_id, wanted)
 
 
-def _wait(
-    account: Account, discovery_id: str, deadline: Deadline, wanted: Set[str] | None = None
-) -> IpamResourceDiscoveryTypeDef:
-    """Until it is ready, and excludes what was asked for: a list may be older than the request."""
-    pace, until = Pace(deadline), waiting.now() + PATIENCE_S
+def _wait(request: ResourceRequest, discovery_id: str, wanted: Set[str] | None = None) -> IpamResourceDiscoveryTypeDef:
+    """Wait until the discovery is ready and excludes what was asked for: a list may be older than the request."""
+    pace, until = Pace(request.deadline), waiting.now() + PATIENCE_S
     while True:
-        discovery = _find(account, discovery_id)
+        request.raise_if_superseded()
+        discovery = find_discovery(request.account, discovery_id)
         if discovery and discovery["State"] in READY and wanted in (None, _excluded(discovery)):
             return discovery
         if discovery and discovery["State"] == "modify-failed":
@@ -66,20 +64,7 @@ def _not_done(discovery_id: str, discovery: IpamResourceDiscoveryTypeDef | None,
     if discovery is None or discovery["State"] not in READY:
         return f"AWS did not finish changing {discovery_id} ({discovery['State'] if discovery else 'not listed'})."
     differing = ", ".join(sorted(wanted ^ _excluded(discovery)))
-    return (
-        f"AWS has changed which OUs {discovery_id} excludes, but not to what was asked for; they differ in {differing}."
-    )
-
-
-def _find(account: Account, discovery_id: str) -> IpamResourceDiscoveryTypeDef | None:
-    """None while it is so new that the list does not have it."""
-    try:
-        answer = account.ec2().describe_ipam_resource_discoveries(IpamResourceDiscoveryIds=[discovery_id])
-    except ClientError as error:
-        if not code_of(error).startswith("InvalidIpamResourceDiscoveryId."):
-            raise
-        return None
-    return next(iter(answer["IpamResourceDiscoveries"]), None)
+    return f"AWS has changed which OUs {discovery_id} excludes, but not as requested. The difference is {differing}."
 
 
 def _excluded(discovery: IpamResourceDiscoveryTypeDef) -> set[str]:

@@ -1,4 +1,4 @@
-"""What a stack wants of IPAM."""
+"""The wanted IPAM."""
 
 from __future__ import annotations
 
@@ -6,14 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ctipam.ipam.cost_controls import LEFT_AS_THEY_ARE, CostControls
+from ctipam.ipam.existing import ExistingIpam
 
 
 @dataclass(frozen=True)
 class IpamSpec:
-    """scope_id   a private scope to use, with its IPAM; empty: the account's IPAM and its private default scope
-    regions    Regions in which there will be pools
+    """What a stack wants of IPAM.
+
+    scope_id   a private scope to use, with its IPAM; empty: the account's IPAM and its private default scope
+    regions    the Regions of the pools
     """
 
     scope_id: str
     regions: Sequence[str] = ()
     costs: CostControls = LEFT_AS_THEY_ARE
+
+    def scope_id_in(self, ipam: ExistingIpam) -> str:
+        """Return the id of the scope for the pools."""
+        return self.scope_id or ipam.private_scope_id

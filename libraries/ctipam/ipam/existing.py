@@ -1,0 +1,45 @@
+"""The IPAM and the scopes that exist, as far as decisions need them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+READY = frozenset({"create-complete", "modify-complete", "modify-failed", "delete-failed"})
+"""States in which an IPAM can be used: after a failed change it is what it was before."""
+
+
+@dataclass(frozen=True)
+class ExistingIpam:
+    """message        AWS's reason for a state that ends in -failed
+    metered_account   as IpamMeteredAccount
+    private_scope_id  its private default scope
+    discovery_id      the resource discovery that came with the IPAM, through which it monitors the organization
+    """
+
+    ipam_id: str
+    state: str
+    message: str = ""
+    tier: str = ""
+    metered_account: str = ""
+    operating_regions: frozenset[str] = frozenset()
+    private_scope_id: str = ""
+    discovery_id: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_being_deleted(self) -> bool:
+        return self.state == "delete-in-progress"
+
+    @property
+    def is_ready(self) -> bool:
+        return self.state in READY
+
+
+@dataclass(frozen=True)
+class ExistingScope:
+    scope_id: str
+    ipam_id: str
+    is_private: bool
+    is_default: bool
+    is_being_deleted: bool

@@ -1,0 +1,152 @@
+"""Any error in one line: what was attempted and where, the decisive part of AWS's message, and a way out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from ctipam import sessions
+from ctipam.errors import REASON_LIMIT, AwsFailed, OutOfTime, Refused, explain
+from landing_zone.direct import DirectAccount, Wire
+from landing_zone.errors import AwsError
+
+NETWORKING = "222222222222"
+ROLE = (
+    f"arn:aws:sts::{NETWORKING}:assumed-role/StackSet-ipamNetworking-8a1f5d3c-InitIpamPoolsLambdaRole-"
+    "1ABCDEFGHIJKL/StackSet-ipamNetworking-8a1f5d3c-InitIpamPools-QwErTyUiOpAs"
+)
+POOL = f"arn:aws:ec2::{NETWORKING}:ipam-pool/ipam-pool-0a1b2c3d4e5f67890"
+ENCODED = "Encoded authorization failure message: " + "4GIOHlTkIaWHQD0Q0m6XSnuUMCm" * 40
+
+
+def error(
+    message: str, code: str = "UnauthorizedOperation", action: str = "GetIpamPoolAllocations", **where: Any
+) -> ClientError:
+    place = where or {"Ctipam": {"Region": "us-west-2", "AccountId": NETWORKING}}
+    response: Any = {"Error": {"Code": code, "Message": message}, **place}
+    return ClientError(response, action)
+
+
+def as_ec2_words_it(reason: str) -> str:
+    return (
+        f"You are not authorized to perform this operation. User: {ROLE} is not authorized to perform: "
+        f"ec2:GetIpamPoolAllocations on resource: {POOL} {reason}. {ENCODED}"
+    )
+
+
+def as_others_word_it(reason: str) -> str:
+    return f"User: {ROLE} is not authorized to perform: ec2:GetIpamPoolAllocations on resource: {POOL} {reason}"
+
+
+CAUSES = [
+    ("with an explicit deny in a service control policy", "explicit deny in a service control policy"),
+    (
+        "with an explicit deny in a service control policy: arn:aws:organizations::111111111111:policy/o-a/p-b",
+        "explicit deny in a service control policy",
+    ),
+    ("because no service control policy allows the ec2:X action", "no service control policy allows"),
+    ("with an explicit deny in a resource control policy", "explicit deny in a resource control policy"),
+    ("because no resource control policy allows the ec2:X action", "no resource control policy allows"),
+    ("with an explicit deny in a session policy", "explicit deny in a session policy"),
+    ("because no session policy allows the ec2:X action", "no session policy allows"),
+    ("with an explicit deny in a permissions boundary", "explicit deny in a permissions boundary"),
+    ("because no permissions boundary allows the ec2:X action", "no permissions boundary allows"),
+    ("with an explicit deny in an identity-based policy", "explicit deny in an identity-based policy"),
+    ("because no identity-based policy allows the ec2:X action", "no identity-based policy allows"),
+    ("because no resource-based policy allows the ec2:X action", "no resource-based policy allows"),
+    ("with an explicit deny in a VPC endpoint policy", "explicit deny in a VPC endpoint policy"),
+    ("because no VPC endpoint policy allows the ec2:X action", "no VPC endpoint policy allows"),
+]
+
+
+@pytest.mark.parametrize("words", [as_ec2_words_it, as_others_word_it])
+@pytest.mark.parametrize(("reason", "cause"), CAUSES)
+@pytest.mark.parametrize("action", ["GetIpamPoolAllocations", "DisassociateIpamResourceDiscovery"])
+def test_a_long_denial_is_told_with_action_region_account_cause_and_way_out(
+    words: Any, reason: str, cause: str, action: str
+) -> None:
+    told = explain(error(words(reason), action=action))
+
+    assert told.startswith(f"{action} in us-west-2 (account {NETWORKING}) was denied: {cause}. ")
+    assert told.endswith(".")
+    assert len(told) <= REASON_LIMIT
+    assert told.count(". ") >= 1
+
+
+def test_a_denial_by_region_deny_names_the_way_out() -> None:
+    told = explain(error(as_ec2_words_it("with an explicit deny in a service control policy")))
+
+    assert told.endswith("If it is Control Tower's Region deny: govern the Region, or remove it.")
+
+
+def test_a_denial_that_names_no_cause_keeps_what_aws_says_without_the_encoded_part() -> None:
+    told = explain(error(f"You are not authorized to perform this operation. {ENCODED}"))
+
+    assert "UnauthorizedOperation: You are not authorized to perform this operation. Look for a service" in told
+    assert "4GIOHl" not in told
+
+
+def test_the_longest_region_and_any_message_fit() -> None:
+    where = {"Ctipam": {"Region": "ap-southeast-2", "AccountId": NETWORKING}}
+    for code in ("UnauthorizedOperation", "AuthFailure", "Throttling", "UnknownResourceException", "Other"):
+        told = explain(error("x" * 5000, code, "AssociateIpamResourceDiscoveryResourceShare", **where))
+        assert len(told) <= REASON_LIMIT
+        assert told.startswith("AssociateIpamResourceDiscoveryResourceShare in ap-southeast-2 (account 2222")
+
+
+def test_a_region_that_is_not_enabled_is_told_so() -> None:
+    assert explain(error("AWS was not able to validate the provided access credentials", "AuthFailure")) == (
+        f"GetIpamPoolAllocations in us-west-2 (account {NETWORKING}) failed: the Region is not enabled in the account. "
+        "Enable the Region in the account, or remove it from RegionSelection."
+    )
+
+
+def test_any_other_error_of_aws_has_its_code_and_message() -> None:
+    assert explain(error("The pool\n is  busy.", "IncorrectState")) == (
+        f"GetIpamPoolAllocations in us-west-2 (account {NETWORKING}) failed: IncorrectState: The pool is busy."
+    )
+
+
+def test_without_a_place_the_action_is_named() -> None:
+    assert explain(ClientError({"Error": {"Code": "X", "Message": "No."}}, "Invoke")) == "Invoke failed: X: No."
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (Refused("RegionSelection is empty."), "RegionSelection is empty."),
+        (AwsFailed("AWS could not."), "AWS could not."),
+        (KeyError("ScopeId"), "KeyError: 'ScopeId'. See the function's log."),
+        (
+            OutOfTime("still waiting"),
+            "AWS did not finish in time (still waiting). What was begun is kept; try again to go on from there.",
+        ),
+    ],
+)
+def test_our_own_errors_are_told_as_they_are(raised: Exception, told: str) -> None:
+    assert explain(raised) == told
+
+
+def test_a_client_adds_region_and_account_to_its_errors_and_to_nothing_else(cloud: Any) -> None:
+    account = sessions.Account(boto3.Session(region_name="us-east-1"), NETWORKING)
+    client = account.ec2("eu-west-1")
+
+    with pytest.raises(ClientError) as raised:
+        client.describe_vpcs(VpcIds=["vpc-00000000"])
+
+    assert raised.value.response["Ctipam"] == {"Region": "eu-west-1", "AccountId": NETWORKING}  # type: ignore[typeddict-item]
+    assert explain(raised.value).startswith(f"DescribeVpcs in eu-west-1 (account {NETWORKING}) failed: ")
+    assert "Ctipam" not in client.describe_vpcs()
+
+
+def test_the_direct_account_of_the_tests_does_likewise(function: Any) -> None:
+    wire: Wire = function.wire
+    wire.refuse("DescribeIpamPools", AwsError("AuthFailure", "No."))
+
+    with pytest.raises(ClientError) as raised:
+        DirectAccount(wire, NETWORKING, "us-east-1").ec2("eu-west-1").describe_ipam_pools()
+
+    assert raised.value.response["Ctipam"] == {"Region": "eu-west-1", "AccountId": NETWORKING}  # type: ignore[typeddict-item]
