@@ -86,8 +86,6 @@ def _control_tower(models: Models, original: Callable[[Any, Any], Any]) -> Calla
         called = re.match(r"https://controltower\.([a-z0-9-]+)\.amazonaws\.com/(.*)$", request.url)
         if not called:
             return original(self, request)
-        if called[2] == "get-landingzone":
-            return 200, {}, json.dumps({"landingZone": models.organization.landing_zone()}).encode()
         if called[2] != "list-landingzones":
             raise NotImplementedError(f"Control Tower: {called[2]}")
         access_key = re.search(r"Credential=(\w+)/", str(request.headers["Authorization"]))

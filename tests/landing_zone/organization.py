@@ -32,7 +32,6 @@ class Organization:
         self.trusted_services: set[str] = set()  # service principals, such as ram.amazonaws.com
         self.delegated_administrators: dict[str, str] = {}  # service principal -> account id
         self.home_region = ""  # Control Tower's
-        self.governed_regions: list[str] | None = None  # in the landing zone's manifest; None: it has no such key
         self.ram_sharing_enabled = False  # only ram:EnableSharingWithAwsOrganization sets it
 
     def is_member(self, account_id: str) -> bool:
@@ -46,8 +45,3 @@ class Organization:
         if caller != Caller(self.management_account_id, self.home_region):
             return []
         return [{"arn": f"arn:aws:controltower:{caller.region}:{caller.account_id}:landingzone/1A2B3C4D5E6F7G8H"}]
-
-    def landing_zone(self) -> dict[str, object]:
-        """GetLandingZone. https://docs.aws.amazon.com/controltower/latest/APIReference/API_GetLandingZone.html"""
-        manifest = {} if self.governed_regions is None else {"governedRegions": self.governed_regions}
-        return {"version": "3.3", "manifest": manifest}

@@ -1,4 +1,4 @@
-"""Control Tower's own API, a service that ministack does not have: ListLandingZones and GetLandingZone."""
+"""Control Tower's own API, a service that ministack does not have: ListLandingZones."""
 
 from __future__ import annotations
 
@@ -20,17 +20,13 @@ class ControlTowerApi:
     async def handle_request(
         self, method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, list[str]]
     ) -> HttpAnswer:
-        actions = {"/list-landingzones": "ListLandingZones", "/get-landingzone": "GetLandingZone"}
-        action = actions.get(path.rstrip("/"))
-        if not action:
+        if path.rstrip("/") != "/list-landingzones":
             return _refusal(AwsError("NotEmulated", f"Control Tower: {method} {path}", 501))
         try:
-            check = Check(f"controltower:{action}")
+            check = Check("controltower:ListLandingZones")
             authorization.require([check], "controltower", headers, query_params)
         except AwsError as refused:
             return _refusal(refused)
-        if action == "GetLandingZone":
-            return 200, HEADERS, json.dumps({"landingZone": self._organization.landing_zone()}).encode()
         zones = self._organization.landing_zones(authorization.caller_of_request())
         return 200, HEADERS, json.dumps({"landingZones": zones}).encode()
 
