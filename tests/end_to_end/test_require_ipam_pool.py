@@ -1,8 +1,4 @@
-"""What the optional service control policy refuses, decided by the engine's IAM, which knows no such policies.
-
-A service control policy limits what an account's own policies allow. Here it stands beside AdministratorAccess in one
-role, where its denials have the same effect.
-"""
+"""What the optional service control policy refuses when it is attached to an account."""
 
 from __future__ import annotations
 
@@ -22,11 +18,12 @@ TEMPLATE = Path(__file__).parents[2] / "templates/require-ipam-pool.template.yam
 ACCOUNT = NETWORKING  # which may have an IPAM of its own
 
 
-def policy() -> str:
-    """The policy as Organizations gets it."""
+def policy() -> dict[str, Any]:
+    """Return the policy as Organizations gets it."""
     template, problems = decode(str(TEMPLATE))
     assert not problems
-    return json.dumps(rendered(template["Resources"]["RequireIpamPool"]["Properties"]["Content"]))
+    content: dict[str, Any] = rendered(template["Resources"]["RequireIpamPool"]["Properties"]["Content"])
+    return content
 
 
 def rendered(value: Any) -> Any:
@@ -48,8 +45,7 @@ def engine() -> Iterator[Engine]:
         document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
         iam.create_role(RoleName="team", AssumeRolePolicyDocument=document)
         iam.attach_role_policy(RoleName="team", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
-        for role in ("team", "AWSControlTowerExecution"):
-            iam.put_role_policy(RoleName=role, PolicyName="as-if-a-service-control-policy", PolicyDocument=policy())
+        engine.attach_scp(ACCOUNT, policy())
         yield engine
 
 

@@ -1,4 +1,4 @@
-"""The real AWS CLI, aimed at the engine."""
+"""Run the real AWS CLI against the engine."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ AWS = [str(ROOT / ".venv" / "aws-cli" / "bin" / "python"), "-m", "awscli"]
 
 
 class AwsCliFailed(Exception):
-    """The CLI ended with an error; the text is what it wrote to standard error."""
+    """The CLI failed; the text is its standard error."""
 
 
 class AwsCli:
-    """A shell with an administrator's credentials for one account and Region."""
+    """The CLI with administrator credentials for one account and Region."""
 
     def __init__(self, engine: Engine, account_id: str, region: str = "") -> None:
         self._environment = engine.environment(account_id, region)
@@ -38,7 +38,7 @@ class AwsCli:
         )
 
     def run(self, *words: str) -> str:
-        """What it prints; raises AwsCliFailed."""
+        """Run `aws words...` and return its output. Raises AwsCliFailed."""
         process = self.begin(*words)
         output, errors = process.communicate()
         if process.returncode:
@@ -46,12 +46,12 @@ class AwsCli:
         return output
 
     def ask(self, *words: str) -> Any:
-        """Its answer as data."""
+        """Run `aws words...` and return its JSON output as data. Raises AwsCliFailed."""
         output = self.run(*words, "--output", "json")
         return json.loads(output) if output.strip() else {}
 
     def shell(self, line: str) -> str:
-        """What a line prints that a user pastes into a shell, where `aws` is the AWS CLI; raises AwsCliFailed."""
+        """Run a line in a shell where `aws` is the AWS CLI, and return its output. Raises AwsCliFailed."""
         script = f'aws() {{ {shlex.join(AWS)} "$@"; }}; {line}'
         done = subprocess.run(
             ["bash", "-c", script], env=self._environment, capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""Time, as the models see it: tests move it, the engine lets it run."""
+"""The models' time. Tests move it; in the engine it runs."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Protocol
 
 class Clock(Protocol):
     def now(self) -> float:
-        """Seconds since some moment that never changes."""
+        """Return the seconds since a fixed moment."""
 
     def advance(self, seconds: float) -> None:
-        """Let this much time have passed."""
+        """Move the clock forward by these seconds."""
 
 
 class ManualClock:
-    """Stands still until somebody moves it."""
+    """A clock that stands still until advance() moves it."""
 
     def __init__(self) -> None:
         self._now = 0.0

@@ -1,4 +1,4 @@
-"""Deploying as a user does: upload two folders, `aws cloudformation deploy`, and later delete the stack."""
+"""Deploy as a user does: upload two folders, run `aws cloudformation deploy`, and later delete the stack."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ TEMPLATE = "templates/ipam-controltower-integration.template.yaml"
 LOOK_EVERY_S = 0.2
 
 Told = Callable[[str, str, str], None]
-"""Is told of each resource that is done: which account, which logical id, which status."""
+"""Called for each finished resource with the account, the logical id and the status."""
 
 
 def silent(_account: str, _resource: str, _status: str) -> None:
-    """Nobody wants to know."""
+    """Ignore the progress."""
 
 
 def upload(cli: AwsCli) -> None:
-    """Steps 1 and 2 of the guide: a private bucket, the templates, the zips."""
+    """Create a private bucket and upload the templates and the zips, as steps 1 and 2 of the guide do."""
     for command in upload_commands():
         cli.run(*command)
 
@@ -38,17 +38,17 @@ def upload_commands() -> list[list[str]]:
 
 
 def url(key: str) -> str:
-    """Of something in the user's bucket."""
+    """Return the URL of an object in the user's bucket."""
     return f"https://{BUCKET}.s3.{HOME_REGION}.amazonaws.com/{key}"
 
 
 def required_parameters() -> dict[str, str]:
-    """The three that have no default."""
+    """Return the three parameters that have no default."""
     return {"NetworkAccountId": NETWORKING, "LambdaBucket": BUCKET, "RepoRootURL": url("templates/")}
 
 
 def deploy_command(**parameters: str) -> list[str]:
-    """Step 3: the words after `aws`."""
+    """Return the words after `aws` in step 3 of the guide."""
     overrides = [f"{name}={value}" for name, value in (required_parameters() | parameters).items()]
     command = ["cloudformation", "deploy", "--stack-name", STACK, "--template-file", TEMPLATE]
     command += ["--s3-bucket", BUCKET]  # a template of more than 51,200 bytes is taken only from there
@@ -57,7 +57,7 @@ def deploy_command(**parameters: str) -> list[str]:
 
 @dataclass
 class Watcher:
-    """Tells of stack events in both accounts, each once, as they come."""
+    """Report each stack event of both accounts once, as it comes."""
 
     engine: Engine
     told: Told
@@ -87,7 +87,7 @@ class Watcher:
 
 
 def deploy(engine: Engine, told: Told = silent, **parameters: str) -> None:
-    """Deploy or update with the real CLI; raises AwsCliFailed with the reasons that a user would look up."""
+    """Deploy or update with the real CLI. Raises AwsCliFailed with the reasons from the stack events."""
     watcher = Watcher(engine, told)
     process = AwsCli(engine, MANAGEMENT).begin(*deploy_command(**parameters))
     while process.poll() is None:
@@ -102,7 +102,9 @@ def deploy(engine: Engine, told: Told = silent, **parameters: str) -> None:
 def apply(
     engine: Engine, action: Literal["create-stack", "update-stack"], *, template: str = TEMPLATE, **parameters: str
 ) -> str:
-    """As the console does, from the uploaded template, and without the CLI's long waits; answer the last status.
+    """Create or update the stack from the uploaded template, as the console does, and return its last status.
+
+    Faster than `deploy`, which waits as long as the CLI does.
 
     template   its key in the user's bucket
     Raises     AwsCliFailed if CloudFormation refuses before it begins
@@ -117,13 +119,13 @@ def apply(
 
 
 def delete(engine: Engine, told: Told = silent) -> str:
-    """Delete the stack and wait; answer its last status."""
+    """Delete the stack, wait for the end, and return its last status."""
     AwsCli(engine, MANAGEMENT).run("cloudformation", "delete-stack", "--stack-name", STACK)
     return _end(engine, told)
 
 
 def failures(engine: Engine) -> list[str]:
-    """Every failed resource of every stack in both accounts, with its reason: what the console's Events tab shows."""
+    """Return every failed resource of every stack in both accounts with its reason, as the Events tab shows it."""
     found = []
     for account_id in (MANAGEMENT, NETWORKING):
         client = engine.client("cloudformation", account_id)
@@ -136,7 +138,7 @@ def failures(engine: Engine) -> list[str]:
 
 
 def _end(engine: Engine, told: Told) -> str:
-    """Wait until nothing goes on in the stack; answer its status."""
+    """Wait until the stack's operation has ended, and return the stack's status."""
     watcher = Watcher(engine, told)
     client = engine.client("cloudformation", MANAGEMENT)
     while (status := _status(client)).endswith("_IN_PROGRESS"):
@@ -147,6 +149,6 @@ def _end(engine: Engine, told: Told) -> str:
 
 
 def _status(client: Any) -> str:
-    """Of the newest stack of the name: a deleted one can be asked for only by its id, but is listed."""
+    """Return the status of the newest stack of the name, which may be deleted."""
     stacks = [stack for stack in client.list_stacks()["StackSummaries"] if stack["StackName"] == STACK]
     return str(max(stacks, key=lambda stack: stack["CreationTime"])["StackStatus"])

@@ -9,7 +9,7 @@ from landing_zone.reading import ReadPool
 
 
 def draw(pools: Sequence[ReadPool]) -> list[str]:
-    """One line for each pool: branches, name, CIDR, a bar of ten and the percentage, and the tag a VPC must carry."""
+    """Return one line per pool: branches, name, CIDR, a bar of ten, the percentage, and the tag a VPC must carry."""
     drawn = [(branch + pool.name, pool) for branch, pool in _branches("", "", pools)]
     width = max(len(name) for name, _ in drawn)
     return [f"{name:{width}}  {pool.cidr:16}  {_fill(pool)}  {_rules(pool)}".rstrip() for name, pool in drawn]

@@ -1,4 +1,4 @@
-"""The engine, seen from outside: start it, call AWS's APIs on it, ask it to vend accounts, move its clock, stop it.
+"""The engine as its users see it: start it, call AWS APIs on it, vend accounts, move its clock, stop it.
 
     with Engine.start() as engine:
         engine.set_up("111111111111", [{"name": "Prod OU", "accounts": [{"id": "222222222222", "name": "network"}]}])
@@ -6,7 +6,7 @@
         engine.vend("000000000042", "shop", "Prod OU")
         subprocess.run(["aws", "ec2", "describe-vpcs"], env=engine.environment("000000000042", "eu-west-1"))
 
-Whoever calls with an account's id as access key is that account's root.
+An account's id as the access key makes the caller that account's root user.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ Account = dict[str, str]
 
 
 class EngineFailed(Exception):
-    """The engine's process did not come up, or refused a request to its control API."""
+    """The engine's process did not start, or it refused a request to its control API."""
 
 
 class Engine:
-    """A running engine. Its folder holds the certificate and the log, and goes with it."""
+    """A running engine. Its folder holds the certificate and the log; stop() deletes it."""
 
     def __init__(self, process: subprocess.Popen[bytes], port: int, folder: Path) -> None:
         self._process, self._port, self._folder = process, port, folder
@@ -64,7 +64,7 @@ class Engine:
     def start(
         cls, *, runtime: str = "", speed: float = 100, enforce_iam: bool = True, log_level: str = "WARNING"
     ) -> Self:
-        """Start the server, and answer once it is ready.
+        """Start the server, and return once it is ready.
 
         runtime   Python interpreter for Lambda functions: of an environment with boto3 and cfnresponse, and without
                   crhelper, or a zip that lacks it would pass. Default: the environment variable LAMBDA_RUNTIME, else
@@ -124,7 +124,7 @@ class Engine:
         return (self._folder / "log").read_text(errors="replace")
 
     def environment(self, account_id: str, region: str = "") -> dict[str, str]:
-        """What the AWS CLI and boto3 need to be root of this account, and nothing of the host's."""
+        """Return an environment that makes the AWS CLI and boto3 this account's root, without the host's variables."""
         region = region or self.home_region
         return {
             "PATH": os.environ.get("PATH", os.defpath),
@@ -143,7 +143,7 @@ class Engine:
         }
 
     def session(self, account_id: str, region: str = "") -> boto3.Session:
-        """As root of this account. Its clients need the endpoint too: see client()."""
+        """Return a session as this account's root. Its clients need the endpoint too: see client()."""
         return boto3.Session(
             aws_access_key_id=account_id, aws_secret_access_key=SECRET, region_name=region or self.home_region
         )
@@ -152,7 +152,7 @@ class Engine:
         return self.client_of(self.session(account_id, region), service)
 
     def client_as(self, service: str, credentials: dict[str, Any], region: str = "") -> Any:
-        """A client with what sts:AssumeRole answered as Credentials."""
+        """Return a client with the Credentials that sts:AssumeRole returned."""
         session = boto3.Session(
             aws_access_key_id=credentials["AccessKeyId"],
             aws_secret_access_key=credentials["SecretAccessKey"],
@@ -172,7 +172,7 @@ class Engine:
     def set_up(
         self, management_account_id: str, organizational_units: list[dict[str, Any]], home_region: str = HOME_REGION
     ) -> dict[str, Any]:
-        """Make the landing zone; once for each engine. Answers organization_id, root_id and organizational_units."""
+        """Create the landing zone, once per engine. Return organization_id, root_id and organizational_units."""
         made: dict[str, Any] = self.control(
             "set-up",
             management_account_id=management_account_id,
@@ -183,29 +183,53 @@ class Engine:
         return made
 
     def vend(self, account_id: str, name: str, ou: str, state: str = "SUCCEEDED") -> dict[str, Any]:
-        """Account Factory makes an account in the OU with this name or id, or says that it FAILED to."""
+        """Create an account in the OU with this name or id, as Account Factory does, or report that it FAILED."""
         return self._told("vend", account_id=account_id, name=name, ou=ou, state=state)
 
     def update(self, account_id: str, ou: str | None = None, state: str = "SUCCEEDED") -> dict[str, Any]:
         return self._told("update", account_id=account_id, ou=ou, state=state)
 
     def move(self, account_id: str, to: str, update: bool = False) -> dict[str, Any]:
-        """MoveAccount to an OU or to the root; with update, Control Tower notices as well."""
+        """Move the account to an OU or the root. With update, Control Tower sends its event as well."""
         return self._told("move", account_id=account_id, to=to, update=update)
 
     def close(self, account_id: str) -> dict[str, Any]:
         return self._told("close", account_id=account_id)
 
     def emit(self, source: str, detail_type: str, detail: dict[str, Any]) -> None:
-        """An event of AWS's own, in the management account's home Region."""
+        """Send an event of an AWS service in the management account's home Region."""
         self.control("emit", source=source, detail_type=detail_type, detail=detail)
+
+    def make_execution_role(self, account_id: str) -> None:
+        """Create AWSControlTowerExecution in the account, as enrollment does."""
+        self.control("make-execution-role", account_id=account_id)
+
+    def remove_execution_role(self, account_id: str) -> None:
+        """Delete AWSControlTowerExecution. When it is made again it is another role, with another unique id."""
+        self.control("remove-execution-role", account_id=account_id)
+
+    def attach_scp(self, target: str, policy: dict[str, Any]) -> str:
+        """Attach a service control policy to an account id, the root's id, or an OU's id or name; return its id."""
+        return str(self.control("attach-scp", target=target, policy=policy)["policy_id"])
+
+    def detach_scp(self, policy_id: str, target: str) -> None:
+        """Detach the policy from its target and delete it."""
+        self.control("detach-scp", policy_id=policy_id, target=target)
+
+    def govern(self, regions: list[str]) -> None:
+        """Set the Regions that the landing zone governs, as GetLandingZone returns them."""
+        self.control("govern", regions=regions)
+
+    def disable_region(self, account_id: str, region: str) -> None:
+        """Make the Region one that the account has not enabled: EC2 refuses its credentials there from now on."""
+        self.control("disable-region", account_id=account_id, region=region)
 
     def accounts(self) -> list[Account]:
         accounts: list[Account] = self.control("accounts")
         return accounts
 
     def advance(self, seconds: float) -> None:
-        """Let this much time pass for IPAM, RAM and EventBridge's schedules; what is then due, fires."""
+        """Let these seconds pass for IPAM, RAM and EventBridge schedules; schedules that are then due fire."""
         self.control("clock", advance=seconds)
 
     def set_timings(
@@ -218,14 +242,14 @@ class Engine:
         self.control("timings", ipam=ipam, ram=ram, mutation_lock=mutation_lock)
 
     def fault(self, model: str, fault: str, **arguments: Any) -> None:
-        """Wish a fault: fault("ipam", "fail_next", action="ProvisionIpamPoolCidr", message="no")."""
+        """Order a fault, for example fault("ipam", "fail_next", action="ProvisionIpamPoolCidr", message="no")."""
         self.control("fault", model=model, fault=fault, arguments=arguments)
 
     def delete_by_hand(self, resource_id: str) -> None:
         self.control("delete-by-hand", resource_id=resource_id)
 
     def used_permissions(self) -> dict[str, list[str]]:
-        """Role ARN -> actions that it has used so far and was allowed, such as ec2:CreateIpamPool."""
+        """Return, by role ARN, the actions that the role has used and was allowed, for example ec2:CreateIpamPool."""
         used: dict[str, list[str]] = self.control("used-permissions")
         return used
 
@@ -234,7 +258,7 @@ class Engine:
         return answer
 
     def control(self, request: str, **arguments: Any) -> Any:
-        """Raises EngineFailed with what the engine says of a request that it refuses."""
+        """Send a request to the control API and return its answer. Raises EngineFailed if the engine refuses."""
         context = ssl.create_default_context(cafile=str(self.certificate))
         connection = http.client.HTTPSConnection(HOST, self._port, context=context, timeout=START_S)
         try:
@@ -265,7 +289,7 @@ class Engine:
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate for this machine that signs itself, and its key."""
+    """Create a self-signed certificate for this machine, and return its path and its key's."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
@@ -293,7 +317,7 @@ def _free_port() -> int:
 def _server_environment(
     folder: Path, port: int, certificate: Path, key: Path, enforce_iam: bool, log_level: str
 ) -> dict[str, str]:
-    """All that the server knows of this machine; its Lambda functions see less still."""
+    """Return the server's whole environment. Its Lambda functions see less."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(folder),

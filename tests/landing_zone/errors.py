@@ -1,12 +1,12 @@
-"""How a model refuses: with AWS's error code and AWS's words."""
+"""The error that a model raises, with AWS's code and message."""
 
 from __future__ import annotations
 
 
 class AwsError(Exception):
-    """An error answer, before any protocol has written it down.
+    """An error answer, before it is written in a protocol.
 
-    code     as the service's clients compare it, such as InvalidIpamPoolId.NotFound
+    code     as clients compare it, for example InvalidIpamPoolId.NotFound
     status   HTTP status: 400 for the caller's mistakes, 5xx for the service's
     """
 

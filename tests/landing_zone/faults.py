@@ -1,7 +1,7 @@
-"""What goes wrong with a service's calls on request. Each wish is spent on the next calls of the action it names.
+"""Faults that tests order. Each applies to the next calls of the action that it names.
 
 faults.refuse_next("CreateIpamPool", AwsError("RequestLimitExceeded", "Request limit exceeded.", 503), times=3)
-faults.lose_next_answer("CreateIpamPool")       it is done, yet the caller reads an internal error
+faults.lose_next_answer("CreateIpamPool")       done, but the caller gets an internal error
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from landing_zone.errors import AwsError
 
 
 class CallFaults:
-    """internal_error: what a caller reads whose answer was lost."""
+    """The faults that any call can have.
+
+    internal_error   the error that a caller gets when its answer is lost
+    """
 
     def __init__(self, internal_error: AwsError) -> None:
         self._internal_error = internal_error
@@ -26,12 +29,12 @@ class CallFaults:
         self._lost_answers[action] += times
 
     def before(self, action: str) -> None:
-        """For the model: the call has arrived and nothing is done yet."""
+        """Raise an ordered refusal. The model calls this before it does anything."""
         if self._refusals[action]:
             raise self._refusals[action].popleft()
 
     def after(self, action: str) -> None:
-        """For the model: the call is done and not answered yet."""
+        """Raise internal_error if the answer is to be lost. The model calls this after the call is done."""
         if self._lost_answers[action]:
             self._lost_answers[action] -= 1
             raise self._internal_error

@@ -1,8 +1,8 @@
-"""The real AWS CLI, with one change: where a waiter of its looks every 30 seconds, it looks twice a second.
+"""The real AWS CLI with one change: its waiters poll twice a second instead of every 30 seconds.
 
     python -m landing_zone.impatient_cli cloudformation deploy ...
 
-Run by the CLI's own Python. For tests of what is deployed; the demo uses the CLI as it is.
+The CLI's own Python runs it. Tests of deployments use it; the demo uses the unchanged CLI.
 """
 
 from __future__ import annotations

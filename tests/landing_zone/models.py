@@ -1,4 +1,4 @@
-"""The models of one landing zone, wired to each other."""
+"""The connected models of one landing zone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ IPAM_AS_AWS, IPAM_QUOTAS, RAM_AS_AWS = ipam.Timings(), ipam.Quotas(), ram.Timing
 
 
 class Models:
-    """One clock, one organization, IPAM and RAM; an account sees the pools that RAM shares with it."""
+    """A clock, an organization, IPAM and RAM. An account sees the pools that RAM shares with it."""
 
     def __init__(
         self,

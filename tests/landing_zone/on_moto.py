@@ -3,12 +3,12 @@
     with mock_aws(), installed(Models(ManualClock(), organization)):
         boto3.client("ec2").create_ipam()
 
-Answered by the models: EC2's IPAM actions; CreateVpc with Ipv4IpamPoolId, whose VPC moto makes; CreateTags and
-DeleteTags on what is IPAM's; all of RAM; from Organizations the list of delegated administrators, which adds what the
-models know to what moto knows; and Control Tower's ListLandingZones. The caller is whom moto knows by the credentials.
+The models answer EC2's IPAM actions, CreateVpc with Ipv4IpamPoolId (moto creates the VPC), CreateTags and DeleteTags on
+IPAM's resources, all of RAM, the list of delegated administrators (the models' and moto's), and Control Tower's
+ListLandingZones and GetLandingZone. The caller is the account that moto derives from the credentials.
 
-moto has no plug-in system: its maintainer's advice is to patch it. Nothing happens at import, and leaving the context
-undoes everything.
+moto has no plug-in system; its maintainer advises to patch it. Nothing happens at import, and leaving the context
+undoes all patches.
 
 Left out: DescribeTags does not know what is IPAM's; DeleteTags with values and other actions than CreateVpc with
 Ipv4IpamPoolId raise NotImplementedError.
@@ -86,11 +86,18 @@ def _control_tower(models: Models, original: Callable[[Any, Any], Any]) -> Calla
         called = re.match(r"https://controltower\.([a-z0-9-]+)\.amazonaws\.com/(.*)$", request.url)
         if not called:
             return original(self, request)
-        if called[2] != "list-landingzones":
-            raise NotImplementedError(f"Control Tower: {called[2]}")
         access_key = re.search(r"Credential=(\w+)/", str(request.headers["Authorization"]))
         caller = Caller(get_account_id_from(access_key[1] if access_key else ""), called[1])
-        return 200, {}, json.dumps({"landingZones": models.organization.landing_zones(caller)}).encode()
+        if called[2] == "list-landingzones":
+            return 200, {}, json.dumps({"landingZones": models.organization.landing_zones(caller)}).encode()
+        if called[2] != "get-landingzone":
+            raise NotImplementedError(f"Control Tower: {called[2]}")
+        try:
+            zone = models.organization.landing_zone(caller, json.loads(request.body)["landingZoneIdentifier"])
+        except AwsError as refused:
+            error = {"message": refused.message}
+            return refused.status, {"x-amzn-ErrorType": refused.code}, json.dumps(error).encode()
+        return 200, {}, json.dumps({"landingZone": zone}).encode()
 
     return process_request
 

@@ -1,4 +1,4 @@
-"""What the roles of both stacks may do, read from IAM, to be compared with what they did."""
+"""Read from IAM what the roles of both stacks may do, to compare it with what they did."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Statement = dict[str, Any]
 
 
 def statements(engine: Engine) -> dict[str, list[Statement]]:
-    """Role ARN -> what its policies say, of every role that a stack has made in either account."""
+    """Return, by role ARN, the policy statements of every role that a stack has made in either account."""
     found: dict[str, list[Statement]] = {}
     for account_id in (MANAGEMENT, NETWORKING):
         iam = engine.client("iam", account_id)
@@ -29,7 +29,7 @@ def statements(engine: Engine) -> dict[str, list[Statement]]:
 
 
 def actions(allowed: list[Statement]) -> set[str]:
-    """The actions that these statements name."""
+    """Return the actions that these statements name."""
     named = [[one["Action"]] if isinstance(one["Action"], str) else one["Action"] for one in allowed]
     return {action for of_statement in named for action in of_statement}
 

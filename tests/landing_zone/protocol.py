@@ -1,8 +1,7 @@
-"""Requests and answers of EC2 (query and XML) and of RAM (REST and JSON), exactly as botocore writes and reads them.
+"""Requests and answers of EC2 (query and XML) and RAM (REST and JSON), as botocore writes and reads them.
 
-Names, places and types come from AWS's own service models, by way of moto's generic parsers and serializers, so no
-action has a line of its own here. `params` and `result` are what a boto3 caller would pass and get, without
-ResponseMetadata.
+moto's generic parsers and serializers read AWS's service models, so no action needs code of its own here. `params`
+and `result` are what a boto3 caller would pass and get, without ResponseMetadata.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ def parse(
     query: Mapping[str, list[str]],
     body: bytes,
 ) -> dict[str, Any]:
-    """Read a request into the parameters that boto3 was given; what was not sent is not in them.
+    """Return the parameters that boto3 was given, without those that were not sent.
 
     query   decoded parameters of the URL; EC2's may also stand in the body as a form
     """
@@ -59,7 +58,7 @@ def parse(
 
 
 def answer(service: Service, action: str, result: dict[str, Any], request_id: str) -> HttpAnswer:
-    """Write down a success.
+    """Return the HTTP answer of a successful call.
 
     Raises  TypeError if AWS's model does not know the result; a serializer would drop unknown names in silence
     """
@@ -72,7 +71,7 @@ def answer(service: Service, action: str, result: dict[str, Any], request_id: st
 
 
 def refusal(service: Service, action: str, error: AwsError, request_id: str) -> HttpAnswer:
-    """Write down an error; its HTTP status is the one in the service's model (RAM), or else the error's own (EC2)."""
+    """Return the HTTP answer of an error. RAM's model sets the status; for EC2 the error itself does."""
     if service == "ram":
         return _ram_refusal(error, request_id)
     response = _serialize(service, _operation(service, action), error, request_id)
@@ -81,7 +80,7 @@ def refusal(service: Service, action: str, error: AwsError, request_id: str) -> 
 
 
 def ram_action(method: str, path: str) -> str | None:
-    """RAM has one URL for each action; None if it has none for this."""
+    """Return the RAM action of this URL, or None if there is none."""
     return _ram_actions().get((method.upper(), path.rstrip("/")))
 
 

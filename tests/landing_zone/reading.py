@@ -1,4 +1,4 @@
-"""What a person would look up after a deployment, read through AWS's own API."""
+"""Read through AWS's API what a person would look up after a deployment."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ReadShare:
 
 
 def eventually(question: Callable[[], Any]) -> Any:
-    """The first true answer: what an event sets off happens beside the one who asks."""
+    """Return the first true answer; the effects of an event come some time after it."""
     deadline = time.monotonic() + PATIENCE_S
     while not (answer := question()):
         if time.monotonic() > deadline:
@@ -51,7 +51,7 @@ def eventually(question: Callable[[], Any]) -> Any:
 
 
 def pools(engine: Engine) -> list[ReadPool]:
-    """Every pool of the Networking account that is not deleted."""
+    """Return every pool of the Networking account that is not deleted."""
     ec2 = engine.client("ec2", NETWORKING)
     pages = ec2.get_paginator("describe_ipam_pools").paginate()
     found = [pool for page in pages for pool in page["IpamPools"]]
@@ -87,7 +87,7 @@ def _read_pool(engine: Engine, home: Any, pool: dict[str, Any]) -> ReadPool:
 
 
 def shares(engine: Engine, account_id: str) -> list[ReadShare]:
-    """The shares named for an account, as soon as RAM has finished with them: none while it has not."""
+    """Return the shares named for an account, or none while RAM still works on them."""
     ram = engine.client("ram", NETWORKING)
     pages = ram.get_paginator("get_resource_shares").paginate(
         resourceOwner="SELF", resourceShareStatus="ACTIVE", name=f"ipamShare-{account_id}"
@@ -101,7 +101,7 @@ def shares(engine: Engine, account_id: str) -> list[ReadShare]:
 
 
 def addresses(engine: Engine, account_id: str, region: str) -> dict[str, Any]:
-    """All that an update must not touch, by id: pools with their blocks and tags, shares, an account's VPCs."""
+    """Return by id all that an update must not touch: pools with their blocks and tags, shares, an account's VPCs."""
     ram, ec2 = engine.client("ram", NETWORKING), engine.client("ec2", account_id, region)
     pages = ram.get_paginator("get_resource_shares").paginate(resourceOwner="SELF", resourceShareStatus="ACTIVE")
     arns = [share["resourceShareArn"] for page in pages for share in page["resourceShares"]]
@@ -113,7 +113,7 @@ def addresses(engine: Engine, account_id: str, region: str) -> dict[str, Any]:
 
 
 def log(engine: Engine, group: str, account_id: str = MANAGEMENT) -> str:
-    """All that a log group holds."""
+    """Return the whole text of a log group."""
     pages = engine.client("logs", account_id).get_paginator("filter_log_events").paginate(logGroupName=group)
     return "\n".join(event["message"] for page in pages for event in page["events"])
 
@@ -143,7 +143,7 @@ def _read_share(share: dict[str, Any], rows: list[dict[str, Any]], names: dict[s
 
 
 def left_over(engine: Engine) -> dict[str, int]:
-    """How much there is of what costs money or holds addresses, in both accounts; the user's own bucket is left out."""
+    """Count what costs money or holds addresses in both accounts, except the user's own bucket."""
     counts = {"stacks": 0, "functions": 0, "log groups": 0}
     for account_id in (MANAGEMENT, NETWORKING):
         stacks = engine.client("cloudformation", account_id).list_stacks()["StackSummaries"]

@@ -1,4 +1,4 @@
-"""Another version of this solution, made of this one: the same templates and zips under other names, and a greeting."""
+"""Make another version of this solution: the same templates and zips under other names, with a greeting."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Release:
 
     @property
     def prefix(self) -> str:
-        """Of everything of this version in the user's bucket."""
+        """Return the prefix of this version in the user's bucket."""
         return f"v{self.version}/"
 
     @property
     def parameters(self) -> dict[str, str]:
-        """What a user changes to deploy it."""
+        """Return the parameters that a user changes to deploy it."""
         return {
             "PackageVersion": self.version,
             "LambdaPrefix": f"{self.prefix}packages/",
@@ -46,7 +46,7 @@ class Release:
 
     @property
     def greeting(self) -> str:
-        """What each function logs when its code is loaded."""
+        """Return what each function logs when its code is loaded."""
         return f"this is version {self.version}"
 
 
@@ -69,7 +69,7 @@ def upload(engine: Engine, release: Release) -> None:
 
 
 def code_of_functions(engine: Engine) -> set[str]:
-    """SHA-256 of the code of every function in both accounts whose code is a zip's."""
+    """Return the SHA-256 of the code of every function in both accounts that runs a zip."""
     return {
         function["CodeSha256"]
         for account_id in (MANAGEMENT, NETWORKING)

@@ -1,7 +1,7 @@
-"""IAM for the calls that the models answer, decided by the evaluator that ministack uses for its own services.
+"""IAM for the calls that the models answer. ministack's own evaluator decides.
 
-A call is refused unless the caller's policies (and session policy) allow every Check of it. AWS's list of which action
-is checked on which resource is the Service Authorization Reference:
+A call needs the caller's policies, session policy and service control policies to allow every Check of it. The Service
+Authorization Reference lists which action is checked on which resource:
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 """
 
@@ -14,7 +14,9 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from landing_zone.errors import AwsError
+from landing_zone.on_ministack import service_control
 from landing_zone.on_ministack.internals import app, iam, iam_actions, iam_evaluator, organizations, responses, router
+from landing_zone.on_ministack.service_control import ServiceControlPolicies
 from landing_zone.organization import Caller, Organization
 
 Headers = Mapping[str, str]
@@ -25,8 +27,8 @@ Query = Mapping[str, list[str]]
 class Check:
     """One question to IAM.
 
-    resource  an ARN; an action that takes no resource, or makes one whose name is not known yet, is asked with a star
-    context   condition keys and their values, such as ec2:CreateAction or aws:RequestTag/Env
+    resource  an ARN; a star for an action that takes no resource, or that creates one whose name is not known yet
+    context   condition keys and their values, for example ec2:CreateAction or aws:RequestTag/Env
     """
 
     action: str
@@ -35,7 +37,7 @@ class Check:
 
 
 class UsedPermissions:
-    """Which actions each role has used and was allowed; a role's policy need not hold more."""
+    """The actions that each role has used and was allowed. A role's policy needs no more than these."""
 
     def __init__(self) -> None:
         self._used: dict[str, set[str]] = {}
@@ -48,7 +50,7 @@ class UsedPermissions:
 
 
 def role_arn(principal_arn: str) -> str:
-    """The role behind an assumed-role session; any other principal is itself."""
+    """Return the role of an assumed-role session, or the ARN itself for any other principal."""
     if ":assumed-role/" not in principal_arn:
         return principal_arn
     account_id, name = principal_arn.split(":")[4], principal_arn.split("/")[1]
@@ -61,7 +63,7 @@ def caller_of_request() -> Caller:
 
 
 def require(checks: Iterable[Check], service: str, headers: Headers, query: Query) -> None:
-    """Raises AwsError, as EC2 or RAM word it, for the first check that the caller's policies do not allow."""
+    """Raise AwsError, worded as the service does, for the first check that the caller's policies do not allow."""
     if not app.AUTH:
         return
     access_key = router.extract_access_key_id(headers, query)
@@ -81,7 +83,11 @@ def require(checks: Iterable[Check], service: str, headers: Headers, query: Quer
 def _refusal(check: Check, service: str, verdict: Any) -> AwsError:
     if isinstance(verdict, iam_evaluator.AuthError):
         return AwsError(verdict.code, verdict.message, 403)
-    words: str = iam_actions.identity_denial_message(
+    if service_control.is_denial(verdict):
+        policy = verdict.resource_policy_arn
+        words = service_control.denial(service, check.action, verdict.principal_arn, check.resource, policy)
+        return AwsError("UnauthorizedOperation" if service == "ec2" else "AccessDeniedException", words, 403)
+    words = iam_actions.identity_denial_message(
         check.action, verdict.principal_arn, check.resource, verdict.decision == "Deny"
     )
     if service == "ec2":
@@ -90,10 +96,11 @@ def _refusal(check: Check, service: str, verdict: Any) -> AwsError:
 
 
 class RolePermissions:
-    """What AWS services do with a role that was passed to them: no call is made, yet the role's policies decide."""
+    """Decide what AWS services may do with a role that was passed to them."""
 
-    def __init__(self, used: UsedPermissions) -> None:
+    def __init__(self, used: UsedPermissions, policies: ServiceControlPolicies) -> None:
         self._used = used
+        self._policies = policies
 
     def allow(self, role: str, action: str, resource: str) -> bool:
         if not app.AUTH:
@@ -109,26 +116,27 @@ class RolePermissions:
         )
         policies = iam_evaluator._gather_role_policies(role.rsplit("/", 1)[-1], account_id)
         allowed: bool = iam_evaluator.evaluate(context, policies).decision == "Allow"
+        allowed = allowed and not self._policies.denying_policy(context)
         if allowed:
             self._used.note(role, action)
         return allowed
 
 
 def request_tags(tags: Mapping[str, str]) -> dict[str, Any]:
-    """The condition keys of a request that sets these tags."""
+    """Return the condition keys of a request that sets these tags."""
     keys: dict[str, Any] = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
     return keys | ({"aws:TagKeys": list(tags)} if tags else {})
 
 
 def resource_tags(tags: Mapping[str, str], *prefixes: str) -> dict[str, str]:
-    """The condition keys of a resource that has these tags; EC2 knows them by a second name, ec2:ResourceTag."""
+    """Return the condition keys of a resource that has these tags; EC2 also has ec2:ResourceTag."""
     return {f"{prefix}:ResourceTag/{key}": value for prefix in ("aws", *prefixes) for key, value in tags.items()}
 
 
 def install(organization: Organization, used: UsedPermissions, answered_here: Callable[[str, Query], bool]) -> None:
-    """Make ministack's own enforcement know the organization, record what is used, and leave our calls to us.
+    """Make ministack's enforcement know the organization, record used actions, and skip the models' calls.
 
-    answered_here  says, from a service's name and a request's parameters, whether `require` is asked instead
+    answered_here  returns, for a service's name and a request's parameters, whether `require` checks the request
     """
     _record_what_is_used(used)
     _leave_to_us(answered_here)
@@ -178,7 +186,7 @@ def _compare_principals_by_role() -> None:
 
 def _name_resources_as_aws_does() -> None:
     # ministack asks on organization/* for every Organizations call, on rule/default/<name> for a rule of the default
-    # bus, on role/<name> for a role with a path, and on a star for a VPC that is not there yet. To go when its
+    # bus, on role/<name> for a role with a path, and on a star for a StackSet and for a new VPC. To go when its
     # extract_resource_arn names all of them.
     extract = iam_actions.extract_resource_arn
 
@@ -198,6 +206,8 @@ def _name_resources_as_aws_does() -> None:
             return f"arn:aws:events:{region}:{account_id}:rule/{rule}"
         if service == "iam" and (role := _role(params, body)):
             return role
+        if service == "cloudformation" and (stack_set := _form(params, body).get("StackSetName")):
+            return _stack_set(stack_set[0], region, account_id)
         if service == "ec2" and _form(params, body).get("Action") == ["CreateVpc"]:
             return f"arn:aws:ec2:{region}:{account_id}:vpc/*"
         return str(extract(service, method, path, headers, body, params, region, account_id))
@@ -216,15 +226,21 @@ def _organizations_resource(payload: Mapping[str, Any]) -> str:
     return "*"
 
 
+def _stack_set(name: str, region: str, account_id: str) -> str:
+    if name.startswith("arn:"):
+        return name
+    return f"arn:aws:cloudformation:{region}:{account_id}:stackset/{name if ':' in name else name + ':*'}"
+
+
 def _role(params: Query, body: bytes) -> str:
-    """The ARN of the role that is asked about, if there is one of the name."""
+    """Return the ARN of the role that the request names, or an empty text if there is none."""
     (name, *_) = _form(params, body).get("RoleName", [""])
     role = iam._roles.get(name)
     return str(role["Arn"]) if role else ""
 
 
 def _form(params: Query, body: bytes) -> dict[str, list[str]]:
-    """The parameters of a call in the query protocol, wherever they stand."""
+    """Return the parameters of a call in the query protocol, from the URL and the body."""
     return dict(params) | parse_qs(body.decode())
 
 

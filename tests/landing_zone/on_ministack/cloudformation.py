@@ -1,7 +1,7 @@
-"""CloudFormation: the resource types that ministack lacks, and what it does otherwise than AWS when a create fails.
+"""CloudFormation: the resource types that ministack lacks, and the rollback of a failed creation.
 
-AWS::EC2::IPAM and AWS::EC2::IPAMPool wait, as AWS's handlers do, until what they asked for has ended. They run on
-worker threads, never on the event loop: a wait there would stop the server that it waits for.
+AWS::EC2::IPAM and AWS::EC2::IPAMPool wait until their operation has ended, as AWS's handlers do. They run on worker
+threads: a wait on the event loop would block the server that it waits for.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ IPAM_ATTRIBUTES = {
 
 
 class HandlerFailure(Exception):
-    """How a resource handler tells CloudFormation that it failed.
+    """A resource handler failed.
 
-    physical_id  of what is half made; rollback deletes it
+    physical_id  id of a half-made resource, which the rollback deletes
     """
 
     def __init__(self, message: str, code: str = "GeneralServiceException", physical_id: str = "") -> None:
@@ -76,7 +76,7 @@ class HandlerFailure(Exception):
 
 
 def wait(until: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
-    """Raises HandlerFailure when it does not become true in time."""
+    """Wait until it is true. Raises HandlerFailure after patience_s seconds."""
     deadline = time.monotonic() + patience_s
     while not until():
         if time.monotonic() > deadline:
@@ -85,7 +85,7 @@ def wait(until: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -
 
 
 class IpamResource:
-    """What AWS::EC2::IPAM and AWS::EC2::IPAMPool have in common: they call EC2 with the stack's account and Region."""
+    """Base of AWS::EC2::IPAM and AWS::EC2::IPAMPool, which call EC2 in the stack's account and Region."""
 
     def __init__(self, models: Models) -> None:
         self._ipam = models.ipam
@@ -98,7 +98,7 @@ class IpamResource:
             raise _failure(refused) from refused
 
     def _finish_creation(self, physical_id: str, then: Callable[[], None]) -> None:
-        """Whatever fails from here on leaves a thing that rollback has to delete."""
+        """Run the rest of a creation; a failure names the resource, which the rollback then deletes."""
         try:
             then()
         except HandlerFailure as failure:
@@ -159,7 +159,7 @@ class IpamType(IpamResource):
 
 
 class PoolType(IpamResource):
-    """AWS::EC2::IPAMPool: complete only when its CIDRs are provisioned; deletes only what it provisioned itself."""
+    """AWS::EC2::IPAMPool. It waits for its CIDRs, and fails to delete a pool with CIDRs that others provisioned."""
 
     def create(self, _logical_id: str, properties: Properties, _stack_name: str) -> Provisioned:
         made = self._call(
@@ -251,7 +251,7 @@ class PoolType(IpamResource):
 
 
 class VpcType:
-    """AWS::EC2::VPC is ministack's; with Ipv4IpamPoolId its address is the model's."""
+    """ministack's AWS::EC2::VPC; with Ipv4IpamPoolId the model chooses the CIDR."""
 
     def __init__(self, models: Models, own: Mapping[str, Any]) -> None:
         self._ipam = models.ipam
@@ -264,9 +264,7 @@ class VpcType:
         wanted: dict[str, Any] = {"Ipv4IpamPoolId": properties["Ipv4IpamPoolId"]}
         if "Ipv4NetmaskLength" in properties:
             wanted["Ipv4NetmaskLength"] = int(properties["Ipv4NetmaskLength"])
-        # The stack's tags are in Tags by now, and count; CloudFormation's own do not.
-        tags = [tag for tag in properties.get("Tags", []) if not tag["Key"].startswith("aws:")]
-        wanted["TagSpecifications"] = _specifications("vpc", {"Tags": tags}) or []
+        wanted["TagSpecifications"] = _specifications("vpc", properties) or []
         try:
             allocation = self._ipam.allocate_vpc(wanted, authorization.caller_of_request())
         except AwsError as refused:
@@ -285,7 +283,7 @@ class VpcType:
 
 
 class FailedCreates:
-    """On AWS, rollback deletes the resource whose create failed too; ministack deletes only what it finished.
+    """Let the rollback delete the resource whose creation failed too, as AWS does. ministack omits it.
 
     To go when stacks._roll_back_operation does so itself.
     """
@@ -333,7 +331,8 @@ class FailedCreates:
 
         def deliver_response(token: str, response: dict[str, Any]) -> bool:
             read = as_cloudformation_reads(response)
-            if read["Status"] == "FAILED":
+            awaited = custom_resource._pending.get(token)
+            if awaited and awaited["result"] is None and read["Status"] == "FAILED":
                 asked = (read.get("StackId", ""), read.get("LogicalResourceId", ""))
                 self._answered[asked] = read["PhysicalResourceId"]
             return bool(deliver(token, read))
@@ -342,7 +341,7 @@ class FailedCreates:
 
 
 def as_cloudformation_reads(response: dict[str, Any]) -> dict[str, Any]:
-    """A custom resource's answer, or the failure that CloudFormation makes of one that breaks the contract.
+    """Return a custom resource's answer, or a failure if the answer breaks the contract.
 
     Source  https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
     """
@@ -362,7 +361,7 @@ def as_cloudformation_reads(response: dict[str, Any]) -> dict[str, Any]:
 
 
 def register(type_name: str, handler: Any, create_only: tuple[str, ...] = ()) -> None:
-    """Make a resource type known: `handler` has create, update and delete, and may block."""
+    """Register a resource type. `handler` has create, update and delete, which may block."""
     provisioners._RESOURCE_HANDLERS[type_name] = {
         "create": handler.create,
         "update": handler.update,
@@ -374,6 +373,8 @@ def register(type_name: str, handler: Any, create_only: tuple[str, ...] = ()) ->
 def install(models: Models) -> None:
     register("AWS::EC2::IPAM", IpamType(models))
     register("AWS::EC2::IPAMPool", PoolType(models), POOL_CREATE_ONLY)
+    for type_name in ("AWS::EC2::IPAM", "AWS::EC2::IPAMPool"):
+        provisioners._STACK_TAG_PROPERTY[type_name] = ("Tags", "list")
     own = provisioners._RESOURCE_HANDLERS["AWS::EC2::VPC"]
     vpc = VpcType(models, own)
     provisioners._RESOURCE_HANDLERS["AWS::EC2::VPC"] = own | {"create": vpc.create, "delete": vpc.delete}
@@ -432,11 +433,12 @@ def _attributes(found: dict[str, Any] | None, names: Mapping[str, str]) -> dict[
 
 
 def _tags(properties: Properties) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
+    """Return the tags of the template and of the stack, except those that CloudFormation sets itself."""
+    return {tag["Key"]: tag["Value"] for tag in properties.get("Tags", []) if not tag["Key"].startswith("aws:")}
 
 
 def _specifications(resource_type: str, properties: Properties) -> list[dict[str, Any]] | None:
-    tags = properties.get("Tags")
+    tags = [{"Key": key, "Value": value} for key, value in _tags(properties).items()]
     return [{"ResourceType": resource_type, "Tags": tags}] if tags else None
 
 

@@ -1,10 +1,16 @@
-"""What tests ask of the engine itself: JSON POSTed to /_landing-zone/<request>, without credentials, on loopback.
+"""The engine's control API for tests: JSON POSTed to /_landing-zone/<request> on loopback, without credentials.
 
 A request is a JSON object of the arguments; the answer is a JSON object, or {"error": ...} with status 400.
 
-    health            is the engine there?
+    health            whether the engine runs
     set-up            ControlTower.set_up
     vend, update, move, close, emit      the methods of ControlTower
+    make-execution-role, remove-execution-role      {"account_id": ...}: AWSControlTowerExecution
+    attach-scp        {"target": ..., "policy": {...}}: attach a service control policy; returns policy_id. The
+                      target is an account id, the root's id, or an OU's id or name
+    detach-scp        {"target": ..., "policy_id": ...}: detach it and delete it
+    govern            {"regions": [...]}: the landing zone governs these Regions
+    disable-region    {"account_id": ..., "region": ...}: EC2 refuses the account's credentials there from now on
     accounts          every account of the organization: id, name, status, parent_id
     clock             {"advance": seconds}: for the models, for EventBridge's schedules, which then fire, and for
                       CloudWatch: queues then publish their length, and alarms are evaluated
@@ -12,7 +18,7 @@ A request is a JSON object of the arguments; the answer is a JSON object, or {"e
     fault             {"model": "ipam", "fault": "fail_next", "arguments": {...}}; an "error" in the arguments is
                       {"code", "message", "status"}. See landing_zone.ipam.faults and landing_zone.ram.faults
     delete-by-hand    {"resource_id": ...}: an operator deletes an IPAM or a pool
-    used-permissions  role ARN -> actions that it has used and was allowed
+    used-permissions  by role ARN, the actions that the role has used and was allowed
 """
 
 from __future__ import annotations
@@ -27,8 +33,11 @@ from landing_zone.models import Models
 from landing_zone.on_ministack import events
 from landing_zone.on_ministack.authorization import UsedPermissions
 from landing_zone.on_ministack.control_tower import ControlTower
+from landing_zone.on_ministack.engine_time import Time
 from landing_zone.on_ministack.internals import organizations, responses
 from landing_zone.on_ministack.metrics import Metrics
+from landing_zone.on_ministack.service_control import ServiceControlPolicies
+from landing_zone.organization import Caller
 
 PREFIX = "/_landing-zone/"
 CLOUDFORMATION_RESPONSE = "/_ministack/cfn-response/"
@@ -40,19 +49,20 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Control:
-    """An ASGI application around ministack's."""
+    """The ASGI application that answers control requests and passes the rest to ministack."""
 
     def __init__(
         self,
         models: Models,
         tower: ControlTower,
-        clock: events.Time,
+        policies: ServiceControlPolicies,
+        clock: Time,
         metrics: Metrics,
         used: UsedPermissions,
         application: App,
     ) -> None:
         self._models, self._time, self._used, self._application = models, clock, used, application
-        self._tower, self._metrics = tower, metrics
+        self._tower, self._policies, self._metrics = tower, policies, metrics
         self._requests: dict[str, Callable[..., Any]] = {
             "health": lambda: {"status": "ok"},
             "set-up": tower.set_up,
@@ -61,6 +71,12 @@ class Control:
             "move": tower.move,
             "close": tower.close,
             "emit": tower.emit,
+            "make-execution-role": tower.make_execution_role,
+            "remove-execution-role": tower.remove_execution_role,
+            "attach-scp": self._attach_scp,
+            "detach-scp": self._detach_scp,
+            "govern": self._govern,
+            "disable-region": self._disable_region,
             "accounts": self._accounts,
             "clock": self._advance,
             "timings": self._set_timings,
@@ -92,6 +108,23 @@ class Control:
                 {"id": one["Id"], "name": one["Name"], "status": one["Status"], "parent_id": one["_ParentId"]}
                 for one in organizations._accounts.values()
             ]
+
+    def _attach_scp(self, target: str, policy: dict[str, Any]) -> dict[str, str]:
+        return {"policy_id": self._policies.attach(self._target(target), policy)}
+
+    def _detach_scp(self, policy_id: str, target: str) -> None:
+        self._policies.detach(policy_id, self._target(target))
+
+    def _target(self, target: str) -> str:
+        """Return the id of a root, account or OU, which may be given by its name."""
+        known = target.startswith("r-") or self._models.organization.is_member(target)
+        return target if known else self._tower.find_ou(target)[0]
+
+    def _govern(self, regions: list[str]) -> None:
+        self._models.organization.governed_regions = regions
+
+    def _disable_region(self, account_id: str, region: str) -> None:
+        self._models.organization.disabled_regions.add(Caller(account_id, region))
 
     def _advance(self, advance: float) -> dict[str, float]:
         events.run_schedules()  # ministack counts a rule's time from when it first looks at it, AWS from its creation

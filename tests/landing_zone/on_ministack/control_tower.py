@@ -17,6 +17,7 @@ from landing_zone.on_ministack import events
 from landing_zone.on_ministack.internals import organizations, provisioners, responses
 
 ORGANIZATIONS_REGION = "us-east-1"  # where Organizations' events arrive, whatever the home Region
+EXECUTION_ROLE = "AWSControlTowerExecution"
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 MESSAGES = {
     ("Create", "SUCCEEDED"): "AWS Control Tower successfully created a managed account.",
@@ -39,11 +40,11 @@ class ControlTower:
         organizational_units: list[dict[str, Any]],
         management_account_name: str = "Management",
     ) -> dict[str, Any]:
-        """Make the organization and everything in it.
+        """Create the organization and everything in it, and return their ids.
 
         organizational_units   [{"name": "Prod OU", "accounts": [{"id": "000000000042", "name": "shop"}],
                                  "organizational_units": [...]}, ...]
-        Answers organization_id, root_id, and organizational_units as [{"id", "name", "parent_id"}, ...]
+        Returns organization_id, root_id, and organizational_units as [{"id", "name", "parent_id"}, ...]
         """
         self._home_region = self._organization.home_region = home_region
         self._organization.management_account_id = management_account_id
@@ -76,7 +77,7 @@ class ControlTower:
             self.add_organizational_units(ou_id, ou.get("organizational_units", []))
 
     def add_account(self, account_id: str, name: str, parent_id: str, email: str | None = None) -> None:
-        """An enrolled account, without any event."""
+        """Add an enrolled account, without any event."""
         organization = self._organization
         with self._in_management():
             organizations._accounts[account_id] = {
@@ -90,12 +91,14 @@ class ControlTower:
                 "JoinedTimestamp": 1_700_000_000,
                 "_ParentId": parent_id,
             }
-        self._make_execution_role(account_id)
+        self.make_execution_role(account_id)
 
     def vend(
         self, account_id: str, name: str, ou: str, email: str | None = None, state: str = "SUCCEEDED"
     ) -> dict[str, Any]:
-        """Account Factory: an event when the request begins, and one when it has ended; a failed one makes no account.
+        """Vend an account as Account Factory does, with an event for the request and one for its end.
+
+        A failed request creates no account.
 
         ou   id or name
         """
@@ -107,9 +110,9 @@ class ControlTower:
         return self._emit_service_event("Create", account_id, name, (ou_id, ou_name), state)
 
     def update(self, account_id: str, ou: str | None = None, state: str = "SUCCEEDED") -> dict[str, Any]:
-        """Update or re-enrol an account, in another OU if one is named.
+        """Update or re-enroll an account, in another OU if `ou` names one.
 
-        An account that is not there is one whose creation had failed: this is the retry, which AWS calls an update too.
+        If the account does not exist, its creation had failed: AWS calls the retry an update too.
         """
         with self._in_management():
             account = organizations._accounts.get(account_id)
@@ -126,7 +129,7 @@ class ControlTower:
         return self._emit_service_event("Update", account_id, name, (ou_id, ou_name), state)
 
     def move(self, account_id: str, to: str, update: bool = False) -> dict[str, Any]:
-        """MoveAccount of Organizations, with its event; with `update` also what Control Tower then says.
+        """Move an account as Organizations does, with its event; with `update` also with Control Tower's event.
 
         to   id or name of an OU, or the root's id
         """
@@ -147,20 +150,20 @@ class ControlTower:
         return {"account_id": account_id}
 
     def organization_changed(self, action: str, request: Mapping[str, Any]) -> None:
-        """Organizations' events arrive in one Region only, and only in the management account."""
+        """Send an event of Organizations, in its only Region and to the management account."""
         parameters = {name[0].lower() + name[1:]: value for name, value in request.items()}
         detail = self._call_detail("organizations.amazonaws.com", action, parameters, ORGANIZATIONS_REGION)
         self._emit("aws.organizations", "AWS API Call via CloudTrail", detail, ORGANIZATIONS_REGION)
 
     def find_ou(self, ou: str) -> tuple[str, str]:
-        """Id and name of the OU with this id or name. Raises ValueError unless exactly one has it."""
+        """Return id and name of the OU with this id or name. Raises ValueError unless exactly one has it."""
         found = [(one["id"], one["name"]) for one in self.organizational_units() if ou in (one["id"], one["name"])]
         if len(found) != 1:
             raise ValueError(f"{len(found)} OUs are called {ou}")
         return found[0]
 
     def emit(self, source: str, detail_type: str, detail: Mapping[str, Any]) -> None:
-        """Any other event of AWS's, in the management account's home Region."""
+        """Send any other event of AWS in the management account's home Region."""
         self._emit(source, detail_type, detail, self._home_region)
 
     def _emit_api_call(self, verb: Verb, parameters: dict[str, Any]) -> None:
@@ -233,11 +236,17 @@ class ControlTower:
             ],
         )
 
-    def _make_execution_role(self, account_id: str) -> None:
+    def make_execution_role(self, account_id: str) -> None:
+        """Create AWSControlTowerExecution in the account, as enrollment does."""
         management = self._organization.management_account_id
         with responses.request_scope(account_id, self._home_region):
             trusted = {"AWS": f"arn:aws:iam::{management}:root"}
-            _make_role("AWSControlTowerExecution", trusted, ManagedPolicyArns=[ADMINISTRATOR])
+            _make_role(EXECUTION_ROLE, trusted, ManagedPolicyArns=[ADMINISTRATOR])
+
+    def remove_execution_role(self, account_id: str) -> None:
+        """Delete AWSControlTowerExecution. When it is made again it is another role, with another unique id."""
+        with responses.request_scope(account_id, self._home_region):
+            provisioners._iam_role_delete(EXECUTION_ROLE, {})
 
     def _in_management(self) -> Any:
         return responses.request_scope(self._organization.management_account_id, self._home_region)

@@ -1,8 +1,9 @@
-"""Control Tower's own API, a service that ministack does not have: ListLandingZones."""
+"""Control Tower's own API, a service that ministack does not have: ListLandingZones and GetLandingZone."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from landing_zone.errors import AwsError
 from landing_zone.models import Models
@@ -20,15 +21,23 @@ class ControlTowerApi:
     async def handle_request(
         self, method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, list[str]]
     ) -> HttpAnswer:
-        if path.rstrip("/") != "/list-landingzones":
-            return _refusal(AwsError("NotEmulated", f"Control Tower: {method} {path}", 501))
+        asked = json.loads(body or b"{}")
+        caller = authorization.caller_of_request()
         try:
-            check = Check("controltower:ListLandingZones")
-            authorization.require([check], "controltower", headers, query_params)
+            if path.rstrip("/") == "/list-landingzones":
+                authorization.require([Check("controltower:ListLandingZones")], "controltower", headers, query_params)
+                answer: dict[str, Any] = {"landingZones": self._organization.landing_zones(caller)}
+            elif path.rstrip("/") == "/get-landingzone":
+                arn = asked["landingZoneIdentifier"]
+                authorization.require(
+                    [Check("controltower:GetLandingZone", arn)], "controltower", headers, query_params
+                )
+                answer = {"landingZone": self._organization.landing_zone(caller, arn)}
+            else:
+                raise AwsError("NotEmulated", f"Control Tower: {method} {path}", 501)
         except AwsError as refused:
             return _refusal(refused)
-        zones = self._organization.landing_zones(authorization.caller_of_request())
-        return 200, HEADERS, json.dumps({"landingZones": zones}).encode()
+        return 200, HEADERS, json.dumps(answer).encode()
 
 
 def _refusal(error: AwsError) -> HttpAnswer:

@@ -1,6 +1,6 @@
-"""EC2: IPAM's actions are the model's, and a VPC that asks for a pool gets its address from it.
+"""EC2: the model answers IPAM's actions, and gives a VPC that names a pool its address.
 
-Which resource each action is checked on, and with which keys: the Service Authorization Reference of Amazon EC2,
+The Service Authorization Reference of Amazon EC2 lists which resource and keys each action is checked with,
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
 """
 
@@ -32,14 +32,18 @@ NAMED_BY = {
     "SourceIpamPoolId": "ipam-pool",
 }
 MADE_BY = {"CreateIpam": "ipam", "CreateIpamScope": "ipam-scope", "CreateIpamPool": "ipam-pool"}
+# What EC2 answers in a Region that the account has not enabled.
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+NOT_ENABLED = AwsError("AuthFailure", "AWS was not able to validate the provided access credentials", 401)
 SERVICE_ROLE = "arn:aws:iam::{}:role/aws-service-role/{}/{}"
 
 
 class Ec2:
-    """Stands before ministack's EC2 and answers what is IPAM's."""
+    """Answer IPAM's actions, and pass all others to ministack's EC2."""
 
     def __init__(self, models: Models, rest: Handler) -> None:
         self._ipam = models.ipam
+        self._organization = models.organization
         self._rest = rest  # ministack's own handler
 
     def answers(self, params: Query) -> bool:
@@ -53,6 +57,8 @@ class Ec2:
     ) -> HttpAnswer:
         raw = query_params | _form(body)
         action = _one(raw, "Action")
+        if authorization.caller_of_request() in self._organization.disabled_regions:
+            return protocol.refusal("ec2", action, NOT_ENABLED, responses.new_uuid())
         if not self.answers(raw):
             answer = await self._rest(method, path, headers, body, query_params)
             if action == "DeleteVpc" and answer[0] == 200:
@@ -89,7 +95,7 @@ class Ec2:
     async def _create_vpc(
         self, path: str, headers: dict[str, str], raw: dict[str, list[str]], params: dict[str, Any], caller: Caller
     ) -> HttpAnswer:
-        """The address is the model's, the VPC itself ministack's, which knows only CidrBlock."""
+        """Create a VPC in ministack with an address from the model; ministack knows only CidrBlock."""
         allocation = self._ipam.allocate_vpc(params, caller)
         form = {name: values for name, values in raw.items() if name not in ("Ipv4IpamPoolId", "Ipv4NetmaskLength")}
         form["CidrBlock"] = [allocation.cidr]
@@ -132,7 +138,7 @@ class Ec2:
         ]
 
     def _checks_of_vpc(self, params: dict[str, Any], caller: Caller) -> list[Check]:
-        """A VPC from a pool is asked twice: on the VPC to be, and on the pool, under its owner's ARN."""
+        """Return the checks of a VPC from a pool: on the new VPC, and on the pool under its owner's ARN."""
         tags = _tags_of_specifications(params)
         asked = authorization.request_tags(tags)
         vpc = f"arn:aws:ec2:{caller.region}:{caller.account_id}:vpc/*"
@@ -148,7 +154,7 @@ class Ec2:
     def _resource(
         self, kind: str, resource_id: str, caller: Caller, asked: Mapping[str, Any]
     ) -> tuple[str, dict[str, Any]]:
-        """Its ARN and condition keys; what does not exist is asked for as if it were the caller's own."""
+        """Return the ARN and condition keys; a resource that does not exist counts as the caller's own."""
         found = inventory.ipam_resource(self._ipam, resource_id)
         if found is None:
             return f"arn:aws:ec2::{caller.account_id}:{kind}/{resource_id}", dict(asked)
@@ -157,7 +163,7 @@ class Ec2:
 
 
 def _checks_elsewhere(action: str, caller: Caller) -> list[Check]:
-    """What IPAM's calls need in IAM and Organizations."""
+    """Return the checks of IPAM's calls in IAM and Organizations."""
     service = "ipam.amazonaws.com"
     role = Check(
         "iam:CreateServiceLinkedRole",

@@ -1,36 +1,23 @@
-"""EventBridge: AWS's own events, targets that must be allowed, and time that can be moved.
+"""EventBridge: events of AWS services, permissions of targets, and a clock that tests can move.
 
-ministack invokes a rule's function once, whatever the function's policy says, and forgets what fails. To go when it
-asks the policy, retries, and delivers to the dead-letter queue.
+ministack invokes a rule's function once, ignores the function's policy, and drops failed events. To go when it checks
+the policy, retries, and delivers to the dead-letter queue.
 """
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from typing import Any
 
 from landing_zone.on_ministack import lambda_code, topics
+from landing_zone.on_ministack.engine_time import Time
 from landing_zone.on_ministack.internals import eventbridge, iam_evaluator, lambda_svc, responses, sqs
 from landing_zone.on_ministack.metrics import Metrics
 
 
-class Time:
-    """Wall-clock seconds since 1970, plus what tests have added: by it schedules fire."""
-
-    def __init__(self) -> None:
-        self._added = 0.0
-
-    def now(self) -> float:
-        return time.time() + self._added
-
-    def advance(self, seconds: float) -> None:
-        self._added += seconds
-
-
 def emit(account_id: str, region: str, source: str, detail_type: str, detail: Mapping[str, Any]) -> None:
-    """An event of AWS's own, on the default bus of that account and Region."""
+    """Send an event of an AWS service to the default bus of that account and Region."""
     entry = {"Source": source, "DetailType": detail_type, "Detail": json.dumps(detail), "Resources": []}
     with responses.request_scope(account_id, region):
         eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
@@ -59,12 +46,12 @@ def install(clock: Time, metrics: Metrics) -> None:
 
 
 def run_schedules() -> None:
-    """Fire what is due now, rather than at ministack's next tick."""
+    """Fire the schedules that are due now, instead of at ministack's next tick."""
     eventbridge._tick_scheduled_rules()
 
 
 def _allowed(function_arn: str, rule_arn: str) -> bool:
-    """AWS::Lambda::Permission with Principal events.amazonaws.com, and SourceArn of the rule if it has one."""
+    """Return whether the function's policy lets events.amazonaws.com invoke it for this rule."""
     found = lambda_svc.function_policy_for_arn(function_arn)
     if found is None:
         return False
@@ -82,7 +69,7 @@ def _allowed(function_arn: str, rule_arn: str) -> bool:
 
 
 def _to_dead_letter_queue(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], code: str) -> None:
-    """The event as it would have been delivered; the queue's policy is not asked here.
+    """Send the event to the target's dead-letter queue. The queue's policy is not checked here.
 
     Source  https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
     """

@@ -1,4 +1,4 @@
-"""ministack has no type hints: every part of it that the engine touches is imported here, once, and is Any elsewhere.
+"""The parts of ministack that the engine uses. ministack has no type hints, so they are imported here once, as Any.
 
 Importing this reads ministack's settings from the environment, so only the server process may do it.
 """
@@ -27,8 +27,10 @@ from ministack.services import (  # type: ignore[import-untyped]
     s3,
     sns,
     sqs,
+    tagging,
 )
 from ministack.services.cloudformation import (  # type: ignore[import-untyped]
+    changesets,
     custom_resource,
     handlers,
     provisioners,
@@ -37,6 +39,7 @@ from ministack.services.cloudformation import (  # type: ignore[import-untyped]
 
 __all__ = [
     "app",
+    "changesets",
     "cloudformation",
     "cloudwatch",
     "concurrency",
@@ -59,4 +62,5 @@ __all__ = [
     "sns",
     "sqs",
     "stacks",
+    "tagging",
 ]

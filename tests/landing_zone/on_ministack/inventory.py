@@ -1,6 +1,6 @@
-"""What IAM has to know of resources that exist.
+"""Read what IAM needs to know of existing resources.
 
-Read from the models' own stores, since a call would spend the faults that a test has wished on the caller's next one.
+It reads the models' stores: a call would use up the faults that a test has ordered for the caller's next call.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from landing_zone.ram.records import Share
 
 
 def ipam_resource(ipam: IpamModel, resource_id: str) -> tuple[str, dict[str, str]] | None:
-    """ARN and tags of an IPAM, its discovery, a scope or a pool, whoever asks and wherever."""
+    """Return ARN and tags of an IPAM, a discovery, a scope or a pool, in any account and Region, or None."""
     store = ipam._store
     things = (store.ipams, store.discoveries, store.scopes, store.pools)
     found = next((found for one in things if (found := one.get(resource_id))), None)
@@ -23,6 +23,6 @@ def share(ram: RamModel, share_arn: str) -> Share | None:
 
 
 def pools_in(share: Share) -> list[str]:
-    """ARNs of the pools that the share still has."""
+    """Return the ARNs of the pools that the share still has."""
     gone = ("DISASSOCIATING", "DISASSOCIATED", "FAILED")
     return [one.entity for one in list(share.associations) if one.type == "RESOURCE" and one.status not in gone]

@@ -1,7 +1,7 @@
-"""Lambda: which interpreter runs a function, with what around it, where its code comes from, what its role must allow.
+"""Lambda: the interpreter and environment of functions, where their code comes from, and what their roles must allow.
 
-Functions run in processes of ministack's, with an interpreter that has what AWS's runtime has: boto3, and cfnresponse
-for code that stands in a template. Nothing of the host's environment reaches them.
+Functions run in ministack's worker processes. Their interpreter has what AWS's runtime has: boto3, and cfnresponse for
+code in templates. Nothing of the host's environment reaches them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ logging.getLogger().handlers[0].setFormatter(logging.Formatter("[%(levelname)s]\
 
 
 def install(runtime: str, roles: RolePermissions, metrics: Metrics) -> None:
-    """runtime   path of the Python interpreter that runs every python function"""
+    """Replace ministack's runtime, code download and permissions.
+
+    runtime   path of the Python interpreter that runs every Python function
+    """
     detect = lambda_runtime._detect_runtime_binary
 
     def detect_runtime_binary(name: str) -> tuple[str, str]:
@@ -83,7 +86,7 @@ def _read_code_of_other_accounts() -> None:
 
 
 class FunctionType:
-    """AWS::Lambda::Function is ministack's, once its code can be read."""
+    """ministack's AWS::Lambda::Function, after a check that its code can be read."""
 
     def __init__(self, own: dict[str, Any]) -> None:
         self._create, self._update = own["create"], own["update"]
@@ -122,7 +125,7 @@ def _unreadable(code: str, message: str) -> HandlerFailure:
 
 
 def _refusal(bucket: str, key: str, owner: str) -> str:
-    """Why the execution role of this account may not read the object, in AWS's words; nothing if it may."""
+    """Return why this account's execution role may not read the object, in AWS's words; an empty text if it may."""
     account_id = responses.get_account_id()
     if owner == account_id or not app.AUTH:
         return ""
@@ -178,9 +181,9 @@ def _ask_the_role(roles: RolePermissions, metrics: Metrics) -> None:
 
 
 def invoke_later(function_arn: str, payload: str) -> bool:
-    """Invoke as AWS's services do: asynchronously, with retries, and at last the destination for failures.
+    """Invoke as AWS services do: asynchronously, with retries, then the failure destination.
 
-    Answers False if there is no such function.
+    Returns False if there is no such function.
     """
     function, config, _ = lambda_svc._get_func_record_for_ref(function_arn)
     if not function or not config:

@@ -1,8 +1,8 @@
-"""CloudWatch: metrics out of logs and of functions and queues, and alarms on a metric or on a Metrics Insights query.
+"""CloudWatch: metrics from logs, functions and queues, and alarms on a metric or on a Metrics Insights query.
 
-ministack does not read the embedded metric format, takes no `Metrics` in AWS::CloudWatch::Alarm, looks at a metric
-whatever its dimensions, publishes nothing for queues and functions, and lets an alarm publish to any topic. To go when
-it does otherwise. Time is the engine's, which tests can move.
+ministack does not read the embedded metric format, rejects `Metrics` in AWS::CloudWatch::Alarm, ignores dimensions,
+publishes no metrics of queues and functions, and lets an alarm publish to any topic. To go when it does all of this.
+The time is the engine's, which tests can move.
 
 Left out: metric math, WHERE in a query, DatapointsToAlarm (all evaluation periods must breach), and metrics of services
 other than SQS's ApproximateNumberOfMessagesVisible, published when the clock is advanced, Lambda's Invocations and
@@ -20,14 +20,12 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from landing_zone.on_ministack import topics
 from landing_zone.on_ministack.cloudformation import HandlerFailure, Properties, Provisioned
+from landing_zone.on_ministack.engine_time import Time
 from landing_zone.on_ministack.internals import cloudwatch, provisioners, responses, sqs
-
-if TYPE_CHECKING:
-    from landing_zone.on_ministack.events import Time
 
 QUERY = re.compile(
     r"""\s*SELECT\s+(?P<function>AVG|MAX|MIN|SUM|COUNT)\(\s*"?(?P<metric>[^")]+?)"?\s*\)
@@ -48,7 +46,10 @@ Point = dict[str, Any]
 
 @dataclass(frozen=True)
 class Query:
-    """labels   with SCHEMA, a metric has exactly these dimensions, else at least those that it is grouped by"""
+    """A Metrics Insights query.
+
+    labels   the dimensions of a metric: exactly these with SCHEMA, else at least those of GROUP BY
+    """
 
     namespace: str
     metric: str
@@ -76,7 +77,7 @@ class Query:
         )
 
     def series_of(self, dimensions: Mapping[str, str]) -> tuple[str, ...] | None:
-        """Which of the query's series a metric with these dimensions belongs to; None: to none."""
+        """Return the query's series that a metric with these dimensions belongs to, or None."""
         fits = self.labels == dimensions.keys() if self.exactly else self.labels <= dimensions.keys()
         return tuple(dimensions[name] for name in self.group_by) if fits else None
 
@@ -86,7 +87,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 class AlarmType:
-    """AWS::CloudWatch::Alarm is ministack's; one on a query is kept as one on the query's metric, with the query."""
+    """ministack's AWS::CloudWatch::Alarm. An alarm on a query is stored as one on its metric, with the query."""
 
     def __init__(self, own: dict[str, Any], queries: dict[str, Query]) -> None:
         self._create, self._update, self._queries = own["create"], own["update"], queries
@@ -136,7 +137,7 @@ def _without_query(properties: Properties) -> Properties:
 
 
 class Metrics:
-    """What is published, by whom ministack forgets to, and what the alarms make of it."""
+    """Publish the metrics that ministack omits, and evaluate the alarms."""
 
     def __init__(self, clock: Time) -> None:
         self._clock = clock
@@ -154,7 +155,7 @@ class Metrics:
         cloudwatch._dispatch_alarm_actions = lambda *told: _dispatch_if_allowed(dispatch, *told)
 
     def function_ran(self, function_name: str, failed: bool, lines: Iterable[str]) -> None:
-        """Publish that it did, and what it has printed in the embedded metric format."""
+        """Publish the invocation, and the metrics that the function printed in the embedded metric format."""
         for metric, value in (("Invocations", 1), ("Errors", int(failed))):
             self._publish("AWS/Lambda", metric, {"FunctionName": function_name}, [value], "Count")
         for line in lines:
@@ -166,7 +167,7 @@ class Metrics:
         self._publish("AWS/Events", "Invocations", {"RuleName": rule_name}, [1], "Count")
 
     def publish_queues(self) -> None:
-        """How many messages wait in each queue of every account, and what the alarms make of all metrics."""
+        """Publish how many messages wait in each queue of every account, and evaluate all alarms."""
         for account_id, region in {key[:2] for key in list(sqs._queues._data)}:
             with responses.request_scope(account_id, region):
                 for queue in list(sqs._queues.values()):
@@ -178,7 +179,7 @@ class Metrics:
                 cloudwatch._evaluate_all_alarms()
 
     def _read(self, line: str) -> None:
-        """CloudWatch too passes over what is not JSON from its first character, or says of itself what is not so."""
+        """Publish the metrics of a log line; ignore one that is not JSON or contradicts its metadata, as AWS does."""
         try:
             document = json.loads(line)
             directives = document["_aws"]["CloudWatchMetrics"]
@@ -200,7 +201,7 @@ class Metrics:
         cloudwatch._store_datum(namespace, metric, dict(dimensions), self._clock.now(), unit, None, values, None, None)
 
     def evaluate(self, alarm: dict[str, Any]) -> None:
-        """Set the alarm's state, ALARM if a series breaches in all evaluation periods; tell its topics of a change."""
+        """Set the alarm's state, ALARM if a series breaches in all evaluation periods, and publish a change."""
         verdicts = [self._verdict(alarm, points) for points in self._series(alarm)]
         if any(verdicts):
             state, word = "ALARM", "breaches"
@@ -218,7 +219,7 @@ class Metrics:
         cloudwatch._evaluate_parent_alarms(alarm)
 
     def _series(self, alarm: dict[str, Any]) -> list[list[Point]]:
-        """The points of each series that the alarm is on; one series without any, if there is none."""
+        """Return the points of each of the alarm's series; one empty series if there is none."""
         query = self._queries.get(alarm["AlarmArn"])
         wanted = {dimension["Name"]: dimension["Value"] for dimension in alarm.get("Dimensions", [])}
         found: dict[Any, list[Point]] = {}
@@ -232,7 +233,7 @@ class Metrics:
         return list(found.values()) or [[]]
 
     def _verdict(self, alarm: dict[str, Any], points: list[Point]) -> bool | None:
-        """Does a series breach in every evaluation period? None: nothing is known of it, and what was, stays."""
+        """Return whether a series breaches in every evaluation period; None keeps the state, for lack of data."""
         periods = list(self._periods(alarm, points))
         if all(periods):
             return True
@@ -253,7 +254,7 @@ class Metrics:
 def _dispatch_if_allowed(
     dispatch: Callable[..., None], alarm: dict[str, Any], before: str, state: str, reason: str
 ) -> None:
-    """Publish where the topic's policies let CloudWatch publish; the alarm's history says where they do not."""
+    """Publish if the topic's policies let CloudWatch do so; otherwise the alarm's history names the reason."""
     field = {"ALARM": "AlarmActions", "OK": "OKActions", "INSUFFICIENT_DATA": "InsufficientDataActions"}[state]
     allowed = []
     for action in alarm.get(field) or []:

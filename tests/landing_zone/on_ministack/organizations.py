@@ -1,6 +1,6 @@
-"""Organizations: one organization for all its accounts, in small pages, and who administers what.
+"""Organizations: one organization for all its accounts, small pages, and delegated administrators.
 
-ministack keeps an organization of its own for each account that asks, and answers all there is in one page.
+ministack keeps a separate organization for each calling account, and returns every list in one page.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ Payload = dict[str, Any]
 
 
 class Organizations:
-    """Stands before ministack's Organizations.
+    """Answer for the organization, with ministack's Organizations behind it.
 
-    changed   told of every change that CloudTrail would tell: action and request
+    changed   called with action and request for each change that CloudTrail would record
     """
 
     def __init__(
@@ -72,7 +72,10 @@ class Organizations:
             return self._page(action, asked, answer)
 
     def _may_ask(self, account_id: str, action: str) -> bool:
-        """The management account may all; a delegated administrator may read; everybody may know the organization."""
+        """Return whether the account may call the action.
+
+        The management account may call all, a delegated administrator may read, others may DescribeOrganization.
+        """
         if account_id == self._organization.management_account_id or action == "DescribeOrganization":
             return True
         delegated = account_id in self._organization.delegated_administrators.values()
@@ -120,7 +123,7 @@ class Organizations:
         }
 
     def _trust(self, asked: Payload, trusted: bool) -> Payload:
-        """Trust alone: that RAM may share in the organization too takes RAM's own call."""
+        """Set the trust of a service. RAM's sharing with the organization needs RAM's own call as well."""
         services = self._organization.trusted_services
         (services.add if trusted else services.discard)(asked["ServicePrincipal"])
         return {}
@@ -135,7 +138,7 @@ class Organizations:
 
 
 def _refused(action: str, asked: Payload) -> HttpAnswer | None:
-    """What AWS refuses and ministack lets pass."""
+    """Return the refusal of a request that AWS refuses and ministack accepts."""
     parents = ("ROOT", "ORGANIZATIONAL_UNIT")
     if action.endswith("ForParent") and organizations._target(asked.get("ParentId"))[1] not in parents:
         return _refusal("ParentNotFoundException", f"We can't find a parent with the ParentId {asked['ParentId']}.")

@@ -1,6 +1,6 @@
-"""RAM, a service that ministack does not have: all of it is the model's.
+"""RAM, which ministack does not have: the model answers all of it.
 
-Which resource each action is checked on, and with which keys: the Service Authorization Reference of AWS RAM,
+The Service Authorization Reference of AWS RAM lists which resource and keys each action is checked with,
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsresourceaccessmanagerram.html
 """
 
@@ -82,7 +82,7 @@ class Ram:
         }
 
     def _pools(self, action: str, params: dict[str, Any]) -> list[str]:
-        """The pools whose policies the call changes."""
+        """Return the pools whose policies the call changes."""
         if action not in POOL_POLICY:
             return []
         if action != "DeleteResourceShare":
@@ -92,7 +92,7 @@ class Ram:
 
 
 def _each_member(params: dict[str, Any]) -> list[dict[str, Any]]:
-    """RAM asks of each resource and each principal on its own; only a resource has a type."""
+    """Return a check for each resource and each principal, as RAM asks; only a resource has a type."""
     resources = [
         {"ram:ResourceArn": arn, "ram:RequestedResourceType": _resource_type(arn)}
         for arn in params.get("resourceArns", [])

@@ -1,4 +1,4 @@
-"""S3: who may not list a bucket is not told that a key is missing.
+"""S3: a caller that may not list a bucket gets AccessDenied for a missing key.
 
 Source  https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html, "Permissions": without s3:ListBucket the
         answer is 403 Access Denied instead of 404 Not Found
@@ -20,7 +20,7 @@ DENIED = (
 
 
 def hide_missing_keys(rest: Handler) -> Handler:
-    """ministack's S3, behind that rule."""
+    """Return ministack's S3 with that rule applied."""
 
     async def handler(
         method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, list[str]]
@@ -41,7 +41,7 @@ def hide_missing_keys(rest: Handler) -> Handler:
 
 
 def _bucket(path: str, headers: Mapping[str, str]) -> str:
-    """The bucket of the key that was read: of a copy's source, else of the path."""
+    """Return the bucket that was read: that of a copy's source, else that of the path."""
     source = unquote(headers.get("x-amz-copy-source", "")) or path
     return source.lstrip("/").partition("/")[0]
 

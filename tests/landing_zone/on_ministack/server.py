@@ -22,6 +22,8 @@ from landing_zone.on_ministack import (
     events,
     lambda_code,
     s3,
+    service_control,
+    stack_operations,
     stack_sets,
     topics,
 )
@@ -30,10 +32,14 @@ from landing_zone.on_ministack.control import Control
 from landing_zone.on_ministack.control_tower import ControlTower
 from landing_zone.on_ministack.control_tower_api import ControlTowerApi
 from landing_zone.on_ministack.ec2 import Ec2, Handler
+from landing_zone.on_ministack.engine_time import Time
 from landing_zone.on_ministack.internals import app, container_reaper, organizations, responses, router
 from landing_zone.on_ministack.metrics import Metrics
 from landing_zone.on_ministack.organizations import Organizations
 from landing_zone.on_ministack.ram import Ram
+from landing_zone.on_ministack.role_principals import RolePrincipals
+from landing_zone.on_ministack.service_control import ServiceControlPolicies
+from landing_zone.on_ministack.stack_set_api import StackSetApi
 from landing_zone.organization import Organization
 from landing_zone.protocol import HttpAnswer
 
@@ -41,11 +47,11 @@ UNSET = "000000000000"  # the management account's id, until the landing zone is
 
 
 def install(models: Models, runtime: str) -> Control:
-    """Plug the models into ministack, in this process; answer the application to serve.
+    """Plug the models into ministack in this process, and return the application to serve.
 
     runtime   path of the Python interpreter for Lambda functions
     """
-    used, clock, tower = UsedPermissions(), events.Time(), ControlTower(models)
+    used, clock, tower = UsedPermissions(), Time(), ControlTower(models)
     metrics = Metrics(clock)
     ec2 = Ec2(models, app.SERVICE_HANDLERS["ec2"])
     app.SERVICE_HANDLERS["ec2"] = _without_request_id(ec2.handle_request)
@@ -55,19 +61,23 @@ def install(models: Models, runtime: str) -> Control:
     rest = app.SERVICE_HANDLERS["organizations"]
     app.SERVICE_HANDLERS["organizations"] = Organizations(models, rest, tower.organization_changed).handle_request
     _route("ram", "controltower")
+    policies = ServiceControlPolicies(models.organization)
+    service_control.install(policies)  # first: what it denies, a role has not used
     authorization.install(models.organization, used, lambda service, params: service == "ec2" and ec2.answers(params))
+    stack_operations.install()
     cloudformation.install(models)
-    stack_sets.install()
+    RolePrincipals().install()
+    StackSetApi(stack_sets.install()).install()
     topics.install()
-    lambda_code.install(runtime, RolePermissions(used), metrics)
+    lambda_code.install(runtime, RolePermissions(used, policies), metrics)
     events.install(clock, metrics)
     metrics.install()
     _leave_docker_alone()
-    return Control(models, tower, clock, metrics, used, app.app)
+    return Control(models, tower, policies, clock, metrics, used, app.app)
 
 
 def _without_request_id(handle: Handler) -> Handler:
-    """ministack adds its own request id to every answer."""
+    """Return the handler without its request id: ministack adds its own to every answer."""
 
     async def handler(
         method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, list[str]]
@@ -85,7 +95,7 @@ def members(organization: Organization) -> list[str]:
 
 
 def _route(*services: str) -> None:
-    """ministack knows none of these; a request says for which service it is signed."""
+    """Route requests that are signed for these services, which ministack does not know."""
     detect = router.detect_service
 
     def detect_service(method: str, path: str, headers: dict[str, str], params: dict[str, list[str]]) -> str:
@@ -120,9 +130,9 @@ async def serve(application: Control, port: int) -> None:
 
 
 def _end_with_the_starter() -> None:
-    """Standard input is a pipe that nobody writes to: it ends when the starter does, however that happens.
+    """Kill this process and the Lambda functions' when the starter ends.
 
-    This process leads a group of its own, which holds the Lambda functions' processes too.
+    Standard input is a pipe of the starter that ends with it. This process leads the group of all of them.
     """
 
     def watch() -> None:

@@ -1,9 +1,12 @@
 """AWS::CloudFormation::StackSet with self-managed permissions, deployed with ministack's own stacks.
 
 As on AWS: the template is read in the management account; the administration role assumes the execution role in each
-target account; a target stack is named StackSet-<name>-<uuid>; the resource fails if an instance fails, and says why in
-at most 850 characters; deleting it deletes the stacks. There is no RetainStacks. Its operations and their results can
-be listed, newest first and on one page; AWS says nothing of the order.
+target account; a target stack is named StackSet-<name>-<uuid>, and has the StackSet's tags, which have the tags of the
+stack that made it; the resource fails if an instance fails, and says why in at most 850 characters; deleting it deletes
+the stacks; a name that exists is refused.
+
+Left out: service-managed permissions. A StackSet whose stack is deleted during its creation stops at once and is
+deleted with the instances that are still being made: AWS documents nothing of that, and so functions have least time.
 Source  https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-cloudformation
 """
 
@@ -14,11 +17,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlparse
-from xml.sax.saxutils import escape
 
 from landing_zone.on_ministack import cloudformation as types
+from landing_zone.on_ministack import stack_operations
 from landing_zone.on_ministack.cloudformation import HandlerFailure, Properties, Provisioned
-from landing_zone.on_ministack.internals import app, handlers, iam, iam_evaluator, responses, s3
+from landing_zone.on_ministack.internals import app, handlers, iam, iam_evaluator, provisioners, responses, s3
 from landing_zone.on_ministack.internals import cloudformation as service
 
 CREATE_ONLY = ("PermissionModel", "StackSetName")
@@ -39,15 +42,21 @@ Target = tuple[str, str]  # account, Region
 
 @dataclass
 class Operation:
-    """results   why each target failed; an empty text if it did not"""
+    """An operation on a StackSet.
+
+    results   why each target failed; an empty text if it did not
+    """
 
     action: str
     id: str = field(default_factory=responses.new_uuid)
     begun: str = field(default_factory=responses.now_iso)
     results: dict[Target, str] = field(default_factory=dict)
+    running: bool = True
 
     @property
     def status(self) -> str:
+        if self.running:
+            return "RUNNING"
         return "FAILED" if any(self.results.values()) else "SUCCEEDED"
 
 
@@ -55,6 +64,7 @@ class Operation:
 class StackSet:
     name: str
     id: str
+    properties: Properties
     instances: dict[Target, str] = field(default_factory=dict)  # name of the stack there
     operations: list[Operation] = field(default_factory=list)  # the newest first
 
@@ -62,31 +72,48 @@ class StackSet:
         self.operations.insert(0, Operation(action))
         return self.operations[0]
 
+    @property
+    def is_busy(self) -> bool:
+        return any(one.running for one in self.operations)
+
+
+StackSets = dict[tuple[str, str, str], StackSet]
+"""By account, Region and id."""
+
 
 class InstanceFailure(Exception):
-    """Why a stack instance could not be brought to its wanted state."""
+    """A stack instance could not be created, updated or deleted; the text says why."""
 
 
 class StackSetType:
     def __init__(self) -> None:
-        self._sets: dict[tuple[str, str, str], StackSet] = {}  # account, Region, id
+        self.sets: StackSets = {}
 
-    def create(self, _logical_id: str, properties: Properties, _stack_name: str) -> Provisioned:
+    def create(self, _logical_id: str, properties: Properties, stack_name: str) -> Provisioned:
         name = properties["StackSetName"]
-        if any(one.name == name for key, one in self._sets.items() if key[:2] == _home()):
+        if any(one.name == name for key, one in self.sets.items() if key[:2] == place_of_request()):
             raise HandlerFailure(f"StackSet {name} already exists", "AlreadyExists")
         body = _checked_template(properties)
-        made = StackSet(name, f"{name}:{responses.new_uuid()}")
-        self._sets[(*_home(), made.id)] = made
+        made = StackSet(name, f"{name}:{responses.new_uuid()}", properties)
+        self.sets[(*place_of_request(), made.id)] = made
+        home = place_of_request()
+
+        def cancelled() -> bool:
+            with responses.request_scope(*home):
+                return stack_operations.is_being_deleted(stack_name)
+
         try:
-            self._deploy(made, properties, body, _targets(properties))
+            self._deploy(made, properties, body, _targets(properties), cancelled)
         except HandlerFailure as failure:
             failure.physical_id = made.id
             raise
         return made.id, {"StackSetId": made.id}
 
     def update(self, set_id: str, _old: Properties, new: Properties, _stack_name: str) -> Provisioned:
-        stack_set = self._sets[(*_home(), set_id)]
+        stack_set = self.sets.get((*place_of_request(), set_id))
+        if stack_set is None:
+            raise HandlerFailure(f"StackSet {set_id} not found", "NotFound")
+        stack_set.properties = new
         body = _checked_template(new)
         targets = _targets(new)
         self._remove(stack_set, [target for target in stack_set.instances if target not in targets])
@@ -94,91 +121,81 @@ class StackSetType:
         return set_id, {"StackSetId": set_id}
 
     def delete(self, set_id: str, _properties: Properties) -> None:
-        stack_set = self._sets.get((*_home(), set_id))
+        stack_set = self.sets.get((*place_of_request(), set_id))
         if stack_set is None:
             return
         self._remove(stack_set, list(stack_set.instances))
-        del self._sets[(*_home(), set_id)]
+        del self.sets[(*place_of_request(), set_id)]
 
-    def _deploy(self, stack_set: StackSet, properties: Properties, body: str, targets: list[Target]) -> None:
+    def _deploy(
+        self,
+        stack_set: StackSet,
+        properties: Properties,
+        body: str,
+        targets: list[Target],
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
         operation = stack_set.begin("UPDATE" if stack_set.instances else "CREATE")
 
         def deploy(target: Target) -> None:
             _assume(properties, target[0])
-            _bring_about(stack_set, target, _request(properties, body))
+            _bring_about(stack_set, target, _request(properties, body), cancelled)
 
         _carry_out(operation, targets, deploy)
 
     def _remove(self, stack_set: StackSet, targets: list[Target]) -> None:
-        def remove(target: Target) -> None:
-            _delete_stack(stack_set.instances[target], target)
-            del stack_set.instances[target]
-
         if targets:
-            _carry_out(stack_set.begin("DELETE"), targets, remove)
+            take_away(stack_set, stack_set.begin("DELETE"), targets, retain=False)
 
-    def list_operations(self, params: dict[str, list[str]]) -> Any:
-        """https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStackSetOperations.html"""
-        return _listed(
-            "ListStackSetOperations",
-            [
-                {"OperationId": one.id, "Action": one.action, "Status": one.status, "CreationTimestamp": one.begun}
-                for one in self._named(params).operations
-            ],
-        )
 
-    def list_results(self, params: dict[str, list[str]]) -> Any:
-        """https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStackSetOperationResults.html"""
-        operation = next(one for one in self._named(params).operations if one.id == params["OperationId"][0])
-        return _listed(
-            "ListStackSetOperationResults",
-            [
-                {"Account": account, "Region": region, "Status": "FAILED" if why else "SUCCEEDED", "StatusReason": why}
-                for (account, region), why in operation.results.items()
-            ],
-        )
+def take_away(stack_set: StackSet, operation: Operation, targets: list[Target], retain: bool) -> None:
+    """Take the instances out of the StackSet, and delete their stacks unless they are retained."""
 
-    def _named(self, params: dict[str, list[str]]) -> StackSet:
-        (name,) = params["StackSetName"]
-        return next(one for key, one in self._sets.items() if key[:2] == _home() and name in (one.name, one.id))
+    def remove(target: Target) -> None:
+        if not retain:
+            _delete_stack(stack_set.instances[target], target)
+        del stack_set.instances[target]
+
+    _carry_out(operation, targets, remove)
+
+
+def own_tags(properties: Properties) -> list[dict[str, str]]:
+    """Return the tags, except those that CloudFormation sets itself."""
+    return [tag for tag in properties.get("Tags", []) if not tag["Key"].startswith("aws:")]
 
 
 def _carry_out(operation: Operation, targets: list[Target], act: Callable[[Target], None]) -> None:
-    """Raises HandlerFailure with all that failed."""
-    for target in targets:
-        try:
-            act(target)
-            operation.results[target] = ""
-        except InstanceFailure as failure:
-            operation.results[target] = str(failure)
+    """Act on each target, and note how it ended. Raises HandlerFailure with all that failed."""
+    try:
+        for target in targets:
+            try:
+                act(target)
+                operation.results[target] = ""
+            except InstanceFailure as failure:
+                operation.results[target] = str(failure)
+    finally:
+        operation.running = False
     if operation.status == "FAILED":
         reasons = ", ".join(why for why in operation.results.values() if why)
         text = f"Stack set operation [{operation.id}] was unexpectedly stopped or failed. status reason(s): [{reasons}]"
         raise HandlerFailure(text[:REASON_LENGTH])
 
 
-def _listed(action: str, rows: list[dict[str, str]]) -> Any:
-    members = "".join(
-        "<member>" + "".join(f"<{name}>{escape(text)}</{name}>" for name, text in row.items()) + "</member>"
-        for row in rows
-    )
-    result = f"<{action}Result><Summaries>{members}</Summaries></{action}Result>"
-    return handlers._xml(200, f"{action}Response", result)
-
-
-def install() -> None:
+def install() -> StackSets:
+    """Make the resource type known, and return where its StackSets are kept."""
     stack_sets = StackSetType()
     types.register("AWS::CloudFormation::StackSet", stack_sets, CREATE_ONLY)
-    handlers._ACTION_HANDLERS["ListStackSetOperations"] = stack_sets.list_operations
-    handlers._ACTION_HANDLERS["ListStackSetOperationResults"] = stack_sets.list_results
+    provisioners._STACK_TAG_PROPERTY["AWS::CloudFormation::StackSet"] = ("Tags", "list")
     resolve = handlers._resolve_template
     # The template of an instance is handed over as text, which may be longer than a request's TemplateBody.
     handlers._resolve_template = lambda params: (
         (params["StackSetTemplate"][0], None) if "StackSetTemplate" in params else resolve(params)
     )
+    return stack_sets.sets
 
 
-def _home() -> Target:
+def place_of_request() -> Target:
+    """Return the account and Region that the request under way is for."""
     return responses.get_account_id(), responses.get_region()
 
 
@@ -192,7 +209,7 @@ def _targets(properties: Properties) -> list[Target]:
 
 
 def _checked_template(properties: Properties) -> str:
-    """The template's text, once everything that AWS refuses before it touches an account is fine."""
+    """Return the template's text. Raises HandlerFailure for what AWS refuses before it touches an account."""
     if properties.get("PermissionModel") != "SELF_MANAGED" or any(name in properties for name in UNMODELLED):
         raise NotImplementedError("Only stack sets with SELF_MANAGED permissions are emulated")
     if ("TemplateURL" in properties) == ("TemplateBody" in properties):
@@ -211,7 +228,7 @@ def _checked_template(properties: Properties) -> str:
 
 
 def _from_s3(url: str) -> str:
-    """The object behind a template URL, as its reader in this account sees it."""
+    """Return the object behind a template URL. Raises HandlerFailure unless this account owns it."""
     parsed = urlparse(url)
     host, path = parsed.hostname or "", unquote(parsed.path.lstrip("/"))
     if PATH_STYLE.match(host):
@@ -231,7 +248,7 @@ def _from_s3(url: str) -> str:
 
 
 def _assume(properties: Properties, account_id: str) -> None:
-    """The chain of roles: CloudFormation, the administration role here, the execution role there.
+    """Raise InstanceFailure unless CloudFormation may assume the administration role, and that the execution role.
 
     Source  https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-prereqs-self-managed.html
     """
@@ -270,7 +287,7 @@ def _may_assume(administrator: dict[str, Any], role: dict[str, Any], home: str) 
 
 
 def _request(properties: Properties, body: str) -> dict[str, list[str]]:
-    """CreateStack's or UpdateStack's parameters, as the query protocol has them."""
+    """Return the parameters of CreateStack or UpdateStack in the query protocol."""
     request = {"StackSetTemplate": [body]}
     for number, parameter in enumerate(properties.get("Parameters", []), 1):
         value = parameter["ParameterValue"]
@@ -278,7 +295,7 @@ def _request(properties: Properties, body: str) -> dict[str, list[str]]:
             raise HandlerFailure(f"ParameterValue of {parameter['ParameterKey']} must be a string", "InvalidRequest")
         request[f"Parameters.member.{number}.ParameterKey"] = [parameter["ParameterKey"]]
         request[f"Parameters.member.{number}.ParameterValue"] = [value]
-    for number, tag in enumerate(properties.get("Tags", []), 1):
+    for number, tag in enumerate(own_tags(properties), 1):
         request[f"Tags.member.{number}.Key"] = [tag["Key"]]
         request[f"Tags.member.{number}.Value"] = [tag["Value"]]
     for number, capability in enumerate(properties.get("Capabilities", []), 1):
@@ -286,7 +303,9 @@ def _request(properties: Properties, body: str) -> dict[str, list[str]]:
     return request
 
 
-def _bring_about(stack_set: StackSet, target: Target, request: dict[str, list[str]]) -> None:
+def _bring_about(
+    stack_set: StackSet, target: Target, request: dict[str, list[str]], cancelled: Callable[[], bool]
+) -> None:
     name = stack_set.instances.get(target)
     if name and _status(name, target) == "UPDATE_ROLLBACK_FAILED":
         raise InstanceFailure(f"Stack {name} is in UPDATE_ROLLBACK_FAILED state and can not be updated.")
@@ -299,7 +318,7 @@ def _bring_about(stack_set: StackSet, target: Target, request: dict[str, list[st
             return
     if answer:
         raise InstanceFailure(answer)
-    if _settle(name, target) not in SETTLED:
+    if _settle(name, target, cancelled) not in SETTLED:
         raise InstanceFailure(_reasons(name, target))
 
 
@@ -313,15 +332,11 @@ def _delete_stack(name: str, target: Target) -> None:
 
 
 def _call(action: str, request: dict[str, list[str]], target: Target) -> str:
-    """Ask the target account's CloudFormation; answer what it refused, or nothing."""
+    """Call CloudFormation in the target account. Return its error message, or an empty text."""
 
     async def asked(*_nothing: Any) -> Any:
         with responses.request_scope(*target):
-            answer = handlers._ACTION_HANDLERS[action]({"Action": [action], **request})
-            if action == "DeleteStack" and answer[0] == 200:
-                # ministack says so only when its task begins, and whoever waits must not see the state before.
-                service._stacks[request["StackName"][0]]["StackStatus"] = "DELETE_IN_PROGRESS"
-            return answer
+            return handlers._ACTION_HANDLERS[action]({"Action": [action], **request})
 
     status, _, body = app.call_service_handler_sync(asked, "POST", "/", {}, b"", {})
     if status == 200:
@@ -330,10 +345,15 @@ def _call(action: str, request: dict[str, list[str]], target: Target) -> str:
     return found[1] if found else body.decode()
 
 
-def _settle(name: str, target: Target) -> str:
-    """Wait for the end of what the stack is doing; a failed create goes on to delete itself."""
+def _settle(name: str, target: Target, cancelled: Callable[[], bool] = lambda: False) -> str:
+    """Wait until the stack's operation has ended, and return its status. A failed creation deletes the stack.
+
+    Raises HandlerFailure as soon as the StackSet's own stack is being deleted
+    """
 
     def ended() -> bool:
+        if cancelled():
+            raise HandlerFailure(stack_operations.CREATION_CANCELLED)
         status = _status(name, target)
         return not status.endswith("_IN_PROGRESS") and status not in FAILED_CREATE
 
@@ -347,7 +367,7 @@ def _status(name: str, target: Target) -> str:
 
 
 def _reasons(name: str, target: Target, kind: str = "_FAILED") -> str:
-    """The resources that failed, the first one first: it is the cause."""
+    """Return the failed resources and their reasons, the cause first."""
     with responses.request_scope(*target):
         stack = service._stacks.get(name) or {}
         events = list(service._stack_events.get(stack.get("StackId"), []))

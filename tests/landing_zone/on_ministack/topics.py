@@ -1,6 +1,6 @@
-"""SNS: an AWS service may publish to a topic only if the topic's policy and that of the topic's key let it.
+"""SNS: an AWS service may publish to a topic only if the policies of the topic and of its key allow it.
 
-ministack lets every service publish, and CloudFormation's topics lose their key. To go when it does neither.
+ministack lets every service publish, and drops the key of topics in templates. To go when it does neither.
 
 Left out: cross-account topics, and grants. EventBridge tells KMS neither aws:SourceAccount nor aws:SourceArn.
 Source  https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
@@ -19,7 +19,7 @@ KEY = "KmsMasterKeyId"
 
 
 class TopicType:
-    """AWS::SNS::Topic is ministack's; the key is kept with it."""
+    """ministack's AWS::SNS::Topic, with its key."""
 
     def __init__(self, own: dict[str, Any]) -> None:
         self._create, self._update = own["create"], own["update"]
@@ -44,7 +44,7 @@ def install() -> None:
 
 
 def refusal(service: str, topic_arn: str, source_arn: str) -> str:
-    """Why the service may not publish, in the words of an alarm's history; nothing if it may.
+    """Return why the service may not publish, as an alarm's history words it; an empty text if it may.
 
     source_arn   the alarm or rule on whose behalf it publishes
     """

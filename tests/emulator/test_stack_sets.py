@@ -1,0 +1,242 @@
+"""StackSets that templates make: what a function can read of them and do to them, and how they end.
+
+Sources  https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStackInstances.html
+         https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStackSet.html
+         https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-console-delete-stack.html
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from landing_zone.engine import Engine
+
+MANAGEMENT, NETWORK = "111111111111", "222222222222"
+REGION = "us-east-1"
+BUCKET = "stack-set-templates"
+QUEUE = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}
+
+SLOW = """
+import cfnresponse, time
+
+def handler(event, context):
+    if event["RequestType"] == "Create":
+        time.sleep(60)
+    cfnresponse.send(event, context, cfnresponse.SUCCESS, {}, "the-id")
+"""
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    with Engine.start(speed=1000) as engine:
+        engine.set_up(MANAGEMENT, [{"name": "Infrastructure", "accounts": [{"id": NETWORK, "name": "network"}]}])
+        engine.client("s3", MANAGEMENT).create_bucket(Bucket=BUCKET)
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def cloudformation(engine: Engine) -> Any:
+    return engine.client("cloudformation", MANAGEMENT)
+
+
+@pytest.fixture(scope="module")
+def there(engine: Engine) -> Any:
+    return engine.client("cloudformation", NETWORK)
+
+
+def stack_set(name: str) -> dict[str, Any]:
+    return {
+        "Type": "AWS::CloudFormation::StackSet",
+        "Properties": {
+            "StackSetName": name,
+            "PermissionModel": "SELF_MANAGED",
+            "AdministrationRoleARN": f"arn:aws:iam::{MANAGEMENT}:role/service-role/AWSControlTowerStackSetRole",
+            "ExecutionRoleName": "AWSControlTowerExecution",
+            "Capabilities": ["CAPABILITY_IAM"],
+            "TemplateURL": f"https://{BUCKET}.s3.amazonaws.com/{name}.json",
+            "StackInstancesGroup": [{"DeploymentTargets": {"Accounts": [NETWORK]}, "Regions": [REGION]}],
+        },
+    }
+
+
+def create(engine: Engine, name: str, nested: dict[str, Any] = QUEUE, **arguments: Any) -> str:
+    engine.client("s3", MANAGEMENT).put_object(Bucket=BUCKET, Key=f"{name}.json", Body=json.dumps(nested))
+    template = {"Resources": {"Set": stack_set(name)}, "Outputs": {"Set": {"Value": {"Ref": "Set"}}}}
+    client = engine.client("cloudformation", MANAGEMENT)
+    return str(client.create_stack(StackName=name, TemplateBody=json.dumps(template), **arguments)["StackId"])
+
+
+def end(cloudformation: Any, stack_id: str) -> str:
+    def status() -> str:
+        return str(cloudformation.describe_stacks(StackName=stack_id)["Stacks"][0]["StackStatus"])
+
+    until(lambda: not status().endswith("_IN_PROGRESS"))
+    return status()
+
+
+def until(true: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it has not happened"
+        time.sleep(0.02)
+
+
+def stacks_of(there: Any, name: str) -> list[dict[str, Any]]:
+    prefix = f"StackSet-{name}-"
+    return [one for one in there.describe_stacks()["Stacks"] if one["StackName"].startswith(prefix)]
+
+
+def events_of(client: Any, name: str) -> list[dict[str, Any]]:
+    events: list[dict[str, Any]] = client.describe_stack_events(StackName=name)["StackEvents"]
+    return events
+
+
+def names(cloudformation: Any) -> set[str]:
+    return {one["StackName"] for one in cloudformation.describe_stacks()["Stacks"]}
+
+
+def operation_ends(cloudformation: Any, name: str, operation_id: str) -> str:
+    def status() -> str:
+        asked = {"StackSetName": name, "OperationId": operation_id}
+        return str(cloudformation.describe_stack_set_operation(**asked)["StackSetOperation"]["Status"])
+
+    until(lambda: status() != "RUNNING")
+    return status()
+
+
+def test_the_tags_of_a_stack_reach_its_stack_sets_stacks_and_what_they_make(
+    engine: Engine, cloudformation: Any, there: Any
+) -> None:
+    tags = [{"Key": "CostCenter", "Value": "42"}]
+    stack_id = create(engine, "tagged", Tags=tags)
+    assert end(cloudformation, stack_id) == "CREATE_COMPLETE"
+
+    assert cloudformation.describe_stack_set(StackSetName="tagged")["StackSet"]["Tags"] == tags
+    [stack] = stacks_of(there, "tagged")
+    assert stack["Tags"] == tags
+    [queue] = there.describe_stack_resources(StackName=stack["StackName"])["StackResources"]
+    queue_tags = engine.client("sqs", NETWORK).list_queue_tags(QueueUrl=queue["PhysicalResourceId"])["Tags"]
+    assert queue_tags["CostCenter"] == "42"
+
+
+def test_a_stack_set_whose_name_exists_is_refused(engine: Engine, cloudformation: Any) -> None:
+    assert end(cloudformation, create(engine, "taken")) == "CREATE_COMPLETE"
+    template = {"Resources": {"Set": stack_set("taken")}}
+
+    second = cloudformation.create_stack(StackName="second", TemplateBody=json.dumps(template))["StackId"]
+
+    assert end(cloudformation, second) == "ROLLBACK_COMPLETE"
+    events = cloudformation.describe_stack_events(StackName=second)["StackEvents"]
+    assert any("StackSet taken already exists" in one.get("ResourceStatusReason", "") for one in events)
+    assert cloudformation.list_stack_instances(StackSetName="taken")["Summaries"]  # the first is untouched
+
+
+def test_instances_go_with_or_without_their_stacks_and_only_then_the_stack_set(
+    engine: Engine, cloudformation: Any, there: Any
+) -> None:
+    for name in ("retained", "removed"):
+        assert end(cloudformation, create(engine, name)) == "CREATE_COMPLETE"
+        [instance] = cloudformation.list_stack_instances(StackSetName=name)["Summaries"]
+        [stack] = stacks_of(there, name)
+        assert (instance["Account"], instance["Region"], instance["StackId"]) == (NETWORK, REGION, stack["StackId"])
+        with pytest.raises(ClientError, match="StackSetNotEmptyException"):
+            cloudformation.delete_stack_set(StackSetName=name)
+
+        operation_id = cloudformation.delete_stack_instances(
+            StackSetName=name, Accounts=[NETWORK], Regions=[REGION], RetainStacks=name == "retained"
+        )["OperationId"]
+        assert operation_ends(cloudformation, name, operation_id) == "SUCCEEDED"
+        assert cloudformation.list_stack_instances(StackSetName=name)["Summaries"] == []
+        assert len(stacks_of(there, name)) == (1 if name == "retained" else 0)
+        cloudformation.delete_stack_set(StackSetName=name)
+        with pytest.raises(ClientError, match="StackSetNotFoundException"):
+            cloudformation.describe_stack_set(StackSetName=name)
+
+        cloudformation.delete_stack(StackName=name)  # what is gone already fails no deletion
+        until(lambda gone=name: gone not in names(cloudformation))  # type: ignore[misc]
+
+
+def test_each_action_needs_its_permission_on_the_stack_set(engine: Engine, cloudformation: Any) -> None:
+    assert end(cloudformation, create(engine, "guarded")) == "CREATE_COMPLETE"
+    iam = engine.client("iam", MANAGEMENT)
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{MANAGEMENT}:root"}, "Action": "sts:AssumeRole"}
+    arn = iam.create_role(
+        RoleName="reader", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    )["Role"]["Arn"]
+    allowed = {
+        "Effect": "Allow",
+        "Action": ["cloudformation:DescribeStackSet", "cloudformation:ListStackInstances"],
+        "Resource": f"arn:aws:cloudformation:{REGION}:{MANAGEMENT}:stackset/guarded:*",
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    iam.put_role_policy(RoleName="reader", PolicyName="p", PolicyDocument=document)
+    credentials = engine.client("sts", MANAGEMENT).assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+    reader = engine.client_as("cloudformation", credentials)
+
+    assert reader.describe_stack_set(StackSetName="guarded")["StackSet"]["StackSetName"] == "guarded"
+    assert reader.list_stack_instances(StackSetName="guarded")["Summaries"]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        reader.describe_stack_set(StackSetName="taken")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        reader.delete_stack_set(StackSetName="guarded")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        reader.delete_stack_instances(StackSetName="guarded", Accounts=[NETWORK], Regions=[REGION], RetainStacks=True)
+
+
+def test_a_forced_deletion_leaves_the_stack_set_and_its_stacks(engine: Engine, cloudformation: Any, there: Any) -> None:
+    stack_id = create(engine, "forced")
+    assert end(cloudformation, stack_id) == "CREATE_COMPLETE"
+    [stack] = stacks_of(there, "forced")
+    there.update_termination_protection(StackName=stack["StackName"], EnableTerminationProtection=True)
+
+    cloudformation.delete_stack(StackName="forced")
+    assert end(cloudformation, stack_id) == "DELETE_FAILED"
+    cloudformation.delete_stack(StackName="forced", DeletionMode="FORCE_DELETE_STACK")
+
+    assert end(cloudformation, stack_id) == "DELETE_COMPLETE"
+    assert len(stacks_of(there, "forced")) == 1
+    assert cloudformation.list_stack_instances(StackSetName="forced")["Summaries"]
+
+
+def test_a_stack_that_is_deleted_while_its_stack_set_is_made_deletes_that_too(
+    engine: Engine, cloudformation: Any, there: Any
+) -> None:
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    nested = {
+        "Resources": {
+            "Role": {
+                "Type": "AWS::IAM::Role",
+                "Properties": {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust]}},
+            },
+            "Function": {
+                "Type": "AWS::Lambda::Function",
+                "Properties": {
+                    "Runtime": "python3.13",
+                    "Handler": "index.handler",
+                    "Timeout": 120,
+                    "Role": {"Fn::GetAtt": ["Role", "Arn"]},
+                    "Code": {"ZipFile": SLOW},
+                },
+            },
+            "Slow": {"Type": "Custom::Slow", "Properties": {"ServiceToken": {"Fn::GetAtt": ["Function", "Arn"]}}},
+        }
+    }
+    stack_id = create(engine, "early", nested)
+    until(lambda: bool(stacks_of(there, "early")))
+    name = stacks_of(there, "early")[0]["StackName"]
+    until(lambda: "Slow" in {one["LogicalResourceId"] for one in events_of(there, name)})
+    began = time.monotonic()
+
+    cloudformation.delete_stack(StackName="early")
+
+    assert end(cloudformation, stack_id) == "DELETE_COMPLETE"
+    assert time.monotonic() - began < 50  # the function sleeps for longer
+    assert stacks_of(there, "early") == []
+    with pytest.raises(ClientError, match="StackSetNotFoundException"):
+        cloudformation.describe_stack_set(StackSetName="early")
