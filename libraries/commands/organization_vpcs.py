@@ -94,7 +94,7 @@ def _active_accounts(management: Account) -> list[str]:
         owner = management.organizations().describe_organization()["Organization"]["MasterAccountId"]
         if owner != account_id:
             raise another_account(account_id, owner)
-        accounts = read_all(management.organizations()).places
+        accounts = read_all(management.organizations()).locations
     except (BotoCoreError, ClientError) as error:
         if isinstance(error, ClientError) and code_of(error) == "AWSOrganizationsNotInUseException":
             raise in_no_organization(account_id) from None

@@ -1,6 +1,6 @@
-"""Everybody's shares compared with the organization, on answers made up page by page: what the code itself takes.
+"""Compares the shares of all accounts with the organization, on made-up answers: measures what the code itself takes.
 
-Runs where there is nothing but the functions and boto3, so that the memory of a process is the function's.
+Runs with nothing but the functions and boto3, so that the memory of the process is the function's.
 """
 
 from __future__ import annotations
@@ -16,23 +16,24 @@ from ctipam.sharing.spec import Rules, SharedPool
 from ctipam.waiting import Deadline
 
 OUS, REGIONS = 50, 2  # Regions with pools
+STACK_ID = "read only before a share is created"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ARN = "arn:aws:ram:us-east-1:222222222222:resource-share/00000000-0000-0000-0000-{}"
 
 
 def reconcile(accounts: int) -> None:
-    """Every account has its share, and nothing is left to do."""
+    """Reconcile accounts that all have their share already."""
     pools = [SharedPool(_pool(region), f"region-{region}") for region in range(REGIONS)]
     made_up = cast(Account, MadeUp(accounts))
     environments = {f"OU {number}": pools for number in range(OUS)}
-    stack, deadline = OwnStack(made_up, "asked only before something is made"), Deadline(lambda: 900.0)
-    run = sharing.Sharing(made_up, made_up, environments, Rules(frozenset()), stack, deadline)
+    stack, deadline = OwnStack(made_up, STACK_ID), Deadline(lambda: 900.0)
+    run = sharing.SharingRun(made_up, made_up, environments, Rules(frozenset()), stack, deadline)
 
-    result = sharing.reconcile_everybody(run)
+    result = sharing.reconcile_all(run)
 
     counts = result.counts()
     if (counts["accounts"], counts["sharedWith"], counts["changed"]) != (accounts, accounts, 0):
-        raise SystemExit(f"not what was expected: {counts}")
+        raise SystemExit(f"unexpected counts: {counts}")
     result.to_dict()
 
 
@@ -41,7 +42,7 @@ def _pool(region: int) -> str:
 
 
 class MadeUp:
-    """Both accounts, and the clients and paginators of both."""
+    """Both accounts, with their clients and paginators."""
 
     def __init__(self, accounts: int) -> None:
         self._accounts = [f"{number:012}" for number in range(accounts)]
@@ -79,7 +80,10 @@ class MadeUp:
                         "status": "ACTIVE",
                         "allowExternalPrincipals": False,
                         "creationTime": NOW,
-                        "tags": [{"key": "ctipam:account-id", "value": account_id}],
+                        "tags": [
+                            {"key": "ctipam:account-id", "value": account_id},
+                            {"key": "ctipam:stack-id", "value": STACK_ID},
+                        ],
                     }
                     for account_id in page
                 ]

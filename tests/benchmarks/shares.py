@@ -26,11 +26,11 @@ from math import ceil
 from typing import Any
 
 import pytest
-from botocore.client import BaseClient
 from moto.organizations.models import organizations_backends
 
 from benchmarks.many_accounts import OUS, REGIONS
 from benchmarks.page import Row, Section, true_faults
+from in_process.aws_calls import Call, intercepting
 from in_process.fixtures import MANAGEMENT, Cloud, LandingZone, running_cloud, set_environment
 
 RATE = 10
@@ -125,9 +125,7 @@ class Meter:
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        call: Any = vars(BaseClient)["_make_api_call"]
-
-        def metered(client: Any, operation: str, parameters: Any) -> Any:
+        def meter(call: Call, client: Any, operation: str, parameters: Any) -> Any:
             self.calls[f"{client.meta.service_model.service_name}:{operation}"] += 1
             self._advance(1 / RATE)
             if operation == "Invoke":
@@ -135,11 +133,8 @@ class Meter:
                 return {"StatusCode": 202}
             return call(client, operation, parameters)
 
-        BaseClient._make_api_call = metered  # type: ignore[attr-defined]
-        try:
+        with intercepting(meter):
             yield
-        finally:
-            BaseClient._make_api_call = call  # type: ignore[attr-defined]
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from ctipam.sharing import networking_account
+from ctipam.sharing.session_policy import session_policy
 from landing_zone import deployment, reading
 from landing_zone.cli import AwsCliFailed
 from landing_zone.company import APPS, HOME_REGION, MANAGEMENT, NETWORKING
@@ -63,7 +64,7 @@ def lose_execution_role(engine: Engine, account_id: str) -> None:
 
 
 def test_a_session_in_the_networking_account_may_share_pools_and_nothing_else(uploaded: Engine) -> None:
-    policy = networking_account.session_policy("aws", HOME_REGION, NETWORKING, "share")
+    policy = session_policy("aws", HOME_REGION, NETWORKING, "share")
     credentials = uploaded.client("sts", MANAGEMENT).assume_role(
         RoleArn=f"arn:aws:iam::{NETWORKING}:role/{networking_account.ROLE}",
         RoleSessionName="share-ipam-pools",

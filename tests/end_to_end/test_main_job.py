@@ -9,6 +9,8 @@ import pytest
 
 import ctipam
 from ctipam.sharing import networking_account
+from ctipam.sharing.session_policy import Access
+from ctipam.sharing.session_policy import session_policy as policy_of
 from ctipam.waiting import RESERVE_S
 from landing_zone import deployment, permissions, reading, release
 from landing_zone.cli import AwsCli, AwsCliFailed
@@ -31,8 +33,8 @@ def allowed(deployed: Engine) -> dict[str, list[permissions.Statement]]:
 @pytest.fixture(scope="module")
 def session_policy() -> list[permissions.Statement]:
     """What sharing may do in the Networking account, where the role itself is administrator."""
-    purposes: tuple[networking_account.Access, ...] = ("read", "share", "unshare")
-    policies = [networking_account.session_policy("aws", HOME_REGION, NETWORKING, purpose) for purpose in purposes]
+    purposes: tuple[Access, ...] = ("read", "share", "unshare")
+    policies = [policy_of("aws", HOME_REGION, NETWORKING, purpose) for purpose in purposes]
     return [statement for policy in policies for statement in policy["Statement"]]
 
 

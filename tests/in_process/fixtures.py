@@ -15,7 +15,6 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
@@ -23,6 +22,7 @@ from moto.organizations.models import organizations_backends
 
 from ctipam import names, waiting
 from ctipam.cloudformation import custom_resource
+from in_process.aws_calls import Call, intercept
 from in_process.lifecycle_events import ONE, ZERO
 from landing_zone.clock import ManualClock
 from landing_zone.models import Models
@@ -92,14 +92,13 @@ class Cloud:
 
     def _answer_for_cloudformation(self) -> None:
         """DescribeStacks is answered from self.stacks: moto's CloudFormation needs packages that are not here."""
-        call: Any = vars(BaseClient)["_make_api_call"]
 
-        def answered(client: Any, operation_name: str, api_params: Any) -> Any:
-            if operation_name != "DescribeStacks":
-                return call(client, operation_name, api_params)
-            return {"Stacks": [self._describe_stack(api_params["StackName"])]}
+        def answer(call: Call, client: Any, operation: str, parameters: Any) -> Any:
+            if operation != "DescribeStacks":
+                return call(client, operation, parameters)
+            return {"Stacks": [self._describe_stack(parameters["StackName"])]}
 
-        self._monkeypatch.setattr(BaseClient, "_make_api_call", answered)
+        intercept(self._monkeypatch, answer)
 
     def _describe_stack(self, stack_id: str) -> dict[str, Any]:
         if stack_id not in self.stacks:
@@ -467,13 +466,12 @@ def ous(landing_zone: LandingZone) -> dict[str, str]:
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every call to AWS from now on, such as "ram:CreateResourceShare"; one that boto3 repeats counts once."""
     made: list[str] = []
-    call: Any = vars(BaseClient)["_make_api_call"]
 
-    def recorded(self: Any, operation_name: str, api_params: Any) -> Any:
-        made.append(f"{self.meta.service_model.service_name}:{operation_name}")
-        return call(self, operation_name, api_params)
+    def record(call: Call, client: Any, operation: str, parameters: Any) -> Any:
+        made.append(f"{client.meta.service_model.service_name}:{operation}")
+        return call(client, operation, parameters)
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", recorded)
+    intercept(monkeypatch, record)
     return made
 
 
@@ -481,15 +479,13 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def refuse_calls(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
     """Let AWS answer every call of an action with an error code; for services without faults of their own."""
 
-    def refuse(operation: str, code: str) -> None:
-        call: Any = vars(BaseClient)["_make_api_call"]
+    def refuse(refused: str, code: str) -> None:
+        def answer(call: Call, client: Any, operation: str, parameters: Any) -> Any:
+            if operation == refused:
+                raise ClientError({"Error": {"Code": code, "Message": "made up"}}, operation)
+            return call(client, operation, parameters)
 
-        def refused(self: Any, operation_name: str, api_params: Any) -> Any:
-            if operation_name == operation:
-                raise ClientError({"Error": {"Code": code, "Message": "made up"}}, operation_name)
-            return call(self, operation_name, api_params)
-
-        monkeypatch.setattr(BaseClient, "_make_api_call", refused)
+        intercept(monkeypatch, answer)
 
     return refuse
 
@@ -498,14 +494,13 @@ def refuse_calls(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
 def handed_on(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What functions have sent to themselves. moto would run them in Docker."""
     payloads: list[dict[str, Any]] = []
-    call: Any = vars(BaseClient)["_make_api_call"]
 
-    def intercepted(self: Any, operation_name: str, api_params: Any) -> Any:
-        if operation_name != "Invoke":
-            return call(self, operation_name, api_params)
-        assert api_params["InvocationType"] == "Event"
-        payloads.append(json.loads(api_params["Payload"]))
+    def record(call: Call, client: Any, operation: str, parameters: Any) -> Any:
+        if operation != "Invoke":
+            return call(client, operation, parameters)
+        assert parameters["InvocationType"] == "Event"
+        payloads.append(json.loads(parameters["Payload"]))
         return {"StatusCode": 202}
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", intercepted)
+    intercept(monkeypatch, record)
     return payloads

@@ -66,11 +66,10 @@ def by_hand(stack: DirectStack, *regions: str, **params: Any) -> dict[str, Any]:
 
 
 def whole_stack(stack: DirectStack, **changed: Any) -> None:
-    """IPAM, top-level pool and pools, as CloudFormation makes them."""
+    """The IPAM and the pools, as CloudFormation creates them."""
     answer = ensure(stack, **changed)
     assert succeeded(answer)
     stack.scope_id = answer["Data"]["ScopeId"]
-    stack.create_top_pool((PROPERTIES | changed)["TopLevelPoolCidr"])
     assert succeeded(stack.ask("Create", "InitPools", PROPERTIES | changed))
     stack.wire.counted.clear()
 
@@ -566,19 +565,17 @@ def test_before_there_are_pools_the_top_level_cidr_can_change(stack: DirectStack
 
 def test_a_top_level_cidr_that_overlaps_anothers_in_the_scope_is_refused(stack: DirectStack) -> None:
     stack.scope_id = by_hand(stack)["PrivateDefaultScopeId"]
-    stack.create_top_pool("10.128.0.0/16")
-    stack.ec2.delete_tags(Resources=[stack.top_pool_id], Tags=[{"Key": "ctipam:stack-id"}])
+    pool_id = stack.add_foreign_pool("10.128.0.0/16")
 
     reason = refused(stack, ensure(stack))
 
-    assert f"TopLevelPoolCidr 10.0.0.0/8 overlaps 10.128.0.0/16 of {stack.top_pool_id}" in reason
+    assert f"TopLevelPoolCidr 10.0.0.0/8 overlaps 10.128.0.0/16 of {pool_id}" in reason
 
 
 def test_the_quota_is_held_against_what_is_in_the_scope_before_anything_is_made(stack: DirectStack) -> None:
     stack.scope_id = by_hand(stack)["PrivateDefaultScopeId"]
     for number in range(3):
-        stack.create_top_pool(f"172.{16 + number}.0.0/16")
-        stack.ec2.delete_tags(Resources=[stack.top_pool_id], Tags=[{"Key": "ctipam:stack-id"}])
+        stack.add_foreign_pool(f"172.{16 + number}.0.0/16")
 
     reason = refused(stack, ensure(stack, IpamPoolQuota="7"))
 
@@ -621,13 +618,13 @@ def test_a_delete_of_what_is_gone_succeeds(stack: DirectStack) -> None:
 
 def test_an_ipam_with_other_peoples_pools_stays_and_the_stack_goes(stack: DirectStack) -> None:
     stack.scope_id = ensure(stack)["Data"]["ScopeId"]
-    stack.create_top_pool("172.16.0.0/12")
+    pool_id = stack.add_foreign_pool("172.16.0.0/12")
 
     assert succeeded(delete(stack, TopicArn="arn:aws:sns:us-east-1:111111111111:alarms"))
     assert len(ipams(stack)) == 1
     (message,) = stack.wire.published
     ipam_id = ipams(stack)[0]["IpamId"]
-    left = f"IPAM {ipam_id} in us-east-1 of account 222222222222 was left, because it still holds {stack.top_pool_id}."
+    left = f"IPAM {ipam_id} in us-east-1 of account 222222222222 was left, because it still holds {pool_id}."
     assert left in message["Message"]
 
 
@@ -640,14 +637,14 @@ def test_an_ipam_with_a_scope_that_somebody_added_stays(stack: DirectStack) -> N
     assert len(ipams(stack)) == 1
 
 
-def test_the_top_level_pool_that_cloudformation_is_just_deleting_is_waited_for() -> None:
+def test_a_pool_that_is_just_being_deleted_is_waited_for() -> None:
     stack = DirectStack(ipam_timings=Timings(pool_delete=90))
     with stack.running():
         stack.scope_id = ensure(stack)["Data"]["ScopeId"]
-        stack.create_top_pool("10.0.0.0/8")
-        stack.ec2.deprovision_ipam_pool_cidr(IpamPoolId=stack.top_pool_id, Cidr="10.0.0.0/8")
+        pool_id = stack.add_foreign_pool("10.0.0.0/8")
+        stack.ec2.deprovision_ipam_pool_cidr(IpamPoolId=pool_id, Cidr="10.0.0.0/8")
         stack.clock.advance(60)
-        stack.ec2.delete_ipam_pool(IpamPoolId=stack.top_pool_id)
+        stack.ec2.delete_ipam_pool(IpamPoolId=pool_id)
 
         assert succeeded(delete(stack))
         assert ipams(stack) == []
@@ -676,7 +673,7 @@ def test_an_ipam_that_a_cancelled_creation_makes_a_moment_later_is_found_too(sta
     """A creation reads the status of the stack only every few seconds."""
     ensure(stack)
     delete(stack)
-    made = []
+    made: list[str] = []
 
     def sleep(seconds: float) -> None:
         if not made:

@@ -24,7 +24,6 @@ from unittest.mock import patch
 
 from ctipam import names, sessions, waiting
 from ctipam.cloudformation import custom_resource
-from ctipam.ipam import reader as ipam_reader
 from ctipam.pools import reconcile
 from landing_zone.clock import ManualClock
 from landing_zone.direct import DirectAccount, DirectEc2, Killed, SideBySide, Wire
@@ -97,7 +96,6 @@ class DirectStack:
             stack.enter_context(patch.object(waiting, "now", self.clock.now))
             stack.enter_context(patch.object(waiting, "random", Random(0)))  # noqa: S311 - the same jitter each time
             stack.enter_context(patch.object(reconcile, "ThreadPoolExecutor", self._executor))
-            stack.enter_context(patch.object(ipam_reader, "ThreadPoolExecutor", self._executor))
             stack.enter_context(patch.object(custom_resource, "put", self._answered))
             yield self
 
@@ -117,6 +115,14 @@ class DirectStack:
         ipam = self.ec2.create_ipam(OperatingRegions=[{"RegionName": region} for region in regions])["Ipam"]
         self.scope_id = ipam["PrivateDefaultScopeId"]
         self.clock.advance(300)
+
+    def add_foreign_pool(self, cidr: str) -> str:
+        """Create a top-level pool that is not of this solution, with a CIDR; return its id."""
+        created = self.ec2.create_ipam_pool(IpamScopeId=self.scope_id, AddressFamily="ipv4")["IpamPool"]
+        self.clock.advance(300)
+        self.ec2.provision_ipam_pool_cidr(IpamPoolId=created["IpamPoolId"], Cidr=cidr)
+        self.clock.advance(300)
+        return str(created["IpamPoolId"])
 
     @property
     def top_pool_id(self) -> str:
@@ -150,7 +156,6 @@ class DirectStack:
     def send(self, request: dict[str, Any]) -> dict[str, Any] | None:
         """The answer, after as many invocations as it takes; None if the function was killed."""
         self.wire.revive()
-        self.wire.in_progress[STACK_ID] = f"{request['RequestType'].upper()}_IN_PROGRESS"
         self.wire.invocations[:] = [request]
         before = len(self.answers)
         while self.wire.invocations:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import boto3
@@ -12,6 +11,7 @@ from botocore.exceptions import ClientError
 from ctipam import sessions
 from ctipam.errors import Refused
 from ctipam.organization import setup as organization_setup
+from ctipam.organization.preconditions import WARNINGS_LIMIT, SetupResult, SetupSpec, ou_warnings
 
 HOME, MANAGEMENT, NETWORKING, MEMBER = "us-east-1", "123456789012", "222222222222", "333333333333"
 ROLE = "AWSControlTowerStackSetRole"
@@ -29,10 +29,16 @@ def landing_zone(cloud: Any) -> Any:
 
 
 def set_up(
-    network_account_id: str = NETWORKING, excluded_ous: str = "leave", new: bool = True
-) -> organization_setup.Setup:
-    wanted = organization_setup.Wanted(new, network_account_id, ENVIRONMENTS, False, excluded_ous)
-    return organization_setup.set_up(sessions.current_account(MANAGEMENT), wanted)
+    network_account_id: str = NETWORKING,
+    excluded_ous: str = "leave",
+    new: bool = True,
+    regions: tuple[str, ...] = (),
+) -> SetupResult:
+    spec = SetupSpec(new, network_account_id, ENVIRONMENTS, False, excluded_ous, regions)
+    management = sessions.current_account(MANAGEMENT)
+    result = organization_setup.check(management, spec)
+    organization_setup.enable(management, spec)
+    return result
 
 
 def test_ram_sharing_and_ipams_administrator_are_switched_on_and_a_second_run_changes_nothing(
@@ -43,7 +49,7 @@ def test_ram_sharing_and_ipams_administrator_are_switched_on_and_a_second_run_ch
 
     assert organization.ram_sharing_enabled
     assert organization.delegated_administrators == {"ipam.amazonaws.com": NETWORKING}
-    assert set_up().shown() == "none"
+    assert set_up().warnings_output() == "none"
 
 
 def test_another_region_than_control_towers_home_is_refused_and_nothing_is_switched_on(
@@ -64,7 +70,7 @@ def test_another_region_than_control_towers_home_is_refused_and_nothing_is_switc
 def test_where_control_tower_lists_no_landing_zone_there_is_a_warning(landing_zone: Any) -> None:
     landing_zone.models.organization.home_region = ""
 
-    assert "Control Tower lists no landing zone in us-east-1" in set_up().shown()
+    assert "Control Tower lists no landing zone in us-east-1" in set_up().warnings_output()
 
 
 def test_a_landing_zone_without_its_stack_set_role_is_refused(landing_zone: Any) -> None:
@@ -84,7 +90,7 @@ def test_a_networking_account_that_is_not_enrolled_is_refused(
 
     monkeypatch.setattr(sessions.Account, "assume", assume)
 
-    with pytest.raises(Refused, match="enrol the account in Control Tower"):
+    with pytest.raises(Refused, match="enroll the account in Control Tower"):
         set_up()
 
     assert not landing_zone.models.organization.ram_sharing_enabled
@@ -108,11 +114,11 @@ def test_another_administrator_of_ipam_is_kept_and_named(landing_zone: Any) -> N
 def test_an_environment_without_an_ou_and_two_ous_of_one_name_are_warnings(landing_zone: Any) -> None:
     prod = landing_zone.add_ou("Prod OU")
 
-    assert set_up().warnings == ("2 OUs are called 'Prod OU', and their accounts share the pools of that environment.",)
+    assert set_up().warnings == ("2 OUs are named 'Prod OU', and their accounts share the pools of that environment.",)
 
     landing_zone.organizations.delete_organizational_unit(OrganizationalUnitId=prod)
-    warnings = organization_setup.warnings_about(["Prod OU", "Missing"], Counter(["Prod OU"]))
-    assert list(warnings) == ["No OU is called 'Missing', so nobody gets the pools of that environment."]
+    warnings = ou_warnings(["Prod OU", "Missing"], ["Prod OU"])
+    assert list(warnings) == ["No OU is named 'Missing', so no account gets the pools of that environment."]
 
 
 def test_ous_that_ipam_shall_not_monitor_are_told_to_the_networking_stack_as_paths(landing_zone: Any) -> None:
@@ -148,7 +154,31 @@ def test_once_the_stack_is_there_an_ou_that_cannot_be_excluded_any_more_is_a_war
 
 
 def test_many_warnings_fit_into_what_cloudformation_takes() -> None:
-    setup = organization_setup.Setup("o-exampleorgid", "leave", ("An OU is missing.",) * 100)
+    setup = SetupResult("o-exampleorgid", "leave", ("An OU is missing.",) * 100)
 
-    assert len(setup.shown()) == organization_setup.WARNINGS_LIMIT
-    assert setup.shown().endswith("...")
+    assert len(setup.warnings_output()) == WARNINGS_LIMIT
+    assert setup.warnings_output().endswith("...")
+
+
+@pytest.mark.parametrize("governed", [None, ["us-east-1", "us-west-2"]], ids=["not in the manifest", "all"])
+def test_governed_regions_are_no_problem(landing_zone: Any, governed: list[str] | None) -> None:
+    landing_zone.models.organization.governed_regions = governed
+
+    assert set_up(regions=("us-west-2", "us-east-1")).warnings == ()
+
+
+def test_a_region_that_is_not_governed_is_refused_and_nothing_is_enabled(landing_zone: Any) -> None:
+    landing_zone.models.organization.governed_regions = ["us-east-1"]
+
+    with pytest.raises(Refused, match=r"RegionSelection names us-west-2, which Control Tower does not govern.*Add the"):
+        set_up(regions=("us-west-2", "us-east-1"))
+
+    assert not landing_zone.models.organization.ram_sharing_enabled
+
+
+def test_a_region_that_is_no_longer_governed_is_a_warning_for_an_update(landing_zone: Any) -> None:
+    landing_zone.models.organization.governed_regions = ["us-east-1"]
+
+    (warning,) = set_up(regions=("us-west-2", "us-east-1"), new=False).warnings
+
+    assert "us-west-2" in warning

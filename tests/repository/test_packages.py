@@ -55,9 +55,13 @@ ENTRIES = """
     ctipam/logs.py
     ctipam/names.py
     ctipam/organization/__init__.py
+    ctipam/organization/deployments.py
     ctipam/organization/events.py
     ctipam/organization/excluded_ous.py
+    ctipam/organization/leftover_stack_set.py
+    ctipam/organization/preconditions.py
     ctipam/organization/reader.py
+    ctipam/organization/session_policies.py
     ctipam/organization/setup.py
     ctipam/organization/tree.py
     ctipam/pools/__init__.py
@@ -80,8 +84,11 @@ ENTRIES = """
     ctipam/sharing/existing_accounts.py
     ctipam/sharing/lifecycle.py
     ctipam/sharing/networking_account.py
+    ctipam/sharing/reader.py
     ctipam/sharing/reconcile.py
+    ctipam/sharing/result_log.py
     ctipam/sharing/results.py
+    ctipam/sharing/session_policy.py
     ctipam/sharing/spec.py
     ctipam/tags.py
     ctipam/waiting.py

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from in_process.fixtures import STACK_ID
 from in_process.lifecycle_events import NEWCOMER, ONE, PROD, SCHEDULE, SDLC, ZERO, called, lifecycle, moved, registered
 
 
@@ -25,7 +26,8 @@ def test_a_new_account_has_one_closed_and_tagged_share_with_its_ous_pool_of_each
     assert landing_zone.shared() == {f"ipamShare-{ZERO}": PROD}
     (share,) = landing_zone.live_shares()
     assert share["allowExternalPrincipals"] is False
-    assert share["tags"] == [{"key": "ctipam:account-id", "value": ZERO}]
+    tags = {tag["key"]: tag["value"] for tag in share["tags"]}
+    assert tags == {"ctipam:account-id": ZERO, "ctipam:stack-id": STACK_ID}
 
 
 def test_the_account_can_use_its_pools_and_no_others(landing_zone: Any, ous: Any) -> None:

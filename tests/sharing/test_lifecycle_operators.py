@@ -107,7 +107,7 @@ def test_a_report_changes_nothing(landing_zone: Any, ous: Any) -> None:
         ({"action": "reconcile", "accountId": "1"}, "must be text of 12 digits"),
         ({"action": "reconcile", "dryRun": "yes"}, "dryRun must be true or false"),
         ({"action": "report", "dryRun": True}, "takes no dryRun"),
-        ({}, "no event and has no action"),
+        ({}, "not an event and has no action"),
         ("reconcile", "must be a JSON object"),
         ([], "must be a JSON object"),
         (None, "must be a JSON object"),

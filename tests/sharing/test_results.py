@@ -14,12 +14,12 @@ from ctipam.sharing.spec import NO_POOL, SharedPool, ShareSpec
 POOL = SharedPool("arn:aws:ec2::222222222222:ipam-pool/ipam-pool-0123456789abcdef0", "us-east-1")
 
 
-def outcome(number: int, *, changed: bool = False, failed: str = "") -> AccountResult:
+def account_result(number: int, *, changed: bool = False, failed: str = "") -> AccountResult:
     return AccountResult(ShareSpec(f"{number:012}", pools=(POOL,)), changed=changed, failed=failed)
 
 
 def test_of_more_accounts_than_fit_those_are_left_out_with_which_nothing_was_done() -> None:
-    result = SharingResult([outcome(number, changed=number % 100 == 0) for number in range(1_000)], {})
+    result = SharingResult([account_result(number, changed=number % 100 == 0) for number in range(1_000)], {})
 
     to_dict = result.to_dict(limit=10_000)
 
@@ -31,23 +31,21 @@ def test_of_more_accounts_than_fit_those_are_left_out_with_which_nothing_was_don
 def test_an_answer_about_ten_thousand_accounts_fits_into_what_lambda_sends() -> None:
     unit = OrganizationalUnit("ou-ab12-l3zc8b3h", "O" * 128)
     pools = frozenset([POOL.arn] * 2)
-    decisions = [ShareSpec(f"{number:012}", unit, unit.name, (POOL,) * 2) for number in range(10_000)]
-    result = SharingResult(
-        [AccountResult(decision, added=pools, removed=pools, changed=True) for decision in decisions], {}
-    )
+    specs = [ShareSpec(f"{number:012}", unit, unit.name, (POOL,) * 2) for number in range(10_000)]
+    result = SharingResult([AccountResult(spec, added=pools, removed=pools, changed=True) for spec in specs], {})
 
     assert len(json.dumps(result.to_dict())) < 6_000_000
 
 
 def test_an_error_names_a_few_failures_and_counts_them_all() -> None:
-    result = SharingResult([outcome(1), *(outcome(number, failed="no") for number in range(2, 8))], {})
+    result = SharingResult([account_result(1), *(account_result(number, failed="no") for number in range(2, 8))], {})
 
     with pytest.raises(AwsFailed, match=r"^6 of 7 accounts.*000000000002: no; 000000000003: no; 000000000004: no$"):
         result.raise_if_failed()
 
 
 def test_what_succeeded_raises_nothing() -> None:
-    SharingResult([outcome(1, changed=True)], {}).raise_if_failed()
+    SharingResult([account_result(1, changed=True)], {}).raise_if_failed()
 
 
 def test_outputs_of_the_stack_stay_within_what_cloudformation_reads() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ctipam.errors import AwsFailed, Refused
-from ctipam.sharing.networking_account import session_policy
+from ctipam.sharing.session_policy import session_policy
 from in_process.lifecycle_events import NEWCOMER, ONE, PROD, SCHEDULE, SDLC, ZERO, moved
 from landing_zone.errors import AwsError
 
@@ -324,7 +324,9 @@ def test_a_role_that_cannot_be_assumed_is_told_with_its_account_and_the_fix(
 ) -> None:
     refuse_calls("AssumeRole", "AccessDenied")
 
-    with pytest.raises(Refused, match=r"Cannot assume .*222222222222:role/AWSControlTowerExecution.*Enrol account 222"):
+    with pytest.raises(
+        Refused, match=r"Cannot assume .*222222222222:role/AWSControlTowerExecution.*Enroll account 222"
+    ):
         landing_zone.tell(moved(ZERO))
 
 

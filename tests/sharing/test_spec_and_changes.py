@@ -33,7 +33,7 @@ WANTED = ShareSpec(ACCOUNT, PROD, "Prod", (EAST, WEST))
 ALL_THERE = {"east": "ASSOCIATED", "west": "ASSOCIATED"}
 
 
-def place(*units: OrganizationalUnit, state: str = "ACTIVE", joined: datetime = BEFORE) -> AccountLocation:
+def location(*units: OrganizationalUnit, state: str = "ACTIVE", joined: datetime = BEFORE) -> AccountLocation:
     return AccountLocation(ACCOUNT, state, joined, units)
 
 
@@ -46,41 +46,41 @@ def share(number: int = 1, **changed: object) -> Share:
 @pytest.mark.parametrize(
     ("where", "rules", "environment"),
     [
-        (place(PROD), RULES, "Prod"),
-        (place(TEAM, PROD), RULES, "Prod"),
-        (place(SDLC, TEAM, PROD), RULES, "SDLC"),
-        (place(TEAM, PROD), replace(RULES, exact=True), ""),
-        (place(PROD, TEAM), replace(RULES, exact=True), "Prod"),
-        (place(TEAM), RULES, ""),
-        (place(), RULES, ""),
-        (place(PROD, state="SUSPENDED"), RULES, ""),
-        (place(PROD, state="PENDING_CLOSURE"), RULES, ""),
-        (place(PROD, state="PENDING_ACTIVATION"), RULES, ""),
+        (location(PROD), RULES, "Prod"),
+        (location(TEAM, PROD), RULES, "Prod"),
+        (location(SDLC, TEAM, PROD), RULES, "SDLC"),
+        (location(TEAM, PROD), replace(RULES, exact=True), ""),
+        (location(PROD, TEAM), replace(RULES, exact=True), "Prod"),
+        (location(TEAM), RULES, ""),
+        (location(), RULES, ""),
+        (location(PROD, state="SUSPENDED"), RULES, ""),
+        (location(PROD, state="PENDING_CLOSURE"), RULES, ""),
+        (location(PROD, state="PENDING_ACTIVATION"), RULES, ""),
         (None, RULES, ""),
-        (place(PROD), replace(RULES, never=frozenset({ACCOUNT})), ""),
-        (place(PROD), replace(RULES, since=CREATED), ""),
-        (place(PROD, joined=AFTER), replace(RULES, since=CREATED), "Prod"),
-        (place(PROD, joined=CREATED), replace(RULES, since=CREATED), "Prod"),
+        (location(PROD), replace(RULES, never=frozenset({ACCOUNT})), ""),
+        (location(PROD), replace(RULES, since=CREATED), ""),
+        (location(PROD, joined=AFTER), replace(RULES, since=CREATED), "Prod"),
+        (location(PROD, joined=CREATED), replace(RULES, since=CREATED), "Prod"),
     ],
 )
 def test_an_active_account_has_the_environment_of_its_nearest_ou(
     where: AccountLocation, rules: Rules, environment: str
 ) -> None:
-    decision = share_spec(ACCOUNT, where, ENVIRONMENTS, rules, has_share=False)
+    spec = share_spec(ACCOUNT, where, ENVIRONMENTS, rules, has_share=False)
 
-    assert decision.environment == environment
-    assert bool(decision.pools) is not bool(decision.reason)
+    assert spec.environment == environment
+    assert bool(spec.pools) is not bool(spec.reason)
 
 
 def test_an_account_that_was_there_before_and_has_a_share_is_not_left_alone() -> None:
     rules = replace(RULES, since=CREATED)
 
-    assert share_spec(ACCOUNT, place(PROD), ENVIRONMENTS, rules, has_share=False).left_alone
-    assert share_spec(ACCOUNT, place(SDLC), ENVIRONMENTS, rules, has_share=True).environment == "SDLC"
+    assert share_spec(ACCOUNT, location(PROD), ENVIRONMENTS, rules, has_share=False).left_alone
+    assert share_spec(ACCOUNT, location(SDLC), ENVIRONMENTS, rules, has_share=True).environment == "SDLC"
 
 
 @pytest.mark.parametrize(
-    ("decision", "shares", "expected"),
+    ("spec", "shares", "expected"),
     [
         (WANTED, [], ShareChanges((CreateShare(ACCOUNT, ("east", "west")),))),
         (WANTED, [share()], ShareChanges()),
@@ -93,16 +93,16 @@ def test_an_account_that_was_there_before_and_has_a_share_is_not_left_alone() ->
     ids=["no share", "as it should be", "not ours yet", "nothing to nothing", "no pools", "left alone", "two shares"],
 )
 def test_the_difference_is_what_is_missing_and_what_is_too_much(
-    decision: ShareSpec, shares: list[Share], expected: ShareChanges
+    spec: ShareSpec, shares: list[Share], expected: ShareChanges
 ) -> None:
-    assert share_changes(decision, shares) == expected
+    assert share_changes(spec, shares) == expected
 
 
 @pytest.mark.parametrize("status", ["ASSOCIATING", "RESTORING", "DISASSOCIATING", "SUSPENDING"])
 def test_what_is_moving_is_waited_for(status: str) -> None:
     moving = share(pools=ALL_THERE | {"east": status, "old": "ASSOCIATED"})
 
-    assert share_changes(WANTED, [moving]) == ShareChanges((), moving=True)
+    assert share_changes(WANTED, [moving]) == ShareChanges((), in_progress=True)
 
 
 @pytest.mark.parametrize("status", ["FAILED", None])
@@ -110,20 +110,20 @@ def test_what_failed_or_is_not_there_is_added_before_anything_goes(status: str |
     pools = {"west": "ASSOCIATED", "old": "ASSOCIATED"} | ({"east": status} if status else {})
     lacking = share(pools=pools)
 
-    assert share_changes(WANTED, [lacking]).steps == (Associate(lacking, ("east",), ()),)
+    assert share_changes(WANTED, [lacking]).apply_now == (Associate(lacking, ("east",), ()),)
 
 
 def test_old_pools_and_strangers_go_once_all_is_there() -> None:
     full = share(pools=ALL_THERE | {"old": "ASSOCIATED"}, principals={ACCOUNT: "ASSOCIATED", "1": "ASSOCIATED"})
 
-    assert share_changes(WANTED, [full]).steps == (Disassociate(full, ("old",), ("1",)),)
+    assert share_changes(WANTED, [full]).apply_now == (Disassociate(full, ("old",), ("1",)),)
 
 
 def test_a_pool_that_is_not_ready_is_neither_added_nor_taken_away() -> None:
     wanted = replace(WANTED, pools=(EAST, replace(WEST, ready=False)))
 
-    assert share_changes(wanted, []) == ShareChanges((CreateShare(ACCOUNT, ("east",)),), moving=True)
-    assert share_changes(wanted, [share(pools={"east": "ASSOCIATED"})]) == ShareChanges((), moving=True)
+    assert share_changes(wanted, []) == ShareChanges((CreateShare(ACCOUNT, ("east",)),), in_progress=True)
+    assert share_changes(wanted, [share(pools={"east": "ASSOCIATED"})]) == ShareChanges((), in_progress=True)
     assert share_changes(wanted, [share()]) == ShareChanges()
 
 
@@ -140,65 +140,65 @@ SHARES = st.lists(
     ),
     max_size=3,
 )
-DECISIONS = st.sampled_from([WANTED, replace(WANTED, pools=(EAST,)), ShareSpec(ACCOUNT, reason="gone")])
+SPECS = st.sampled_from([WANTED, replace(WANTED, pools=(EAST,)), ShareSpec(ACCOUNT, reason="gone")])
 
 
-@given(DECISIONS, SHARES)
+@given(SPECS, SHARES)
 def test_from_any_shares_a_few_rounds_lead_to_one_that_holds_exactly_the_pools(
-    decision: ShareSpec, shares: list[Share]
+    spec: ShareSpec, shares: list[Share]
 ) -> None:
     for round_ in itertools.count():
-        change = share_changes(decision, shares)
-        _nothing_is_lost(decision, shares, change)
-        if not change.steps and not change.moving:
+        changes = share_changes(spec, shares)
+        _nothing_is_lost(spec, shares, changes)
+        if not changes.apply_now and not changes.in_progress:
             break
         assert round_ < 6, "it never ends"
-        shares = _after(change, shares)
+        shares = _after(changes, shares)
 
-    assert len(shares) == (1 if decision.pools else 0)
+    assert len(shares) == (1 if spec.pools else 0)
     for kept in shares:
         assert kept.settled
-        assert set(kept.present) == {pool.arn for pool in decision.pools}
+        assert set(kept.present) == {pool.arn for pool in spec.pools}
         assert set(kept.principals) == {ACCOUNT}
 
 
-def _nothing_is_lost(decision: ShareSpec, shares: list[Share], change: ShareChanges) -> None:
+def _nothing_is_lost(spec: ShareSpec, shares: list[Share], changes: ShareChanges) -> None:
     """A wanted pool that the account has, it has after these steps too."""
-    wanted = {pool.arn for pool in decision.pools}
-    deleted = {step.share.arn for step in change.steps if isinstance(step, DeleteShare)}
+    wanted = {pool.arn for pool in spec.pools}
+    deleted = {change.share.arn for change in changes.apply_now if isinstance(change, DeleteShare)}
     for one in shares:
         in_use = {pool for pool in wanted if one.pools.get(pool) == one.principals.get(ACCOUNT) == "ASSOCIATED"}
         if one.arn in deleted and in_use:
             assert any(kept.present >= in_use for kept in shares if kept.arn not in deleted)
-    for step in change.steps:
-        if isinstance(step, Disassociate):
-            assert not wanted & set(step.pools)
+    for change in changes.apply_now:
+        if isinstance(change, Disassociate):
+            assert not wanted & set(change.pools)
 
 
-def _after(change: ShareChanges, shares: list[Share]) -> list[Share]:
+def _after(changes: ShareChanges, shares: list[Share]) -> list[Share]:
     """What AWS makes of it, once everything has come to rest."""
     after = {one.arn: one for one in shares}
-    for step in change.steps:
-        match step:
+    for change in changes.apply_now:
+        match change:
             case CreateShare():
-                pools = dict.fromkeys(step.pools, "ASSOCIATED")
+                pools = dict.fromkeys(change.pools, "ASSOCIATED")
                 after["new"] = Share("new", ACCOUNT, AFTER, pools=pools, principals={ACCOUNT: "ASSOCIATED"})
             case AdoptShare():
-                after[step.share.arn] = replace(after[step.share.arn], settled=True)
+                after[change.share.arn] = replace(after[change.share.arn], settled=True)
             case Associate():
-                after[step.share.arn] = _with(after[step.share.arn], step, "ASSOCIATED")
+                after[change.share.arn] = _with(after[change.share.arn], change, "ASSOCIATED")
             case Disassociate():
-                after[step.share.arn] = _with(after[step.share.arn], step, "DISASSOCIATED")
+                after[change.share.arn] = _with(after[change.share.arn], change, "DISASSOCIATED")
             case DeleteShare():
-                del after[step.share.arn]
+                del after[change.share.arn]
     return [_at_rest(one) for one in after.values()]
 
 
-def _with(one: Share, step: Associate | Disassociate, status: str) -> Share:
+def _with(one: Share, change: Associate | Disassociate, status: str) -> Share:
     return replace(
         one,
-        pools={**one.pools, **dict.fromkeys(step.pools, status)},
-        principals={**one.principals, **dict.fromkeys(step.principals, status)},
+        pools={**one.pools, **dict.fromkeys(change.pools, status)},
+        principals={**one.principals, **dict.fromkeys(change.principals, status)},
     )
 
 

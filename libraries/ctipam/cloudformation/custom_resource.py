@@ -213,4 +213,5 @@ def _request(event: Mapping[str, Any], context: LambdaContext, until: float) -> 
         began=until - LONGEST_S,
         stack=stack,
         stack_status=stack_status,
+        old_properties=event.get("OldResourceProperties", {}),
     )

@@ -40,6 +40,10 @@ class OwnStack:
         self._last: StackTypeDef | None = None
         self._one_at_a_time = threading.Lock()  # several threads share one answer
 
+    @property
+    def stack_id(self) -> str:
+        return self._stack_id
+
     def created(self) -> datetime:
         return self._remembered()["CreationTime"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ctipam.client_tokens import client_token
@@ -34,6 +34,7 @@ class ResourceRequest:
     deadline       when this invocation has to stop
     began          when the first invocation for this request began, in seconds since 1970
     stack          the stack that the function belongs to
+    old_properties ResourceProperties of the request before an Update; empty otherwise
     stack_status   its status when the first invocation for this request began; empty: it could not be read
     """
 
@@ -46,6 +47,7 @@ class ResourceRequest:
     began: float
     stack: OwnStack
     stack_status: str
+    old_properties: Mapping[str, Any] = field(default_factory=dict)
 
     def token(self, *parts: object) -> str:
         """Return a client token: the same for the same creation of this request."""

@@ -1,8 +1,9 @@
-"""AWS Organizations: where each account is, what its events mean, and what must be set up before anything else.
+"""AWS Organizations: where each account is, what its events request, and what a deployment needs.
 
 Called by `sharing` for the OU of an account, and by CloudFormation for Custom::OrganizationSetup.
 
-    Pure:  `tree` has the data; `events` decides which accounts an event is about; `excluded_ous` decides which OUs
-           IPAM shall not monitor
-    AWS:   `reader` reads OUs and accounts; `setup` checks the organization and enables sharing and IPAM
+    Pure:  `tree` has the data; `events` decides what an event requests; `excluded_ous` decides which OUs IPAM does not
+           monitor; `preconditions` decides what the setup refuses and warns of; `session_policies` limits the role
+    AWS:   `reader` reads OUs and accounts; `deployments` finds other deployments; `leftover_stack_set` removes what a
+           force-deleted stack has left; `setup` checks the organization and enables sharing and IPAM
 """

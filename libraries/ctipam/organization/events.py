@@ -1,8 +1,8 @@
-"""What an invocation of the lifecycle function asks for.
+"""Decides what an invocation of the lifecycle function requests.
 
-Control Tower's lifecycle events (https://docs.aws.amazon.com/controltower/latest/userguide/lifecycle-events.html) of
-accounts and of an OU. A creation that failed and was tried again is UpdateManagedAccount, and its key is
-updateManagedAccountStatus:
+Control Tower's lifecycle events of accounts and OUs
+(https://docs.aws.amazon.com/controltower/latest/userguide/lifecycle-events.html). The retry of a failed creation is
+UpdateManagedAccount, with the key updateManagedAccountStatus:
 
     {"source": "aws.controltower", "detail-type": "AWS Service Event via CloudTrail",
      "detail": {"eventName": "CreateManagedAccount", "serviceEventDetails": {"createManagedAccountStatus": {
@@ -12,16 +12,16 @@ updateManagedAccountStatus:
         "registerOrganizationalUnitStatus": {
             "state": "SUCCEEDED", "organizationalUnit": {"organizationalUnitId": "ou-ab12-l3zc8b3h"}}}}}
 
-AWS Organizations' calls (https://docs.aws.amazon.com/organizations/latest/userguide/orgs_cloudtrail-integration.html):
+Calls of AWS Organizations (https://docs.aws.amazon.com/organizations/latest/userguide/orgs_cloudtrail-integration.html):
 
     {"source": "aws.organizations", "detail-type": "AWS API Call via CloudTrail",
      "detail": {"eventName": "MoveAccount", "requestParameters": {"accountId": "012345678901"}}}
 
 The schedule:      {"source": "aws.events", "detail-type": "Scheduled Event"}
-An operator:       {"action": "reconcile", "accountId": "012345678901", "dryRun": true}    both may be left out
+An operator:       {"action": "reconcile", "accountId": "012345678901", "dryRun": true}    both are optional
                    {"action": "report"}
 
-Nothing else in an event is read. Where an account is, is asked of AWS Organizations when the event is handled.
+Nothing else in an event is read. The handler reads the account's OU from AWS Organizations.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ _EXAMPLES = '{"action": "reconcile"}, {"action": "reconcile", "accountId": "0123
 
 
 class NotForUs(Exception):
-    """An event that changes nothing here; the text says why."""
+    """The event requests nothing. The text says why."""
 
 
 @dataclass(frozen=True)
 class LifecycleRequest:
-    """What is to be brought in order: one account, the accounts below one OU, or, with neither, everybody's.
+    """What to reconcile: one account, the accounts of one OU, or all accounts if neither is given.
 
-    by_hand   an operator reads the answer, and so is told of failures there
+    by_hand   an operator reads the answer, which names failures
     """
 
     action: Literal["reconcile", "report"] = "reconcile"
@@ -67,47 +67,49 @@ class LifecycleRequest:
 
 
 def request_of(event: object) -> LifecycleRequest:
-    """Raises NotForUs for an event that changes nothing, Refused for what makes no sense.
+    """Return what an event or payload requests.
 
-    The rules filter already. This does not rely on it: an account that Control Tower could not create has no OU.
+    The event rules filter too. This does not rely on them: an account that Control Tower failed to create has no OU.
+
+    Raises   NotForUs if the event requests nothing, Refused if a payload is wrong
     """
     if not isinstance(event, Mapping):
-        raise Refused(f"The payload must be a JSON object, such as {_EXAMPLES}.")
+        raise Refused(f"The payload must be a JSON object, for example {_EXAMPLES}.")
     if "action" in event:
-        return _operators(event)
+        return _from_operator(event)
     if "detail-type" not in event:
-        raise Refused(f"The payload is no event and has no action; give {_EXAMPLES}.")
-    detail = _part(event, "detail")
+        raise Refused(f"The payload is not an event and has no action. Send {_EXAMPLES}.")
+    detail = _mapping_at(event, "detail")
     name = str(detail.get("eventName", "an event"))
     kind = (event.get("source"), event["detail-type"])
     if kind == ("aws.events", "Scheduled Event"):
         return LifecycleRequest()
     if kind == ("aws.controltower", "AWS Service Event via CloudTrail") and name in STATUS_KEYS:
-        return _of_control_tower(name, detail)
+        return _from_control_tower(name, detail)
     if kind == ("aws.organizations", "AWS API Call via CloudTrail") and name in ORGANIZATIONS_CALLS:
-        return _of_organizations(name, detail)
-    raise NotForUs(f"nothing follows from {name} of {kind[0]}, {kind[1]}")
+        return _from_organizations(name, detail)
+    raise NotForUs(f"{name} of {kind[0]}, {kind[1]}, requests nothing")
 
 
-def _of_control_tower(name: str, detail: Mapping[str, Any]) -> LifecycleRequest:
-    status = _part(_part(detail, "serviceEventDetails"), STATUS_KEYS[name])
+def _from_control_tower(name: str, detail: Mapping[str, Any]) -> LifecycleRequest:
+    status = _mapping_at(_mapping_at(detail, "serviceEventDetails"), STATUS_KEYS[name])
     if status.get("state") != "SUCCEEDED":
         raise NotForUs(f"{name} is in state {status.get('state')}")
     if name == "RegisterOrganizationalUnit":
-        ou_id = _part(status, "organizationalUnit").get("organizationalUnitId")
+        ou_id = _mapping_at(status, "organizationalUnit").get("organizationalUnitId")
         if not isinstance(ou_id, str) or not _OU_ID.fullmatch(ou_id):
-            raise NotForUs(f"{name} has no id of an OU: {ou_id!r}")
+            raise NotForUs(f"{name} has no OU id: {ou_id!r}")
         return LifecycleRequest(ou_id=ou_id)
-    return LifecycleRequest(account_id=_account_id(name, _part(status, "account")))
+    return LifecycleRequest(account_id=_account_id(name, _mapping_at(status, "account")))
 
 
-def _of_organizations(name: str, detail: Mapping[str, Any]) -> LifecycleRequest:
-    if detail.get("errorCode"):  # CloudTrail records the calls that were refused as well
+def _from_organizations(name: str, detail: Mapping[str, Any]) -> LifecycleRequest:
+    if detail.get("errorCode"):  # CloudTrail records refused calls too
         raise NotForUs(f"{name} was refused: {detail['errorCode']}")
-    return LifecycleRequest(account_id=_account_id(name, _part(detail, "requestParameters")))
+    return LifecycleRequest(account_id=_account_id(name, _mapping_at(detail, "requestParameters")))
 
 
-def _part(mapping: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+def _mapping_at(mapping: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     part = mapping.get(key)
     return part if isinstance(part, Mapping) else {}
 
@@ -119,15 +121,15 @@ def _account_id(name: str, parent: Mapping[str, Any]) -> str:
     return account_id
 
 
-def _operators(payload: Mapping[str, Any]) -> LifecycleRequest:
+def _from_operator(payload: Mapping[str, Any]) -> LifecycleRequest:
     allowed = {"reconcile": {"action", "accountId", "dryRun", INVOCATION}, "report": {"action"}}
     action = payload["action"]
     if not isinstance(action, str) or action not in allowed:
-        raise Refused(f"There is no action {action!r}; give {_EXAMPLES}.")
+        raise Refused(f"There is no action {action!r}. Send {_EXAMPLES}.")
     if unknown := sorted(str(key) for key in payload.keys() - allowed[action]):
-        raise Refused(f"The action {action} takes no {', '.join(unknown)}; give {_EXAMPLES}.")
+        raise Refused(f"The action {action} takes no {', '.join(unknown)}. Send {_EXAMPLES}.")
     if "accountId" in payload and not is_account_id(payload["accountId"]):
-        raise Refused(f'accountId must be text of 12 digits, such as "012345678901", not {payload["accountId"]!r}.')
+        raise Refused(f'accountId must be text of 12 digits, for example "012345678901", not {payload["accountId"]!r}.')
     if not isinstance(payload.get("dryRun", False), bool):
         raise Refused(f"dryRun must be true or false, not {payload['dryRun']!r}.")
     return LifecycleRequest(

@@ -1,4 +1,4 @@
-"""IpamExcludedOus, the OUs that IPAM does not monitor: ids as the user gives them, entity paths as IPAM takes them."""
+"""Decides which OUs IPAM does not monitor. Users name OU ids (IpamExcludedOus); IPAM takes entity paths."""
 
 from __future__ import annotations
 
@@ -15,45 +15,45 @@ class OuIndex:
 
     organization_id: str
     root_id: str
-    chains: Sequence[OuPath]
+    ou_paths: Sequence[OuPath]
 
-    def path(self, chain: OuPath) -> str:
-        """Of an OU with all that are in it. https://docs.aws.amazon.com/vpc/latest/ipam/exclude-ous.html"""
-        return "/".join([self.organization_id, self.root_id, *(unit.ou_id for unit in reversed(chain)), "*"])
+    def entity_path(self, ou_path: OuPath) -> str:
+        """Return the path of an OU and its nested OUs. https://docs.aws.amazon.com/vpc/latest/ipam/exclude-ous.html"""
+        return "/".join([self.organization_id, self.root_id, *(ou.ou_id for ou in reversed(ou_path)), "*"])
 
 
 def find_exclusions(
-    text: str, units: OuIndex, environments: Collection[str], *, exact: bool
+    text: str, index: OuIndex, environments: Collection[str], *, exact: bool
 ) -> tuple[frozenset[str] | None, list[str]]:
-    """The paths for IpamExclusions, and in a sentence each, which OUs are left out of them.
+    """Return the paths for IpamExclusions, and a sentence for each OU that is left out of them.
 
-    text    "leave", "none", or ids of OUs with commas between them
-    exact   an OU without pools has none, also if one around it has
+    text    "leave", "none", or comma-separated OU ids
+    exact   an OU without pools does not use those of its parent OUs
     """
     if text in (LEAVE, NONE):
         return paths_of(text), []
     ou_ids = [ou_id.strip() for ou_id in text.split(",")]
-    chains = {chain[0].ou_id: chain for chain in units.chains}
-    problems = {ou_id: _problem(ou_id, ou_ids, chains, environments, exact) for ou_id in ou_ids}
-    good = frozenset(units.path(chains[ou_id]) for ou_id, problem in problems.items() if not problem)
+    ou_paths = {ou_path[0].ou_id: ou_path for ou_path in index.ou_paths}
+    problems = {ou_id: _problem(ou_id, ou_ids, ou_paths, environments, exact) for ou_id in ou_ids}
+    good = frozenset(index.entity_path(ou_paths[ou_id]) for ou_id, problem in problems.items() if not problem)
     return good, [f"IpamExcludedOus names {ou_id}, {problem}." for ou_id, problem in problems.items() if problem]
 
 
 def _problem(
-    ou_id: str, ou_ids: Collection[str], chains: Mapping[str, OuPath], environments: Collection[str], exact: bool
+    ou_id: str, ou_ids: Collection[str], ou_paths: Mapping[str, OuPath], environments: Collection[str], exact: bool
 ) -> str:
-    """Why an OU cannot be excluded: it is not there, is in another that is named, or its accounts use the pools.
+    """Return why an OU cannot be excluded: it does not exist, a parent OU is named, or its accounts use the pools.
 
-    What IPAM does with VPCs from its pools in accounts that it does not monitor is not documented.
+    AWS does not document what IPAM does with VPCs from its pools in accounts that it does not monitor.
     """
-    if ou_id not in chains:
+    if ou_id not in ou_paths:
         return "which is no OU of the organization; correct it"
-    outer = next((unit.ou_id for unit in chains[ou_id][1:] if unit.ou_id in ou_ids), None)
-    if outer:
-        return f"which is in {outer} and goes with it; leave it out"
-    inside = (chain[0].name for chain in chains.values() if any(unit.ou_id == ou_id for unit in chain))
-    around = () if exact else (unit.name for unit in chains[ou_id][1:])
-    environment = next((name for name in (*inside, *around) if name in environments), None)
+    parent = next((ou.ou_id for ou in ou_paths[ou_id][1:] if ou.ou_id in ou_ids), None)
+    if parent:
+        return f"which is in {parent} and is excluded with it; remove it from the list"
+    nested = (ou_path[0].name for ou_path in ou_paths.values() if any(ou.ou_id == ou_id for ou in ou_path))
+    parents = () if exact else (ou.name for ou in ou_paths[ou_id][1:])
+    environment = next((name for name in (*nested, *parents) if name in environments), None)
     if environment:
         return f"whose accounts use the pools of {environment!r}, and IPAM would not see their VPCs; name other OUs"
     return ""

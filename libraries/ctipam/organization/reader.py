@@ -1,4 +1,4 @@
-"""AWS Organizations: who is where."""
+"""Reads OUs and accounts from AWS Organizations."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from types_boto3_organizations.type_defs import AccountTypeDef
 
 
-GONE = frozenset({"AccountNotFoundException", "ChildNotFoundException"})
+NOT_FOUND = frozenset({"AccountNotFoundException", "ChildNotFoundException"})
 
 PAGE: Any = {"PageSize": 20}  # the most that Organizations allows
 
 
 def state_of(account: AccountTypeDef) -> str:
-    """ACTIVE, SUSPENDED, ... State replaces Status, which ended in September 2026; older SDKs know only the latter."""
+    """Return ACTIVE, SUSPENDED, ... State replaced Status in September 2026; older SDKs know only Status."""
     return account.get("State") or account.get("Status", "")
 
 
@@ -35,99 +35,99 @@ def is_active_member(organizations: OrganizationsClient, account_id: str) -> boo
     return state_of(account) == "ACTIVE"
 
 
-def place_of(
-    organizations: OrganizationsClient, account_id: str, enough: Callable[[OrganizationalUnit], bool]
+def locate(
+    organizations: OrganizationsClient, account_id: str, is_enough: Callable[[OrganizationalUnit], bool]
 ) -> AccountLocation | None:
-    """Where an account is now; None if it is not in the organization.
+    """Return where an account is now; None if it is not in the organization.
 
-    enough   the OUs that enclose this one are not asked for; of an account that is not ACTIVE, none is
+    is_enough   stops reading at this OU, so its parent OUs are left out. Reads no OU of an account that is not ACTIVE.
     """
     try:
         account = organizations.describe_account(AccountId=account_id)["Account"]
         active = state_of(account) == "ACTIVE"
-        units = tuple(_until(enough, units_above(organizations, account_id))) if active else ()
+        ou_path = tuple(_until(is_enough, parent_ous(organizations, account_id))) if active else ()
     except ClientError as error:
-        if code_of(error) not in GONE:
+        if code_of(error) not in NOT_FOUND:
             raise
         return None
-    return AccountLocation(account_id, state_of(account), account.get("JoinedTimestamp"), units)
+    return AccountLocation(account_id, state_of(account), account.get("JoinedTimestamp"), ou_path)
 
 
 def _until(
-    enough: Callable[[OrganizationalUnit], bool], units: Iterable[OrganizationalUnit]
+    is_enough: Callable[[OrganizationalUnit], bool], ous: Iterable[OrganizationalUnit]
 ) -> Iterator[OrganizationalUnit]:
-    for unit in units:
-        yield unit
-        if enough(unit):
+    for ou in ous:
+        yield ou
+        if is_enough(ou):
             return
 
 
-def units_above(organizations: OrganizationsClient, child_id: str) -> Iterator[OrganizationalUnit]:
-    """The OUs that an account or OU is in, the nearest first, without the root. Read one by one, as needed."""
+def parent_ous(organizations: OrganizationsClient, child_id: str) -> Iterator[OrganizationalUnit]:
+    """Yield the parent OUs of an account or OU, the nearest first, without the root. Reads each when it is needed."""
     while True:
         parent = organizations.list_parents(ChildId=child_id)["Parents"][0]  # there is always exactly one
         if parent["Type"] == "ROOT":
             return
-        unit = _unit(organizations, parent["Id"])
-        yield unit
-        child_id = unit.ou_id
+        ou = _read_ou(organizations, parent["Id"])
+        yield ou
+        child_id = ou.ou_id
 
 
 def find_roots(organizations: OrganizationsClient) -> list[str]:
-    """Ids; AWS gives an organization one."""
+    """Return the ids of the roots. An organization has one."""
     return [root["Id"] for page in organizations.get_paginator("list_roots").paginate() for root in page["Roots"]]
 
 
-def find_units(organizations: OrganizationsClient, root_ids: Iterable[str]) -> list[OuPath]:
-    """Every OU, with those that it is in: a call for each, and one for each 20 in an OU."""
-    return [chain for _, chain in _walk(organizations, root_ids, ()) if chain]
+def find_ou_paths(organizations: OrganizationsClient, root_ids: Iterable[str]) -> list[OuPath]:
+    """Return every OU with its parent OUs. Takes a call for each OU, and one for each 20 nested OUs."""
+    return [path for _, path in _walk(organizations, root_ids, ()) if path]
 
 
 def read_all(organizations: OrganizationsClient) -> OrganizationTree:
-    """The whole organization: a call for each 20 accounts, and two for each OU."""
-    return _read(organizations, find_roots(organizations), ())
+    """Return the whole organization. Takes a call for each 20 accounts, and two for each OU."""
+    return _read_tree(organizations, find_roots(organizations), ())
 
 
 def read_below(organizations: OrganizationsClient, ou_id: str) -> OrganizationTree:
-    """The accounts in an OU and in the OUs that it encloses; none if there is no such OU any more."""
+    """Return the accounts in an OU and in its nested OUs; an empty tree if the OU does not exist."""
     try:
-        unit = _unit(organizations, ou_id)
-        above = tuple(units_above(organizations, ou_id))
+        ou = _read_ou(organizations, ou_id)
+        parents = tuple(parent_ous(organizations, ou_id))
     except ClientError as error:
         if code_of(error) not in ("OrganizationalUnitNotFoundException", "ChildNotFoundException"):
             raise
         return OrganizationTree((), ())
-    return _read(organizations, [ou_id], (unit, *above))
+    return _read_tree(organizations, [ou_id], (ou, *parents))
 
 
-def _unit(organizations: OrganizationsClient, ou_id: str) -> OrganizationalUnit:
-    unit = organizations.describe_organizational_unit(OrganizationalUnitId=ou_id)["OrganizationalUnit"]
-    return OrganizationalUnit(unit["Id"], unit["Name"])
+def _read_ou(organizations: OrganizationsClient, ou_id: str) -> OrganizationalUnit:
+    ou = organizations.describe_organizational_unit(OrganizationalUnitId=ou_id)["OrganizationalUnit"]
+    return OrganizationalUnit(ou["Id"], ou["Name"])
 
 
-def _read(organizations: OrganizationsClient, parent_ids: Iterable[str], enclosing: OuPath) -> OrganizationTree:
-    units: list[OrganizationalUnit] = []
-    places: list[AccountLocation] = []
-    for parent_id, chain in _walk(organizations, parent_ids, enclosing):
-        units += chain[:1]
+def _read_tree(organizations: OrganizationsClient, parent_ids: Iterable[str], parents: OuPath) -> OrganizationTree:
+    ous: list[OrganizationalUnit] = []
+    locations: list[AccountLocation] = []
+    for parent_id, path in _walk(organizations, parent_ids, parents):
+        ous += path[:1]
         pages = organizations.get_paginator("list_accounts_for_parent").paginate(
             ParentId=parent_id, PaginationConfig=PAGE
         )
         for account in (account for page in pages for account in page["Accounts"]):
-            places.append(AccountLocation(account["Id"], state_of(account), account.get("JoinedTimestamp"), chain))
-    return OrganizationTree(tuple(units), tuple(places))
+            locations.append(AccountLocation(account["Id"], state_of(account), account.get("JoinedTimestamp"), path))
+    return OrganizationTree(tuple(ous), tuple(locations))
 
 
 def _walk(
-    organizations: OrganizationsClient, parent_ids: Iterable[str], enclosing: OuPath
+    organizations: OrganizationsClient, parent_ids: Iterable[str], parents: OuPath
 ) -> Iterator[tuple[str, OuPath]]:
-    """These, roots or OUs, and every OU below them, by their ids; each with the OUs that an account in it is in."""
-    to_do = [(parent_id, enclosing) for parent_id in parent_ids]
+    """Yield these roots or OUs and all their nested OUs: the id of each, and the OU path of an account in it."""
+    to_do = [(parent_id, parents) for parent_id in parent_ids]
     while to_do:
-        parent_id, chain = to_do.pop()
-        yield parent_id, chain
+        parent_id, path = to_do.pop()
+        yield parent_id, path
         for page in organizations.get_paginator("list_organizational_units_for_parent").paginate(
             ParentId=parent_id, PaginationConfig=PAGE
         ):
             for row in page["OrganizationalUnits"]:
-                to_do.append((row["Id"], (OrganizationalUnit(row["Id"], row["Name"]), *chain)))
+                to_do.append((row["Id"], (OrganizationalUnit(row["Id"], row["Name"]), *path)))

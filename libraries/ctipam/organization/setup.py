@@ -1,178 +1,143 @@
-"""Custom::OrganizationSetup: what must be so before anything is made is checked, and what can be switched on is.
+"""Custom::OrganizationSetup: checks what a deployment needs, then enables RAM sharing and IPAM's administration.
 
-Checked, each with a refusal that names the way out: this is the management account and Control Tower's home Region,
-the Networking account is an enrolled member, Control Tower's roles are there. Switched on, and never off, since other
-stacks may rely on it: RAM sharing with the organization, and IPAM's administration by the Networking account. An
-environment without an OU of its name is a warning: the OU may come later.
+Checks, and refuses with the way out: this is the management account and Control Tower's home Region, the Networking
+account is an enrolled member, and Control Tower's roles exist. Enables, and never disables because other stacks may
+rely on it: RAM sharing with the organization, and the Networking account as IPAM's delegated administrator.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from ctipam.cloudformation.custom_resource import Data
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import DENIED, Refused, code_of
-from ctipam.ipam.cost_controls import LEAVE, exclusions_property
+from ctipam.ipam.cost_controls import exclusions_property
 from ctipam.logs import log_decision
+from ctipam.organization import preconditions
+from ctipam.organization.deployments import living_deployments
 from ctipam.organization.excluded_ous import OuIndex, find_exclusions
-from ctipam.organization.reader import find_roots, find_units, is_active_member
-from ctipam.pools.spec import PoolSpec
+from ctipam.organization.leftover_stack_set import find_leftover, remove
+from ctipam.organization.preconditions import SetupResult, SetupSpec
+from ctipam.organization.reader import find_ou_paths, find_roots, is_active_member
 from ctipam.sessions import Account
 from ctipam.sharing.networking_account import ROLE, execution_role
-
-if TYPE_CHECKING:
-    from types_boto3_organizations.client import OrganizationsClient
-    from types_boto3_organizations.type_defs import OrganizationTypeDef
 
 IPAM = "ipam.amazonaws.com"
 
 STACK_SET_ROLE = "AWSControlTowerStackSetRole"
-"""In the management account, under /service-role/; the StackSet names it so.
+"""The role in the management account, under /service-role/, that the StackSet uses.
 https://docs.aws.amazon.com/controltower/latest/userguide/access-control-managing-permissions.html"""
 
 NOTHING: dict[str, Any] = {
     "Version": "2012-10-17",
     "Statement": [{"Sid": "AllowNothing", "Effect": "Deny", "Action": "*", "Resource": "*"}],
 }
-"""A session policy: that the role can be assumed is all that is asked."""
+"""A session policy for a check whether the role can be assumed."""
 
 ABSENT = frozenset({"NoSuchEntity", *DENIED})
-"""IAM's answers for a role that is not there, or not under the path that this function may read."""
-
-WARNINGS_LIMIT = 1000
-"""Characters. CloudFormation takes 4096 bytes of answer in all, and 1024 bytes of an output."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """environments: names of OUs. exact and excluded_ous: see `cost_controls.find_exclusions`.
-
-    new   the stack is being created. Later, OUs that cannot be excluded are only warned of: one that was named may be
-          gone since, and CloudFormation must be able to come back to what was asked for before
-    """
-
-    new: bool
-    network_account_id: str
-    environments: tuple[str, ...]
-    exact: bool
-    excluded_ous: str
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What the stack is told.
-
-    exclusions   for the Networking account's stack
-    warnings     what is strange and no failure, a sentence each
-    """
-
-    organization_id: str
-    exclusions: str
-    warnings: tuple[str, ...]
-
-    def shown(self) -> str:
-        text = " ".join(self.warnings) or "none"
-        limit = WARNINGS_LIMIT if text.isascii() else WARNINGS_LIMIT // 6  # JSON writes six bytes for another character
-        return text if len(text) <= limit else text[: limit - 3] + "..."
+"""IAM's errors for a role that does not exist, or is not under the path that this function may read."""
 
 
 def ensure(request: ResourceRequest) -> Data:
-    """Custom::OrganizationSetup, created or updated."""
-    # What the Networking stack would refuse later is refused now, before anything is made.
-    spec = PoolSpec.from_properties(request.properties, request.account.known_regions())
-    wanted = Wanted(
-        new=request.kind == "Create",
-        network_account_id=request.properties["NetworkAccountId"],
-        environments=spec.environments,
-        exact=request.properties.get("OuMatch") == "exact",
-        excluded_ous=request.properties.get("IpamExcludedOus", LEAVE),
-    )
-    done = set_up(request.account, wanted)
+    """Handle Create and Update of Custom::OrganizationSetup."""
+    management = request.account
+    spec = SetupSpec.from_request(request, management.known_regions())
+    _refuse_another_networking_account(request, spec)
+    result = check(management, spec)
+    leftover = find_leftover(management, request.stack_id) if spec.new else None
+    if spec.new:
+        ignored = leftover.stack_ids if leftover else ()
+        living = living_deployments(management, spec.network_account_id, ignored)
+        preconditions.refuse_second_deployment(living)
+    request.raise_if_superseded()
+    retained = remove(request, leftover) if leftover else []
+    enable(management, spec)
+    result = replace(result, warnings=(*result.warnings, *retained))
+    for warning in result.warnings:
+        log_decision("warning", about=warning)
     return {
-        "OrganizationId": done.organization_id,
-        "IpamExclusions": done.exclusions,
-        "Warnings": done.shown(),
+        "OrganizationId": result.organization_id,
+        "IpamExclusions": result.exclusions,
+        "Warnings": result.warnings_output(),
     }
 
 
+def _refuse_another_networking_account(request: ResourceRequest, spec: SetupSpec) -> None:
+    """Raises Refused if an update would leave pools behind. A role that cannot be assumed proves nothing."""
+    old_account_id = request.old_properties.get("NetworkAccountId", spec.network_account_id)
+    if old_account_id == spec.network_account_id:
+        return
+    try:
+        living = living_deployments(request.account, old_account_id)
+    except Refused as reason:
+        log_decision("could not read the earlier Networking account", reason=str(reason))
+        return
+    preconditions.refuse_another_networking_account(living, old_account_id, spec.network_account_id)
+
+
 def leave(_request: ResourceRequest) -> Sequence[str]:
-    """Custom::OrganizationSetup, deleted. Other stacks may rely on what was switched on."""
+    """Handle Delete of Custom::OrganizationSetup: change nothing, because other stacks may rely on what is enabled."""
     return ()
 
 
-def set_up(management: Account, wanted: Wanted) -> Setup:
-    """Check first, then switch on; nothing is changed if anything is refused. Raises Refused."""
+def check(management: Account, spec: SetupSpec) -> SetupResult:
+    """Check the organization. Changes nothing. Raises Refused."""
     organizations = management.organizations()
     organization = organizations.describe_organization()["Organization"]
-    _refuse_wrong_accounts(organizations, organization, management.account_id, wanted.network_account_id)
-    elsewhere = _refuse_another_region(management)
-    _refuse_without_roles(management, wanted.network_account_id)
-    units = _units(organizations, organization["Id"])
-    exclusions, problems = find_exclusions(wanted.excluded_ous, units, wanted.environments, exact=wanted.exact)
-    if wanted.new and problems:
-        raise Refused(problems[0])
-    _ensure_ram_sharing(management)
-    _ensure_ipam_administrator(management, wanted.network_account_id)
-    names = Counter(chain[0].name for chain in units.chains)
-    warnings = (*elsewhere, *problems, *warnings_about(wanted.environments, names))
-    for warning in warnings:
-        log_decision("warning", about=warning)
-    return Setup(organization["Id"], exclusions_property(exclusions), warnings)
-
-
-def _units(organizations: OrganizationsClient, organization_id: str) -> OuIndex:
+    preconditions.refuse_wrong_account(
+        management.account_id, organization["Id"], organization["MasterAccountId"], spec.network_account_id
+    )
+    if not is_active_member(organizations, spec.network_account_id):
+        raise Refused(f"NetworkAccountId {spec.network_account_id} is not an active account of {organization['Id']}.")
+    landing_zone = _landing_zone_arn(management)
+    home_region = landing_zone.split(":")[3] if landing_zone else ""
+    region_warnings = preconditions.refuse_another_region(management.region, home_region)
+    ungoverned = preconditions.ungoverned_regions(spec.regions, _governed_regions(management, landing_zone))
+    if spec.new and ungoverned:
+        raise Refused(ungoverned[0])
+    _refuse_without_roles(management, spec.network_account_id)
     root_ids = find_roots(organizations)
-    return OuIndex(organization_id, root_ids[0], find_units(organizations, root_ids))
+    index = OuIndex(organization["Id"], root_ids[0], find_ou_paths(organizations, root_ids))
+    exclusions, problems = find_exclusions(spec.excluded_ous, index, spec.environments, exact=spec.exact)
+    if spec.new and problems:
+        raise Refused(problems[0])
+    preconditions.refuse_another_administrator(_ipam_administrators(management), spec.network_account_id)
+    ou_names = [ou_path[0].name for ou_path in index.ou_paths]
+    warnings = (*region_warnings, *ungoverned, *problems, *preconditions.ou_warnings(spec.environments, ou_names))
+    return SetupResult(organization["Id"], exclusions_property(exclusions), warnings)
 
 
-def warnings_about(environments: Collection[str], units: Counter[str]) -> Iterator[str]:
-    """What an operator may not have meant: an environment without an OU, and several OUs that share one.
-
-    units   name -> how many OUs bear it
-    """
-    for name in environments:
-        if not units[name]:
-            yield f"No OU is called {name!r}, so nobody gets the pools of that environment."
-        elif units[name] > 1:
-            yield f"{units[name]} OUs are called {name!r}, and their accounts share the pools of that environment."
+def enable(management: Account, spec: SetupSpec) -> None:
+    """Enable RAM sharing with the organization, and the Networking account as IPAM's delegated administrator."""
+    _enable_ram_sharing(management)
+    if not _ipam_administrators(management):
+        _make_ipam_administrator(management, spec.network_account_id)
 
 
-def _refuse_wrong_accounts(
-    organizations: OrganizationsClient,
-    organization: OrganizationTypeDef,
-    management_account_id: str,
-    network_account_id: str,
-) -> None:
-    if organization["MasterAccountId"] != management_account_id:
-        raise Refused(
-            f"Account {management_account_id} is not the management account of {organization['Id']}; "
-            f"deploy this stack in account {organization['MasterAccountId']}."
-        )
-    if network_account_id == management_account_id:
-        raise Refused(f"NetworkAccountId {network_account_id} is the management account, which cannot administer IPAM.")
-    if not is_active_member(organizations, network_account_id):
-        raise Refused(f"NetworkAccountId {network_account_id} is not an active account of {organization['Id']}.")
+def _landing_zone_arn(management: Account) -> str:
+    """Return the ARN of the landing zone, which names the home Region; empty if no landing zone is listed.
 
-
-def _refuse_another_region(management: Account) -> list[str]:
-    """Control Tower answers one landing zone, whose ARN names the home Region, or none: then a warning is all.
-
-    What it answers outside the home Region is not documented, so that an empty answer proves nothing.
     https://docs.aws.amazon.com/controltower/latest/APIReference/API_ListLandingZones.html
     """
     zones = management.control_tower().list_landing_zones()["landingZones"]
-    if not zones:
-        return [f"Control Tower lists no landing zone in {management.region}; its events arrive in its home Region."]
-    home = zones[0]["arn"].split(":")[3]
-    if home != management.region:
-        raise Refused(f"{management.region} is not Control Tower's home Region: deploy this stack in {home}.")
-    return []
+    return zones[0]["arn"] if zones else ""
+
+
+def _governed_regions(management: Account, landing_zone_arn: str) -> list[str] | None:
+    """Return the Regions that the landing zone governs; None if its manifest does not name them, as from version 4.0.
+
+    https://docs.aws.amazon.com/controltower/latest/APIReference/API_GetLandingZone.html
+    """
+    if not landing_zone_arn:
+        return None
+    zone = management.control_tower().get_landing_zone(landingZoneIdentifier=landing_zone_arn)["landingZone"]
+    regions: list[str] | None = zone["manifest"].get("governedRegions")
+    return regions
 
 
 def _refuse_without_roles(management: Account, network_account_id: str) -> None:
@@ -183,40 +148,39 @@ def _refuse_without_roles(management: Account, network_account_id: str) -> None:
             raise
         raise Refused(
             f"There is no role service-role/{STACK_SET_ROLE} in account {management.account_id}; "
-            "repair the landing zone in Control Tower's settings, which makes it."
+            "repair the landing zone in Control Tower's settings, which creates it."
         ) from error
     role_arn = execution_role(management.partition, network_account_id)
-    try:  # the credentials are good for nothing, and are thrown away
-        management.assume(role_arn, "check-enrolment", NOTHING)
+    try:  # the credentials allow nothing and are not used
+        management.assume(role_arn, "check-enrollment", NOTHING)
     except ClientError as error:
         if code_of(error) not in DENIED:
             raise
         raise Refused(
             f"NetworkAccountId {network_account_id} has no role {ROLE} that this account may assume; "
-            "enrol the account in Control Tower, which makes it."
+            "enroll the account in Control Tower, which creates it."
         ) from error
 
 
-def _ensure_ram_sharing(management: Account) -> None:
-    """Asked for each time: that RAM is trusted does not show that it shares, and asking again changes nothing.
+def _enable_ram_sharing(management: Account) -> None:
+    """Enable sharing on each request. Repeating changes nothing, and trusted access alone does not enable sharing.
 
-    organizations:EnableAWSServiceAccess makes RAM trusted too, but leaves out its service-linked role.
+    organizations:EnableAWSServiceAccess also trusts RAM, but does not create its service-linked role.
     https://docs.aws.amazon.com/ram/latest/userguide/getting-started-sharing.html
     """
     management.ram().enable_sharing_with_aws_organization()
-    log_decision("RAM sharing with the organization is on")
+    log_decision("enabled RAM sharing with the organization")
 
 
-def _ensure_ipam_administrator(management: Account, network_account_id: str) -> None:
+def _ipam_administrators(management: Account) -> list[str]:
     pages = management.organizations().get_paginator("list_delegated_administrators").paginate(ServicePrincipal=IPAM)
-    administrators = [account["Id"] for page in pages for account in page["DelegatedAdministrators"]]
-    if not administrators:
-        # Not organizations:RegisterDelegatedAdministrator, after which IPAM monitors nothing.
-        # https://docs.aws.amazon.com/vpc/latest/ipam/enable-integ-ipam.html
-        management.ec2().enable_ipam_organization_admin_account(DelegatedAdminAccountId=network_account_id)
-        log_decision("made the Networking account IPAM's delegated administrator", account=network_account_id)
-    elif network_account_id not in administrators:
-        raise Refused(
-            f"IPAM's delegated administrator is account {administrators[0]}, and an organization has only one; "
-            f"use it as NetworkAccountId, or disable it in IPAM's settings first."
-        )
+    return [account["Id"] for page in pages for account in page["DelegatedAdministrators"]]
+
+
+def _make_ipam_administrator(management: Account, network_account_id: str) -> None:
+    """Not organizations:RegisterDelegatedAdministrator, after which IPAM monitors nothing.
+
+    https://docs.aws.amazon.com/vpc/latest/ipam/enable-integ-ipam.html
+    """
+    management.ec2().enable_ipam_organization_admin_account(DelegatedAdminAccountId=network_account_id)
+    log_decision("made the Networking account IPAM's delegated administrator", account=network_account_id)

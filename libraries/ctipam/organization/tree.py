@@ -13,27 +13,27 @@ class OrganizationalUnit:
 
 
 OuPath = tuple[OrganizationalUnit, ...]
-"""An OU and those that it is in, the nearest first, without the root."""
+"""An OU and its parent OUs, the nearest first, without the root."""
 
 
 @dataclass(frozen=True)
 class AccountLocation:
-    """Where an account is.
+    """The OUs of an account.
 
-    state   ACTIVE, SUSPENDED, PENDING_CLOSURE, ...
-    joined  when it joined the organization
-    units   its OUs, the nearest first, without the root; only as many as were asked for
+    state     ACTIVE, SUSPENDED, PENDING_CLOSURE, ...
+    joined    when it joined the organization
+    ou_path   its OUs, the nearest first, without the root; only as many as the caller asked for
     """
 
     account_id: str
     state: str
     joined: datetime | None = None
-    units: OuPath = ()
+    ou_path: OuPath = ()
 
 
 @dataclass(frozen=True)
 class OrganizationTree:
-    """All OUs and accounts below the root, or below one OU and with it."""
+    """All OUs and accounts below the root, or of one OU and its nested OUs."""
 
-    units: tuple[OrganizationalUnit, ...]
-    places: tuple[AccountLocation, ...]
+    ous: tuple[OrganizationalUnit, ...]
+    locations: tuple[AccountLocation, ...]

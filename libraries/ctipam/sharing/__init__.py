@@ -3,8 +3,8 @@
 Called by Lambda for events, the schedule and operators (`lifecycle`), and by CloudFormation for
 Custom::ShareExistingAccounts (`existing_accounts`).
 
-    Pure:  `spec` decides which pools an account is to have; `existing` is the data of what it has; `changes` compares;
-           `results` is what a run reports
-    AWS:   `networking_account` assumes the role there; `apply` reads and changes shares; `reconcile` repeats that until
-           nothing is left to change; `lifecycle` and `existing_accounts` answer their callers
+    Pure:  `spec` decides which pools an account is to have; `existing` has the data of its shares; `changes` compares;
+           `results` has the data of a run, and `result_log` logs it; `session_policy` limits the role
+    AWS:   `networking_account` assumes the role; `reader` reads pools and shares; `apply` makes one change;
+           `reconcile` repeats that until no change is left; `lifecycle` and `existing_accounts` answer their callers
 """

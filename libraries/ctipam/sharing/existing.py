@@ -8,22 +8,24 @@ from datetime import datetime
 
 from ctipam import names
 
-THERE = frozenset({"ASSOCIATED", "SUSPENDED"})
-COMING = frozenset({"ASSOCIATING", "RESTORING"})
-GOING = frozenset({"DISASSOCIATING", "SUSPENDING"})
+ADDED = frozenset({"ASSOCIATED", "SUSPENDED"})
+ADDING = frozenset({"ASSOCIATING", "RESTORING"})
+REMOVING = frozenset({"DISASSOCIATING", "SUSPENDING"})
 """https://docs.aws.amazon.com/ram/latest/APIReference/API_ResourceShareAssociation.html"""
 
 BEST_FIRST = ("ASSOCIATED", "SUSPENDED", "ASSOCIATING", "RESTORING", "DISASSOCIATING", "SUSPENDING", "FAILED")
-"""An entity that was taken away and given back is listed twice; the one that counts is the first of these."""
+"""AWS lists an entity that was removed and added again twice. The first of these statuses counts."""
 
 
 @dataclass(frozen=True)
 class Share:
     """A share of this solution, with the status of each association that AWS lists.
 
-    settled    it has our tag and admits nobody from outside the organization, as those of earlier versions do not
-    pools      ARN -> status; likewise principals, which ought to be the account alone
-    messages   why an association FAILED, by ARN or principal
+    settled      it has our tag and is closed to accounts outside the organization, unlike shares of earlier versions
+    pools        ARN -> status
+    principals   account id -> status; the account alone, unless somebody has changed the share
+    messages     why an association FAILED, by ARN or principal
+    tags         all tags of the share
     """
 
     arn: str
@@ -33,12 +35,18 @@ class Share:
     pools: Mapping[str, str] = field(default_factory=dict)
     principals: Mapping[str, str] = field(default_factory=dict)
     messages: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         return names.share_name(self.account_id)
 
     @property
+    def stack_id(self) -> str:
+        """Return the ARN of the stack that created or adopted it; empty for a share of an earlier version."""
+        return self.tags.get(names.STACK_TAG, "")
+
+    @property
     def present(self) -> set[str]:
-        """The pools that the account has through it, or will have in a moment."""
-        return {pool for pool, status in self.pools.items() if status in THERE | COMING}
+        """Return the pools that the account has through this share, or will have in a moment."""
+        return {pool for pool, status in self.pools.items() if status in ADDED | ADDING}

@@ -1,5 +1,4 @@
-"""Custom::ShareExistingAccounts: every account has its share when the stack is created or updated, and none after it is
-deleted."""
+"""Custom::ShareExistingAccounts: shares with every account on Create and Update, deletes all shares on Delete."""
 
 from __future__ import annotations
 
@@ -7,15 +6,23 @@ from collections.abc import Sequence
 
 from ctipam.cloudformation.custom_resource import Data
 from ctipam.cloudformation.request import ResourceRequest
-from ctipam.errors import OutOfTime
+from ctipam.errors import OutOfTime, StackBeingDeleted
 from ctipam.settings import SharingSettings
 from ctipam.sharing import lifecycle, reconcile
 from ctipam.sharing.networking_account import assume_execution_role
+from ctipam.sharing.reconcile import ShareOwnership
 
 
 def share(request: ResourceRequest) -> Data:
-    run = lifecycle.begin(request.account, SharingSettings.from_environment(), request.deadline)
-    result = reconcile.reconcile_everybody(run)
+    """Give every account its share."""
+    run = lifecycle.start_run(
+        request.account, SharingSettings.from_environment(), request.deadline, for_request=request
+    )
+    try:
+        result = reconcile.reconcile_all(run)
+    except StackBeingDeleted:
+        request.raise_if_superseded()
+        raise
     if result.unfinished:
         raise OutOfTime("there are more accounts")
     result.raise_if_all_failed()
@@ -23,7 +30,8 @@ def share(request: ResourceRequest) -> Data:
 
 
 def unshare(request: ResourceRequest) -> Sequence[str]:
+    """Delete the shares of the stack. VPCs that were created from the pools stay as they are."""
     network_account_id = SharingSettings.from_environment().network_account_id
     networking = assume_execution_role(request.account, network_account_id, "unshare")
-    reconcile.unshare_everybody(networking, request.deadline)
+    reconcile.unshare_all(networking, ShareOwnership(request.account, request.stack_id), request.deadline)
     return ()

@@ -1,4 +1,4 @@
-"""An invocation of the lifecycle function, from the event to the answer."""
+"""The lifecycle function: handles an event and returns the answer."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ctipam.cloudformation.own_stack import OwnStack
+from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import AwsFailed, OutOfTime, Refused, StackBeingDeleted, explain
 from ctipam.invocation import MAX_INVOCATIONS, Invocation, LambdaContext, continue_in_another_invocation
 from ctipam.logs import log_decision
@@ -22,7 +23,7 @@ from ctipam.waiting import Deadline
 def handle(
     management: Account, settings: SharingSettings, event: Mapping[str, Any], context: LambdaContext
 ) -> dict[str, Any]:
-    """Reconcile the shares that the event is about. An error is raised, so that Lambda retries the event."""
+    """Reconcile the shares that the event is about. Raises errors, so that Lambda retries the event."""
     try:
         request = events.request_of(event)
     except events.NotForUs as reason:
@@ -50,21 +51,21 @@ def _answer(
     event: Mapping[str, Any],
     context: LambdaContext,
 ) -> dict[str, Any]:
-    run = begin(
+    run = start_run(
         management,
         settings,
         Deadline.of(context),
         dry_run=request.dry_run or request.action == "report",
-        share_with_all=request.by_hand and bool(request.account_id),  # an operator means the account that is named
+        share_with_all=request.by_hand and bool(request.account_id),  # an operator has named the account
     )
     if request.action == "report":
         return reconcile.report(run)
     if request.account_id:
         result = reconcile.reconcile_account(run, request.account_id)
     elif request.ou_id:
-        result = reconcile.reconcile_unit(run, request.ou_id)
+        result = reconcile.reconcile_ou(run, request.ou_id)
     else:
-        result = reconcile.reconcile_everybody(run)
+        result = reconcile.reconcile_all(run)
     if result.unfinished:
         if Invocation.of(event).is_last:
             raise OutOfTime(f"{MAX_INVOCATIONS} invocations were not enough; the schedule continues.")
@@ -75,20 +76,23 @@ def _answer(
     return result.to_dict()
 
 
-def begin(
+def start_run(
     management: Account,
     settings: SharingSettings,
     deadline: Deadline,
     *,
     dry_run: bool = False,
     share_with_all: bool = False,
-) -> reconcile.Sharing:
-    """Return a run of the sharing, by the function's settings."""
-    stack = OwnStack(management, settings.stack_id)
-    leave_alone = not share_with_all and not settings.share_with_existing_accounts
+    for_request: ResourceRequest | None = None,
+) -> reconcile.SharingRun:
+    """Start a run with the function's settings."""
+    stack = for_request.stack if for_request else OwnStack(management, settings.stack_id)
+    spares_existing = not share_with_all and not settings.share_with_existing_accounts
     rules = Rules(
         never=frozenset({management.account_id, settings.network_account_id}),
         exact=settings.exact,
-        since=stack.created() if leave_alone else None,
+        since=stack.created() if spares_existing else None,
     )
-    return reconcile.begin(management, settings.network_account_id, rules, stack, deadline, dry_run=dry_run)
+    return reconcile.start_run(
+        management, settings.network_account_id, rules, stack, deadline, dry_run=dry_run, for_request=for_request
+    )

@@ -1,12 +1,12 @@
-"""Bring the shares of one account, of an OU's accounts or of everybody to what the organization says now.
+"""Reconciles the shares of one account, of the accounts in an OU, or of all accounts with the organization.
 
-That takes rounds of looking, deciding and acting, until nothing is left to do: AWS takes its time with each
-association, and two handlers may be at work on one account. Whatever an event said, the OU is asked of AWS
-Organizations now, so the result is the same for events that come twice, late or out of order.
+A run repeats rounds of reading, comparing and applying until no change is left: AWS takes its time with each
+association, and two handlers may work on the same account. A run reads the account's OU from AWS Organizations and not
+from the event, so events may arrive twice, late or out of order.
 
-Everybody is read by pages: first the organization, then the shares, so that a share whose account was not listed is
-that of a newcomer or of one that has left. Before an account loses a pool that others keep, it is asked for singly: a
-listing takes minutes, and the account may have moved meanwhile.
+For all accounts, a run lists the organization first and then the shares. A share whose account is not in the list
+belongs to a new account, or to one that has left. A listing takes minutes, and accounts may move meanwhile, so a run
+reads an account again before it removes a pool that other accounts keep.
 """
 
 from __future__ import annotations
@@ -18,54 +18,56 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ctipam import names
+from ctipam import names, waiting
+from ctipam.cloudformation.other_stacks import can_act
 from ctipam.cloudformation.own_stack import BELIEVED_S, OwnStack
-from ctipam.errors import DENIED, OutOfTime, code_of, explain
+from ctipam.cloudformation.request import ResourceRequest
+from ctipam.errors import DENIED, UNREACHABLE, OutOfTime, code_of, explain
 from ctipam.logs import log_decision
 from ctipam.organization import reader as organization
 from ctipam.organization.tree import AccountLocation, OrganizationTree
 from ctipam.sessions import Account
-from ctipam.sharing import apply as shares
-from ctipam.sharing import networking_account
-from ctipam.sharing import results as outcomes
-from ctipam.sharing.changes import Associate, CreateShare, DeleteShare, ShareChanges, share_changes
+from ctipam.sharing import networking_account, reader
+from ctipam.sharing.apply import apply
+from ctipam.sharing.changes import Associate, CreateShare, DeleteShare, ShareChange, ShareChanges, share_changes
 from ctipam.sharing.existing import Share
-from ctipam.sharing.results import AccountResult, SharingResult
-from ctipam.sharing.spec import Environments, Rules, SharedPool, ShareSpec, share_spec
+from ctipam.sharing.result_log import log_result
+from ctipam.sharing.results import AccountResult, SharingResult, of_one_name, who_can_use
+from ctipam.sharing.spec import Environments, Rules, ShareSpec, share_spec
 from ctipam.waiting import Deadline
 
-USABLE = frozenset({"create-complete", "modify-in-progress", "modify-complete", "modify-failed"})
-"""States of a pool that stays with those who have it."""
-
-READY = frozenset({"create-complete", "modify-complete"})
-"""States of a pool that can be given."""
-
 PAUSES_S = (4, 4, 4, 8, 8, 16, 16)
-"""How long AWS is waited for, between two looks. It finishes without us what it has not by then, and the next run looks
-again. The first is long enough for most associations: looking costs calls."""
+"""Seconds between rounds. AWS completes the rest on its own, and the next run checks it. The first pause is long enough
+for most associations, because each round costs calls."""
 
 WORKERS = 4
-"""Accounts at a time. RAM publishes no rates; when it says "too often", boto3 waits."""
+"""Accounts at a time. RAM publishes no rates. boto3 waits when RAM throttles."""
 
 LATECOMERS_S = BELIEVED_S + 5.0
-"""Who has seen that the stack stays may share for that long: BELIEVED_S, and the time that a call usually takes."""
+"""A handler that has just checked the stack may keep sharing for this long: BELIEVED_S, and the time of a call."""
 
-PERHAPS_SOMEBODY_ELSE = frozenset(
+PERHAPS_CONCURRENT = frozenset(
     {"InvalidStateTransitionException", "InvalidParameterException", "UnknownResourceException"}
 )
-"""What a change is answered if another handler has just made it. What is refused twice is a failure."""
+"""Errors of a change that another handler has just made. A change that AWS refuses twice is a failure."""
+
+RAM_SETTLES_S, RAM_PAUSE_S = 300.0, 15.0
+"""How long RAM may refuse to share after sharing with the organization was enabled, and how often it is asked.
+https://docs.aws.amazon.com/ram/latest/userguide/troubleshooting.html"""
 
 NOTHING_LISTED = OrganizationTree((), ())
 
-Look = Callable[[Mapping[str, Share]], Mapping[str, Sequence[Share]]]
-"""Reads the shares of the accounts in question; told of the shares that this run has made, by account."""
+ReadShares = Callable[[Mapping[str, Share]], Mapping[str, Sequence[Share]]]
+"""Reads the shares of the accounts in question. Takes the shares that this run has created, by account."""
 
 
 @dataclass(frozen=True)
-class Sharing:
-    """One run: both accounts, the pools as they are now, and the rules.
+class SharingRun:
+    """One run: both accounts, the existing pools, and the rules.
 
-    dry_run   nothing is changed; the result says what would be
+    dry_run       change nothing; the result is a preview
+    for_request   the run answers a stack operation: it keeps the tags of the shares in step with the stack's, waits
+                  until RAM is ready, and stops when the request is superseded
     """
 
     management: Account
@@ -75,9 +77,18 @@ class Sharing:
     stack: OwnStack
     deadline: Deadline
     dry_run: bool = False
+    for_request: ResourceRequest | None = None
+
+    def create_tags(self) -> dict[str, str]:
+        """Return the tags of a new share: those of the stack, and the one that names the stack."""
+        return {**self.stack.tags(), names.STACK_TAG: self.stack.stack_id}
+
+    def required_tags(self) -> dict[str, str]:
+        """Return the tags that existing shares are to have."""
+        return self.create_tags() if self.for_request else {names.STACK_TAG: self.stack.stack_id}
 
 
-def begin(
+def start_run(
     management: Account,
     network_account_id: str,
     rules: Rules,
@@ -85,228 +96,264 @@ def begin(
     deadline: Deadline,
     *,
     dry_run: bool = False,
-) -> Sharing:
+    for_request: ResourceRequest | None = None,
+) -> SharingRun:
+    """Assume the role in the Networking account and read the pools."""
     networking = networking_account.assume_execution_role(
         management, network_account_id, "read" if dry_run else "share"
     )
-    environments = find_environments(networking, network_account_id)
-    return Sharing(management, networking, environments, rules, stack, deadline, dry_run)
+    environments = reader.find_environments(networking)
+    return SharingRun(management, networking, environments, rules, stack, deadline, dry_run, for_request)
 
 
-def find_environments(networking: Account, network_account_id: str) -> dict[str, list[SharedPool]]:
-    """This solution's pools, by environment. Pools of others, and pools shared with us, are left out."""
-    found: dict[str, list[SharedPool]] = {}
-    pages = networking.ec2().get_paginator("describe_ipam_pools").paginate(PaginationConfig={"PageSize": 1000})
-    for page in pages:
-        for pool in page["IpamPools"]:
-            tags = {tag["Key"]: tag["Value"] for tag in pool.get("Tags", [])}
-            rules = {tag["Key"]: tag["Value"] for tag in pool.get("AllocationResourceTags", [])}
-            ours = pool["OwnerId"] == network_account_id and names.POOL_ENVIRONMENT_TAG in tags
-            if ours and pool["State"] in USABLE and names.ENVIRONMENT_TAG in rules:
-                usable = SharedPool(pool["IpamPoolArn"], pool.get("Locale", ""), pool["State"] in READY)
-                found.setdefault(rules[names.ENVIRONMENT_TAG], []).append(usable)
-    return found
+def reconcile_account(run: SharingRun, account_id: str) -> SharingResult:
+    """Reconcile one account. Raises AWS's errors of reading; here and below, the result has the errors of changes."""
+    ram = run.networking.ram()
+
+    def read_shares(created: Mapping[str, Share]) -> Mapping[str, Sequence[Share]]:
+        known = created.get(account_id)
+        return {account_id: reader.reread_share(ram, known) if known else reader.find_shares(ram, account_id)}
+
+    return ShareReconciliation(run, read_shares).run([account_id])
 
 
-def reconcile_account(sharing: Sharing, account_id: str) -> SharingResult:
-    """Raises what AWS refuses of the reading; a change that fails is in the result, here and below."""
-    ram = sharing.networking.ram()
-
-    def look(made: Mapping[str, Share]) -> Mapping[str, Sequence[Share]]:
-        known = made.get(account_id)
-        return {account_id: shares.look_again(ram, known) if known else shares.find(ram, account_id)}
-
-    return ShareReconciliation(sharing, look).run([account_id])
+def reconcile_ou(run: SharingRun, ou_id: str) -> SharingResult:
+    """Reconcile the accounts in an OU and in its nested OUs."""
+    tree = organization.read_below(run.management.organizations(), ou_id)
+    return ShareReconciliation(run, _read_all(run), tree).run([location.account_id for location in tree.locations])
 
 
-def reconcile_unit(sharing: Sharing, ou_id: str) -> SharingResult:
-    """The accounts in an OU and in those that it encloses."""
-    tree = organization.read_below(sharing.management.organizations(), ou_id)
-    run = ShareReconciliation(sharing, _look_at_all(sharing), tree)
-    return run.run([place.account_id for place in tree.places])
+def reconcile_all(run: SharingRun) -> SharingResult:
+    """Reconcile every account of the organization, and every other account that has a share."""
+    tree = organization.read_all(run.management.organizations())
+    return ShareReconciliation(run, _read_all(run), tree).run(None)
 
 
-def reconcile_everybody(sharing: Sharing) -> SharingResult:
-    """Every account of the organization, and every other that has a share."""
-    tree = organization.read_all(sharing.management.organizations())
-    return ShareReconciliation(sharing, _look_at_all(sharing), tree).run(None)
+def _read_all(run: SharingRun) -> ReadShares:
+    return lambda _created: reader.find_all_shares(run.networking.ram())
 
 
-def _look_at_all(sharing: Sharing) -> Look:
-    return lambda _made: shares.find_all(sharing.networking.ram())
-
-
-def report(sharing: Sharing) -> dict[str, Any]:
-    """Who can use which pool now, and what a person should know. Changes nothing."""
-    tree = organization.read_all(sharing.management.organizations())
-    found = shares.find_all(sharing.networking.ram())
-    answer = ShareReconciliation(replace(sharing, dry_run=True), lambda _made: found, tree).run(None).to_dict()
+def report(run: SharingRun) -> dict[str, Any]:
+    """Return which accounts can use which pool, and what an operator should know. Changes nothing."""
+    tree = organization.read_all(run.management.organizations())
+    found = reader.find_all_shares(run.networking.ram())
+    answer = ShareReconciliation(replace(run, dry_run=True), lambda _created: found, tree).run(None).to_dict()
     del answer["reconciled"]
-    return {"pools": outcomes.who_can_use(sharing.environments, found)} | answer
+    return {"pools": who_can_use(run.environments, found)} | answer
 
 
-def unshare_everybody(networking: Account, deadline: Deadline) -> None:
-    """Delete every share of this solution, and wait until AWS has and none comes any more. Raises OutOfTime.
+class ShareOwnership:
+    """Decides which shares belong to a stack: its own, and those without a stack that can act."""
 
-    An event that was being handled when the stack began to go may share once more after the first look. Not found is a
-    share that RAM grants after throttling its creation for longer than LATECOMERS_S.
+    def __init__(self, management: Account, stack_id: str) -> None:
+        self._management = management
+        self._others_act = {stack_id: False, "": False}
+
+    def filter(self, found: Mapping[str, Sequence[Share]]) -> dict[str, list[Share]]:
+        """Return the shares that belong to the stack, by account."""
+        by_account = {account_id: [one for one in shares if self._is_ours(one)] for account_id, shares in found.items()}
+        return {account_id: shares for account_id, shares in by_account.items() if shares}
+
+    def _is_ours(self, share: Share) -> bool:
+        if share.stack_id not in self._others_act:
+            self._others_act[share.stack_id] = can_act(self._management, share.stack_id)
+        return not self._others_act[share.stack_id]
+
+
+def unshare_all(networking: Account, ownership: ShareOwnership, deadline: Deadline) -> None:
+    """Delete every share of the stack, and wait until AWS has deleted them and none is added.
+
+    A share that cannot be deleted does not keep the others. Raises OutOfTime; ClientError after all others are deleted.
+
+    A handler that was working when the stack's deletion began may share once more after the first round. This misses a
+    share only if RAM throttles its creation for longer than LATECOMERS_S.
     """
     ram, waited = networking.ram(), False
-    while (found := shares.find_all(ram)) or not waited:
+    while (found := ownership.filter(reader.find_all_shares(ram))) or not waited:
+        problem: ClientError | None = None
         for share in [share for of_account in found.values() for share in of_account]:
             deadline.pause(0)
-            shares.perform(ram, DeleteShare(share))
+            try:
+                apply(ram, DeleteShare(share), {})
+            except ClientError as error:
+                problem = error
+                continue
             log_decision("deleted share", account=share.account_id, share=share.arn, pools=sorted(share.present))
-        while shares.being_deleted(ram):
+        if problem:
+            raise problem
+        while reader.is_deleting(ram):
             deadline.pause(PAUSES_S[0])
         deadline.pause(LATECOMERS_S)
         waited = True
 
 
 class ShareReconciliation:
-    """Rounds of looking, deciding and acting.
+    """Repeats rounds of reading, comparing and applying.
 
-    tree   the organization as it was listed before the first look; an account that is not in it is asked for singly
+    tree   the organization, listed before the shares are read; an account that is not in it is read separately
     """
 
-    def __init__(self, sharing: Sharing, look: Look, tree: OrganizationTree = NOTHING_LISTED) -> None:
-        self._sharing = sharing
-        self._look = look
+    def __init__(self, run: SharingRun, read_shares: ReadShares, tree: OrganizationTree = NOTHING_LISTED) -> None:
+        self._run = run
+        self._read_shares = read_shares
         self._tree = tree
-        self._places: dict[str, AccountLocation | None] = {place.account_id: place for place in tree.places}
-        self._asked: set[str] = set()  # accounts that were asked for singly
-        self._outcomes: dict[str, AccountResult] = {}
-        self._made: dict[str, Share] = {}
-        self._begun: dict[str, set[str]] = {}  # account -> pools and principals that this run has asked RAM to add
-        self._refused: set[str] = set()  # accounts with whose shares RAM has refused a change
+        self._locations: dict[str, AccountLocation | None] = {one.account_id: one for one in tree.locations}
+        self._read_separately: set[str] = set()
+        self._results: dict[str, AccountResult] = {}
+        self._created: dict[str, Share] = {}
+        self._requested: dict[str, set[str]] = {}  # account -> pools and principals that this run has asked RAM to add
+        self._refused: set[str] = set()  # accounts for which RAM has refused a change
         self._unfinished = False
+        self._ownership = ShareOwnership(run.management, run.stack.stack_id)
+        self._required_tags = run.required_tags()
+        self._ram_settles_until = waiting.now() + (RAM_SETTLES_S if run.for_request else 0)
+        self._ram_is_unready = False
 
     def run(self, account_ids: Collection[str] | None) -> SharingResult:
-        """account_ids   None: all that were listed, and all that have a share"""
+        """Reconcile these accounts. None: all accounts that were listed, and all that have a share."""
         if account_ids is None or account_ids:
-            self._rounds(account_ids)
-        outcomes_by_id = [self._outcomes[account_id] for account_id in sorted(self._outcomes)]
-        of_one_name = outcomes.of_one_name(self._tree.units, self._sharing.environments)
-        result = SharingResult(outcomes_by_id, of_one_name, self._sharing.dry_run, self._unfinished)
-        result.log()
+            self._repeat_rounds(account_ids)
+        results = [self._results[account_id] for account_id in sorted(self._results)]
+        twins = of_one_name(self._tree.ous, self._run.environments)
+        result = SharingResult(results, twins, self._run.dry_run, self._unfinished)
+        log_result(result)
         return result
 
-    def _rounds(self, account_ids: Collection[str] | None) -> None:
-        for pause in (*PAUSES_S, None):
-            found = self._look(self._made)
-            differences = self._decide(
-                found, self._places.keys() | found.keys() if account_ids is None else account_ids
+    def _repeat_rounds(self, account_ids: Collection[str] | None) -> None:
+        pauses = iter(PAUSES_S)
+        while True:
+            self._ram_is_unready = False
+            found = self._ownership.filter(self._read_shares(self._created))
+            changes = self._compare(
+                found, self._locations.keys() | found.keys() if account_ids is None else account_ids
             )
-            if self._sharing.dry_run or not self._act(differences):
+            if self._run.dry_run or not self._apply_all(changes):
                 return
-            busy = [account_id for account_id, change in differences.items() if self._is_busy(account_id, change)]
+            busy = [account_id for account_id, of_account in changes.items() if self._is_busy(account_id, of_account)]
+            pause = RAM_PAUSE_S if self._ram_is_unready else next(pauses, None)
             if not busy or not self._wait(pause, busy):
                 return
 
-    # Deciding
+    # Comparing
 
-    def _decide(self, found: Mapping[str, Sequence[Share]], account_ids: Iterable[str]) -> dict[str, ShareChanges]:
-        """What is to be done now, for the accounts with which something is."""
-        differences: dict[str, ShareChanges] = {}
+    def _compare(self, found: Mapping[str, Sequence[Share]], account_ids: Iterable[str]) -> dict[str, ShareChanges]:
+        """Return the changes of the accounts that need any."""
+        changes: dict[str, ShareChanges] = {}
         for account_id in sorted(account_ids):
-            its_shares = found.get(account_id, ())
-            decision, change = self._difference(account_id, its_shares)
-            outcome = self._outcomes.setdefault(account_id, AccountResult(decision))
-            outcome.decision = decision
-            outcome.failed = outcome.failed or self._late_failure(account_id, its_shares)
-            if self._sharing.dry_run:
-                outcome.foresee(its_shares)
-            if (change.steps or change.moving) and not outcome.failed:
-                differences[account_id] = change
-        return differences
+            shares = found.get(account_id, ())
+            spec, of_account = self._compare_account(account_id, shares)
+            result = self._results.setdefault(account_id, AccountResult(spec))
+            result.spec = spec
+            result.failed = result.failed or self._late_failure(account_id, shares)
+            if self._run.dry_run:
+                result.preview(shares, of_account)
+            if (of_account.apply_now or of_account.in_progress) and not result.failed:
+                changes[account_id] = of_account
+        return changes
 
-    def _difference(self, account_id: str, its_shares: Sequence[Share]) -> tuple[ShareSpec, ShareChanges]:
-        if account_id not in self._places:
-            self._ask_for(account_id)
-        decision = self._decision(account_id, its_shares)
-        if account_id not in self._asked and self._loses(decision, its_shares):
-            self._ask_for(account_id)
-            decision = self._decision(account_id, its_shares)
-        return decision, share_changes(decision, its_shares)
+    def _compare_account(self, account_id: str, shares: Sequence[Share]) -> tuple[ShareSpec, ShareChanges]:
+        if account_id not in self._locations:
+            self._read_location(account_id)
+        spec = self._spec_of(account_id, shares)
+        if account_id not in self._read_separately and self._loses_a_pool(spec, shares):
+            self._read_location(account_id)
+            spec = self._spec_of(account_id, shares)
+        return spec, share_changes(spec, shares, self._required_tags)
 
-    def _decision(self, account_id: str, its_shares: Sequence[Share]) -> ShareSpec:
-        place, rules = self._places[account_id], self._sharing.rules
-        return share_spec(account_id, place, self._sharing.environments, rules, has_share=bool(its_shares))
+    def _spec_of(self, account_id: str, shares: Sequence[Share]) -> ShareSpec:
+        location, rules = self._locations[account_id], self._run.rules
+        return share_spec(account_id, location, self._run.environments, rules, has_share=bool(shares))
 
-    def _loses(self, decision: ShareSpec, its_shares: Sequence[Share]) -> bool:
-        """Would the account lose a pool that there still is?"""
-        pools = {pool.arn for pool in decision.pools}
-        there_are = {pool.arn for pools in self._sharing.environments.values() for pool in pools}
-        return any((share.present & there_are) - pools for share in its_shares)
+    def _loses_a_pool(self, spec: ShareSpec, shares: Sequence[Share]) -> bool:
+        """Return whether the account would lose a pool that still exists."""
+        pools = {pool.arn for pool in spec.pools}
+        existing = {pool.arn for pools in self._run.environments.values() for pool in pools}
+        return any((share.present & existing) - pools for share in shares)
 
-    def _ask_for(self, account_id: str) -> None:
-        self._asked.add(account_id)
-        if account_id in self._sharing.rules.never:
-            self._places[account_id] = None
+    def _read_location(self, account_id: str) -> None:
+        self._read_separately.add(account_id)
+        if account_id in self._run.rules.never:
+            self._locations[account_id] = None
             return
-        exact, environments = self._sharing.rules.exact, self._sharing.environments
-        self._places[account_id] = organization.place_of(
-            self._sharing.management.organizations(), account_id, lambda unit: exact or unit.name in environments
+        exact, environments = self._run.rules.exact, self._run.environments
+        self._locations[account_id] = organization.locate(
+            self._run.management.organizations(), account_id, lambda ou: exact or ou.name in environments
         )
 
-    def _late_failure(self, account_id: str, its_shares: Sequence[Share]) -> str:
-        """What AWS accepted in this run and then failed. What it failed before is asked for once more."""
-        begun = self._begun.get(account_id, set())
-        for share in its_shares:
+    def _late_failure(self, account_id: str, shares: Sequence[Share]) -> str:
+        """Return why AWS failed an association after it accepted the request of this run, or an empty text.
+
+        An association that failed before this run is requested once more.
+        """
+        requested = self._requested.get(account_id, set())
+        for share in shares:
             for entity, status in (*share.pools.items(), *share.principals.items()):
-                if status == "FAILED" and entity in begun:
+                if status == "FAILED" and entity in requested:
                     return f"AWS could not share {entity}: {share.messages.get(entity) or 'it gave no reason'}"
         return ""
 
-    # Acting
+    # Applying
 
-    def _act(self, differences: Mapping[str, ShareChanges]) -> bool:
-        """Take the steps; False if there was not time enough for all."""
+    def _apply_all(self, changes: Mapping[str, ShareChanges]) -> bool:
+        """Apply the changes of all accounts. Return False if there was not enough time."""
         try:
-            if len(differences) == 1:
-                self._change(*next(iter(differences.items())))
-            elif differences:
+            if len(changes) == 1:
+                self._apply_to_account(*next(iter(changes.items())))
+            elif changes:
                 with ThreadPoolExecutor(WORKERS) as workers:
-                    list(workers.map(self._change, differences.keys(), differences.values()))
+                    list(workers.map(self._apply_to_account, changes.keys(), changes.values()))
         except OutOfTime:
             self._unfinished = True
         return not self._unfinished
 
-    def _change(self, account_id: str, change: ShareChanges) -> None:
-        outcome = self._outcomes[account_id]
+    def _apply_to_account(self, account_id: str, changes: ShareChanges) -> None:
         try:
-            for step in change.steps:
-                self._sharing.deadline.pause(0)
-                if isinstance(step, CreateShare | Associate):
-                    self._sharing.stack.raise_if_being_deleted()
-                made = shares.perform(self._sharing.networking.ram(), step)
-                if made:
-                    self._made[account_id] = made
-                if isinstance(step, CreateShare | Associate):
-                    self._begun.setdefault(account_id, set()).update(step.pools, [account_id])
-                outcome.done(step)
+            for change in changes.apply_now:
+                self._run.deadline.pause(0)
+                self._apply_change(account_id, change)
         except ClientError as error:
-            if code_of(error) in DENIED:  # to everybody's share
+            if code_of(error) in DENIED:  # for the shares of all accounts
                 raise
-            if code_of(error) not in PERHAPS_SOMEBODY_ELSE or account_id in self._refused:
-                outcome.failed = explain(error)
+            if self._may_become_ready(error):
+                self._ram_is_unready = True
+                return
+            if code_of(error) not in PERHAPS_CONCURRENT or account_id in self._refused:
+                self._results[account_id].failed = explain(error)
             self._refused.add(account_id)
 
-    def _is_busy(self, account_id: str, change: ShareChanges) -> bool:
-        """Is there more to be seen of this account in this run?"""
-        if self._outcomes[account_id].failed:
+    def _may_become_ready(self, error: ClientError) -> bool:
+        """Return whether RAM may still have to learn that sharing with the organization is enabled."""
+        adds = error.operation_name in ("CreateResourceShare", "AssociateResourceShare")
+        return adds and code_of(error) in UNREACHABLE and waiting.now() < self._ram_settles_until
+
+    def _apply_change(self, account_id: str, change: ShareChange) -> None:
+        if self._run.for_request:
+            self._run.for_request.raise_if_superseded()
+        if isinstance(change, CreateShare | Associate):
+            self._run.stack.raise_if_being_deleted()
+        tags = self._run.create_tags() if isinstance(change, CreateShare) else self._required_tags
+        created = apply(self._run.networking.ram(), change, tags)
+        if created:
+            self._created[account_id] = created
+        if isinstance(change, CreateShare | Associate):
+            self._requested.setdefault(account_id, set()).update(change.pools, [account_id])
+        self._results[account_id].record(change)
+
+    def _is_busy(self, account_id: str, changes: ShareChanges) -> bool:
+        """Return whether another round may change this account or its result."""
+        if self._results[account_id].failed:
             return False
-        only_deleted = all(isinstance(step, DeleteShare) for step in change.steps)
-        return change.moving or not only_deleted or account_id in self._refused
+        only_deleted = all(isinstance(change, DeleteShare) for change in changes.apply_now)
+        return changes.in_progress or not only_deleted or account_id in self._refused
 
     def _wait(self, pause: float | None, busy: Collection[str]) -> bool:
-        """Give AWS time; False if there is none left, and what is not finished stays so."""
+        """Wait for AWS. Return False, and mark the busy accounts as pending, if no time is left."""
         try:
             if pause is not None:
-                self._sharing.deadline.pause(pause)
+                self._run.deadline.pause(pause)
                 return True
         except OutOfTime:
-            pass
+            self._unfinished = self._ram_is_unready
         for account_id in busy:
-            self._outcomes[account_id].pending = True
+            self._results[account_id].pending = True
         return False

@@ -1,4 +1,4 @@
-"""What a run did for each account, as an operator, CloudFormation and the log are told. Nothing here touches AWS."""
+"""What a run did for each account, in the forms that an operator, CloudFormation and the log receive."""
 
 from __future__ import annotations
 
@@ -9,122 +9,112 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctipam.errors import AwsFailed
-from ctipam.logs import log_decision
 from ctipam.organization.tree import OrganizationalUnit
-from ctipam.sharing.changes import Associate, CreateShare, DeleteShare, Disassociate, ShareChange, share_changes
-from ctipam.sharing.existing import COMING, THERE, Share
+from ctipam.sharing.changes import Associate, CreateShare, DeleteShare, Disassociate, ShareChange, ShareChanges
+from ctipam.sharing.existing import ADDED, ADDING, Share
 from ctipam.sharing.spec import NO_POOL, Environments, ShareSpec
 
 ANSWER_LIMIT = 5_000_000
-"""Characters of JSON; Lambda answers 6 MB. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+"""Characters of JSON. Lambda returns at most 6 MB. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
 NAMED = 3
-"""How many failures the message of an error names."""
+"""The number of failures that an error message names."""
 
 OUTPUTS_NAMED = 20
-"""How many OUs an output of the stack names."""
+"""The number of OUs that a stack output names."""
 
 
 @dataclass(slots=True)
 class AccountResult:
-    """What an account is to have, and what was done, or in a dry run would be.
+    """The spec of an account, and what was done for it, or would be done in a dry run.
 
     added, removed   ARNs of pools
-    pending          AWS had not finished when the waiting ended
-    failed           why it could not be done
+    pending          AWS had not finished when the run stopped waiting
+    failed           why a change failed
     """
 
-    decision: ShareSpec
+    spec: ShareSpec
     added: frozenset[str] = frozenset()
     removed: frozenset[str] = frozenset()
     changed: bool = False
     pending: bool = False
     failed: str = ""
 
-    def foresee(self, shares: Sequence[Share]) -> None:
-        """What would be done, all rounds taken together."""
-        pools = frozenset(pool.arn for pool in self.decision.pools)
+    def preview(self, shares: Sequence[Share], changes: ShareChanges) -> None:
+        """Record what all rounds together would do."""
+        pools = frozenset(pool.arn for pool in self.spec.pools)
         present = frozenset(pool for share in shares for pool in share.present)
-        if not self.decision.left_alone:
+        if not self.spec.left_alone:
             self.added, self.removed = pools - present, present - pools
-            self.changed = bool(share_changes(self.decision, shares).steps) or pools != present
+            self.changed = bool(changes.apply_now) or pools != present
 
-    def done(self, step: ShareChange) -> None:
+    def record(self, change: ShareChange) -> None:
+        """Record a change that was made."""
         self.changed = True
-        if isinstance(step, CreateShare | Associate):
-            self.added |= frozenset(step.pools)
-        elif isinstance(step, Disassociate):
-            self.removed |= frozenset(step.pools)
-        elif isinstance(step, DeleteShare):
-            self.removed |= frozenset(step.share.present) - {pool.arn for pool in self.decision.pools}
+        if isinstance(change, CreateShare | Associate):
+            self.added |= frozenset(change.pools)
+        elif isinstance(change, Disassociate):
+            self.removed |= frozenset(change.pools)
+        elif isinstance(change, DeleteShare):
+            self.removed |= frozenset(change.share.present) - {pool.arn for pool in self.spec.pools}
 
     def to_dict(self) -> dict[str, Any]:
-        decision = self.decision
+        spec = self.spec
         row: dict[str, Any] = {
-            "accountId": decision.account_id,
-            "organizationalUnit": decision.unit.name if decision.unit else None,
-            "organizationalUnitId": decision.unit.ou_id if decision.unit else None,
-            "environment": decision.environment or None,
-            "pools": [pool.arn for pool in decision.pools],
+            "accountId": spec.account_id,
+            "organizationalUnit": spec.ou.name if spec.ou else None,
+            "organizationalUnitId": spec.ou.ou_id if spec.ou else None,
+            "environment": spec.environment or None,
+            "pools": [pool.arn for pool in spec.pools],
             "added": sorted(self.added),
             "removed": sorted(self.removed),
             "changed": self.changed,
             "pending": self.pending,
         }
-        return row | {key: text for key, text in (("reason", decision.reason), ("failed", self.failed)) if text}
+        return row | {key: text for key, text in (("reason", spec.reason), ("failed", self.failed)) if text}
 
     @property
     def notable(self) -> bool:
         return self.changed or self.pending or bool(self.failed)
 
-    def log(self, dry_run: bool) -> None:
-        row = self.to_dict()
-        log_decision(
-            "would reconcile account" if dry_run else "reconciled account",
-            account=row.pop("accountId"),
-            ou=row.pop("organizationalUnit"),
-            ou_id=row.pop("organizationalUnitId"),
-            **row,
-        )
-
 
 @dataclass(frozen=True)
 class SharingResult:
-    """The outcome for each account, and what a person should know of the organization.
+    """The results of all accounts, and what an operator should know of the organization.
 
-    of_one_name   environments that several OUs share, because they bear one name: name -> ids of the OUs
-    unfinished    the invocation had no time for all of it
+    of_one_name   environments that several OUs of the same name share: name -> ids of the OUs
+    unfinished    the invocation had no time for all accounts
     """
 
-    outcomes: Sequence[AccountResult]
+    accounts: Sequence[AccountResult]
     of_one_name: Mapping[str, Sequence[str]]
     dry_run: bool = False
     unfinished: bool = False
 
     @property
     def without_pools(self) -> Counter[OrganizationalUnit | None]:
-        """OUs that have accounts, and no pool for them; None stands for the root."""
-        return Counter(outcome.decision.unit for outcome in self.outcomes if outcome.decision.reason == NO_POOL)
+        """Count the accounts of each OU that has no pool. None stands for the root."""
+        return Counter(result.spec.ou for result in self.accounts if result.spec.reason == NO_POOL)
 
     def counts(self) -> dict[str, int]:
         return {
-            "accounts": len(self.outcomes),
-            "sharedWith": self._count(lambda outcome: outcome.decision.pools),
-            "changed": self._count(lambda outcome: outcome.changed),
-            "pending": self._count(lambda outcome: outcome.pending),
-            "failed": self._count(lambda outcome: outcome.failed),
-            "withoutPools": self._count(lambda outcome: outcome.decision.reason == NO_POOL),
-            "leftAlone": self._count(lambda outcome: outcome.decision.left_alone),
+            "accounts": len(self.accounts),
+            "sharedWith": self._count(lambda result: result.spec.pools),
+            "changed": self._count(lambda result: result.changed),
+            "pending": self._count(lambda result: result.pending),
+            "failed": self._count(lambda result: result.failed),
+            "withoutPools": self._count(lambda result: result.spec.reason == NO_POOL),
+            "leftAlone": self._count(lambda result: result.spec.left_alone),
         }
 
     def _count(self, condition: Callable[[AccountResult], object]) -> int:
-        return sum(1 for outcome in self.outcomes if condition(outcome))
+        return sum(1 for result in self.accounts if condition(result))
 
     def to_dict(self, limit: int = ANSWER_LIMIT) -> dict[str, Any]:
-        """For an operator. Of more accounts than fit into an answer, those with which nothing was done are left out."""
+        """Return the result for an operator. Omits accounts that did not change if there are too many for an answer."""
         rows, size = [], 0
-        for outcome in sorted(self.outcomes, key=lambda outcome: not outcome.notable):
-            row = outcome.to_dict()
+        for result in sorted(self.accounts, key=lambda result: not result.notable):
+            row = result.to_dict()
             size += len(json.dumps(row))
             if size > limit:
                 break
@@ -133,14 +123,14 @@ class SharingResult:
             "dryRun": self.dry_run,
             "unfinished": self.unfinished,
             **self.counts(),
-            "organizationalUnitsWithoutPools": _units_shown(self.without_pools),
+            "organizationalUnitsWithoutPools": _units_to_dicts(self.without_pools),
             "organizationalUnitsOfOneName": {name: list(ids) for name, ids in self.of_one_name.items()},
             "reconciled": sorted(rows, key=lambda row: str(row["accountId"])),
-            "leftOut": len(self.outcomes) - len(rows),
+            "leftOut": len(self.accounts) - len(rows),
         }
 
     def outputs(self) -> dict[str, str]:
-        """For CloudFormation, which takes 4096 bytes in all."""
+        """Return the outputs for CloudFormation, which reads at most 4096 bytes."""
         without = sorted(unit.name for unit in self.without_pools if unit)
         of_one_name = [f"{name} ({', '.join(ids)})" for name, ids in self.of_one_name.items()]
         return {
@@ -151,32 +141,22 @@ class SharingResult:
             "OusOfOneName": _short(of_one_name),
         }
 
-    def log(self) -> None:
-        """A line for each account that was changed or asked for alone, for each OU without a pool, and for the run."""
-        for outcome in self.outcomes:
-            if outcome.notable or len(self.outcomes) == 1:
-                outcome.log(self.dry_run)
-        for unit, accounts in self.without_pools.items():
-            log_decision(NO_POOL, ou=unit.name if unit else None, ou_id=unit.ou_id if unit else None, accounts=accounts)
-        for name, ou_ids in self.of_one_name.items():
-            log_decision("several OUs of one name share an environment", environment=name, ou_ids=list(ou_ids))
-        log_decision("reconciled", dryRun=self.dry_run, unfinished=self.unfinished, **self.counts())
-
     def raise_if_all_failed(self) -> None:
-        """One account among many is no reason to roll a deployment back: the schedule tries it again, and tells."""
+        """Raise AwsFailed if no account succeeded. The schedule retries single failures, so they fail no deployment."""
         counts = self.counts()
         if counts["failed"] >= max(1, counts["sharedWith"]):
             self.raise_if_failed()
 
     def raise_if_failed(self) -> None:
-        failures = [outcome for outcome in self.outcomes if outcome.failed]
+        """Raise AwsFailed, with the first failures, if an account failed."""
+        failures = [result for result in self.accounts if result.failed]
         if failures:
-            named = "; ".join(f"{outcome.decision.account_id}: {outcome.failed}" for outcome in failures[:NAMED])
-            raise AwsFailed(f"{len(failures)} of {len(self.outcomes)} accounts could not be brought in order: {named}")
+            named = "; ".join(f"{result.spec.account_id}: {result.failed}" for result in failures[:NAMED])
+            raise AwsFailed(f"{len(failures)} of {len(self.accounts)} accounts could not be reconciled: {named}")
 
 
 def of_one_name(units: Iterable[OrganizationalUnit], environments: Collection[str]) -> dict[str, list[str]]:
-    """Environments whose name several OUs bear; names are unique only among the children of one OU."""
+    """Return the environments that are the name of several OUs. Names are unique only within a parent OU."""
     ids: dict[str, list[str]] = {}
     for unit in units:
         if unit.name in environments:
@@ -185,15 +165,15 @@ def of_one_name(units: Iterable[OrganizationalUnit], environments: Collection[st
 
 
 def who_can_use(environments: Environments, shares: Mapping[str, Sequence[Share]]) -> list[dict[str, Any]]:
-    """Each pool with the accounts that can make VPCs from it, and those that AWS is still giving it to."""
+    """Return each pool with the accounts that can create VPCs from it, and those for which sharing is pending."""
     accounts: dict[str, dict[str, str]] = {}
     for account_id, its_shares in shares.items():
         for share in its_shares:
             principal = share.principals.get(account_id)
             for pool, status in share.pools.items():
-                if status in THERE and principal in THERE:
+                if status in ADDED and principal in ADDED:
                     accounts.setdefault(pool, {})[account_id] = "accounts"
-                elif {status, principal} <= THERE | COMING:
+                elif {status, principal} <= ADDED | ADDING:
                     accounts.setdefault(pool, {}).setdefault(account_id, "pending")
     return [
         {
@@ -212,7 +192,7 @@ def _with(of_pool: Mapping[str, str], state: str) -> list[str]:
     return [account_id for account_id, its_state in of_pool.items() if its_state == state]
 
 
-def _units_shown(units: Mapping[OrganizationalUnit | None, int]) -> list[dict[str, Any]]:
+def _units_to_dicts(units: Mapping[OrganizationalUnit | None, int]) -> list[dict[str, Any]]:
     return [
         {"organizationalUnit": unit.name if unit else None, "id": unit.ou_id if unit else None, "accounts": accounts}
         for unit, accounts in sorted(units.items(), key=lambda item: item[0].name if item[0] else "")
@@ -220,7 +200,7 @@ def _units_shown(units: Mapping[OrganizationalUnit | None, int]) -> list[dict[st
 
 
 def _short(items: Sequence[str]) -> str:
-    """At most about a thousand bytes, once written as JSON, which takes six for a character outside ASCII."""
+    """Return the items in at most about 1000 bytes of JSON, which takes six bytes for a non-ASCII character."""
     if not items:
         return "none"
     named = items[:OUTPUTS_NAMED]

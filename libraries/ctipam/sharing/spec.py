@@ -1,7 +1,4 @@
-"""Which pools an account is to have.
-
-An account has the pools of its nearest OU that has any, in one share; where there are none, it has no share.
-"""
+"""Decides which pools an account is to have: those of its nearest OU that has pools. Without pools it has no share."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from ctipam.organization.tree import AccountLocation, OrganizationalUnit
 
 @dataclass(frozen=True)
 class SharedPool:
-    """An environment pool. ready: can be shared now; one that is being modified stays shared, but cannot be added."""
+    """An environment pool. ready: it can be shared now. A pool that is being modified stays shared but is not added."""
 
     arn: str
     region: str
@@ -27,9 +24,9 @@ Environments = Mapping[str, Collection[SharedPool]]
 
 @dataclass(frozen=True)
 class Rules:
-    """never    accounts that have no share, wherever they are: the management and the Networking account
-    exact    only the OU that an account is in counts, and none that encloses it
-    since    accounts that joined the organization before this and have no share are left alone; None: nobody is
+    """never    accounts that never have a share: the management and the Networking account
+    exact    only the account's own OU counts, and no parent OU
+    since    accounts that joined the organization earlier and have no share are left alone; None: no account is
     """
 
     never: frozenset[str]
@@ -39,16 +36,16 @@ class Rules:
 
 @dataclass(frozen=True)
 class ShareSpec:
-    """What an account is to have, and why it has nothing.
+    """The pools that an account is to have, or the reason why it has none.
 
-    unit          the OU that it is in; None for the root, or if it does not matter
-    environment   the name of the OU whose pools it has, "" if it has none
-    reason        why it has none, in words
-    left_alone    its shares stay as they are
+    ou            the account's OU; None for the root, or if it does not matter
+    environment   the name of the OU whose pools it has; empty if it has none
+    reason        why it has no pools
+    left_alone    its shares do not change
     """
 
     account_id: str
-    unit: OrganizationalUnit | None = None
+    ou: OrganizationalUnit | None = None
     environment: str = ""
     pools: tuple[SharedPool, ...] = ()
     reason: str = ""
@@ -56,29 +53,30 @@ class ShareSpec:
 
 
 NO_POOL = "no pool for its OU"
+EXISTING = "joined the organization before this stack was created"
 
 
 def share_spec(
-    account_id: str, place: AccountLocation | None, environments: Environments, rules: Rules, has_share: bool
+    account_id: str, location: AccountLocation | None, environments: Environments, rules: Rules, has_share: bool
 ) -> ShareSpec:
-    """place   None: the account is not in the organization"""
+    """Return the spec of an account. location: None if the account is not in the organization."""
     if account_id in rules.never:
         return ShareSpec(account_id, reason="the management and Networking accounts have no share")
-    if place is None:
+    if location is None:
         return ShareSpec(account_id, reason="not in the organization")
-    unit = place.units[0] if place.units else None
-    if place.state != "ACTIVE":
-        return ShareSpec(account_id, unit, reason=f"the account is {place.state}")
-    if rules.since and place.joined and place.joined < rules.since and not has_share:
-        return ShareSpec(account_id, unit, reason="was there before this stack", left_alone=True)
-    environment = environment_of(place.units, environments, rules.exact)
+    ou = location.ou_path[0] if location.ou_path else None
+    if location.state != "ACTIVE":
+        return ShareSpec(account_id, ou, reason=f"the account is {location.state}")
+    if rules.since and location.joined and location.joined < rules.since and not has_share:
+        return ShareSpec(account_id, ou, reason=EXISTING, left_alone=True)
+    environment = environment_of(location.ou_path, environments, rules.exact)
     if environment is None:
-        return ShareSpec(account_id, unit, reason=NO_POOL)
+        return ShareSpec(account_id, ou, reason=NO_POOL)
     pools = tuple(sorted(environments[environment], key=lambda pool: pool.region))
-    return ShareSpec(account_id, unit, environment, pools)
+    return ShareSpec(account_id, ou, environment, pools)
 
 
-def environment_of(units: Sequence[OrganizationalUnit], environments: Collection[str], exact: bool) -> str | None:
-    """units   nearest first"""
-    counting = units[:1] if exact else units
-    return next((unit.name for unit in counting if unit.name in environments), None)
+def environment_of(ou_path: Sequence[OrganizationalUnit], environments: Collection[str], exact: bool) -> str | None:
+    """Return the environment of an account, or None. ou_path: the account's OUs, the nearest first."""
+    counting = ou_path[:1] if exact else ou_path
+    return next((ou.name for ou in counting if ou.name in environments), None)

@@ -1,0 +1,137 @@
+"""Decides what Custom::OrganizationSetup refuses, and what it only warns of."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ctipam.cloudformation.request import ResourceRequest
+from ctipam.errors import Refused
+from ctipam.ipam.cost_controls import LEAVE
+from ctipam.pools.spec import PoolSpec
+
+WARNINGS_LIMIT = 1000
+"""Characters. CloudFormation reads 4096 bytes of answer in all, and 1024 bytes of an output."""
+
+
+@dataclass(frozen=True)
+class SetupSpec:
+    """What the stack wants of the organization.
+
+    new            the stack is being created. Later, an OU that cannot be excluded is only a warning: it may have been
+                   deleted since, and CloudFormation must be able to roll an update back
+    environments   names of OUs
+    exact          see `excluded_ous.find_exclusions`, also for excluded_ous
+    """
+
+    new: bool
+    network_account_id: str
+    environments: tuple[str, ...]
+    exact: bool
+    excluded_ous: str
+    regions: tuple[str, ...] = ()
+
+    @classmethod
+    def from_request(cls, request: ResourceRequest, known_regions: Collection[str]) -> SetupSpec:
+        """Raises Refused for what the Networking stack would refuse later, after other resources exist."""
+        pools = PoolSpec.from_properties(request.properties, known_regions)
+        return cls(
+            new=request.kind == "Create",
+            network_account_id=request.properties["NetworkAccountId"],
+            environments=pools.environments,
+            exact=request.properties.get("OuMatch") == "exact",
+            excluded_ous=request.properties.get("IpamExcludedOus", LEAVE),
+            regions=tuple(pools.regions),
+        )
+
+
+@dataclass(frozen=True)
+class SetupResult:
+    """What the stack reads.
+
+    exclusions   for the Networking account's stack
+    warnings     a sentence each
+    """
+
+    organization_id: str
+    exclusions: str
+    warnings: tuple[str, ...]
+
+    def warnings_output(self) -> str:
+        """Return the warnings, cut to what an output of a stack holds."""
+        text = " ".join(self.warnings) or "none"
+        limit = WARNINGS_LIMIT if text.isascii() else WARNINGS_LIMIT // 6  # JSON takes six bytes for other characters
+        return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def refuse_wrong_account(own_account_id: str, organization_id: str, owner_id: str, network_account_id: str) -> None:
+    """Raises Refused unless this is the management account, and the Networking account is another."""
+    if owner_id != own_account_id:
+        raise Refused(
+            f"Account {own_account_id} is not the management account of {organization_id}; "
+            f"deploy this stack in account {owner_id}."
+        )
+    if network_account_id == own_account_id:
+        raise Refused(f"NetworkAccountId {network_account_id} is the management account, which cannot administer IPAM.")
+
+
+def refuse_another_region(region: str, home_region: str) -> list[str]:
+    """Raises Refused outside Control Tower's home Region. Returns a warning if no landing zone is listed.
+
+    AWS does not document what ListLandingZones returns outside the home Region, so an empty answer proves nothing.
+    """
+    if not home_region:
+        return [f"Control Tower lists no landing zone in {region}; its events arrive in its home Region."]
+    if home_region != region:
+        raise Refused(f"{region} is not Control Tower's home Region: deploy this stack in {home_region}.")
+    return []
+
+
+def ungoverned_regions(regions: Iterable[str], governed: Collection[str] | None) -> list[str]:
+    """Return a sentence for each Region that Control Tower does not govern. governed: None if that is not known."""
+    return [
+        f"RegionSelection names {region}, which Control Tower does not govern, so its Region deny may block the pools "
+        "there. Add the Region in the landing zone settings, or remove it from RegionSelection."
+        for region in regions
+        if governed is not None and region not in governed
+    ]
+
+
+def refuse_second_deployment(living: Sequence[str]) -> None:
+    """Raises Refused if a stack that can act already has pools. living: ARNs of stacks in the Networking account."""
+    if living:
+        _, _, _, _, account_id, resource = living[0].split(":", 5)
+        raise Refused(
+            f"Stack {resource.split('/')[1]} in account {account_id} already manages the pools of this organization; "
+            "update that deployment, or delete it first."
+        )
+
+
+def refuse_another_networking_account(living: Sequence[str], old_account_id: str, new_account_id: str) -> None:
+    """Raises Refused if the pools are in the old Networking account, because pools cannot move."""
+    if living:
+        raise Refused(
+            f"NetworkAccountId cannot change from {old_account_id} to {new_account_id}: the pools are in "
+            f"{old_account_id} and cannot move. Restore NetworkAccountId; to use another account, delete this stack "
+            "and deploy it again."
+        )
+
+
+def refuse_another_administrator(administrators: Sequence[str], network_account_id: str) -> None:
+    """Raises Refused if another account is IPAM's delegated administrator."""
+    if administrators and network_account_id not in administrators:
+        raise Refused(
+            f"IPAM's delegated administrator is account {administrators[0]}, and an organization has only one; "
+            "use it as NetworkAccountId, or disable it in IPAM's settings first."
+        )
+
+
+def ou_warnings(environments: Collection[str], ou_names: Iterable[str]) -> Iterator[str]:
+    """Warn of an environment without an OU, which may be added later, and of OUs that share an environment."""
+    counts = Counter(ou_names)
+    for name in environments:
+        if not counts[name]:
+            yield f"No OU is named {name!r}, so no account gets the pools of that environment."
+        elif counts[name] > 1:
+            yield f"{counts[name]} OUs are named {name!r}, and their accounts share the pools of that environment."

@@ -1,0 +1,281 @@
+"""Custom::OrganizationSetup, where another deployment is or was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from ctipam import names
+from ctipam.organization.session_policies import read_policy, release_policy
+from in_process.aws_calls import Call, intercept
+from in_process.fixtures import DEFAULTS, HOME, MANAGEMENT, NETWORKING, STACK_ID, Cloud, CloudFormation, load
+
+OLD = f"arn:aws:cloudformation:{HOME}:{NETWORKING}:stack/StackSet-ipam-networking/22222222-2222-3333-4444-555555555555"
+OTHER_ACCOUNT = "333333333333"
+
+
+class StackSets:
+    """The StackSet ipam-networking and its operations, as CloudFormation answers for them. Any other call fails."""
+
+    def __init__(self, clock: Any) -> None:
+        self.clock = clock
+        self.exists = False
+        self.description = "IPAM pools in the Networking account, version 1.0.0"
+        self.stack_ids: list[str] = []
+        self.own_resources: list[str] = []
+        self.outcomes = {False: "SUCCEEDED", True: "SUCCEEDED"}  # RetainStacks -> how the operation ends
+        self.takes_s = 60.0
+        self.operations: dict[str, tuple[bool, float]] = {}
+        self.retained: list[bool] = []
+
+    def answer(self, call: Call, client: Any, operation: str, parameters: Any) -> Any:
+        if client.meta.service_model.service_name != "cloudformation" or operation == "DescribeStacks":
+            return call(client, operation, parameters)
+        handlers = {
+            "DescribeStackSet": self._describe,
+            "ListStackResources": lambda _: {
+                "StackResourceSummaries": [{"LogicalResourceId": name} for name in self.own_resources]
+            },
+            "ListStackInstances": lambda _: {
+                "Summaries": [{"Account": NETWORKING, "Region": HOME, "StackId": one} for one in self.stack_ids]
+            },
+            "DescribeStackSetOperation": self._describe_operation,
+            "DeleteStackInstances": self._delete_instances,
+            "DeleteStackSet": self._delete,
+        }
+        return handlers[operation](parameters)
+
+    def _describe(self, _: Any) -> Any:
+        if not self.exists:
+            raise ClientError({"Error": {"Code": "StackSetNotFoundException", "Message": ""}}, "DescribeStackSet")
+        return {"StackSet": {"Description": self.description}}
+
+    def _describe_operation(self, parameters: Any) -> Any:
+        if parameters["OperationId"] not in self.operations:
+            raise ClientError({"Error": {"Code": "OperationNotFoundException", "Message": ""}}, "Describe")
+        retain, ends = self.operations[parameters["OperationId"]]
+        if self.clock.now() < ends:
+            return {"StackSetOperation": {"Status": "RUNNING"}}
+        if self.outcomes[retain] == "SUCCEEDED":
+            self.stack_ids = []
+        return {"StackSetOperation": {"Status": self.outcomes[retain]}}
+
+    def _delete_instances(self, parameters: Any) -> Any:
+        assert (parameters["Accounts"], parameters["Regions"]) == ([NETWORKING], [HOME])
+        assert parameters["OperationId"] not in self.operations
+        self.operations[parameters["OperationId"]] = (parameters["RetainStacks"], self.clock.now() + self.takes_s)
+        self.retained.append(parameters["RetainStacks"])
+        return {"OperationId": parameters["OperationId"]}
+
+    def _delete(self, _: Any) -> Any:
+        assert not self.stack_ids, "StackSetNotEmptyException"
+        self.exists = False
+        return {}
+
+
+class Setup:
+    def __init__(self, cloud: Cloud, answers: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.cloud = cloud
+        self.stack_sets = StackSets(cloud.clock)
+        intercept(monkeypatch, self.stack_sets.answer)
+        self.ec2 = cloud.client("ec2", NETWORKING)
+        self._cloudformation = CloudFormation(
+            cloud, MANAGEMENT, load("ct-integration-lambda").organization_setup, STACK_ID, answers
+        )
+
+    def ask(self, kind: str = "Create", network_account_id: str = NETWORKING, **event: Any) -> dict[str, Any]:
+        properties = DEFAULTS | {"NetworkAccountId": network_account_id}
+        return self._cloudformation.ask(kind, "OrganizationSetup", properties, **event)
+
+    def is_handed_on(self, handed_on: list[dict[str, Any]], event: dict[str, Any] | None = None) -> bool:
+        """Send a Create, or what a function has sent to itself."""
+        properties = DEFAULTS | {"NetworkAccountId": NETWORKING}
+        handed_on.clear()
+        self._cloudformation.send(event or self._cloudformation.request("Create", "OrganizationSetup", properties))
+        return bool(handed_on)
+
+    def add_pool(self, stack_id: str) -> str:
+        tags = [{"Key": names.STACK_TAG, "Value": stack_id}, {"Key": "Name", "Value": "kept"}]
+        ipam = self.ec2.create_ipam(
+            OperatingRegions=[{"RegionName": HOME}], TagSpecifications=[{"ResourceType": "ipam", "Tags": tags}]
+        )["Ipam"]
+        self.cloud.clock.advance(60)
+        pool = self.ec2.create_ipam_pool(
+            IpamScopeId=ipam["PrivateDefaultScopeId"],
+            AddressFamily="ipv4",
+            TagSpecifications=[{"ResourceType": "ipam-pool", "Tags": tags}],
+        )["IpamPool"]
+        self.cloud.clock.advance(60)
+        return str(pool["IpamPoolId"])
+
+    def stack_tags(self) -> set[str]:
+        tagged = [*self.ec2.describe_ipam_pools()["IpamPools"], *self.ec2.describe_ipams()["Ipams"]]
+        return {tag["Value"] for one in tagged for tag in one["Tags"] if tag["Key"] == names.STACK_TAG}
+
+
+@pytest.fixture
+def setup(cloud: Any, answers: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> Setup:
+    cloud.models.organization.home_region = HOME
+    boto3.client("iam", HOME).create_role(
+        RoleName="AWSControlTowerStackSetRole", Path="/service-role/", AssumeRolePolicyDocument="{}"
+    )
+    boto3.client("ec2", HOME).enable_ipam_organization_admin_account(DelegatedAdminAccountId=NETWORKING)
+    return Setup(cloud, answers, monkeypatch)
+
+
+def leave_stack_set(setup: Setup) -> None:
+    setup.add_pool(OLD)
+    setup.cloud.stacks[OLD] = {"StackStatus": "CREATE_COMPLETE"}
+    setup.stack_sets.exists = True
+    setup.stack_sets.stack_ids = [OLD]
+
+
+def test_a_first_deployment_is_set_up(setup: Setup) -> None:
+    answer = setup.ask()
+
+    assert answer["Status"] == "SUCCESS", answer
+    assert setup.cloud.models.organization.ram_sharing_enabled
+
+
+def test_a_second_deployment_beside_a_living_one_is_refused_before_anything_changes(setup: Setup) -> None:
+    setup.add_pool(OLD)
+    setup.cloud.stacks[OLD] = {"StackStatus": "UPDATE_COMPLETE"}
+
+    answer = setup.ask()
+
+    assert answer["Status"] == "FAILED"
+    assert f"Stack StackSet-ipam-networking in account {NETWORKING} already manages the pools" in answer["Reason"]
+    assert answer["Reason"].endswith("delete it first.")
+    assert not setup.cloud.models.organization.ram_sharing_enabled
+    assert setup.stack_tags() == {OLD}
+
+
+@pytest.mark.parametrize("status", ["DELETE_FAILED", None], ids=["failed to be deleted", "gone"])
+def test_pools_of_a_stack_that_cannot_act_are_in_nobodys_way(setup: Setup, status: str | None) -> None:
+    setup.add_pool(OLD)
+    if status:
+        setup.cloud.stacks[OLD] = {"StackStatus": status}
+
+    assert setup.ask()["Status"] == "SUCCESS"
+
+
+def test_an_update_is_not_stopped_by_its_own_pools(setup: Setup) -> None:
+    setup.ask()
+    setup.add_pool(OLD)
+    setup.cloud.stacks[OLD] = {"StackStatus": "CREATE_COMPLETE"}
+    setup.stack_sets.exists = True
+
+    assert setup.ask("Update", OldResourceProperties={"NetworkAccountId": NETWORKING})["Status"] == "SUCCESS"
+    assert setup.stack_sets.exists
+
+
+# A StackSet that a force-deleted stack of the same name has left
+
+
+def test_a_leftover_stack_set_is_removed_and_its_pools_and_ipam_are_released(setup: Setup) -> None:
+    leave_stack_set(setup)
+
+    answer = setup.ask()
+
+    assert (answer["Status"], answer["Data"]["Warnings"].count("earlier deployment")) == ("SUCCESS", 0), answer
+    assert not setup.stack_sets.exists
+    assert setup.stack_sets.retained == [False]
+    assert setup.stack_tags() == {"released"}
+
+
+def test_a_stack_that_cannot_be_deleted_is_retained_and_named(setup: Setup) -> None:
+    leave_stack_set(setup)
+    setup.stack_sets.outcomes[False] = "FAILED"
+
+    answer = setup.ask()
+
+    assert answer["Status"] == "SUCCESS"
+    assert "Stack StackSet-ipam-networking of the earlier deployment could not be deleted" in answer["Data"]["Warnings"]
+    assert setup.stack_sets.retained == [False, True]
+    assert not setup.stack_sets.exists
+
+
+def test_a_removal_that_takes_longer_than_an_invocation_is_continued(
+    setup: Setup, handed_on: list[dict[str, Any]]
+) -> None:
+    leave_stack_set(setup)
+    setup.stack_sets.takes_s = 20 * 60.0
+
+    assert setup.is_handed_on(handed_on)
+    assert not setup.is_handed_on(handed_on, dict(handed_on[0]))
+
+    assert setup.stack_sets.retained == [False]
+    assert not setup.stack_sets.exists
+
+
+def test_the_stack_set_of_this_stack_is_not_removed_by_a_request_that_arrives_twice(setup: Setup) -> None:
+    setup.stack_sets.exists = True
+    setup.stack_sets.own_resources = ["NetworkingStackSet"]
+
+    assert setup.ask()["Status"] == "SUCCESS"
+    assert setup.stack_sets.exists
+
+
+def test_a_stack_set_of_somebody_else_is_not_removed(setup: Setup) -> None:
+    setup.stack_sets.exists = True
+    setup.stack_sets.description = "Another team's"
+
+    setup.ask()
+
+    assert setup.stack_sets.exists
+
+
+def test_beside_a_leftover_another_living_deployment_is_still_refused(setup: Setup) -> None:
+    leave_stack_set(setup)
+    another = OLD.replace("StackSet-ipam", "StackSet-another")
+    (pool,) = setup.ec2.describe_ipam_pools()["IpamPools"]
+    setup.ec2.create_tags(Resources=[pool["IpamPoolId"]], Tags=[{"Key": names.STACK_TAG, "Value": another}])
+    setup.cloud.stacks[another] = {"StackStatus": "CREATE_COMPLETE"}
+
+    assert "StackSet-another-networking" in setup.ask()["Reason"]
+    assert setup.stack_sets.exists
+
+
+# Another NetworkAccountId
+
+
+def test_another_networking_account_is_refused_while_the_old_one_has_the_pools(setup: Setup) -> None:
+    setup.ask()
+    setup.cloud.add_account(OTHER_ACCOUNT)
+    setup.add_pool(OLD)
+    setup.cloud.stacks[OLD] = {"StackStatus": "CREATE_COMPLETE"}
+
+    answer = setup.ask("Update", OTHER_ACCOUNT, OldResourceProperties={"NetworkAccountId": NETWORKING})
+
+    assert answer["Status"] == "FAILED"
+    assert f"NetworkAccountId cannot change from {NETWORKING} to {OTHER_ACCOUNT}" in answer["Reason"]
+    assert "delete this stack and deploy it again" in answer["Reason"]
+
+
+def test_the_rollback_of_that_update_succeeds(setup: Setup) -> None:
+    setup.ask()
+    setup.cloud.add_account(OTHER_ACCOUNT)
+    setup.add_pool(OLD)
+    setup.cloud.stacks[OLD] = {"StackStatus": "CREATE_COMPLETE"}
+
+    answer = setup.ask("Update", OldResourceProperties={"NetworkAccountId": OTHER_ACCOUNT})
+
+    assert answer["Status"] == "SUCCESS", answer
+
+
+# What a session in the Networking account may do
+
+
+def test_the_session_policies_fit_and_allow_one_tag_of_one_stacks_pools_and_ipam() -> None:
+    for policy in (read_policy("aws", HOME, NETWORKING), release_policy("aws", HOME, NETWORKING, OLD)):
+        assert len(str(policy)) <= 2048
+    release = release_policy("aws", HOME, NETWORKING, OLD)["Statement"][1]
+
+    assert release["Action"] == "ec2:CreateTags"
+    assert release["Condition"]["StringEquals"] == {
+        "aws:ResourceTag/ctipam:stack-id": OLD,
+        "aws:RequestTag/ctipam:stack-id": "released",
+    }
