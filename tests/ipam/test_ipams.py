@@ -676,7 +676,7 @@ def test_an_ipam_that_a_cancelled_creation_makes_a_moment_later_is_found_too(sta
     """A creation reads the status of the stack only every few seconds."""
     ensure(stack)
     delete(stack)
-    made = []
+    made: list[str] = []
 
     def sleep(seconds: float) -> None:
         if not made:
