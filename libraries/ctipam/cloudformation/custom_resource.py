@@ -151,7 +151,7 @@ class Responder(CfnResource):
 
 
 def _ensure(resource: CustomResource, request: ResourceRequest) -> Data:
-    """Create or update. Raise Superseded rather than return or fail if CloudFormation no longer waits for the answer."""
+    """Create or update. Raise Superseded instead of anything else if CloudFormation no longer waits for the answer."""
     try:
         data = _retry_denials(resource, request)
     except OutOfTime:
