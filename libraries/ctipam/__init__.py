@@ -6,9 +6,10 @@
     pools            builds the pools and measures them
     sharing          shares the pools with accounts
 
-In every wing, `spec` is what is wanted, `existing` what is there, `changes` the difference; `preconditions` refuse a
-request before anything changes; a `reader` reads, `apply` makes one change, and `reconcile` repeats all of that until
-nothing is left to change. Each wing's docstring says which of its modules are pure: they import no AWS library.
+In every wing, `spec` is what is wanted, `existing` is what exists, and `changes` decides the difference.
+`preconditions` refuse a request before anything changes. A `reader` reads, `apply` makes one change, and `reconcile`
+repeats all of this until nothing is left to change. The docstring of each wing says which modules are pure: they import
+no AWS library.
 
 Used by all:
 

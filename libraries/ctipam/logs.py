@@ -1,4 +1,4 @@
-"""One line per decision, with what it was about as fields that a log query can find."""
+"""Logs one line for each decision, with fields for log queries."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ logger = logging.getLogger("ctipam")
 def log_decision(what: str, /, **fields: object) -> None:
     """Log a decision at INFO. Lambda's JSON log format writes the fields beside the message.
 
-    Never a field: a credential, a presigned URL, a whole event.
+    Never pass a credential, a presigned URL or a whole event.
     """
     logger.info(what, extra=fields)

@@ -1,24 +1,24 @@
-"""Names and tags by which this solution knows its own, in AWS and across versions. Never rename one."""
+"""Names and tags by which this solution recognizes its own resources, in AWS and across versions. Never rename one."""
 
 from __future__ import annotations
 
 ENVIRONMENT_TAG = "Env"
-"""Key of the allocation tag of an environment pool; a VPC must carry it, with the OU's name, when it is created."""
+"""Key of the allocation tag of an environment pool. A VPC must carry it, with the OU's name, when it is created."""
 
 STACK_TAG = "ctipam:stack-id"
-"""On everything that a stack of this solution made: the stack's ARN."""
+"""On everything that a stack of this solution created: the stack's ARN."""
 
 REGION_TAG = "ctipam:region"
-"""On each Region and environment pool: its Region, which for a Region pool is also its whole identity."""
+"""On each Region and environment pool: its Region, which alone identifies a Region pool."""
 
 POOL_ENVIRONMENT_TAG = "ctipam:environment"
-"""On each environment pool: the OU's name. A Region pool has no such tag."""
+"""On each environment pool: the name of the OU. A Region pool has no such tag."""
 
 BLOCK_TAG = "ctipam:cidr"
-"""On each Region and environment pool whose block was seen provisioned: the block. Never there before that."""
+"""On each Region and environment pool whose block is known to be provisioned: the block. Never written earlier."""
 
 ACCOUNT_TAG = "ctipam:account-id"
-"""On each share: the account that it is for."""
+"""On each share: the id of its account."""
 
 
 STACK_TAG_KEYS_TAG = "ctipam:stack-tag-keys"
@@ -26,12 +26,12 @@ STACK_TAG_KEYS_TAG = "ctipam:stack-tag-keys"
 
 
 def share_name(account_id: str) -> str:
-    """The one share of an account. Earlier versions used the same name, so theirs are found and kept."""
+    """Return the name of the only share of an account. Earlier versions used it too, so their shares are kept."""
     return f"ipamShare-{account_id}"
 
 
 def pool_description(region: str, environment: str) -> str:
-    """Return a text that a member account can search by: it sees a shared pool's description, but not its tags."""
+    """Return the description by which a member account finds a pool: it does not see the tags of a shared pool."""
     if not region:
         return "Top-level pool of the landing zone"
     return f"{environment} in {region}" if environment else f"All environments in {region}"

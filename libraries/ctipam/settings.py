@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SharingSettings:
-    """Of the functions that share, in the management account.
+    """The settings of the sharing functions in the management account.
 
     network_account_id             NETWORK_ACCOUNT_ID: the account that owns the pools
     stack_id                       STACK_ID: ARN of the stack that the function belongs to
@@ -35,7 +35,10 @@ class SharingSettings:
 
 @dataclass(frozen=True)
 class UtilizationSettings:
-    """Of the function that measures the pools. stack_id: STACK_ID, ARN of the stack whose pools they are."""
+    """The settings of the function that measures the pools.
+
+    stack_id   STACK_ID: ARN of the stack that the pools belong to
+    """
 
     stack_id: str
 

@@ -122,3 +122,17 @@ def test_the_log_says_that_a_request_was_superseded(function: Function, caplog: 
 
     (line,) = [record for record in caplog.records if record.msg == "stopped without an answer"]
     assert vars(line)["reason"] == "The stack is ROLLBACK_IN_PROGRESS and no longer waits for this Create."
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_what_ends_after_it_was_superseded_is_not_answered_either(function: Function, fails: bool) -> None:
+    def act(request: ResourceRequest) -> Data:
+        set_status(function, "ROLLBACK_IN_PROGRESS")
+        function.clock.advance(6)
+        if fails:
+            raise KeyError("what the successor has deleted")
+        return {}
+
+    function.act = act
+
+    assert function.send(function.request("Create")) == []

@@ -8,8 +8,8 @@ What crhelper would do, and what is done here:
 
     invent a new id if none is returned or a creation fails,        the id is the same from the first request to the
     after which CloudFormation deletes "the old one"                last
-    cut a long reason from its beginning                            the reason is short, with the cause first
-    log whole events at DEBUG, its default                          the level is chosen
+    cut the beginning of a long reason                              the reason is short, with the cause first
+    log whole events at DEBUG, its default                          the level is set
     answer "failed" by a timer just before Lambda's time limit      no timer: Lambda repeats an invocation that it had
                                                                     to end, and that would work against the rollback
     send more than the 4096 bytes that CloudFormation reads,        too long an answer is a failure that says so; an
@@ -43,19 +43,19 @@ from ctipam.sessions import Account
 from ctipam.waiting import Deadline
 
 LONGEST_S = 58 * 60.0
-"""From the first invocation to the answer: CloudFormation waits for an hour."""
+"""Seconds from the first invocation to the answer: CloudFormation waits for an hour."""
 
 ANSWER_LIMIT = 4096
 """Bytes. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html"""
 
 ATTEMPTS = 4
-"""To deliver an answer, with 1, 2 and 4 s between them."""
+"""Attempts to deliver an answer, with pauses of 1, 2 and 4 s."""
 
 NEW_POLICY_PAUSES_S = (2.0, 4.0, 8.0)
 """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency"""
 
 Data = Mapping[str, str]
-"""What Fn::GetAtt can read; CloudFormation takes 4096 bytes of answer in all."""
+"""The attributes that Fn::GetAtt returns. The whole answer may have ANSWER_LIMIT bytes."""
 
 
 @dataclass(frozen=True)
@@ -123,20 +123,20 @@ class Responder(CfnResource):
         return True
 
     def _poll_enabled(self) -> bool:
-        """Asked by crhelper after the handler: is the answer still to come?"""
+        """Return whether crhelper must not answer now. crhelper calls this after the handler."""
         return self._answers_later
 
     def _polling_init(self, event: Mapping[str, Any]) -> None:
-        """Where crhelper would make a schedule."""
+        """Do nothing, where crhelper would create a schedule."""
 
     def _set_timeout(self) -> None:
-        """Where crhelper would start its timer."""
+        """Do nothing, where crhelper would start its timer."""
 
     def _send(self, status: str | None = None, reason: str = "", send_response: Any = None) -> None:
         super()._send(status, reason, send_response or self._deliver)  # type: ignore[misc]  # its stubs leave it out
 
     def _deliver(self, url: str, answer: Mapping[str, Any], _verify: object) -> None:
-        """PUT the answer. Not raised here, or crhelper would send "failed" for what succeeded."""
+        """PUT the answer. Raises nothing, or crhelper would report a success as a failure."""
         body = json.dumps(answer).encode()
         if len(body) > ANSWER_LIMIT:
             too_long = f"The answer has {len(body)} bytes, and CloudFormation reads {ANSWER_LIMIT}."
@@ -151,7 +151,20 @@ class Responder(CfnResource):
 
 
 def _ensure(resource: CustomResource, request: ResourceRequest) -> Data:
-    """Ask again for a while if it is denied: IAM takes seconds to know a policy that the stack has just changed."""
+    """Create or update. Raise Superseded instead of anything else if CloudFormation no longer waits for the answer."""
+    try:
+        data = _retry_denials(resource, request)
+    except OutOfTime:
+        raise
+    except Exception:
+        request.raise_if_superseded()
+        raise
+    request.raise_if_superseded()
+    return data
+
+
+def _retry_denials(resource: CustomResource, request: ResourceRequest) -> Data:
+    """Create or update; retry a denial, because IAM takes seconds to apply a policy that has just changed."""
     for pause in NEW_POLICY_PAUSES_S:
         try:
             return resource.ensure(request)
@@ -167,7 +180,7 @@ def _is_denial(error: BaseException | None) -> bool:
 
 
 def put(url: str, body: bytes) -> str:
-    """PUT to CloudFormation's presigned URL; answer why it could not be done, or nothing. Never names the URL."""
+    """PUT to CloudFormation's presigned URL. Return why that failed, without the URL; empty: it succeeded."""
     where, problem = urlsplit(url), ""
     target = urlunsplit(("", "", where.path, where.query, ""))
     for attempt in range(ATTEMPTS):
@@ -189,7 +202,7 @@ def put(url: str, body: bytes) -> str:
 
 
 def physical_id(event: Mapping[str, Any]) -> str:
-    """The id of the first answer, for ever. It is made of what the first request says, so a retry makes the same."""
+    """Return the id of the first answer, which never changes. A retry of the first request makes the same id."""
     return event.get("PhysicalResourceId") or f"{event['LogicalResourceId']}-{event['StackId'].rpartition('/')[2]}"
 
 
