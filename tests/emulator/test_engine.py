@@ -67,7 +67,7 @@ def engine() -> Iterator[Engine]:
 
 @pytest.fixture(scope="module")
 def pool(engine: Engine) -> dict[str, Any]:
-    """A pool of the Networking account's, for VPCs tagged Env=Prod OU, shared with the member account."""
+    """Create a pool of the Networking account, for VPCs tagged Env=Prod OU, shared with the member account."""
     engine.client("ec2", MANAGEMENT).enable_ipam_organization_admin_account(DelegatedAdminAccountId=NETWORK)
     engine.client("ram", MANAGEMENT).enable_sharing_with_aws_organization()
     ec2 = engine.client("ec2", NETWORK)
@@ -95,7 +95,7 @@ Call = Callable[..., Any]
 
 
 def caller_of(engine: Engine, account_id: str, function: str) -> Call:
-    """Make the function call AWS: service, method and its arguments."""
+    """Return a caller that makes the function call AWS with a service, a method and its arguments."""
     lambdas = engine.client("lambda", account_id)
 
     def call(service: str, method: str, **arguments: Any) -> Any:
@@ -108,7 +108,7 @@ def caller_of(engine: Engine, account_id: str, function: str) -> Call:
 
 @pytest.fixture(scope="module")
 def function(engine: Engine) -> Callable[..., Call]:
-    """Let a function in the Networking account do what these statements allow and no more; answer the function."""
+    """Let a function in the Networking account do what these statements allow and no more; return the function."""
     outputs = deploy(engine, NETWORK, "caller", caller_template([]))
     call, iam = caller_of(engine, NETWORK, outputs["Function"]), engine.client("iam", NETWORK)
 
@@ -187,7 +187,7 @@ def custom_template(wish: str) -> dict[str, Any]:
 
 
 def deploy(engine: Engine, account_id: str, name: str, template: dict[str, Any], ok: bool = True) -> dict[str, str]:
-    """Create a stack, wait for its end, and answer its outputs."""
+    """Create a stack, wait for its end, and return its outputs."""
     cloudformation = engine.client("cloudformation", account_id)
     cloudformation.create_stack(
         StackName=name, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_NAMED_IAM"]
@@ -470,7 +470,7 @@ def test_code_that_is_not_in_the_bucket_fails_the_function(engine: Engine) -> No
 
 
 def lifecycle_rule(permission: bool) -> dict[str, Any]:
-    """A rule on all of Control Tower's events, a function that prints them, a queue for what cannot be delivered."""
+    """Return a rule on all Control Tower events, a function that prints them, and a dead-letter queue."""
     printing = "import json\n\ndef handler(event, context):\n    print('seen ' + json.dumps(event))\n"
     template: dict[str, Any] = {
         "Resources": {
@@ -558,7 +558,7 @@ def handler(event, context):
 
 
 def watched_template() -> dict[str, Any]:
-    """A function that fails on events, its failure queue, an alarm on that, one on all its metrics, and their topic."""
+    """Return a function that fails, its failure queue, an alarm on it, one on all its metrics, and their topic."""
     template = lifecycle_rule(permission=True)
     resources = template["Resources"]
     queue_arn = {"Fn::GetAtt": ["Queue", "Arn"]}
@@ -618,7 +618,7 @@ def test_what_a_function_fails_at_ends_in_its_queue_and_alarms_see_that_and_its_
 
 
 def alarm_and_topic(publishes: list[str], uses_key: list[str]) -> dict[str, Any]:
-    """An alarm that is on as soon as it is looked at, and its topic with a key: which services may publish, use it."""
+    """Return an alarm that is on at once, and its topic with a key, for these publishers and users of the key."""
 
     def let(services: list[str], action: str | list[str], **more: Any) -> dict[str, Any]:
         statement = {"Effect": "Allow", "Principal": {"Service": services}, "Action": action, "Resource": "*"}

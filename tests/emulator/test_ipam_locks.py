@@ -12,7 +12,7 @@ WORDS = "There are too many concurrent mutations for the requested resource. Try
 
 
 class OrganizationTree(Bench):
-    """Two top-level pools, the first with two children, the second with one; all have CIDRs, and rest."""
+    """Two top-level pools with CIDRs and without pending operations: one has two children, the other one."""
 
     def __init__(self, mutation_lock: MutationLock) -> None:
         super().__init__(mutation_lock=mutation_lock)
@@ -39,7 +39,7 @@ ACTS = ["modify", "provision", "deprovision"]
 
 
 def refused(tree: OrganizationTree, act: str, pool_id: str) -> bool:
-    """Is it refused for concurrency? (Other refusals rise.)"""
+    """Return whether it is refused for concurrency. Raises AwsError for other refusals."""
     try:
         tree.mutate(act, pool_id)
     except AwsError as error:

@@ -23,7 +23,7 @@ CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 class RawAnswer:
-    """A body, as the part of botocore that reads from the network hands it on."""
+    """A response body as botocore's network layer returns it."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
@@ -33,7 +33,7 @@ class RawAnswer:
 
 
 def wired(service: Service, answering: Callable[[str, dict[str, Any]], HttpAnswer]) -> Any:
-    """A boto3 client whose requests are parsed by us, answered by `answering(action, params)`, and go nowhere."""
+    """Return a boto3 client whose requests `answering(action, params)` answers, without any network."""
     client: Any = boto3.client(
         service,
         region_name="us-east-1",

@@ -25,7 +25,7 @@ Answer = dict[str, Any]
 
 
 class World:
-    """The Networking account's view of RAM, and the few things that its tests need around it."""
+    """RAM as the Networking account sees it, with what the tests need around it."""
 
     def __init__(self) -> None:
         self.members = {MANAGEMENT, NETWORKING, MEMBER, OTHER_MEMBER}
@@ -50,19 +50,19 @@ class World:
         return answer
 
     def new_ipam(self, caller: Caller = OWNER) -> str:
-        """Id of its private scope."""
+        """Return the id of its private scope."""
         regions = [{"RegionName": HOME}, {"RegionName": ELSEWHERE}]
         scope: str = self.ipam("CreateIpam", caller, OperatingRegions=regions)["Ipam"]["PrivateDefaultScopeId"]
         return scope
 
     def new_pool(self, scope: str, caller: Caller = OWNER, locale: str = HOME) -> str:
-        """Its ARN."""
+        """Return its ARN."""
         answer = self.ipam("CreateIpamPool", caller, IpamScopeId=scope, AddressFamily="ipv4", Locale=locale)
         arn: str = answer["IpamPool"]["IpamPoolArn"]
         return arn
 
     def new_share(self, **params: Any) -> str:
-        """The ARN of a share whose associations have come to their end."""
+        """Return the ARN of a share whose associations are final."""
         request: dict[str, Any] = {"name": "share", "allowExternalPrincipals": False} | params
         arn: str = self("CreateResourceShare", **request)["resourceShare"]["resourceShareArn"]
         self.settle()

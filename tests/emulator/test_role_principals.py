@@ -40,7 +40,7 @@ def policy(bucket: str, **who: Any) -> dict[str, Any]:
 
 
 def write(engine: Engine, bucket: str, by_template: bool, **who: Any) -> None:
-    """Make the bucket, with one object and this policy."""
+    """Create the bucket with one object and this policy."""
     code = BytesIO()
     with ZipFile(code, "w") as archive:
         archive.writestr("index.py", "def handler(event, context): pass")

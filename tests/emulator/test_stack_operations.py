@@ -58,7 +58,7 @@ def engine() -> Iterator[Engine]:
 
 
 class Stack:
-    """One stack with one custom resource, and what its function noted."""
+    """A stack with one custom resource, and the notes of its function."""
 
     def __init__(self, engine: Engine, name: str, account_id: str = MANAGEMENT) -> None:
         self.name = name
@@ -87,7 +87,7 @@ class Stack:
         self.cloudformation.delete_stack(StackName=self.name, **how)
 
     def open_gate(self) -> None:
-        """Let the functions go on that wait."""
+        """Let the waiting functions continue."""
         self._sqs.create_queue(QueueName=self._gate)
 
     def describe(self) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class Stack:
         return " ".join(one.get("ResourceStatusReason", "") for one in events)
 
     def notes(self, count: int = 0) -> list[dict[str, Any]]:
-        """Return what the function has noted since the last time, at least so many notes, in their order."""
+        """Wait for at least `count` new notes of the function, and return all new notes in order."""
         found: list[dict[str, Any]] = []
 
         def received() -> bool:

@@ -16,7 +16,7 @@ SPEED = 50
 
 @pytest.fixture(scope="module")
 def uploaded() -> Iterator[Engine]:
-    """A landing zone with everything uploaded and nothing deployed."""
+    """Return a landing zone with everything uploaded and nothing deployed."""
     with Engine.start(speed=SPEED) as engine:
         engine.set_up(MANAGEMENT, ORGANIZATIONAL_UNITS, HOME_REGION)
         deployment.upload(AwsCli(engine, MANAGEMENT))
@@ -25,7 +25,7 @@ def uploaded() -> Iterator[Engine]:
 
 @pytest.fixture(scope="module")
 def deployed(uploaded: Engine) -> Engine:
-    """The solution, deployed with the defaults."""
+    """Deploy the solution with the defaults."""
     status = deployment.apply(uploaded, "create-stack")
     assert status == "CREATE_COMPLETE", deployment.failures(uploaded)
     return uploaded

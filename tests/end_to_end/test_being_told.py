@@ -17,7 +17,7 @@ FIVE_MINUTES, HALF_AN_HOUR, HOUR, DAY = 300, 1800, 3600, 86400
 
 
 class Inbox:
-    """What a topic's subscribers get."""
+    """The messages that a topic's subscribers receive."""
 
     def __init__(self, engine: Engine, account_id: str, topic_arn: str) -> None:
         self._sqs = engine.client("sqs", account_id)
@@ -35,7 +35,7 @@ class Inbox:
         engine.client("sns", account_id).subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
 
     def next(self) -> Any:
-        """The next message, which nobody gets again."""
+        """Return the next message, and remove it."""
 
         def receive() -> list[Any]:
             messages: list[Any] = self._sqs.receive_message(QueueUrl=self._url).get("Messages", [])
@@ -51,7 +51,7 @@ class Inbox:
 
 @dataclass(frozen=True)
 class Stack:
-    """The Networking account's: its outputs, and the names of its resources by their logical ids."""
+    """The Networking account's stack: its outputs, and its resources' physical ids by logical id."""
 
     outputs: dict[str, str]
     names: dict[str, str]
@@ -79,7 +79,7 @@ def state(engine: Engine, alarm: str) -> str:
 
 
 def measured(engine: Engine, log_group: str) -> dict[tuple[str, str], dict[str, Any]]:
-    """The newest line of each pool that CloudWatch makes a metric of."""
+    """Return the newest metric line of each pool."""
     events = engine.client("logs", NETWORKING).filter_log_events(logGroupName=log_group, limit=10000)["events"]
     lines = [json.loads(event["message"]) for event in events if event["message"].startswith('{"_aws"')]
     return {(line["Environment"], line["Region"]): line for line in lines}

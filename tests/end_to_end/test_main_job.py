@@ -26,13 +26,13 @@ NEVER_SEEN: dict[str, str] = {}
 
 @pytest.fixture(scope="module", autouse=True)
 def allowed(deployed: Engine) -> dict[str, list[permissions.Statement]]:
-    """What each role of both stacks may do, read while there are roles."""
+    """Return what each role of both stacks may do, read while the roles exist."""
     return permissions.statements(deployed)
 
 
 @pytest.fixture(scope="module")
 def session_policy() -> list[permissions.Statement]:
-    """What sharing may do in the Networking account, where the role itself is administrator."""
+    """Return the session policy of sharing in the Networking account, where the role itself is administrator."""
     purposes: tuple[Access, ...] = ("read", "share", "unshare")
     policies = [policy_of("aws", HOME_REGION, NETWORKING, purpose) for purpose in purposes]
     return [statement for policy in policies for statement in policy["Statement"]]
@@ -40,7 +40,7 @@ def session_policy() -> list[permissions.Statement]:
 
 @pytest.fixture(scope="module")
 def shop(deployed: Engine) -> Engine:
-    """An account that Account Factory has made in Prod OU, with its share."""
+    """Vend an account in Prod OU, and wait for its share."""
     deployed.vend(SHOP, "shop", "Prod OU")
     reading.eventually(lambda: reading.shares(deployed, SHOP))
     return deployed
@@ -48,7 +48,7 @@ def shop(deployed: Engine) -> Engine:
 
 @pytest.fixture(scope="module")
 def new(shop: Engine, tmp_path_factory: pytest.TempPathFactory) -> release.Release:
-    """The next version, uploaded."""
+    """Upload the next version."""
     made = release.make(tmp_path_factory.mktemp("release"), "1.0.1")
     release.upload(shop, made)
     return made
@@ -59,7 +59,7 @@ def used(engine: Engine, role: str) -> set[str]:
 
 
 def output(engine: Engine, name: str, account_id: str = MANAGEMENT) -> str:
-    """An output of the account's only stack."""
+    """Return an output of the account's only stack."""
     return outputs(engine, account_id)[name]
 
 
@@ -69,7 +69,7 @@ def outputs(engine: Engine, account_id: str) -> dict[str, str]:
 
 
 def create_vpc(engine: Engine, pool: str, *words: str) -> Any:
-    """As the team of the new account does, in us-west-2."""
+    """Create a VPC in us-west-2, as the new account's team does."""
     pool_id = next(found.pool_id for found in reading.pools(engine) if found.name == pool)
     cli = AwsCli(engine, SHOP, WEST)
     return cli.ask("ec2", "create-vpc", "--ipv4-ipam-pool-id", pool_id, "--ipv4-netmask-length", "24", *words)["Vpc"]
@@ -289,7 +289,7 @@ def test_an_account_that_is_moved_gets_the_pools_of_its_new_ou_and_loses_those_o
 def test_an_operator_brings_everybody_in_order_and_the_share_of_an_earlier_version_is_kept_and_closed(
     shop: Engine,
 ) -> None:
-    """The function has no time left when it begins, so it goes on in other invocations until it has."""
+    """The function has no time left when it begins, so it continues in further invocations."""
     ram, functions = shop.client("ram", NETWORKING), shop.client("lambda", MANAGEMENT)
     for share in ram.get_resource_shares(resourceOwner="SELF", name=f"ipamShare-{APPS}")["resourceShares"]:
         ram.delete_resource_share(resourceShareArn=share["resourceShareArn"])
@@ -325,7 +325,7 @@ def test_when_the_vpcs_are_gone_the_stack_can_be_deleted_and_nothing_is_left(sho
 def test_no_role_may_do_what_it_never_does(
     shop: Engine, allowed: dict[str, list[permissions.Statement]], session_policy: list[permissions.Statement]
 ) -> None:
-    """Everything above was done with IAM enforced: what no role has used by now, no role needs."""
+    """IAM was enforced in all tests above, so a permission that no role has used by now is not needed."""
     by_role = allowed | {f"arn:aws:iam::{NETWORKING}:role/{networking_account.ROLE}": session_policy}
 
     unused = {

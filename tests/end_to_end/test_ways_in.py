@@ -33,7 +33,7 @@ def lambda_handler(event, context):
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The repository, to be edited."""
+    """Return a copy of the repository for edits."""
     clone = tmp_path_factory.mktemp("clone")
     for folder in ("ct-integration-lambda", "ipam-pool-lambda", "libraries", "packages", "templates"):
         shutil.copytree(ROOT / folder, clone / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -44,7 +44,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make(clone: Path, engine: Engine, *words: str, account_id: str = MANAGEMENT) -> subprocess.CompletedProcess[str]:
-    """Run make as that account's administrator would. The tools are there, and stay as they are."""
+    """Run make as that account's administrator does, with the existing tools."""
     there = [f"--old-file=.venv/{name}/.ready" for name in ("tools", "wheels", "aws-cli", "lambda-runtime")]
     return subprocess.run(
         ["make", *there, f"PYTHON={sys.executable}", *words],
@@ -65,7 +65,7 @@ def deploy(
 
 @pytest.fixture(scope="module")
 def made(clone: Path, uploaded: Engine) -> Engine:
-    """A landing zone with the solution, deployed by make."""
+    """Return a landing zone to which make has deployed the solution."""
     done = deploy(clone, uploaded, "ENVS=Prod OU,SDLC OU", "REGIONS=us-west-2,us-east-1")
     assert done.returncode == 0, [done.stderr, *deployment.failures(uploaded)]
     return uploaded
@@ -92,7 +92,7 @@ def test_what_has_not_changed_is_not_deployed(made: Engine, clone: Path) -> None
 
 
 def stack(engine: Engine) -> dict[str, Any]:
-    """Without the change sets, of which one may be left that has nothing in it."""
+    """Return the stack without its change sets: an empty one may be left."""
     found: dict[str, Any] = engine.client("cloudformation", MANAGEMENT).describe_stacks(StackName=STACK)["Stacks"][0]
     return {name: found.get(name) for name in ("StackStatus", "LastUpdatedTime", "Parameters")}
 
@@ -145,7 +145,7 @@ def aws(engine: Engine, account_id: str, words: list[str]) -> str:
 
 
 def commands_of_the_template() -> list[list[str]]:
-    """The words after `aws` of each command in the comment at its top."""
+    """Return the words after `aws` of each command in the comment at the template's top."""
     text = (ROOT / "templates/workload-vpc.template.yaml").read_text(encoding="utf-8")
     comment = re.sub(r"^# ?", "", text.partition("\n\n")[0], flags=re.MULTILINE).replace("\\\n", "")
     return [shlex.split(line)[1:] for line in comment.splitlines() if line.strip().startswith("aws ")]
