@@ -358,9 +358,6 @@ def test_a_delete_leaves_the_pools_above_a_pool_that_was_made_by_hand(
             {"ScopeId": "ipam-scope-0123456789abcdef0"},
             "IpamScope cannot become ipam-scope-0123456789abcdef0: the top-level pool",
         ),
-            {"ScopeId": "ipam-scope-0123456789abcdef0"},
-            "IpamScope cannot become ipam-scope-0123456789abcdef0: the top-level pool",
-        ),
     ],
     ids=lambda value: None if isinstance(value, str) else ",".join(value),
 )

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from ctipam import names
-from ctipam.errors import DENIED, code_of
+from ctipam.errors import DENIED, POOL_NOT_FOUND, REGION_NOT_ENABLED, code_of
 from ctipam.pools.existing import Allocation, Block, ExistingPool
+from ctipam.pools.listing import scope_of, stack_of
 from ctipam.pools.spec import PoolKey, VpcSizes
 from ctipam.sessions import Account
 from ctipam.tags import to_dict
@@ -26,9 +27,7 @@ from ctipam.tags import to_dict
 if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import IpamPoolTypeDef
 
-POOL_NOT_FOUND = "InvalidIpamPoolId.NotFound"
-
-UNREADABLE = DENIED | {"AuthFailure"}
+UNREADABLE = DENIED | REGION_NOT_ENABLED
 """Answers of a Region that a service control policy forbids, or that the account has not enabled."""
 
 CONCURRENT_READS = 40
@@ -133,21 +132,6 @@ class PoolReader:
             if pool.block and pool.source_pool_id in occupied:
                 occupied[pool.source_pool_id].append(pool.block.cidr)
         return occupied, list(by_id.values())
-
-
-def list_pools(account: Account) -> list[IpamPoolTypeDef]:
-    """Return all pools of the account's IPAM, as AWS lists them. Omits deleted pools, which AWS lists for a while."""
-    pages = account.ec2().get_paginator("describe_ipam_pools").paginate(PaginationConfig={"PageSize": 1000})
-    return [pool for page in pages for pool in page["IpamPools"] if pool["State"] != "delete-complete"]
-
-
-def scope_of(pool: IpamPoolTypeDef) -> str:
-    return pool["IpamScopeArn"].rpartition("/")[2]
-
-
-def stack_of(pool: IpamPoolTypeDef) -> str:
-    """Return the ARN of the stack that manages the pool; empty: it is not a pool of this solution."""
-    return to_dict(pool.get("Tags", [])).get(names.STACK_TAG, "")
 
 
 def _as_listed(pool: IpamPoolTypeDef, *, ours: bool) -> ExistingPool:
