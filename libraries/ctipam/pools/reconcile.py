@@ -13,7 +13,7 @@ change. AWS completes each change in its own time.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
@@ -70,7 +70,7 @@ def ensure(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> dict[Pool
         listed = reader.list_pools(request.account)
         pool_reader = _reader(request, scope_id, listed, executor)
         pools = pool_reader.read_pools(listed, known=None)
-        if changes.is_built(spec, pools):
+        if _is_built(pool_reader, spec, pools, listed):
             return changes.kept_pools(spec, pools)
         return PoolReconciliation(request, pool_reader, spec).run(listed)
 
@@ -83,7 +83,7 @@ def check(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> None:
     with ThreadPoolExecutor(CONCURRENT_READS) as executor:
         listed = reader.list_pools(request.account)
         pool_reader = _reader(request, scope_id, listed, executor)
-        if not changes.is_built(spec, pool_reader.read_pools(listed, known=None)):
+        if not _is_built(pool_reader, spec, pool_reader.read_pools(listed, known=None), listed):
             _refuse(pool_reader, spec, pool_reader.read_pools(listed, known={}), listed, {})
 
 
@@ -112,6 +112,13 @@ def _reader(
     return PoolReader(request.account, frozenset({request.stack_id, *others}), scope_id, executor)
 
 
+def _is_built(
+    pool_reader: PoolReader, spec: PoolSpec, pools: Sequence[ExistingPool], listed: Sequence[IpamPoolTypeDef]
+) -> bool:
+    in_scope = pool_reader.ids_in_scope(listed)
+    return all(pool.pool_id in in_scope for pool in pools) and changes.is_built(spec, pools)
+
+
 Allocated = dict[str, Collection[IPv4Network]]
 """What others have allocated from a pool, by its id."""
 
@@ -123,7 +130,7 @@ def _refuse(
     listed: Sequence[IpamPoolTypeDef],
     allocated: Allocated,
 ) -> None:
-    in_scope = {pool["IpamPoolId"] for pool in listed if reader.scope_of(pool) == pool_reader.scope_id}
+    in_scope = pool_reader.ids_in_scope(listed)
     preconditions.refuse_moves(spec, pool_reader.scope_id, pools, in_scope)
     preconditions.refuse_overlap(spec, pool_reader.read_top_level_blocks(pools))
     unwanted = changes.unwanted_pools(spec, pools)
@@ -252,6 +259,7 @@ class PoolDeletion(_Rounds):
                 self._wait(pending, progress=bool(accepted))
             elif self._may_be_released():
                 self._request.deadline.pause(RELEASE_PAUSE_S)
+                self._failures.forget_removals(self._not_deleted)
                 self._not_deleted.clear()
                 self._read_use(pools)
             else:
@@ -332,12 +340,15 @@ class _LateFailures:
         for pool in pools:
             for block in pool.blocks:
                 if block.state == "failed-deprovision" and pool.pool_id in self._emptied:
-                    failed[pool.pool_id] = [
-                        f"AWS could not take {block.cidr} from the pool of {pool.key}: {block.reason}"
-                    ]
+                    failed[pool.pool_id] = [f"AWS could not take {block.cidr} from {_named(pool)}: {block.reason}"]
             if pool.state == "delete-failed" and pool.pool_id in self._touched:
-                failed[pool.pool_id] = [f"AWS could not delete the pool of {pool.key}: {_message(pool)}"]
+                failed[pool.pool_id] = [f"AWS could not delete {_named(pool)}: {_message(pool)}"]
         return failed
+
+    def forget_removals(self, pool_ids: Iterable[str]) -> None:
+        """Let these pools be emptied and deleted again."""
+        self._emptied -= set(pool_ids)
+        self._touched -= set(pool_ids)
 
     def raise_failed_removals(self, pools: Sequence[ExistingPool]) -> None:
         for (reason,) in self.failed_removals(pools).values():
@@ -351,7 +362,7 @@ class _LateFailures:
         again = False
         for pool in pools:
             if pool.state in ("create-failed", "modify-failed") and pool.pool_id in self._touched:
-                raise AwsFailed(f"AWS left the pool of {pool.key} {pool.state}: {_message(pool)}")
+                raise AwsFailed(f"AWS left {_named(pool)} {pool.state}: {_message(pool)}")
             for block in pool.blocks:
                 again |= self._judge_provision(pool, block, now)
         return again
@@ -362,7 +373,7 @@ class _LateFailures:
             return False
         since = self._since.setdefault(pool.pool_id, now)
         if block.code != self.NOT_YET or now - since > self.PATIENCE_S:
-            raise AwsFailed(f"AWS could not give {block.cidr} to the pool of {pool.key}: {block.reason}")
+            raise AwsFailed(f"AWS could not give {block.cidr} to {_named(pool)}: {block.reason}")
         if block.state == "failed-provision":
             log_decision("AWS has not freed the CIDR yet, trying again", key=str(pool.key), cidr=str(block.cidr))
             self._until[pool.pool_id] = now + self.REST_S
@@ -372,3 +383,7 @@ class _LateFailures:
 
 def _message(pool: ExistingPool) -> str:
     return pool.message or "it gives no reason"
+
+
+def _named(pool: ExistingPool) -> str:
+    return f"the pool of {pool.key}" if pool.source_pool_id else str(pool.key)
