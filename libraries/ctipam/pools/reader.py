@@ -54,6 +54,9 @@ class PoolReader:
     def is_ours(self, pool: IpamPoolTypeDef) -> bool:
         return stack_of(pool) in self.stack_ids
 
+    def ids_in_scope(self, listed: Iterable[IpamPoolTypeDef]) -> set[str]:
+        return {pool["IpamPoolId"] for pool in listed if scope_of(pool) == self.scope_id}
+
     def read_pools(
         self, listed: Iterable[IpamPoolTypeDef], known: Mapping[str, tuple[Block, ...]] | None
     ) -> list[ExistingPool]:
@@ -120,18 +123,24 @@ class PoolReader:
         unread = [parent_id for parent_id in parents if parent_id not in allocated]
         answers = self.executor.map(lambda one: read_allocations(self.account, one, regions[one]), unread)
         others = {parent_id: allocated[parent_id] for parent_id in parents if parent_id in allocated}
-        for parent_id, found in zip(unread, answers, strict=True):
-            coming = {pool.pool_id: pool for one in found if (pool := _with_coming_cidr(one, by_id))}
+        for parent_id, allocations in zip(unread, answers, strict=True):
+            coming = {pool.pool_id: pool for one in allocations if (pool := _with_coming_cidr(one, by_id))}
             by_id |= coming
             ours = {pool.pool_id for pool in by_id.values() if pool.key and pool.block}
-            others[parent_id] = [one.cidr for one in found if one.resource_id not in ours]
+            others[parent_id] = [one.cidr for one in allocations if one.resource_id not in ours]
             if not coming:
                 allocated[parent_id] = others[parent_id]
-        occupied = {parent_id: list(cidrs) for parent_id, cidrs in others.items()}
-        for pool in by_id.values():
-            if pool.block and pool.source_pool_id in occupied:
-                occupied[pool.source_pool_id].append(pool.block.cidr)
-        return occupied, list(by_id.values())
+        return _with_cidrs_of_children(others, by_id.values()), list(by_id.values())
+
+
+def _with_cidrs_of_children(
+    others: Mapping[str, Collection[IPv4Network]], pools: Iterable[ExistingPool]
+) -> dict[str, list[IPv4Network]]:
+    occupied = {parent_id: list(cidrs) for parent_id, cidrs in others.items()}
+    for pool in pools:
+        if pool.block and pool.source_pool_id in occupied:
+            occupied[pool.source_pool_id].append(pool.block.cidr)
+    return occupied
 
 
 def _as_listed(pool: IpamPoolTypeDef, *, ours: bool) -> ExistingPool:

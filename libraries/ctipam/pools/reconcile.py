@@ -13,7 +13,7 @@ change. AWS completes each change in its own time.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
@@ -123,7 +123,7 @@ def _refuse(
     listed: Sequence[IpamPoolTypeDef],
     allocated: Allocated,
 ) -> None:
-    in_scope = {pool["IpamPoolId"] for pool in listed if listing.scope_of(pool) == pool_reader.scope_id}
+    in_scope = pool_reader.ids_in_scope(listed)
     preconditions.refuse_moves(spec, pool_reader.scope_id, pools, in_scope)
     preconditions.refuse_overlap(spec, pool_reader.read_top_level_blocks(pools))
     unwanted = changes.unwanted_pools(spec, pools)
@@ -252,6 +252,7 @@ class PoolDeletion(_Rounds):
                 self._wait(pending, progress=bool(accepted))
             elif self._may_be_released():
                 self._request.deadline.pause(RELEASE_PAUSE_S)
+                self._failures.forget_removals(self._not_deleted)
                 self._not_deleted.clear()
                 self._read_use(pools)
             else:
@@ -336,6 +337,11 @@ class _LateFailures:
             if pool.state == "delete-failed" and pool.pool_id in self._touched:
                 failed[pool.pool_id] = [f"AWS could not delete {_phrase(pool)}: {_message(pool)}"]
         return failed
+
+    def forget_removals(self, pool_ids: Iterable[str]) -> None:
+        """Let these pools be emptied and deleted again."""
+        self._emptied -= set(pool_ids)
+        self._touched -= set(pool_ids)
 
     def raise_failed_removals(self, pools: Sequence[ExistingPool]) -> None:
         for (reason,) in self.failed_removals(pools).values():
