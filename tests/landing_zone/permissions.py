@@ -11,6 +11,21 @@ from landing_zone.engine import Engine
 
 Statement = dict[str, Any]
 
+FOR_RECOVERY: dict[str, frozenset[str]] = {
+    "OrganizationSetupRole": frozenset(
+        {
+            "cloudformation:ListStackResources",
+            "cloudformation:ListStackInstances",
+            "cloudformation:DescribeStackSetOperation",
+            "cloudformation:DeleteStackInstances",
+            "cloudformation:DeleteStackSet",
+        }
+    ),
+    "SharingRole": frozenset({"sns:Publish"}),
+    "IpamFunctionRole": frozenset({"sns:Publish"}),
+}
+"""By a role's logical id: actions that it uses only when a deletion leaves something behind, or to recover from that."""
+
 
 def statements(engine: Engine) -> dict[str, list[Statement]]:
     """Return, by role ARN, the policy statements of every role that a stack has made in either account."""
@@ -32,6 +47,18 @@ def actions(allowed: list[Statement]) -> set[str]:
     """Return the actions that these statements name."""
     named = [[one["Action"]] if isinstance(one["Action"], str) else one["Action"] for one in allowed]
     return {action for of_statement in named for action in of_statement}
+
+
+def for_recovery(role: str) -> frozenset[str]:
+    """Return the actions that the role uses for recovery only."""
+    (name, *_) = [*(name for name in FOR_RECOVERY if f"-{name}-" in role), ""]
+    return FOR_RECOVERY.get(name, frozenset())
+
+
+def unused_for_recovery(engine: Engine, name: str) -> list[str]:
+    """Return the actions for recovery that no role of this logical id has used."""
+    used = [actions for role, actions in engine.used_permissions().items() if f"-{name}-" in role]
+    return sorted(FOR_RECOVERY[name].difference(*used))
 
 
 def _roles_of_stacks(engine: Engine, account_id: str) -> list[str]:

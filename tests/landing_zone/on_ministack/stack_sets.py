@@ -68,8 +68,8 @@ class StackSet:
     instances: dict[Target, str] = field(default_factory=dict)  # name of the stack there
     operations: list[Operation] = field(default_factory=list)  # the newest first
 
-    def begin(self, action: str) -> Operation:
-        self.operations.insert(0, Operation(action))
+    def begin(self, action: str, operation_id: str = "") -> Operation:
+        self.operations.insert(0, Operation(action, operation_id or responses.new_uuid()))
         return self.operations[0]
 
     @property
