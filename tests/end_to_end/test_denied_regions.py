@@ -31,7 +31,8 @@ REGION_DENY: dict[str, Any] = {
 
 
 def apply(engine: Engine, action: deployment.Action, made: release.Release, **parameters: str) -> str:
-    return deployment.apply(engine, action, template=made.template, **made.parameters, **parameters)
+    given: dict[str, Any] = {**made.parameters, **parameters}
+    return deployment.apply(engine, action, template=made.template, **given)
 
 
 def test_a_region_that_a_policy_denies_is_refused_before_anything_is_made_there(
@@ -58,7 +59,8 @@ def test_a_region_that_a_policy_denies_is_refused_before_anything_is_made_there(
 def test_a_creation_that_is_cancelled_while_pools_are_made_ends_with_nothing_left(
     uploaded: Engine, impatient: release.Release
 ) -> None:
-    deployment.begin(uploaded, "create-stack", template=impatient.template, **impatient.parameters)
+    given: dict[str, Any] = {**impatient.parameters}
+    deployment.begin(uploaded, "create-stack", template=impatient.template, **given)
     reading.eventually(lambda: reading.pools(uploaded))
 
     AwsCli(uploaded, MANAGEMENT).run("cloudformation", "delete-stack", "--stack-name", STACK)

@@ -24,7 +24,7 @@ FOR_RECOVERY: dict[str, frozenset[str]] = {
     "SharingRole": frozenset({"sns:Publish"}),
     "IpamFunctionRole": frozenset({"sns:Publish"}),
 }
-"""By a role's logical id: actions that it uses only when a deletion leaves something behind, or to recover from that."""
+"""By a role's logical id: actions that it uses only when a deletion leaves something, or to recover from that."""
 
 
 def statements(engine: Engine) -> dict[str, list[Statement]]:
