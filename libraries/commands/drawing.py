@@ -123,7 +123,7 @@ def _draw_background(canvas: Canvas) -> None:
 
 def _area(key: PoolKey, blocks: Mapping[PoolKey, IPv4Network], color: str) -> Area:
     block, name = blocks[key], key.environment or key.region
-    where = f"{name} in {key.region}" if key.parent else name
+    where = f"{name} in {key.region}" if key.environment else name
     return Area(block, (name, str(block)), f"{where}: {block}, {block.num_addresses:,} addresses", color)
 
 

@@ -26,7 +26,7 @@ from commands.arguments import SHORT, Arguments, read, refuse_impossible, short_
 from commands.regions import regions_of_partition
 from commands.simulation import build
 from ctipam.errors import Refused
-from ctipam.pools.spec import PoolSpec
+from ctipam.pools.spec import TOP_LEVEL, PoolSpec
 
 ACTIVE_IPS = 1000
 
@@ -49,7 +49,8 @@ def planned(arguments: Sequence[str]) -> str:
     properties = {name: default for name, default in defaults.items() if default is not None} | given.parameters
     spec = _spec(properties)
     refuse_impossible(given.parameters)  # after the Lambda's own checks, whose messages say more
-    blocks, active_ips, output = build(spec), _active_ips(given), given.options.get("FORMAT", "text")
+    blocks = {key: cidr for key, cidr in build(spec).items() if key != TOP_LEVEL}
+    active_ips, output = _active_ips(given), given.options.get("FORMAT", "text")
     if output not in ("text", "svg"):
         raise Refused(f"FORMAT={output} is not supported; give text or svg.")
     existing = _existing(given.options.get("VPCS", ""), spec)  # last: it may take minutes

@@ -78,7 +78,7 @@ def _room(spec: PoolSpec) -> list[str]:
 
 def _pools(spec: PoolSpec) -> list[str]:
     regions, environments = len(spec.regions), len(spec.environments)
-    total = 1 + len(spec.pools)
+    total = len(spec.pools)
     sum_of_pools = f"1 + {regions} + {regions} * {environments} = {total}"
     return [f"Pools: {sum_of_pools}, of the {spec.quota} that AWS allows in a scope"]
 

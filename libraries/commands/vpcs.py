@@ -124,7 +124,7 @@ def overlaps(top_cidr: IPv4Network, blocks: Mapping[PoolKey, IPv4Network], vpcs:
         if not vpc.cidr.overlaps(top_cidr):
             continue
         overlapped = [key for key, block in blocks.items() if block.overlaps(vpc.cidr)]
-        environments = [key for key in overlapped if key.parent]
+        environments = [key for key in overlapped if key.environment]
         for key in environments or overlapped:
             found.append(Overlap(vpc, key, min(blocks[key].num_addresses, vpc.cidr.num_addresses)))
         if not overlapped:

@@ -331,7 +331,7 @@ def test_the_plan_is_accepted_as_it_is_printed(clone: Path, cli: Cli) -> None:
     [
         ("ENVS=a,b,c", "ENVS has 3 environments, but a Region's /20 has room for 2"),
         ("CIDR=8.8.8.0/24", "CIDR 8.8.8.0/24 is not private address space"),
-        ("REGIONS=mars-1", "REGIONS names 'mars-1', which is not a Region"),
+        ("REGIONS=mars-1", "REGIONS names 'mars-1', which this Lambda runtime's boto3 does not know"),
         ("stack=bad name", "stack=bad name is not a valid stack name"),
     ],
 )

@@ -68,5 +68,5 @@ class Organization:
             "version": "3.3",
             "latestAvailableVersion": "3.3",
             "driftStatus": {"status": "IN_SYNC"},
-            "manifest": {"governedRegions": list(self.governed_regions)},
+            "manifest": {} if self.governed_regions is None else {"governedRegions": list(self.governed_regions)},
         }

@@ -52,7 +52,7 @@ def test_a_pool_that_exists_is_not_resized_or_moved(plan: PoolSpec, reason: str)
 
 
 def test_pools_do_not_move_to_another_scope() -> None:
-    with pytest.raises(Refused, match=r"is not in scope ipam-scope-0123456789abcdef0 and cannot move. Keep IpamScope"):
+    with pytest.raises(Refused, match="IpamScope cannot become ipam-scope-0123456789abcdef0: the top-level pool"):
         refuse_moves(PLAN, SCOPE, BUILT, {"ipam-pool-west", "ipam-pool-prod"})
 
 

@@ -354,7 +354,13 @@ def test_a_delete_leaves_the_pools_above_a_pool_that_was_made_by_hand(
             {"IpamPoolQuota": "8", "RegionSelection": ["us-west-2", "us-east-1", "eu-west-1"]},
             "= 10 pools, and may have 8",
         ),
-        ({"ScopeId": "ipam-scope-0123456789abcdef0"}, "is not in scope ipam-scope-0123456789abcdef0 and cannot move"),
+        (
+            {"ScopeId": "ipam-scope-0123456789abcdef0"},
+            "IpamScope cannot become ipam-scope-0123456789abcdef0: the top-level pool",
+        ),
+            {"ScopeId": "ipam-scope-0123456789abcdef0"},
+            "IpamScope cannot become ipam-scope-0123456789abcdef0: the top-level pool",
+        ),
     ],
     ids=lambda value: None if isinstance(value, str) else ",".join(value),
 )

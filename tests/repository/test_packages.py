@@ -70,6 +70,7 @@ ENTRIES = """
     ctipam/pools/changes.py
     ctipam/pools/concurrency.py
     ctipam/pools/existing.py
+    ctipam/pools/measurement.py
     ctipam/pools/preconditions.py
     ctipam/pools/reader.py
     ctipam/pools/reconcile.py

@@ -69,9 +69,8 @@ def ensure(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> dict[Pool
     with ThreadPoolExecutor(CONCURRENT_READS) as executor:
         listed = reader.list_pools(request.account)
         pool_reader = _reader(request, scope_id, listed, executor)
-        pools = pool_reader.read_pools(listed, known=None)
-        if changes.is_built(spec, pools):
-            return changes.kept_pools(spec, pools)
+        if built := _built_pools(pool_reader, spec, listed):
+            return built
         return PoolReconciliation(request, pool_reader, spec).run(listed)
 
 
@@ -83,7 +82,7 @@ def check(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> None:
     with ThreadPoolExecutor(CONCURRENT_READS) as executor:
         listed = reader.list_pools(request.account)
         pool_reader = _reader(request, scope_id, listed, executor)
-        if not changes.is_built(spec, pool_reader.read_pools(listed, known=None)):
+        if not _built_pools(pool_reader, spec, listed):
             _refuse(pool_reader, spec, pool_reader.read_pools(listed, known={}), listed, {})
 
 
@@ -110,6 +109,15 @@ def _reader(
     others = sorted({reader.stack_of(pool) for pool in listed} - {request.stack_id, ""})
     preconditions.refuse_second_stack(other_stacks.living(request.account, others))
     return PoolReader(request.account, frozenset({request.stack_id, *others}), scope_id, executor)
+
+
+def _built_pools(
+    pool_reader: PoolReader, spec: PoolSpec, listed: Sequence[IpamPoolTypeDef]
+) -> dict[PoolKey, ExistingPool] | None:
+    """Return the pools if they are as wanted, in the scope that is asked for. Reads no more than what is listed."""
+    pools = pool_reader.read_pools(listed, known=None)
+    elsewhere = any(reader.scope_of(pool) != pool_reader.scope_id for pool in listed if pool_reader.is_ours(pool))
+    return None if elsewhere or not changes.is_built(spec, pools) else changes.kept_pools(spec, pools)
 
 
 Allocated = dict[str, Collection[IPv4Network]]
@@ -332,11 +340,9 @@ class _LateFailures:
         for pool in pools:
             for block in pool.blocks:
                 if block.state == "failed-deprovision" and pool.pool_id in self._emptied:
-                    failed[pool.pool_id] = [
-                        f"AWS could not take {block.cidr} from the pool of {pool.key}: {block.reason}"
-                    ]
+                    failed[pool.pool_id] = [f"AWS could not take {block.cidr} from {_phrase(pool)}: {block.reason}"]
             if pool.state == "delete-failed" and pool.pool_id in self._touched:
-                failed[pool.pool_id] = [f"AWS could not delete the pool of {pool.key}: {_message(pool)}"]
+                failed[pool.pool_id] = [f"AWS could not delete {_phrase(pool)}: {_message(pool)}"]
         return failed
 
     def raise_failed_removals(self, pools: Sequence[ExistingPool]) -> None:
@@ -351,7 +357,7 @@ class _LateFailures:
         again = False
         for pool in pools:
             if pool.state in ("create-failed", "modify-failed") and pool.pool_id in self._touched:
-                raise AwsFailed(f"AWS left the pool of {pool.key} {pool.state}: {_message(pool)}")
+                raise AwsFailed(f"AWS left {_phrase(pool)} {pool.state}: {_message(pool)}")
             for block in pool.blocks:
                 again |= self._judge_provision(pool, block, now)
         return again
@@ -362,12 +368,16 @@ class _LateFailures:
             return False
         since = self._since.setdefault(pool.pool_id, now)
         if block.code != self.NOT_YET or now - since > self.PATIENCE_S:
-            raise AwsFailed(f"AWS could not give {block.cidr} to the pool of {pool.key}: {block.reason}")
+            raise AwsFailed(f"AWS could not give {block.cidr} to {_phrase(pool)}: {block.reason}")
         if block.state == "failed-provision":
             log_decision("AWS has not freed the CIDR yet, trying again", key=str(pool.key), cidr=str(block.cidr))
             self._until[pool.pool_id] = now + self.REST_S
             self._judged.add(block.cidr_id)
         return True
+
+
+def _phrase(pool: ExistingPool) -> str:
+    return pool.key.phrase if pool.key else f"pool {pool.pool_id}"
 
 
 def _message(pool: ExistingPool) -> str:

@@ -49,6 +49,11 @@ class PoolKey:
             return PoolKey(self.region)
         return TOP_LEVEL if self.region else None
 
+    @property
+    def phrase(self) -> str:
+        """Return the pool's name within a sentence: the top-level pool, or the pool of us-west-2."""
+        return f"the pool of {self}" if self.region else str(self)
+
     def __str__(self) -> str:
         if not self.region:
             return "the top-level pool"
@@ -152,8 +157,8 @@ def _regions(properties: Mapping[str, Any], known_regions: Collection[str]) -> t
     for region in regions:
         if region not in known_regions:
             raise Refused(
-                f"RegionSelection names {_quoted(region)}, which the function's boto3 does not know in this partition. "
-                "Correct the name; a Region that is new has to wait for Lambda's next runtime."
+                f"RegionSelection names {_quoted(region)}, which this Lambda runtime's boto3 does not know. "
+                "Check the name; if the Region is new, leave it out until the runtime knows it."
             )
     return regions
 
