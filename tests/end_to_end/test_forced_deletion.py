@@ -46,6 +46,7 @@ def built(uploaded: Engine, impatient: release.Release) -> dict[str, str]:
 def test_a_deletion_without_the_execution_role_ends_and_says_why(uploaded: Engine, built: dict[str, str]) -> None:
     (topic,) = uploaded.client("sns", MANAGEMENT).list_topics()["Topics"]
     inbox = Inbox(uploaded, MANAGEMENT, topic["TopicArn"])
+    roles = permissions.roles(uploaded)
     (stack,) = stacks(uploaded, MANAGEMENT)
     uploaded.remove_execution_role(NETWORKING)
 
@@ -57,6 +58,7 @@ def test_a_deletion_without_the_execution_role_ends_and_says_why(uploaded: Engin
     assert failed == {"NetworkingStackSet"}
     assert last["ShareExistingAccounts"] == "DELETE_COMPLETE"
     assert "AWSControlTowerExecution" in inbox.next()
+    assert permissions.unused_for_recovery(uploaded, roles, "SharingRole") == []
     assert pool_ids(uploaded) == built
 
 
@@ -83,13 +85,8 @@ def test_a_new_deployment_of_the_same_name_recovers_everything(
     assert now["StackId"] != earlier["StackId"]
     assert {pool.tags["ctipam:stack-id"] for pool in reading.pools(uploaded)} == {now["StackId"]}
     assert reading.left_over(uploaded)["IPAMs"] == 1
+    assert permissions.unused_for_recovery(uploaded, permissions.roles(uploaded), "OrganizationSetupRole") == []
     assert [share.pools for share in reading.shares(uploaded, APPS)] == [["us-east-1 SDLC OU", "us-west-2 SDLC OU"]]
-
-
-def test_the_recovery_uses_the_permissions_that_are_there_for_it(uploaded: Engine, built: dict[str, str]) -> None:
-    assert built
-    assert permissions.unused_for_recovery(uploaded, "OrganizationSetupRole") == []
-    assert permissions.unused_for_recovery(uploaded, "SharingRole") == []
 
 
 def test_then_a_deletion_leaves_nothing(uploaded: Engine, built: dict[str, str]) -> None:

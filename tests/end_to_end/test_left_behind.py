@@ -109,6 +109,7 @@ def test_a_deletion_ends_leaves_what_a_vpc_uses_and_tells_which_vpc_that_is(
 ) -> None:
     (topic,) = first.client("sns", NETWORKING).list_topics()["Topics"]
     inbox = Inbox(first, NETWORKING, topic["TopicArn"])
+    roles = permissions.roles(first)
 
     status = deployment.delete(first)
 
@@ -123,7 +124,7 @@ def test_a_deletion_ends_leaves_what_a_vpc_uses_and_tells_which_vpc_that_is(
     assert vpc["VpcId"] in message
     assert vpc["CidrBlock"] in message
     assert SHOP in message
-    assert permissions.unused_for_recovery(first, "IpamFunctionRole") == []
+    assert permissions.unused_for_recovery(first, roles, "IpamFunctionRole") == []
 
 
 def test_the_next_deployment_takes_over_what_was_left(
