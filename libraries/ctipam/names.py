@@ -8,6 +8,9 @@ ENVIRONMENT_TAG = "Env"
 STACK_TAG = "ctipam:stack-id"
 """On everything that a stack of this solution created: the stack's ARN."""
 
+RELEASED = "released"
+"""The value of STACK_TAG on the pools and the IPAM of a deployment that was given up: the next one adopts them."""
+
 REGION_TAG = "ctipam:region"
 """On each Region and environment pool: its Region, which alone identifies a Region pool."""
 

@@ -6,6 +6,8 @@ it hands on to another invocation is invoked, until it answers.
     with DirectStack(mutation_lock="scope").running() as stack:
         stack.set_up()
         answer = stack.ask("Create", "InitPools", PROPERTIES)
+
+A test that sets stack_id asks for another stack from then on.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from ctipam import names, sessions, waiting
 from ctipam.cloudformation import custom_resource
 from ctipam.ipam import reader as ipam_reader
 from ctipam.pools import reconcile
+from ctipam.tags import to_dict
 from landing_zone.clock import ManualClock
 from landing_zone.direct import DirectAccount, DirectEc2, Killed, SideBySide, Wire
 from landing_zone.models import Models
@@ -34,6 +37,7 @@ from landing_zone.organization import Organization
 ROOT = Path(__file__).parents[2]
 MANAGEMENT, NETWORKING, HOME = "111111111111", "222222222222", "us-east-1"
 STACK_ID = f"arn:aws:cloudformation:{HOME}:{NETWORKING}:stack/StackSet-ipam/11111111-2222-3333-4444-555555555555"
+ANOTHER_STACK_ID = f"arn:aws:cloudformation:{HOME}:{NETWORKING}:stack/ipam-2/66666666-7777-8888-9999-000000000000"
 INVOCATION_S = 15 * 60.0
 
 Properties = dict[str, Any]
@@ -85,6 +89,7 @@ class DirectStack:
         self.ec2 = self.ec2_in(HOME)
         self.answers: list[dict[str, Any]] = []
         self.scope_id = ""
+        self.stack_id = STACK_ID
         self.handler = _handler()
         self._requests = 0
         self._workers = workers
@@ -129,25 +134,24 @@ class DirectStack:
     @property
     def top_pool_id(self) -> str:
         """Of this stack's top-level pool."""
-        listed = self.ec2.describe_ipam_pools(MaxResults=1000)["IpamPools"]
         (top,) = (
             pool["IpamPoolId"]
-            for pool in listed
-            if pool["State"] != "delete-complete"
-            and "SourceIpamPoolId" not in pool
-            and {"Key": names.STACK_TAG, "Value": STACK_ID} in pool["Tags"]
+            for pool in self.listed_pools()
+            if "SourceIpamPoolId" not in pool and {"Key": names.STACK_TAG, "Value": self.stack_id} in pool["Tags"]
         )
         return str(top)
 
     def request(self, kind: str, resource: str, properties: Properties) -> dict[str, Any]:
         """A new one of CloudFormation's, to be sent once or again."""
         self._requests += 1
-        physical_id = {} if kind == "Create" else {"PhysicalResourceId": f"{resource}-{STACK_ID.rpartition('/')[2]}"}
+        physical_id = (
+            {} if kind == "Create" else {"PhysicalResourceId": f"{resource}-{self.stack_id.rpartition('/')[2]}"}
+        )
         where = {"ScopeId": self.scope_id} if resource == "InitPools" else {}
         return {
             "RequestType": kind,
             "ResponseURL": "https://answers.example/presigned",
-            "StackId": STACK_ID,
+            "StackId": self.stack_id,
             "RequestId": f"request-{self._requests}",
             "ResourceType": f"Custom::{resource}",
             "LogicalResourceId": resource,
@@ -155,43 +159,56 @@ class DirectStack:
             **physical_id,
         }
 
-    def send(self, request: dict[str, Any]) -> dict[str, Any] | None:
-        """The answer, after as many invocations as it takes; None if the function was killed."""
+    def send(self, request: dict[str, Any], status: str = "") -> dict[str, Any] | None:
+        """The answer, after as many invocations as it takes; None if the function was killed.
+
+        status   of the stack; empty: the one that the kind of the request implies
+        """
         self.wire.revive()
-        self.wire.in_progress[STACK_ID] = f"{request['RequestType'].upper()}_IN_PROGRESS"
         self.wire.invocations[:] = [request]
         before = len(self.answers)
         while self.wire.invocations:
             try:
-                self.handler(self.wire.invocations.pop(0), Context(self.clock))
+                self.invoke(self.wire.invocations.pop(0), status)
             except Killed:
                 return None
         assert len(self.answers) == before + 1, "one request, one answer"
         return self.answers[-1]
 
-    def ask(self, kind: str, resource: str, properties: Properties) -> dict[str, Any]:
-        answer = self.send(self.request(kind, resource, properties))
+    def invoke(self, event: dict[str, Any], status: str = "") -> None:
+        """Invoke the function once."""
+        self.wire.in_progress[event["StackId"]] = status or f"{event['RequestType'].upper()}_IN_PROGRESS"
+        self.handler(event, Context(self.clock))
+
+    def ask(self, kind: str, resource: str, properties: Properties, status: str = "") -> dict[str, Any]:
+        answer = self.send(self.request(kind, resource, properties), status)
         assert answer
         return answer
+
+    def forget_stack(self, stack_id: str = STACK_ID) -> None:
+        """Let the stack no longer exist."""
+        self.wire.in_progress.pop(stack_id, None)
+        self.wire.stacks.pop(stack_id, None)
 
     def pools(self) -> dict[str, str]:
         """Name and CIDRs of every pool below the top-level pool that is there or on its way; names must be unique."""
         found: dict[str, str] = {}
-        for page in self.ec2.get_paginator("describe_ipam_pools").paginate():
-            for pool in page["IpamPools"]:
-                if pool["State"] != "delete-complete" and "SourceIpamPoolId" in pool:
-                    tags = {tag["Key"]: tag["Value"] for tag in pool["Tags"]}
-                    name = tags.get("Name", pool["IpamPoolId"])
-                    assert name not in found, f"two pools of one name: {name}"
-                    found[name] = self.cidrs(pool["IpamPoolId"])
+        for pool in self.listed_pools():
+            if "SourceIpamPoolId" in pool:
+                name = to_dict(pool["Tags"]).get("Name", pool["IpamPoolId"])
+                assert name not in found, f"two pools of one name: {name}"
+                found[name] = self.cidrs(pool["IpamPoolId"])
         return found
 
     def pool_ids(self) -> dict[str, str]:
         """The ids of the same pools, by name."""
-        listed = self.ec2.describe_ipam_pools(MaxResults=1000)["IpamPools"]
-        there = [pool for pool in listed if pool["State"] != "delete-complete" and "SourceIpamPoolId" in pool]
-        named = [({tag["Key"]: tag["Value"] for tag in pool["Tags"]}.get("Name"), pool["IpamPoolId"]) for pool in there]
-        return {name or pool_id: pool_id for name, pool_id in named}
+        below = [pool for pool in self.listed_pools() if "SourceIpamPoolId" in pool]
+        return {to_dict(pool["Tags"]).get("Name", pool["IpamPoolId"]): pool["IpamPoolId"] for pool in below}
+
+    def listed_pools(self) -> list[dict[str, Any]]:
+        """Every pool that is there or on its way, as AWS lists it."""
+        pages = self.ec2.get_paginator("describe_ipam_pools").paginate()
+        return [pool for page in pages for pool in page["IpamPools"] if pool["State"] != "delete-complete"]
 
     def cidrs(self, pool_id: str) -> str:
         states = ("provisioned", "pending-provision")

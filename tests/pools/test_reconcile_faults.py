@@ -10,7 +10,7 @@ import pytest
 
 from ctipam import waiting
 from ctipam.invocation import MAX_INVOCATIONS
-from landing_zone.direct_stack import BUILT, PROPERTIES, Context, DirectStack
+from landing_zone.direct_stack import BUILT, PROPERTIES, DirectStack
 from landing_zone.errors import AwsError
 from landing_zone.ipam import Timings
 
@@ -51,9 +51,19 @@ def test_a_block_that_aws_could_not_give_is_a_failure_with_its_reason(stack: Dir
     answer = create(stack)
 
     assert answer["Status"] == "FAILED"
-    assert answer["Reason"] == "AWS could not give 10.0.0.0/10 to the pool of us-west-2: No more of these."
+    assert answer["Reason"] == "AWS could not give 10.0.0.0/8 to the top-level pool: No more of these."
     assert delete(stack)["Status"] == "SUCCESS"
-    assert stack.pools() == {}
+    assert stack.listed_pools() == []
+
+
+def test_a_block_that_aws_could_not_give_to_a_region_is_a_failure_with_its_reason(stack: DirectStack) -> None:
+    stack.ask("Create", "InitPools", PROPERTIES | {"RegionSelection": ["us-west-2"]})
+    stack.models.ipam.faults.fail_next("ProvisionIpamPoolCidr", "No more of these.", code="limit-exceeded")
+
+    answer = stack.ask("Update", "InitPools", PROPERTIES)
+
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"] == "AWS could not give 10.64.0.0/10 to the pool of us-east-1: No more of these."
 
 
 def test_after_a_failure_the_next_request_goes_on(stack: DirectStack) -> None:
@@ -66,13 +76,19 @@ def test_after_a_failure_the_next_request_goes_on(stack: DirectStack) -> None:
 
 def test_space_that_aws_has_not_freed_yet_is_asked_for_again_for_some_minutes(stack: DirectStack) -> None:
     """Recycled space can be allocated only minutes after no list shows it as taken any more."""
-    top = stack.top_pool_id
-    reserved = stack.ec2.allocate_ipam_pool_cidr(IpamPoolId=top, Cidr="10.0.0.0/24")["IpamPoolAllocation"]
-    stack.ec2.release_ipam_pool_allocation(
-        IpamPoolId=top, Cidr="10.0.0.0/24", IpamPoolAllocationId=reserved["IpamPoolAllocationId"]
-    )
-
     build(stack)
+    top = stack.top_pool_id
+    reserved = stack.ec2.allocate_ipam_pool_cidr(IpamPoolId=top, Cidr="10.128.0.0/24")["IpamPoolAllocation"]
+    stack.ec2.release_ipam_pool_allocation(
+        IpamPoolId=top, Cidr="10.128.0.0/24", IpamPoolAllocationId=reserved["IpamPoolAllocationId"]
+    )
+    stack.wire.counted.clear()
+
+    answer = stack.ask("Update", "InitPools", PROPERTIES | {"RegionSelection": ["us-west-2", "us-east-1", "eu-west-1"]})
+
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    assert stack.pools()["eu-west-1"] == "10.128.0.0/10"
+    assert stack.wire.counted["ProvisionIpamPoolCidr"] > 3
 
 
 def test_space_that_aws_never_frees_is_a_failure_in_the_end(stack: DirectStack) -> None:
@@ -86,22 +102,79 @@ def test_space_that_aws_never_frees_is_a_failure_in_the_end(stack: DirectStack) 
     assert stack.clock.now() < HOUR
 
 
-@pytest.mark.parametrize(
-    ("action", "state"), [("CreateIpamPool", "create-failed"), ("DeleteIpamPool", "delete-failed")]
-)
-def test_a_pool_that_aws_could_not_create_or_delete_is_a_failure_with_its_message(
-    stack: DirectStack, action: str, state: str
-) -> None:
-    if action != "CreateIpamPool":
-        build(stack)
-    stack.models.ipam.faults.fail_next(action, "Something broke.")
+def test_a_pool_that_aws_could_not_create_is_a_failure_with_its_message(stack: DirectStack) -> None:
+    stack.models.ipam.faults.fail_next("CreateIpamPool", "Something broke.")
 
-    answer = create(stack) if action == "CreateIpamPool" else delete(stack)
+    answer = create(stack)
 
     assert answer["Status"] == "FAILED"
-    assert f"{state}: Something broke." in answer["Reason"]
+    assert "create-failed: Something broke." in answer["Reason"]
     assert delete(stack)["Status"] == "SUCCESS"
-    assert stack.pools() == {}
+    assert stack.listed_pools() == []
+
+
+REMOVALS_THAT_FAIL = [
+    ("DeleteIpamPool", "Something broke.", "AWS could not delete the pool of us-west-2/"),
+    ("DeprovisionIpamPoolCidr", "The CIDR has one or more allocations.", "AWS could not take 10."),
+]
+
+
+@pytest.mark.parametrize(("action", "message", "reason"), REMOVALS_THAT_FAIL)
+def test_a_removal_that_aws_accepts_and_then_fails_is_a_failure_of_an_update_and_is_done_by_the_next(
+    stack: DirectStack, action: str, message: str, reason: str
+) -> None:
+    build(stack)
+    stack.models.ipam.faults.fail_next(action, message)
+    fewer = PROPERTIES | {"RegionSelection": ["us-east-1"]}
+
+    answer = stack.ask("Update", "InitPools", fewer)
+
+    assert answer["Status"] == "FAILED"
+    assert reason in answer["Reason"]
+    assert message in answer["Reason"]
+    assert stack.ask("Update", "InitPools", fewer)["Status"] == "SUCCESS"
+    assert stack.pools() == {name: cidr for name, cidr in BUILT.items() if name.startswith("us-east-1")}
+
+
+@pytest.mark.parametrize(("action", "message", "_reason"), REMOVALS_THAT_FAIL)
+def test_a_removal_that_aws_accepts_and_then_fails_is_repeated_by_a_delete(
+    stack: DirectStack, action: str, message: str, _reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    build(stack)
+    stack.models.ipam.faults.fail_next(action, message)
+
+    with caplog.at_level(logging.INFO, "ctipam"):
+        answer = delete(stack)
+
+    assert answer["Status"] == "SUCCESS"
+    assert stack.listed_pools() == []
+    assert left_behind(caplog) == []
+
+
+@pytest.mark.parametrize(("action", "message", "reason"), REMOVALS_THAT_FAIL)
+def test_a_removal_that_always_fails_leaves_that_pool_its_ancestors_and_its_reason(
+    stack: DirectStack, action: str, message: str, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    build(stack)
+    for _ in range(1000):
+        stack.models.ipam.faults.fail_next(action, message)
+    began = stack.clock.now()
+
+    with caplog.at_level(logging.INFO, "ctipam"):
+        answer = delete(stack)
+
+    assert stack.clock.now() - began < HOUR
+    assert answer["Status"] == "SUCCESS"
+    left = left_behind(caplog)
+    assert len(left) == 4  # one for each environment's pool
+    assert any(reason in sentence and message in sentence for sentence in left)
+    assert stack.pools().keys() == BUILT.keys()
+
+
+def left_behind(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the log says of it."""
+    logged = [vars(record)["what"] for record in caplog.records if record.message == "left behind"]
+    return [sentence for sentences in logged for sentence in sentences]
 
 
 def test_a_modification_that_fails_is_a_failure_and_is_tried_again_by_the_next_request(stack: DirectStack) -> None:
@@ -130,19 +203,6 @@ def test_a_pool_that_could_not_be_created_is_made_anew_by_a_repeated_request(sta
     assert stack.pools() == BUILT
 
 
-def test_a_block_that_aws_could_not_take_back_is_a_failure_with_its_reason(stack: DirectStack) -> None:
-    build(stack)
-    stack.models.ipam.faults.fail_next("DeprovisionIpamPoolCidr", "The CIDR has one or more allocations.")
-
-    answer = delete(stack)
-
-    assert answer["Status"] == "FAILED"
-    assert "could not take 10." in answer["Reason"]
-    assert "The CIDR has one or more allocations." in answer["Reason"]
-    assert delete(stack)["Status"] == "SUCCESS"
-    assert stack.pools() == {}
-
-
 # What AWS refuses for now
 
 
@@ -153,7 +213,7 @@ def test_whatever_a_change_locks_everything_is_built_and_taken_down(lock: Litera
     with stack.running():
         build(stack)
         stack.ask("Update", "InitPools", PROPERTIES | {"RegionSelection": ["eu-west-1"], "AccEnvName": ["Test OU"]})
-        assert stack.pools() == {"eu-west-1": "10.0.0.0/10", "eu-west-1 Test OU": "10.0.0.0/12"}
+        assert stack.pools() == {"eu-west-1": "10.128.0.0/10", "eu-west-1 Test OU": "10.128.0.0/12"}
         assert delete(stack)["Status"] == "SUCCESS"
         assert stack.pools() == {}
 
@@ -181,7 +241,10 @@ def test_what_is_refused_for_good_is_a_failure_in_awss_words(stack: DirectStack)
     answer = create(stack)
 
     assert answer["Status"] == "FAILED"
-    assert answer["Reason"] == "UnauthorizedOperation from CreateIpamPool: You may not."
+    assert answer["Reason"] == (
+        "CreateIpamPool in us-east-1 (account 222222222222) was denied: UnauthorizedOperation: You may not. "
+        "Look for a service control policy or a permissions boundary that forbids it."
+    )
 
 
 def test_a_policy_that_iam_does_not_know_yet_is_waited_for(stack: DirectStack) -> None:
@@ -265,7 +328,7 @@ def test_a_repeated_continuation_ends_right() -> None:
     stack = slow(200, mutation_lock="scope")
     with stack.running():
         request = stack.request("Create", "InitPools", PROPERTIES)
-        stack.handler(request, Context(stack.clock))
+        stack.invoke(request)
         (continuation,) = stack.wire.invocations
         stack.send(continuation)
         stack.send(continuation)
@@ -281,11 +344,11 @@ def test_a_duplicate_of_a_request_that_runs_at_the_same_time_ends_right(stack: D
     def sleep(seconds: float) -> None:
         stack.clock.advance(seconds)
         if duplicates:
-            stack.handler(duplicates.pop(), Context(stack.clock))
+            stack.invoke(duplicates.pop())
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(waiting, "sleep", sleep)
-        stack.handler(request, Context(stack.clock))
+        stack.invoke(request)
 
     assert [answer["Status"] for answer in stack.answers] == ["SUCCESS"] * 4
     assert len({answer["PhysicalResourceId"] for answer in stack.answers}) == 1
@@ -303,7 +366,7 @@ def test_a_state_that_never_ends_is_answered_within_the_hour_with_the_pool_that_
 
     assert stack.clock.now() - began < HOUR
     assert answer["Status"] == "FAILED"
-    assert "still waiting for us-west-2 (" in answer["Reason"]
+    assert "still waiting for the top-level pool (" in answer["Reason"]
     assert len(answer["Reason"]) <= 240
 
 
@@ -320,8 +383,8 @@ def test_a_removal_that_never_ends_is_answered_too(
 
     assert stack.clock.now() - began < HOUR
     assert answer["Status"] == "SUCCESS"
-    (left,) = [vars(record)["what"] for record in caplog.records if record.message == "left behind"]
-    assert "still waiting for" in left[0]
+    (left,) = left_behind(caplog)
+    assert "still waiting for" in left
 
 
 def test_a_function_that_cannot_invoke_itself_says_so(stack: DirectStack, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -331,7 +394,10 @@ def test_a_function_that_cannot_invoke_itself_says_so(stack: DirectStack, monkey
     answer = create(stack)
 
     assert answer["Status"] == "FAILED"
-    assert "AccessDeniedException from Invoke: No lambda:InvokeFunction for you." in answer["Reason"]
+    assert answer["Reason"].startswith(
+        "Invoke in us-east-1 (account 222222222222) was denied: AccessDeniedException: No lambda:InvokeFunction for "
+        "you."
+    )
     assert len(stack.answers) == 1
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from landing_zone.direct_stack import DirectStack
+from landing_zone.direct_stack import ANOTHER_STACK_ID, DirectStack
 from landing_zone.ipam import Timings
 
 Request = dict[str, Any]
@@ -61,8 +61,12 @@ def cloudformation_rolls_back(stack: DirectStack, begun: str, _: Request) -> boo
     return succeeded(answer) and stack.pools() == (AFTER_FIRST if kind == "Update" else {})
 
 
-def the_user_wants_something_else(stack: DirectStack, _begun: str, _: Request) -> bool:
-    answer = stack.ask("Update", "InitPools", THIRD)
+def the_user_wants_something_else(stack: DirectStack, begun: str, _: Request) -> bool:
+    """After a deletion this takes another stack, which adopts what the first one has left."""
+    if begun == "Delete":
+        stack.forget_stack()
+        stack.stack_id = ANOTHER_STACK_ID
+    answer = stack.ask("Create" if begun == "Delete" else "Update", "InitPools", THIRD)
     blocks = stack.pools()
     return succeeded(answer) and set(blocks) == NAMES_AFTER_THIRD and len(set(blocks.values())) == 6
 

@@ -69,7 +69,9 @@ ENTRIES = """
     ctipam/pools/apply.py
     ctipam/pools/changes.py
     ctipam/pools/concurrency.py
+    ctipam/pools/environment_pools.py
     ctipam/pools/existing.py
+    ctipam/pools/listing.py
     ctipam/pools/measurement.py
     ctipam/pools/preconditions.py
     ctipam/pools/reader.py

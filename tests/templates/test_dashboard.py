@@ -11,7 +11,8 @@ import pytest
 from cfnlint.decode import cfn_yaml  # type: ignore[import-untyped]
 
 from ctipam.pools import utilization
-from ctipam.pools.utilization import EnvironmentPool, Utilization
+from ctipam.pools.environment_pools import EnvironmentPool
+from ctipam.pools.utilization import Utilization
 
 TEMPLATE = Path(__file__).parents[2] / "templates" / "ipamnetworkingStack.yaml"
 COLUMNS = 24

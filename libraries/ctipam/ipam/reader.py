@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from ctipam.errors import DENIED, DISCOVERY_ID_ERRORS, REGION_NOT_ENABLED, SCOPE_ID_ERRORS, code_of
 from ctipam.ipam.cost_controls import OWNER_PAYS
 from ctipam.ipam.existing import ExistingIpam, ExistingScope
-from ctipam.pools.reader import list_pools
+from ctipam.pools.listing import list_pools
 from ctipam.sessions import Account
 from ctipam.tags import to_dict
 

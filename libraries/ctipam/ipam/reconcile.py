@@ -21,6 +21,7 @@ from ctipam.ipam.changes import IpamChange, pending_changes
 from ctipam.ipam.existing import ExistingIpam
 from ctipam.ipam.spec import IpamSpec
 from ctipam.logs import log_decision
+from ctipam.pools.listing import list_pools, stack_of
 from ctipam.sessions import Account
 from ctipam.tags import tag_changes, to_list, with_stack_tags
 from ctipam.waiting import Pace, retry_while_busy
@@ -106,6 +107,9 @@ def delete(request: ResourceRequest) -> Sequence[str]:
     pace, until = Pace(request.deadline), waiting.now() + EMPTYING_S
     while not ipam.is_being_deleted:
         if contents := reader.find_contents(request.account, ipam):
+            if any(stack_of(pool) == request.stack_id for pool in list_pools(request.account)):
+                log_decision("leaving the IPAM with the pools that were left", ipam=ipam.ipam_id)
+                return ()  # Custom::InitPools has reported these pools
             return (_left(request, ipam, f"it still holds {_listed(contents)}"),)
         if _delete_is_accepted(request.account, ipam.ipam_id):
             log_decision("deleting the IPAM", ipam=ipam.ipam_id)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from ctipam import names
 from ctipam.cloudformation.other_stacks import living
-from ctipam.organization.session_policies import RELEASED, read_policy
+from ctipam.organization.session_policies import read_policy
 from ctipam.sessions import Account
 from ctipam.sharing.networking_account import assume_with
 from ctipam.tags import to_dict
@@ -23,4 +23,4 @@ def living_deployments(management: Account, network_account_id: str, ignored: Co
     pages = networking.ec2().get_paginator("describe_ipam_pools").paginate()
     tags = [to_dict(pool.get("Tags", [])) for page in pages for pool in page["IpamPools"]]
     stack_ids = {of_pool[names.STACK_TAG] for of_pool in tags if names.STACK_TAG in of_pool}
-    return living(networking, sorted(stack_ids - {RELEASED, *ignored}))
+    return living(networking, sorted(stack_ids - {names.RELEASED, *ignored}))

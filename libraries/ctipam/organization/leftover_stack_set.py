@@ -15,7 +15,7 @@ from ctipam import names
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import AwsFailed, Refused, code_of
 from ctipam.logs import log_decision
-from ctipam.organization.session_policies import RELEASED, release_policy
+from ctipam.organization.session_policies import release_policy
 from ctipam.sessions import Account
 from ctipam.sharing.networking_account import assume_with
 from ctipam.tags import to_dict, to_list
@@ -113,7 +113,7 @@ def _release(request: ResourceRequest, instance: StackInstance) -> None:
     ]
     if ids:
         request.raise_if_superseded()
-        ec2.create_tags(Resources=ids, Tags=to_list({names.STACK_TAG: RELEASED}))
+        ec2.create_tags(Resources=ids, Tags=to_list({names.STACK_TAG: names.RELEASED}))
         log_decision("released the pools of an earlier deployment", stack=instance.stack_id, resources=ids)
 
 

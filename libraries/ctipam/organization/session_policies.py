@@ -6,9 +6,6 @@ from typing import Any
 
 from ctipam import names
 
-RELEASED = "released"
-"""The value of names.STACK_TAG on pools and an IPAM whose stack was given up, so that the next stack adopts them."""
-
 
 def read_policy(partition: str, region: str, account_id: str) -> dict[str, Any]:
     """Return the policy that allows reading pools and the stacks that their tags name."""
@@ -37,7 +34,7 @@ def release_policy(partition: str, region: str, account_id: str, stack_id: str) 
                 "Condition": {
                     "StringEquals": {
                         f"aws:ResourceTag/{names.STACK_TAG}": stack_id,
-                        f"aws:RequestTag/{names.STACK_TAG}": RELEASED,
+                        f"aws:RequestTag/{names.STACK_TAG}": names.RELEASED,
                     },
                     "ForAllValues:StringEquals": {"aws:TagKeys": [names.STACK_TAG]},
                 },

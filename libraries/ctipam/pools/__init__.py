@@ -3,8 +3,8 @@
 Called by CloudFormation for Custom::InitPools and Custom::Ipam, by a schedule (`measurement`), and by `commands`.
 
 Pure:  `spec` is what is wanted; `existing` the data of what exists; `addresses` finds free CIDRs; `changes` compares;
-       `preconditions` refuses; `concurrency` decides how much to request at a time; `utilization` computes how full
-       a pool is
-AWS:   `reader` reads; `apply` makes one change; `reconcile` builds, updates and deletes the pools; `measurement`
-       measures them
+       `preconditions` refuses; `concurrency` decides how much to request at a time; `environment_pools` tells
+       environment pools from others; `utilization` computes how full a pool is
+AWS:   `listing` lists all pools; `reader` reads ours with CIDRs and allocations; `apply` makes one
+       change; `reconcile` builds, updates and deletes the pools; `measurement` measures them
 """

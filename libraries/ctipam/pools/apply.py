@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from ctipam import names
 from ctipam.client_tokens import create_until_alive
 from ctipam.cloudformation.request import ResourceRequest
-from ctipam.errors import code_of
+from ctipam.errors import POOL_NOT_FOUND, code_of
 from ctipam.logs import log_decision
 from ctipam.pools.changes import (
     CreatePool,
@@ -24,7 +24,6 @@ from ctipam.pools.changes import (
     wanted_allocation_tags,
     wanted_tags,
 )
-from ctipam.pools.reader import POOL_NOT_FOUND
 from ctipam.pools.spec import PoolSpec, VpcSizes
 from ctipam.tags import to_list
 

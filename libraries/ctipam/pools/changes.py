@@ -280,42 +280,73 @@ class _Additions:
 
 def _additions(spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied) -> _Additions:
     kept = kept_pools(spec, pools)
-    free_cidrs = _free_cidrs(spec, kept, occupied)
-    being_freed = {pool.source_pool_id for pool in unwanted_pools(spec, pools) if pool.being_removed}
-    places = spec.quota - len(pools)  # a pool that is being removed counts until it is gone
+    room = _Room(
+        free_cidrs=_free_cidrs(spec, kept, occupied),
+        being_freed={pool.source_pool_id for pool in unwanted_pools(spec, pools) if pool.being_removed},
+        places=spec.quota - len(pools),  # a pool that is being removed counts until it is gone
+    )
     changes: list[PoolChange] = []
     waiting = []
-    lacking_room = None
     for key in spec.pools:
-        pool, vpc_sizes = kept.get(key), wanted_vpc_sizes(spec, key)
         parent = kept.get(key.parent) if key.parent else None
         if key.parent and not (parent and parent.ready):
             waiting.append(f"{key} ({key.parent} does not exist yet)")
-        elif pool is None and places <= 0:
-            waiting.append(f"{key} (no place under IpamPoolQuota yet)")
-            lacking_room = lacking_room or key
-        elif pool is None:
-            changes.append(CreatePool(key, parent.pool_id if parent else "", vpc_sizes))
-            places -= 1
-        elif not pool.ready:
-            waiting.append(f"{key} ({pool.state})")
-        elif pool.block is None:
-            # A CIDR that is being freed is waited for, so that the lowest free one is the same however far an earlier
-            # attempt came.
-            if parent and not parent.provisioned:
-                waiting.append(f"{key} ({key.parent} has no CIDR yet)")
-            elif key in free_cidrs and not (parent and parent.pool_id in being_freed):
-                changes.append(ProvisionCidr(pool, free_cidrs[key]))
-            else:
-                waiting.append(f"{key} (no free CIDR yet)")
-                lacking_room = lacking_room or key
-        elif not pool.provisioned:
-            waiting.append(f"{key} ({pool.block.state})")
+            continue
+        additions = _additions_to(spec, key, kept.get(key), parent, room)
+        if isinstance(additions, str):
+            waiting.append(f"{key} ({additions})")
         else:
-            changes += _tag_changes(spec, key, pool)
-            changes += [ModifyPool(key, pool, vpc_sizes)] if _differs(pool, key, vpc_sizes) else []
+            changes += additions
     can_add = any(isinstance(change, CreatePool | ProvisionCidr) for change in changes)
-    return _Additions(tuple(changes), tuple(waiting), None if can_add else lacking_room)
+    return _Additions(tuple(changes), tuple(waiting), None if can_add else room.lacking)
+
+
+@dataclass
+class _Room:
+    """free_cidrs    for each pool without a CIDR
+    being_freed   ids of the pools from which a CIDR is being given back
+    places        how many more pools the quota allows
+    lacking       the first pool that found no room
+    """
+
+    free_cidrs: Mapping[PoolKey, IPv4Network]
+    being_freed: Collection[str]
+    places: int
+    lacking: PoolKey | None = None
+
+    def lacks(self, key: PoolKey, why: str) -> str:
+        self.lacking = self.lacking or key
+        return why
+
+
+def _additions_to(
+    spec: PoolSpec, key: PoolKey, pool: ExistingPool | None, parent: ExistingPool | None, room: _Room
+) -> list[PoolChange] | str:
+    """Return what is to be done for this pool now, or what it waits for."""
+    vpc_sizes = wanted_vpc_sizes(spec, key)
+    if pool is None and room.places <= 0:
+        return room.lacks(key, "no place under IpamPoolQuota yet")
+    if pool is None:
+        room.places -= 1
+        return [CreatePool(key, parent.pool_id if parent else "", vpc_sizes)]
+    if not pool.ready:
+        return pool.state
+    if pool.block is None:
+        return _provision(key, pool, parent, room)
+    if not pool.provisioned:
+        return pool.block.state
+    modified = [ModifyPool(key, pool, vpc_sizes)] if _differs(pool, key, vpc_sizes) else []
+    return [*_tag_changes(spec, key, pool), *modified]
+
+
+def _provision(key: PoolKey, pool: ExistingPool, parent: ExistingPool | None, room: _Room) -> list[PoolChange] | str:
+    """A CIDR that is being freed is waited for, so that the lowest free one is the same however far an earlier attempt
+    came."""
+    if parent and not parent.provisioned:
+        return f"{key.parent} has no CIDR yet"
+    if key not in room.free_cidrs or (parent and parent.pool_id in room.being_freed):
+        return room.lacks(key, "no free CIDR yet")
+    return [ProvisionCidr(pool, room.free_cidrs[key])]
 
 
 def _tag_changes(spec: PoolSpec, key: PoolKey, pool: ExistingPool) -> list[PoolChange]:

@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ctipam import names
 from ctipam.errors import AwsFailed
-from ctipam.pools.reader import list_pools, read_allocations, read_blocks, stack_of
-from ctipam.pools.utilization import EnvironmentPool, Utilization, measure
+from ctipam.pools.environment_pools import EnvironmentPool, environment_pools
+from ctipam.pools.listing import list_pools
+from ctipam.pools.reader import read_allocations, read_blocks
+from ctipam.pools.utilization import Utilization, measure
 from ctipam.sessions import Account
-from ctipam.tags import to_dict
 
 CONCURRENT_POOLS = 10
 """EC2 lets 100 reads of a kind through at once, and then 20 a second.
@@ -25,7 +25,7 @@ def measure_pools(account: Account, stack_id: str) -> Iterator[Utilization]:
     Raises AwsFailed, after all that could be measured, if some could not: trouble in one Region hides no other.
     """
     failures = []
-    pools = _environment_pools(account, stack_id)
+    pools = [pool for pool in environment_pools(list_pools(account)) if pool.stack_id == stack_id]
     with ThreadPoolExecutor(CONCURRENT_POOLS) as executor:
         measured = [(pool, executor.submit(_measure, account, pool)) for pool in pools]
     for pool, future in measured:
@@ -43,12 +43,3 @@ def measure_pools(account: Account, stack_id: str) -> Iterator[Utilization]:
 def _measure(account: Account, pool: EnvironmentPool) -> Utilization | None:
     cidrs = [block.cidr for block in read_blocks(account, pool.pool_id) if block.state == "provisioned"]
     return measure(pool, cidrs, read_allocations(account, pool.pool_id, pool.region))
-
-
-def _environment_pools(account: Account, stack_id: str) -> list[EnvironmentPool]:
-    found = []
-    for pool in list_pools(account):
-        environment = to_dict(pool.get("Tags", [])).get(names.POOL_ENVIRONMENT_TAG)
-        if environment and stack_of(pool) == stack_id:
-            found.append(EnvironmentPool(pool["IpamPoolId"], environment, pool["Locale"]))
-    return found

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from ctipam import names
-from ctipam.errors import DENIED, code_of
+from ctipam.errors import DENIED, POOL_NOT_FOUND, REGION_NOT_ENABLED, code_of
 from ctipam.pools.existing import Allocation, Block, ExistingPool
+from ctipam.pools.listing import scope_of, stack_of
 from ctipam.pools.spec import PoolKey, VpcSizes
 from ctipam.sessions import Account
 from ctipam.tags import to_dict
@@ -26,9 +27,7 @@ from ctipam.tags import to_dict
 if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import IpamPoolTypeDef
 
-POOL_NOT_FOUND = "InvalidIpamPoolId.NotFound"
-
-UNREADABLE = DENIED | {"AuthFailure"}
+UNREADABLE = DENIED | REGION_NOT_ENABLED
 """Answers of a Region that a service control policy forbids, or that the account has not enabled."""
 
 CONCURRENT_READS = 40
@@ -54,6 +53,9 @@ class PoolReader:
 
     def is_ours(self, pool: IpamPoolTypeDef) -> bool:
         return stack_of(pool) in self.stack_ids
+
+    def ids_in_scope(self, listed: Iterable[IpamPoolTypeDef]) -> set[str]:
+        return {pool["IpamPoolId"] for pool in listed if scope_of(pool) == self.scope_id}
 
     def read_pools(
         self, listed: Iterable[IpamPoolTypeDef], known: Mapping[str, tuple[Block, ...]] | None
@@ -121,33 +123,24 @@ class PoolReader:
         unread = [parent_id for parent_id in parents if parent_id not in allocated]
         answers = self.executor.map(lambda one: read_allocations(self.account, one, regions[one]), unread)
         others = {parent_id: allocated[parent_id] for parent_id in parents if parent_id in allocated}
-        for parent_id, found in zip(unread, answers, strict=True):
-            coming = {pool.pool_id: pool for one in found if (pool := _with_coming_cidr(one, by_id))}
+        for parent_id, allocations in zip(unread, answers, strict=True):
+            coming = {pool.pool_id: pool for one in allocations if (pool := _with_coming_cidr(one, by_id))}
             by_id |= coming
             ours = {pool.pool_id for pool in by_id.values() if pool.key and pool.block}
-            others[parent_id] = [one.cidr for one in found if one.resource_id not in ours]
+            others[parent_id] = [one.cidr for one in allocations if one.resource_id not in ours]
             if not coming:
                 allocated[parent_id] = others[parent_id]
-        occupied = {parent_id: list(cidrs) for parent_id, cidrs in others.items()}
-        for pool in by_id.values():
-            if pool.block and pool.source_pool_id in occupied:
-                occupied[pool.source_pool_id].append(pool.block.cidr)
-        return occupied, list(by_id.values())
+        return _with_cidrs_of_children(others, by_id.values()), list(by_id.values())
 
 
-def list_pools(account: Account) -> list[IpamPoolTypeDef]:
-    """Return all pools of the account's IPAM, as AWS lists them. Omits deleted pools, which AWS lists for a while."""
-    pages = account.ec2().get_paginator("describe_ipam_pools").paginate(PaginationConfig={"PageSize": 1000})
-    return [pool for page in pages for pool in page["IpamPools"] if pool["State"] != "delete-complete"]
-
-
-def scope_of(pool: IpamPoolTypeDef) -> str:
-    return pool["IpamScopeArn"].rpartition("/")[2]
-
-
-def stack_of(pool: IpamPoolTypeDef) -> str:
-    """Return the ARN of the stack that manages the pool; empty: it is not a pool of this solution."""
-    return to_dict(pool.get("Tags", [])).get(names.STACK_TAG, "")
+def _with_cidrs_of_children(
+    others: Mapping[str, Collection[IPv4Network]], pools: Iterable[ExistingPool]
+) -> dict[str, list[IPv4Network]]:
+    occupied = {parent_id: list(cidrs) for parent_id, cidrs in others.items()}
+    for pool in pools:
+        if pool.block and pool.source_pool_id in occupied:
+            occupied[pool.source_pool_id].append(pool.block.cidr)
+    return occupied
 
 
 def _as_listed(pool: IpamPoolTypeDef, *, ours: bool) -> ExistingPool:

@@ -13,7 +13,7 @@ change. AWS completes each change in its own time.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
@@ -23,13 +23,13 @@ from botocore.exceptions import ClientError
 from ctipam import waiting
 from ctipam.cloudformation import other_stacks
 from ctipam.cloudformation.request import ResourceRequest
-from ctipam.errors import DENIED, AwsFailed, OutOfTime, code_of, explain
+from ctipam.errors import BUSY, DENIED, POOL_NOT_FOUND, THROTTLED, AwsFailed, OutOfTime, code_of, explain
 from ctipam.logs import log_decision
-from ctipam.pools import apply, changes, preconditions, reader
+from ctipam.pools import apply, changes, listing, preconditions
 from ctipam.pools.changes import CreatePool, DeprovisionCidr, PendingChanges, PoolChange, ProvisionCidr, TagPool
 from ctipam.pools.concurrency import Concurrency, InFlight, busy_parents
 from ctipam.pools.existing import Block, ExistingPool
-from ctipam.pools.reader import CONCURRENT_READS, POOL_NOT_FOUND, PoolReader
+from ctipam.pools.reader import CONCURRENT_READS, PoolReader
 from ctipam.pools.spec import PoolKey, PoolSpec
 from ctipam.waiting import Pace
 
@@ -38,17 +38,9 @@ if TYPE_CHECKING:
 
 ANOTHER_CHANGE = "ConcurrentMutationLimitExceeded"
 
-RETRYABLE_ERRORS = frozenset(
-    {
-        ANOTHER_CHANGE,  # boto3 does not retry this one
-        "IncorrectState",  # the pool itself, or its parent, is still busy
-        "DependencyViolation",  # what was given back, or deleted, a moment ago still counts
-        POOL_NOT_FOUND,  # it was deleted by hand a moment ago, or is so new that not all of AWS knows it
-        "RequestLimitExceeded",
-        "Throttling",
-    }
-)
-"""Refusals that a later attempt does not meet."""
+RETRYABLE_ERRORS = BUSY | THROTTLED | {POOL_NOT_FOUND}
+"""Refusals that a later attempt does not meet. A pool is not found if it was deleted by hand a moment ago, or is so new
+that not all of AWS knows it; boto3 does not retry ConcurrentMutationLimitExceeded, one of BUSY."""
 
 VPC_RELEASE_S = 30 * 60.0
 """How long a deletion waits for AWS to free the CIDRs of deleted VPCs, from its first invocation on. AWS takes 20
@@ -67,7 +59,7 @@ def ensure(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> dict[Pool
     Raises Refused before anything is changed, AwsFailed with AWS's reason, OutOfTime when work is left, Superseded.
     """
     with ThreadPoolExecutor(CONCURRENT_READS) as executor:
-        listed = reader.list_pools(request.account)
+        listed = listing.list_pools(request.account)
         pool_reader = _reader(request, scope_id, listed, executor)
         if built := _built_pools(pool_reader, spec, listed):
             return built
@@ -80,7 +72,7 @@ def check(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> None:
     scope_id   empty: there is no IPAM yet
     """
     with ThreadPoolExecutor(CONCURRENT_READS) as executor:
-        listed = reader.list_pools(request.account)
+        listed = listing.list_pools(request.account)
         pool_reader = _reader(request, scope_id, listed, executor)
         if not _built_pools(pool_reader, spec, listed):
             _refuse(pool_reader, spec, pool_reader.read_pools(listed, known={}), listed, {})
@@ -92,12 +84,12 @@ def delete(request: ResourceRequest) -> list[str]:
     Waits for CIDRs whose VPC may be gone. Raises OutOfTime when work is left.
     """
     with ThreadPoolExecutor(CONCURRENT_READS) as executor:
-        listed = reader.list_pools(request.account)
+        listed = listing.list_pools(request.account)
         ours = frozenset({request.stack_id})
-        if not any(reader.stack_of(pool) == request.stack_id for pool in listed):
+        if not any(listing.stack_of(pool) == request.stack_id for pool in listed):
             request.deadline.pause(LATECOMERS_S)
-            listed = reader.list_pools(request.account)
-        scopes = {reader.scope_of(pool) for pool in listed if reader.stack_of(pool) == request.stack_id}
+            listed = listing.list_pools(request.account)
+        scopes = {listing.scope_of(pool) for pool in listed if listing.stack_of(pool) == request.stack_id}
         return PoolDeletion(request, PoolReader(request.account, ours, min(scopes, default=""), executor)).run(listed)
 
 
@@ -106,7 +98,7 @@ def _reader(
 ) -> PoolReader:
     """A reader that takes the pools of stacks that can no longer act for ours. Raises Refused if there is a stack that
     can."""
-    others = sorted({reader.stack_of(pool) for pool in listed} - {request.stack_id, ""})
+    others = sorted({listing.stack_of(pool) for pool in listed} - {request.stack_id, ""})
     preconditions.refuse_second_stack(other_stacks.living(request.account, others))
     return PoolReader(request.account, frozenset({request.stack_id, *others}), scope_id, executor)
 
@@ -116,7 +108,7 @@ def _built_pools(
 ) -> dict[PoolKey, ExistingPool] | None:
     """Return the pools if they are as wanted, in the scope that is asked for. Reads no more than what is listed."""
     pools = pool_reader.read_pools(listed, known=None)
-    elsewhere = any(reader.scope_of(pool) != pool_reader.scope_id for pool in listed if pool_reader.is_ours(pool))
+    elsewhere = any(listing.scope_of(pool) != pool_reader.scope_id for pool in listed if pool_reader.is_ours(pool))
     return None if elsewhere or not changes.is_built(spec, pools) else changes.kept_pools(spec, pools)
 
 
@@ -131,7 +123,7 @@ def _refuse(
     listed: Sequence[IpamPoolTypeDef],
     allocated: Allocated,
 ) -> None:
-    in_scope = {pool["IpamPoolId"] for pool in listed if reader.scope_of(pool) == pool_reader.scope_id}
+    in_scope = pool_reader.ids_in_scope(listed)
     preconditions.refuse_moves(spec, pool_reader.scope_id, pools, in_scope)
     preconditions.refuse_overlap(spec, pool_reader.read_top_level_blocks(pools))
     unwanted = changes.unwanted_pools(spec, pools)
@@ -234,7 +226,7 @@ class PoolReconciliation(_Rounds):
             if pending.nothing_but_tags and len(accepted) == len(pending.changes):
                 return changes.kept_pools(self._spec, pools)
             self._wait(pending, progress=bool(accepted))
-            pools = self._read(reader.list_pools(self._request.account))
+            pools = self._read(listing.list_pools(self._request.account))
             self._failures.raise_failed_removals(pools)
 
 
@@ -260,11 +252,12 @@ class PoolDeletion(_Rounds):
                 self._wait(pending, progress=bool(accepted))
             elif self._may_be_released():
                 self._request.deadline.pause(RELEASE_PAUSE_S)
+                self._failures.forget_removals(self._not_deleted)
                 self._not_deleted.clear()
                 self._read_use(pools)
             else:
                 return self._reasons(pools)
-            listed = reader.list_pools(self._request.account)
+            listed = listing.list_pools(self._request.account)
 
     def _attempt(self, change: PoolChange) -> str | None:
         """As for the others; a denial concerns one pool and keeps no other from being deleted."""
@@ -344,6 +337,11 @@ class _LateFailures:
             if pool.state == "delete-failed" and pool.pool_id in self._touched:
                 failed[pool.pool_id] = [f"AWS could not delete {_phrase(pool)}: {_message(pool)}"]
         return failed
+
+    def forget_removals(self, pool_ids: Iterable[str]) -> None:
+        """Let these pools be emptied and deleted again."""
+        self._emptied -= set(pool_ids)
+        self._touched -= set(pool_ids)
 
     def raise_failed_removals(self, pools: Sequence[ExistingPool]) -> None:
         for (reason,) in self.failed_removals(pools).values():

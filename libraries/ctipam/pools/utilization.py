@@ -21,18 +21,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
+from ctipam.pools.environment_pools import EnvironmentPool
 from ctipam.pools.existing import Allocation
 
 NAMESPACE = "IpamControlTower"
 METRIC = "PercentUsed"
 DIMENSIONS = ("Environment", "Region")
-
-
-@dataclass(frozen=True)
-class EnvironmentPool:
-    pool_id: str
-    environment: str
-    region: str
 
 
 @dataclass(frozen=True)

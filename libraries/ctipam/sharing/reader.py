@@ -15,13 +15,14 @@ from botocore.exceptions import ClientError
 
 from ctipam import names
 from ctipam.errors import code_of
+from ctipam.pools.environment_pools import environment_pools
+from ctipam.pools.listing import list_pools
 from ctipam.sessions import Account
 from ctipam.sharing.existing import BEST_FIRST, Share
 from ctipam.sharing.spec import SharedPool
 from ctipam.tags import to_dict
 
 if TYPE_CHECKING:
-    from types_boto3_ec2.type_defs import IpamPoolTypeDef
     from types_boto3_ram.client import RAMClient
     from types_boto3_ram.type_defs import (
         ResourceShareAssociationTypeDef as Association,
@@ -46,20 +47,12 @@ _NAME = re.compile(re.escape(names.share_name("")) + r"(\d{12})")
 
 
 def find_environments(networking: Account) -> dict[str, list[SharedPool]]:
-    """Return this solution's environment pools, by environment."""
-    pages = networking.ec2().get_paginator("describe_ipam_pools").paginate(PaginationConfig={"PageSize": 1000})
-    return environment_pools((pool for page in pages for pool in page["IpamPools"]), networking.account_id)
-
-
-def environment_pools(listed: Iterable[IpamPoolTypeDef], owner_id: str) -> dict[str, list[SharedPool]]:
-    """Return the environment pools among those listed, by environment. Omits pools of other owners."""
+    """Return this solution's environment pools, by environment. Omits pools of other owners."""
     found: dict[str, list[SharedPool]] = {}
-    for pool in listed:
-        rules = to_dict(pool.get("AllocationResourceTags", []))
-        ours = pool["OwnerId"] == owner_id and names.POOL_ENVIRONMENT_TAG in to_dict(pool.get("Tags", []))
-        if ours and pool["State"] in USABLE and names.ENVIRONMENT_TAG in rules:
-            usable = SharedPool(pool["IpamPoolArn"], pool.get("Locale", ""), pool["State"] in READY)
-            found.setdefault(rules[names.ENVIRONMENT_TAG], []).append(usable)
+    for pool in environment_pools(list_pools(networking)):
+        if pool.owner_id == networking.account_id and pool.state in USABLE and pool.required_value:
+            shared = SharedPool(pool.arn, pool.region, pool.state in READY)
+            found.setdefault(pool.required_value, []).append(shared)
     return found
 
 

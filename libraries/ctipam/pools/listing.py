@@ -1,0 +1,28 @@
+"""Lists the pools of an account, as AWS describes them: whose they are and in which scope."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ctipam import names
+from ctipam.tags import to_dict
+
+if TYPE_CHECKING:
+    from types_boto3_ec2.type_defs import IpamPoolTypeDef
+
+    from ctipam.sessions import Account
+
+
+def list_pools(account: Account) -> list[IpamPoolTypeDef]:
+    """Return all pools of the account's IPAM, as AWS lists them. Omits deleted pools, which AWS lists for a while."""
+    pages = account.ec2().get_paginator("describe_ipam_pools").paginate(PaginationConfig={"PageSize": 1000})
+    return [pool for page in pages for pool in page["IpamPools"] if pool["State"] != "delete-complete"]
+
+
+def scope_of(pool: IpamPoolTypeDef) -> str:
+    return pool["IpamScopeArn"].rpartition("/")[2]
+
+
+def stack_of(pool: IpamPoolTypeDef) -> str:
+    """Return the ARN of the stack that manages the pool; empty: it is not a pool of this solution."""
+    return to_dict(pool.get("Tags", [])).get(names.STACK_TAG, "")
