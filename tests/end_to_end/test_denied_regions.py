@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from landing_zone import deployment, reading, release
 from landing_zone.cli import AwsCli
-from landing_zone.company import MANAGEMENT, NETWORKING, STACK
+from landing_zone.company import MANAGEMENT, STACK
 from landing_zone.engine import Engine
 
 WEST, EAST = "us-west-2", "us-east-1"
@@ -70,28 +68,18 @@ def test_a_creation_that_is_cancelled_while_pools_are_made_ends_with_nothing_lef
     assert set(reading.left_over(uploaded).values()) == {0}, reading.left_over(uploaded)
 
 
-@pytest.fixture(scope="module")
-def denied_later(uploaded: Engine, impatient: release.Release) -> Engine:
-    """Deploy to both Regions, then deny one of them."""
+def test_a_region_that_is_denied_later_can_be_removed_and_then_the_stack(
+    uploaded: Engine, impatient: release.Release
+) -> None:
     status = apply(uploaded, "create-stack", impatient)
     assert status == "CREATE_COMPLETE", deployment.failures(uploaded)
+    before = {pool.name: pool.pool_id for pool in reading.pools(uploaded)}
     uploaded.attach_scp("Infrastructure", REGION_DENY)
-    return uploaded
 
+    status = apply(uploaded, "update-stack", impatient, RegionSelection=EAST)
 
-def test_a_region_that_is_denied_later_can_be_removed(denied_later: Engine, impatient: release.Release) -> None:
-    before = {pool.name: pool.pool_id for pool in reading.pools(denied_later)}
-
-    status = apply(denied_later, "update-stack", impatient, RegionSelection=EAST)
-
-    assert status == "UPDATE_COMPLETE", deployment.failures(denied_later)
-    after = {pool.name: pool.pool_id for pool in reading.pools(denied_later)}
+    assert status == "UPDATE_COMPLETE", deployment.failures(uploaded)
+    after = {pool.name: pool.pool_id for pool in reading.pools(uploaded)}
     assert after == {name: pool_id for name, pool_id in before.items() if WEST not in name}
-
-
-def test_the_stack_can_be_deleted_while_the_region_is_denied(denied_later: Engine) -> None:
-    status = deployment.delete(denied_later)
-
-    assert status == "DELETE_COMPLETE", deployment.failures(denied_later)
-    assert set(reading.left_over(denied_later).values()) == {0}, reading.left_over(denied_later)
-    assert denied_later.client("cloudformation", NETWORKING).describe_stacks()["Stacks"] == []
+    assert deployment.delete(uploaded) == "DELETE_COMPLETE", deployment.failures(uploaded)
+    assert set(reading.left_over(uploaded).values()) == {0}, reading.left_over(uploaded)
