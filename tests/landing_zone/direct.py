@@ -44,6 +44,10 @@ class Wire:
     reads_s, changes_s   seconds that a call takes; a change happens when half of them have passed
     lists_late_s         for how long DescribeIpamPools leaves out a new pool
     counted              calls by action
+    in_progress          stack id -> status that its present operation gives it
+    stacks               stack id -> what else DescribeStacks answers, or answers instead: {"StackStatus", "Tags", ...}
+    published            what was published to SNS topics
+    unusable             Region -> what every call in it is answered, as by a service control policy
     refuse(action, ...)  answer the next call of that action with this error
     kill(at, after)      end the function at its at-th call from now on (of that action, if one is named), before the
                          call reaches AWS or after AWS did it
@@ -56,6 +60,10 @@ class Wire:
         self.lists_late_s = lists_late_s
         self.made_at: dict[str, float] = {}  # pool id -> when
         self.counted: Counter[str] = Counter()
+        self.in_progress: dict[str, str] = {}
+        self.stacks: dict[str, dict[str, Any]] = {}
+        self.published: list[dict[str, str]] = []
+        self.unusable: dict[str, AwsError] = {}
         self.invocations: list[dict[str, Any]] = []  # events with which the function has invoked itself
         self._refusals: dict[str, AwsError] = {}
         self._seconds = {True: reads_s, False: changes_s}
@@ -71,11 +79,17 @@ class Wire:
     def _count(self, action: str) -> int:
         return self.counted[action] if action else self.counted.total()
 
+    def describe_stack(self, stack_id: str) -> dict[str, Any]:
+        if stack_id not in self.in_progress.keys() | self.stacks.keys():
+            raise AwsError("ValidationError", f"Stack with id {stack_id} does not exist")
+        status = self.in_progress.get(stack_id, "CREATE_COMPLETE")
+        return {"StackId": stack_id, "StackStatus": status, "Tags": []} | self.stacks.get(stack_id, {})
+
     def revive(self) -> None:
         """The next invocation begins."""
         self._dead = False
 
-    def carry(self, action: str, act: Callable[[], Result]) -> Result:
+    def carry(self, action: str, act: Callable[[], Result], caller: Caller) -> Result:
         if self._dead:
             raise Killed
         self.counted[action] += 1
@@ -86,12 +100,16 @@ class Wire:
         half = self._seconds[action.startswith(("Describe", "Get"))] / 2
         self.models.clock.advance(half)
         try:
+            if caller.region in self.unusable:
+                raise self.unusable[caller.region]
             if action in self._refusals:
                 raise self._refusals.pop(action)
             result = act()
         except AwsError as error:
             self.models.clock.advance(half)
-            raise ClientError({"Error": {"Code": error.code, "Message": error.message}}, action) from error
+            where = {"Region": caller.region, "AccountId": caller.account_id}
+            answer: Any = {"Error": {"Code": error.code, "Message": error.message}, "Ctipam": where}
+            raise ClientError(answer, action) from error
         self.models.clock.advance(half)
         if self._dead:
             raise Killed
@@ -107,6 +125,7 @@ class DirectAccount:
         self.region = region
         self.account_id = account_id
         self._wire = wire
+        self._caller = Caller(account_id, region)
 
     def known_regions(self) -> frozenset[str]:
         return REGIONS
@@ -115,7 +134,13 @@ class DirectAccount:
         return DirectEc2(self._wire, Caller(self.account_id, region or self.region))
 
     def lambda_client(self) -> DirectFunctions:
-        return DirectFunctions(self._wire)
+        return DirectFunctions(self._wire, self._caller)
+
+    def cloudformation(self) -> DirectStacks:
+        return DirectStacks(self._wire, self._caller)
+
+    def sns(self) -> DirectTopics:
+        return DirectTopics(self._wire, self._caller)
 
 
 class DirectEc2:
@@ -130,7 +155,7 @@ class DirectEc2:
         return lambda **params: self._ask(action, params)
 
     def _ask(self, action: str, params: dict[str, Any]) -> dict[str, Any]:
-        return self._wire.carry(action, lambda: self._answer(action, params))
+        return self._wire.carry(action, lambda: self._answer(action, params), self._caller)
 
     def _answer(self, action: str, params: dict[str, Any]) -> dict[str, Any]:
         answer = self._wire.models.ipam.call(action, params, self._caller)
@@ -151,14 +176,14 @@ class DirectEc2:
                 tags = {tag["Key"]: tag["Value"] for tag in Tags}
                 self._wire.models.ipam.tag(resource_id, tags, self._caller)
 
-        self._wire.carry("CreateTags", act)
+        self._wire.carry("CreateTags", act, self._caller)
 
     def delete_tags(self, Resources: list[str], Tags: list[dict[str, str]]) -> None:  # noqa: N803 - boto3's names
         def act() -> None:
             for resource_id in Resources:
                 self._wire.models.ipam.untag(resource_id, [tag["Key"] for tag in Tags], self._caller)
 
-        self._wire.carry("DeleteTags", act)
+        self._wire.carry("DeleteTags", act, self._caller)
 
 
 class DirectPaginator:
@@ -178,12 +203,37 @@ class DirectPaginator:
 class DirectFunctions:
     """Lambda's Invoke, as a function asks for its next invocation."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, caller: Caller) -> None:
         self._wire = wire
+        self._caller = caller
 
     def invoke(self, *, FunctionName: str, InvocationType: str, Payload: bytes) -> None:  # noqa: N803 - boto3's names
         assert InvocationType == "Event"
-        self._wire.carry("Invoke", lambda: self._wire.invocations.append(json.loads(Payload)))
+        self._wire.carry("Invoke", lambda: self._wire.invocations.append(json.loads(Payload)), self._caller)
+
+
+class DirectStacks:
+    """CloudFormation's DescribeStacks, answered from what the Wire says of stacks."""
+
+    def __init__(self, wire: Wire, caller: Caller) -> None:
+        self._wire = wire
+        self._caller = caller
+
+    def describe_stacks(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803 - boto3's names
+        return self._wire.carry(
+            "DescribeStacks", lambda: {"Stacks": [self._wire.describe_stack(StackName)]}, self._caller
+        )
+
+
+class DirectTopics:
+    """SNS's Publish."""
+
+    def __init__(self, wire: Wire, caller: Caller) -> None:
+        self._wire = wire
+        self._caller = caller
+
+    def publish(self, **message: str) -> None:
+        self._wire.carry("Publish", lambda: self._wire.published.append(message), self._caller)
 
 
 class SideBySide:

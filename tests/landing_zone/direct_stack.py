@@ -24,6 +24,7 @@ from unittest.mock import patch
 
 from ctipam import names, sessions, waiting
 from ctipam.cloudformation import custom_resource
+from ctipam.ipam import reader as ipam_reader
 from ctipam.pools import reconcile
 from landing_zone.clock import ManualClock
 from landing_zone.direct import DirectAccount, DirectEc2, Killed, SideBySide, Wire
@@ -97,6 +98,7 @@ class DirectStack:
             stack.enter_context(patch.object(waiting, "now", self.clock.now))
             stack.enter_context(patch.object(waiting, "random", Random(0)))  # noqa: S311 - the same jitter each time
             stack.enter_context(patch.object(reconcile, "ThreadPoolExecutor", self._executor))
+            stack.enter_context(patch.object(ipam_reader, "ThreadPoolExecutor", self._executor))
             stack.enter_context(patch.object(custom_resource, "put", self._answered))
             yield self
 
@@ -148,6 +150,7 @@ class DirectStack:
     def send(self, request: dict[str, Any]) -> dict[str, Any] | None:
         """The answer, after as many invocations as it takes; None if the function was killed."""
         self.wire.revive()
+        self.wire.in_progress[STACK_ID] = f"{request['RequestType'].upper()}_IN_PROGRESS"
         self.wire.invocations[:] = [request]
         before = len(self.answers)
         while self.wire.invocations:
