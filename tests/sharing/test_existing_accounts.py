@@ -229,6 +229,11 @@ def test_a_share_has_the_tags_of_the_stack_and_an_update_keeps_them_in_step(land
     landing_zone.ask("Update")
     assert tags_of(landing_zone, ZERO)["CostCenter"] == "2"
 
+    tag(landing_zone, ZERO, Owner="added by hand")
+    landing_zone.stack["Tags"] = []
+    landing_zone.ask("Update")
+    assert tags_of(landing_zone, ZERO).keys() == {"ctipam:account-id", "ctipam:stack-id", "Owner"}
+
 
 def test_a_share_of_a_stack_that_is_gone_is_adopted(landing_zone: Any, ous: Any) -> None:
     landing_zone.ask("Create")
