@@ -13,10 +13,10 @@ change. AWS completes each change in its own time.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -36,6 +36,8 @@ from ctipam.waiting import Pace
 if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import IpamPoolTypeDef
 
+Result = TypeVar("Result")
+
 ANOTHER_CHANGE = "ConcurrentMutationLimitExceeded"
 
 RETRYABLE_ERRORS = BUSY | THROTTLED | {POOL_NOT_FOUND}
@@ -49,8 +51,10 @@ minutes or more. https://docs.aws.amazon.com/vpc/latest/ipam/release-alloc-ipam.
 RELEASE_PAUSE_S = 30.0
 
 LATECOMERS_S = 10.0
-"""How long a deletion that finds no pool waits for one that a cancelled creation still creates: the creation reads the
-status of the stack every 5 s."""
+"""How long, from its first invocation on, a request that supersedes another one looks out for changes of the earlier
+one: that reads the status of the stack every 5 s, and its last calls take a while."""
+
+ROLLING_BACK = "UPDATE_ROLLBACK_IN_PROGRESS"
 
 
 def ensure(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> dict[PoolKey, ExistingPool]:
@@ -58,10 +62,19 @@ def ensure(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> dict[Pool
 
     Raises Refused before anything is changed, AwsFailed with AWS's reason, OutOfTime when work is left, Superseded.
     """
+    if request.stack_status == ROLLING_BACK:
+        return _repeat_for_latecomers(request, lambda: _ensure(request, scope_id, spec, trust_tags=False))
+    return _ensure(request, scope_id, spec, trust_tags=True)
+
+
+def _ensure(
+    request: ResourceRequest, scope_id: str, spec: PoolSpec, *, trust_tags: bool
+) -> dict[PoolKey, ExistingPool]:
+    """trust_tags   whether nothing has to be done if the CIDRs that the pools' tags record are right"""
     with ThreadPoolExecutor(CONCURRENT_READS) as executor:
         listed = listing.list_pools(request.account)
         pool_reader = _reader(request, scope_id, listed, executor)
-        if built := _built_pools(pool_reader, spec, listed):
+        if trust_tags and (built := _built_pools(pool_reader, spec, listed)):
             return built
         return PoolReconciliation(request, pool_reader, spec).run(listed)
 
@@ -83,14 +96,26 @@ def delete(request: ResourceRequest) -> list[str]:
 
     Waits for CIDRs whose VPC may be gone. Raises OutOfTime when work is left.
     """
+    return _repeat_for_latecomers(request, lambda: _delete(request))
+
+
+def _delete(request: ResourceRequest) -> list[str]:
     with ThreadPoolExecutor(CONCURRENT_READS) as executor:
         listed = listing.list_pools(request.account)
         ours = frozenset({request.stack_id})
-        if not any(listing.stack_of(pool) == request.stack_id for pool in listed):
-            request.deadline.pause(LATECOMERS_S)
-            listed = listing.list_pools(request.account)
         scopes = {listing.scope_of(pool) for pool in listed if listing.stack_of(pool) == request.stack_id}
         return PoolDeletion(request, PoolReader(request.account, ours, min(scopes, default=""), executor)).run(listed)
+
+
+def _repeat_for_latecomers(request: ResourceRequest, act: Callable[[], Result]) -> Result:
+    """Act, and once more if that began before the last change of an earlier request can have arrived."""
+    while True:
+        began, settled = waiting.now(), request.began + LATECOMERS_S
+        result = act()
+        if began >= settled:
+            return result
+        if (remaining := settled - waiting.now()) > 0:
+            request.deadline.pause(remaining)
 
 
 def _reader(
@@ -189,6 +214,8 @@ class _Rounds:
         except ClientError as error:
             if code_of(error) not in RETRYABLE_ERRORS:
                 raise
+            if not isinstance(change, CreatePool):
+                self._known.pop(change.pool.pool_id, None)  # perhaps a CIDR has come that no list showed before
             return code_of(error)
         if isinstance(change, CreatePool):
             self._allocated[pool_id] = ()  # nothing is allocated from a pool that does not exist yet
