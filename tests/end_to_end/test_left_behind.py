@@ -124,6 +124,7 @@ def test_a_deletion_ends_leaves_what_a_vpc_uses_and_tells_which_vpc_that_is(
     assert vpc["VpcId"] in message
     assert vpc["CidrBlock"] in message
     assert SHOP in message
+    assert inbox.is_empty()  # one message tells all
     assert permissions.unused_for_recovery(first, roles, "IpamFunctionRole") == []
 
 

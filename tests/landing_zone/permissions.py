@@ -19,6 +19,7 @@ FOR_RECOVERY: dict[str, frozenset[str]] = {
             "cloudformation:DescribeStackSetOperation",
             "cloudformation:DeleteStackInstances",
             "cloudformation:DeleteStackSet",
+            "lambda:InvokeFunction",
         }
     ),
     "SharingRole": frozenset({"sns:Publish"}),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+from ctipam.waiting import RESERVE_S
 from landing_zone import deployment
 from landing_zone.cli import ROOT, AwsCli
 from landing_zone.company import BUCKET, MANAGEMENT, NETWORKING
@@ -26,6 +27,9 @@ SHORTER: dict[str, dict[str, Any]] = {
     "ctipam.sharing.reconcile": {"LATECOMERS_S": 2.0, "PAUSES_S": (0.5,) * 20},
 }
 """By module: the constants that an impatient release has otherwise."""
+
+SHORTER_SETUP = ("Timeout: 900 # Lambda's maximum: RAM", f"Timeout: {RESERVE_S + 3:.0f} # RAM")
+"""Custom::OrganizationSetup has three seconds for what may pause, so that a recovery goes on in further invocations."""
 
 IMPATIENCE = f"""
 import importlib
@@ -78,7 +82,8 @@ def make(folder: Path, version: str, *, impatient: bool = False) -> Release:
     """
     made = Release(version, folder, set())
     for path in (ROOT / "templates").iterdir():
-        _write(folder / "templates" / path.name, path.read_bytes())
+        text = path.read_text(encoding="utf-8")
+        _write(folder / "templates" / path.name, (text.replace(*SHORTER_SETUP) if impatient else text).encode())
     for name in ZIPS:
         (path,) = (ROOT / "packages").glob(f"{name}_*.zip")
         target = folder / "packages" / f"{name}_{version}.zip"
