@@ -108,10 +108,10 @@ def _measured(zone: LandingZone, event: dict[str, Any]) -> tuple[Counter[str], f
     """Calls, modelled seconds and invocations; an event that is handed on counts with all that come of it."""
     meter, began, invocations = Meter(zone.clock.advance), zone.clock.now(), 0
     with meter.installed():
-        while meter.handed_on or not invocations:
-            meter.handed_on = False
+        while meter.continuations or not invocations:
+            meter.continuations = False
             invocations += 1
-            zone.tell(event)
+            zone.invoke(event)
     return meter.calls, zone.clock.now() - began, invocations
 
 
@@ -121,7 +121,7 @@ class Meter:
     def __init__(self, advance: Callable[[float], None]) -> None:
         self._advance = advance
         self.calls: Counter[str] = Counter()  # such as "ram:CreateResourceShare"
-        self.handed_on = False
+        self.continuations = False
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -129,7 +129,7 @@ class Meter:
             self.calls[f"{client.meta.service_model.service_name}:{operation}"] += 1
             self._advance(1 / RATE)
             if operation == "Invoke":
-                self.handed_on = True
+                self.continuations = True
                 return {"StatusCode": 202}
             return call(client, operation, parameters)
 

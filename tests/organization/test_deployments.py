@@ -90,12 +90,12 @@ class Setup:
         properties = DEFAULTS | {"NetworkAccountId": network_account_id}
         return self._cloudformation.ask(kind, "OrganizationSetup", properties, **event)
 
-    def is_handed_on(self, handed_on: list[dict[str, Any]], event: dict[str, Any] | None = None) -> bool:
+    def is_handed_on(self, continuations: list[dict[str, Any]], event: dict[str, Any] | None = None) -> bool:
         """Send a Create, or what a function has sent to itself."""
         properties = DEFAULTS | {"NetworkAccountId": NETWORKING}
-        handed_on.clear()
+        continuations.clear()
         self._cloudformation.send(event or self._cloudformation.request("Create", "OrganizationSetup", properties))
-        return bool(handed_on)
+        return bool(continuations)
 
     def add_pool(self, stack_id: str) -> str:
         tags = [{"Key": names.STACK_TAG, "Value": stack_id}, {"Key": "Name", "Value": "kept"}]
@@ -199,13 +199,13 @@ def test_a_stack_that_cannot_be_deleted_is_retained_and_named(setup: Setup) -> N
 
 
 def test_a_removal_that_takes_longer_than_an_invocation_is_continued(
-    setup: Setup, handed_on: list[dict[str, Any]]
+    setup: Setup, continuations: list[dict[str, Any]]
 ) -> None:
     leave_stack_set(setup)
     setup.stack_sets.takes_s = 20 * 60.0
 
-    assert setup.is_handed_on(handed_on)
-    assert not setup.is_handed_on(handed_on, dict(handed_on[0]))
+    assert setup.is_handed_on(continuations)
+    assert not setup.is_handed_on(continuations, dict(continuations[0]))
 
     assert setup.stack_sets.retained == [False]
     assert not setup.stack_sets.exists
