@@ -28,11 +28,11 @@ exec {shlex.quote(sys.executable)} -IS "$0.py" "$@"
 STAND_IN = """
 import json, pathlib, sys
 here = pathlib.Path(__file__).parent
-asked = sys.argv[1:]
-with (here / "asked").open("a") as log:
-    log.write(json.dumps(asked) + "\\n")
+command = sys.argv[1:]
+with (here / "commands").open("a") as log:
+    log.write(json.dumps(command) + "\\n")
 answers = json.loads((here / "answers").read_text())
-answer = answers.get(" ".join(asked[:2]), {})
+answer = answers.get(" ".join(command[:2]), {})
 if isinstance(answer, list):  # one answer for each call
     answer = answer.pop(0)
     (here / "answers").write_text(json.dumps(answers))
@@ -75,17 +75,17 @@ class Cli:
         words = {name.replace("_", " ", 1).replace("_", "-"): value for name, value in changed.items()}
         (self.folder / "answers").write_text(json.dumps(ANSWERS | words))
 
-    def asked(self) -> list[list[str]]:
-        path = self.folder / "asked"
+    def commands(self) -> list[list[str]]:
+        path = self.folder / "commands"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def changes(self) -> list[list[str]]:
         """Return the commands that upload and deploy."""
-        return [words for words in self.asked() if words[:2] in (["s3", "cp"], ["cloudformation", "deploy"])]
+        return [words for words in self.commands() if words[:2] in (["s3", "cp"], ["cloudformation", "deploy"])]
 
     def protected(self) -> list[list[str]]:
         """Return the commands that enable termination protection."""
-        return [words for words in self.asked() if words[1] == "update-termination-protection"]
+        return [words for words in self.commands() if words[1] == "update-termination-protection"]
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_templates_zips_and_the_stack_are_deployed_in_order_and_the_commands_are
 def test_a_deployed_stack_is_protected_from_deletion(clone: Path, cli: Cli) -> None:
     run(clone, cli, "stack=second")
 
-    assert cli.asked()[-1] == [
+    assert cli.commands()[-1] == [
         *["cloudformation", "update-termination-protection", "--enable-termination-protection"],
         *["--stack-name", "second"],
     ]
@@ -287,7 +287,7 @@ def test_zips_that_differ_from_the_sources_are_refused(clone: Path, cli: Cli) ->
     with pytest.raises(Refused) as refused:
         run(clone, cli)
 
-    assert cli.asked() == []
+    assert cli.commands() == []
     assert "ctipam_helper_1.0.0.zip is not what the sources build: ctipam/pools/spec.py differs." in str(refused.value)
     assert "Run `make package`" in str(refused.value)
 
@@ -406,8 +406,8 @@ def test_a_failed_deployment_reports_the_first_failure_in_both_accounts(packaged
         "failed",
         f"In account {NETWORKING}: InitPools: no free /21",
     ]
-    asked = [words for words in cli.asked() if words[1] == "list-stack-set-operation-results"]
-    assert asked[0][2:6] == ["--stack-set-name", "ipam-controltower-networking", "--operation-id", "this"]
+    listed = [words for words in cli.commands() if words[1] == "list-stack-set-operation-results"]
+    assert listed[0][2:6] == ["--stack-set-name", "ipam-controltower-networking", "--operation-id", "this"]
 
 
 def test_a_failure_of_an_earlier_deployment_is_not_reported_again(packaged: Path, cli: Cli) -> None:

@@ -26,8 +26,8 @@ if sys.argv[3] == "cloudformation":
     sys.exit()
 *options, answer = sys.argv[5:-2]
 options = dict(zip(options[::2], options[1::2]))
-asked = {"asked": json.loads(options["--payload"]), "function": options["--function-name"]}
-pathlib.Path(answer).write_text(json.dumps(asked))
+response = {"payload": json.loads(options["--payload"]), "function": options["--function-name"]}
+pathlib.Path(answer).write_text(json.dumps(response))
 print(json.dumps({"StatusCode": 200} | answers["invoked"]))
 """
 STACK = {"Outputs": [{"OutputKey": "LifeCycleFunctionName", "OutputValue": "the-function"}]}
@@ -83,7 +83,7 @@ def test_a_target_invokes_the_lifecycle_function_and_shows_its_response(
     run = make(repository, *arguments)
 
     assert run.returncode == 0, run.stderr
-    assert json.loads(run.stdout) == {"asked": payload, "function": "the-function"}
+    assert json.loads(run.stdout) == {"payload": payload, "function": "the-function"}
 
 
 def test_a_target_fails_and_shows_the_response_if_the_function_fails(repository: Path) -> None:

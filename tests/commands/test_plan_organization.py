@@ -226,7 +226,7 @@ def test_accounts_whose_role_cannot_be_assumed_are_counted_and_listed_at_the_end
     refuse(
         monkeypatch,
         "AssumeRole",
-        lambda _region, asked: any(account_id in asked["RoleArn"] for account_id in denied_ids),
+        lambda _region, parameters: any(account_id in parameters["RoleArn"] for account_id in denied_ids),
         denied("AssumeRole"),
     )
 
@@ -243,7 +243,7 @@ def test_accounts_whose_role_cannot_be_assumed_are_counted_and_listed_at_the_end
 def test_accounts_that_could_not_be_read_are_reported_even_if_nothing_overlaps(
     company: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refuse(monkeypatch, "AssumeRole", lambda _region, asked: SHOP in asked["RoleArn"], denied("AssumeRole"))
+    refuse(monkeypatch, "AssumeRole", lambda _region, parameters: SHOP in parameters["RoleArn"], denied("AssumeRole"))
 
     lines = report()
 
@@ -264,7 +264,7 @@ def test_vpcs_of_other_regions_are_listed_if_a_region_cannot_be_read(
     company: Any, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
 ) -> None:
     make_vpc(company, SHOP, "10.0.0.0/16", HOME)
-    refuse(monkeypatch, "DescribeVpcs", lambda region, _asked: region == WEST, error)
+    refuse(monkeypatch, "DescribeVpcs", lambda region, _parameters: region == WEST, error)
 
     lines = report()
 

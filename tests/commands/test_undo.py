@@ -28,13 +28,13 @@ import fcntl, json, os, pathlib, sys
 here = pathlib.Path(__file__).parent
 lock = (here / "lock").open("w")
 fcntl.flock(lock, fcntl.LOCK_EX)  # calls run at the same time
-asked = sys.argv[1:]
-with (here / "asked").open("a") as log:
-    log.write(json.dumps([asked, os.environ.get("AWS_SESSION_TOKEN", "")]) + "\\n")
+command = sys.argv[1:]
+with (here / "commands").open("a") as log:
+    log.write(json.dumps([command, os.environ.get("AWS_SESSION_TOKEN", "")]) + "\\n")
 answers = json.loads((here / "answers").read_text())
-key = " ".join(asked[:2])
+key = " ".join(command[:2])
 if key == "ec2 get-ipam-pool-allocations":
-    key = asked[asked.index("--ipam-pool-id") + 1]
+    key = command[command.index("--ipam-pool-id") + 1]
 queue = answers.get(key, [{}])
 answer = queue.pop(0) if len(queue) > 1 else queue[0]
 (here / "answers").write_text(json.dumps(answers))
@@ -133,14 +133,14 @@ class Cli:
         """Replace some answers. Text is an error."""
         (self.folder / "answers").write_text(json.dumps(ANSWERS | (changed or {})))
 
-    def asked(self) -> list[tuple[list[str], str]]:
+    def commands(self) -> list[tuple[list[str], str]]:
         """Return each command with the session token that it had."""
-        path = self.folder / "asked"
+        path = self.folder / "commands"
         return [tuple(json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
 
     def changes(self) -> list[str]:
         reads = ("describe-", "get-", "assume-")
-        return [" ".join(command) for command, _ in self.asked() if not command[1].startswith(reads)]
+        return [" ".join(command) for command, _ in self.commands() if not command[1].startswith(reads)]
 
     def undo(self, *words: str) -> bool:
         return undo.undo(operate.read("undo", words), AwsCli([str(self.path)], self.folder), self.slept.append)
@@ -181,10 +181,10 @@ def test_a_dry_run_reports_the_pools_that_would_stay_and_changes_nothing(
 def test_each_pool_is_read_in_its_region_with_a_read_only_session(cli: Cli) -> None:
     cli.undo("dry=yes")
 
-    (assumed,) = [command for command, _ in cli.asked() if command[:2] == ["sts", "assume-role"]]
+    (assumed,) = [command for command, _ in cli.commands() if command[:2] == ["sts", "assume-role"]]
     options = dict(zip(assumed[2::2], assumed[3::2], strict=False))
     actions = json.loads(options["--policy"])["Statement"][0]["Action"]
-    reads = [(command[1:6], token) for command, token in cli.asked() if command[0] == "ec2"]
+    reads = [(command[1:6], token) for command, token in cli.commands() if command[0] == "ec2"]
     assert options["--role-arn"] == f"arn:aws-us-gov:iam::{NETWORKING}:role/AWSControlTowerExecution"
     assert actions == ["ec2:DescribeIpamPools", "ec2:GetIpamPoolAllocations", "ec2:GetIpamPoolCidrs"]
     assert {token for _, token in reads} == {"networking-token"}
@@ -395,7 +395,7 @@ def test_an_invalid_argument_is_refused_before_any_call_to_aws(cli: Cli, words: 
         cli.undo(*words)
 
     assert str(refused.value) == reason
-    assert cli.asked() == []
+    assert cli.commands() == []
 
 
 def test_a_stack_of_another_solution_is_refused(cli: Cli) -> None:

@@ -302,14 +302,14 @@ class NetworkingStack:
         return self.cloudformation.ask(kind, "InitPools", scope | DEFAULTS | changed, **event)
 
     def pools(self) -> dict[str, str]:
-        """Name tag and CIDRs of every pool below the top-level pool, whoever made it."""
+        """Return the CIDRs of each pool below the top-level pool by its Name tag."""
         found = {}
         for page in self.ec2.get_paginator("describe_ipam_pools").paginate():
             for pool in page["IpamPools"]:
                 if pool["IpamPoolId"] == self.top_pool_id or pool["State"] == "delete-complete":
                     continue
                 name = next((tag["Value"] for tag in pool["Tags"] if tag["Key"] == "Name"), pool["IpamPoolId"])
-                assert name not in found, f"two pools of one name: {name}"
+                assert name not in found, f"two pools have the name {name}"
                 found[name] = self.cidrs(pool["IpamPoolId"])
         return found
 
@@ -435,7 +435,7 @@ class LandingZone:
         pool_names = {arn: name for name, arn in self.pool_arns().items()}
         found: dict[str, list[str]] = {}
         for share in self.live_shares():
-            assert share["name"] not in found, f"two shares {share['name']}"
+            assert share["name"] not in found, f"two shares have the name {share['name']}"
             principals = self._associated("PRINCIPAL", share)
             assert principals == [share["name"].removeprefix("ipamShare-")], principals
             found[share["name"]] = sorted(pool_names[arn] for arn in self._associated("RESOURCE", share))
@@ -469,14 +469,14 @@ def ous(landing_zone: LandingZone) -> dict[str, str]:
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the list of all calls from now on, for example "ram:CreateResourceShare". A retry of boto3 adds none."""
-    made: list[str] = []
+    recorded: list[str] = []
 
     def record(call: Call, client: Any, operation: str, parameters: Any) -> Any:
-        made.append(f"{client.meta.service_model.service_name}:{operation}")
+        recorded.append(f"{client.meta.service_model.service_name}:{operation}")
         return call(client, operation, parameters)
 
     intercept(monkeypatch, record)
-    return made
+    return recorded
 
 
 @pytest.fixture

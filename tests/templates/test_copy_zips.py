@@ -25,7 +25,7 @@ class Copier:
 
     def __init__(self, code: str, answers: list[dict[str, Any]]) -> None:
         self.module = ModuleType("copy_zips")
-        exec(code, vars(self.module))  # noqa: S102 - our own template's
+        exec(code, vars(self.module))  # noqa: S102 - the code of our own template
         self.answers = answers
 
     def ask(self, kind: str, keys: list[str] = KEYS) -> dict[str, Any]:
@@ -79,18 +79,18 @@ def copies(s3: Any) -> list[str]:
     return [found["Key"] for found in s3.list_object_versions(Bucket="target").get("Versions", [])]
 
 
-def test_both_zips_are_copied_as_often_as_it_is_asked(copier: Copier, s3: Any) -> None:
+def test_both_zips_are_copied_by_each_create_and_update(copier: Copier, s3: Any) -> None:
     assert copier.ask("Create") == copier.ask("Update")
 
     assert copier.answers[0]["Status"] == "SUCCESS"
     assert s3.get_object(Bucket="target", Key=KEYS[0])["Body"].read() == KEYS[0].encode()
 
 
-def test_other_keys_are_another_resource_so_that_the_old_copies_go_when_nothing_uses_them(copier: Copier) -> None:
+def test_new_keys_replace_the_resource_so_that_old_copies_are_deleted_after_the_update(copier: Copier) -> None:
     assert copier.ask("Create", KEYS[:1])["PhysicalResourceId"] != copier.ask("Update")["PhysicalResourceId"]
 
 
-def test_delete_takes_every_version_away_and_may_come_twice(copier: Copier, s3: Any) -> None:
+def test_a_delete_removes_all_versions_and_can_be_repeated(copier: Copier, s3: Any) -> None:
     copier.ask("Create")
     copier.ask("Update")
 
@@ -98,13 +98,13 @@ def test_delete_takes_every_version_away_and_may_come_twice(copier: Copier, s3: 
     assert copies(s3) == []
 
 
-def test_a_policy_that_iam_does_not_know_yet_is_waited_for(copier: Copier, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_is_retried_until_the_policy_takes_effect(copier: Copier, monkeypatch: pytest.MonkeyPatch) -> None:
     deny_copies(monkeypatch, times=3)
 
     assert copier.ask("Create")["Status"] == "SUCCESS"
 
 
-def test_a_zip_that_is_not_there_is_named_with_the_parameters_to_look_at(copier: Copier) -> None:
+def test_a_missing_zip_is_an_error_with_the_parameters_to_check(copier: Copier) -> None:
     answer = copier.ask("Create", ["nowhere/one.zip"])
 
     assert answer["Status"] == "FAILED"
@@ -112,7 +112,9 @@ def test_a_zip_that_is_not_there_is_named_with_the_parameters_to_look_at(copier:
     assert len(answer["Reason"]) <= 240
 
 
-def test_a_bucket_that_stays_closed_is_told(copier: Copier, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_that_stays_denied_is_an_error_with_the_code_of_aws(
+    copier: Copier, monkeypatch: pytest.MonkeyPatch
+) -> None:
     deny_copies(monkeypatch, times=9)
 
     assert "AccessDenied" in copier.ask("Create")["Reason"]
