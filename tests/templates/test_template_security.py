@@ -124,7 +124,7 @@ def test_no_policy_allows_all_actions_of_a_service(path: Path) -> None:
 
 @each_template
 def test_a_template_contains_no_partition_url_suffix_or_region(path: Path) -> None:
-    assert [text for text in texts(load(path)) if _is_specific(text) and text != GOVCLOUD_CONSOLE] == []
+    assert [text for text in texts(load(path)) if _names_a_location(text) and text != GOVCLOUD_CONSOLE] == []
 
 
 @pytest.mark.parametrize("path", CODE, ids=lambda path: f"{path.parent.name}/{path.name}")
@@ -137,14 +137,14 @@ def test_the_code_contains_no_partition_url_suffix_or_region(path: Path) -> None
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in prose
     ]
-    assert [text for text in literals if _is_specific(text)] == []
+    assert [text for text in literals if _names_a_location(text)] == []
 
 
 GOVCLOUD_CONSOLE = "amazonaws-us-gov.com"
 """The domain of the console in GovCloud. No pseudo parameter contains it, so the template chooses it by partition."""
 
 
-def _is_specific(text: str) -> bool:
+def _names_a_location(text: str) -> bool:
     return "arn:aws" in text or bool(REGION.search(text)) or "amazonaws" in SERVICE.sub("", text)
 
 
