@@ -1,8 +1,8 @@
-"""Cold start of each function: the time to import it and to create the clients that it begins with.
+"""Cold start of each function: the time to import it and to create its first clients.
 
 Each start runs in a process of its own, from the unpacked zip, with only the packages that Lambda has. As in Lambda,
 our modules are compiled at each start, because the zip has no bytecode, and boto3 is already compiled. The floor is
-boto3 alone with the same clients. The pools function's zip creates three more clients: crhelper does, at set-up.
+boto3 alone with the same clients. In the zip of the pools function, crhelper creates three more clients.
 """
 
 from __future__ import annotations
@@ -56,27 +56,27 @@ POOLS_FLOOR = FLOOR.format(sessions=[[("ec2", "us-east-1"), ("ec2", "us-west-2")
 LIFECYCLE = """
 import index
 from ctipam import sessions
-here = sessions.current_account("111111111111")
-here.organizations(), here._client("sts", here.region)
+management = sessions.current_account("111111111111")
+management.organizations(), management._client("sts", management.region)
 import boto3
-there = sessions.Account(boto3.Session(region_name="us-east-1"), "222222222222")
-there.ec2(), there.ram()
+networking = sessions.Account(boto3.Session(region_name="us-east-1"), "222222222222")
+networking.ec2(), networking.ram()
 """
 UTILIZATION = """
 import index
 from ctipam import sessions
-here = sessions.current_account("111111111111")
-here.ec2(), here.ec2("us-west-2")
+account = sessions.current_account("111111111111")
+account.ec2(), account.ec2("us-west-2")
 """
-POOLS = UTILIZATION + "here.known_regions()"  # requests are checked against these
-EVERYBODY = f"""{LIFECYCLE}
+POOLS = UTILIZATION + "account.known_regions()"  # requests are checked against these
+ALL_ACCOUNTS = f"""{LIFECYCLE}
 from benchmarks import many_accounts
 many_accounts.reconcile({ACCOUNTS})
 """
 
 CASES = {
     "lifecycle": ("ctipam_ct_integration", LIFECYCLE, LIFECYCLE_FLOOR),
-    f"lifecycle, {ACCOUNTS:,} accounts": ("ctipam_ct_integration", EVERYBODY, LIFECYCLE_FLOOR),
+    f"lifecycle, {ACCOUNTS:,} accounts": ("ctipam_ct_integration", ALL_ACCOUNTS, LIFECYCLE_FLOOR),
     "pools": ("ctipam_helper", POOLS, POOLS_FLOOR),
     "utilization": ("ctipam_helper", UTILIZATION, POOLS_FLOOR),
 }

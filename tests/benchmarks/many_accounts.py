@@ -1,6 +1,6 @@
-"""Compares the shares of all accounts with the organization, on made-up answers: measures what the code itself takes.
+"""Compares the shares of all accounts with the organization, on made-up responses: measures only our own code.
 
-Runs with nothing but the functions and boto3, so that the memory of the process is the function's.
+Imports only our modules and boto3, so that the memory of the process is that of the function.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _pool(region: int) -> str:
 
 
 class MadeUp:
-    """Both accounts, with their clients and paginators."""
+    """Stands in for both accounts, their clients and their paginators."""
 
     def __init__(self, accounts: int) -> None:
         self._accounts = [f"{number:012}" for number in range(accounts)]
@@ -54,23 +54,25 @@ class MadeUp:
         return self
 
     def get_paginator(self, name: str) -> Any:
-        return type("Paginator", (), {"paginate": lambda _self, **asked: getattr(self, f"_{name}")(**asked)})()
+        return type(
+            "Paginator", (), {"paginate": lambda _self, **parameters: getattr(self, f"_{name}")(**parameters)}
+        )()
 
     def _list_roots(self) -> Iterator[Any]:
         yield {"Roots": [{"Id": "r-root"}]}
 
-    def _list_organizational_units_for_parent(self, **asked: Any) -> Iterator[Any]:
-        numbers = range(OUS) if asked["ParentId"] == "r-root" else ()
+    def _list_organizational_units_for_parent(self, **parameters: Any) -> Iterator[Any]:
+        numbers = range(OUS) if parameters["ParentId"] == "r-root" else ()
         yield {"OrganizationalUnits": [{"Id": f"ou-{number}", "Name": f"OU {number}"} for number in numbers]}
 
-    def _list_accounts_for_parent(self, **asked: Any) -> Iterator[Any]:
-        if asked["ParentId"] == "r-root":
+    def _list_accounts_for_parent(self, **parameters: Any) -> Iterator[Any]:
+        if parameters["ParentId"] == "r-root":
             return
-        here = self._accounts[int(asked["ParentId"].removeprefix("ou-")) :: OUS]
-        for page in _pages(here, 20):
-            yield {"Accounts": [{"Id": "".join(one), "State": "ACTIVE", "JoinedTimestamp": NOW} for one in page]}
+        in_ou = self._accounts[int(parameters["ParentId"].removeprefix("ou-")) :: OUS]
+        for page in _pages(in_ou, 20):
+            yield {"Accounts": [{"Id": account_id, "State": "ACTIVE", "JoinedTimestamp": NOW} for account_id in page]}
 
-    def _get_resource_shares(self, **_asked: Any) -> Iterator[Any]:
+    def _get_resource_shares(self, **_parameters: Any) -> Iterator[Any]:
         for page in _pages(self._accounts, 500):
             yield {
                 "resourceShares": [
@@ -89,8 +91,8 @@ class MadeUp:
                 ]
             }
 
-    def _get_resource_share_associations(self, **asked: Any) -> Iterator[Any]:
-        of_pools = asked["associationType"] == "RESOURCE"
+    def _get_resource_share_associations(self, **parameters: Any) -> Iterator[Any]:
+        of_pools = parameters["associationType"] == "RESOURCE"
         rows = [
             (account_id, region) for account_id in self._accounts for region in (range(REGIONS) if of_pools else (-1,))
         ]
@@ -100,7 +102,7 @@ class MadeUp:
                     {
                         "resourceShareArn": ARN.format(account_id),
                         "associatedEntity": _pool(region) if of_pools else account_id,
-                        "associationType": asked["associationType"],
+                        "associationType": parameters["associationType"],
                         "status": "ASSOCIATED",
                     }
                     for account_id, region in page

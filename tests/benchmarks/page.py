@@ -9,7 +9,7 @@ from textwrap import wrap
 WIDTH = 110
 
 NONE = "-"
-"""The figure of a column that does not apply to a row."""
+"""The figure in a column that does not apply to a row."""
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,18 @@
-"""What sharing costs: calls to AWS and the time that they take, in an organization of many accounts.
+"""The calls to AWS that sharing needs in an organization of many accounts, and the time that they take.
 
-Calls are counted on the landing zone, in this process, with AWS's page sizes. The modelled time lets each call take its
-share of a second, one after the other, whatever the service: AWS publishes no rates for RAM. An association takes 3 s,
-an invocation 15 minutes at most.
+Calls are counted on the landing zone, in this process, with the page sizes of AWS. In the modeled time, calls to all
+services run one after the other at a fixed rate, because AWS publishes no rates for RAM. An association takes 3 s, an
+invocation at most 15 minutes.
 
-The floor is what no order of calls can spare, if every page is full:
+The floor is the number of calls that any order needs if every page is full:
 
-    the door         AssumeRole, and a page of pools
-    one account      itself, with the path of its OUs; the name of its OU; whether it has a share
-    everybody        a page for each 20 accounts, and for each OU and the root one of what OUs it encloses
+    a session        AssumeRole, and a page of pools
+    one account      the account with the path of its OUs; the name of its OU; its share
+    all accounts     a page for each 20 accounts, and a page of nested OUs for each OU and the root
     all shares       a page for each 500 shares, for each 500 pools in them, and for each 500 accounts
-    what is missing  one creation for each account that has no share
+    missing shares   one creation for each account without a share
 
-Looking whether AWS is done costs extra, whether the stack is being deleted, and a second invocation.
+Checking whether AWS is done, checking whether the stack is being deleted, and a second invocation are extra.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ SIZES = (1_000, 10_000)
 SCHEDULE = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 FIRST = f"{10**11}"
 ACCOUNTS_PAGE, SHARES_PAGE = 20, 500
-DOOR, ONE_ACCOUNT = 2, 3
+SESSION, ONE_ACCOUNT = 2, 3
 CEILING, CALLS_MORE = 1.1, 4
 
 
 @dataclass(frozen=True)
 class Run:
-    """reads    that the floor is made of
-    creates  how many accounts get a share
+    """reads    number of reads in the floor
+    creates  number of accounts that get a share
     """
 
-    what: str
+    name: str
     event: dict[str, Any]
     reads: int
     creates: int
@@ -65,12 +65,14 @@ class Run:
 
 
 def runs(accounts: int) -> tuple[Run, ...]:
-    """One after the other in one organization: each finds what the one before it made."""
-    everybody = DOOR + ceil((accounts + 2) / ACCOUNTS_PAGE) + OUS + 1  # with management and Networking
+    """Return the runs in one organization, in order. Each run finds the shares of the run before it."""
+    all_accounts = (
+        SESSION + ceil((accounts + 2) / ACCOUNTS_PAGE) + OUS + 1
+    )  # includes the management and Networking accounts
     return (
-        Run("one new", {"action": "reconcile", "accountId": FIRST}, DOOR + ONE_ACCOUNT, 1),
-        Run("first time", SCHEDULE, everybody + _pages_of(1), accounts - 1),
-        Run("nothing to do", SCHEDULE, everybody + _pages_of(accounts), 0),
+        Run("one new", {"action": "reconcile", "accountId": FIRST}, SESSION + ONE_ACCOUNT, 1),
+        Run("first time", SCHEDULE, all_accounts + _pages_of(1), accounts - 1),
+        Run("nothing to do", SCHEDULE, all_accounts + _pages_of(accounts), 0),
     )
 
 
@@ -105,23 +107,23 @@ def row(run: Run, calls: Counter[str], took_s: float, invocations: int) -> Row:
 
 
 def _measured(zone: LandingZone, event: dict[str, Any]) -> tuple[Counter[str], float, int]:
-    """Calls, modelled seconds and invocations; an event that is handed on counts with all that come of it."""
+    """Return calls, modeled seconds and invocations of an event, including all its further invocations."""
     meter, began, invocations = Meter(zone.clock.advance), zone.clock.now(), 0
     with meter.installed():
-        while meter.handed_on or not invocations:
-            meter.handed_on = False
+        while meter.continued or not invocations:
+            meter.continued = False
             invocations += 1
-            zone.tell(event)
+            zone.invoke(event)
     return meter.calls, zone.clock.now() - began, invocations
 
 
 class Meter:
-    """Counts calls, and lets each take its share of a second."""
+    """Counts calls, and advances the clock by the time of each call."""
 
     def __init__(self, advance: Callable[[float], None]) -> None:
         self._advance = advance
-        self.calls: Counter[str] = Counter()  # such as "ram:CreateResourceShare"
-        self.handed_on = False
+        self.calls: Counter[str] = Counter()  # for example "ram:CreateResourceShare"
+        self.continued = False
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -129,7 +131,7 @@ class Meter:
             self.calls[f"{client.meta.service_model.service_name}:{operation}"] += 1
             self._advance(1 / RATE)
             if operation == "Invoke":
-                self.handed_on = True
+                self.continued = True
                 return {"StatusCode": 202}
             return call(client, operation, parameters)
 
@@ -139,12 +141,12 @@ class Meter:
 
 @contextmanager
 def landing_zone(accounts: int) -> Iterator[LandingZone]:
-    """With so many accounts, spread over all OUs, and pools for the OUs that enclose the others."""
+    """Run a landing zone with this number of accounts, spread over all OUs, and pools for the top-level OUs."""
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         set_environment(patch)
         cloud = stack.enter_context(running_cloud(patch))
-        _spare_the_models(cloud)
+        _speed_up_models(cloud)
         zone = LandingZone(cloud, [], patch)
         ous = [cloud.add_ou(f"OU {number}") for number in range(ENVIRONMENTS)]
         zone.add_pools(*(f"OU {number}" for number in range(ENVIRONMENTS)))
@@ -152,15 +154,15 @@ def landing_zone(accounts: int) -> Iterator[LandingZone]:
             ous.append(cloud.add_ou(f"OU {number}", ous[number % ENVIRONMENTS]))
         organization: Any = organizations_backends[MANAGEMENT]["aws"]
         some_account = organization.accounts[-1]
-        for number in range(accounts):  # not through moto, which makes each a role, and asks them all at every call
+        for number in range(accounts):  # moto would create a role for each, and read them all at every call
             account = copy.copy(some_account)
             account.id, account.parent_id = f"{int(FIRST) + number}", ous[number % OUS]
             organization.accounts.append(account)
         yield zone
 
 
-def _spare_the_models(cloud: Cloud) -> None:
-    """Let them do once what they do at every call, which is in proportion to all that there is."""
+def _speed_up_models(cloud: Cloud) -> None:
+    """Let the models do once the work that they do at every call, which grows with the number of accounts."""
     ram, members = cloud.models.ram, cloud.models.organization._members
     settle, known = ram._settle, set[str]()
 
@@ -173,7 +175,7 @@ def _spare_the_models(cloud: Cloud) -> None:
         ram._settle = settle if action.startswith("Get") else lambda: None  # type: ignore[method-assign]
         return plain_call(action, *arguments)
 
-    cloud.models.ipam.visible_to = lambda _account_id: set()  # only the pools' owner reads here
+    cloud.models.ipam.visible_to = lambda _account_id: set()  # only the owner of the pools reads here
     plain_call = ram.call
     ram.call = call  # type: ignore[assignment, method-assign]
     cloud.models.organization.is_member = is_member  # type: ignore[method-assign]
@@ -181,15 +183,15 @@ def _spare_the_models(cloud: Cloud) -> None:
 
 SECTION = Section(
     title="Shares: calls to AWS for the shares of an organization",
-    columns=("calls", "floor", "ratio", "writes", "floor", "modelled", "floor", "invoked"),
-    labels=tuple(f"{size:,} accounts, {run.what}" for size in SIZES for run in runs(size)),
+    columns=("calls", "floor", "ratio", "writes", "floor", "modeled", "floor", "invoked"),
+    labels=tuple(f"{size:,} accounts, {run.name}" for size in SIZES for run in runs(size)),
     measure=measure,
     notes=(
-        f"Modelled: {OUS} OUs, pools in {REGIONS} Regions for {ENVIRONMENTS} that enclose the others; {RATE} calls a "
-        f"second, {ASSOCIATION_S} s for an association. Floor: each full page read once ({ACCOUNTS_PAGE} accounts, "
-        f"{SHARES_PAGE} shares or associations, a list of OUs for each OU and the root), of one account its state, "
-        "OU and share; then a creation for each account without a share. Seeing whether AWS is done, and whether the "
-        "stack is being deleted, is extra. "
-        f"Promised: within {CEILING} of the floor's calls, or {CALLS_MORE} calls of it; no write but the creations."
+        f"Modeled: {OUS} OUs, pools in {REGIONS} Regions for the {ENVIRONMENTS} top-level OUs; {RATE} calls a second, "
+        f"{ASSOCIATION_S} s for an association. Floor: each full page read once ({ACCOUNTS_PAGE} accounts, "
+        f"{SHARES_PAGE} shares or associations, a list of OUs for each OU and the root), or the state, OU and share of "
+        "one account; then a creation for each account without a share. Checking whether AWS is done, and whether "
+        "the stack is being deleted, is extra. "
+        f"Promise: at most {CEILING} times the calls of the floor, or {CALLS_MORE} more; no write except creations."
     ),
 )

@@ -1,4 +1,4 @@
-"""The tests and the demo, run as a user runs them, and the size of the code. The original has no tests and no demo."""
+"""The time of the tests and the demo, run as a user runs them, and the size of the code. The original has neither."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def _run(target: str) -> Row:
     took = time.perf_counter() - began
     summary = run.stdout.strip().rpartition("\n")[2]
     counted = ", ".join(re.findall(r"\d+ (?:failed|passed|errors?)\b", summary))  # the demo has no count
-    said = run.stdout.splitlines() + run.stderr.splitlines()
-    failed = [line for line in said if line.startswith(("FAILED", "ERROR"))] or said[-1:]
+    output = run.stdout.splitlines() + run.stderr.splitlines()
+    failed = [line for line in output if line.startswith(("FAILED", "ERROR"))] or output[-1:]
     return Row((f"{took:,.0f} s", counted or NONE), "; ".join(failed) if run.returncode else "")
 
 

@@ -13,11 +13,13 @@ from landing_zone.direct import DirectAccount
 
 @pytest.fixture
 def function(monkeypatch: pytest.MonkeyPatch) -> Function:
-    made = Function()
-    monkeypatch.setattr(waiting, "sleep", made.clock.advance)
-    monkeypatch.setattr(waiting, "now", made.clock.now)
-    monkeypatch.setattr(custom_resource, "HTTPSConnection", made.cloudformation.connect)
-    monkeypatch.setattr(sessions, "current_account", lambda _id: DirectAccount(made.wire, "222222222222", "us-east-1"))
+    function = Function()
+    monkeypatch.setattr(waiting, "sleep", function.clock.advance)
+    monkeypatch.setattr(waiting, "now", function.clock.now)
+    monkeypatch.setattr(custom_resource, "HTTPSConnection", function.cloudformation.connect)
+    monkeypatch.setattr(
+        sessions, "current_account", lambda _id: DirectAccount(function.wire, "222222222222", "us-east-1")
+    )
     for client in ("_lambda_client", "_events_client", "_logs_client"):
-        monkeypatch.setattr(made.responder, client, None)  # so that crhelper cannot make a rule or a permission
-    return made
+        monkeypatch.setattr(function.responder, client, None)  # prevents crhelper from creating a rule or a permission
+    return function

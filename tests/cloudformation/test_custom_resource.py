@@ -1,4 +1,4 @@
-"""What CloudFormation is answered, whatever happens; and that crhelper's habits do no harm."""
+"""The responses to CloudFormation in all cases, and that no default of crhelper does harm."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ def ready_after(function: Function, seconds: float) -> Callable[[ResourceRequest
     return act
 
 
-# The id, for ever the same
+# The physical id never changes
 
 
-def test_the_id_is_the_same_for_a_creation_that_succeeds_fails_or_is_repeated(function: Function) -> None:
+def test_the_id_is_the_same_if_a_creation_succeeds_or_fails(function: Function) -> None:
     assert function.ask()["PhysicalResourceId"] == PHYSICAL_ID
     assert function.raising(Refused("No."))["PhysicalResourceId"] == PHYSICAL_ID
 
 
 @pytest.mark.parametrize("kind", ["Update", "Delete"])
-def test_an_update_or_a_delete_keeps_the_id_that_it_was_given_also_when_it_fails(function: Function, kind: str) -> None:
+def test_an_update_or_a_delete_keeps_the_given_id_even_if_it_fails(function: Function, kind: str) -> None:
     given = {"PhysicalResourceId": "made-by-an-earlier-version"}
     assert function.ask(kind, **given)["PhysicalResourceId"] == "made-by-an-earlier-version"
 
@@ -52,7 +52,7 @@ def test_an_update_or_a_delete_keeps_the_id_that_it_was_given_also_when_it_fails
     assert (answer["Status"], answer["PhysicalResourceId"]) == (status, "made-by-an-earlier-version")
 
 
-def test_the_id_stays_through_continuations(function: Function) -> None:
+def test_the_id_stays_the_same_in_further_invocations(function: Function) -> None:
     function.act = ready_after(function, 20 * 60)
 
     assert function.ask("Update", PhysicalResourceId="made-before")["PhysicalResourceId"] == "made-before"
@@ -70,7 +70,7 @@ def test_the_id_stays_through_continuations(function: Function) -> None:
         (Refused("Two\n  lines"), "Two lines"),
     ],
 )
-def test_a_failure_is_answered_with_its_cause(function: Function, error: Exception, reason: str) -> None:
+def test_the_response_to_a_failure_has_its_cause(function: Function, error: Exception, reason: str) -> None:
     answer = function.raising(error)
 
     assert (answer["Status"], answer["Reason"]) == ("FAILED", reason)
@@ -87,7 +87,7 @@ def test_a_long_reason_keeps_its_beginning(function: Function) -> None:
 # Time
 
 
-def test_work_that_takes_longer_than_an_invocation_goes_on_in_the_next_and_is_answered_once(function: Function) -> None:
+def test_long_work_continues_in_the_next_invocation_and_gets_one_response(function: Function) -> None:
     function.act = ready_after(function, 40 * 60)
 
     answer = function.ask()
@@ -97,7 +97,7 @@ def test_work_that_takes_longer_than_an_invocation_goes_on_in_the_next_and_is_an
     assert function.clock.now() < 45 * 60
 
 
-def test_the_same_request_goes_on_with_all_its_properties_however_large(function: Function) -> None:
+def test_a_continued_request_keeps_all_its_properties_even_if_they_are_large(function: Function) -> None:
     seen = []
 
     def act(request: ResourceRequest) -> Data:
@@ -107,13 +107,13 @@ def test_the_same_request_goes_on_with_all_its_properties_however_large(function
         return {}
 
     function.act = act
-    properties = {"Names": ["x" * 1000] * 100}  # crhelper's schedule would take 8192 characters
+    properties = {"Names": ["x" * 1000] * 100}  # an event rule of crhelper would accept at most 8192 characters
 
     assert function.ask(ResourceProperties=properties)["Status"] == "SUCCESS"
     assert seen == [("request-1", properties)] * 3
 
 
-def test_work_that_never_ends_is_answered_before_cloudformation_gives_up(function: Function) -> None:
+def test_work_that_never_ends_gets_a_response_before_the_timeout_of_cloudformation(function: Function) -> None:
     function.act = never_ready
 
     answer = function.ask()
@@ -138,8 +138,8 @@ def test_a_request_that_is_delivered_late_or_again_still_ends_within_its_hour(
     assert function.clock.now() - began < HOUR
 
 
-def test_a_continuation_that_comes_too_late_changes_nothing_more(function: Function) -> None:
-    """Lambda keeps an event for hours when it has no room to run it."""
+def test_a_continuation_that_starts_too_late_changes_nothing(function: Function) -> None:
+    """Lambda keeps an event for hours if it has no capacity to run it."""
     acted = []
 
     def act(request: ResourceRequest) -> Data:
@@ -156,7 +156,7 @@ def test_a_continuation_that_comes_too_late_changes_nothing_more(function: Funct
     assert not acted
 
 
-def test_no_timer_answers_in_the_place_of_the_handler(function: Function) -> None:
+def test_no_timer_of_crhelper_responds_before_the_handler(function: Function) -> None:
     running = set(threading.enumerate())
 
     def act(_: ResourceRequest) -> Data:
@@ -168,16 +168,16 @@ def test_no_timer_answers_in_the_place_of_the_handler(function: Function) -> Non
     assert function.ask()["Status"] == "SUCCESS"
 
 
-def test_a_delete_is_answered_without_waiting_for_logs(function: Function) -> None:
+def test_the_response_to_a_delete_does_not_wait_for_logs(function: Function) -> None:
     function.ask("Delete", PhysicalResourceId=PHYSICAL_ID)
 
     assert function.clock.now() == 0
 
 
-# The answer
+# The response
 
 
-def test_an_answer_that_cloudformation_would_not_read_is_a_failure_that_says_so(function: Function) -> None:
+def test_a_response_above_the_limit_of_cloudformation_becomes_a_failure_with_the_reason(function: Function) -> None:
     function.act = lambda _: {"Everything": "x" * 5000}
 
     answer = function.ask()
@@ -188,14 +188,14 @@ def test_an_answer_that_cloudformation_would_not_read_is_a_failure_that_says_so(
     assert answer["PhysicalResourceId"] == PHYSICAL_ID
 
 
-@pytest.mark.parametrize("trouble", [503, ConnectionResetError(), TimeoutError()], ids=str)
-def test_an_answer_that_does_not_arrive_is_sent_again(function: Function, trouble: int | Exception) -> None:
-    function.cloudformation.next = [trouble, trouble]
+@pytest.mark.parametrize("problem", [503, ConnectionResetError(), TimeoutError()], ids=str)
+def test_a_response_that_does_not_arrive_is_sent_again(function: Function, problem: int | Exception) -> None:
+    function.cloudformation.next = [problem, problem]
 
     assert function.ask()["Status"] == "SUCCESS"
 
 
-def test_an_answer_that_cannot_be_delivered_is_an_error_of_the_function_so_that_lambda_invokes_again(
+def test_the_function_fails_if_its_response_cannot_be_delivered_so_that_lambda_retries(
     function: Function, caplog: pytest.LogCaptureFixture
 ) -> None:
     function.cloudformation.next = [403] * custom_resource.ATTEMPTS

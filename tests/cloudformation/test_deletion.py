@@ -1,4 +1,4 @@
-"""A Delete always succeeds, after everything that can be deleted is deleted; what is left is reported."""
+"""A Delete deletes what it can, reports what is left, and always succeeds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def aws_error(code: str, action: str = "DeleteIpamPool") -> ClientError:
 
 
 def failing(function: Function, error: Exception, times: int = 1_000_000) -> list[float]:
-    """When the deletion was attempted; it fails so many times."""
+    """Make the first deletions fail. Return the list of the times of all attempts, in seconds."""
     attempts: list[float] = []
 
     def act(_: ResourceRequest) -> Data:
@@ -54,33 +54,33 @@ def _log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
 
 
-# What fails is tried again
+# Errors are retried
 
 
-PASSING = [
+TEMPORARY = [
     aws_error("InternalError"),
     aws_error("IncorrectState"),
     AwsFailed("AWS could not delete the pool."),
     EndpointConnectionError(endpoint_url="https://ec2.us-east-1.amazonaws.com"),
 ]
-LASTING = [aws_error("UnauthorizedOperation"), Refused("The role is gone."), KeyError("ScopeId")]
+PERMANENT = [aws_error("UnauthorizedOperation"), Refused("The role is gone."), KeyError("ScopeId")]
 
 
-@pytest.mark.parametrize("error", [*PASSING, *LASTING], ids=repr)
-def test_an_error_that_passes_leaves_nothing_behind(
+@pytest.mark.parametrize("error", [*TEMPORARY, *PERMANENT], ids=repr)
+def test_a_deletion_that_succeeds_after_errors_leaves_nothing_behind(
     function: Function, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
     attempts = failing(function, error, times=3)
 
     assert delete(function, TopicArn=TOPIC)["Status"] == "SUCCESS"
     assert attempts[:3] == [0, 5, 20]
-    assert attempts[3] == (80 if error in PASSING else 60)
+    assert attempts[3] == (80 if error in TEMPORARY else 60)
     assert function.wire.published == []
     assert "left behind" not in caplog.text
 
 
-@pytest.mark.parametrize("error", PASSING, ids=repr)
-def test_an_error_of_aws_is_retried_across_invocations_until_the_time_is_up(
+@pytest.mark.parametrize("error", TEMPORARY, ids=repr)
+def test_a_temporary_error_is_retried_across_invocations_until_the_time_is_up(
     function: Function, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
     attempts = failing(function, error)
@@ -93,8 +93,8 @@ def test_an_error_of_aws_is_retried_across_invocations_until_the_time_is_up(
     assert str(error).rpartition(": ")[2] in left
 
 
-@pytest.mark.parametrize("error", LASTING, ids=repr)
-def test_an_error_that_does_not_pass_is_retried_for_a_minute(
+@pytest.mark.parametrize("error", PERMANENT, ids=repr)
+def test_a_permanent_error_is_retried_for_a_minute(
     function: Function, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
     attempts = failing(function, error)
@@ -106,7 +106,7 @@ def test_an_error_that_does_not_pass_is_retried_for_a_minute(
     assert left.startswith("Not everything was deleted: ")
 
 
-def test_a_denial_that_comes_late_is_retried_for_a_minute_too(function: Function) -> None:
+def test_a_denial_after_other_errors_is_retried_for_a_minute(function: Function) -> None:
     attempts: list[float] = []
 
     def act(_: ResourceRequest) -> Data:
@@ -119,7 +119,7 @@ def test_a_denial_that_comes_late_is_retried_for_a_minute_too(function: Function
     assert function.clock.now() - attempts[5] == 60
 
 
-def test_work_that_takes_longer_than_an_invocation_continues_and_then_says_what_is_left(
+def test_a_long_deletion_continues_in_the_next_invocation_and_reports_what_is_left(
     function: Function, caplog: pytest.LogCaptureFixture
 ) -> None:
     function.act = lambda request: request.deadline.pause(20 * 60) or {}  # type: ignore[func-returns-value]
@@ -129,9 +129,7 @@ def test_work_that_takes_longer_than_an_invocation_continues_and_then_says_what_
     assert reported(caplog)[0].startswith("The time was up before everything was deleted: ")
 
 
-def test_not_even_a_continuation_that_cannot_be_invoked_is_a_failure(
-    function: Function, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_deletion_succeeds_even_if_it_cannot_continue(function: Function, caplog: pytest.LogCaptureFixture) -> None:
     def act(_: ResourceRequest) -> Data:
         raise OutOfTime("not yet")
 
@@ -142,16 +140,16 @@ def test_not_even_a_continuation_that_cannot_be_invoked_is_a_failure(
     assert "Invoke" in reported(caplog)[0]
 
 
-def test_nor_is_a_resource_that_this_version_does_not_know(function: Function) -> None:
+def test_deleting_an_unknown_resource_type_succeeds(function: Function) -> None:
     answer = function.ask("Delete", PhysicalResourceId="made-before", ResourceType="Custom::Other")
 
     assert answer["Status"] == "SUCCESS"
 
 
-# What is left is reported
+# Leftovers are reported
 
 
-def test_what_is_left_goes_to_the_log_and_to_the_topic_in_one_message(
+def test_leftovers_are_logged_and_published_to_the_topic_in_one_message(
     function: Function, caplog: pytest.LogCaptureFixture
 ) -> None:
     function.left = LEFT
@@ -167,7 +165,7 @@ def test_what_is_left_goes_to_the_log_and_to_the_topic_in_one_message(
     assert STACK_ID in message["Message"]
 
 
-def test_without_a_topic_only_the_log_has_it(function: Function, caplog: pytest.LogCaptureFixture) -> None:
+def test_leftovers_are_only_logged_if_there_is_no_topic(function: Function, caplog: pytest.LogCaptureFixture) -> None:
     function.left = LEFT
 
     delete(function)
@@ -177,7 +175,7 @@ def test_without_a_topic_only_the_log_has_it(function: Function, caplog: pytest.
 
 
 @pytest.mark.parametrize("code", ["NotFound", "AuthorizationError"])
-def test_a_topic_that_cannot_be_used_does_not_change_the_answer(
+def test_a_topic_that_cannot_be_used_does_not_change_the_response(
     function: Function, caplog: pytest.LogCaptureFixture, code: str
 ) -> None:
     function.left = LEFT
@@ -187,7 +185,7 @@ def test_a_topic_that_cannot_be_used_does_not_change_the_answer(
     assert "could not publish what was left behind" in caplog.text
 
 
-def test_the_message_fits_into_sns_however_much_is_left() -> None:
+def test_a_message_about_many_leftovers_fits_the_limit_of_sns() -> None:
     left = [f"Pool {number} was left, because {'ü' * 1000} uses it." for number in range(1000)]
 
     message = leftovers.message(STACK_ID, "Custom::InitPools", left)
@@ -198,14 +196,14 @@ def test_the_message_fits_into_sns_however_much_is_left() -> None:
     assert "What to do:" in message.text
 
 
-def test_the_title_is_what_sns_takes() -> None:
+def test_the_title_is_valid_for_sns() -> None:
     title = leftovers.message(STACK_ID.replace("networking", "n" * 128), "Custom::Thing", LEFT).title
 
     assert title.isascii()
     assert len(title) <= 100
 
 
-def test_an_answer_stays_small_however_much_is_left(function: Function) -> None:
+def test_the_response_stays_small_if_there_are_many_leftovers(function: Function) -> None:
     function.left = LEFT * 1000
 
     assert len(json.dumps(delete(function))) < 1000

@@ -1,4 +1,4 @@
-"""Any error in one line: what was attempted and where, the decisive part of AWS's message, and a way out."""
+"""Any error in one line: the action and where it failed, the important part of the message, and a fix."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ ENCODED = "Encoded authorization failure message: " + "4GIOHlTkIaWHQD0Q0m6XSnuUM
 
 
 def error(
-    message: str, code: str = "UnauthorizedOperation", action: str = "GetIpamPoolAllocations", **where: Any
+    message: str, code: str = "UnauthorizedOperation", action: str = "GetIpamPoolAllocations", **location: Any
 ) -> ClientError:
-    place = where or {"Ctipam": {"Region": "us-west-2", "AccountId": NETWORKING}}
-    response: Any = {"Error": {"Code": code, "Message": message}, **place}
+    location = location or {"Ctipam": {"Region": "us-west-2", "AccountId": NETWORKING}}
+    response: Any = {"Error": {"Code": code, "Message": message}, **location}
     return ClientError(response, action)
 
 
-def as_ec2_words_it(reason: str) -> str:
+def denial_of_ec2(reason: str) -> str:
     return (
         f"You are not authorized to perform this operation. User: {ROLE} is not authorized to perform: "
         f"ec2:GetIpamPoolAllocations on resource: {POOL} {reason}. {ENCODED}"
     )
 
 
-def as_others_word_it(reason: str) -> str:
+def denial_of_other_services(reason: str) -> str:
     return f"User: {ROLE} is not authorized to perform: ec2:GetIpamPoolAllocations on resource: {POOL} {reason}"
 
 
@@ -62,60 +62,60 @@ CAUSES = [
 ]
 
 
-@pytest.mark.parametrize("words", [as_ec2_words_it, as_others_word_it])
+@pytest.mark.parametrize("words", [denial_of_ec2, denial_of_other_services])
 @pytest.mark.parametrize(("reason", "cause"), CAUSES)
 @pytest.mark.parametrize("action", ["GetIpamPoolAllocations", "DisassociateIpamResourceDiscovery"])
-def test_a_long_denial_is_told_with_action_region_account_cause_and_way_out(
+def test_a_long_denial_becomes_one_sentence_with_its_cause_and_a_fix(
     words: Any, reason: str, cause: str, action: str
 ) -> None:
-    told = explain(error(words(reason), action=action))
+    explained = explain(error(words(reason), action=action))
 
-    assert told.startswith(f"{action} in us-west-2 (account {NETWORKING}) was denied: {cause}. ")
-    assert told.endswith(".")
-    assert len(told) <= REASON_LIMIT
-    assert told.count(". ") >= 1
-
-
-def test_a_denial_by_region_deny_names_the_way_out() -> None:
-    told = explain(error(as_ec2_words_it("with an explicit deny in a service control policy")))
-
-    assert told.endswith("If it is Control Tower's Region deny: govern the Region, or remove it.")
+    assert explained.startswith(f"{action} in us-west-2 (account {NETWORKING}) was denied: {cause}. ")
+    assert explained.endswith(".")
+    assert len(explained) <= REASON_LIMIT
+    assert explained.count(". ") >= 1
 
 
-def test_a_denial_that_names_no_cause_keeps_what_aws_says_without_the_encoded_part() -> None:
-    told = explain(error(f"You are not authorized to perform this operation. {ENCODED}"))
+def test_a_denial_by_a_service_control_policy_mentions_the_region_deny_control() -> None:
+    explained = explain(error(denial_of_ec2("with an explicit deny in a service control policy")))
 
-    assert "UnauthorizedOperation: You are not authorized to perform this operation. Look for a service" in told
-    assert "4GIOHl" not in told
+    assert explained.endswith("If it is Control Tower's Region deny: govern the Region, or remove it.")
 
 
-def test_the_longest_region_and_any_message_fit() -> None:
-    where = {"Ctipam": {"Region": "ap-southeast-2", "AccountId": NETWORKING}}
+def test_a_denial_without_a_cause_keeps_the_message_of_aws_without_its_encoded_part() -> None:
+    explained = explain(error(f"You are not authorized to perform this operation. {ENCODED}"))
+
+    assert "UnauthorizedOperation: You are not authorized to perform this operation. Look for a service" in explained
+    assert "4GIOHl" not in explained
+
+
+def test_an_explanation_with_the_longest_region_and_any_message_fits_the_limit() -> None:
+    location = {"Ctipam": {"Region": "ap-southeast-2", "AccountId": NETWORKING}}
     for code in ("UnauthorizedOperation", "AuthFailure", "Throttling", "UnknownResourceException", "Other"):
-        told = explain(error("x" * 5000, code, "AssociateIpamResourceDiscoveryResourceShare", **where))
-        assert len(told) <= REASON_LIMIT
-        assert told.startswith("AssociateIpamResourceDiscoveryResourceShare in ap-southeast-2 (account 2222")
+        explained = explain(error("x" * 5000, code, "AssociateIpamResourceDiscoveryResourceShare", **location))
+        assert len(explained) <= REASON_LIMIT
+        assert explained.startswith("AssociateIpamResourceDiscoveryResourceShare in ap-southeast-2 (account 2222")
 
 
-def test_a_region_that_is_not_enabled_is_told_so() -> None:
+def test_a_region_that_is_not_enabled_is_named_as_the_cause() -> None:
     assert explain(error("AWS was not able to validate the provided access credentials", "AuthFailure")) == (
         f"GetIpamPoolAllocations in us-west-2 (account {NETWORKING}) failed: the Region is not enabled in the account. "
         "Enable the Region in the account, or remove it from RegionSelection."
     )
 
 
-def test_any_other_error_of_aws_has_its_code_and_message() -> None:
+def test_any_other_error_of_aws_keeps_its_code_and_message() -> None:
     assert explain(error("The pool\n is  busy.", "IncorrectState")) == (
         f"GetIpamPoolAllocations in us-west-2 (account {NETWORKING}) failed: IncorrectState: The pool is busy."
     )
 
 
-def test_without_a_place_the_action_is_named() -> None:
+def test_an_error_without_a_location_names_only_the_action() -> None:
     assert explain(ClientError({"Error": {"Code": "X", "Message": "No."}}, "Invoke")) == "Invoke failed: X: No."
 
 
 @pytest.mark.parametrize(
-    ("raised", "told"),
+    ("raised", "explanation"),
     [
         (Refused("RegionSelection is empty."), "RegionSelection is empty."),
         (AwsFailed("AWS could not."), "AWS could not."),
@@ -126,11 +126,11 @@ def test_without_a_place_the_action_is_named() -> None:
         ),
     ],
 )
-def test_our_own_errors_are_told_as_they_are(raised: Exception, told: str) -> None:
-    assert explain(raised) == told
+def test_other_errors_have_their_own_explanation(raised: Exception, explanation: str) -> None:
+    assert explain(raised) == explanation
 
 
-def test_a_client_adds_region_and_account_to_its_errors_and_to_nothing_else(cloud: Any) -> None:
+def test_a_client_adds_region_and_account_only_to_its_errors(cloud: Any) -> None:
     account = sessions.Account(boto3.Session(region_name="us-east-1"), NETWORKING)
     client = account.ec2("eu-west-1")
 
@@ -142,7 +142,7 @@ def test_a_client_adds_region_and_account_to_its_errors_and_to_nothing_else(clou
     assert "Ctipam" not in client.describe_vpcs()
 
 
-def test_the_direct_account_of_the_tests_does_likewise(function: Any) -> None:
+def test_the_direct_account_of_the_tests_adds_region_and_account_too(function: Any) -> None:
     wire: Wire = function.wire
     wire.refuse("DescribeIpamPools", AwsError("AuthFailure", "No."))
 

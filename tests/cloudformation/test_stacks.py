@@ -1,4 +1,4 @@
-"""What is read of the function's own stack, and of others."""
+"""Tags and status of the function's own stack, and the status of other stacks."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ def account(function: Function) -> DirectAccount:
     return DirectAccount(function.wire, "222222222222", "us-east-1")
 
 
-def test_the_tags_of_the_stack_are_read_once_and_without_those_of_aws(
-    function: Function, account: DirectAccount
-) -> None:
+def test_the_stack_tags_are_read_once_and_exclude_those_of_aws(function: Function, account: DirectAccount) -> None:
     tags = {"CostCenter": "42", "Owner": "net", "aws:cloudformation:stack-name": "networking"}
     listed = [{"Key": key, "Value": value} for key, value in tags.items()]
     function.wire.stacks[STACK_ID] = {"Tags": listed}
@@ -53,7 +51,7 @@ def test_the_status_is_read_again_after_five_seconds(function: Function, account
 
 
 @pytest.mark.parametrize(
-    ("status", "acts"),
+    ("status", "expected"),
     [
         ("CREATE_COMPLETE", True),
         ("CREATE_IN_PROGRESS", True),
@@ -65,13 +63,13 @@ def test_the_status_is_read_again_after_five_seconds(function: Function, account
         ("DELETE_COMPLETE", False),
     ],
 )
-def test_a_stack_can_act_until_its_functions_are_gone(
-    function: Function, account: DirectAccount, status: str, acts: bool
+def test_a_stack_can_act_until_its_functions_are_deleted(
+    function: Function, account: DirectAccount, status: str, expected: bool
 ) -> None:
     function.wire.stacks[OTHER] = {"StackStatus": status}
 
-    assert can_act(account, OTHER) == acts  # type: ignore[arg-type]
-    assert living(account, [OTHER, OTHER, "arn:gone"]) == ([OTHER] if acts else [])  # type: ignore[arg-type]
+    assert can_act(account, OTHER) == expected  # type: ignore[arg-type]
+    assert living(account, [OTHER, OTHER, "arn:gone"]) == ([OTHER] if expected else [])  # type: ignore[arg-type]
 
 
 def test_a_stack_that_does_not_exist_cannot_act(account: DirectAccount) -> None:
@@ -86,16 +84,14 @@ def test_what_was_released_belongs_to_no_stack_whatever_a_stack_is_named(
     assert not can_act(account, names.RELEASED)  # type: ignore[arg-type]
 
 
-def test_a_stack_that_cannot_be_read_is_taken_to_act(function: Function, account: DirectAccount) -> None:
+def test_a_stack_that_cannot_be_read_counts_as_able_to_act(function: Function, account: DirectAccount) -> None:
     function.wire.refuse("DescribeStacks", AwsError("AccessDenied", "No."))
 
     assert can_act(account, OTHER)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("code", "message"), [("Throttling", "Rate"), ("ValidationError", "1 validation error")])
-def test_any_other_error_is_not_taken_for_an_answer(
-    function: Function, account: DirectAccount, code: str, message: str
-) -> None:
+def test_any_other_error_is_raised(function: Function, account: DirectAccount, code: str, message: str) -> None:
     function.wire.refuse("DescribeStacks", AwsError(code, message))
 
     with pytest.raises(ClientError):

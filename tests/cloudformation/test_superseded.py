@@ -1,4 +1,4 @@
-"""A request for which CloudFormation no longer waits stops, and sends no answer."""
+"""A request for which CloudFormation no longer waits stops without a response."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def set_status(function: Function, status: str) -> None:
 
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("kind", ["Create", "Update"])
-def test_a_request_is_worked_on_only_if_the_stack_waits_for_one_of_its_kind(
+def test_a_request_runs_only_if_the_stack_waits_for_a_request_of_its_type(
     function: Function, kind: str, status: str
 ) -> None:
     acted = []
@@ -61,7 +61,7 @@ def test_a_delete_is_never_superseded(function: Function, status: str) -> None:
         ("Update", "DELETE_IN_PROGRESS"),
     ],
 )
-def test_a_request_stops_when_the_stack_has_changed_its_mind(function: Function, kind: str, then: str) -> None:
+def test_a_request_stops_when_the_stack_no_longer_waits_for_it(function: Function, kind: str, then: str) -> None:
     rounds = []
 
     def act(request: ResourceRequest) -> Data:
@@ -80,7 +80,7 @@ def test_a_request_stops_when_the_stack_has_changed_its_mind(function: Function,
     assert "Invoke" not in function.wire.counted
 
 
-def test_a_request_stops_when_it_continues_in_another_invocation(function: Function) -> None:
+def test_a_superseded_request_stops_when_it_continues_in_another_invocation(function: Function) -> None:
     """An update and its rollback both send Update: only the status at the beginning tells them apart."""
     statuses = []
 
@@ -97,7 +97,7 @@ def test_a_request_stops_when_it_continues_in_another_invocation(function: Funct
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "Throttling", "InternalFailure"])
-def test_if_the_status_cannot_be_read_nothing_is_known_and_the_work_goes_on(function: Function, code: str) -> None:
+def test_a_request_continues_if_the_stack_status_cannot_be_read(function: Function, code: str) -> None:
     statuses = []
 
     def act(request: ResourceRequest) -> Data:
@@ -115,7 +115,7 @@ def test_if_the_status_cannot_be_read_nothing_is_known_and_the_work_goes_on(func
     assert statuses == ["", ""]
 
 
-def test_the_log_says_that_a_request_was_superseded(function: Function, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_superseded_request_is_logged(function: Function, caplog: pytest.LogCaptureFixture) -> None:
     set_status(function, "ROLLBACK_IN_PROGRESS")
 
     function.send(function.request("Create"))
@@ -125,7 +125,7 @@ def test_the_log_says_that_a_request_was_superseded(function: Function, caplog: 
 
 
 @pytest.mark.parametrize("fails", [True, False])
-def test_what_ends_after_it_was_superseded_is_not_answered_either(function: Function, fails: bool) -> None:
+def test_a_superseded_request_that_ends_sends_no_response(function: Function, fails: bool) -> None:
     def act(request: ResourceRequest) -> Data:
         set_status(function, "ROLLBACK_IN_PROGRESS")
         function.clock.advance(6)

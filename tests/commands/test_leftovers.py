@@ -1,4 +1,4 @@
-"""Which pools a deletion of the stack leaves behind, and the text that reports them."""
+"""The pools that a deletion of the stack leaves behind, and the text that reports them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CHILDREN = [allocation(child.parent_id, resource_id=child.pool_id) for child in 
 VPC = allocation("prod", "vpc", "vpc-1")
 
 
-def test_without_allocations_but_those_of_our_own_pools_nothing_stays() -> None:
+def test_no_pool_stays_if_our_own_pools_have_the_only_allocations() -> None:
     found = find_leftovers(TREE, CHILDREN)
 
     assert (found.stays, found.users, found.ipams) == (frozenset(), {}, ())
@@ -73,7 +73,7 @@ def test_pools_of_others_keep_our_ipam_and_are_not_counted() -> None:
     assert elsewhere.ipams == ()
 
 
-def test_each_reason_is_said_with_id_cidr_account_and_region() -> None:
+def test_each_reason_has_id_cidr_account_and_region() -> None:
     manual = allocation("east", "custom", "ipam-pool-alloc-1")
 
     assert describe_before(find_leftovers(TREE, [*CHILDREN, VPC, manual])) == [
@@ -91,7 +91,7 @@ def test_each_reason_is_said_with_id_cidr_account_and_region() -> None:
     ]
 
 
-def test_afterwards_every_pool_that_is_left_is_listed_in_use_or_not() -> None:
+def test_the_report_after_a_deletion_lists_each_remaining_pool() -> None:
     assert describe_after(find_leftovers([], [])) == ["No pool of this solution is left."]
 
     lines = describe_after(find_leftovers([TOP, WEST, PROD, EAST], [VPC]))
@@ -101,11 +101,11 @@ def test_afterwards_every_pool_that_is_left_is_listed_in_use_or_not() -> None:
     assert lines[-1].startswith("To remove what is left, wait until nothing uses the pools, deploy again")
 
 
-def test_an_account_without_pools_is_said_to_have_none() -> None:
+def test_the_report_names_an_account_without_pools() -> None:
     assert describe_before(find_leftovers([], [])) == ["This solution has no pools in the Networking account."]
 
 
-def test_pools_and_allocations_are_read_as_aws_writes_them() -> None:
+def test_pools_and_allocations_are_read_from_the_responses_of_aws() -> None:
     top: dict[str, Any] = {
         "IpamPoolId": "ipam-pool-1",
         "IpamArn": "arn:aws:ec2::222222222222:ipam/ipam-1",

@@ -1,4 +1,4 @@
-"""`make deploy` with a stand-in for the AWS CLI: its refusals before it changes anything, and its commands."""
+"""`make deploy` with a stand-in for the AWS CLI: its preconditions and its commands."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ ROOT = Path(__file__).parents[2]
 MANAGEMENT, NETWORKING = "111111111111", "222222222222"
 BUCKET = "example-ipam-code"
 
-# A script of the shell, since the path of an interpreter after #! may have no space in it.
+# A shell script, because the path of an interpreter after #! must not contain a space.
 SCRIPT = f"""#!/bin/sh
 exec {shlex.quote(sys.executable)} -IS "$0.py" "$@"
 """
 STAND_IN = """
 import json, pathlib, sys
 here = pathlib.Path(__file__).parent
-asked = sys.argv[1:]
-with (here / "asked").open("a") as log:
-    log.write(json.dumps(asked) + "\\n")
+command = sys.argv[1:]
+with (here / "commands").open("a") as log:
+    log.write(json.dumps(command) + "\\n")
 answers = json.loads((here / "answers").read_text())
-answer = answers.get(" ".join(asked[:2]), {})
-if isinstance(answer, list):  # a list is answered in its order
+answer = answers.get(" ".join(command[:2]), {})
+if isinstance(answer, list):  # one answer for each call
     answer = answer.pop(0)
     (here / "answers").write_text(json.dumps(answers))
 if isinstance(answer, str):
@@ -52,7 +52,7 @@ ANSWERS: dict[str, Any] = {
 
 @dataclass
 class Cli:
-    """A stand-in for the AWS CLI. It gives the answers that are set, and records the commands."""
+    """A stand-in for the AWS CLI. It returns the answers that are set and records the commands."""
 
     folder: Path
 
@@ -75,17 +75,17 @@ class Cli:
         words = {name.replace("_", " ", 1).replace("_", "-"): value for name, value in changed.items()}
         (self.folder / "answers").write_text(json.dumps(ANSWERS | words))
 
-    def asked(self) -> list[list[str]]:
-        path = self.folder / "asked"
+    def commands(self) -> list[list[str]]:
+        path = self.folder / "commands"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
-    def done(self) -> list[list[str]]:
+    def changes(self) -> list[list[str]]:
         """Return the commands that upload and deploy."""
-        return [words for words in self.asked() if words[:2] in (["s3", "cp"], ["cloudformation", "deploy"])]
+        return [words for words in self.commands() if words[:2] in (["s3", "cp"], ["cloudformation", "deploy"])]
 
     def protected(self) -> list[list[str]]:
-        """Return the commands that switch termination protection on."""
-        return [words for words in self.asked() if words[1] == "update-termination-protection"]
+        """Return the commands that enable termination protection."""
+        return [words for words in self.commands() if words[1] == "update-termination-protection"]
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def cli(tmp_path: Path) -> Cli:
 
 @pytest.fixture(scope="module")
 def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All files that a deployment reads, with zips that match the sources."""
+    """Copy all files that a deployment reads, and build zips that match the sources."""
     root = tmp_path_factory.mktemp("packaged")
     for folder in ("ct-integration-lambda", "ipam-pool-lambda", "libraries", "packages", "templates"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -105,7 +105,7 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def clone(packaged: Path, tmp_path: Path) -> Path:
-    """A copy that a test may change."""
+    """Return a copy that a test may change."""
     return Path(shutil.copytree(packaged, tmp_path / "clone"))
 
 
@@ -116,30 +116,31 @@ def package(root: Path) -> None:
 
 
 def run(clone: Path, cli: Cli, *words: str) -> None:
-    place = [f"BUCKET={BUCKET}", f"NETWORK_ACCOUNT_ID={NETWORKING}", f"AWS={shlex.quote(str(cli.path))}"]
-    deploy.deploy([*place, *words], clone)
+    required = [f"BUCKET={BUCKET}", f"NETWORK_ACCOUNT_ID={NETWORKING}", f"AWS={shlex.quote(str(cli.path))}"]
+    deploy.deploy([*required, *words], clone)
 
 
 def refusal(clone: Path, cli: Cli, *words: str) -> str:
+    """Return the one-line error of a deployment that changes nothing."""
     with pytest.raises(Refused) as refused:
         run(clone, cli, *words)
-    assert cli.done() == []
+    assert cli.changes() == []
     assert "\n" not in str(refused.value)
     return str(refused.value)
 
 
 def overrides(cli: Cli) -> dict[str, str]:
-    command = cli.done()[-1]
+    command = cli.changes()[-1]
     given = command[command.index("--parameter-overrides") + 1 :]
     return dict(word.split("=", 1) for word in given)
 
 
-def test_templates_zips_and_then_the_stack_are_deployed_and_the_commands_are_shown(
+def test_templates_zips_and_the_stack_are_deployed_in_order_and_the_commands_are_shown(
     clone: Path, cli: Cli, capfd: pytest.CaptureFixture[str]
 ) -> None:
     run(clone, cli, "ENVS=Prod OU,SDLC OU", "AlertEmail=team@example.com")
 
-    commands = cli.done()
+    commands = cli.changes()
     assert [command[:2] for command in commands] == [["s3", "cp"], ["s3", "cp"], ["cloudformation", "deploy"]]
     shown = capfd.readouterr().out.replace("\\\n", "").replace("{}\n", "")
     shown_commands = [shlex.split(line)[2:] for line in shown.splitlines() if line.startswith("$ ")]
@@ -149,13 +150,13 @@ def test_templates_zips_and_then_the_stack_are_deployed_and_the_commands_are_sho
 def test_a_deployed_stack_is_protected_from_deletion(clone: Path, cli: Cli) -> None:
     run(clone, cli, "stack=second")
 
-    assert cli.asked()[-1] == [
+    assert cli.commands()[-1] == [
         *["cloudformation", "update-termination-protection", "--enable-termination-protection"],
         *["--stack-name", "second"],
     ]
 
 
-def test_every_parameter_reaches_the_cli_whole(clone: Path, cli: Cli) -> None:
+def test_each_parameter_reaches_the_cli_unchanged(clone: Path, cli: Cli) -> None:
     run(clone, cli, "ENVS=Prod OU,R&D 'x'", "TopLevelPoolCidr=10.0.0.0/8")
 
     given = overrides(cli)
@@ -169,10 +170,10 @@ def test_every_parameter_reaches_the_cli_whole(clone: Path, cli: Cli) -> None:
     }
 
 
-def test_what_was_uploaded_is_what_the_stack_is_told_of(clone: Path, cli: Cli) -> None:
+def test_the_parameters_of_the_stack_name_the_uploads(clone: Path, cli: Cli) -> None:
     run(clone, cli)
 
-    templates, packages, _ = cli.done()
+    templates, packages, _ = cli.changes()
     assert templates[3] == f"s3://{BUCKET}/{overrides(cli)['RepoRootURL'].partition('.com/')[2]}"
     assert packages[3] == f"s3://{BUCKET}/{overrides(cli)['LambdaPrefix']}"
 
@@ -183,7 +184,7 @@ def prefixes(clone: Path, cli: Cli) -> tuple[str, str]:
     return given["LambdaPrefix"], given["RepoRootURL"]
 
 
-def test_the_places_change_with_the_content_and_only_with_it(clone: Path, cli: Cli) -> None:
+def test_the_upload_locations_change_only_with_the_content(clone: Path, cli: Cli) -> None:
     packages, templates = prefixes(clone, cli)
     assert prefixes(clone, cli) == (packages, templates)
 
@@ -202,28 +203,28 @@ def test_the_places_change_with_the_content_and_only_with_it(clone: Path, cli: C
 @pytest.mark.parametrize(
     ("location", "region"), [(None, "us-east-1"), ("EU", "eu-west-1"), ("ap-southeast-2", "ap-southeast-2")]
 )
-def test_the_bucket_may_be_in_any_region(clone: Path, cli: Cli, location: str | None, region: str) -> None:
+def test_the_bucket_can_be_in_any_region(clone: Path, cli: Cli, location: str | None, region: str) -> None:
     cli.answer(s3api_get_bucket_location={"LocationConstraint": location})
 
     assert f"//{BUCKET}.s3.{region}.amazonaws.com/" in prefixes(clone, cli)[1]
 
 
-def test_a_template_goes_by_way_of_the_bucket_only_if_it_must(clone: Path, cli: Cli) -> None:
-    """Because that fails for a bucket in another Region."""
+def test_only_a_large_template_is_passed_through_the_bucket(clone: Path, cli: Cli) -> None:
+    """Passing a template through the bucket fails for a bucket in another Region."""
     run(clone, cli)
     with (clone / arguments.MANAGEMENT_TEMPLATE).open("a") as template:
         template.write("#" * deploy.LARGEST_TEMPLATE)
     run(clone, cli)
 
-    small, large = cli.done()[2], cli.done()[5]
+    small, large = cli.changes()[2], cli.changes()[5]
     assert "--s3-bucket" not in small
     assert large[large.index("--s3-bucket") + 1] == BUCKET
 
 
-def test_the_stack_may_have_another_name(clone: Path, cli: Cli) -> None:
+def test_the_stack_name_can_be_chosen(clone: Path, cli: Cli) -> None:
     run(clone, cli, "stack=second")
 
-    assert cli.done()[-1][:4] == ["cloudformation", "deploy", "--stack-name", "second"]
+    assert cli.changes()[-1][:4] == ["cloudformation", "deploy", "--stack-name", "second"]
 
 
 @pytest.mark.parametrize(
@@ -254,7 +255,7 @@ def test_the_stack_may_have_another_name(clone: Path, cli: Cli) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
-def test_what_is_in_the_way_is_said_in_a_sentence_and_nothing_is_uploaded(
+def test_a_failed_precondition_is_explained_and_nothing_is_uploaded(
     clone: Path, cli: Cli, answers: dict[str, Any], reason: str
 ) -> None:
     cli.answer(**answers)
@@ -263,30 +264,30 @@ def test_what_is_in_the_way_is_said_in_a_sentence_and_nothing_is_uploaded(
 
 
 @pytest.mark.parametrize("status", ["CREATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"])
-def test_a_stack_that_is_there_is_updated(clone: Path, cli: Cli, status: str) -> None:
+def test_an_existing_stack_is_updated(clone: Path, cli: Cli, status: str) -> None:
     cli.answer(cloudformation_describe_stacks={"Stacks": [{"StackStatus": status}]})
 
     run(clone, cli)
 
-    assert len(cli.done()) == 3
+    assert len(cli.changes()) == 3
 
 
-def test_credentials_that_may_not_read_the_organization_are_taken_at_their_word(clone: Path, cli: Cli) -> None:
+def test_credentials_that_cannot_read_the_organization_are_accepted(clone: Path, cli: Cli) -> None:
     cli.answer(organizations_describe_organization="An error occurred (AccessDeniedException) ...")
 
     run(clone, cli)
 
-    assert len(cli.done()) == 3
+    assert len(cli.changes()) == 3
 
 
-def test_zips_that_are_not_what_the_sources_build_are_refused(clone: Path, cli: Cli) -> None:
+def test_zips_that_differ_from_the_sources_are_refused(clone: Path, cli: Cli) -> None:
     with (clone / "libraries/ctipam/pools/spec.py").open("a") as source:
         source.write("# changed\n")
 
     with pytest.raises(Refused) as refused:
         run(clone, cli)
 
-    assert cli.asked() == []
+    assert cli.commands() == []
     assert "ctipam_helper_1.0.0.zip is not what the sources build: ctipam/pools/spec.py differs." in str(refused.value)
     assert "Run `make package`" in str(refused.value)
 
@@ -302,23 +303,23 @@ def test_zips_that_are_not_what_the_sources_build_are_refused(clone: Path, cli: 
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
-def test_words_that_are_missing_or_wrong_are_refused(clone: Path, words: list[str], reason: str) -> None:
+def test_missing_and_wrong_arguments_are_refused(clone: Path, words: list[str], reason: str) -> None:
     with pytest.raises(Refused) as refused:
         deploy.deploy(words, clone)
 
     assert reason in str(refused.value)
 
 
-def test_a_command_that_fails_has_said_why_and_nothing_is_done_after_it(clone: Path, cli: Cli) -> None:
+def test_no_further_command_runs_after_a_command_fails(clone: Path, cli: Cli) -> None:
     cli.answer(s3_cp="upload failed")
 
     with pytest.raises(Refused, match="`aws s3 cp` failed; its message is above"):
         run(clone, cli)
 
-    assert len(cli.done()) == 1
+    assert len(cli.changes()) == 1
 
 
-def test_the_plan_is_accepted_as_it_is_printed(clone: Path, cli: Cli) -> None:
+def test_the_arguments_of_make_plan_are_accepted(clone: Path, cli: Cli) -> None:
     """Both commands accept the same arguments."""
     run(clone, cli, "CIDR=10.0.0.0/8", "REGION_PREFIX=12", "ENV_PREFIX=14", "ACTIVE_IPS=7", "FORMAT=svg", "VPCS=x")
 
@@ -335,23 +336,23 @@ def test_the_plan_is_accepted_as_it_is_printed(clone: Path, cli: Cli) -> None:
         ("stack=bad name", "stack=bad name is not a valid stack name"),
     ],
 )
-def test_what_the_lambda_would_refuse_is_refused_before_anything_is_uploaded(
+def test_parameters_that_the_function_would_refuse_are_refused_before_the_uploads(
     packaged: Path, cli: Cli, word: str, reason: str
 ) -> None:
     assert reason in refusal(packaged, cli, word)
 
 
-def test_what_is_not_given_is_what_the_stack_has(packaged: Path, cli: Cli) -> None:
-    """Three environments do not fit into the template's default size, but into the size of this stack."""
-    has = [{"ParameterKey": "AccPoolPrefixLength", "ParameterValue": "24"}]
-    cli.answer(cloudformation_describe_stacks={"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Parameters": has}]})
+def test_parameters_that_are_not_given_keep_the_values_of_the_stack(packaged: Path, cli: Cli) -> None:
+    """Three environments do not fit into the default size of the template, but fit into the size of this stack."""
+    existing = [{"ParameterKey": "AccPoolPrefixLength", "ParameterValue": "24"}]
+    cli.answer(cloudformation_describe_stacks={"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Parameters": existing}]})
 
     run(packaged, cli, "ENVS=a,b,c")
 
-    assert cli.done()
+    assert cli.changes()
 
 
-def test_an_aws_cli_that_cannot_be_run_is_told(packaged: Path, cli: Cli) -> None:
+def test_an_aws_cli_that_cannot_be_run_is_refused(packaged: Path, cli: Cli) -> None:
     cli.path.write_text("#!/nowhere/python\n")
 
     assert "cannot be run: No such file or directory; give the path of an AWS CLI" in refusal(packaged, cli)
@@ -387,7 +388,7 @@ def failed_deployment(packaged: Path, cli: Cli, before: list[Any], after: list[A
     return str(refused.value).splitlines()
 
 
-def test_a_deployment_that_fails_says_the_first_reason_in_both_accounts(packaged: Path, cli: Cli) -> None:
+def test_a_failed_deployment_reports_the_first_failure_in_both_accounts(packaged: Path, cli: Cli) -> None:
     results = {"Summaries": [{"Account": NETWORKING, "StatusReason": "InitPools: no free /21"}, {"Account": "1"}]}
 
     lines = failed_deployment(
@@ -405,15 +406,15 @@ def test_a_deployment_that_fails_says_the_first_reason_in_both_accounts(packaged
         "failed",
         f"In account {NETWORKING}: InitPools: no free /21",
     ]
-    asked = [words for words in cli.asked() if words[1] == "list-stack-set-operation-results"]
-    assert asked[0][2:6] == ["--stack-set-name", "ipam-controltower-networking", "--operation-id", "this"]
+    listed = [words for words in cli.commands() if words[1] == "list-stack-set-operation-results"]
+    assert listed[0][2:6] == ["--stack-set-name", "ipam-controltower-networking", "--operation-id", "this"]
 
 
-def test_a_failure_of_an_earlier_deployment_is_not_told_again(packaged: Path, cli: Cli) -> None:
+def test_a_failure_of_an_earlier_deployment_is_not_reported_again(packaged: Path, cli: Cli) -> None:
     assert len(failed_deployment(packaged, cli, EVENTS, EVENTS)) == 1
 
 
-def test_a_stack_set_that_is_gone_leaves_the_reason_of_the_stack(packaged: Path, cli: Cli) -> None:
+def test_only_the_stack_failure_is_reported_if_the_stack_set_no_longer_exists(packaged: Path, cli: Cli) -> None:
     lines = failed_deployment(
         packaged, cli, [], EVENTS, cloudformation_list_stack_set_operations="(StackSetNotFoundException)"
     )

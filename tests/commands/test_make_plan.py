@@ -1,4 +1,4 @@
-"""`make plan`: its output, and that the Lambda would build the same."""
+"""`make plan`: its output, which matches the pools that the function builds."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ctipam.pools.spec import PoolSpec, VpcSizes
 ROOT = Path(__file__).parents[2]
 REGIONS = tuple(PARTITIONS["aws"])
 
-OF_THE_DEFAULTS = """\
+DEFAULT_PLAN = """\
 top-level pool  192.168.0.0/16          65,536 addresses
 ├─ us-west-2    192.168.0.0/20           4,096 addresses
 │  ├─ Prod OU   192.168.0.0/21           2,048 addresses  VPCs tagged Env=Prod OU
@@ -65,11 +65,11 @@ def line(text: str, beginning: str) -> str:
     return next(line for line in text.splitlines() if line.strip().startswith(beginning))
 
 
-def test_the_plan_of_the_defaults() -> None:
-    assert plan() == OF_THE_DEFAULTS
+def test_the_plan_shows_the_default_parameters() -> None:
+    assert plan() == DEFAULT_PLAN
 
 
-def test_the_defaults_are_the_templates() -> None:
+def test_the_defaults_are_those_of_the_template() -> None:
     template, _ = decode(str(ROOT / MANAGEMENT_TEMPLATE))
     declared = template["Parameters"]
 
@@ -83,17 +83,17 @@ def test_the_defaults_are_the_templates() -> None:
 
 
 @pytest.mark.parametrize("partition", PARTITIONS)
-def test_the_regions_are_those_that_the_lambda_knows(partition: str) -> None:
+def test_the_regions_are_those_of_boto3(partition: str) -> None:
     assert sorted(PARTITIONS[partition]) == sorted(boto3.Session().get_available_regions("ec2", partition))
 
 
-def test_nothing_has_to_be_installed() -> None:
+def test_the_commands_need_no_installed_package() -> None:
     code = "import sys; sys.path.insert(0, 'libraries'); import commands.plan, commands.deploy; commands.plan.main([])"
 
-    done = subprocess.run([sys.executable, "-I", "-S", "-B", "-c", code], capture_output=True, text=True, cwd=ROOT)
+    run = subprocess.run([sys.executable, "-I", "-S", "-B", "-c", code], capture_output=True, text=True, cwd=ROOT)
 
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.strip() == OF_THE_DEFAULTS
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout.strip() == DEFAULT_PLAN
 
 
 @pytest.mark.parametrize(
@@ -109,9 +109,7 @@ def test_nothing_has_to_be_installed() -> None:
     ],
     ids=lambda value: value[0] if isinstance(value, list) else None,
 )
-def test_what_the_lambda_refuses_is_refused_in_its_words_with_the_names_that_were_typed(
-    words: Sequence[str], reason: str
-) -> None:
+def test_invalid_parameters_are_refused_by_the_names_that_the_user_typed(words: Sequence[str], reason: str) -> None:
     with pytest.raises(Refused) as refusal:
         plan(*words)
 
@@ -119,7 +117,7 @@ def test_what_the_lambda_refuses_is_refused_in_its_words_with_the_names_that_wer
     assert not [name for name in SHORT.values() if name in str(refusal.value)]
 
 
-def test_the_regions_of_another_partition_are_known_together() -> None:
+def test_regions_of_another_partition_are_accepted_together() -> None:
     assert "us-gov-east-1" in plan("REGIONS=us-gov-west-1,us-gov-east-1")
 
 
@@ -134,34 +132,34 @@ def test_the_regions_of_another_partition_are_known_together() -> None:
         ("VPCS=/nowhere/at/all", "cannot be read"),
     ],
 )
-def test_a_word_that_says_nothing_is_refused_with_what_it_could_be(word: str, reason: str) -> None:
+def test_an_unknown_argument_or_value_is_refused_with_a_suggestion(word: str, reason: str) -> None:
     with pytest.raises(Refused) as refusal:
         plan(word)
 
     assert reason in str(refusal.value)
 
 
-def test_a_parameter_may_go_by_either_name_and_not_by_both() -> None:
+def test_a_parameter_can_be_given_by_either_name_but_not_by_both() -> None:
     assert plan("TopLevelPoolCidr=10.0.0.0/16").splitlines()[0] == plan("CIDR=10.0.0.0/16").splitlines()[0]
     with pytest.raises(Refused, match="TopLevelPoolCidr is given twice"):
         plan("TopLevelPoolCidr=10.0.0.0/16", "CIDR=10.0.0.0/16")
 
 
-def test_the_words_for_a_deployment_are_those_of_the_plan_quoted_for_a_shell() -> None:
-    told = plan(*WIDE, "ACTIVE_IPS=5", "BUCKET=code", "NetworkAccountId=111122223333").splitlines()[-1]
+def test_the_plan_ends_with_its_make_deploy_command_quoted_for_a_shell() -> None:
+    output = plan(*WIDE, "ACTIVE_IPS=5", "BUCKET=code", "NetworkAccountId=111122223333").splitlines()[-1]
 
-    assert told == (
+    assert output == (
         "To deploy it: make deploy CIDR=10.0.0.0/8 REGIONS=us-west-2,eu-west-1 ENVS='Prod OU,SDLC OU' REGION_PREFIX=12 "
         "ENV_PREFIX=14 BUCKET=code NetworkAccountId=111122223333"
     )
 
 
-def test_the_room_that_is_left_counts_addresses_and_pools_apart() -> None:
-    told = plan(*WIDE, "QUOTA=10")
+def test_the_room_left_is_counted_in_addresses_and_in_pools() -> None:
+    output = plan(*WIDE, "QUOTA=10")
 
-    assert line(told, "more Regions").split()[-2:] == ["14", "1"]  # 16 - 2, and (10 - 1) // 3 - 2
-    assert line(told, "more environments").split()[-2:] == ["2", "1"]  # 4 - 2, and (10 - 1 - 2) // 2 - 2
-    assert "keep their size" not in told
+    assert line(output, "more Regions").split()[-2:] == ["14", "1"]  # 16 - 2, and (10 - 1) // 3 - 2
+    assert line(output, "more environments").split()[-2:] == ["2", "1"]  # 4 - 2, and (10 - 1 - 2) // 2 - 2
+    assert "keep their size" not in output
 
 
 def test_the_cost_follows_the_addresses_in_use() -> None:
@@ -169,7 +167,7 @@ def test_the_cost_follows_the_addresses_in_use() -> None:
     assert "about US$ 19,710 a month for IPAM, if 100,000 addresses" in plan("ACTIVE_IPS=100000")  # 0.00027 * 730 * 1e5
 
 
-def test_the_vpcs_that_fit_are_of_the_sizes_that_the_pool_gives_out() -> None:
+def test_vpcs_are_counted_in_the_sizes_that_the_pool_allocates() -> None:
     pools = PoolSpec(IPv4Network("10.0.0.0/8"), 12, 14, ("us-west-2",), ("a",), VpcSizes(24, 20, 26))
 
     assert vpc_counts(pools) == {20: 64, 21: 128, 22: 256, 23: 512, 24: 1024, 25: 2048, 26: 4096}
@@ -177,10 +175,10 @@ def test_the_vpcs_that_fit_are_of_the_sizes_that_the_pool_gives_out() -> None:
 
 @settings(max_examples=30)
 @given(st.tuples(st.integers(8, 14), st.integers(1, 6), st.integers(1, 6)), st.integers(1, 8), st.integers(1, 8))
-def test_every_pool_of_a_plan_has_a_block_of_its_size_in_its_parent_and_apart_from_all_others(
-    steps: tuple[int, int, int], regions: int, environments: int
+def test_each_pool_has_a_block_of_its_size_in_its_parent_that_overlaps_no_other(
+    lengths: tuple[int, int, int], regions: int, environments: int
 ) -> None:
-    top, region, environment = steps[0], steps[0] + steps[1], sum(steps)
+    top, region, environment = lengths[0], lengths[0] + lengths[1], sum(lengths)
     pools = PoolSpec(
         IPv4Network(f"10.0.0.0/{top}"),
         region,
@@ -198,7 +196,7 @@ def test_every_pool_of_a_plan_has_a_block_of_its_size_in_its_parent_and_apart_fr
         assert block.subnet_of(blocks[key.parent] if key.parent else pools.top_cidr)
     for depth in (region, environment):
         level = sorted(block for block in blocks.values() if block.prefixlen == depth)
-        assert not any(one.overlaps(next_one) for one, next_one in pairwise(level))
+        assert not any(block.overlaps(following) for block, following in pairwise(level))
 
 
 @pytest.fixture
@@ -207,40 +205,40 @@ def vpcs(tmp_path: Path) -> Path:
     path.write_text(
         "10.1.0.0/16\tshop 111122223333\n"
         "\n"
-        "# what follows is not ours\n"
+        "# the next VPCs are not ours\n"
         "10.8.0.0/22, unused\n"
         "10.200.0.0/14\n"
-        "10.0.0.0/12 datacentre # all of a Region\n"
+        "10.0.0.0/12 datacenter # all of a Region\n"
         "172.16.0.0/12\n"
     )
     return path
 
 
-def test_vpcs_that_overlap_are_told_with_the_pool_that_would_give_out_their_addresses(vpcs: Path) -> None:
-    told = plan(*WIDE, f"VPCS={vpcs}").splitlines()
+def test_an_overlapping_vpc_is_listed_with_the_pool_that_contains_its_addresses(vpcs: Path) -> None:
+    output = plan(*WIDE, f"VPCS={vpcs}").splitlines()
 
-    found = told.index("Existing VPCs: 4 of 5 overlap 10.0.0.0/8")
-    assert told[found + 1 : found + 6] == [
-        "  10.0.0.0/12  datacentre         Prod OU in us-west-2: 262,144 addresses",
-        "  10.0.0.0/12  datacentre         SDLC OU in us-west-2: 262,144 addresses",
+    found = output.index("Existing VPCs: 4 of 5 overlap 10.0.0.0/8")
+    assert output[found + 1 : found + 6] == [
+        "  10.0.0.0/12  datacenter         Prod OU in us-west-2: 262,144 addresses",
+        "  10.0.0.0/12  datacenter         SDLC OU in us-west-2: 262,144 addresses",
         "  10.1.0.0/16  shop 111122223333  Prod OU in us-west-2: 65,536 addresses",
         "  10.8.0.0/22  unused             us-west-2, in space that no environment uses yet: 1,024 addresses",
         "  10.200.0.0/14                   in space that no Region uses yet",
     ]
-    assert "Or choose space that none of them uses" not in told[-3]  # there is only one private /8
+    assert "Or choose space that none of them uses" not in output[-3]  # there is only one private /8
 
 
-def test_space_that_no_vpc_uses_is_proposed(vpcs: Path) -> None:
-    told = plan("CIDR=10.0.0.0/12", "REGION_PREFIX=16", "ENV_PREFIX=18", f"VPCS={vpcs}")
+def test_address_space_that_no_vpc_uses_is_suggested(vpcs: Path) -> None:
+    output = plan("CIDR=10.0.0.0/12", "REGION_PREFIX=16", "ENV_PREFIX=18", f"VPCS={vpcs}")
 
-    assert "  Or choose space that none of them uses: CIDR=10.16.0.0/12" in told.splitlines()
+    assert "  Or choose space that none of them uses: CIDR=10.16.0.0/12" in output.splitlines()
 
 
-def test_vpcs_that_do_not_overlap_are_said_not_to(vpcs: Path) -> None:
+def test_the_plan_reports_that_no_vpc_overlaps(vpcs: Path) -> None:
     assert "Existing VPCs: none of the 5 overlaps 192.168.0.0/16." in plan(f"VPCS={vpcs}").splitlines()
 
 
-def test_a_line_that_is_no_cidr_is_named(vpcs: Path) -> None:
+def test_a_line_without_a_cidr_is_refused_with_its_number(vpcs: Path) -> None:
     vpcs.write_text("10.0.0.0/16\n10.0.0.0/33\n")
 
     with pytest.raises(Refused, match=r"line 2: '10\.0\.0\.0/33' is not an IPv4 CIDR"):
@@ -257,7 +255,7 @@ def rectangles(svg: str) -> list[tuple[str, float, float]]:
     return found
 
 
-def test_a_picture_is_to_scale_and_what_is_small_is_drawn_again_larger() -> None:
+def test_a_picture_is_to_scale_and_repeats_small_areas_larger() -> None:
     drawn = rectangles(plan("FORMAT=svg"))
 
     west = [(x, width) for title, x, width in drawn if title.startswith("us-west-2: 192.168.0.0/20")]
@@ -267,7 +265,7 @@ def test_a_picture_is_to_scale_and_what_is_small_is_drawn_again_larger() -> None
     assert ("Prod OU in us-east-1: 192.168.16.0/21, 2,048 addresses", 20, 480) in drawn
 
 
-def test_a_picture_of_ten_regions_and_four_environments_has_words_for_each_and_the_vpcs_in_it(vpcs: Path) -> None:
+def test_a_picture_labels_ten_regions_and_four_environments_and_shows_vpcs(vpcs: Path) -> None:
     environments = "Prod OU,SDLC OU,Sandbox,<Audit> & 'Q'"
     words = ["CIDR=10.0.0.0/8", f"REGIONS={','.join(REGIONS[:10])}", f"ENVS={environments}", "QUOTA=60"]
 
@@ -288,19 +286,19 @@ def make(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
 
 
-def test_make_passes_every_word_on_as_it_was_typed() -> None:
+def test_make_passes_each_argument_on_unchanged() -> None:
     names = """R&D 'x',$HOME;"q" `a`|*,(b) #c\\"""
 
-    done = make("plan", f"ENVS={names}", "ENV_PREFIX=22")
+    run = make("plan", f"ENVS={names}", "ENV_PREFIX=22")
 
-    assert done.returncode == 0, done.stderr
-    first = [entry.partition("Env=")[2] for entry in done.stdout.splitlines() if "Env=" in entry][:3]
+    assert run.returncode == 0, run.stderr
+    first = [entry.partition("Env=")[2] for entry in run.stdout.splitlines() if "Env=" in entry][:3]
     assert ",".join(first) == names
 
 
-def test_make_plan_fails_with_the_reason_alone() -> None:
-    done = make("plan", "CIDR=10.0.0.0/8", "REGION_PREFIX=8")
+def test_make_plan_fails_with_only_the_reason() -> None:
+    run = make("plan", "CIDR=10.0.0.0/8", "REGION_PREFIX=8")
 
-    assert done.returncode != 0
-    assert done.stdout == ""
-    assert done.stderr.startswith("REGION_PREFIX 8 is no part of the /8 of CIDR; give 9 to 27.")
+    assert run.returncode != 0
+    assert run.stdout == ""
+    assert run.stderr.startswith("REGION_PREFIX 8 is no part of the /8 of CIDR; give 9 to 27.")

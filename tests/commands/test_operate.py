@@ -26,8 +26,8 @@ if sys.argv[3] == "cloudformation":
     sys.exit()
 *options, answer = sys.argv[5:-2]
 options = dict(zip(options[::2], options[1::2]))
-asked = {"asked": json.loads(options["--payload"]), "function": options["--function-name"]}
-pathlib.Path(answer).write_text(json.dumps(asked))
+response = {"payload": json.loads(options["--payload"]), "function": options["--function-name"]}
+pathlib.Path(answer).write_text(json.dumps(response))
 print(json.dumps({"StatusCode": 200} | answers["invoked"]))
 """
 STACK = {"Outputs": [{"OutputKey": "LifeCycleFunctionName", "OutputValue": "the-function"}]}
@@ -35,7 +35,7 @@ STACK = {"Outputs": [{"OutputKey": "LifeCycleFunctionName", "OutputValue": "the-
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """The files that these targets need. The stand-in for the AWS CLI answers with the request."""
+    """Copy the files that these targets need. The stand-in for the AWS CLI responds with the request."""
     shutil.copy(ROOT / "Makefile", tmp_path)
     shutil.copytree(ROOT / "tests/requirements", tmp_path / "tests/requirements")
     shutil.copytree(ROOT / "libraries", tmp_path / "libraries", ignore=shutil.ignore_patterns("__pycache__"))
@@ -43,7 +43,9 @@ def repository(tmp_path: Path) -> Path:
         (tmp_path / f".venv/{name}/bin").mkdir(parents=True)
     (tmp_path / ".venv/tools/bin/python").symlink_to(sys.executable)
     cli = tmp_path / ".venv/aws-cli/bin/python"
-    cli.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$0.py" "$@"\n')  # a path after #! has no space
+    cli.write_text(
+        f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$0.py" "$@"\n'
+    )  # a path after #! must have no space
     cli.chmod(0o755)
     cli.with_name("python.py").write_text(AWS)
     answering(tmp_path)
@@ -75,22 +77,22 @@ def make(repository: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_target_asks_the_lifecycle_function_and_shows_its_answer(
+def test_a_target_invokes_the_lifecycle_function_and_shows_its_response(
     repository: Path, arguments: list[str], payload: dict[str, object]
 ) -> None:
-    made = make(repository, *arguments)
+    run = make(repository, *arguments)
 
-    assert made.returncode == 0, made.stderr
-    assert json.loads(made.stdout) == {"asked": payload, "function": "the-function"}
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout) == {"payload": payload, "function": "the-function"}
 
 
-def test_a_function_that_fails_makes_the_target_fail_and_shows_what_it_says(repository: Path) -> None:
+def test_a_target_fails_and_shows_the_response_if_the_function_fails(repository: Path) -> None:
     answering(repository, FunctionError="Unhandled")
 
-    made = make(repository, "report")
+    run = make(repository, "report")
 
-    assert made.returncode != 0
-    assert json.loads(made.stdout)["function"] == "the-function"
+    assert run.returncode != 0
+    assert json.loads(run.stdout)["function"] == "the-function"
 
 
 @pytest.mark.parametrize(
@@ -103,10 +105,10 @@ def test_a_function_that_fails_makes_the_target_fail_and_shows_what_it_says(repo
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_word_that_makes_no_sense_is_refused_before_aws_is_asked(
+def test_an_invalid_argument_is_refused_before_any_call_to_aws(
     repository: Path, arguments: list[str], reason: str
 ) -> None:
-    answering(repository, stack="asked all the same")
+    answering(repository, stack="AWS was called")
 
     assert make(repository, *arguments).stderr.splitlines()[0] == reason
 
@@ -120,11 +122,11 @@ def test_a_word_that_makes_no_sense_is_refused_before_aws_is_asked(
     ],
     ids=["no credentials", "no Region", "another stack"],
 )
-def test_what_is_missing_is_told_in_a_sentence(repository: Path, stack: object, reason: str) -> None:
+def test_missing_credentials_or_outputs_are_explained(repository: Path, stack: object, reason: str) -> None:
     answering(repository, stack)
 
-    said = make(repository, "report", "stack=a'b").stderr.splitlines()[0]
+    first_line = make(repository, "report", "stack=a'b").stderr.splitlines()[0]
 
-    assert reason in said
+    assert reason in first_line
     if isinstance(stack, str):
-        assert said.endswith(f"Its error: {stack}")
+        assert first_line.endswith(f"Its error: {stack}")

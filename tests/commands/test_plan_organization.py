@@ -1,4 +1,4 @@
-"""`make plan VPCS=organization`: the VPCs that it finds and prints, and that it reports all that it cannot read."""
+"""`make plan VPCS=organization`: the VPCs that it finds, and its report of those that it cannot read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.client import BaseClient
 from botocore.exceptions import ClientError, HTTPClientError
 from moto.core.responses import ActionResult
 from moto.ec2.models.availability_zones_and_regions import Region, RegionsAndZonesBackend
@@ -28,7 +27,7 @@ DEFAULT_VPCS = "172.31.0.0/16"
 
 @pytest.fixture
 def company(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Three active accounts, a closed one, two enabled Regions, and an EC2 that answers in small pages."""
+    """Create three active accounts and a closed account, enable two Regions, and let EC2 return small pages."""
     for account_id in (SHOP, CLOSED):
         cloud.add_account(account_id, cloud.add_ou(f"OU of {account_id}"))
     cloud.end("CloseAccount", CLOSED)
@@ -38,12 +37,12 @@ def company(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def enabled_regions(_backend: object, _names: object = None) -> list[Region]:
-    """moto returns every Region as enabled."""
+    """Return two Regions. moto returns every Region as enabled."""
     return [Region(name, f"ec2.{name}.amazonaws.com", "opt-in-not-required") for name in (HOME, WEST)]
 
 
 def paged(everything: Callable[[EC2Response], ActionResult]) -> Callable[[EC2Response], ActionResult]:
-    """moto returns all VPCs in one page."""
+    """Return pages of VPCs. moto returns all VPCs in one page."""
 
     def describe_vpcs(self: EC2Response) -> ActionResult:
         vpcs: Any = everything(self).result
@@ -56,11 +55,11 @@ def paged(everything: Callable[[EC2Response], ActionResult]) -> Callable[[EC2Res
 
 def make_vpc(cloud: Any, account_id: str, cidr: str, region: str = HOME, environment: str = "") -> str:
     tags = [{"ResourceType": "vpc", "Tags": [{"Key": "Env", "Value": environment}]}] if environment else []
-    made = cloud.client("ec2", account_id, region).create_vpc(CidrBlock=cidr, TagSpecifications=tags)
-    return str(made["Vpc"]["VpcId"])
+    response = cloud.client("ec2", account_id, region).create_vpc(CidrBlock=cidr, TagSpecifications=tags)
+    return str(response["Vpc"]["VpcId"])
 
 
-def told(*words: str) -> list[str]:
+def report(*words: str) -> list[str]:
     """Return the lines about existing VPCs. Each argument replaces the default of its name."""
     given = dict(word.split("=") for word in [*WORDS, *words])
     lines = plan.planned([f"{name}={value}" for name, value in given.items()]).splitlines()
@@ -81,26 +80,25 @@ def last_sentence(lines: list[str]) -> str:
 
 def refuse(monkeypatch: pytest.MonkeyPatch, operation: str, applies: Callable[[Any, Any], bool], error: Any) -> None:
     """Let an operation raise the error if applies(Region, parameters) is true."""
-    call: Any = vars(BaseClient)["_make_api_call"]
 
-    def refused(self: Any, operation_name: str, api_params: Any) -> Any:
-        if operation_name == operation and applies(self.meta.region_name, api_params):
+    def refused(call: Call, client: Any, made: str, parameters: Any) -> Any:
+        if made == operation and applies(client.meta.region_name, parameters):
             raise error
-        return call(self, operation_name, api_params)
+        return call(client, made, parameters)
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", refused)
+    intercept(monkeypatch, refused)
 
 
 def denied(operation: str, code: str = "AccessDenied") -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": "made up"}}, operation)
 
 
-def test_the_vpcs_of_every_account_and_enabled_region_are_told_with_their_id_account_and_region(company: Any) -> None:
+def test_vpcs_of_all_accounts_and_enabled_regions_are_listed_with_id_account_and_region(company: Any) -> None:
     ours = make_vpc(company, MANAGEMENT, "10.0.0.0/16")
     theirs = make_vpc(company, SHOP, "10.200.0.0/16", WEST)
     make_vpc(company, SHOP, "10.16.0.0/16", DISABLED)
 
-    lines = told()
+    lines = report()
 
     assert lines[0] == "Existing VPCs: 2 of 8 CIDRs in 3 accounts overlap 10.0.0.0/8"  # six are of default VPCs
     assert rows(lines) == [
@@ -110,36 +108,36 @@ def test_the_vpcs_of_every_account_and_enabled_region_are_told_with_their_id_acc
     assert "could not be looked at" not in "".join(lines)
 
 
-def test_more_vpcs_than_a_page_holds_are_all_found(company: Any) -> None:
+def test_vpcs_on_all_pages_are_found(company: Any) -> None:
     for number in range(3 * PAGE):
         make_vpc(company, SHOP, f"10.{number}.0.0/16")
 
-    assert [row.split()[0] for row in rows(told())] == [f"10.{number}.0.0/16" for number in range(3 * PAGE)]
+    assert [row.split()[0] for row in rows(report())] == [f"10.{number}.0.0/16" for number in range(3 * PAGE)]
 
 
-def test_every_cidr_counts_that_a_vpc_has_and_none_that_it_had(company: Any) -> None:
+def test_each_current_cidr_of_a_vpc_counts_and_former_cidrs_do_not(company: Any) -> None:
     ec2 = company.client("ec2", SHOP, HOME)
     vpc_id = make_vpc(company, SHOP, "192.168.0.0/16")
     ec2.associate_vpc_cidr_block(VpcId=vpc_id, CidrBlock="10.1.0.0/16")
     gone = ec2.associate_vpc_cidr_block(VpcId=vpc_id, CidrBlock="10.2.0.0/16")["CidrBlockAssociation"]
     ec2.disassociate_vpc_cidr_block(AssociationId=gone["AssociationId"])
 
-    assert rows(told()) == [f"10.1.0.0/16 {vpc_id} {SHOP} {HOME} Prod OU in us-west-2: 65,536 addresses"]
+    assert rows(report()) == [f"10.1.0.0/16 {vpc_id} {SHOP} {HOME} Prod OU in us-west-2: 65,536 addresses"]
 
 
-def test_default_vpcs_are_one_line_with_their_number(company: Any) -> None:
-    lines = told("CIDR=172.16.0.0/12", "REGION_PREFIX=16", "ENV_PREFIX=18")
+def test_default_vpcs_are_counted_on_one_line(company: Any) -> None:
+    lines = report("CIDR=172.16.0.0/12", "REGION_PREFIX=16", "ENV_PREFIX=18")
 
     assert lines[0] == "Existing VPCs: 6 of 6 CIDRs in 3 accounts overlap 172.16.0.0/12"
     assert rows(lines) == [f"{DEFAULT_VPCS} 6 default VPCs in 3 accounts in space that no Region uses yet"]
 
 
-def test_of_many_vpcs_with_one_cidr_a_few_are_named_and_the_others_counted(company: Any) -> None:
+def test_some_of_many_vpcs_with_the_same_cidr_are_listed_and_the_others_counted(company: Any) -> None:
     for account_id in (MANAGEMENT, NETWORKING, SHOP):
         for region in (HOME, WEST):
             make_vpc(company, account_id, "10.0.0.0/16", region)
 
-    lines = told()
+    lines = report()
 
     assert lines[0].startswith("Existing VPCs: 6 of 12 CIDRs")
     assert len(rows(lines)) == LISTED + 1
@@ -147,8 +145,8 @@ def test_of_many_vpcs_with_one_cidr_a_few_are_named_and_the_others_counted(compa
     assert rows(lines)[-1] == "10.0.0.0/16 and 3 more VPCs in 2 accounts Prod OU in us-west-2: 65,536 addresses"
 
 
-def test_a_picture_tells_the_pointer_of_all_the_vpcs_in_one_place(company: Any) -> None:
-    labels = sorted(f"{make_vpc(company, one, '10.0.0.0/16')} {one} {HOME}" for one in (SHOP, MANAGEMENT))
+def test_the_tooltip_of_an_area_in_a_picture_lists_all_its_vpcs(company: Any) -> None:
+    labels = sorted(f"{make_vpc(company, owner, '10.0.0.0/16')} {owner} {HOME}" for owner in (SHOP, MANAGEMENT))
 
     svg = plan.planned([*WORDS, "FORMAT=svg"])
 
@@ -156,47 +154,44 @@ def test_a_picture_tells_the_pointer_of_all_the_vpcs_in_one_place(company: Any) 
     assert title == f"existing VPC 10.0.0.0/16 {'; '.join(labels)}"
 
 
-def test_a_vpc_that_may_be_from_the_pools_is_told_with_its_tag(company: Any) -> None:
+def test_a_tagged_vpc_is_listed_with_its_tag_because_it_may_be_from_the_pools(company: Any) -> None:
     vpc_id = make_vpc(company, SHOP, "10.0.0.0/16", WEST, environment="Prod OU")
 
-    lines = told()
+    lines = report()
 
     assert f"{vpc_id} {SHOP} {WEST}, Env=Prod OU" in rows(lines)[0]
     assert "  A VPC tagged Env may already have its addresses from these pools; then no action is needed." in lines
 
 
-def test_a_vpc_of_which_a_subnet_is_shared_is_its_owners_and_counts_once(
-    company: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_vpc_with_a_shared_subnet_counts_once_for_its_owner(company: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     vpc_id = make_vpc(company, NETWORKING, "10.0.0.0/16", environment="Prod OU")
     shared = company.client("ec2", NETWORKING).describe_vpcs(VpcIds=[vpc_id])["Vpcs"]
-    shared[0]["Tags"] = []  # participants do not see them
-    call: Any = vars(BaseClient)["_make_api_call"]
+    shared[0]["Tags"] = []  # participants cannot read the tags
 
-    def everybody_sees_it(self: Any, operation_name: str, api_params: Any) -> Any:
-        answer = call(self, operation_name, api_params)
-        if operation_name == "DescribeVpcs" and self.meta.region_name == HOME:
+    def everybody_sees_it(call: Call, client: Any, operation: str, parameters: Any) -> Any:
+        answer = call(client, operation, parameters)
+        if operation == "DescribeVpcs" and client.meta.region_name == HOME:
             answer["Vpcs"] += shared
         return answer
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", everybody_sees_it)
+    intercept(monkeypatch, everybody_sees_it)
 
-    (row,) = rows(told())
+    (row,) = rows(report())
     assert row.startswith(f"10.0.0.0/16 {vpc_id} {NETWORKING} {HOME}, Env=Prod OU")
 
 
-def test_a_session_may_read_vpcs_and_regions_only_and_the_management_account_needs_none(
+def test_a_session_can_only_read_vpcs_and_regions_and_the_management_account_needs_none(
     company: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assumed: list[tuple[str, list[str]]] = []
     credentials_of = sessions.Account.credentials_of
 
     def recorded(self: Any, role_arn: str, session_name: str, policy: dict[str, Any]) -> Any:
-        assumed.append((role_arn, [action for one in policy["Statement"] for action in one["Action"]]))
+        assumed.append((role_arn, [action for statement in policy["Statement"] for action in statement["Action"]]))
         return credentials_of(self, role_arn, session_name, policy)
 
     monkeypatch.setattr(sessions.Account, "credentials_of", recorded)
-    told()
+    report()
 
     only = ["ec2:DescribeRegions", "ec2:DescribeVpcs"]
     assert sorted(assumed) == [
@@ -204,8 +199,8 @@ def test_a_session_may_read_vpcs_and_regions_only_and_the_management_account_nee
     ]
 
 
-def test_nothing_is_called_but_reads(company: Any, calls: list[str]) -> None:
-    told()
+def test_all_calls_only_read(company: Any, calls: list[str]) -> None:
+    report()
 
     counted = Counter(calls)
     assert counted["ec2:DescribeRegions"] == 3
@@ -218,36 +213,36 @@ def test_nothing_is_called_but_reads(company: Any, calls: list[str]) -> None:
     }
 
 
-def test_accounts_that_cannot_be_entered_are_counted_and_named_at_the_end(
+def test_accounts_whose_role_cannot_be_assumed_are_counted_and_listed_at_the_end(
     company: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_vpc(company, MANAGEMENT, "10.0.0.0/16")
-    more = [f"5555555555{number:02}" for number in range(9)]
-    for account_id in more:
+    denied_ids = [f"5555555555{number:02}" for number in range(9)]
+    for account_id in denied_ids:
         company.add_account(account_id)
     refuse(
         monkeypatch,
         "AssumeRole",
-        lambda _region, asked: any(one in asked["RoleArn"] for one in more),
+        lambda _region, parameters: any(account_id in parameters["RoleArn"] for account_id in denied_ids),
         denied("AssumeRole"),
     )
 
-    lines = told()
+    lines = report()
 
     assert "in 3 accounts overlaps" in lines[0]
     assert last_sentence(lines) == (
-        f"9 of 12 accounts could not be looked at, and may overlap too: {', '.join(more[:3])} and 6 more (AssumeRole: "
-        "AccessDenied; enroll it in Control Tower, which creates the role AWSControlTowerExecution)."
+        f"9 of 12 accounts could not be looked at, and may overlap too: {', '.join(denied_ids[:3])} and 6 more "
+        "(AssumeRole: AccessDenied; enroll it in Control Tower, which creates the role AWSControlTowerExecution)."
     )
     assert max(map(len, lines)) <= 120
 
 
-def test_where_nothing_overlaps_it_is_still_said_what_could_not_be_looked_at(
+def test_accounts_that_could_not_be_read_are_reported_even_if_nothing_overlaps(
     company: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refuse(monkeypatch, "AssumeRole", lambda _region, asked: SHOP in asked["RoleArn"], denied("AssumeRole"))
+    refuse(monkeypatch, "AssumeRole", lambda _region, parameters: SHOP in parameters["RoleArn"], denied("AssumeRole"))
 
-    lines = told()
+    lines = report()
 
     assert lines[0] == "Existing VPCs: none of the 4 CIDRs in 2 accounts overlaps 10.0.0.0/8."
     assert lines[1].startswith(f"  1 of 3 accounts could not be looked at, and may overlap too: {SHOP} (AssumeRole:")
@@ -255,42 +250,42 @@ def test_where_nothing_overlaps_it_is_still_said_what_could_not_be_looked_at(
 
 
 @pytest.mark.parametrize(
-    ("error", "why"),
+    ("error", "reason"),
     [
         (denied("DescribeVpcs", "UnauthorizedOperation"), "DescribeVpcs: UnauthorizedOperation"),
         (HTTPClientError(error="no route"), "HTTPClientError"),
     ],
-    ids=["a policy forbids it", "it cannot be reached"],
+    ids=["denied by a policy", "unreachable"],
 )
-def test_a_region_that_does_not_answer_hides_nothing_of_the_others(
-    company: Any, monkeypatch: pytest.MonkeyPatch, error: Exception, why: str
+def test_vpcs_of_other_regions_are_listed_if_a_region_cannot_be_read(
+    company: Any, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
 ) -> None:
     make_vpc(company, SHOP, "10.0.0.0/16", HOME)
-    refuse(monkeypatch, "DescribeVpcs", lambda region, _asked: region == WEST, error)
+    refuse(monkeypatch, "DescribeVpcs", lambda region, _parameters: region == WEST, error)
 
-    lines = told()
+    lines = report()
 
     assert lines[0] == "Existing VPCs: 1 of 4 CIDRs in 3 accounts overlaps 10.0.0.0/8"
     assert last_sentence(lines) == (
         f"3 of 3 accounts could not be looked at in {WEST}, and may overlap too: {SHOP}, {MANAGEMENT}, {NETWORKING} "
-        f"({why})."
+        f"({reason})."
     )
 
 
-def test_a_management_account_that_may_not_be_read_is_told_like_any_other(
+def test_a_management_account_that_cannot_be_read_is_reported_like_any_other(
     company: Any, refuse_calls: Callable[[str, str], None]
 ) -> None:
     refuse_calls("DescribeRegions", "UnauthorizedOperation")
 
-    lines = told()
+    lines = report()
 
     assert lines[0] == "Existing VPCs: none of the 0 CIDRs in 0 accounts overlaps 10.0.0.0/8."
     assert f"{MANAGEMENT}, {NETWORKING} (DescribeRegions: UnauthorizedOperation)." in last_sentence(lines)
 
 
-def test_credentials_of_a_member_are_refused_with_the_account_that_it_takes(company: Any) -> None:
+def test_credentials_of_a_member_account_are_refused_with_the_required_account(company: Any) -> None:
     with company.running_in(SHOP), pytest.raises(Refused) as refusal:
-        told()
+        report()
 
     assert str(refusal.value) == (
         f"The credentials are of account {SHOP}, and the organization's management account is {MANAGEMENT}; sign in "
@@ -306,13 +301,13 @@ def test_credentials_of_a_member_are_refused_with_the_account_that_it_takes(comp
         ("ListRoots", "AccessDeniedException", "accounts (ListRoots: AccessDeniedException); use credentials of"),
     ],
 )
-def test_credentials_that_do_not_do_are_refused_in_a_sentence(
+def test_insufficient_credentials_are_refused_with_a_reason(
     company: Any, refuse_calls: Callable[[str, str], None], operation: str, code: str, reason: str
 ) -> None:
     refuse_calls(operation, code)
 
     with pytest.raises(Refused) as refusal:
-        told()
+        report()
 
     assert reason in str(refusal.value)
 
@@ -321,7 +316,7 @@ def test_credentials_that_do_not_do_are_refused_in_a_sentence(
     ("variables", "reason"),
     [({}, "Unable to locate credentials"), ({"AWS_PROFILE": "nobody"}, "The config profile (nobody) could not be")],
 )
-def test_without_credentials_it_ends_with_a_sentence_and_code_1(
+def test_the_command_exits_with_a_reason_and_status_1_without_credentials(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variables: dict[str, str], reason: str
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
@@ -332,44 +327,44 @@ def test_without_credentials_it_ends_with_a_sentence_and_code_1(
     with pytest.raises(SystemExit) as ended:
         plan.main(WORDS)
 
-    assert reason in str(ended.value)  # text: Python shows it, and ends with 1
+    assert reason in str(ended.value)  # Python prints a text and exits with status 1
     assert "sign in to the management account, or set AWS_PROFILE" in str(ended.value)
     assert capsys.readouterr().out == ""
 
 
-def test_a_token_that_cannot_be_sent_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_token_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SESSION_TOKEN", "secret\ntoken")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")  # whose client finds that before it connects
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")  # the client refuses the token before it connects
 
     with pytest.raises(Refused) as refusal:
-        told()
+        report()
 
     assert str(refusal.value).endswith("AWS's error: HTTPClientError")
     assert "secret" not in str(refusal.value)
 
 
-def test_a_user_without_a_region_is_asked_for_none(company: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_works_without_a_configured_region(company: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name)
 
-    assert told()[0] == "Existing VPCs: none of the 6 CIDRs in 3 accounts overlaps 10.0.0.0/8."
+    assert report()[0] == "Existing VPCs: none of the 6 CIDRs in 3 accounts overlaps 10.0.0.0/8."
 
 
-def test_a_reading_that_takes_long_says_how_far_it_is_and_not_where_the_plan_is(
+def test_progress_of_a_long_run_goes_to_standard_error(
     company: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told()
+    report()
     quick = capsys.readouterr()
     monkeypatch.setattr(organization_vpcs, "PROGRESS_EVERY_S", 0.0)
-    told()
+    report()
     slow = capsys.readouterr()
 
     assert (quick.out, quick.err) == ("", "")
     assert (slow.out, slow.err.splitlines()) == ("", [f"read {number} of 3 accounts" for number in (1, 2, 3)])
 
 
-def test_a_file_of_the_name_is_given_by_its_path(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_named_organization_is_read_by_its_path(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "organization").write_text("10.0.0.0/16 shop\n")
     monkeypatch.chdir(tmp_path)
 
-    assert told("VPCS=./organization")[0] == "Existing VPCs: 1 of 1 overlaps 10.0.0.0/8"
+    assert report("VPCS=./organization")[0] == "Existing VPCs: 1 of 1 overlaps 10.0.0.0/8"

@@ -19,7 +19,7 @@ from ctipam.sharing import networking_account
 MANAGEMENT, NETWORKING, SHOP = "111111111111", "222222222222", "012345678901"
 STACK_ID = f"arn:aws-us-gov:cloudformation:us-gov-west-1:{MANAGEMENT}:stack/ipam-controltower/1"
 
-# A script of the shell, because the path of an interpreter after #! must not contain a space.
+# A shell script, because the path of an interpreter after #! must not contain a space.
 SCRIPT = f"""#!/bin/sh
 exec {shlex.quote(sys.executable)} -IS "$0.py" "$@"
 """
@@ -28,13 +28,13 @@ import fcntl, json, os, pathlib, sys
 here = pathlib.Path(__file__).parent
 lock = (here / "lock").open("w")
 fcntl.flock(lock, fcntl.LOCK_EX)  # calls run at the same time
-asked = sys.argv[1:]
-with (here / "asked").open("a") as log:
-    log.write(json.dumps([asked, os.environ.get("AWS_SESSION_TOKEN", "")]) + "\\n")
+command = sys.argv[1:]
+with (here / "commands").open("a") as log:
+    log.write(json.dumps([command, os.environ.get("AWS_SESSION_TOKEN", "")]) + "\\n")
 answers = json.loads((here / "answers").read_text())
-key = " ".join(asked[:2])
+key = " ".join(command[:2])
 if key == "ec2 get-ipam-pool-allocations":
-    key = asked[asked.index("--ipam-pool-id") + 1]
+    key = command[command.index("--ipam-pool-id") + 1]
 queue = answers.get(key, [{}])
 answer = queue.pop(0) if len(queue) > 1 else queue[0]
 (here / "answers").write_text(json.dumps(answers))
@@ -113,7 +113,7 @@ ANSWERS: dict[str, list[Any]] = {
 
 @dataclass
 class Cli:
-    """A stand-in for the AWS CLI. It answers each command with its next answer, and repeats the last one."""
+    """A stand-in for the AWS CLI. It gives each command its next answer, and repeats the last answer."""
 
     folder: Path
     slept: list[float] = field(default_factory=list)
@@ -133,14 +133,14 @@ class Cli:
         """Replace some answers. Text is an error."""
         (self.folder / "answers").write_text(json.dumps(ANSWERS | (changed or {})))
 
-    def asked(self) -> list[tuple[list[str], str]]:
+    def commands(self) -> list[tuple[list[str], str]]:
         """Return each command with the session token that it had."""
-        path = self.folder / "asked"
+        path = self.folder / "commands"
         return [tuple(json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
 
     def changes(self) -> list[str]:
         reads = ("describe-", "get-", "assume-")
-        return [" ".join(command) for command, _ in self.asked() if not command[1].startswith(reads)]
+        return [" ".join(command) for command, _ in self.commands() if not command[1].startswith(reads)]
 
     def undo(self, *words: str) -> bool:
         return undo.undo(operate.read("undo", words), AwsCli([str(self.path)], self.folder), self.slept.append)
@@ -163,7 +163,7 @@ PROTECT = UNPROTECT.replace("--no-", "--")
 DELETE = "cloudformation delete-stack --stack-name ipam-controltower"
 
 
-def test_a_dry_run_says_what_would_stay_and_why_and_changes_nothing(
+def test_a_dry_run_reports_the_pools_that_would_stay_and_changes_nothing(
     cli: Cli, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.undo("dry=yes")
@@ -178,13 +178,13 @@ def test_a_dry_run_says_what_would_stay_and_why_and_changes_nothing(
     assert cli.changes() == []
 
 
-def test_the_pools_are_read_with_a_read_only_session_each_in_its_region(cli: Cli) -> None:
+def test_each_pool_is_read_in_its_region_with_a_read_only_session(cli: Cli) -> None:
     cli.undo("dry=yes")
 
-    (assumed,) = [command for command, _ in cli.asked() if command[:2] == ["sts", "assume-role"]]
+    (assumed,) = [command for command, _ in cli.commands() if command[:2] == ["sts", "assume-role"]]
     options = dict(zip(assumed[2::2], assumed[3::2], strict=False))
     actions = json.loads(options["--policy"])["Statement"][0]["Action"]
-    reads = [(command[1:6], token) for command, token in cli.asked() if command[0] == "ec2"]
+    reads = [(command[1:6], token) for command, token in cli.commands() if command[0] == "ec2"]
     assert options["--role-arn"] == f"arn:aws-us-gov:iam::{NETWORKING}:role/AWSControlTowerExecution"
     assert actions == ["ec2:DescribeIpamPools", "ec2:GetIpamPoolAllocations", "ec2:GetIpamPoolCidrs"]
     assert {token for _, token in reads} == {"networking-token"}
@@ -195,35 +195,37 @@ def test_the_pools_are_read_with_a_read_only_session_each_in_its_region(cli: Cli
     assert reads[0][0][:3] == ["describe-ipam-pools", "--region", "us-gov-west-1"]
 
 
-def test_the_role_is_the_one_that_the_lambda_assumes() -> None:
+def test_the_command_assumes_the_same_role_as_the_function() -> None:
     assert undo.ROLE == networking_account.ROLE
 
 
-def test_after_the_name_was_typed_the_stack_is_deleted_followed_and_what_is_left_is_said(
+def test_typing_the_stack_name_deletes_the_stack_and_shows_progress_and_leftovers(
     cli: Cli, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     type_answer(monkeypatch, "ipam-controltower")
 
     assert cli.undo()
 
-    told = capfd.readouterr().out
+    output = capfd.readouterr().out
     assert cli.changes() == [UNPROTECT, DELETE]
-    assert "Delete the stack ipam-controltower? Type its name: " in told
-    assert told.index("would stay") < told.index("Type its name") < told.index(f"$ aws {DELETE}")
-    assert told[told.index("14:05:02") :].splitlines()[:4] == [
+    assert "Delete the stack ipam-controltower? Type its name: " in output
+    assert output.index("would stay") < output.index("Type its name") < output.index(f"$ aws {DELETE}")
+    assert output[output.index("14:05:02") :].splitlines()[:4] == [
         "14:05:02  delete in progress: Warning (Custom::Thing)",
         "14:05:03  delete done: Warning (Custom::Thing)",
         "Stack ipam-controltower is deleted.",
         "Pools left in the Networking account: 2",
     ]
-    assert "long ago" not in told
-    assert "secret" not in told
-    assert "networking-token" not in told
+    assert "long ago" not in output
+    assert "secret" not in output
+    assert "networking-token" not in output
     assert cli.slept == [undo.POLL_EVERY_S] * 2
 
 
 @pytest.mark.parametrize("answer", ["", "yes", "ipam"])
-def test_another_answer_than_the_name_changes_nothing(cli: Cli, monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+def test_any_answer_except_the_stack_name_changes_nothing(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
     type_answer(monkeypatch, answer)
 
     with pytest.raises(Refused, match="That is not the name ipam-controltower; nothing was changed"):
@@ -232,7 +234,9 @@ def test_another_answer_than_the_name_changes_nothing(cli: Cli, monkeypatch: pyt
     assert cli.changes() == []
 
 
-def test_without_a_terminal_it_refuses_unless_told_yes(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_refuses_to_run_without_a_terminal_unless_yes_is_given(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
 
     with pytest.raises(Refused, match=r"There is no terminal to ask on.*add yes=yes"):
@@ -244,7 +248,7 @@ def test_without_a_terminal_it_refuses_unless_told_yes(cli: Cli, monkeypatch: py
     assert cli.changes() == [UNPROTECT, DELETE]
 
 
-def test_a_stack_without_protection_is_deleted_at_once(cli: Cli) -> None:
+def test_an_unprotected_stack_is_deleted_without_changing_its_protection(cli: Cli) -> None:
     unprotected = stack("ROLLBACK_COMPLETE", EnableTerminationProtection=False)
     cli.answer({"cloudformation describe-stacks": [unprotected, stack("DELETE_COMPLETE")]})
 
@@ -253,7 +257,7 @@ def test_a_stack_without_protection_is_deleted_at_once(cli: Cli) -> None:
     assert cli.changes() == [DELETE]
 
 
-def test_a_deletion_that_is_not_accepted_leaves_the_stack_protected(cli: Cli) -> None:
+def test_a_denied_deletion_leaves_the_stack_protected(cli: Cli) -> None:
     cli.answer({"cloudformation delete-stack": ["AccessDenied"]})
 
     with pytest.raises(Refused, match="`aws cloudformation delete-stack` failed"):
@@ -262,7 +266,7 @@ def test_a_deletion_that_is_not_accepted_leaves_the_stack_protected(cli: Cli) ->
     assert cli.changes() == [UNPROTECT, DELETE, PROTECT]
 
 
-def test_a_deletion_that_fails_says_the_first_reason(cli: Cli, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_failed_deletion_reports_the_first_failure(cli: Cli, capfd: pytest.CaptureFixture[str]) -> None:
     failed = event(4, "DELETE_FAILED", "ABucket", "The bucket is not empty")
     cli.answer(
         {
@@ -273,14 +277,16 @@ def test_a_deletion_that_fails_says_the_first_reason(cli: Cli, capfd: pytest.Cap
 
     assert not cli.undo("yes=yes")
 
-    told = capfd.readouterr().out
-    assert "14:05:04  delete failed: ABucket (Custom::Thing): The bucket is not empty" in told
-    assert "is DELETE_FAILED. First failure: ABucket (Custom::Thing) is DELETE_FAILED: The bucket is not empty" in told
-    assert "To try again, run make undo stack=ipam-controltower." in told
-    assert "Pools left in the Networking account" in told
+    output = capfd.readouterr().out
+    assert "14:05:04  delete failed: ABucket (Custom::Thing): The bucket is not empty" in output
+    assert (
+        "is DELETE_FAILED. First failure: ABucket (Custom::Thing) is DELETE_FAILED: The bucket is not empty" in output
+    )
+    assert "To try again, run make undo stack=ipam-controltower." in output
+    assert "Pools left in the Networking account" in output
 
 
-def test_a_deletion_under_way_is_followed_without_a_question(cli: Cli, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_deletion_in_progress_is_followed_without_a_question(cli: Cli, capfd: pytest.CaptureFixture[str]) -> None:
     cli.answer({"cloudformation describe-stacks": [stack("DELETE_IN_PROGRESS"), stack("DELETE_COMPLETE")]})
 
     assert cli.undo()
@@ -298,7 +304,7 @@ def test_a_stack_that_is_being_updated_is_refused(cli: Cli) -> None:
     assert cli.changes() == []
 
 
-def test_a_networking_account_that_cannot_be_read_does_not_prevent_the_deletion(
+def test_the_deletion_continues_if_the_networking_account_cannot_be_read(
     cli: Cli, capfd: pytest.CaptureFixture[str]
 ) -> None:
     cli.answer({"sts assume-role": ["An error occurred (AccessDenied) ..."]})
@@ -310,7 +316,9 @@ def test_a_networking_account_that_cannot_be_read_does_not_prevent_the_deletion(
     assert cli.undo("yes=yes")
 
 
-def test_a_pool_that_is_gone_since_it_was_listed_holds_nothing(cli: Cli, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_pool_that_is_deleted_after_it_was_listed_has_no_allocations(
+    cli: Cli, capfd: pytest.CaptureFixture[str]
+) -> None:
     cli.answer({"west": ["An error occurred (InvalidIpamPoolId.NotFound) ..."]})
 
     assert cli.undo("dry=yes")
@@ -318,7 +326,7 @@ def test_a_pool_that_is_gone_since_it_was_listed_holds_nothing(cli: Cli, capfd: 
     assert "Of the 2 pools of this solution, none is in use" in capfd.readouterr().out
 
 
-def test_a_region_that_cannot_be_read_is_named(cli: Cli, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_region_that_cannot_be_read_is_reported(cli: Cli, capfd: pytest.CaptureFixture[str]) -> None:
     cli.answer({"west": ["An error occurred (AuthFailure) ..."]})
 
     assert not cli.undo("dry=yes")
@@ -326,7 +334,7 @@ def test_a_region_that_cannot_be_read_is_named(cli: Cli, capfd: pytest.CaptureFi
     assert "unknown: west in us-gov-east-1: An error occurred (AuthFailure)" in capfd.readouterr().out
 
 
-def test_progress_that_cannot_be_read_ends_with_the_way_to_go_on(cli: Cli) -> None:
+def test_progress_that_cannot_be_read_ends_with_the_command_to_continue(cli: Cli) -> None:
     cli.answer({"cloudformation describe-stacks": [stack("CREATE_COMPLETE"), "An error occurred (ExpiredToken) ..."]})
 
     with pytest.raises(Refused, match="continues without this command; run make undo stack=ipam-controltower"):
@@ -334,17 +342,17 @@ def test_progress_that_cannot_be_read_ends_with_the_way_to_go_on(cli: Cli) -> No
 
 
 @pytest.mark.parametrize("when", ["at the question", "while the stack is being deleted"])
-def test_an_interrupted_command_says_how_to_follow_the_deletion(
+def test_an_interrupted_command_shows_how_to_follow_the_deletion(
     cli: Cli, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     def interrupt(*_arguments: object) -> None:
         raise KeyboardInterrupt
 
-    asking = when == "at the question"
+    at_question = when == "at the question"
     type_answer(monkeypatch, "ipam-controltower")
-    monkeypatch.setattr(*(("builtins.input", interrupt) if asking else ("commands.undo.recent_events", interrupt)))
+    monkeypatch.setattr(*(("builtins.input", interrupt) if at_question else ("commands.undo.recent_events", interrupt)))
     monkeypatch.setattr(operate, "installed_aws_cli", lambda _root: AwsCli([str(cli.path)], cli.folder))
-    if not asking:
+    if not at_question:
         cli.answer({"cloudformation describe-stacks": [stack("DELETE_IN_PROGRESS")]})
 
     with pytest.raises(SystemExit) as ended:
@@ -382,15 +390,15 @@ def test_an_interruption_while_the_deletion_starts_leaves_the_stack_protected(
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
-def test_a_word_that_makes_no_sense_is_refused_before_aws_is_asked(cli: Cli, words: list[str], reason: str) -> None:
+def test_an_invalid_argument_is_refused_before_any_call_to_aws(cli: Cli, words: list[str], reason: str) -> None:
     with pytest.raises(Refused) as refused:
         cli.undo(*words)
 
     assert str(refused.value) == reason
-    assert cli.asked() == []
+    assert cli.commands() == []
 
 
-def test_a_stack_that_is_not_this_solutions_is_refused(cli: Cli) -> None:
+def test_a_stack_of_another_solution_is_refused(cli: Cli) -> None:
     cli.answer({"cloudformation describe-stacks": [stack("CREATE_COMPLETE", Parameters=[])]})
 
     with pytest.raises(Refused, match="has no parameter NetworkAccountId: it is not this solution's"):

@@ -1,4 +1,4 @@
-"""The one place that intercepts boto3's calls."""
+"""Intercepts the calls of boto3."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 from botocore.client import BaseClient
 
 Call = Callable[[Any, str, Any], Any]
-"""client, operation name, parameters -> the answer"""
+"""(client, operation name, parameters) -> response"""
 
 
 def intercept(monkeypatch: pytest.MonkeyPatch, answer: Callable[[Call, Any, str, Any], Any]) -> None:
-    """Let `answer` take each call of boto3 from now on, with the call that it replaces as its first argument.
+    """Call `answer` instead of each call of boto3 from now on. Its first argument is the call that it replaces.
 
-    The last of several takes a call first.
+    If several are installed, the last one is called first.
     """
     replaced: Call = vars(BaseClient)["_make_api_call"]
 
@@ -28,7 +28,7 @@ def intercept(monkeypatch: pytest.MonkeyPatch, answer: Callable[[Call, Any, str,
 
 @contextmanager
 def intercepting(answer: Callable[[Call, Any, str, Any], Any]) -> Iterator[None]:
-    """`intercept`, until the end of a with statement."""
+    """Intercept calls until the end of a with statement."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         intercept(monkeypatch, answer)
         yield

@@ -1,4 +1,7 @@
-"""The Lambda handlers in this process, on moto with the landing zone's models. Time moves when a handler waits."""
+"""Runs the Lambda handlers in this process, on moto and the models of the landing zone.
+
+The clock advances only while a handler waits.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 def load(folder: str) -> ModuleType:
-    """Import folder/index.py under a name of its own, since two modules cannot both be `index`."""
+    """Import folder/index.py under a unique name, because two modules cannot both be named `index`."""
     spec = importlib.util.spec_from_file_location(folder.replace("-", "_"), ROOT / folder / "index.py")
     assert spec
     assert spec.loader
@@ -56,7 +59,7 @@ def load(folder: str) -> ModuleType:
 
 @dataclass
 class Context:
-    """Lambda's context: the time that is left is what the clock leaves."""
+    """The context of Lambda, with the remaining time by the clock of the test."""
 
     account_id: str
     clock: ManualClock
@@ -76,7 +79,7 @@ class Context:
 
 
 class Cloud:
-    """An organization of moto's, with accounts whose ids the test chooses."""
+    """An organization in moto, with accounts whose ids the test chooses."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._monkeypatch = monkeypatch
@@ -86,12 +89,12 @@ class Cloud:
         self.organizations = boto3.client("organizations", HOME)
         self.organizations.create_organization(FeatureSet="ALL")
         self.root = self.organizations.list_roots()["Roots"][0]["Id"]
-        self.stacks: dict[str, dict[str, Any]] = {}  # id -> what DescribeStacks answers
+        self.stacks: dict[str, dict[str, Any]] = {}  # id -> the stack that DescribeStacks returns
         self.in_progress: dict[str, str] = {}  # id -> the status that a request for a complete stack implies
         self._answer_for_cloudformation()
 
     def _answer_for_cloudformation(self) -> None:
-        """DescribeStacks is answered from self.stacks: moto's CloudFormation needs packages that are not here."""
+        """Answer DescribeStacks from self.stacks. The CloudFormation of moto needs packages that are not installed."""
 
         def answer(call: Call, client: Any, operation: str, parameters: Any) -> Any:
             if operation != "DescribeStacks":
@@ -131,10 +134,10 @@ class Cloud:
         self.models.ram._timings = replace(self.models.ram._timings, **seconds)
 
     def end(self, name: str, account_id: str) -> None:
-        """CloseAccount, or RemoveAccountFromOrganization."""
+        """Close an account, or remove it from the organization. name is the name of the action."""
         if name == "CloseAccount":
             self.organizations.close_account(AccountId=account_id)
-        else:  # moto forgets whose organization it was
+        else:  # moto's own removal forgets which organization the account was in
             accounts = organizations_backends[MANAGEMENT]["aws"].accounts
             accounts[:] = [account for account in accounts if account.id != account_id]
 
@@ -144,7 +147,7 @@ class Cloud:
 
     @contextmanager
     def running_in(self, account_id: str) -> Iterator[None]:
-        """Let boto3's default session be that account's, as it is in a function."""
+        """Give boto3's default session the credentials of the account, as in its functions."""
         names = {
             "aws_access_key_id": "AWS_ACCESS_KEY_ID",
             "aws_secret_access_key": "AWS_SECRET_ACCESS_KEY",
@@ -170,7 +173,7 @@ def _credentials(account_id: str) -> dict[str, str]:
 
 @dataclass
 class CloudFormation:
-    """Sends requests to a handler as CloudFormation does, and reads what crhelper PUTs to the ResponseURL."""
+    """Sends requests to a handler as CloudFormation does, and reads the responses that crhelper sends."""
 
     cloud: Cloud
     account_id: str
@@ -181,10 +184,10 @@ class CloudFormation:
     physical_ids: dict[str, str] = field(default_factory=dict)
 
     def ask(self, kind: str, resource: str, properties: dict[str, Any], **event: Any) -> dict[str, Any]:
-        """One request for Custom::<resource>; the answer. A new request has a new id, unless one is given."""
+        """Send a request for Custom::<resource> and return the response. Each has a new id, unless event has an id."""
         sent = len(self.answers)
         self.send(self.request(kind, resource, properties, **event))
-        assert len(self.answers) == sent + 1, "one request, one answer"
+        assert len(self.answers) == sent + 1, "a request needs exactly one response"
         answer = self.answers[-1]
         self.physical_ids[resource] = answer["PhysicalResourceId"]
         return answer
@@ -205,7 +208,7 @@ class CloudFormation:
         return request
 
     def send(self, request: dict[str, Any]) -> None:
-        """While a Create or Update is handled, the stack is in progress, unless the test has set such a status."""
+        """Send a request. For a Create or Update, a stack that is complete is in progress until the handler returns."""
         self.cloud.stacks.setdefault(self.stack_id, {"StackStatus": "CREATE_COMPLETE"})
         if request["RequestType"] != "Delete":
             self.cloud.in_progress[self.stack_id] = f"{request['RequestType'].upper()}_IN_PROGRESS"
@@ -220,7 +223,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def set_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of the machine's own AWS configuration."""
+    """Replace the AWS configuration of this machine with made-up credentials."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     made_up = {
@@ -244,7 +247,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
 
 @contextmanager
 def running_cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    """An organization with the Networking account in it, on a clock that stands still until a handler waits."""
+    """Run an organization with the Networking account. The clock advances only while a handler waits."""
     with mock_aws():
         cloud = Cloud(monkeypatch)
         monkeypatch.setattr(waiting, "sleep", cloud.clock.advance)
@@ -256,7 +259,7 @@ def running_cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
 
 @pytest.fixture
 def answers(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Every answer that crhelper sends, as it goes over the wire."""
+    """Return the list of all responses that crhelper sends from now on."""
     sent: list[dict[str, Any]] = []
 
     class Connection:
@@ -285,7 +288,7 @@ class NetworkingStack:
     scope_id: str = ""
 
     def create(self, **changed: Any) -> dict[str, Any]:
-        """Create all; the answer of InitPools."""
+        """Create all resources and return the response for InitPools."""
         properties = DEFAULTS | changed
         self.scope_id = self.cloudformation.ask("Create", "Ipam", properties)["Data"]["ScopeId"]
         answer = self.ask("Create", **changed)
@@ -293,20 +296,20 @@ class NetworkingStack:
         return answer
 
     def ask(self, kind: str, **changed: Any) -> dict[str, Any]:
-        """One request for InitPools."""
+        """Send a request for InitPools and return the response."""
         event = changed.pop("event", {})
-        where = {"ScopeId": self.scope_id}
-        return self.cloudformation.ask(kind, "InitPools", where | DEFAULTS | changed, **event)
+        scope = {"ScopeId": self.scope_id}
+        return self.cloudformation.ask(kind, "InitPools", scope | DEFAULTS | changed, **event)
 
     def pools(self) -> dict[str, str]:
-        """Name tag and CIDRs of every pool below the top-level pool, whoever made it."""
+        """Return the CIDRs of each pool below the top-level pool by its Name tag."""
         found = {}
         for page in self.ec2.get_paginator("describe_ipam_pools").paginate():
             for pool in page["IpamPools"]:
                 if pool["IpamPoolId"] == self.top_pool_id or pool["State"] == "delete-complete":
                     continue
                 name = next((tag["Value"] for tag in pool["Tags"] if tag["Key"] == "Name"), pool["IpamPoolId"])
-                assert name not in found, f"two pools of one name: {name}"
+                assert name not in found, f"two pools have the name {name}"
                 found[name] = self.cidrs(pool["IpamPoolId"])
         return found
 
@@ -319,7 +322,7 @@ class NetworkingStack:
 
 @pytest.fixture
 def networking(cloud: Cloud, answers: list[dict[str, Any]]) -> NetworkingStack:
-    """The Networking account, before its stack is created."""
+    """Return the Networking stack before its creation."""
     stack_id = f"arn:aws:cloudformation:{HOME}:{NETWORKING}:stack/StackSet-ipam/11111111-2222-3333-4444-555555555555"
     handler = load("ipam-pool-lambda").lambda_handler
     cloudformation = CloudFormation(cloud, NETWORKING, handler, stack_id, answers)
@@ -327,7 +330,7 @@ def networking(cloud: Cloud, answers: list[dict[str, Any]]) -> NetworkingStack:
 
 
 class LandingZone:
-    """A landing zone with pools, and the management account's functions in it."""
+    """A landing zone with pools and the functions of the management account."""
 
     def __init__(self, cloud: Cloud, answers: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
         self.cloud = cloud
@@ -349,7 +352,7 @@ class LandingZone:
             self._monkeypatch.setenv(name, value)
 
     def add_pools(self, *environments: str, regions: tuple[str, ...] = ("us-west-2", "us-east-1")) -> None:
-        """Environment pools as the Networking stack makes them, as far as sharing reads them."""
+        """Create environment pools as the Networking stack does, with the parts that sharing reads."""
         if not self.scope_id:
             ipam = self.networking_ec2.create_ipam(
                 OperatingRegions=[{"RegionName": region} for region in ("us-west-2", "us-east-1", "eu-west-1")]
@@ -381,7 +384,7 @@ class LandingZone:
         return str(pool["IpamPoolId"])
 
     def pool_arns(self) -> dict[str, str]:
-        """Name tag -> ARN."""
+        """Return the ARN of each pool by its Name tag."""
         pages = self.networking_ec2.get_paginator("describe_ipam_pools").paginate()
         return {
             next(tag["Value"] for tag in pool["Tags"] if tag["Key"] == "Name"): pool["IpamPoolArn"]
@@ -389,23 +392,23 @@ class LandingZone:
             for pool in page["IpamPools"]
         }
 
-    def tell(self, event: object, **context: Any) -> dict[str, Any]:
-        """Invoke the lifecycle function as Lambda does."""
+    def invoke(self, event: object, **context: Any) -> dict[str, Any]:
+        """Invoke the lifecycle function as Lambda does, and return its response."""
         with self.cloud.running_in(MANAGEMENT):
             answer: dict[str, Any] = self.index.lambda_handler(
                 json.loads(json.dumps(event)), Context(MANAGEMENT, self.clock, **context)
             )
-        return json.loads(json.dumps(answer))  # type: ignore[no-any-return]  # Lambda could send it
+        return json.loads(json.dumps(answer))  # type: ignore[no-any-return]  # the response is valid JSON
 
     def context(self) -> Context:
         return Context(MANAGEMENT, self.clock)
 
     def ask(self, kind: str, resource: str = "ShareExistingAccounts", **properties: Any) -> dict[str, Any]:
-        """One request of CloudFormation's."""
+        """Send a request of CloudFormation and return the response."""
         return self._cloudformation.ask(kind, resource, {"NetworkAccountId": NETWORKING} | properties)
 
     def is_left_unanswered(self, kind: str, resource: str = "ShareExistingAccounts") -> bool:
-        """One request of CloudFormation's, which it no longer waits for."""
+        """Send a request that CloudFormation no longer waits for, and return whether the handler sends no response."""
         sent = len(self._cloudformation.answers)
         self._cloudformation.send(self._cloudformation.request(kind, resource, {"NetworkAccountId": NETWORKING}))
         return len(self._cloudformation.answers) == sent
@@ -423,15 +426,16 @@ class LandingZone:
         return [share for share in rows if share["status"] not in ("DELETING", "DELETED")]
 
     def shared(self) -> dict[str, list[str]]:
-        """Name of each share -> names of the pools in effect for the account it is named after, once AWS is done."""
+        """Wait until AWS is done, and return the names of the associated pools by the name of the share."""
         self.clock.advance(MINUTE)
-        return self.shared_as_it_is()
+        return self.shared_now()
 
-    def shared_as_it_is(self) -> dict[str, list[str]]:
+    def shared_now(self) -> dict[str, list[str]]:
+        """Return the names of the associated pools by the name of the share. Each share must have only its account."""
         pool_names = {arn: name for name, arn in self.pool_arns().items()}
         found: dict[str, list[str]] = {}
         for share in self.live_shares():
-            assert share["name"] not in found, f"two shares {share['name']}"
+            assert share["name"] not in found, f"two shares have the name {share['name']}"
             principals = self._associated("PRINCIPAL", share)
             assert principals == [share["name"].removeprefix("ipamShare-")], principals
             found[share["name"]] = sorted(pool_names[arn] for arn in self._associated("RESOURCE", share))
@@ -446,7 +450,7 @@ class LandingZone:
 
 @pytest.fixture
 def landing_zone(cloud: Cloud, answers: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> LandingZone:
-    """Pools of Prod OU and SDLC OU in two Regions, nobody shared with."""
+    """Return a landing zone with pools for Prod OU and SDLC OU in two Regions, and no shares."""
     landing_zone = LandingZone(cloud, answers, monkeypatch)
     landing_zone.add_pools("Prod OU", "SDLC OU")
     return landing_zone
@@ -454,7 +458,7 @@ def landing_zone(cloud: Cloud, answers: list[dict[str, Any]], monkeypatch: pytes
 
 @pytest.fixture
 def ous(landing_zone: LandingZone) -> dict[str, str]:
-    """Name -> id; ZERO is in Prod OU, ONE in SDLC OU."""
+    """Return the ids of the OUs by name. ZERO is in Prod OU, ONE in SDLC OU."""
     cloud = landing_zone.cloud
     ous = {name: cloud.add_ou(name) for name in ("Prod OU", "SDLC OU")}
     cloud.add_account(ZERO, ous["Prod OU"])
@@ -464,20 +468,20 @@ def ous(landing_zone: LandingZone) -> dict[str, str]:
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every call to AWS from now on, such as "ram:CreateResourceShare"; one that boto3 repeats counts once."""
-    made: list[str] = []
+    """Return the list of all calls from now on, for example "ram:CreateResourceShare". A retry of boto3 adds none."""
+    recorded: list[str] = []
 
     def record(call: Call, client: Any, operation: str, parameters: Any) -> Any:
-        made.append(f"{client.meta.service_model.service_name}:{operation}")
+        recorded.append(f"{client.meta.service_model.service_name}:{operation}")
         return call(client, operation, parameters)
 
     intercept(monkeypatch, record)
-    return made
+    return recorded
 
 
 @pytest.fixture
 def refuse_calls(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
-    """Let AWS answer every call of an action with an error code; for services without faults of their own."""
+    """Return a function that makes each call of an action fail with an error code, for services without faults."""
 
     def refuse(refused: str, code: str) -> None:
         def answer(call: Call, client: Any, operation: str, parameters: Any) -> Any:
@@ -491,8 +495,8 @@ def refuse_calls(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
 
 
 @pytest.fixture
-def handed_on(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What functions have sent to themselves. moto would run them in Docker."""
+def continuations(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Return the list of the events that functions send to themselves. moto would run the functions in Docker."""
     payloads: list[dict[str, Any]] = []
 
     def record(call: Call, client: Any, operation: str, parameters: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A function with one custom resource, and the CloudFormation that it answers."""
+"""Runs a function with one custom resource, and receives its responses in the place of CloudFormation."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ URL = "https://answers.example/presigned?signature=secret"
 HOUR = 3600.0
 
 
-class Answering:
-    """What CloudFormation's end of the presigned URL does: the statuses of its next answers, or errors."""
+class ResponseServer:
+    """The server of the presigned URL. next has the status, or the error, of each next request."""
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
         self.next: list[int | Exception] = []
 
-    def connect(self, host: str, **_: Any) -> Answering:
+    def connect(self, host: str, **_: Any) -> ResponseServer:
         assert host == "answers.example"
         return self
 
     def request(self, method: str, target: str, *, body: bytes, headers: dict[str, str]) -> None:
         assert (method, target.partition("&")[0], headers["content-type"]) == ("PUT", "/presigned?signature=secret", "")
-        self._now = self.next.pop(0) if self.next else 200
-        if isinstance(self._now, Exception):
-            raise self._now
-        if self._now == 200:
+        self._status = self.next.pop(0) if self.next else 200
+        if isinstance(self._status, Exception):
+            raise self._status
+        if self._status == 200:
             self.bodies.append(body)
 
     def getresponse(self) -> Any:
-        return type("Response", (), {"status": self._now})
+        return type("Response", (), {"status": self._status})
 
     @property
     def answers(self) -> list[dict[str, Any]]:
@@ -48,12 +48,12 @@ class Answering:
 
 
 class Function:
-    """A function with one custom resource, which does what the test says."""
+    """A function with one custom resource, whose work the test defines: `act` runs, `left` is left behind."""
 
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.wire = Wire(Models(self.clock, Organization("111111111111", list)))
-        self.cloudformation = Answering()
+        self.cloudformation = ResponseServer()
         self.act: Callable[[ResourceRequest], Data] = lambda _: {}
         self.left: Sequence[str] = ()
         ensure, delete = (lambda request: self.act(request)), (lambda request: self._delete(request))
@@ -64,7 +64,7 @@ class Function:
         return self.left
 
     def ask(self, kind: str = "Create", **event: Any) -> dict[str, Any]:
-        """The only answer, after as many invocations as it takes."""
+        """Send a request, run all invocations that it needs, and return the only response."""
         (answer,) = self.send(self.request(kind) | event)
         return answer
 
@@ -80,7 +80,7 @@ class Function:
         }
 
     def send(self, request: dict[str, Any]) -> list[dict[str, Any]]:
-        """All answers, after as many invocations as it takes."""
+        """Run all invocations that a request needs, and return all responses."""
         self.cloudformation.bodies.clear()
         self.wire.in_progress[STACK_ID] = f"{request['RequestType'].upper()}_IN_PROGRESS"
         self.wire.invocations[:] = [request]
@@ -89,6 +89,8 @@ class Function:
         return self.cloudformation.answers
 
     def raising(self, error: Exception) -> dict[str, Any]:
+        """Return the response to a Create whose work raises the error."""
+
         def act(_: ResourceRequest) -> Data:
             raise error
 

@@ -1,4 +1,4 @@
-"""What the lifecycle function is told, and about whom."""
+"""The events that the lifecycle function receives, and the accounts in them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SCHEDULE = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": 
 
 
 def lifecycle(name: str, account_id: str, state: str = "SUCCEEDED", ou_id: str = "ou-late-l3zc8b3h") -> dict[str, Any]:
-    """An event of Control Tower's about an account."""
+    """Return an event of Control Tower about an account."""
     status = {
         "organizationalUnit": {"organizationalUnitName": "Somewhere else", "organizationalUnitId": ou_id},
         "account": {"accountName": "any", "accountId": account_id},
@@ -22,7 +22,7 @@ def lifecycle(name: str, account_id: str, state: str = "SUCCEEDED", ou_id: str =
 
 
 def registered(ou_id: str) -> dict[str, Any]:
-    """An event of Control Tower's about an OU."""
+    """Return an event of Control Tower about an OU."""
     return _of_control_tower(
         "RegisterOrganizationalUnit", {"state": "SUCCEEDED", "organizationalUnit": {"organizationalUnitId": ou_id}}
     )
@@ -37,7 +37,7 @@ def _of_control_tower(name: str, status: dict[str, Any]) -> dict[str, Any]:
 
 
 def called(name: str, account_id: str) -> dict[str, Any]:
-    """An event of AWS Organizations' about a call."""
+    """Return an event of AWS Organizations about a call."""
     return {
         "source": "aws.organizations",
         "detail-type": "AWS API Call via CloudTrail",

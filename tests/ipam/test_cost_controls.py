@@ -1,4 +1,4 @@
-"""What limits the bill for IPAM: what a user asks for, and what is refused."""
+"""The settings that limit the cost of IPAM, and the OUs that it may exclude."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ def find(*units: OrganizationalUnit, exact: bool = False) -> tuple[frozenset[str
     return find_exclusions(", ".join(unit.ou_id for unit in units), UNITS, ["Prod OU"], exact=exact)
 
 
-def test_a_template_that_says_nothing_leaves_everything_as_it_is() -> None:
+def test_settings_stay_unchanged_by_default() -> None:
     assert CostControls.from_properties({}) == CostControls("leave", "leave", None)
 
 
 @pytest.mark.parametrize("text", ["leave", "none", SANDBOX_PATH, f"{SANDBOX_PATH},{LAB_PATH}"])
-def test_exclusions_are_read_as_they_were_written(text: str) -> None:
+def test_exclusions_are_read_as_they_are_written(text: str) -> None:
     assert exclusions_property(CostControls.from_properties({"IpamExclusions": text}).exclusions) == text
 
 
-def test_leave_and_none_are_not_the_same() -> None:
+def test_leave_differs_from_none() -> None:
     assert find_exclusions("leave", UNITS, [], exact=False) == (None, [])
     assert find_exclusions("none", UNITS, [], exact=False) == (frozenset(), [])
 
 
-def test_an_ou_is_excluded_with_all_that_are_in_it() -> None:
+def test_an_ou_is_excluded_with_its_nested_ous() -> None:
     assert find(SANDBOX) == (frozenset({SANDBOX_PATH}), [])
     assert find(LAB) == (frozenset({LAB_PATH}), [])
 
@@ -53,9 +53,9 @@ def test_an_ou_is_excluded_with_all_that_are_in_it() -> None:
         ([WORKLOADS], f"{WORKLOADS.ou_id}, whose accounts use the pools of 'Prod OU'"),
         ([TEAM], f"{TEAM.ou_id}, whose accounts use the pools of 'Prod OU'"),
     ],
-    ids=["no such OU", "one in the other", "an environment", "around an environment", "in an environment"],
+    ids=["no such OU", "nested in an excluded OU", "an environment", "a parent OU", "nested in an environment"],
 )
-def test_what_would_harm_is_left_out_and_told(units: list[OrganizationalUnit], reason: str) -> None:
+def test_an_ou_that_cannot_be_excluded_is_skipped_with_a_reason(units: list[OrganizationalUnit], reason: str) -> None:
     found, (problem,) = find(*units)
 
     assert found == (frozenset({SANDBOX_PATH}) if units[0] is SANDBOX else frozenset())
@@ -63,7 +63,7 @@ def test_what_would_harm_is_left_out_and_told(units: list[OrganizationalUnit], r
     assert len(problem) <= 240
 
 
-def test_an_ou_in_an_environment_may_go_if_only_an_ous_own_pools_count() -> None:
+def test_an_ou_nested_in_an_environment_can_be_excluded_if_ous_must_match_exactly() -> None:
     path = f"o-exampleorgid/r-ab12/{WORKLOADS.ou_id}/{PROD.ou_id}/{TEAM.ou_id}/*"
 
     assert find(TEAM, exact=True) == (frozenset({path}), [])

@@ -1,4 +1,4 @@
-"""Custom::Ipam: found or created, with the Regions that are wanted, and taken away only if this stack made it."""
+"""Custom::Ipam: adopts or creates the IPAM, adds Regions, and deletes only an IPAM that this stack created."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def succeeded(answer: dict[str, Any]) -> bool:
 
 
 def refused(stack: DirectStack, answer: dict[str, Any]) -> str:
-    """Why; and nothing was changed."""
+    """Return the reason of a failure. Nothing may have been changed."""
     assert answer["Status"] == "FAILED"
     assert all(action.startswith(("Describe", "Get")) for action in stack.wire.counted)
     assert len(answer["Reason"]) <= 240
@@ -58,15 +58,15 @@ def ipams(stack: DirectStack) -> list[dict[str, Any]]:
 
 
 def by_hand(stack: DirectStack, *regions: str, **params: Any) -> dict[str, Any]:
-    """An IPAM that was there before."""
-    names = [{"RegionName": region} for region in regions]
-    made: dict[str, Any] = stack.ec2.create_ipam(OperatingRegions=names, **params)["Ipam"]
+    """Create an IPAM that is not of the stack."""
+    operating = [{"RegionName": region} for region in regions]
+    ipam: dict[str, Any] = stack.ec2.create_ipam(OperatingRegions=operating, **params)["Ipam"]
     stack.clock.advance(60)
-    return made
+    return ipam
 
 
 def whole_stack(stack: DirectStack, **changed: Any) -> None:
-    """The IPAM and the pools, as CloudFormation creates them."""
+    """Create the IPAM and the pools as CloudFormation does."""
     answer = ensure(stack, **changed)
     assert succeeded(answer)
     stack.scope_id = answer["Data"]["ScopeId"]
@@ -74,10 +74,10 @@ def whole_stack(stack: DirectStack, **changed: Any) -> None:
     stack.wire.counted.clear()
 
 
-# Found or created
+# Adopt or create
 
 
-def test_an_ipam_is_created_in_the_advanced_tier_with_the_regions_that_are_wanted(stack: DirectStack) -> None:
+def test_an_ipam_is_created_in_the_advanced_tier_with_the_selected_regions(stack: DirectStack) -> None:
     answer = ensure(stack)
 
     assert succeeded(answer)
@@ -87,18 +87,18 @@ def test_an_ipam_is_created_in_the_advanced_tier_with_the_regions_that_are_wante
     assert answer["Data"] == {"IpamId": ipam["IpamId"], "ScopeId": ipam["PrivateDefaultScopeId"]}
 
 
-def test_one_that_is_there_is_adopted_gets_the_missing_regions_and_keeps_its_own(stack: DirectStack) -> None:
-    there = by_hand(stack, "eu-west-1")
+def test_an_existing_ipam_is_adopted_gets_the_missing_regions_and_keeps_its_regions(stack: DirectStack) -> None:
+    existing = by_hand(stack, "eu-west-1")
 
     answer = ensure(stack)
 
-    assert answer["Data"]["IpamId"] == there["IpamId"]
+    assert answer["Data"]["IpamId"] == existing["IpamId"]
     (ipam,) = ipams(stack)
     assert {region["RegionName"] for region in ipam["OperatingRegions"]} == {"eu-west-1", "us-west-2", "us-east-1"}
     assert ipam["State"] == "modify-complete"
 
 
-def test_a_region_that_is_not_wanted_any_more_stays_an_operating_region(stack: DirectStack) -> None:
+def test_a_removed_region_stays_an_operating_region(stack: DirectStack) -> None:
     ensure(stack)
 
     ensure(stack, "Update", RegionSelection=["us-east-1"])
@@ -107,44 +107,44 @@ def test_a_region_that_is_not_wanted_any_more_stays_an_operating_region(stack: D
     assert {"RegionName": "us-west-2"} in ipam["OperatingRegions"]
 
 
-def test_an_update_that_changes_nothing_reads_a_page_of_each_level(stack: DirectStack) -> None:
+def test_an_update_without_changes_reads_one_page_of_ipams_and_of_pools_in_each_region(stack: DirectStack) -> None:
     whole_stack(stack)
 
     ensure(stack, "Update")
 
     assert set(stack.wire.counted) == {"DescribeStacks", "DescribeIpams", "DescribeIpamPools"}
-    assert stack.wire.counted["DescribeIpamPools"] == len(PROPERTIES["RegionSelection"]) + 1  # each Region is tried
+    assert stack.wire.counted["DescribeIpamPools"] == len(PROPERTIES["RegionSelection"]) + 1  # tries each Region
 
 
-def test_an_ipam_that_is_just_being_deleted_is_waited_for_and_another_one_is_created(stack: DirectStack) -> None:
-    leaving = by_hand(stack)
-    stack.ec2.delete_ipam(IpamId=leaving["IpamId"])
+def test_a_creation_waits_for_an_ipam_in_deletion_and_creates_another_ipam(stack: DirectStack) -> None:
+    deleting = by_hand(stack)
+    stack.ec2.delete_ipam(IpamId=deleting["IpamId"])
 
     answer = ensure(stack)
 
     assert succeeded(answer)
-    assert answer["Data"]["IpamId"] != leaving["IpamId"]
+    assert answer["Data"]["IpamId"] != deleting["IpamId"]
 
 
-def test_an_ipam_that_somebody_is_changing_is_waited_for(stack: DirectStack) -> None:
-    there = by_hand(stack)
+def test_a_creation_waits_for_an_ipam_that_somebody_is_changing(stack: DirectStack) -> None:
+    existing = by_hand(stack)
     stack.models.ipam.faults.refuse_next("ModifyIpam", AwsError("IncorrectState", "It is being changed."), times=3)
 
     assert succeeded(ensure(stack))
-    assert ipams(stack)[0]["IpamId"] == there["IpamId"]
+    assert ipams(stack)[0]["IpamId"] == existing["IpamId"]
 
 
-def test_an_ipam_whose_last_change_failed_long_ago_can_be_used(stack: DirectStack) -> None:
-    there = by_hand(stack)
+def test_an_ipam_whose_last_change_failed_can_be_used(stack: DirectStack) -> None:
+    existing = by_hand(stack)
     stack.models.ipam.faults.fail_next("ModifyIpam", "Something broke.")
-    stack.ec2.modify_ipam(IpamId=there["IpamId"], Description="New words")
+    stack.ec2.modify_ipam(IpamId=existing["IpamId"], Description="New words")
     stack.clock.advance(60)
 
     assert succeeded(ensure(stack))
 
 
 @pytest.mark.parametrize(("action", "words"), [("CreateIpam", "create IPAM"), ("ModifyIpam", "change IPAM")])
-def test_what_aws_fails_in_the_end_is_a_failure_with_its_message_and_can_be_rolled_back(
+def test_a_change_that_fails_late_is_an_error_with_the_message_of_aws_and_can_be_rolled_back(
     stack: DirectStack, action: str, words: str
 ) -> None:
     if action == "ModifyIpam":
@@ -161,7 +161,7 @@ def test_what_aws_fails_in_the_end_is_a_failure_with_its_message_and_can_be_roll
 
 
 @pytest.mark.parametrize("action", ["CreateIpam", "ModifyIpam"])
-def test_a_state_that_never_ends_is_answered_within_the_hour(stack: DirectStack, action: str) -> None:
+def test_an_ipam_that_never_becomes_ready_fails_within_an_hour(stack: DirectStack, action: str) -> None:
     if action == "ModifyIpam":
         by_hand(stack)
     stack.models.ipam.faults.hang_next(action)
@@ -204,7 +204,7 @@ NOT_ENABLED = AwsError("AuthFailure", "AWS was not able to validate the provided
     ids=["denied", "not enabled"],
 )
 @pytest.mark.parametrize("kind", ["Create", "Update"])
-def test_a_region_that_cannot_be_used_is_refused_with_the_cause_before_anything_is_made(
+def test_a_region_that_cannot_be_used_is_refused_with_the_cause_before_anything_is_created(
     stack: DirectStack, kind: str, error: AwsError, reason: str
 ) -> None:
     stack.wire.unusable["us-west-2"] = error
@@ -213,7 +213,7 @@ def test_a_region_that_cannot_be_used_is_refused_with_the_cause_before_anything_
     assert ipams(stack) == []
 
 
-def test_several_such_regions_are_named_together(stack: DirectStack) -> None:
+def test_several_regions_that_cannot_be_used_are_named_together(stack: DirectStack) -> None:
     regions = ["us-east-1", "ap-southeast-1", "ap-southeast-2", "ap-northeast-1", "ca-central-1"]
     stack.wire.unusable.update(dict.fromkeys(regions[1:], DENIED))
 
@@ -223,7 +223,7 @@ def test_several_such_regions_are_named_together(stack: DirectStack) -> None:
     assert "explicit deny in a service control policy" in reason
 
 
-def test_a_region_that_became_forbidden_later_can_be_removed_and_the_ipam_deleted(stack: DirectStack) -> None:
+def test_a_region_that_is_denied_later_can_be_removed_and_the_ipam_deleted(stack: DirectStack) -> None:
     ensure(stack)
     stack.wire.unusable["us-west-2"] = DENIED
 
@@ -232,20 +232,20 @@ def test_a_region_that_became_forbidden_later_can_be_removed_and_the_ipam_delete
     assert ipams(stack) == []
 
 
-def test_a_denial_that_ends_within_seconds_is_waited_for(stack: DirectStack) -> None:
-    """IAM takes seconds to know the policy of a role that the stack has just created."""
+def test_a_denial_that_ends_within_seconds_is_retried(stack: DirectStack) -> None:
+    """The policy of a role that the stack has just created takes effect after some seconds."""
     stack.wire.refuse("DescribeIpamPools", DENIED)
 
     assert succeeded(ensure(stack))
 
 
-def test_an_error_that_has_nothing_to_do_with_the_region_is_not_called_so(stack: DirectStack) -> None:
+def test_an_error_unrelated_to_the_region_does_not_blame_the_region(stack: DirectStack) -> None:
     stack.wire.refuse("DescribeIpamPools", AwsError("InternalError", "Oops."))
 
     assert "failed: InternalError: Oops." in ensure(stack)["Reason"]
 
 
-# Tags of the stack
+# Stack tags
 
 
 def set_stack_tags(stack: DirectStack, **stack_tags: str) -> None:
@@ -254,12 +254,12 @@ def set_stack_tags(stack: DirectStack, **stack_tags: str) -> None:
 
 
 def tags_of(stack: DirectStack) -> dict[str, str]:
-    """Without those that are this solution's own."""
+    """Return the tags of the IPAM except those of this solution."""
     found = tags.to_dict(ipams(stack)[0]["Tags"])
     return {key: value for key, value in found.items() if not key.startswith("ctipam:") and key != "Name"}
 
 
-def test_the_ipam_carries_the_tags_of_the_stack_and_they_are_kept_in_step(stack: DirectStack) -> None:
+def test_the_ipam_has_the_stack_tags_and_updates_change_them(stack: DirectStack) -> None:
     set_stack_tags(stack, CostCenter="42", Owner="net")
     ensure(stack)
     assert tags_of(stack) == {"CostCenter": "42", "Owner": "net"}
@@ -276,7 +276,7 @@ def test_the_ipam_carries_the_tags_of_the_stack_and_they_are_kept_in_step(stack:
     assert names.STACK_TAG_KEYS_TAG not in tags.to_dict(ipams(stack)[0]["Tags"])
 
 
-def test_without_tags_of_the_stack_nothing_is_tagged(stack: DirectStack) -> None:
+def test_the_ipam_gets_no_other_tags_if_the_stack_has_none(stack: DirectStack) -> None:
     ensure(stack)
     ensure(stack, "Update")
 
@@ -284,7 +284,7 @@ def test_without_tags_of_the_stack_nothing_is_tagged(stack: DirectStack) -> None
     assert not stack.wire.counted.keys() & {"CreateTags", "DeleteTags"}
 
 
-def test_tags_that_have_not_changed_are_not_written_again(stack: DirectStack) -> None:
+def test_unchanged_tags_are_not_written_again(stack: DirectStack) -> None:
     set_stack_tags(stack, CostCenter="42")
     ensure(stack)
 
@@ -292,7 +292,7 @@ def test_tags_that_have_not_changed_are_not_written_again(stack: DirectStack) ->
     assert not stack.wire.counted.keys() & {"CreateTags", "DeleteTags"}
 
 
-def test_an_ipam_that_is_not_the_stacks_is_not_tagged(stack: DirectStack) -> None:
+def test_an_ipam_of_others_is_not_tagged(stack: DirectStack) -> None:
     by_hand(stack)
     set_stack_tags(stack, CostCenter="42")
 
@@ -300,22 +300,22 @@ def test_an_ipam_that_is_not_the_stacks_is_not_tagged(stack: DirectStack) -> Non
     assert ipams(stack)[0]["Tags"] == []
 
 
-# Left behind by another stack
+# An IPAM of another stack
 
 OTHER_STACK = STACK_ID.replace("StackSet-ipam", "StackSet-before")
 
 
 def of_another_stack(stack: DirectStack, status: str) -> str:
-    """The id of an IPAM that another stack has made."""
-    made = by_hand(stack)
-    stack.ec2.create_tags(Resources=[made["IpamId"]], Tags=[{"Key": names.STACK_TAG, "Value": OTHER_STACK}])
+    """Create an IPAM of another stack and return its id."""
+    ipam = by_hand(stack)
+    stack.ec2.create_tags(Resources=[ipam["IpamId"]], Tags=[{"Key": names.STACK_TAG, "Value": OTHER_STACK}])
     if status:
         stack.wire.stacks[OTHER_STACK] = {"StackStatus": status}
-    return str(made["IpamId"])
+    return str(ipam["IpamId"])
 
 
 @pytest.mark.parametrize("status", ["", "DELETE_COMPLETE", "DELETE_FAILED"])
-def test_the_ipam_of_a_stack_that_cannot_act_is_taken_over_and_deleted_with_this_one(
+def test_the_ipam_of_a_stack_that_cannot_act_is_adopted_and_deleted_with_this_stack(
     stack: DirectStack, status: str
 ) -> None:
     ipam_id = of_another_stack(stack, status)
@@ -330,7 +330,7 @@ def test_the_ipam_of_a_stack_that_cannot_act_is_taken_over_and_deleted_with_this
 
 
 @pytest.mark.parametrize("status", ["CREATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"])
-def test_the_ipam_of_a_living_stack_is_used_and_stays(stack: DirectStack, status: str) -> None:
+def test_the_ipam_of_an_active_stack_is_used_and_kept(stack: DirectStack, status: str) -> None:
     ipam_id = of_another_stack(stack, status)
 
     assert ensure(stack)["Data"]["IpamId"] == ipam_id
@@ -340,11 +340,11 @@ def test_the_ipam_of_a_living_stack_is_used_and_stays(stack: DirectStack, status
     assert "CreateTags" not in stack.wire.counted
 
 
-# Superseded
+# Superseded requests
 
 
 @pytest.mark.parametrize("action", ["ModifyIpam", "CreateIpam"])
-def test_a_creation_that_is_rolled_back_meanwhile_stops_without_an_answer(stack: DirectStack, action: str) -> None:
+def test_a_creation_stops_without_a_response_after_its_rollback_begins(stack: DirectStack, action: str) -> None:
     if action == "ModifyIpam":
         by_hand(stack)
     stack.models.ipam.faults.hang_next(action)
@@ -371,10 +371,10 @@ SANDBOX, LAB = (f"o-exampleorgid/r-ab12/ou-ab12-{number * 8}/*" for number in "1
 
 
 def settings(stack: DirectStack) -> tuple[str, str, list[str]]:
-    """Tier, metered account, and what is excluded."""
+    """Return tier, metered account and excluded paths."""
     (ipam,) = ipams(stack)
     (discovery,) = stack.ec2.describe_ipam_resource_discoveries()["IpamResourceDiscoveries"]
-    excluded = [one["OrganizationsEntityPath"] for one in discovery["OrganizationalUnitExclusions"]]
+    excluded = [exclusion["OrganizationsEntityPath"] for exclusion in discovery["OrganizationalUnitExclusions"]]
     return ipam["Tier"], ipam["MeteredAccount"], excluded
 
 
@@ -387,7 +387,7 @@ def exclude_by_hand(stack: DirectStack, path: str) -> None:
     stack.clock.advance(60)
 
 
-def test_the_free_tier_is_not_enough_and_changing_it_is_the_owners_choice(stack: DirectStack) -> None:
+def test_the_free_tier_is_refused_unless_the_parameter_changes_it(stack: DirectStack) -> None:
     by_hand(stack, Tier="free")
 
     assert "Set IpamTier to advanced" in refused(stack, ensure(stack))
@@ -396,7 +396,7 @@ def test_the_free_tier_is_not_enough_and_changing_it_is_the_owners_choice(stack:
     assert settings(stack)[0] == "advanced"
 
 
-def test_what_nobody_asks_for_is_left_as_it_is(stack: DirectStack) -> None:
+def test_settings_without_a_parameter_stay_unchanged(stack: DirectStack) -> None:
     by_hand(stack, MeteredAccount="resource-owner")
     exclude_by_hand(stack, SANDBOX)
 
@@ -405,7 +405,7 @@ def test_what_nobody_asks_for_is_left_as_it_is(stack: DirectStack) -> None:
     assert settings(stack) == ("advanced", "resource-owner", [SANDBOX])
 
 
-def test_accounts_pay_for_their_own_addresses_and_ous_are_not_monitored_if_that_is_asked_for(
+def test_metered_account_and_exclusions_follow_the_parameters(
     stack: DirectStack,
 ) -> None:
     costs = {"IpamMeteredAccount": "resource-owner", "IpamExclusions": f"{LAB},{SANDBOX}"}
@@ -418,7 +418,7 @@ def test_accounts_pay_for_their_own_addresses_and_ous_are_not_monitored_if_that_
     assert all(action.startswith(("Describe", "Get")) for action in stack.wire.counted)
 
 
-def test_exclusions_become_exactly_what_is_asked_for(stack: DirectStack) -> None:
+def test_exclusions_become_exactly_those_of_the_parameter(stack: DirectStack) -> None:
     by_hand(stack)
     exclude_by_hand(stack, LAB)
 
@@ -429,7 +429,7 @@ def test_exclusions_become_exactly_what_is_asked_for(stack: DirectStack) -> None
     assert settings(stack)[2] == []
 
 
-def test_a_discovery_that_somebody_is_changing_is_waited_for(stack: DirectStack) -> None:
+def test_a_change_waits_for_a_discovery_that_somebody_is_changing(stack: DirectStack) -> None:
     by_hand(stack)
     stack.models.ipam.faults.refuse_next("ModifyIpamResourceDiscovery", AwsError("IncorrectState", "Busy."), times=2)
 
@@ -438,7 +438,7 @@ def test_a_discovery_that_somebody_is_changing_is_waited_for(stack: DirectStack)
     assert settings(stack)[2] == [SANDBOX]
 
 
-def test_a_discovery_that_is_not_listed_yet_is_waited_for(stack: DirectStack) -> None:
+def test_a_change_waits_for_a_discovery_that_is_not_listed_yet(stack: DirectStack) -> None:
     unlisted = AwsError("InvalidIpamResourceDiscoveryId.NotFound", "It does not exist.")
     stack.models.ipam.faults.refuse_next("DescribeIpamResourceDiscoveries", unlisted)
 
@@ -452,7 +452,7 @@ def test_a_discovery_that_is_not_listed_yet_is_waited_for(stack: DirectStack) ->
         ("ModifyIpamResourceDiscovery", "InvalidParameterValue", {"IpamExclusions": SANDBOX}),
     ],
 )
-def test_what_aws_goes_on_refusing_is_told_in_its_words_and_not_only_after_an_hour(
+def test_an_error_that_continues_is_reported_in_less_than_half_an_hour(
     stack: DirectStack, action: str, code: str, changed: dict[str, str]
 ) -> None:
     by_hand(stack, "us-west-2")
@@ -464,7 +464,7 @@ def test_what_aws_goes_on_refusing_is_told_in_its_words_and_not_only_after_an_ho
     assert stack.clock.now() < HOUR / 2
 
 
-def test_exclusions_that_aws_fails_in_the_end_are_a_failure_and_can_be_asked_for_again(stack: DirectStack) -> None:
+def test_exclusions_that_fail_late_are_an_error_and_can_be_requested_again(stack: DirectStack) -> None:
     stack.models.ipam.faults.fail_next("ModifyIpamResourceDiscovery", "no")
 
     assert "AWS could not change which OUs" in ensure(stack, IpamExclusions=SANDBOX)["Reason"]
@@ -473,15 +473,15 @@ def test_exclusions_that_aws_fails_in_the_end_are_a_failure_and_can_be_asked_for
     assert settings(stack)[2] == [SANDBOX]
 
 
-def test_a_change_of_exclusions_that_never_ends_is_answered_within_the_hour(stack: DirectStack) -> None:
+def test_a_change_of_exclusions_that_never_ends_fails_within_an_hour(stack: DirectStack) -> None:
     stack.models.ipam.faults.hang_next("ModifyIpamResourceDiscovery")
 
     assert "AWS did not finish changing ipam-res-disco-" in ensure(stack, IpamExclusions=SANDBOX)["Reason"]
     assert stack.clock.now() < HOUR
 
 
-def test_what_aws_refuses_is_told(stack: DirectStack) -> None:
-    """Costs that were distributed two days ago cannot be taken back before a week has gone."""
+def test_a_change_that_aws_refuses_is_an_error_with_its_reason(stack: DirectStack) -> None:
+    """AWS refuses to change the metered account back for seven days."""
     assert succeeded(ensure(stack, IpamMeteredAccount="resource-owner"))
     stack.clock.advance(48 * HOUR)
 
@@ -513,8 +513,8 @@ def test_a_public_scope_is_refused(stack: DirectStack) -> None:
     assert "is a public scope" in refused(stack, ensure(stack, IpamScope=scope_id))
 
 
-@pytest.mark.parametrize("region", ["eu-west-1", None], ids=["of another Region", "of nobody"])
-def test_a_scope_that_is_not_this_accounts_in_this_region_is_refused(stack: DirectStack, region: str | None) -> None:
+@pytest.mark.parametrize("region", ["eu-west-1", None], ids=["of another Region", "does not exist"])
+def test_a_scope_outside_this_account_and_region_is_refused(stack: DirectStack, region: str | None) -> None:
     scope_id = "ipam-scope-0123456789abcdef0"
     if region:
         scope_id = stack.ec2_in(region).create_ipam()["Ipam"]["PrivateDefaultScopeId"]
@@ -530,10 +530,10 @@ def test_a_scope_that_is_being_deleted_is_refused(stack: DirectStack) -> None:
     assert "is not a scope of account" in refused(stack, ensure(stack, IpamScope=scope_id))
 
 
-# What the pools could not do is refused here, before CloudFormation comes to the top-level pool
+# Changes that the pools cannot follow are refused here, before CloudFormation updates the pools
 
 
-def test_another_scope_or_top_level_cidr_is_refused_while_there_are_pools(stack: DirectStack) -> None:
+def test_a_changed_scope_or_top_level_cidr_is_refused_while_pools_exist(stack: DirectStack) -> None:
     whole_stack(stack)
     other = stack.ec2.create_ipam_scope(IpamId=ipams(stack)[0]["IpamId"])["IpamScope"]["IpamScopeId"]
     stack.clock.advance(60)
@@ -552,8 +552,8 @@ def test_a_resize_is_refused_before_a_region_is_added(stack: DirectStack) -> Non
     assert "Keep AccPoolPrefixLength 12" in refused(stack, ensure(stack, "Update", **changed))
 
 
-def test_before_there_are_pools_the_top_level_cidr_can_change(stack: DirectStack) -> None:
-    """As in an update after a creation whose pools failed and were rolled back."""
+def test_the_top_level_cidr_can_change_before_pools_exist(stack: DirectStack) -> None:
+    """This happens in an update after a creation whose pools failed and were rolled back."""
     whole_stack(stack)
     stack.ask("Delete", "InitPools", PROPERTIES)
 
@@ -562,7 +562,7 @@ def test_before_there_are_pools_the_top_level_cidr_can_change(stack: DirectStack
     assert succeeded(ensure(stack, "Update", **changed))
 
 
-def test_a_top_level_cidr_that_overlaps_anothers_in_the_scope_is_refused(stack: DirectStack) -> None:
+def test_a_top_level_cidr_that_overlaps_another_pool_of_the_scope_is_refused(stack: DirectStack) -> None:
     stack.scope_id = by_hand(stack)["PrivateDefaultScopeId"]
     pool_id = stack.add_foreign_pool("10.128.0.0/16")
 
@@ -571,7 +571,7 @@ def test_a_top_level_cidr_that_overlaps_anothers_in_the_scope_is_refused(stack: 
     assert f"TopLevelPoolCidr 10.0.0.0/8 overlaps 10.128.0.0/16 of {pool_id}" in reason
 
 
-def test_the_quota_is_held_against_what_is_in_the_scope_before_anything_is_made(stack: DirectStack) -> None:
+def test_pools_beyond_the_quota_of_the_scope_are_refused_before_anything_is_created(stack: DirectStack) -> None:
     stack.scope_id = by_hand(stack)["PrivateDefaultScopeId"]
     for number in range(3):
         stack.add_foreign_pool(f"172.{16 + number}.0.0/16")
@@ -581,17 +581,17 @@ def test_the_quota_is_held_against_what_is_in_the_scope_before_anything_is_made(
     assert "4 + 2 + 2 * 1 = 8 pools, and may have 7" in reason
 
 
-# Deleted
+# Delete
 
 
-def test_what_the_stack_made_goes_with_it(stack: DirectStack) -> None:
+def test_an_ipam_of_the_stack_is_deleted_with_it(stack: DirectStack) -> None:
     ensure(stack)
 
     assert succeeded(delete(stack))
     assert ipams(stack) == []
 
 
-def test_what_was_there_before_stays(stack: DirectStack) -> None:
+def test_an_ipam_that_existed_before_the_stack_is_kept(stack: DirectStack) -> None:
     by_hand(stack)
     ensure(stack)
 
@@ -608,14 +608,14 @@ def test_a_delete_works_with_any_properties(stack: DirectStack) -> None:
     assert ipams(stack) == []
 
 
-def test_a_delete_of_what_is_gone_succeeds(stack: DirectStack) -> None:
+def test_a_repeated_delete_succeeds(stack: DirectStack) -> None:
     ensure(stack)
     delete(stack)
 
     assert succeeded(delete(stack))
 
 
-def test_an_ipam_with_other_peoples_pools_stays_and_the_stack_goes(stack: DirectStack) -> None:
+def test_an_ipam_with_pools_of_others_is_left_and_reported(stack: DirectStack) -> None:
     stack.scope_id = ensure(stack)["Data"]["ScopeId"]
     pool_id = stack.add_foreign_pool("172.16.0.0/12")
 
@@ -627,7 +627,7 @@ def test_an_ipam_with_other_peoples_pools_stays_and_the_stack_goes(stack: Direct
     assert left in message["Message"]
 
 
-def test_an_ipam_with_a_scope_that_somebody_added_stays(stack: DirectStack) -> None:
+def test_an_ipam_with_a_scope_that_somebody_added_is_left(stack: DirectStack) -> None:
     ensure(stack)
     stack.ec2.create_ipam_scope(IpamId=ipams(stack)[0]["IpamId"])
     stack.clock.advance(60)
@@ -636,7 +636,7 @@ def test_an_ipam_with_a_scope_that_somebody_added_stays(stack: DirectStack) -> N
     assert len(ipams(stack)) == 1
 
 
-def test_a_pool_that_is_just_being_deleted_is_waited_for() -> None:
+def test_a_delete_waits_for_a_pool_in_deletion() -> None:
     stack = DirectStack(ipam_timings=Timings(pool_delete=90))
     with stack.running():
         stack.scope_id = ensure(stack)["Data"]["ScopeId"]
@@ -649,55 +649,57 @@ def test_a_pool_that_is_just_being_deleted_is_waited_for() -> None:
         assert ipams(stack) == []
 
 
-def test_an_ipam_that_still_counts_a_pool_for_a_while_is_asked_again(stack: DirectStack) -> None:
+def test_a_delete_retries_while_the_ipam_still_counts_a_deleted_pool(stack: DirectStack) -> None:
     ensure(stack)
-    still = AwsError("DependencyViolation", "There are pools in its scopes.")
-    stack.models.ipam.faults.refuse_next("DeleteIpam", still, times=5)
+    violation = AwsError("DependencyViolation", "There are pools in its scopes.")
+    stack.models.ipam.faults.refuse_next("DeleteIpam", violation, times=5)
 
     assert succeeded(delete(stack))
     assert ipams(stack) == []
 
 
-def test_an_ipam_that_aws_never_finds_empty_is_left(stack: DirectStack) -> None:
+def test_an_ipam_that_aws_never_considers_empty_is_left(stack: DirectStack) -> None:
     ensure(stack)
-    still = AwsError("DependencyViolation", "Something uses it.")
-    stack.models.ipam.faults.refuse_next("DeleteIpam", still, times=1000)
+    violation = AwsError("DependencyViolation", "Something uses it.")
+    stack.models.ipam.faults.refuse_next("DeleteIpam", violation, times=1000)
 
     assert succeeded(delete(stack))
     assert len(ipams(stack)) == 1
     assert "Invoke" not in stack.wire.counted
 
 
-def test_an_ipam_that_a_cancelled_creation_makes_a_moment_later_is_found_too(stack: DirectStack) -> None:
+def test_a_delete_finds_an_ipam_that_a_canceled_creation_creates_a_moment_later(stack: DirectStack) -> None:
     """A creation reads the status of the stack only every few seconds."""
     ensure(stack)
     delete(stack)
-    made: list[str] = []
+    created: list[str] = []
 
     def sleep(seconds: float) -> None:
-        if not made:
-            made.append(by_hand(stack)["IpamId"])
-            stack.ec2.create_tags(Resources=made, Tags=[{"Key": names.STACK_TAG, "Value": STACK_ID}])
+        if not created:
+            created.append(by_hand(stack)["IpamId"])
+            stack.ec2.create_tags(Resources=created, Tags=[{"Key": names.STACK_TAG, "Value": STACK_ID}])
         stack.clock.advance(seconds)
 
     with patch.object(waiting, "sleep", sleep):
         assert succeeded(delete(stack))
-    assert made
+    assert created
     assert ipams(stack) == []
 
 
-@pytest.mark.parametrize("begun", ["Create", "Update", "Delete"])
+@pytest.mark.parametrize("kind", ["Create", "Update", "Delete"])
 @pytest.mark.parametrize("after", [False, True], ids=["before the call", "after the call"])
-@pytest.mark.parametrize("follows", ["the same again", "Delete"])
-def test_killed_anywhere_it_converges(begun: str, after: bool, follows: str) -> None:
+@pytest.mark.parametrize("next_request", ["the same request", "Delete"])
+def test_a_request_that_is_killed_at_any_call_can_be_repeated_or_deleted(
+    kind: str, after: bool, next_request: str
+) -> None:
     def ready() -> tuple[DirectStack, dict[str, Any]]:
         stack = DirectStack()
         with stack.running():
-            if begun != "Create":
+            if kind != "Create":
                 ensure(stack)
         stack.wire.counted.clear()
-        more = {"RegionSelection": ["us-west-2", "us-east-1", "eu-west-1"]} if begun == "Update" else {}
-        return stack, stack.request(begun, "Ipam", PROPERTIES | more)
+        more = {"RegionSelection": ["us-west-2", "us-east-1", "eu-west-1"]} if kind == "Update" else {}
+        return stack, stack.request(kind, "Ipam", PROPERTIES | more)
 
     stack, request = ready()
     with stack.running():
@@ -709,8 +711,8 @@ def test_killed_anywhere_it_converges(begun: str, after: bool, follows: str) -> 
         stack.wire.kill(at, after=after)
         with stack.running():
             assert stack.send(request) is None
-            assert succeeded((stack.send(request) or {}) if follows == "the same again" else delete(stack))
-        gone = "Delete" in (begun, follows)
-        assert len(ipams(stack)) == (0 if gone else 1), f"killed at call {at} of {calls}"
-        if begun == "Update" and not gone:
+            assert succeeded((stack.send(request) or {}) if next_request == "the same request" else delete(stack))
+        deleted = "Delete" in (kind, next_request)
+        assert len(ipams(stack)) == (0 if deleted else 1), f"killed at call {at} of {calls}"
+        if kind == "Update" and not deleted:
             assert {"RegionName": "eu-west-1"} in ipams(stack)[0]["OperatingRegions"]

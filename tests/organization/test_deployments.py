@@ -1,4 +1,4 @@
-"""Custom::OrganizationSetup, where another deployment is or was."""
+"""Custom::OrganizationSetup in an organization that has, or had, another deployment."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OTHER_ACCOUNT = "333333333333"
 
 
 class StackSets:
-    """The StackSet ipam-networking and its operations, as CloudFormation answers for them. Any other call fails."""
+    """The StackSet ipam-networking and its operations, in the place of CloudFormation. Any other call fails."""
 
     def __init__(self, clock: Any) -> None:
         self.clock = clock
@@ -26,7 +26,7 @@ class StackSets:
         self.description = "IPAM pools in the Networking account, version 1.0.0"
         self.stack_ids: list[str] = []
         self.own_resources: list[str] = []
-        self.outcomes = {False: "SUCCEEDED", True: "SUCCEEDED"}  # RetainStacks -> how the operation ends
+        self.results = {False: "SUCCEEDED", True: "SUCCEEDED"}  # RetainStacks -> final status of the operation
         self.takes_s = 60.0
         self.operations: dict[str, tuple[bool, float]] = {}
         self.retained: list[bool] = []
@@ -40,7 +40,9 @@ class StackSets:
                 "StackResourceSummaries": [{"LogicalResourceId": name} for name in self.own_resources]
             },
             "ListStackInstances": lambda _: {
-                "Summaries": [{"Account": NETWORKING, "Region": HOME, "StackId": one} for one in self.stack_ids]
+                "Summaries": [
+                    {"Account": NETWORKING, "Region": HOME, "StackId": stack_id} for stack_id in self.stack_ids
+                ]
             },
             "DescribeStackSetOperation": self._describe_operation,
             "DeleteStackInstances": self._delete_instances,
@@ -59,9 +61,9 @@ class StackSets:
         retain, ends = self.operations[parameters["OperationId"]]
         if self.clock.now() < ends:
             return {"StackSetOperation": {"Status": "RUNNING"}}
-        if self.outcomes[retain] == "SUCCEEDED":
+        if self.results[retain] == "SUCCEEDED":
             self.stack_ids = []
-        return {"StackSetOperation": {"Status": self.outcomes[retain]}}
+        return {"StackSetOperation": {"Status": self.results[retain]}}
 
     def _delete_instances(self, parameters: Any) -> Any:
         assert (parameters["Accounts"], parameters["Regions"]) == ([NETWORKING], [HOME])
@@ -90,12 +92,12 @@ class Setup:
         properties = DEFAULTS | {"NetworkAccountId": network_account_id}
         return self._cloudformation.ask(kind, "OrganizationSetup", properties, **event)
 
-    def is_handed_on(self, handed_on: list[dict[str, Any]], event: dict[str, Any] | None = None) -> bool:
-        """Send a Create, or what a function has sent to itself."""
+    def is_continued(self, continuations: list[dict[str, Any]], event: dict[str, Any] | None = None) -> bool:
+        """Send a Create, or the given event, and return whether the function continues in another invocation."""
         properties = DEFAULTS | {"NetworkAccountId": NETWORKING}
-        handed_on.clear()
+        continuations.clear()
         self._cloudformation.send(event or self._cloudformation.request("Create", "OrganizationSetup", properties))
-        return bool(handed_on)
+        return bool(continuations)
 
     def add_pool(self, stack_id: str) -> str:
         tags = [{"Key": names.STACK_TAG, "Value": stack_id}, {"Key": "Name", "Value": "kept"}]
@@ -113,7 +115,7 @@ class Setup:
 
     def stack_tags(self) -> set[str]:
         tagged = [*self.ec2.describe_ipam_pools()["IpamPools"], *self.ec2.describe_ipams()["Ipams"]]
-        return {tag["Value"] for one in tagged for tag in one["Tags"] if tag["Key"] == names.STACK_TAG}
+        return {tag["Value"] for resource in tagged for tag in resource["Tags"] if tag["Key"] == names.STACK_TAG}
 
 
 @pytest.fixture
@@ -133,14 +135,14 @@ def leave_stack_set(setup: Setup) -> None:
     setup.stack_sets.stack_ids = [OLD]
 
 
-def test_a_first_deployment_is_set_up(setup: Setup) -> None:
+def test_the_setup_of_a_first_deployment_succeeds(setup: Setup) -> None:
     answer = setup.ask()
 
     assert answer["Status"] == "SUCCESS", answer
     assert setup.cloud.models.organization.ram_sharing_enabled
 
 
-def test_a_second_deployment_beside_a_living_one_is_refused_before_anything_changes(setup: Setup) -> None:
+def test_a_second_deployment_is_refused_before_anything_changes(setup: Setup) -> None:
     setup.add_pool(OLD)
     setup.cloud.stacks[OLD] = {"StackStatus": "UPDATE_COMPLETE"}
 
@@ -154,7 +156,7 @@ def test_a_second_deployment_beside_a_living_one_is_refused_before_anything_chan
 
 
 @pytest.mark.parametrize("status", ["DELETE_FAILED", None], ids=["failed to be deleted", "gone"])
-def test_pools_of_a_stack_that_cannot_act_are_in_nobodys_way(setup: Setup, status: str | None) -> None:
+def test_pools_of_a_stack_that_cannot_act_do_not_block_a_deployment(setup: Setup, status: str | None) -> None:
     setup.add_pool(OLD)
     if status:
         setup.cloud.stacks[OLD] = {"StackStatus": status}
@@ -162,7 +164,7 @@ def test_pools_of_a_stack_that_cannot_act_are_in_nobodys_way(setup: Setup, statu
     assert setup.ask()["Status"] == "SUCCESS"
 
 
-def test_an_update_is_not_stopped_by_its_own_pools(setup: Setup) -> None:
+def test_an_update_is_not_blocked_by_its_own_pools(setup: Setup) -> None:
     setup.ask()
     setup.add_pool(OLD)
     setup.cloud.stacks[OLD] = {"StackStatus": "CREATE_COMPLETE"}
@@ -172,7 +174,7 @@ def test_an_update_is_not_stopped_by_its_own_pools(setup: Setup) -> None:
     assert setup.stack_sets.exists
 
 
-# A StackSet that a force-deleted stack of the same name has left
+# A StackSet that a force-deleted stack of the same name has left behind
 
 
 def test_a_leftover_stack_set_is_removed_and_its_pools_and_ipam_are_released(setup: Setup) -> None:
@@ -186,9 +188,9 @@ def test_a_leftover_stack_set_is_removed_and_its_pools_and_ipam_are_released(set
     assert setup.stack_tags() == {"released"}
 
 
-def test_a_stack_that_cannot_be_deleted_is_retained_and_named(setup: Setup) -> None:
+def test_a_stack_that_cannot_be_deleted_is_retained_and_named_in_a_warning(setup: Setup) -> None:
     leave_stack_set(setup)
-    setup.stack_sets.outcomes[False] = "FAILED"
+    setup.stack_sets.results[False] = "FAILED"
 
     answer = setup.ask()
 
@@ -199,19 +201,19 @@ def test_a_stack_that_cannot_be_deleted_is_retained_and_named(setup: Setup) -> N
 
 
 def test_a_removal_that_takes_longer_than_an_invocation_is_continued(
-    setup: Setup, handed_on: list[dict[str, Any]]
+    setup: Setup, continuations: list[dict[str, Any]]
 ) -> None:
     leave_stack_set(setup)
     setup.stack_sets.takes_s = 20 * 60.0
 
-    assert setup.is_handed_on(handed_on)
-    assert not setup.is_handed_on(handed_on, dict(handed_on[0]))
+    assert setup.is_continued(continuations)
+    assert not setup.is_continued(continuations, dict(continuations[0]))
 
     assert setup.stack_sets.retained == [False]
     assert not setup.stack_sets.exists
 
 
-def test_the_stack_set_of_this_stack_is_not_removed_by_a_request_that_arrives_twice(setup: Setup) -> None:
+def test_a_request_that_arrives_twice_does_not_remove_the_stack_set_of_its_stack(setup: Setup) -> None:
     setup.stack_sets.exists = True
     setup.stack_sets.own_resources = ["NetworkingStackSet"]
 
@@ -219,7 +221,7 @@ def test_the_stack_set_of_this_stack_is_not_removed_by_a_request_that_arrives_tw
     assert setup.stack_sets.exists
 
 
-def test_a_stack_set_of_somebody_else_is_not_removed(setup: Setup) -> None:
+def test_a_stack_set_of_others_is_not_removed(setup: Setup) -> None:
     setup.stack_sets.exists = True
     setup.stack_sets.description = "Another team's"
 
@@ -228,7 +230,7 @@ def test_a_stack_set_of_somebody_else_is_not_removed(setup: Setup) -> None:
     assert setup.stack_sets.exists
 
 
-def test_beside_a_leftover_another_living_deployment_is_still_refused(setup: Setup) -> None:
+def test_a_deployment_is_refused_beside_an_active_one_even_if_a_leftover_exists(setup: Setup) -> None:
     leave_stack_set(setup)
     another = OLD.replace("StackSet-ipam", "StackSet-another")
     (pool,) = setup.ec2.describe_ipam_pools()["IpamPools"]
@@ -239,10 +241,10 @@ def test_beside_a_leftover_another_living_deployment_is_still_refused(setup: Set
     assert setup.stack_sets.exists
 
 
-# Another NetworkAccountId
+# A changed NetworkAccountId
 
 
-def test_another_networking_account_is_refused_while_the_old_one_has_the_pools(setup: Setup) -> None:
+def test_a_changed_networking_account_is_refused_while_the_old_account_has_pools(setup: Setup) -> None:
     setup.ask()
     setup.cloud.add_account(OTHER_ACCOUNT)
     setup.add_pool(OLD)
@@ -266,10 +268,10 @@ def test_the_rollback_of_that_update_succeeds(setup: Setup) -> None:
     assert answer["Status"] == "SUCCESS", answer
 
 
-# What a session in the Networking account may do
+# Permissions of a session in the Networking account
 
 
-def test_the_session_policies_fit_and_allow_one_tag_of_one_stacks_pools_and_ipam() -> None:
+def test_the_session_policies_fit_the_limit_and_allow_one_tag_change_for_one_stack() -> None:
     for policy in (read_policy("aws", HOME, NETWORKING), release_policy("aws", HOME, NETWORKING, OLD)):
         assert len(str(policy)) <= 2048
     release = release_policy("aws", HOME, NETWORKING, OLD)["Statement"][1]

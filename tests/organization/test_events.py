@@ -1,4 +1,4 @@
-"""What an invocation of the lifecycle function asks for."""
+"""The requests that the lifecycle function reads from events and payloads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOVED: dict[str, Any] = {
 
 
 def event(**changed: Any) -> dict[str, Any]:
-    """The documented event, with parts of its status changed."""
+    """Return the documented event with changes to its status."""
     copied = copy.deepcopy(CREATED)
     copied["detail"]["serviceEventDetails"]["createManagedAccountStatus"].update(changed)
     return copied
@@ -42,26 +42,26 @@ def of_organizations(**changed: Any) -> dict[str, Any]:
     return MOVED | {"detail": MOVED["detail"] | changed}
 
 
-def test_a_created_account_is_found_with_its_leading_zero() -> None:
+def test_the_id_of_a_created_account_keeps_its_leading_zero() -> None:
     assert request_of(CREATED) == LifecycleRequest(account_id="012345678901")
 
 
-def test_an_updated_account_is_found_since_a_retried_creation_is_an_update() -> None:
+def test_an_updated_account_is_requested_because_a_retried_creation_is_an_update() -> None:
     assert request_of(renamed(CREATED, "UpdateManagedAccount")).account_id == "012345678901"
 
 
-def test_of_a_registered_ou_its_id_counts() -> None:
+def test_a_registered_ou_is_requested_by_its_id() -> None:
     request = request_of(renamed(CREATED, "RegisterOrganizationalUnit"))
 
     assert (request.ou_id, request.account_id) == ("ou-ab12-l3zc8b3h", "")
 
 
 @pytest.mark.parametrize("name", ["MoveAccount", "CloseAccount", "RemoveAccountFromOrganization"])
-def test_what_organizations_did_with_an_account_is_about_that_account(name: str) -> None:
+def test_an_event_of_organizations_requests_its_account(name: str) -> None:
     assert request_of(of_organizations(eventName=name)) == LifecycleRequest(account_id="012345678901")
 
 
-def test_the_schedule_is_about_everybody() -> None:
+def test_the_schedule_requests_all_accounts() -> None:
     request = request_of({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})
 
     assert (request.action, request.account_id, request.ou_id, request.by_hand) == ("reconcile", "", "", False)
@@ -76,9 +76,9 @@ def test_the_schedule_is_about_everybody() -> None:
         ({"action": "report"}, LifecycleRequest("report", by_hand=True)),
         ({"action": "reconcile", "CtipamInvocation": {"number": 2}}, LifecycleRequest()),
     ],
-    ids=["everybody", "one, dry", "report", "handed on: nobody reads the answer"],
+    ids=["all accounts", "one account, dry run", "report", "a continuation, whose answer nobody reads"],
 )  # fmt: skip
-def test_an_operator_is_understood(payload: dict[str, Any], request_: LifecycleRequest) -> None:
+def test_the_payload_of_an_operator_is_read(payload: dict[str, Any], request_: LifecycleRequest) -> None:
     assert request_of(payload) == request_
 
 
@@ -104,7 +104,7 @@ def test_an_operator_is_understood(payload: dict[str, Any], request_: LifecycleR
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_any_other_event_is_not_for_us_and_says_why(other: dict[str, Any], reason: str) -> None:
+def test_any_other_event_is_ignored_with_a_reason(other: dict[str, Any], reason: str) -> None:
     with pytest.raises(NotForUs, match=reason):
         request_of(other)
 
@@ -119,21 +119,21 @@ WORDS = ["aws.controltower", "aws.organizations", "AWS API Call via CloudTrail",
 
 
 @given(JSON | st.dictionaries(st.sampled_from(KEYS), JSON | st.sampled_from(WORDS)))
-def test_whatever_json_comes_is_understood_or_refused_in_words(payload: Any) -> None:
+def test_any_json_is_read_ignored_or_refused(payload: Any) -> None:
     with contextlib.suppress(NotForUs, Refused):
         assert request_of(payload).action in ("reconcile", "report")
 
 
 @pytest.mark.parametrize("key", ["detail", "serviceEventDetails", "createManagedAccountStatus", "account"])
 @given(junk=JSON)
-def test_junk_anywhere_inside_an_event_is_not_for_us(key: str, junk: Any) -> None:
+def test_an_event_with_any_invalid_part_is_ignored(key: str, junk: Any) -> None:
     broken = copy.deepcopy(CREATED)
     part = broken
-    for step in ("detail", "serviceEventDetails", "createManagedAccountStatus", "account"):
-        if step == key:
-            part[step] = junk
+    for name in ("detail", "serviceEventDetails", "createManagedAccountStatus", "account"):
+        if name == key:
+            part[name] = junk
             break
-        part = part[step]
+        part = part[name]
 
     with pytest.raises(NotForUs):
         request_of(broken)

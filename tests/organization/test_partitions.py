@@ -1,4 +1,4 @@
-"""AWS GovCloud: every ARN that the code makes is of the partition that it runs in."""
+"""AWS GovCloud: the code builds each ARN in the partition in which it runs."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from ctipam.organization import setup as organization_setup
 GOVCLOUD = "us-gov-west-1"
 
 
-def test_the_partition_and_its_regions_follow_from_the_region_of_the_function() -> None:
+def test_partition_and_regions_follow_from_the_region_of_the_function() -> None:
     account = sessions.Account(boto3.Session(region_name=GOVCLOUD), "111111111111")
 
     assert account.partition == "aws-us-gov"
     assert account.known_regions() == {"us-gov-west-1", "us-gov-east-1"}
 
 
-def test_the_role_in_the_networking_account_is_named_in_this_partition(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_arn_of_the_role_in_the_networking_account_has_the_partition(monkeypatch: pytest.MonkeyPatch) -> None:
     assumed: list[str] = []
 
     class Client:
         def get_role(self, **_: str) -> None:
-            """It is there."""
+            """Find every role."""
 
-    here = sessions.Account(boto3.Session(region_name=GOVCLOUD), "111111111111")
-    monkeypatch.setattr(here, "_client", lambda *_: Client())
-    monkeypatch.setattr(here, "assume", lambda role_arn, *_: assumed.append(role_arn))
-    organization_setup._refuse_without_roles(here, "222222222222")
+    management = sessions.Account(boto3.Session(region_name=GOVCLOUD), "111111111111")
+    monkeypatch.setattr(management, "_client", lambda *_: Client())
+    monkeypatch.setattr(management, "assume", lambda role_arn, *_: assumed.append(role_arn))
+    organization_setup._refuse_without_roles(management, "222222222222")
 
     assert assumed == ["arn:aws-us-gov:iam::222222222222:role/AWSControlTowerExecution"]

@@ -1,4 +1,4 @@
-"""Custom::OrganizationSetup: what is checked before anything is made, what is switched on, what is only said."""
+"""Custom::OrganizationSetup: what it refuses before anything changes, what it enables, and what it warns of."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ENVIRONMENTS = ("Prod OU", "SDLC OU")
 
 @pytest.fixture
 def landing_zone(cloud: Any) -> Any:
-    """An organization with the OUs of the environments, one of them nested, and Control Tower in it."""
+    """Return an organization with Control Tower and an OU for each environment, one of them nested."""
     cloud.models.organization.home_region = HOME
     boto3.client("iam", HOME).create_role(RoleName=ROLE, Path="/service-role/", AssumeRolePolicyDocument="{}")
     cloud.add_ou("Prod OU", cloud.add_ou("Workloads"))
@@ -41,7 +41,7 @@ def set_up(
     return result
 
 
-def test_ram_sharing_and_ipams_administrator_are_switched_on_and_a_second_run_changes_nothing(
+def test_the_setup_enables_ram_sharing_and_the_ipam_administrator_and_can_be_repeated(
     landing_zone: Any,
 ) -> None:
     organization = landing_zone.models.organization
@@ -52,7 +52,7 @@ def test_ram_sharing_and_ipams_administrator_are_switched_on_and_a_second_run_ch
     assert set_up().warnings_output() == "none"
 
 
-def test_another_region_than_control_towers_home_is_refused_and_nothing_is_switched_on(
+def test_a_region_other_than_the_home_region_is_refused_and_nothing_is_enabled(
     landing_zone: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class ControlTower:
@@ -67,7 +67,7 @@ def test_another_region_than_control_towers_home_is_refused_and_nothing_is_switc
     assert not landing_zone.models.organization.ram_sharing_enabled
 
 
-def test_where_control_tower_lists_no_landing_zone_there_is_a_warning(landing_zone: Any) -> None:
+def test_a_warning_is_given_if_control_tower_lists_no_landing_zone(landing_zone: Any) -> None:
     landing_zone.models.organization.home_region = ""
 
     assert "Control Tower lists no landing zone in us-east-1" in set_up().warnings_output()
@@ -101,7 +101,7 @@ def test_an_account_outside_the_organization_is_refused(landing_zone: Any) -> No
         set_up("999999999999")
 
 
-def test_another_administrator_of_ipam_is_kept_and_named(landing_zone: Any) -> None:
+def test_an_existing_ipam_administrator_is_kept_and_named_in_the_error(landing_zone: Any) -> None:
     landing_zone.add_account(MEMBER)
     landing_zone.models.organization.delegated_administrators["ipam.amazonaws.com"] = MEMBER
 
@@ -111,7 +111,7 @@ def test_another_administrator_of_ipam_is_kept_and_named(landing_zone: Any) -> N
     assert landing_zone.models.organization.delegated_administrators == {"ipam.amazonaws.com": MEMBER}
 
 
-def test_an_environment_without_an_ou_and_two_ous_of_one_name_are_warnings(landing_zone: Any) -> None:
+def test_an_environment_without_an_ou_and_ous_with_the_same_name_are_warnings(landing_zone: Any) -> None:
     prod = landing_zone.add_ou("Prod OU")
 
     assert set_up().warnings == ("2 OUs are named 'Prod OU', and their accounts share the pools of that environment.",)
@@ -121,7 +121,7 @@ def test_an_environment_without_an_ou_and_two_ous_of_one_name_are_warnings(landi
     assert list(warnings) == ["No OU is named 'Missing', so no account gets the pools of that environment."]
 
 
-def test_ous_that_ipam_shall_not_monitor_are_told_to_the_networking_stack_as_paths(landing_zone: Any) -> None:
+def test_excluded_ous_are_passed_to_the_networking_stack_as_paths(landing_zone: Any) -> None:
     sandbox = landing_zone.add_ou("Sandbox")
     organization_id = landing_zone.organizations.describe_organization()["Organization"]["Id"]
 
@@ -129,20 +129,20 @@ def test_ous_that_ipam_shall_not_monitor_are_told_to_the_networking_stack_as_pat
     assert set_up(excluded_ous=sandbox).exclusions == f"{organization_id}/{landing_zone.root}/{sandbox}/*"
 
 
-def test_an_ou_of_an_environment_that_ipam_shall_not_monitor_is_refused_and_nothing_is_switched_on(
+def test_excluding_an_ou_of_an_environment_is_refused_and_nothing_is_enabled(
     landing_zone: Any,
 ) -> None:
-    around = landing_zone.add_ou("Around")
-    landing_zone.add_ou("SDLC OU", around)
+    parent = landing_zone.add_ou("Parent")
+    landing_zone.add_ou("SDLC OU", parent)
 
     with pytest.raises(Refused, match="whose accounts use the pools of 'SDLC OU'"):
-        set_up(excluded_ous=around)
+        set_up(excluded_ous=parent)
 
     assert not landing_zone.models.organization.ram_sharing_enabled
 
 
-def test_once_the_stack_is_there_an_ou_that_cannot_be_excluded_any_more_is_a_warning(landing_zone: Any) -> None:
-    """CloudFormation must be able to roll an update back, and the OU may be gone since it was named."""
+def test_an_ou_that_an_update_cannot_exclude_is_a_warning(landing_zone: Any) -> None:
+    """CloudFormation must be able to roll an update back, even if the OU has been deleted since."""
     sandbox = landing_zone.add_ou("Sandbox")
 
     setup = set_up(excluded_ous=f"{sandbox},ou-ab12-99999999", new=False)
@@ -153,14 +153,14 @@ def test_once_the_stack_is_there_an_ou_that_cannot_be_excluded_any_more_is_a_war
     )
 
 
-def test_many_warnings_fit_into_what_cloudformation_takes() -> None:
+def test_many_warnings_fit_the_limit_of_cloudformation() -> None:
     setup = SetupResult("o-exampleorgid", "leave", ("An OU is missing.",) * 100)
 
     assert len(setup.warnings_output()) == WARNINGS_LIMIT
     assert setup.warnings_output().endswith("...")
 
 
-def test_governed_regions_are_no_problem(landing_zone: Any) -> None:
+def test_governed_regions_cause_no_warning(landing_zone: Any) -> None:
     assert set_up(regions=("us-west-2", "us-east-1")).warnings == ()
 
 

@@ -1,4 +1,4 @@
-"""What a new account has to wait for when the function starts cold."""
+"""The modules that the lifecycle function imports at a cold start."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ print(*sorted(set(sys.modules) - floor))
 """
 
 
-def test_the_lifecycle_path_imports_only_itself_besides_boto3() -> None:
+def test_the_lifecycle_function_imports_only_its_own_modules_besides_boto3() -> None:
     probe = PROBE.format(function=str(ROOT / "ct-integration-lambda"), libraries=str(ROOT / "libraries"))
 
     run = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""The lifecycle function, invoked by hand."""
+"""The lifecycle function, invoked by an operator."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 from in_process.lifecycle_events import ONE, PROD, SDLC, ZERO
 
 
-def test_reconcile_brings_everybody_in_order_and_reports_each_account(landing_zone: Any, ous: Any) -> None:
-    answer = landing_zone.tell({"action": "reconcile"})
+def test_reconcile_shares_with_all_accounts_and_reports_each_account(landing_zone: Any, ous: Any) -> None:
+    answer = landing_zone.invoke({"action": "reconcile"})
 
     assert landing_zone.shared() == {f"ipamShare-{ZERO}": PROD, f"ipamShare-{ONE}": SDLC}
     (zero,) = [row for row in answer["reconciled"] if row["accountId"] == ZERO]
@@ -28,22 +28,22 @@ def test_reconcile_brings_everybody_in_order_and_reports_each_account(landing_zo
     }
 
 
-def test_reconcile_of_one_account_touches_no_other(landing_zone: Any, ous: Any) -> None:
-    landing_zone.tell({"action": "reconcile", "accountId": ONE})
+def test_reconcile_of_one_account_changes_no_other_account(landing_zone: Any, ous: Any) -> None:
+    landing_zone.invoke({"action": "reconcile", "accountId": ONE})
 
     assert landing_zone.shared() == {f"ipamShare-{ONE}": SDLC}
 
 
 @pytest.mark.parametrize("payload", [{"action": "reconcile"}, {"action": "reconcile", "accountId": ZERO}])
-def test_a_dry_run_says_what_would_be_done_and_does_nothing(
+def test_a_dry_run_reports_changes_without_applying_them(
     landing_zone: Any, ous: Any, payload: Any, calls: list[str]
 ) -> None:
-    landing_zone.tell({"action": "reconcile", "accountId": ZERO})
+    landing_zone.invoke({"action": "reconcile", "accountId": ZERO})
     landing_zone.clock.advance(60)
     landing_zone.cloud.move(ZERO, ous["SDLC OU"])
     calls.clear()
 
-    answer = landing_zone.tell(payload | {"dryRun": True})
+    answer = landing_zone.invoke(payload | {"dryRun": True})
 
     (zero,) = [row for row in answer["reconciled"] if row["accountId"] == ZERO]
     arns = landing_zone.pool_arns()
@@ -53,22 +53,22 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(
     assert landing_zone.shared() == {f"ipamShare-{ZERO}": PROD}
 
 
-def test_what_fails_is_in_the_report_and_not_a_traceback(landing_zone: Any, ous: Any) -> None:
+def test_a_failure_is_reported_instead_of_raised(landing_zone: Any, ous: Any) -> None:
     landing_zone.cloud.models.ram.faults.fail_next_associations("no")
 
-    answer = landing_zone.tell({"action": "reconcile"})
+    answer = landing_zone.invoke({"action": "reconcile"})
 
     assert answer["failed"] == 1
     (failed,) = [row for row in answer["reconciled"] if "failed" in row]
     assert failed["failed"].endswith(": no")
 
 
-def test_the_report_says_who_can_use_which_pool_and_which_ous_have_none(landing_zone: Any, ous: Any) -> None:
+def test_the_report_lists_the_accounts_of_each_pool_and_ous_without_pools(landing_zone: Any, ous: Any) -> None:
     landing_zone.cloud.add_account("333322221111", landing_zone.cloud.add_ou("Sandbox"))
-    landing_zone.tell({"action": "reconcile"})
+    landing_zone.invoke({"action": "reconcile"})
     landing_zone.clock.advance(60)
 
-    report = landing_zone.tell({"action": "report"})
+    report = landing_zone.invoke({"action": "report"})
 
     assert [(row["region"], row["environment"], row["accounts"]) for row in report["pools"]] == [
         ("us-east-1", "Prod OU", [ZERO]),
@@ -81,18 +81,18 @@ def test_the_report_says_who_can_use_which_pool_and_which_ous_have_none(landing_
     ]
 
 
-def test_a_pool_that_aws_is_still_giving_is_reported_as_pending(landing_zone: Any, ous: Any) -> None:
+def test_a_pool_whose_association_is_in_progress_is_reported_as_pending(landing_zone: Any, ous: Any) -> None:
     landing_zone.cloud.set_ram_timings(associate=3600)
-    landing_zone.tell({"action": "reconcile", "accountId": ZERO})
+    landing_zone.invoke({"action": "reconcile", "accountId": ZERO})
 
-    report = landing_zone.tell({"action": "report"})
+    report = landing_zone.invoke({"action": "report"})
 
     assert {tuple(row["pending"]) for row in report["pools"] if row["environment"] == "Prod OU"} == {(ZERO,)}
     assert not any(row["accounts"] for row in report["pools"])
 
 
 def test_a_report_changes_nothing(landing_zone: Any, ous: Any) -> None:
-    landing_zone.tell({"action": "report"})
+    landing_zone.invoke({"action": "report"})
 
     assert landing_zone.shared() == {}
 
@@ -114,10 +114,10 @@ def test_a_report_changes_nothing(landing_zone: Any, ous: Any) -> None:
     ],
     ids=str,
 )
-def test_junk_is_refused_in_words_that_show_what_is_right(
+def test_an_invalid_payload_is_refused_with_the_valid_form(
     landing_zone: Any, payload: Any, refusal: str, calls: list[str]
 ) -> None:
-    answer = landing_zone.tell(payload)
+    answer = landing_zone.invoke(payload)
 
     assert refusal in answer["refused"]
     assert calls == []

@@ -1,4 +1,4 @@
-"""What a run did, as people and CloudFormation are told."""
+"""The results of a run, as answers, errors and stack outputs contain them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ def account_result(number: int, *, changed: bool = False, failed: str = "") -> A
     return AccountResult(ShareSpec(f"{number:012}", pools=(POOL,)), changed=changed, failed=failed)
 
 
-def test_of_more_accounts_than_fit_those_are_left_out_with_which_nothing_was_done() -> None:
+def test_a_result_that_is_too_large_omits_accounts_without_changes_first() -> None:
     result = SharingResult([account_result(number, changed=number % 100 == 0) for number in range(1_000)], {})
 
-    to_dict = result.to_dict(limit=10_000)
+    answer = result.to_dict(limit=10_000)
 
-    assert sum(row["changed"] for row in to_dict["reconciled"]) == 10
-    assert to_dict["leftOut"] == 1_000 - len(to_dict["reconciled"]) > 0
-    assert len(json.dumps(to_dict)) < 11_000
+    assert sum(row["changed"] for row in answer["reconciled"]) == 10
+    assert answer["leftOut"] == 1_000 - len(answer["reconciled"]) > 0
+    assert len(json.dumps(answer)) < 11_000
 
 
-def test_an_answer_about_ten_thousand_accounts_fits_into_what_lambda_sends() -> None:
+def test_an_answer_for_ten_thousand_accounts_fits_the_payload_limit_of_lambda() -> None:
     unit = OrganizationalUnit("ou-ab12-l3zc8b3h", "O" * 128)
     pools = frozenset([POOL.arn] * 2)
     specs = [ShareSpec(f"{number:012}", unit, unit.name, (POOL,) * 2) for number in range(10_000)]
@@ -37,18 +37,18 @@ def test_an_answer_about_ten_thousand_accounts_fits_into_what_lambda_sends() -> 
     assert len(json.dumps(result.to_dict())) < 6_000_000
 
 
-def test_an_error_names_a_few_failures_and_counts_them_all() -> None:
+def test_an_error_names_some_failures_and_counts_all() -> None:
     result = SharingResult([account_result(1), *(account_result(number, failed="no") for number in range(2, 8))], {})
 
     with pytest.raises(AwsFailed, match=r"^6 of 7 accounts.*000000000002: no; 000000000003: no; 000000000004: no$"):
         result.raise_if_failed()
 
 
-def test_what_succeeded_raises_nothing() -> None:
+def test_a_result_without_failures_raises_no_error() -> None:
     SharingResult([account_result(1, changed=True)], {}).raise_if_failed()
 
 
-def test_outputs_of_the_stack_stay_within_what_cloudformation_reads() -> None:
+def test_stack_outputs_stay_within_the_limit_of_cloudformation() -> None:
     units = [OrganizationalUnit(f"ou-ab12-{number:08}", "N" * 128) for number in range(500)]
     without = [AccountResult(ShareSpec("1", unit, reason=NO_POOL)) for unit in units]
     result = SharingResult(without, {f"{number}" * 42: ["ou-ab12-l3zc8b3h"] * 9 for number in range(200)})
@@ -60,13 +60,13 @@ def test_outputs_of_the_stack_stay_within_what_cloudformation_reads() -> None:
     assert SharingResult([], {}).outputs()["OusOfOneName"] == "none"
 
 
-def test_ous_of_one_name_count_only_if_there_are_pools_for_it() -> None:
+def test_ous_with_the_same_name_are_reported_only_if_pools_exist_for_that_name() -> None:
     units = [OrganizationalUnit(f"ou-ab12-0000000{n}", name) for n, name in enumerate(["Prod", "Team", "Prod", "Team"])]
 
     assert of_one_name(units, {"Prod"}) == {"Prod": ["ou-ab12-00000000", "ou-ab12-00000002"]}
 
 
-def test_a_pool_that_nobody_has_is_reported_too() -> None:
+def test_a_pool_without_accounts_is_reported() -> None:
     assert who_can_use({"Prod": [POOL]}, {}) == [
         {"pool": POOL.arn, "environment": "Prod", "region": "us-east-1", "accounts": [], "pending": []}
     ]

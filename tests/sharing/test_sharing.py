@@ -1,4 +1,4 @@
-"""Shares, when somebody else is at work on them, AWS is slow, or AWS says no."""
+"""Shares that others change at the same time, and calls to AWS that are slow or fail."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHARED = {f"ipamShare-{ZERO}": PROD}
 
 @pytest.fixture
 def ous(landing_zone: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """ZERO is in Prod OU, and boto3's own waiting moves the clock."""
+    """Put ZERO into Prod OU, and let the pauses between boto3's retries advance the clock."""
     monkeypatch.setattr("botocore.endpoint.time.sleep", landing_zone.clock.advance)
     cloud = landing_zone.cloud
     ous = {name: cloud.add_ou(name) for name in ("Prod OU", "SDLC OU")}
@@ -35,14 +35,14 @@ def share_by_hand(landing_zone: Any, name: str, pools: list[str], principals: li
     return str(share["resourceShareArn"])
 
 
-# Shares that are there already
+# Existing shares
 
 
 @pytest.mark.parametrize("event", [moved(ZERO), SCHEDULE])
 def test_a_share_of_an_earlier_version_is_adopted_and_closed(landing_zone: Any, ous: Any, event: Any) -> None:
     arn = share_by_hand(landing_zone, f"ipamShare-{ZERO}", ["us-east-1 Prod OU", "us-east-1 SDLC OU"], [ZERO])
 
-    landing_zone.tell(event)
+    landing_zone.invoke(event)
 
     assert landing_zone.shared() == SHARED
     (share,) = landing_zone.live_shares()
@@ -59,20 +59,20 @@ def test_a_share_of_an_earlier_version_is_adopted_and_closed(landing_zone: Any, 
     ],
     ids=["of another name", "of nearly our name", "of our name, with tags of others"],
 )
-def test_shares_of_others_are_never_touched(landing_zone: Any, ous: Any, name: str, settings: Any) -> None:
+def test_shares_of_others_are_never_changed(landing_zone: Any, ous: Any, name: str, settings: Any) -> None:
     share_by_hand(landing_zone, name, ["us-east-1 SDLC OU"], [ZERO], allowExternalPrincipals=False, **settings)
     before = [share for share in landing_zone.live_shares() if share["name"] == name]
 
-    landing_zone.tell(SCHEDULE)
+    landing_zone.invoke(SCHEDULE)
     landing_zone.ask("Create")
     assert landing_zone.ask("Delete")["Status"] == "SUCCESS"
 
     assert landing_zone.live_shares() == before
 
 
-def test_a_share_that_has_lost_its_account_or_a_pool_or_gained_others_is_mended(landing_zone: Any, ous: Any) -> None:
+def test_a_share_that_somebody_changed_is_corrected(landing_zone: Any, ous: Any) -> None:
     landing_zone.cloud.add_account(ONE)
-    landing_zone.tell(SCHEDULE)
+    landing_zone.invoke(SCHEDULE)
     landing_zone.clock.advance(60)
     ram, (share,) = landing_zone.networking_ram, landing_zone.live_shares()
     arn, pools = share["resourceShareArn"], landing_zone.pool_arns()
@@ -80,43 +80,43 @@ def test_a_share_that_has_lost_its_account_or_a_pool_or_gained_others_is_mended(
     ram.associate_resource_share(resourceShareArn=arn, resourceArns=[pools[SDLC[0]]], principals=[ONE])
     landing_zone.clock.advance(60)
 
-    landing_zone.tell(SCHEDULE)
+    landing_zone.invoke(SCHEDULE)
 
     assert landing_zone.shared() == SHARED
 
 
-def test_of_two_shares_of_one_account_the_older_is_kept(landing_zone: Any, ous: Any) -> None:
+def test_the_older_of_two_shares_of_an_account_is_kept(landing_zone: Any, ous: Any) -> None:
     older = share_by_hand(landing_zone, f"ipamShare-{ZERO}", ["us-east-1 Prod OU"], [ZERO])
     share_by_hand(landing_zone, f"ipamShare-{ZERO}", ["us-west-2 Prod OU"], [ZERO])
 
-    landing_zone.tell(moved(ZERO))
+    landing_zone.invoke(moved(ZERO))
 
     assert landing_zone.shared() == SHARED
     assert [share["resourceShareArn"] for share in landing_zone.live_shares()] == [older]
 
 
-def test_a_pool_that_is_being_modified_stays_shared_and_is_given_to_nobody_new(landing_zone: Any, ous: Any) -> None:
+def test_a_pool_that_is_being_modified_stays_shared_but_gets_no_new_accounts(landing_zone: Any, ous: Any) -> None:
     landing_zone.cloud.add_account(ONE, ous["Prod OU"])
-    landing_zone.tell(moved(ZERO))
+    landing_zone.invoke(moved(ZERO))
     landing_zone.clock.advance(60)
     pool_id = landing_zone.pool_arns()["us-west-2 Prod OU"].rpartition("/")[2]
     landing_zone.networking_ec2.modify_ipam_pool(IpamPoolId=pool_id, Description="changed")
 
-    kept = landing_zone.tell(moved(ZERO))["reconciled"][0]
-    given = landing_zone.tell(moved(ONE), ends=landing_zone.clock.now() + 40)["reconciled"][0]
+    kept = landing_zone.invoke(moved(ZERO))["reconciled"][0]
+    given = landing_zone.invoke(moved(ONE), ends=landing_zone.clock.now() + 40)["reconciled"][0]
 
     assert (kept["removed"], kept["changed"]) == ([], False)
     assert len(given["added"]) == 1
     assert given["pending"]
     landing_zone.clock.advance(60)
-    landing_zone.tell(SCHEDULE)
+    landing_zone.invoke(SCHEDULE)
     assert landing_zone.shared() == SHARED | {f"ipamShare-{ONE}": PROD}
 
 
-# Two handlers at the same moment
+# Handlers that run at the same time
 
 
-def test_two_handlers_that_both_see_no_share_leave_one(
+def test_two_handlers_that_both_find_no_share_create_one_share(
     landing_zone: Any, ous: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ram = landing_zone.cloud.models.ram
@@ -124,20 +124,20 @@ def test_two_handlers_that_both_see_no_share_leave_one(
 
     def meanwhile(action: str, params: Any, caller: Any) -> Any:
         if action == "CreateResourceShare" and (event := next(others, None)):
-            landing_zone.tell(event)  # a whole other invocation, between this one's look and its act
+            landing_zone.invoke(event)  # another invocation, after this one has read and before it writes
         return call_model(action, params, caller)
 
     monkeypatch.setattr(ram, "call", meanwhile)
-    answer = landing_zone.tell(moved(ZERO))
+    answer = landing_zone.invoke(moved(ZERO))
 
     assert answer["failed"] == 0
     assert landing_zone.shared() == SHARED
 
 
-def test_two_handlers_that_both_see_the_old_pools_leave_the_new_ones(
+def test_two_handlers_that_both_find_the_old_pools_leave_only_the_new_pools(
     landing_zone: Any, ous: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    landing_zone.tell(moved(ZERO))
+    landing_zone.invoke(moved(ZERO))
     landing_zone.clock.advance(60)
     landing_zone.cloud.move(ZERO, ous["SDLC OU"])
     ram = landing_zone.cloud.models.ram
@@ -145,17 +145,17 @@ def test_two_handlers_that_both_see_the_old_pools_leave_the_new_ones(
 
     def meanwhile(action: str, params: Any, caller: Any) -> Any:
         if event := others.pop(action, None):
-            landing_zone.tell(event)
+            landing_zone.invoke(event)
         return call_model(action, params, caller)
 
     monkeypatch.setattr(ram, "call", meanwhile)
-    answer = landing_zone.tell(moved(ZERO))
+    answer = landing_zone.invoke(moved(ZERO))
 
     assert answer["failed"] == 0
     assert landing_zone.shared() == {f"ipamShare-{ZERO}": SDLC}
 
 
-def test_eight_events_at_once_leave_one_share_for_each_account(landing_zone: Any, ous: Any) -> None:
+def test_eight_simultaneous_events_leave_one_share_for_each_account(landing_zone: Any, ous: Any) -> None:
     landing_zone.cloud.add_account(ONE, ous["SDLC OU"])
     errors: list[BaseException] = []
     start = threading.Barrier(8)
@@ -174,36 +174,36 @@ def test_eight_events_at_once_leave_one_share_for_each_account(landing_zone: Any
         for handler in handlers:
             handler.join()
     landing_zone.clock.advance(60)
-    landing_zone.tell(SCHEDULE)
+    landing_zone.invoke(SCHEDULE)
 
     assert errors == []
     assert landing_zone.shared() == SHARED | {f"ipamShare-{ONE}": SDLC}
 
 
-def test_an_account_that_moves_while_everybody_is_listed_keeps_what_its_event_gave_it(
+def test_an_account_that_moves_during_a_scheduled_run_keeps_the_pools_of_its_new_ou(
     landing_zone: Any, ous: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    landing_zone.tell(moved(ZERO))
+    landing_zone.invoke(moved(ZERO))
     ram, adding = landing_zone.cloud.models.ram, []
     call_model, moves = ram.call, iter([ZERO])
 
     def meanwhile(action: str, params: Any, caller: Any) -> Any:
         if action == "GetResourceShares" and (account_id := next(moves, None)):
             landing_zone.cloud.move(account_id, ous["SDLC OU"])  # after the organization was listed
-            landing_zone.tell(moved(account_id))
+            landing_zone.invoke(moved(account_id))
             landing_zone.clock.advance(60)
         elif action == "AssociateResourceShare":
             adding.extend(params["resourceArns"])
         return call_model(action, params, caller)
 
     monkeypatch.setattr(ram, "call", meanwhile)
-    landing_zone.tell(SCHEDULE)
+    landing_zone.invoke(SCHEDULE)
 
     assert landing_zone.shared() == {f"ipamShare-{ZERO}": SDLC}
     assert sorted(adding) == sorted(landing_zone.pool_arns()[name] for name in SDLC)
 
 
-def test_an_account_that_is_new_since_everybody_was_listed_keeps_its_share(
+def test_an_account_that_is_created_during_a_scheduled_run_keeps_its_share(
     landing_zone: Any, ous: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ram = landing_zone.cloud.models.ram
@@ -212,55 +212,53 @@ def test_an_account_that_is_new_since_everybody_was_listed_keeps_its_share(
     def meanwhile(action: str, params: Any, caller: Any) -> Any:
         if action == "GetResourceShares" and (account_id := next(arrivals, None)):
             landing_zone.cloud.add_account(account_id, ous["SDLC OU"])
-            landing_zone.tell(moved(account_id))
+            landing_zone.invoke(moved(account_id))
             landing_zone.clock.advance(60)
         return call_model(action, params, caller)
 
     monkeypatch.setattr(ram, "call", meanwhile)
-    landing_zone.tell(SCHEDULE)
+    landing_zone.invoke(SCHEDULE)
 
     assert landing_zone.shared() == SHARED | {f"ipamShare-{ONE}": SDLC}
 
 
-# AWS is slow, or says no
+# Calls to AWS that are slow or fail
 
 
-def test_associations_that_outlast_the_waiting_are_said_to_be_pending_and_the_next_run_finds_them(
-    landing_zone: Any, ous: Any
-) -> None:
+def test_associations_that_take_too_long_are_pending_and_are_found_by_the_next_run(landing_zone: Any, ous: Any) -> None:
     landing_zone.cloud.set_ram_timings(associate=3600)
 
-    answer = landing_zone.tell(moved(ZERO))
+    answer = landing_zone.invoke(moved(ZERO))
 
     assert (answer["pending"], answer["reconciled"][0]["pending"]) == (1, True)
     landing_zone.clock.advance(3600)
-    assert landing_zone.tell(SCHEDULE)["changed"] == 0
+    assert landing_zone.invoke(SCHEDULE)["changed"] == 0
     assert landing_zone.shared() == SHARED
 
 
 @pytest.mark.parametrize("event", [moved(ZERO), SCHEDULE])
-def test_an_association_that_fails_late_is_a_failure_and_is_asked_for_anew_by_the_next_event(
+def test_an_association_that_fails_late_is_an_error_and_is_requested_again_by_the_next_event(
     landing_zone: Any, ous: Any, event: Any
 ) -> None:
     landing_zone.cloud.models.ram.faults.fail_next_associations("quota of nothing exceeded")
 
     with pytest.raises(AwsFailed, match=f"{ZERO}: AWS could not share arn:.*: quota of nothing exceeded"):
-        landing_zone.tell(event)
+        landing_zone.invoke(event)
 
-    landing_zone.tell(event)
+    landing_zone.invoke(event)
     assert landing_zone.shared() == SHARED
 
 
-def test_one_account_that_fails_does_not_keep_the_others_waiting(landing_zone: Any, ous: Any) -> None:
+def test_an_account_that_fails_does_not_block_the_others(landing_zone: Any, ous: Any) -> None:
     for account_id in (ONE, NEWCOMER):
         landing_zone.cloud.add_account(account_id, ous["SDLC OU"])
     landing_zone.cloud.models.ram.faults.fail_next_associations("no")
 
     with pytest.raises(AwsFailed, match=r"^1 of 5 accounts"):
-        landing_zone.tell(SCHEDULE)
+        landing_zone.invoke(SCHEDULE)
 
-    done = [name for name, pools in landing_zone.shared_as_it_is().items() if len(pools) == 2]
-    assert len(done) == 2
+    complete = [name for name, pools in landing_zone.shared_now().items() if len(pools) == 2]
+    assert len(complete) == 2
 
 
 @pytest.mark.parametrize(
@@ -273,53 +271,55 @@ def test_one_account_that_fails_does_not_keep_the_others_waiting(landing_zone: A
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_throttling_and_faults_of_aws_are_waited_out(
+def test_throttling_and_service_errors_are_retried(
     landing_zone: Any, ous: Any, service: str, action: str, error: AwsError
 ) -> None:
     getattr(landing_zone.cloud.models, service).faults.refuse_next(action, error, times=4)
 
-    landing_zone.tell(moved(ZERO))
+    landing_zone.invoke(moved(ZERO))
 
     assert landing_zone.shared() == SHARED
 
 
-def test_a_share_whose_answer_is_lost_is_not_made_twice(landing_zone: Any, ous: Any) -> None:
+def test_a_share_whose_creation_gets_no_response_is_not_created_twice(landing_zone: Any, ous: Any) -> None:
     landing_zone.cloud.models.ram.faults.lose_next_answer("CreateResourceShare")
 
-    landing_zone.tell(moved(ZERO))
+    landing_zone.invoke(moved(ZERO))
 
     assert landing_zone.shared() == SHARED
 
 
 @pytest.mark.parametrize("event", [moved(ZERO), SCHEDULE])
-def test_an_event_that_failed_for_an_hour_is_applied_by_the_schedule(landing_zone: Any, ous: Any, event: Any) -> None:
+def test_the_schedule_applies_an_event_whose_handling_failed(landing_zone: Any, ous: Any, event: Any) -> None:
     throttled = AwsError("ThrottlingException", "Rate exceeded", 429)
-    landing_zone.cloud.models.ram.faults.refuse_next("CreateResourceShare", throttled, times=9)  # boto3 asks as often
+    landing_zone.cloud.models.ram.faults.refuse_next(
+        "CreateResourceShare", throttled, times=9
+    )  # as often as boto3 tries
     with pytest.raises(AwsFailed, match="the next scheduled run goes on"):
-        landing_zone.tell(event)
+        landing_zone.invoke(event)
 
-    landing_zone.tell(SCHEDULE)
+    landing_zone.invoke(SCHEDULE)
 
     assert landing_zone.shared() == SHARED
 
 
-def test_ram_sharing_that_is_off_is_told_with_the_command_that_switches_it_on(landing_zone: Any, ous: Any) -> None:
+def test_disabled_ram_sharing_is_an_error_with_the_command_that_enables_it(landing_zone: Any, ous: Any) -> None:
     landing_zone.cloud.models.organization.ram_sharing_enabled = False
 
     with pytest.raises(AwsFailed, match=r"UnknownResourceException.*aws ram enable-sharing-with-aws-organization"):
-        landing_zone.tell(moved(ZERO))
+        landing_zone.invoke(moved(ZERO))
 
 
 @pytest.mark.parametrize("action", ["CreateResourceShare", "GetResourceShares"])
-def test_a_denied_call_is_told_in_a_sentence(landing_zone: Any, ous: Any, action: str) -> None:
+def test_a_denied_call_is_an_error_with_action_and_reason(landing_zone: Any, ous: Any, action: str) -> None:
     denied = AwsError("AccessDeniedException", "explicit deny in a service control policy", 403)
     landing_zone.cloud.models.ram.faults.refuse_next(action, denied)
 
     with pytest.raises(AwsFailed, match=f"{action} .*was denied: explicit deny in a service control policy"):
-        landing_zone.tell(SCHEDULE)
+        landing_zone.invoke(SCHEDULE)
 
 
-def test_a_role_that_cannot_be_assumed_is_told_with_its_account_and_the_fix(
+def test_a_role_that_cannot_be_assumed_is_an_error_with_its_account_and_a_fix(
     landing_zone: Any, ous: Any, refuse_calls: Any
 ) -> None:
     refuse_calls("AssumeRole", "AccessDenied")
@@ -327,24 +327,24 @@ def test_a_role_that_cannot_be_assumed_is_told_with_its_account_and_the_fix(
     with pytest.raises(
         Refused, match=r"Cannot assume .*222222222222:role/AWSControlTowerExecution.*Enroll account 222"
     ):
-        landing_zone.tell(moved(ZERO))
+        landing_zone.invoke(moved(ZERO))
 
 
 @pytest.mark.parametrize("name", ["DescribeAccount", "ListParents"])
-def test_organizations_that_fails_makes_the_event_fail_so_that_it_is_kept(
+def test_a_failed_call_to_organizations_fails_the_event_so_that_lambda_keeps_it(
     landing_zone: Any, ous: Any, refuse_calls: Any, name: str
 ) -> None:
     refuse_calls(name, "TooManyRequestsException")
 
     with pytest.raises(AwsFailed, match=f"{name} failed: TooManyRequestsException"):
-        landing_zone.tell(moved(ZERO))
+        landing_zone.invoke(moved(ZERO))
 
 
-# More than fits in one invocation
+# Runs of several invocations
 
 
-def test_what_does_not_fit_is_handed_on_and_nothing_is_lost(
-    landing_zone: Any, ous: Any, handed_on: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+def test_a_long_run_continues_in_further_invocations_and_shares_with_all_accounts(
+    landing_zone: Any, ous: Any, continuations: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     accounts = [f"4444444444{number:02}" for number in range(12)]
     for account_id in accounts:
@@ -359,28 +359,28 @@ def test_what_does_not_fit_is_handed_on_and_nothing_is_lost(
 
     monkeypatch.setattr(ram, "call", slow)
     events: list[dict[str, Any]] = [SCHEDULE]
-    for event in events:  # it grows
-        landing_zone.tell(event)
-        events += handed_on
-        handed_on.clear()
+    for event in events:  # grows in this loop
+        landing_zone.invoke(event)
+        events += continuations
+        continuations.clear()
 
     assert [event.get("CtipamInvocation", {}).get("number") for event in events] == [None, *range(2, len(events) + 1)]
     assert len(events) in range(2, 8)
     assert landing_zone.shared() == SHARED | {f"ipamShare-{account_id}": SDLC for account_id in accounts}
 
 
-def test_handing_on_ends(landing_zone: Any, ous: Any, handed_on: list[Any]) -> None:
+def test_the_number_of_invocations_of_a_run_is_limited(landing_zone: Any, ous: Any, continuations: list[Any]) -> None:
     with pytest.raises(Exception, match="the schedule continues"):
-        landing_zone.tell(SCHEDULE | {"CtipamInvocation": {"number": 8}}, ends=landing_zone.clock.now() + 1)
+        landing_zone.invoke(SCHEDULE | {"CtipamInvocation": {"number": 8}}, ends=landing_zone.clock.now() + 1)
 
-    assert handed_on == []
+    assert continuations == []
 
 
-# What a session in the Networking account may do
+# Permissions of a session in the Networking account
 
 
 @pytest.mark.parametrize("purpose", ["read", "share", "unshare"])
-def test_the_session_policy_fits_and_names_partition_region_and_account(purpose: Any) -> None:
+def test_a_session_policy_fits_the_limit_and_names_partition_region_and_account(purpose: Any) -> None:
     policy = session_policy("aws-us-gov", "us-gov-west-1", "222222222222", purpose)
 
     assert len(json.dumps(policy, separators=(",", ":"))) <= 2048
@@ -392,7 +392,7 @@ def test_the_session_policy_fits_and_names_partition_region_and_account(purpose:
             assert ":222222222222:" in statement["Resource"]
 
 
-def test_looking_may_change_nothing() -> None:
+def test_a_read_session_allows_only_reads() -> None:
     (statement,) = session_policy("aws", "us-east-1", "222222222222", "read")["Statement"]
 
     assert all(action.partition(":")[2].startswith(("Get", "Describe")) for action in statement["Action"])

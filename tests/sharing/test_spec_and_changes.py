@@ -1,4 +1,4 @@
-"""Which pools an account is to have, and what must be done to its shares."""
+"""The pools that an account should have, and the changes that its shares need."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EAST, WEST, OTHER = (SharedPool(name, f"region {name}") for name in ("east", "we
 ENVIRONMENTS = {"Prod": [WEST, EAST], "SDLC": [OTHER]}
 RULES = Rules(never=frozenset({"999999999999"}))
 WANTED = ShareSpec(ACCOUNT, PROD, "Prod", (EAST, WEST))
-ALL_THERE = {"east": "ASSOCIATED", "west": "ASSOCIATED"}
+ALL_ASSOCIATED = {"east": "ASSOCIATED", "west": "ASSOCIATED"}
 
 
 def location(*units: OrganizationalUnit, state: str = "ACTIVE", joined: datetime = BEFORE) -> AccountLocation:
@@ -39,12 +39,12 @@ def location(*units: OrganizationalUnit, state: str = "ACTIVE", joined: datetime
 
 def share(number: int = 1, **changed: object) -> Share:
     day = datetime(2026, 1, number, tzinfo=UTC)
-    made = Share(f"arn-{number}", ACCOUNT, day, pools=ALL_THERE, principals={ACCOUNT: "ASSOCIATED"})
-    return replace(made, **changed)  # type: ignore[arg-type]
+    default = Share(f"arn-{number}", ACCOUNT, day, pools=ALL_ASSOCIATED, principals={ACCOUNT: "ASSOCIATED"})
+    return replace(default, **changed)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    ("where", "rules", "environment"),
+    ("account_location", "rules", "environment"),
     [
         (location(PROD), RULES, "Prod"),
         (location(TEAM, PROD), RULES, "Prod"),
@@ -64,15 +64,15 @@ def share(number: int = 1, **changed: object) -> Share:
     ],
 )
 def test_an_active_account_has_the_environment_of_its_nearest_ou(
-    where: AccountLocation, rules: Rules, environment: str
+    account_location: AccountLocation, rules: Rules, environment: str
 ) -> None:
-    spec = share_spec(ACCOUNT, where, ENVIRONMENTS, rules, has_share=False)
+    spec = share_spec(ACCOUNT, account_location, ENVIRONMENTS, rules, has_share=False)
 
     assert spec.environment == environment
     assert bool(spec.pools) is not bool(spec.reason)
 
 
-def test_an_account_that_was_there_before_and_has_a_share_is_not_left_alone() -> None:
+def test_an_existing_account_that_has_a_share_is_not_left_alone() -> None:
     rules = replace(RULES, since=CREATED)
 
     assert share_spec(ACCOUNT, location(PROD), ENVIRONMENTS, rules, has_share=False).left_alone
@@ -92,34 +92,34 @@ def test_an_account_that_was_there_before_and_has_a_share_is_not_left_alone() ->
     ],
     ids=["no share", "as it should be", "not ours yet", "nothing to nothing", "no pools", "left alone", "two shares"],
 )
-def test_the_difference_is_what_is_missing_and_what_is_too_much(
+def test_changes_lead_from_existing_shares_to_the_spec(
     spec: ShareSpec, shares: list[Share], expected: ShareChanges
 ) -> None:
     assert share_changes(spec, shares) == expected
 
 
 @pytest.mark.parametrize("status", ["ASSOCIATING", "RESTORING", "DISASSOCIATING", "SUSPENDING"])
-def test_what_is_moving_is_waited_for(status: str) -> None:
-    moving = share(pools=ALL_THERE | {"east": status, "old": "ASSOCIATED"})
+def test_an_association_in_progress_is_waited_for(status: str) -> None:
+    in_progress = share(pools=ALL_ASSOCIATED | {"east": status, "old": "ASSOCIATED"})
 
-    assert share_changes(WANTED, [moving]) == ShareChanges((), in_progress=True)
+    assert share_changes(WANTED, [in_progress]) == ShareChanges((), in_progress=True)
 
 
 @pytest.mark.parametrize("status", ["FAILED", None])
-def test_what_failed_or_is_not_there_is_added_before_anything_goes(status: str | None) -> None:
+def test_failed_and_missing_pools_are_added_before_others_are_removed(status: str | None) -> None:
     pools = {"west": "ASSOCIATED", "old": "ASSOCIATED"} | ({"east": status} if status else {})
-    lacking = share(pools=pools)
+    incomplete = share(pools=pools)
 
-    assert share_changes(WANTED, [lacking]).apply_now == (Associate(lacking, ("east",), ()),)
+    assert share_changes(WANTED, [incomplete]).apply_now == (Associate(incomplete, ("east",), ()),)
 
 
-def test_old_pools_and_strangers_go_once_all_is_there() -> None:
-    full = share(pools=ALL_THERE | {"old": "ASSOCIATED"}, principals={ACCOUNT: "ASSOCIATED", "1": "ASSOCIATED"})
+def test_old_pools_and_other_principals_are_removed_once_all_pools_are_associated() -> None:
+    full = share(pools=ALL_ASSOCIATED | {"old": "ASSOCIATED"}, principals={ACCOUNT: "ASSOCIATED", "1": "ASSOCIATED"})
 
     assert share_changes(WANTED, [full]).apply_now == (Disassociate(full, ("old",), ("1",)),)
 
 
-def test_a_pool_that_is_not_ready_is_neither_added_nor_taken_away() -> None:
+def test_a_pool_that_is_not_ready_is_neither_added_nor_removed() -> None:
     wanted = replace(WANTED, pools=(EAST, replace(WEST, ready=False)))
 
     assert share_changes(wanted, []) == ShareChanges((CreateShare(ACCOUNT, ("east",)),), in_progress=True)
@@ -144,15 +144,15 @@ SPECS = st.sampled_from([WANTED, replace(WANTED, pools=(EAST,)), ShareSpec(ACCOU
 
 
 @given(SPECS, SHARES)
-def test_from_any_shares_a_few_rounds_lead_to_one_that_holds_exactly_the_pools(
+def test_a_few_rounds_lead_from_any_shares_to_one_share_with_exactly_the_pools(
     spec: ShareSpec, shares: list[Share]
 ) -> None:
     for round_ in itertools.count():
         changes = share_changes(spec, shares)
-        _nothing_is_lost(spec, shares, changes)
+        _assert_no_pool_is_lost(spec, shares, changes)
         if not changes.apply_now and not changes.in_progress:
             break
-        assert round_ < 6, "it never ends"
+        assert round_ < 6, "the rounds never end"
         shares = _after(changes, shares)
 
     assert len(shares) == (1 if spec.pools else 0)
@@ -162,13 +162,14 @@ def test_from_any_shares_a_few_rounds_lead_to_one_that_holds_exactly_the_pools(
         assert set(kept.principals) == {ACCOUNT}
 
 
-def _nothing_is_lost(spec: ShareSpec, shares: list[Share], changes: ShareChanges) -> None:
-    """A wanted pool that the account has, it has after these steps too."""
+def _assert_no_pool_is_lost(spec: ShareSpec, shares: list[Share], changes: ShareChanges) -> None:
+    """Assert that the account keeps each wanted pool that it can use."""
     wanted = {pool.arn for pool in spec.pools}
     deleted = {change.share.arn for change in changes.apply_now if isinstance(change, DeleteShare)}
-    for one in shares:
-        in_use = {pool for pool in wanted if one.pools.get(pool) == one.principals.get(ACCOUNT) == "ASSOCIATED"}
-        if one.arn in deleted and in_use:
+    for existing in shares:
+        reached = existing.principals.get(ACCOUNT) == "ASSOCIATED"
+        in_use = {pool for pool in wanted if reached and existing.pools.get(pool) == "ASSOCIATED"}
+        if existing.arn in deleted and in_use:
             assert any(kept.present >= in_use for kept in shares if kept.arn not in deleted)
     for change in changes.apply_now:
         if isinstance(change, Disassociate):
@@ -176,8 +177,8 @@ def _nothing_is_lost(spec: ShareSpec, shares: list[Share], changes: ShareChanges
 
 
 def _after(changes: ShareChanges, shares: list[Share]) -> list[Share]:
-    """What AWS makes of it, once everything has come to rest."""
-    after = {one.arn: one for one in shares}
+    """Return the shares that AWS has once the changes are complete."""
+    after = {existing.arn: existing for existing in shares}
     for change in changes.apply_now:
         match change:
             case CreateShare():
@@ -191,22 +192,22 @@ def _after(changes: ShareChanges, shares: list[Share]) -> list[Share]:
                 after[change.share.arn] = _with(after[change.share.arn], change, "DISASSOCIATED")
             case DeleteShare():
                 del after[change.share.arn]
-    return [_at_rest(one) for one in after.values()]
+    return [_settled(changed) for changed in after.values()]
 
 
-def _with(one: Share, change: Associate | Disassociate, status: str) -> Share:
+def _with(existing: Share, change: Associate | Disassociate, status: str) -> Share:
     return replace(
-        one,
-        pools={**one.pools, **dict.fromkeys(change.pools, status)},
-        principals={**one.principals, **dict.fromkeys(change.principals, status)},
+        existing,
+        pools={**existing.pools, **dict.fromkeys(change.pools, status)},
+        principals={**existing.principals, **dict.fromkeys(change.principals, status)},
     )
 
 
-def _at_rest(one: Share) -> Share:
+def _settled(existing: Share) -> Share:
     ends = {"ASSOCIATING": "ASSOCIATED", "RESTORING": "ASSOCIATED", "SUSPENDING": "SUSPENDED"}
     gone = {"DISASSOCIATING", "DISASSOCIATED", "FAILED"}
 
     def settle(statuses: dict[str, str]) -> dict[str, str]:
         return {entity: ends.get(status, status) for entity, status in statuses.items() if status not in gone}
 
-    return replace(one, pools=settle(dict(one.pools)), principals=settle(dict(one.principals)))
+    return replace(existing, pools=settle(dict(existing.pools)), principals=settle(dict(existing.principals)))

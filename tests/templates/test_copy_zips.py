@@ -11,10 +11,11 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 from moto import mock_aws
+
+from in_process.aws_calls import Call, intercept
 
 TEMPLATE = Path(__file__).parents[2] / "templates/ipam-controltower-integration.template.yaml"
 KEYS = ["packages/one.zip", "packages/two.zip"]
@@ -25,7 +26,7 @@ class Copier:
 
     def __init__(self, code: str, answers: list[dict[str, Any]]) -> None:
         self.module = ModuleType("copy_zips")
-        exec(code, vars(self.module))  # noqa: S102 - our own template's
+        exec(code, vars(self.module))  # noqa: S102 - the code of our own template
         self.answers = answers
 
     def ask(self, kind: str, keys: list[str] = KEYS) -> dict[str, Any]:
@@ -63,34 +64,33 @@ def copier(s3: Any, monkeypatch: pytest.MonkeyPatch) -> Copier:
 
 
 def deny_copies(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
-    call: Any = vars(BaseClient)["_make_api_call"]
     left = [None] * times
 
-    def denied(self: Any, operation_name: str, api_params: Any) -> Any:
-        if operation_name == "CopyObject" and left:
+    def denied(call: Call, client: Any, operation: str, parameters: Any) -> Any:
+        if operation == "CopyObject" and left:
             left.pop()
-            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, operation_name)
-        return call(self, operation_name, api_params)
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, operation)
+        return call(client, operation, parameters)
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", denied)
+    intercept(monkeypatch, denied)
 
 
 def copies(s3: Any) -> list[str]:
     return [found["Key"] for found in s3.list_object_versions(Bucket="target").get("Versions", [])]
 
 
-def test_both_zips_are_copied_as_often_as_it_is_asked(copier: Copier, s3: Any) -> None:
+def test_both_zips_are_copied_by_each_create_and_update(copier: Copier, s3: Any) -> None:
     assert copier.ask("Create") == copier.ask("Update")
 
     assert copier.answers[0]["Status"] == "SUCCESS"
     assert s3.get_object(Bucket="target", Key=KEYS[0])["Body"].read() == KEYS[0].encode()
 
 
-def test_other_keys_are_another_resource_so_that_the_old_copies_go_when_nothing_uses_them(copier: Copier) -> None:
+def test_new_keys_replace_the_resource_so_that_old_copies_are_deleted_after_the_update(copier: Copier) -> None:
     assert copier.ask("Create", KEYS[:1])["PhysicalResourceId"] != copier.ask("Update")["PhysicalResourceId"]
 
 
-def test_delete_takes_every_version_away_and_may_come_twice(copier: Copier, s3: Any) -> None:
+def test_a_delete_removes_all_versions_and_can_be_repeated(copier: Copier, s3: Any) -> None:
     copier.ask("Create")
     copier.ask("Update")
 
@@ -105,13 +105,13 @@ def test_a_delete_succeeds_although_the_bucket_is_gone(copier: Copier, s3: Any) 
     assert copier.ask("Delete")["Status"] == "SUCCESS"
 
 
-def test_a_policy_that_iam_does_not_know_yet_is_waited_for(copier: Copier, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_is_retried_until_the_policy_takes_effect(copier: Copier, monkeypatch: pytest.MonkeyPatch) -> None:
     deny_copies(monkeypatch, times=3)
 
     assert copier.ask("Create")["Status"] == "SUCCESS"
 
 
-def test_a_zip_that_is_not_there_is_named_with_the_parameters_to_look_at(copier: Copier) -> None:
+def test_a_missing_zip_is_an_error_with_the_parameters_to_check(copier: Copier) -> None:
     answer = copier.ask("Create", ["nowhere/one.zip"])
 
     assert answer["Status"] == "FAILED"
@@ -119,7 +119,9 @@ def test_a_zip_that_is_not_there_is_named_with_the_parameters_to_look_at(copier:
     assert len(answer["Reason"]) <= 240
 
 
-def test_a_bucket_that_stays_closed_is_told(copier: Copier, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_that_stays_denied_is_an_error_with_the_code_of_aws(
+    copier: Copier, monkeypatch: pytest.MonkeyPatch
+) -> None:
     deny_copies(monkeypatch, times=9)
 
     assert "AccessDenied" in copier.ask("Create")["Reason"]

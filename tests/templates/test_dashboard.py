@@ -16,7 +16,7 @@ from ctipam.pools.utilization import Utilization
 
 TEMPLATE = Path(__file__).parents[2] / "templates" / "ipamnetworkingStack.yaml"
 COLUMNS = 24
-LINES = 10  # in one graph; more lines cannot be told apart
+LINES = 10  # in a graph; more lines cannot be distinguished
 SCHEMA = ",".join([utilization.NAMESPACE, *utilization.DIMENSIONS])
 
 
@@ -29,8 +29,8 @@ def resources() -> Any:
 def dashboard(resources: Any) -> dict[str, Any]:
     """Return its body as CloudFormation renders it when every reference is 80."""
     body = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
-    made: dict[str, Any] = json.loads(re.sub(r"\$\{[^}]*\}", "80", body))
-    return made
+    rendered: dict[str, Any] = json.loads(re.sub(r"\$\{[^}]*\}", "80", body))
+    return rendered
 
 
 def expressions(dashboard: dict[str, Any]) -> list[str]:
@@ -38,7 +38,7 @@ def expressions(dashboard: dict[str, Any]) -> list[str]:
     return [metric["expression"] for of_widget in metrics for (metric,) in of_widget]
 
 
-def test_widgets_lie_side_by_side_and_below_one_another_on_the_grid(dashboard: dict[str, Any]) -> None:
+def test_widgets_fill_the_grid_without_overlaps(dashboard: dict[str, Any]) -> None:
     cells = [
         (x, y)
         for widget in dashboard["widgets"]
@@ -48,16 +48,16 @@ def test_widgets_lie_side_by_side_and_below_one_another_on_the_grid(dashboard: d
 
     assert len(cells) == len(set(cells)), "two widgets overlap"
     assert max(x for x, _ in cells) == COLUMNS - 1
-    assert len(cells) == COLUMNS * (max(y for _, y in cells) + 1), "there is a hole"
+    assert len(cells) == COLUMNS * (max(y for _, y in cells) + 1), "the grid has a gap"
 
 
-def test_every_graph_is_of_the_metric_that_the_check_publishes(dashboard: dict[str, Any]) -> None:
+def test_each_graph_shows_the_metric_that_the_measurement_publishes(dashboard: dict[str, Any]) -> None:
     assert expressions(dashboard)
     for expression in [*expressions(dashboard), *(variable["search"] for variable in dashboard["variables"])]:
         assert f'{{{SCHEMA}}} MetricName="{utilization.METRIC}"' in expression
 
 
-def test_no_graph_has_more_lines_than_can_be_told_apart(dashboard: dict[str, Any]) -> None:
+def test_the_number_of_lines_in_a_graph_is_limited(dashboard: dict[str, Any]) -> None:
     chosen = [f'{name}="Chosen{name}"' for name in utilization.DIMENSIONS]
 
     for expression in expressions(dashboard):
@@ -65,14 +65,14 @@ def test_no_graph_has_more_lines_than_can_be_told_apart(dashboard: dict[str, Any
         assert limited or any(choice in expression for choice in chosen)
 
 
-def test_what_can_be_chosen_is_a_dimension_and_changes_a_graph_and_its_title(dashboard: dict[str, Any]) -> None:
+def test_each_variable_is_a_dimension_and_changes_a_graph_and_its_title(dashboard: dict[str, Any]) -> None:
     assert {variable["populateFrom"] for variable in dashboard["variables"]} == set(utilization.DIMENSIONS)
     for variable in dashboard["variables"]:
         changed = [widget for widget in dashboard["widgets"] if variable["pattern"] in json.dumps(widget)]
         assert [variable["pattern"] in widget["properties"]["title"] for widget in changed] == [True]
 
 
-def test_the_table_reads_fields_of_the_checks_lines(dashboard: dict[str, Any]) -> None:
+def test_the_table_reads_the_fields_of_the_metric_lines(dashboard: dict[str, Any]) -> None:
     pool = EnvironmentPool("ipam-pool-0123456789abcdef0", "Prod OU", "us-west-2")
     line = json.loads(utilization.metric_line(Utilization(pool, addresses=2048, used=256, vpcs=1), at_s=0.0))
     (query,) = [widget["properties"]["query"] for widget in dashboard["widgets"] if widget["type"] == "log"]
@@ -83,14 +83,14 @@ def test_the_table_reads_fields_of_the_checks_lines(dashboard: dict[str, Any]) -
     assert f"by {', '.join(utilization.DIMENSIONS)} " in query
 
 
-def test_the_alarm_asks_for_each_environment_and_region(resources: Any) -> None:
+def test_the_alarm_covers_each_environment_and_region(resources: Any) -> None:
     (metric,) = resources["PoolUtilizationAlarm"]["Properties"]["Metrics"]
     dimensions = ", ".join(f'"{name}"' for name in utilization.DIMENSIONS)
 
-    asked = re.fullmatch(
+    query = re.fullmatch(
         r'SELECT MAX\("(\w+)"\) FROM SCHEMA\("(\w+)", (.+)\) GROUP BY (.+) ORDER BY MAX\(\) DESC',
         metric["Expression"],
     )
 
-    assert asked
-    assert asked.groups() == (utilization.METRIC, utilization.NAMESPACE, dimensions, dimensions)
+    assert query
+    assert query.groups() == (utilization.METRIC, utilization.NAMESPACE, dimensions, dimensions)

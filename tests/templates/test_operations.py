@@ -42,7 +42,7 @@ def test_topics_queues_and_log_groups_are_encrypted(path: Path) -> None:
 
 
 @each_template
-def test_the_key_rotates_and_lets_in_only_this_account_and_services_on_its_behalf(path: Path) -> None:
+def test_the_key_rotates_and_allows_only_this_account_and_services_on_its_behalf(path: Path) -> None:
     key = properties(path, "AWS::KMS::Key")[KEY]
     account = {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
 
@@ -74,21 +74,21 @@ def test_the_key_and_the_log_groups_pass_the_proactive_controls_of_control_tower
 @each_template
 def test_only_the_alarms_of_this_account_may_publish_to_the_topic(path: Path) -> None:
     (policy,) = properties(path, "AWS::SNS::TopicPolicy").values()
-    (allow,) = [one for one in policy["PolicyDocument"]["Statement"] if one["Effect"] == "Allow"]
+    (allow,) = [statement for statement in policy["PolicyDocument"]["Statement"] if statement["Effect"] == "Allow"]
 
     assert allow["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
     assert allow["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 
 
 @each_template
-def test_a_person_is_subscribed_only_if_an_address_is_given(path: Path) -> None:
+def test_the_topic_has_a_subscription_only_if_an_email_address_is_given(path: Path) -> None:
     ((_, subscription),) = of_type(path, "AWS::SNS::Subscription")
 
     assert subscription["Condition"] == "HasAlertEmail"
 
 
 @each_template
-def test_every_function_has_an_alarm_on_its_errors_and_every_alarm_goes_to_the_topic(path: Path) -> None:
+def test_each_function_has_an_alarm_on_its_errors_and_each_alarm_notifies_the_topic(path: Path) -> None:
     alarms = properties(path, "AWS::CloudWatch::Alarm")
     watched = {
         alarm["Dimensions"][0]["Value"]["Ref"] for alarm in alarms.values() if alarm.get("MetricName") == "Errors"
@@ -117,7 +117,7 @@ def custom_resources(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 @each_template
-def test_cloudformation_waits_for_a_custom_resource_a_little_longer_than_for_its_function(path: Path) -> None:
+def test_the_timeout_of_a_custom_resource_is_longer_than_that_of_its_function(path: Path) -> None:
     functions = properties(path, "AWS::Lambda::Function")
     for name, resource in custom_resources(path):
         function = functions[resource["Properties"]["ServiceToken"]["Fn::GetAtt"][0]]
@@ -125,7 +125,7 @@ def test_cloudformation_waits_for_a_custom_resource_a_little_longer_than_for_its
 
 
 @each_template
-def test_a_new_version_reaches_every_custom_resource(path: Path) -> None:
+def test_a_new_package_version_updates_each_custom_resource(path: Path) -> None:
     for name, resource in custom_resources(path):
         assert "PackageVersion" in str(resource["Properties"]), name
 

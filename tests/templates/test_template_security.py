@@ -1,4 +1,4 @@
-"""Test what security reviewers require of every template, and that neither templates nor code fix a Region."""
+"""Test what security reviewers require of every template, and that templates and code work in any Region."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_every_statement_of_a_policy_has_a_descriptive_id(path: Path) -> None:
 
 
 @each_template
-def test_every_star_has_a_comment_with_the_reason_of_aws(path: Path) -> None:
+def test_each_wildcard_resource_has_a_comment_with_its_reason(path: Path) -> None:
     keys = [resource["Properties"]["KeyPolicy"] for _, resource in resources(path, "AWS::KMS::Key")]
     of_keys = {line for policy in keys for line in range(policy.start_mark.line, policy.end_mark.line + 1)}
 
@@ -114,7 +114,7 @@ def test_no_policy_allows_all_actions_of_a_service(path: Path) -> None:
     allowed = [
         action
         for _, resource in resources(path)
-        if resource["Type"] != "AWS::KMS::Key"  # whose first statement hands the key to IAM, as AWS wants it
+        if resource["Type"] != "AWS::KMS::Key"  # its first statement delegates access to IAM, as AWS requires
         for statement in statements(resource)
         if statement["Effect"] == "Allow"
         for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
@@ -123,12 +123,12 @@ def test_no_policy_allows_all_actions_of_a_service(path: Path) -> None:
 
 
 @each_template
-def test_no_partition_url_suffix_or_region_stands_in_a_template(path: Path) -> None:
-    assert [text for text in texts(load(path)) if _bound_to_a_place(text) and text != GOVCLOUD_CONSOLE] == []
+def test_a_template_contains_no_partition_url_suffix_or_region(path: Path) -> None:
+    assert [text for text in texts(load(path)) if _names_a_location(text) and text != GOVCLOUD_CONSOLE] == []
 
 
 @pytest.mark.parametrize("path", CODE, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_no_partition_url_suffix_or_region_stands_in_the_code(path: Path) -> None:
+def test_the_code_contains_no_partition_url_suffix_or_region(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     prose = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings
 
@@ -137,19 +137,19 @@ def test_no_partition_url_suffix_or_region_stands_in_the_code(path: Path) -> Non
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in prose
     ]
-    assert [text for text in literals if _bound_to_a_place(text)] == []
+    assert [text for text in literals if _names_a_location(text)] == []
 
 
 GOVCLOUD_CONSOLE = "amazonaws-us-gov.com"
 """The domain of the console in GovCloud. No pseudo parameter contains it, so the template chooses it by partition."""
 
 
-def _bound_to_a_place(text: str) -> bool:
+def _names_a_location(text: str) -> bool:
     return "arn:aws" in text or bool(REGION.search(text)) or "amazonaws" in SERVICE.sub("", text)
 
 
 @each_template
-def test_no_name_of_ours_is_one_that_control_tower_protects(path: Path) -> None:
+def test_no_resource_has_a_name_that_control_tower_protects(path: Path) -> None:
     named = {
         f"{name}.{key}": text
         for name, resource in resources(path)
@@ -157,11 +157,11 @@ def test_no_name_of_ours_is_one_that_control_tower_protects(path: Path) -> None:
         if key.endswith("Name") and key != "ExecutionRoleName"
         for text in texts(value)
     }
-    assert {where: text for where, text in named.items() if PROTECTED.search(text)} == {}
+    assert {key: text for key, text in named.items() if PROTECTED.search(text)} == {}
 
 
 @each_template
-def test_what_happens_to_what_holds_state_was_thought_about(path: Path) -> None:
+def test_each_stateful_resource_has_deletion_policies_with_a_reason(path: Path) -> None:
     for name, resource in resources(path, *STATEFUL):
         assert {"DeletionPolicy", "UpdateReplacePolicy"} <= resource.keys(), name
         line = path.read_text(encoding="utf-8").splitlines()[_line(resource, "DeletionPolicy")]
@@ -170,23 +170,23 @@ def test_what_happens_to_what_holds_state_was_thought_about(path: Path) -> None:
 
 def _line(mapping: Any, key: str) -> int:
     """Return the line of a key, counted from 0."""
-    return int(next(one.start_mark.line for one in mapping if one == key))
+    return int(next(found.start_mark.line for found in mapping if found == key))
 
 
 @each_template
-def test_only_one_thing_of_this_account_may_invoke_a_function(path: Path) -> None:
+def test_a_function_can_be_invoked_only_by_a_resource_of_this_account(path: Path) -> None:
     for name, resource in resources(path, "AWS::Lambda::Permission"):
-        assert "SourceArn" in resource["Properties"], name  # which has the account in it
+        assert "SourceArn" in resource["Properties"], name  # the ARN contains the account id
 
 
 @each_template
-def test_a_bucket_is_read_by_one_role_of_one_account_and_only_over_tls(path: Path) -> None:
+def test_a_bucket_can_be_read_only_by_one_role_and_only_over_tls(path: Path) -> None:
     policies = {policy["Properties"]["Bucket"]["Ref"]: policy for _, policy in resources(path, "AWS::S3::BucketPolicy")}
     for name, bucket in resources(path, "AWS::S3::Bucket"):
         allow, deny = policies[name]["Properties"]["PolicyDocument"]["Statement"]
         assert (allow["Effect"], allow["Action"]) == ("Allow", "s3:GetObject")
         account = "arn:${AWS::Partition}:iam::${NetworkAccountId}"
-        # The role stands in the condition: as the principal, S3 would no longer know it once it is created again.
+        # The condition names the role: as a principal, it would no longer match after the role is created again.
         assert allow["Principal"] == {"AWS": {"Fn::Sub": f"{account}:root"}}
         role = {"Fn::Sub": f"{account}:role/AWSControlTowerExecution"}
         assert allow["Condition"] == {"ArnEquals": {"aws:PrincipalArn": role}}
@@ -198,5 +198,5 @@ def test_a_bucket_is_read_by_one_role_of_one_account_and_only_over_tls(path: Pat
 
 
 @each_template
-def test_the_description_tells_the_version(path: Path) -> None:
+def test_the_description_contains_the_version(path: Path) -> None:
     assert f"Version {ctipam.__version__}" in load(path)["Description"]

@@ -34,9 +34,9 @@ def resources(path: Path, kind: str) -> dict[str, dict[str, Any]]:
 def test_cfn_lint_finds_nothing() -> None:
     command = [sys.executable, "-c", "from cfnlint.runner import main; main()", *map(str, TEMPLATES)]
 
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
 
-    assert (done.returncode, done.stdout) == (0, "")
+    assert (run.returncode, run.stdout) == (0, "")
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
@@ -45,7 +45,7 @@ def test_every_parameter_is_described_and_has_a_label_in_one_group(path: Path) -
     interface = template["Metadata"]["AWS::CloudFormation::Interface"]
     grouped = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
 
-    assert grouped == list(template["Parameters"])  # in the order of the file, each once
+    assert grouped == list(template["Parameters"])  # in the order of the file, each one once
     assert list(interface["ParameterLabels"]) == grouped
     assert all(parameter["Description"].endswith(".") for parameter in template["Parameters"].values())
 
@@ -60,7 +60,7 @@ def test_functions_run_on_a_current_runtime_and_log_to_a_declared_group_with_ret
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
-def test_nothing_has_a_fixed_name_so_that_a_second_stack_does_not_collide(path: Path) -> None:
+def test_no_resource_has_a_fixed_name_that_a_second_stack_would_repeat(path: Path) -> None:
     for name, resource in read(path)["Resources"].items():
         if resource["Type"] not in ("AWS::Lambda::Permission", "AWS::Lambda::EventInvokeConfig"):
             assert not NAMED & set(resource.get("Properties", {})), name
