@@ -17,6 +17,7 @@ from commands import organization_vpcs, plan
 from commands.vpcs import LISTED
 from ctipam import sessions
 from ctipam.errors import Refused
+from in_process.aws_calls import Call, intercept
 
 HOME, WEST, DISABLED = "us-east-1", "us-west-2", "eu-south-1"
 MANAGEMENT, NETWORKING, SHOP, CLOSED = "123456789012", "222222222222", "012345678901", "444444444444"
