@@ -235,7 +235,7 @@ def test_a_call_that_arrives_while_the_successor_waits_changes_nothing_in_the_en
     for at in range(1, total + 1):
         stack, first, second = prepare(case)
         with stack.running():
-            turns = Turns(stack, first, second, case.second[1], at, long_s)
+            turns = Turns(stack, first, second, case.second[1], at=at, long_s=long_s)
             turns.run()
         position = f"at call {at} of {total}"
         # At call 1 the first reads the status of the stack, which is already that of the second.
