@@ -140,7 +140,11 @@ class Run:
         return self.durations[action, name] + CHANGES_S
 
     def _names(self) -> list[str]:
-        return [TOP_LEVEL, *self._regions(), *(f"{name} {ou}" for name in self._regions() for ou in self._environments())]
+        return [
+            TOP_LEVEL,
+            *self._regions(),
+            *(f"{name} {ou}" for name in self._regions() for ou in self._environments()),
+        ]
 
     def _regions(self) -> list[str]:
         return sorted(REGIONS)[: self.regions]

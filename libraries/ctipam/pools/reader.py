@@ -116,13 +116,15 @@ class PoolReader:
         And the pools again: a CIDR that a pool is being given can be listed among the allocations of its parent before
         the pool's own list shows it.
 
+        Of a pool in a Region that can no longer be read, only its children are known: AWS refuses what overlaps others.
+
         allocated   what others have allocated from a parent, as far as it was read: completed here
         """
         by_id = {pool.pool_id: pool for pool in pools}
-        regions = {pool.pool_id: pool.key.region for pool in pools if pool.key and pool.provisioned}
-        parents = [parent_id for parent_id in parent_ids if parent_id in regions]
+        provisioned = {pool.pool_id for pool in pools if pool.key and pool.provisioned}
+        parents = [parent_id for parent_id in parent_ids if parent_id in provisioned]
         unread = [parent_id for parent_id in parents if parent_id not in allocated]
-        answers = self.executor.map(lambda one: read_allocations(self.account, one, regions[one]), unread)
+        answers = self.executor.map(lambda one: self._read_allocations_if_allowed(by_id[one]) or [], unread)
         others = {parent_id: allocated[parent_id] for parent_id in parents if parent_id in allocated}
         for parent_id, found in zip(unread, answers, strict=True):
             coming = {pool.pool_id: pool for one in found if (pool := _with_coming_cidr(one, by_id))}
