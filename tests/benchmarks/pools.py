@@ -123,8 +123,7 @@ class Run:
         root = created[TOP_LEVEL]  # before everything else
         if self.lock == "none":
             return root + max(
-                max(provisioned[TOP_LEVEL], created[name])
-                + max(provisioned[name], created[leaf] - max(provisioned[TOP_LEVEL] - created[name], 0.0))
+                max(max(provisioned[TOP_LEVEL], created[name]) + provisioned[name], created[name] + created[leaf])
                 + provisioned[leaf]
                 for name, leaves in regions.items()
                 for leaf in leaves

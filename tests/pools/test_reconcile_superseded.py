@@ -73,7 +73,9 @@ class Case:
 
     def check(self, stack: DirectStack, position: str) -> None:
         """The second request succeeds, and what it asked for is what there is."""
-        (answer,) = (answer for answer in stack.answers if answer["RequestId"] == "second")
+        answers = [answer for answer in stack.answers if answer["RequestId"] == "second"]
+        assert len(answers) == 1, position
+        (answer,) = answers
         assert answer["Status"] == "SUCCESS", f"{position}: {answer['Reason']}"
         stack.clock.advance(60)
         if self.second[0] == "Delete":
@@ -240,10 +242,11 @@ def test_a_call_that_arrives_while_the_successor_waits_changes_nothing_in_the_en
             turns = Turns(stack, first, second, case.second[1], at=at, long_s=long_s)
             turns.run()
         position = f"at call {at} of {total}"
+        answered = [answer["RequestId"] for answer in stack.answers]
         # At call 1 the first reads the status of the stack, which is already that of the second.
-        if at > 1 and "first" in [answer["RequestId"] for answer in stack.answers]:
+        if at > 1 and "first" in answered:
             assert turns.first_went_on_s <= BELIEVED_S, position
-        if turns.delayed == "DeprovisionIpamPoolCidr" and stack.answers == []:
+        if turns.delayed in ("DeleteTags", "DeprovisionIpamPoolCidr") and "second" not in answered:
             # The CIDR of a Region that has pools again: from failed-deprovision on, the model gives no part of it out,
             # and what AWS does is not documented. The rollback fails, and the stack can be deleted.
             assert case.second[0] == "Update"
