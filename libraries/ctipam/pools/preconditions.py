@@ -35,8 +35,8 @@ def refuse_moves(spec: PoolSpec, scope_id: str, pools: Sequence[ExistingPool], i
     for key, pool in kept_pools(spec, pools).items():
         if pool.pool_id not in ids_in_scope:
             raise Refused(
-                f"The pool of {key} ({pool.pool_id}) is not in scope {scope_id} and cannot move. Keep IpamScope as it "
-                "was, or delete the stack and create it anew."
+                f"Pool {pool.pool_id} ({key}) is not in scope {scope_id} and cannot move. Keep IpamScope as it was, or "
+                "delete the stack and create it anew."
             )
         if pool.block is None:
             continue
