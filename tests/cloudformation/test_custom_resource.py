@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
@@ -12,7 +13,7 @@ from ctipam.cloudformation import custom_resource
 from ctipam.cloudformation.custom_resource import Data
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import REASON_LIMIT, AwsFailed, OutOfTime, Refused
-from in_process.function import HOUR, PHYSICAL_ID, Function
+from in_process.function import HOUR, PHYSICAL_ID, URL, Function
 
 
 def never_ready(request: ResourceRequest) -> Data:
@@ -120,6 +121,21 @@ def test_work_that_never_ends_gets_a_response_before_the_timeout_of_cloudformati
     assert answer["Status"] == "FAILED"
     assert "What was begun is kept; try again to go on from there." in answer["Reason"]
     assert HOUR - 5 * 60 < function.clock.now() < HOUR
+
+
+@pytest.mark.parametrize("late_s", [0.0, 1200.0])
+def test_a_request_that_is_delivered_late_or_again_still_ends_within_its_hour(
+    function: Function, late_s: float
+) -> None:
+    sent = datetime.fromtimestamp(function.clock.now(), UTC).strftime("%Y%m%dT%H%M%SZ")
+    function.act = never_ready
+    began = function.clock.now()
+    function.clock.advance(late_s)
+
+    answer = function.ask(ResponseURL=f"{URL}&X-Amz-Date={sent}&X-Amz-Expires=7200")
+
+    assert answer["Status"] == "FAILED"
+    assert function.clock.now() - began < HOUR
 
 
 def test_a_continuation_that_starts_too_late_changes_nothing(function: Function) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
+from ctipam import names
 from ctipam.cloudformation.other_stacks import can_act, living
 from ctipam.cloudformation.own_stack import OwnStack
 from in_process.function import STACK_ID, Function
@@ -54,8 +55,8 @@ def test_the_status_is_read_again_after_five_seconds(function: Function, account
     [
         ("CREATE_COMPLETE", True),
         ("CREATE_IN_PROGRESS", True),
-        ("ROLLBACK_FAILED", True),
         ("ROLLBACK_COMPLETE", False),
+        ("ROLLBACK_FAILED", False),
         ("UPDATE_ROLLBACK_FAILED", True),
         ("DELETE_IN_PROGRESS", True),
         ("DELETE_FAILED", False),
@@ -73,6 +74,14 @@ def test_a_stack_can_act_until_its_functions_are_deleted(
 
 def test_a_stack_that_does_not_exist_cannot_act(account: DirectAccount) -> None:
     assert not can_act(account, OTHER)  # type: ignore[arg-type]
+
+
+def test_what_was_released_belongs_to_no_stack_whatever_a_stack_is_named(
+    function: Function, account: DirectAccount
+) -> None:
+    function.wire.stacks[names.RELEASED] = {"StackStatus": "CREATE_COMPLETE"}
+
+    assert not can_act(account, names.RELEASED)  # type: ignore[arg-type]
 
 
 def test_a_stack_that_cannot_be_read_counts_as_able_to_act(function: Function, account: DirectAccount) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.client import BaseClient
 from botocore.exceptions import ClientError, HTTPClientError
 from moto.core.responses import ActionResult
 from moto.ec2.models.availability_zones_and_regions import Region, RegionsAndZonesBackend
@@ -81,14 +80,13 @@ def last_sentence(lines: list[str]) -> str:
 
 def refuse(monkeypatch: pytest.MonkeyPatch, operation: str, applies: Callable[[Any, Any], bool], error: Any) -> None:
     """Let an operation raise the error if applies(Region, parameters) is true."""
-    call: Any = vars(BaseClient)["_make_api_call"]
 
-    def refused(self: Any, operation_name: str, api_params: Any) -> Any:
-        if operation_name == operation and applies(self.meta.region_name, api_params):
+    def refused(call: Call, client: Any, made: str, parameters: Any) -> Any:
+        if made == operation and applies(client.meta.region_name, parameters):
             raise error
-        return call(self, operation_name, api_params)
+        return call(client, made, parameters)
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", refused)
+    intercept(monkeypatch, refused)
 
 
 def denied(operation: str, code: str = "AccessDenied") -> ClientError:
@@ -169,15 +167,14 @@ def test_a_vpc_with_a_shared_subnet_counts_once_for_its_owner(company: Any, monk
     vpc_id = make_vpc(company, NETWORKING, "10.0.0.0/16", environment="Prod OU")
     shared = company.client("ec2", NETWORKING).describe_vpcs(VpcIds=[vpc_id])["Vpcs"]
     shared[0]["Tags"] = []  # participants cannot read the tags
-    call: Any = vars(BaseClient)["_make_api_call"]
 
-    def add_shared_vpc(self: Any, operation_name: str, api_params: Any) -> Any:
-        answer = call(self, operation_name, api_params)
-        if operation_name == "DescribeVpcs" and self.meta.region_name == HOME:
+    def everybody_sees_it(call: Call, client: Any, operation: str, parameters: Any) -> Any:
+        answer = call(client, operation, parameters)
+        if operation == "DescribeVpcs" and client.meta.region_name == HOME:
             answer["Vpcs"] += shared
         return answer
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", add_shared_vpc)
+    intercept(monkeypatch, everybody_sees_it)
 
     (row,) = rows(report())
     assert row.startswith(f"10.0.0.0/16 {vpc_id} {NETWORKING} {HOME}, Env=Prod OU")

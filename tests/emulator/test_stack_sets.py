@@ -55,6 +55,7 @@ def stack_set(name: str) -> dict[str, Any]:
         "Type": "AWS::CloudFormation::StackSet",
         "Properties": {
             "StackSetName": name,
+            "Description": f"the stacks of {name}",
             "PermissionModel": "SELF_MANAGED",
             "AdministrationRoleARN": f"arn:aws:iam::{MANAGEMENT}:role/service-role/AWSControlTowerStackSetRole",
             "ExecutionRoleName": "AWSControlTowerExecution",
@@ -117,7 +118,8 @@ def test_the_tags_of_a_stack_reach_its_stack_sets_stacks_and_what_they_make(
     stack_id = create(engine, "tagged", Tags=tags)
     assert end(cloudformation, stack_id) == "CREATE_COMPLETE"
 
-    assert cloudformation.describe_stack_set(StackSetName="tagged")["StackSet"]["Tags"] == tags
+    described = cloudformation.describe_stack_set(StackSetName="tagged")["StackSet"]
+    assert (described["Tags"], described["Description"]) == (tags, "the stacks of tagged")
     [stack] = stacks_of(there, "tagged")
     assert stack["Tags"] == tags
     [queue] = there.describe_stack_resources(StackName=stack["StackName"])["StackResources"]
@@ -160,6 +162,33 @@ def test_instances_go_with_or_without_their_stacks_and_only_then_the_stack_set(
 
         cloudformation.delete_stack(StackName=name)  # what is gone already fails no deletion
         until(lambda gone=name: gone not in names(cloudformation))  # type: ignore[misc]
+
+
+def test_an_operation_has_the_id_that_the_caller_gives_it_once(engine: Engine, cloudformation: Any) -> None:
+    assert end(cloudformation, create(engine, "once")) == "CREATE_COMPLETE"
+    wanted = {"StackSetName": "once", "Accounts": [NETWORK], "Regions": [REGION], "RetainStacks": True}
+
+    assert cloudformation.delete_stack_instances(**wanted, OperationId="mine")["OperationId"] == "mine"
+    assert operation_ends(cloudformation, "once", "mine") == "SUCCEEDED"
+    with pytest.raises(ClientError, match="OperationIdAlreadyExistsException"):
+        cloudformation.delete_stack_instances(**wanted, OperationId="mine")
+
+
+def test_the_stacks_of_a_stack_set_are_not_deleted_while_the_execution_role_is_gone(
+    engine: Engine, cloudformation: Any, there: Any
+) -> None:
+    stack_id = create(engine, "roleless")
+    assert end(cloudformation, stack_id) == "CREATE_COMPLETE"
+    engine.remove_execution_role(NETWORK)
+
+    cloudformation.delete_stack(StackName="roleless")
+
+    assert end(cloudformation, stack_id) == "DELETE_FAILED"
+    assert stacks_of(there, "roleless")
+    engine.make_execution_role(NETWORK)
+    cloudformation.delete_stack(StackName="roleless")
+    assert end(cloudformation, stack_id) == "DELETE_COMPLETE"
+    assert stacks_of(there, "roleless") == []
 
 
 def test_each_action_needs_its_permission_on_the_stack_set(engine: Engine, cloudformation: Any) -> None:

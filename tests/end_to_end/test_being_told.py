@@ -11,42 +11,10 @@ import pytest
 from landing_zone import reading
 from landing_zone.company import MANAGEMENT, NETWORKING, STACK
 from landing_zone.engine import Engine
+from landing_zone.inbox import Inbox
 
 WEST = "us-west-2"
 FIVE_MINUTES, HALF_AN_HOUR, HOUR, DAY = 300, 1800, 3600, 86400
-
-
-class Inbox:
-    """The messages that a topic's subscribers receive."""
-
-    def __init__(self, engine: Engine, account_id: str, topic_arn: str) -> None:
-        self._sqs = engine.client("sqs", account_id)
-        self._url = self._sqs.create_queue(QueueName="inbox")["QueueUrl"]
-        wanted = {"QueueUrl": self._url, "AttributeNames": ["QueueArn"]}
-        queue_arn = self._sqs.get_queue_attributes(**wanted)["Attributes"]["QueueArn"]
-        statement = {
-            "Effect": "Allow",
-            "Principal": {"Service": "sns.amazonaws.com"},
-            "Action": "sqs:SendMessage",
-            "Resource": queue_arn,
-        }
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        self._sqs.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": policy})
-        engine.client("sns", account_id).subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
-
-    def next(self) -> Any:
-        """Return the next message, and remove it."""
-
-        def receive() -> list[Any]:
-            messages: list[Any] = self._sqs.receive_message(QueueUrl=self._url).get("Messages", [])
-            return messages
-
-        (message,) = reading.eventually(receive)
-        self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
-        return json.loads(json.loads(message["Body"])["Message"])
-
-    def is_empty(self) -> bool:
-        return not self._sqs.receive_message(QueueUrl=self._url).get("Messages", [])
 
 
 @dataclass(frozen=True)
@@ -109,7 +77,7 @@ def test_when_a_pool_fills_up_its_metric_says_so_and_the_topic_gets_the_alarm(
 
     deployed.advance(FIVE_MINUTES)
 
-    told = inbox.next()
+    told = json.loads(inbox.next())
     assert (told["AlarmName"], told["NewStateValue"]) == (stack.names["PoolUtilizationAlarm"], "ALARM")
     line = measured(deployed, stack.outputs["PoolUtilizationLogGroupName"])["Prod OU", WEST]
     assert (line["PercentUsed"], line["AddressesFree"]) == (87.5, 256)
@@ -152,7 +120,7 @@ def test_when_the_schedule_stops_the_topic_gets_an_alarm(deployed: Engine, stack
 
     deployed.advance(HALF_AN_HOUR + 1)
 
-    told = inbox.next()
+    told = json.loads(inbox.next())
     assert (told["AlarmName"], told["NewStateValue"]) == (stack.names["PoolUtilizationStoppedAlarm"], "ALARM")
 
 
@@ -189,5 +157,5 @@ def test_when_nobody_compares_the_shares_any_more_the_topic_gets_an_alarm(
 
     deployed.advance(DAY + 1)
 
-    told = management_inbox.next()
+    told = json.loads(management_inbox.next())
     assert (told["AlarmName"], told["NewStateValue"]) == (name_of("ReconcileStoppedAlarm"), "ALARM")

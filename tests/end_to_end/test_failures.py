@@ -44,7 +44,7 @@ def test_a_wrong_parameter_is_told_and_nothing_is_left(
 @pytest.mark.parametrize(
     ("parameters", "reason"),
     [
-        ({"NetworkAccountId": MANAGEMENT}, "NetworkAccountId is this account, the management account"),
+        ({"NetworkAccountId": MANAGEMENT}, "NetworkAccountId is the management account, which cannot administer IPAM"),
         ({"AccPoolPrefixLength": "20"}, "AccPoolPrefixLength must be longer than IpamPoolPrefixLength"),
     ],
     ids=["the management account", "prefix lengths that are equal"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -14,6 +14,9 @@ from landing_zone.engine import Engine
 
 TEMPLATE = "templates/ipam-controltower-integration.template.yaml"
 LOOK_EVERY_S = 0.2
+NO_TAGS: Mapping[str, str] = {}
+
+Action = Literal["create-stack", "update-stack"]
 
 Told = Callable[[str, str, str], None]
 """Called for each finished resource with the account, the logical id and the status."""
@@ -99,29 +102,46 @@ def deploy(engine: Engine, told: Told = silent, **parameters: str) -> None:
         raise AwsCliFailed("\n".join([errors.strip() or output.strip(), *failures(engine)]))
 
 
-def apply(
-    engine: Engine, action: Literal["create-stack", "update-stack"], *, template: str = TEMPLATE, **parameters: str
-) -> str:
-    """Create or update the stack from the uploaded template, as the console does, and return its last status.
+def apply(engine: Engine, action: Action, *, template: str = TEMPLATE, stack: str = STACK, **given: Any) -> str:
+    """Create or update the stack as `begin` does, and return its last status.
 
     Faster than `deploy`, which waits as long as the CLI does.
+    """
+    begin(engine, action, template=template, stack=stack, **given)
+    return end(engine, stack=stack)
+
+
+def begin(
+    engine: Engine,
+    action: Action,
+    *,
+    template: str = TEMPLATE,
+    stack: str = STACK,
+    tags: Mapping[str, str] = NO_TAGS,
+    **parameters: str,
+) -> None:
+    """Begin to create or update the stack from the uploaded template, as the console does.
 
     template   its key in the user's bucket
     Raises     AwsCliFailed if CloudFormation refuses before it begins
     """
     given = required_parameters() | parameters
-    command = ["cloudformation", action, "--stack-name", STACK, "--capabilities", "CAPABILITY_IAM"]
+    command = ["cloudformation", action, "--stack-name", stack, "--capabilities", "CAPABILITY_IAM"]
     # The bucket in the path, not in the host's name: ministack's CreateStack reads no other URL.
     command += ["--template-url", f"https://s3.{HOME_REGION}.amazonaws.com/{BUCKET}/{template}"]
     command += ["--parameters", json.dumps([{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()])]
+    command += ["--tags", json.dumps([{"Key": k, "Value": v} for k, v in tags.items()])] if tags else []
     AwsCli(engine, MANAGEMENT).run(*command)
-    return _end(engine, silent)
 
 
-def delete(engine: Engine, told: Told = silent) -> str:
-    """Delete the stack, wait for the end, and return its last status."""
-    AwsCli(engine, MANAGEMENT).run("cloudformation", "delete-stack", "--stack-name", STACK)
-    return _end(engine, told)
+def delete(engine: Engine, told: Told = silent, *, stack: str = STACK, force: bool = False) -> str:
+    """Delete the stack, wait for the end, and return its last status.
+
+    force   leave what cannot be deleted; CloudFormation takes that only after a deletion has failed
+    """
+    words = ["--deletion-mode", "FORCE_DELETE_STACK"] if force else []
+    AwsCli(engine, MANAGEMENT).run("cloudformation", "delete-stack", "--stack-name", stack, *words)
+    return end(engine, told, stack=stack)
 
 
 def failures(engine: Engine) -> list[str]:
@@ -137,18 +157,18 @@ def failures(engine: Engine) -> list[str]:
     return found
 
 
-def _end(engine: Engine, told: Told) -> str:
+def end(engine: Engine, told: Told = silent, *, stack: str = STACK) -> str:
     """Wait until the stack's operation has ended, and return the stack's status."""
     watcher = Watcher(engine, told)
     client = engine.client("cloudformation", MANAGEMENT)
-    while (status := _status(client)).endswith("_IN_PROGRESS"):
+    while (status := _status(client, stack)).endswith("_IN_PROGRESS"):
         watcher.look()
         time.sleep(LOOK_EVERY_S)
     watcher.look()
     return status
 
 
-def _status(client: Any) -> str:
+def _status(client: Any, name: str) -> str:
     """Return the status of the newest stack of the name, which may be deleted."""
-    stacks = [stack for stack in client.list_stacks()["StackSummaries"] if stack["StackName"] == STACK]
+    stacks = [stack for stack in client.list_stacks()["StackSummaries"] if stack["StackName"] == name]
     return str(max(stacks, key=lambda stack: stack["CreationTime"])["StackStatus"])

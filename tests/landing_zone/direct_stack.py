@@ -90,7 +90,7 @@ class DirectStack:
         self.answers: list[dict[str, Any]] = []
         self.scope_id = ""
         self.stack_id = STACK_ID
-        self.handler = _handler()
+        self.handler = _shared_handler()
         self._requests = 0
         self._workers = workers
 
@@ -165,6 +165,7 @@ class DirectStack:
         status   of the stack; empty: the one that the kind of the request implies
         """
         self.wire.revive()
+        self.wire.in_progress[STACK_ID] = f"{request['RequestType'].upper()}_IN_PROGRESS"
         self.wire.invocations[:] = [request]
         before = len(self.answers)
         while self.wire.invocations:
@@ -221,8 +222,15 @@ class DirectStack:
 
 
 @cache
-def _handler() -> Any:
-    """ipam-pool-lambda/index.py's. crhelper makes clients of its own when it is imported, and never uses them."""
+def _shared_handler() -> Any:
+    return new_handler()
+
+
+def new_handler() -> Any:
+    """ipam-pool-lambda/index.py's, as in an execution environment of its own: for a request that runs beside another.
+
+    crhelper makes clients of its own when it is imported, and never uses them.
+    """
     spec = importlib.util.spec_from_file_location("ipam_pool_lambda_direct", ROOT / "ipam-pool-lambda" / "index.py")
     assert spec
     assert spec.loader

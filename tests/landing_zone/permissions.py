@@ -11,13 +11,29 @@ from landing_zone.engine import Engine
 
 Statement = dict[str, Any]
 
+FOR_RECOVERY: dict[str, frozenset[str]] = {
+    "OrganizationSetupRole": frozenset(
+        {
+            "cloudformation:ListStackResources",
+            "cloudformation:ListStackInstances",
+            "cloudformation:DescribeStackSetOperation",
+            "cloudformation:DeleteStackInstances",
+            "cloudformation:DeleteStackSet",
+            "lambda:InvokeFunction",
+        }
+    ),
+    "SharingRole": frozenset({"sns:Publish"}),
+    "IpamFunctionRole": frozenset({"sns:Publish"}),
+}
+"""By a role's logical id: actions that it uses only when a deletion leaves something, or to recover from that."""
+
 
 def statements(engine: Engine) -> dict[str, list[Statement]]:
     """Return, by role ARN, the policy statements of every role that a stack has made in either account."""
     found: dict[str, list[Statement]] = {}
     for account_id in (MANAGEMENT, NETWORKING):
         iam = engine.client("iam", account_id)
-        for name in _roles_of_stacks(engine, account_id):
+        for _, name in _roles_of_stacks(engine, account_id):
             attached = iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
             assert attached == [], f"{name} has a policy of its own beside those of the template: {attached}"
             found[iam.get_role(RoleName=name)["Role"]["Arn"]] = [
@@ -34,10 +50,25 @@ def actions(allowed: list[Statement]) -> set[str]:
     return {action for of_statement in named for action in of_statement}
 
 
-def _roles_of_stacks(engine: Engine, account_id: str) -> list[str]:
+def roles(engine: Engine) -> dict[str, str]:
+    """Return, by role ARN, the logical id of every role that a stack has made in either account."""
+    return {
+        engine.client("iam", account_id).get_role(RoleName=name)["Role"]["Arn"]: logical_id
+        for account_id in (MANAGEMENT, NETWORKING)
+        for logical_id, name in _roles_of_stacks(engine, account_id)
+    }
+
+
+def unused_for_recovery(engine: Engine, names: dict[str, str], logical_id: str) -> list[str]:
+    """Return the actions for recovery that no role of this logical id has used. names: what `roles` returned."""
+    used = [actions for role, actions in engine.used_permissions().items() if names.get(role) == logical_id]
+    return sorted(FOR_RECOVERY[logical_id].difference(*used))
+
+
+def _roles_of_stacks(engine: Engine, account_id: str) -> list[tuple[str, str]]:
     cloudformation = engine.client("cloudformation", account_id)
     return [
-        resource["PhysicalResourceId"]
+        (resource["LogicalResourceId"], resource["PhysicalResourceId"])
         for stack in cloudformation.describe_stacks()["Stacks"]
         for resource in cloudformation.describe_stack_resources(StackName=stack["StackName"])["StackResources"]
         if resource["ResourceType"] == "AWS::IAM::Role"

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from ctipam import sessions
 from ctipam.errors import Refused
 from ctipam.organization import setup as organization_setup
-from ctipam.organization.preconditions import WARNINGS_LIMIT, SetupResult, SetupSpec, ou_warnings
+from ctipam.organization.preconditions import WARNINGS_LIMIT, SetupResult, SetupSpec, ou_warnings, ungoverned_regions
 
 HOME, MANAGEMENT, NETWORKING, MEMBER = "us-east-1", "123456789012", "222222222222", "333333333333"
 ROLE = "AWSControlTowerStackSetRole"
@@ -160,11 +160,12 @@ def test_many_warnings_fit_the_limit_of_cloudformation() -> None:
     assert setup.warnings_output().endswith("...")
 
 
-@pytest.mark.parametrize("governed", [None, ["us-east-1", "us-west-2"]], ids=["not in the manifest", "all"])
-def test_governed_regions_cause_no_warning(landing_zone: Any, governed: list[str] | None) -> None:
-    landing_zone.models.organization.governed_regions = governed
-
+def test_governed_regions_cause_no_warning(landing_zone: Any) -> None:
     assert set_up(regions=("us-west-2", "us-east-1")).warnings == ()
+
+
+def test_nothing_is_concluded_if_the_manifest_does_not_name_the_governed_regions() -> None:
+    assert ungoverned_regions(["us-west-2"], None) == []
 
 
 def test_a_region_that_is_not_governed_is_refused_and_nothing_is_enabled(landing_zone: Any) -> None:

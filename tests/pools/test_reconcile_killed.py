@@ -117,7 +117,7 @@ def test_a_repeated_request_finds_the_pools_of_its_first_attempt_before_any_list
 
         assert lambda_tries_again(stack, "Create", request)
 
-    assert len(stack.wire.made_at) == len(AFTER_FIRST)  # not one too many that was deleted again
+    assert len(stack.wire.made_at) == 1 + len(AFTER_FIRST)  # not one too many that was deleted again
 
 
 def test_a_block_that_its_pool_does_not_show_yet_is_not_asked_for_again_by_the_next_request() -> None:

@@ -227,6 +227,11 @@ def test_a_share_has_the_stack_tags_and_only_an_update_changes_them(landing_zone
     landing_zone.ask("Update")
     assert tags_of(landing_zone, ZERO)["CostCenter"] == "2"
 
+    tag(landing_zone, ZERO, Owner="added by hand")
+    landing_zone.stack["Tags"] = []
+    landing_zone.ask("Update")
+    assert tags_of(landing_zone, ZERO).keys() == {"ctipam:account-id", "ctipam:stack-id", "Owner"}
+
 
 def test_a_share_of_a_deleted_stack_is_adopted(landing_zone: Any, ous: Any) -> None:
     landing_zone.ask("Create")

@@ -11,10 +11,11 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 from moto import mock_aws
+
+from in_process.aws_calls import Call, intercept
 
 TEMPLATE = Path(__file__).parents[2] / "templates/ipam-controltower-integration.template.yaml"
 KEYS = ["packages/one.zip", "packages/two.zip"]
@@ -63,16 +64,15 @@ def copier(s3: Any, monkeypatch: pytest.MonkeyPatch) -> Copier:
 
 
 def deny_copies(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
-    call: Any = vars(BaseClient)["_make_api_call"]
     left = [None] * times
 
-    def denied(self: Any, operation_name: str, api_params: Any) -> Any:
-        if operation_name == "CopyObject" and left:
+    def denied(call: Call, client: Any, operation: str, parameters: Any) -> Any:
+        if operation == "CopyObject" and left:
             left.pop()
-            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, operation_name)
-        return call(self, operation_name, api_params)
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, operation)
+        return call(client, operation, parameters)
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", denied)
+    intercept(monkeypatch, denied)
 
 
 def copies(s3: Any) -> list[str]:
@@ -96,6 +96,13 @@ def test_a_delete_removes_all_versions_and_can_be_repeated(copier: Copier, s3: A
 
     assert [copier.ask("Delete")["Status"] for _ in range(2)] == ["SUCCESS", "SUCCESS"]
     assert copies(s3) == []
+
+
+def test_a_delete_succeeds_although_the_bucket_is_gone(copier: Copier, s3: Any) -> None:
+    """CloudFormation deletes the function in any case, so a failed delete could not be repeated."""
+    s3.delete_bucket(Bucket="target")
+
+    assert copier.ask("Delete")["Status"] == "SUCCESS"
 
 
 def test_a_copy_is_retried_until_the_policy_takes_effect(copier: Copier, monkeypatch: pytest.MonkeyPatch) -> None:

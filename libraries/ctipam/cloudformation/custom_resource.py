@@ -24,9 +24,10 @@ import os
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from http.client import HTTPException, HTTPSConnection
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from botocore.exceptions import ClientError
 from crhelper import CfnResource
@@ -43,7 +44,7 @@ from ctipam.sessions import Account
 from ctipam.waiting import Deadline
 
 LONGEST_S = 58 * 60.0
-"""Seconds from the first invocation to the answer: CloudFormation waits for an hour."""
+"""From the request to the answer: CloudFormation waits for an hour."""
 
 ANSWER_LIMIT = 4096
 """Bytes. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html"""
@@ -104,7 +105,7 @@ class Responder(CfnResource):
 
     def _serve_in_time(self, event: Mapping[str, Any], context: LambdaContext) -> bool:
         """Do what is asked; return False if another invocation does the rest."""
-        until = Invocation.of(event).until or waiting.now() + LONGEST_S
+        until = Invocation.of(event).until or sent_at(event) + LONGEST_S
         request = _request(event, context, until)
         resource = self._resources[event["ResourceType"]]
         request.raise_if_superseded()
@@ -204,6 +205,21 @@ def put(url: str, body: bytes) -> str:
 def physical_id(event: Mapping[str, Any]) -> str:
     """Return the id of the first answer, which never changes. A retry of the first request makes the same id."""
     return event.get("PhysicalResourceId") or f"{event['LogicalResourceId']}-{event['StackId'].rpartition('/')[2]}"
+
+
+def sent_at(event: Mapping[str, Any]) -> float:
+    """Return when CloudFormation sent the request, in seconds since 1970.
+
+    Lambda may deliver a request late, or again, and CloudFormation does not wait longer for that. The presigned URL
+    carries the time when it was made; a URL without one counts as made now.
+    https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
+    """
+    query = parse_qs(urlsplit(event["ResponseURL"]).query)
+    try:
+        sent = datetime.strptime(query["X-Amz-Date"][0] + "+0000", "%Y%m%dT%H%M%SZ%z").timestamp()
+    except (KeyError, ValueError):
+        return waiting.now()
+    return min(max(sent, waiting.now() - LONGEST_S), waiting.now())
 
 
 def _account(context: LambdaContext) -> Account:

@@ -76,6 +76,13 @@ def report(account: Account, event: Mapping[str, Any], left: Sequence[str]) -> N
         _publish(account, topic_arn, leftovers.message(event["StackId"], event["ResourceType"], left))
 
 
+def report_kept(request: ResourceRequest, kept: Sequence[str]) -> None:
+    """Log what an update had to keep although it is not wanted, and send it to the topic. Never fails."""
+    log_decision("kept what could not be removed", what=list(kept))
+    if topic_arn := request.properties.get("TopicArn"):
+        _publish(request.account, topic_arn, leftovers.message_of_update(request.stack_id, kept))
+
+
 def _publish(account: Account, topic_arn: str, message: leftovers.Message) -> None:
     try:
         account.sns().publish(TopicArn=topic_arn, Subject=message.title, Message=message.text)

@@ -34,6 +34,17 @@ def message(stack_id: str, resource_type: str, left: Sequence[str]) -> Message:
     return Message(_ascii(title), "\n\n".join([head, _list(left), WHAT_TO_DO]))
 
 
+def message_of_update(stack_id: str, kept: Sequence[str]) -> Message:
+    """Return what a person has to know about what an update should have removed and had to keep."""
+    name = stack_id.split("/")[1] if "/" in stack_id else stack_id
+    head = f"The update of stack {stack_id} could not remove everything that is no longer wanted:"
+    what_to_do = (
+        "What to do: delete what is in use, for example the VPCs named above. The next update that changes a parameter "
+        "removes the rest. To keep these pools, put their Region or environment back."
+    )
+    return Message(_ascii(f"Not removed by the update of stack {name}"), "\n\n".join([head, _list(kept), what_to_do]))
+
+
 def _list(left: Sequence[str]) -> str:
     lines: list[str] = []
     size = 0

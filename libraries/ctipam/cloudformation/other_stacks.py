@@ -6,11 +6,12 @@ from collections.abc import Iterable
 
 from botocore.exceptions import ClientError
 
+from ctipam import names
 from ctipam.errors import DENIED, code_of
 from ctipam.sessions import Account
 
-CANNOT_ACT = frozenset({"DELETE_COMPLETE", "DELETE_FAILED", "ROLLBACK_COMPLETE"})
-"""The functions of the stack are gone. After the last two it can only be deleted (again).
+CANNOT_ACT = frozenset({"DELETE_COMPLETE", "DELETE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"})
+"""The functions of the stack are gone. After the last three it can only be deleted (again).
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
 
 
@@ -21,6 +22,8 @@ def can_act(account: Account, stack_id: str) -> bool:
 
     stack_id   ARN of a stack in the account and its home Region
     """
+    if stack_id == names.RELEASED:
+        return False
     try:
         stacks = account.cloudformation().describe_stacks(StackName=stack_id)["Stacks"]
     except ClientError as error:

@@ -49,6 +49,11 @@ class ResourceRequest:
     stack_status: str
     old_properties: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def is_rolling_back(self) -> bool:
+        """Return whether CloudFormation undoes an update with this request: it must succeed, or the stack is stuck."""
+        return self.kind == "Update" and self.stack_status == "UPDATE_ROLLBACK_IN_PROGRESS"
+
     def token(self, *parts: object) -> str:
         """Return a client token: the same for the same creation of this request."""
         return client_token(self.request_id, *parts)

@@ -43,8 +43,9 @@ NAMED_IDS = 5
 def check(request: ResourceRequest, spec: IpamSpec) -> ExistingIpam | None:
     """Return the existing IPAM that `ensure` will use; None: it will create one. Changes nothing. Raises Refused."""
     account = request.account
-    unusable = reader.find_unusable_regions(account, spec.regions)  # only wanted Regions: others can still be removed
-    preconditions.refuse_unusable_regions(unusable)
+    if not request.is_rolling_back:
+        unusable = reader.find_unusable_regions(account, spec.regions)  # only wanted Regions: others can be removed
+        preconditions.refuse_unusable_regions(unusable)
     if spec.scope_id:
         scope = reader.find_scope(account, spec.scope_id)
         ipam = reader.find_ipam(account, scope.ipam_id) if scope else None

@@ -85,8 +85,8 @@ def remove(request: ResourceRequest, leftover: LeftoverStackSet) -> list[str]:
         if not _delete_instances(request, leftover, retain=True):
             raise AwsFailed(f"Cannot delete the instances of StackSet {leftover.name}; delete it, then retry.")
         retained = [
-            f"Stack {one.stack_id.split('/')[1]} of the earlier deployment could not be deleted; delete it in account "
-            f"{one.account_id}."
+            f"Stack {one.stack_id.split('/')[1]} of the earlier deployment could not be deleted; force-delete it in "
+            f"account {one.account_id}."
             for one in leftover.instances
             if one.stack_id
         ]

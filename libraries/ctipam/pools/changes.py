@@ -197,13 +197,16 @@ def parents_of_new_cidrs(spec: PoolSpec, pools: Sequence[ExistingPool]) -> list[
     return parents
 
 
-def pending_changes(spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied) -> PendingChanges:
+def pending_changes(
+    spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied, kept_anyway: Collection[str] = ()
+) -> PendingChanges:
     """Return what can be done now and what is being waited for.
 
     pools      all pools of the scope, ours with their CIDRs
     occupied   for each of parents_of_new_cidrs()
+    kept_anyway   ids of unwanted pools that cannot be removed
     """
-    unwanted = unwanted_pools(spec, pools)
+    unwanted = [pool for pool in unwanted_pools(spec, pools) if pool.pool_id not in kept_anyway]
     building = _additions(spec, pools, occupied)
     if not building.is_complete and not building.lacking_room:
         return PendingChanges(building.changes, building.waiting)

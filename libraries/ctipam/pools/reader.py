@@ -91,14 +91,14 @@ class PoolReader:
         CIDR back.
         """
         ours = [pool for pool in pools if pool.key]
-        found = self.executor.map(lambda pool: self._read_allocations_if_allowed(pool), ours)
+        found = self.executor.map(lambda pool: self._read_if_allowed(pool.pool_id, pool.key.region), ours)
         return {
             pool.pool_id: allocations for pool, allocations in zip(ours, found, strict=True) if allocations is not None
         }
 
-    def _read_allocations_if_allowed(self, pool: ExistingPool) -> list[Allocation] | None:
+    def _read_if_allowed(self, pool_id: str, region: str) -> list[Allocation] | None:
         try:
-            return read_allocations(self.account, pool.pool_id, pool.key.region if pool.key else "")
+            return read_allocations(self.account, pool_id, region)
         except ClientError as error:
             if code_of(error) not in UNREADABLE:
                 raise
@@ -121,7 +121,8 @@ class PoolReader:
         regions = {pool.pool_id: pool.key.region for pool in pools if pool.key and pool.provisioned}
         parents = [parent_id for parent_id in parent_ids if parent_id in regions]
         unread = [parent_id for parent_id in parents if parent_id not in allocated]
-        answers = self.executor.map(lambda one: read_allocations(self.account, one, regions[one]), unread)
+        # Nobody can allocate in a Region that cannot be read, so there nothing is found.
+        answers = self.executor.map(lambda one: self._read_if_allowed(one, regions[one]) or [], unread)
         others = {parent_id: allocated[parent_id] for parent_id in parents if parent_id in allocated}
         for parent_id, allocations in zip(unread, answers, strict=True):
             coming = {pool.pool_id: pool for one in allocations if (pool := _with_coming_cidr(one, by_id))}

@@ -13,15 +13,16 @@ change. AWS completes each change in its own time.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError
 
 from ctipam import waiting
 from ctipam.cloudformation import other_stacks
+from ctipam.cloudformation.deletion import report_kept
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import BUSY, DENIED, POOL_NOT_FOUND, THROTTLED, AwsFailed, OutOfTime, code_of, explain
 from ctipam.logs import log_decision
@@ -36,6 +37,8 @@ from ctipam.waiting import Pace
 if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import IpamPoolTypeDef
 
+Result = TypeVar("Result")
+
 ANOTHER_CHANGE = "ConcurrentMutationLimitExceeded"
 
 RETRYABLE_ERRORS = BUSY | THROTTLED | {POOL_NOT_FOUND}
@@ -49,8 +52,8 @@ minutes or more. https://docs.aws.amazon.com/vpc/latest/ipam/release-alloc-ipam.
 RELEASE_PAUSE_S = 30.0
 
 LATECOMERS_S = 10.0
-"""How long a deletion that finds no pool waits for one that a cancelled creation still creates: the creation reads the
-status of the stack every 5 s."""
+"""How long, from its first invocation on, a request that supersedes another one looks out for changes of the earlier
+one: that reads the status of the stack every 5 s, and its last calls take a while."""
 
 
 def ensure(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> dict[PoolKey, ExistingPool]:
@@ -58,11 +61,27 @@ def ensure(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> dict[Pool
 
     Raises Refused before anything is changed, AwsFailed with AWS's reason, OutOfTime when work is left, Superseded.
     """
+    if request.is_rolling_back:
+        pools, kept = _repeat_for_latecomers(request, lambda: _ensure(request, scope_id, spec, trust_tags=False))
+    else:
+        pools, kept = _ensure(request, scope_id, spec, trust_tags=True)
+    if kept:
+        report_kept(request, kept)
+    return pools
+
+
+def _ensure(
+    request: ResourceRequest, scope_id: str, spec: PoolSpec, *, trust_tags: bool
+) -> tuple[dict[PoolKey, ExistingPool], list[str]]:
+    """Return the pools, and a sentence for each pool that is not wanted and could not be removed.
+
+    trust_tags   whether nothing has to be done if the CIDRs that the pools' tags record are right
+    """
     with ThreadPoolExecutor(CONCURRENT_READS) as executor:
         listed = listing.list_pools(request.account)
         pool_reader = _reader(request, scope_id, listed, executor)
-        if built := _built_pools(pool_reader, spec, listed):
-            return built
+        if trust_tags and (built := _built_pools(pool_reader, spec, listed)):
+            return built, []
         return PoolReconciliation(request, pool_reader, spec).run(listed)
 
 
@@ -75,7 +94,10 @@ def check(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> None:
         listed = listing.list_pools(request.account)
         pool_reader = _reader(request, scope_id, listed, executor)
         if not _built_pools(pool_reader, spec, listed):
-            _refuse(pool_reader, spec, pool_reader.read_pools(listed, known={}), listed, {})
+            pools = pool_reader.read_pools(listed, known={})
+            if not request.is_rolling_back:
+                _refuse_deletion(_deletion_blockers(pool_reader, spec, pools))
+            _refuse(pool_reader, spec, pools, listed, {})
 
 
 def delete(request: ResourceRequest) -> list[str]:
@@ -83,14 +105,26 @@ def delete(request: ResourceRequest) -> list[str]:
 
     Waits for CIDRs whose VPC may be gone. Raises OutOfTime when work is left.
     """
+    return _repeat_for_latecomers(request, lambda: _delete(request))
+
+
+def _delete(request: ResourceRequest) -> list[str]:
     with ThreadPoolExecutor(CONCURRENT_READS) as executor:
         listed = listing.list_pools(request.account)
         ours = frozenset({request.stack_id})
-        if not any(listing.stack_of(pool) == request.stack_id for pool in listed):
-            request.deadline.pause(LATECOMERS_S)
-            listed = listing.list_pools(request.account)
         scopes = {listing.scope_of(pool) for pool in listed if listing.stack_of(pool) == request.stack_id}
         return PoolDeletion(request, PoolReader(request.account, ours, min(scopes, default=""), executor)).run(listed)
+
+
+def _repeat_for_latecomers(request: ResourceRequest, act: Callable[[], Result]) -> Result:
+    """Act, and once more if that began before the last change of an earlier request can have arrived."""
+    while True:
+        began, settled = waiting.now(), request.began + LATECOMERS_S
+        result = act()
+        if began >= settled:
+            return result
+        if (remaining := settled - waiting.now()) > 0:
+            request.deadline.pause(remaining)
 
 
 def _reader(
@@ -116,6 +150,18 @@ Allocated = dict[str, Collection[IPv4Network]]
 """What others have allocated from a pool, by its id."""
 
 
+def _deletion_blockers(pool_reader: PoolReader, spec: PoolSpec, pools: Sequence[ExistingPool]) -> dict[str, list[str]]:
+    unwanted = changes.unwanted_pools(spec, pools)
+    return preconditions.deletion_blockers(unwanted, pools, pool_reader.read_allocations(unwanted))
+
+
+def _refuse_deletion(blockers: Mapping[str, Sequence[str]]) -> None:
+    in_use = [sentence for sentences in blockers.values() for sentence in sentences]
+    if in_use:
+        log_decision("in use, so nothing is changed", blockers=in_use)
+    preconditions.refuse_deletion(in_use)
+
+
 def _refuse(
     pool_reader: PoolReader,
     spec: PoolSpec,
@@ -126,12 +172,6 @@ def _refuse(
     in_scope = pool_reader.ids_in_scope(listed)
     preconditions.refuse_moves(spec, pool_reader.scope_id, pools, in_scope)
     preconditions.refuse_overlap(spec, pool_reader.read_top_level_blocks(pools))
-    unwanted = changes.unwanted_pools(spec, pools)
-    blockers = preconditions.deletion_blockers(unwanted, pools, pool_reader.read_allocations(unwanted))
-    in_use = [sentence for sentences in blockers.values() for sentence in sentences]
-    if in_use:
-        log_decision("in use, so nothing is changed", blockers=in_use)
-    preconditions.refuse_deletion(in_use)
     parents = changes.parents_of_new_cidrs(spec, pools)
     occupied, pools = pool_reader.read_occupied(pools, parents, allocated)
     preconditions.refuse_without_room(spec, pools, occupied, len(in_scope))
@@ -189,6 +229,8 @@ class _Rounds:
         except ClientError as error:
             if code_of(error) not in RETRYABLE_ERRORS:
                 raise
+            if not isinstance(change, CreatePool):
+                self._known.pop(change.pool.pool_id, None)  # perhaps a CIDR has come that no list showed before
             return code_of(error)
         if isinstance(change, CreatePool):
             self._allocated[pool_id] = ()  # nothing is allocated from a pool that does not exist yet
@@ -211,23 +253,31 @@ class _Rounds:
 
 
 class PoolReconciliation(_Rounds):
-    """Brings the pools to the spec."""
+    """Brings the pools to the spec. What cannot be removed in the end is kept: everything else is done."""
 
     _spec: PoolSpec
 
-    def run(self, listed: Sequence[IpamPoolTypeDef]) -> dict[PoolKey, ExistingPool]:
+    def run(self, listed: Sequence[IpamPoolTypeDef]) -> tuple[dict[PoolKey, ExistingPool], list[str]]:
+        """Return what `_ensure` does."""
         pools: Sequence[ExistingPool] = self._read(listed)
+        blockers = _deletion_blockers(self._reader, self._spec, pools)
+        not_removed = blockers if self._request.is_rolling_back else {}
+        if not self._request.is_rolling_back:
+            _refuse_deletion(blockers)
         _refuse(self._reader, self._spec, pools, listed, self._allocated)
         while True:
             parents = changes.parents_of_new_cidrs(self._spec, pools)
             occupied, pools = self._reader.read_occupied(pools, parents, self._allocated)
-            pending = changes.pending_changes(self._spec, pools, occupied)
+            kept_anyway = _with_ancestors(not_removed, pools)
+            pending = changes.pending_changes(self._spec, pools, occupied, kept_anyway)
             accepted = self._apply(pending.changes, pools)
             if pending.nothing_but_tags and len(accepted) == len(pending.changes):
-                return changes.kept_pools(self._spec, pools)
+                break
             self._wait(pending, progress=bool(accepted))
             pools = self._read(listing.list_pools(self._request.account))
-            self._failures.raise_failed_removals(pools)
+            not_removed |= self._failures.failed_removals(pools)
+        sentences = [sentence for of_pool in not_removed.values() for sentence in of_pool]
+        return changes.kept_pools(self._spec, pools), sentences
 
 
 class PoolDeletion(_Rounds):
@@ -342,10 +392,6 @@ class _LateFailures:
         """Let these pools be emptied and deleted again."""
         self._emptied -= set(pool_ids)
         self._touched -= set(pool_ids)
-
-    def raise_failed_removals(self, pools: Sequence[ExistingPool]) -> None:
-        for (reason,) in self.failed_removals(pools).values():
-            raise AwsFailed(reason)
 
     def judge(self, pools: Sequence[ExistingPool], now: float) -> bool:
         """Return whether something failed that is to be tried again. Raises AwsFailed for what will not succeed."""

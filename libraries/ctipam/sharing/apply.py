@@ -21,13 +21,16 @@ if TYPE_CHECKING:
 def apply(ram: RAMClient, change: ShareChange, tags: Mapping[str, str]) -> Share | None:
     """Make the change. Return the share that it created, if any.
 
-    tags   of a share that is created or adopted, besides the one with its account
+    tags   of a share that is created, besides the one with its account
     """
     match change:
         case CreateShare():
             return _create(ram, change, tags)
         case AdoptShare():
-            ram.tag_resource(resourceShareArn=change.share.arn, tags=_with_account(tags, change.share.account_id))
+            added = _with_account(change.tags.add, change.share.account_id)
+            ram.tag_resource(resourceShareArn=change.share.arn, tags=added)
+            if change.tags.remove:
+                ram.untag_resource(resourceShareArn=change.share.arn, tagKeys=list(change.tags.remove))
             ram.update_resource_share(resourceShareArn=change.share.arn, allowExternalPrincipals=False)
         case Associate():
             ram.associate_resource_share(resourceShareArn=change.share.arn, **_entities(change))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ctipam.sharing.existing import ADDED, ADDING, REMOVING, Share
 from ctipam.sharing.spec import ShareSpec
+from ctipam.tags import TagChanges
+
+NO_TAG_CHANGES = TagChanges({}, ())
 
 
 @dataclass(frozen=True)
@@ -17,9 +20,13 @@ class CreateShare:
 
 @dataclass(frozen=True)
 class AdoptShare:
-    """Tag a share as ours, and close it to accounts outside the organization."""
+    """Tag a share as ours, and close it to accounts outside the organization.
+
+    tags   changes of tags, besides the one with the account
+    """
 
     share: Share
+    tags: TagChanges = NO_TAG_CHANGES
 
 
 @dataclass(frozen=True)
@@ -54,15 +61,18 @@ class ShareChanges:
     in_progress: bool = False
 
 
-NO_TAGS: Mapping[str, str] = {}
+def no_tag_changes(_share: Share) -> TagChanges:
+    return NO_TAG_CHANGES
 
 
-def share_changes(spec: ShareSpec, shares: Sequence[Share], tags: Mapping[str, str] = NO_TAGS) -> ShareChanges:
+def share_changes(
+    spec: ShareSpec, shares: Sequence[Share], tags_of: Callable[[Share], TagChanges] = no_tag_changes
+) -> ShareChanges:
     """Return what brings the account's shares to the spec.
 
     The oldest share is kept. Pools and other shares are removed only after it holds all pools of the spec.
 
-    tags   which the share is to have, besides any others
+    tags_of   returns the tag changes that a share needs
     """
     if spec.left_alone:
         return ShareChanges()
@@ -76,8 +86,8 @@ def share_changes(spec: ShareSpec, shares: Sequence[Share], tags: Mapping[str, s
         return ShareChanges(creation, in_progress=len(ready) < len(spec.pools))
     kept, *surplus = oldest_first
     wanted = {pool.arn for pool in spec.pools}
-    is_ours = kept.settled and tags.items() <= kept.tags.items()
-    adopted: tuple[ShareChange, ...] = () if is_ours else (AdoptShare(kept),)
+    tags = tags_of(kept)
+    adopted: tuple[ShareChange, ...] = () if kept.settled and not tags else (AdoptShare(kept, tags),)
     added = _to_add(kept, wanted & ready, {spec.account_id})
     complete = _all_added(kept.pools, wanted) and _all_added(kept.principals, {spec.account_id})
     removed = _to_remove(kept, wanted, {spec.account_id}) if complete else ()

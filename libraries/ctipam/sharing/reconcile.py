@@ -29,11 +29,20 @@ from ctipam.organization.tree import AccountLocation, OrganizationTree
 from ctipam.sessions import Account
 from ctipam.sharing import networking_account, reader
 from ctipam.sharing.apply import apply
-from ctipam.sharing.changes import Associate, CreateShare, DeleteShare, ShareChange, ShareChanges, share_changes
+from ctipam.sharing.changes import (
+    NO_TAG_CHANGES,
+    Associate,
+    CreateShare,
+    DeleteShare,
+    ShareChange,
+    ShareChanges,
+    share_changes,
+)
 from ctipam.sharing.existing import Share
 from ctipam.sharing.result_log import log_result
 from ctipam.sharing.results import AccountResult, SharingResult, of_one_name, who_can_use
 from ctipam.sharing.spec import Environments, Rules, ShareSpec, share_spec
+from ctipam.tags import TagChanges, tag_changes, with_stack_tags
 from ctipam.waiting import Deadline
 
 PAUSES_S = (4, 4, 4, 8, 8, 16, 16)
@@ -81,11 +90,14 @@ class SharingRun:
 
     def create_tags(self) -> dict[str, str]:
         """Return the tags of a new share: those of the stack, and the one that names the stack."""
-        return {**self.stack.tags(), names.STACK_TAG: self.stack.stack_id}
+        return with_stack_tags({names.STACK_TAG: self.stack.stack_id}, self.stack.tags())
 
-    def required_tags(self) -> dict[str, str]:
-        """Return the tags that existing shares are to have."""
-        return self.create_tags() if self.for_request else {names.STACK_TAG: self.stack.stack_id}
+    def tag_changes(self, share: Share) -> TagChanges:
+        """Return the tag changes that an existing share needs."""
+        changes = tag_changes(share.tags, self.stack.tags()) if self.for_request else NO_TAG_CHANGES
+        if share.stack_id == self.stack.stack_id:
+            return changes
+        return TagChanges({**changes.add, names.STACK_TAG: self.stack.stack_id}, changes.remove)
 
 
 def start_run(
@@ -205,7 +217,6 @@ class ShareReconciliation:
         self._refused: set[str] = set()  # accounts for which RAM has refused a change
         self._unfinished = False
         self._ownership = ShareOwnership(run.management, run.stack.stack_id)
-        self._required_tags = run.required_tags()
         self._ram_settles_until = waiting.now() + (RAM_SETTLES_S if run.for_request else 0)
         self._ram_is_unready = False
 
@@ -258,7 +269,7 @@ class ShareReconciliation:
         if account_id not in self._read_separately and self._loses_a_pool(spec, shares):
             self._read_location(account_id)
             spec = self._spec_of(account_id, shares)
-        return spec, share_changes(spec, shares, self._required_tags)
+        return spec, share_changes(spec, shares, self._run.tag_changes)
 
     def _spec_of(self, account_id: str, shares: Sequence[Share]) -> ShareSpec:
         location, rules = self._locations[account_id], self._run.rules
@@ -331,7 +342,7 @@ class ShareReconciliation:
             self._run.for_request.raise_if_superseded()
         if isinstance(change, CreateShare | Associate):
             self._run.stack.raise_if_being_deleted()
-        tags = self._run.create_tags() if isinstance(change, CreateShare) else self._required_tags
+        tags = self._run.create_tags() if isinstance(change, CreateShare) else {}
         created = apply(self._run.networking.ram(), change, tags)
         if created:
             self._created[account_id] = created

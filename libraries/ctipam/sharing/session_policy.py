@@ -53,7 +53,7 @@ def _to_share(region: str, shares: str) -> list[dict[str, Any]]:
                 "StringEqualsIfExists": {"ram:RequestedResourceType": "ec2:IpamPool"},
             },
         },
-        {"Sid": "TagShares", "Action": "ram:TagResource", "Resource": shares},
+        {"Sid": "TagShares", "Action": ["ram:TagResource", "ram:UntagResource"], "Resource": shares},
         {
             "Sid": "CloseShares",
             "Action": "ram:UpdateResourceShare",

@@ -112,7 +112,10 @@ class StackSetApi:
         accounts = _several(params, "Accounts") or _several(params, "DeploymentTargets.Accounts")
         wanted = [(account, region) for account in accounts for region in _several(params, "Regions")]
         targets = [target for target in wanted if target in found.instances]
-        operation = found.begin("DELETE")
+        operation_id = _one(params, "OperationId")
+        if any(one.id == operation_id for one in found.operations):
+            raise AwsError("OperationIdAlreadyExistsException", f"Operation {operation_id} already exists", 409)
+        operation = found.begin("DELETE", operation_id)
         retain = _one(params, "RetainStacks").lower() == "true"
 
         def act() -> None:
@@ -158,6 +161,7 @@ def _summary(stack_set: StackSet) -> dict[str, Any]:
         "StackSetId": stack_set.id,
         "Status": "ACTIVE",
         "PermissionModel": "SELF_MANAGED",
+        "Description": stack_set.properties.get("Description", ""),
     }
 
 

@@ -3,7 +3,7 @@
 As on AWS: the template is read in the management account; the administration role assumes the execution role in each
 target account; a target stack is named StackSet-<name>-<uuid>, and has the StackSet's tags, which have the tags of the
 stack that made it; the resource fails if an instance fails, and says why in at most 850 characters; deleting it deletes
-the stacks; a name that exists is refused.
+the stacks, for which it needs the execution role too; a name that exists is refused.
 
 Left out: service-managed permissions. A StackSet whose stack is deleted during its creation stops at once and is
 deleted with the instances that are still being made: AWS documents nothing of that, and so functions have least time.
@@ -68,8 +68,8 @@ class StackSet:
     instances: dict[Target, str] = field(default_factory=dict)  # name of the stack there
     operations: list[Operation] = field(default_factory=list)  # the newest first
 
-    def begin(self, action: str) -> Operation:
-        self.operations.insert(0, Operation(action))
+    def begin(self, action: str, operation_id: str = "") -> Operation:
+        self.operations.insert(0, Operation(action, operation_id or responses.new_uuid()))
         return self.operations[0]
 
     @property
@@ -153,6 +153,7 @@ def take_away(stack_set: StackSet, operation: Operation, targets: list[Target], 
 
     def remove(target: Target) -> None:
         if not retain:
+            _assume(stack_set.properties, target[0])
             _delete_stack(stack_set.instances[target], target)
         del stack_set.instances[target]
 
