@@ -73,7 +73,9 @@ class Case:
 
     def check(self, stack: DirectStack, position: str) -> None:
         """The second request succeeds, and what it asked for is what there is."""
-        (answer,) = (answer for answer in stack.answers if answer["RequestId"] == "second")
+        answers = [answer for answer in stack.answers if answer["RequestId"] == "second"]
+        assert len(answers) == 1, position
+        (answer,) = answers
         assert answer["Status"] == "SUCCESS", f"{position}: {answer['Reason']}"
         stack.clock.advance(60)
         if self.second[0] == "Delete":
@@ -122,6 +124,7 @@ class Turns:
         self._long_s = long_s
         self._calls = 0
         self._superseded_at = 0.0
+        self.delayed = ""  # the action that arrives late
         self._main = threading.Semaphore(0)
         self._first = Turn(lambda: stack.invoke(first), wakes_at=stack.clock.now())
         self._second = Turn(lambda: self._serve_second(second, status), wakes_at=None)
@@ -184,6 +187,7 @@ class Turns:
         if self._running is self._first:
             self._calls += 1
             if self._calls == self._at:
+                self.delayed = str(call[0])
                 self._superseded_at = self._stack.clock.now()
                 self._first.wakes_at, self._second.wakes_at = None, self._superseded_at
                 self._pass_on(self._first)
@@ -235,10 +239,19 @@ def test_a_call_that_arrives_while_the_successor_waits_changes_nothing_in_the_en
     for at in range(1, total + 1):
         stack, first, second = prepare(case)
         with stack.running():
-            turns = Turns(stack, first, second, case.second[1], at, long_s)
+            turns = Turns(stack, first, second, case.second[1], at=at, long_s=long_s)
             turns.run()
         position = f"at call {at} of {total}"
+        answered = [answer["RequestId"] for answer in stack.answers]
         # At call 1 the first reads the status of the stack, which is already that of the second.
-        if at > 1 and "first" in [answer["RequestId"] for answer in stack.answers]:
+        if at > 1 and "first" in answered:
             assert turns.first_went_on_s <= BELIEVED_S, position
+        if turns.delayed in ("DeleteTags", "DeprovisionIpamPoolCidr") and "second" not in answered:
+            # The CIDR of a Region that has pools again: from failed-deprovision on, the model gives no part of it out,
+            # and what AWS does is not documented. The rollback fails, and the stack can be deleted.
+            assert case.second[0] == "Update"
+            with stack.running():
+                assert stack.ask("Delete", "InitPools", BEFORE)["Status"] == "SUCCESS"
+            assert stack.listed_pools() == [], position
+            continue
         case.check(stack, position)

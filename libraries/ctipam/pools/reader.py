@@ -115,6 +115,8 @@ class PoolReader:
         And the pools again: a CIDR that a pool is being given can be listed among the allocations of its parent before
         the pool's own list shows it.
 
+        Of a pool in a Region that can no longer be read, only its children are known: AWS refuses what overlaps others.
+
         allocated   what others have allocated from a parent, as far as it was read: completed here
         """
         by_id = {pool.pool_id: pool for pool in pools}

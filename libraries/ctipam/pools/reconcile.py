@@ -202,6 +202,7 @@ class _Rounds:
         self._known |= dict.fromkeys(self._in_flight.being_created, ())
         if self._failures.judge(pools, waiting.now()):
             self._allocated.clear()
+            self._known.clear()  # perhaps the pool above lost its CIDR
         return pools
 
     def _apply(self, possible: Sequence[PoolChange], pools: Sequence[ExistingPool]) -> list[PoolChange]:
