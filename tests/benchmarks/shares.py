@@ -66,9 +66,8 @@ class Run:
 
 def runs(accounts: int) -> tuple[Run, ...]:
     """Return the runs in one organization, in order. Each run finds the shares of the run before it."""
-    all_accounts = (
-        SESSION + ceil((accounts + 2) / ACCOUNTS_PAGE) + OUS + 1
-    )  # includes the management and Networking accounts
+    with_our_own = accounts + 2  # the management and Networking accounts
+    all_accounts = SESSION + ceil(with_our_own / ACCOUNTS_PAGE) + OUS + 1
     return (
         Run("one new", {"action": "reconcile", "accountId": FIRST}, SESSION + ONE_ACCOUNT, 1),
         Run("first time", SCHEDULE, all_accounts + _pages_of(1), accounts - 1),

@@ -76,7 +76,7 @@ def test_a_stack_that_does_not_exist_cannot_act(account: DirectAccount) -> None:
     assert not can_act(account, OTHER)  # type: ignore[arg-type]
 
 
-def test_what_was_released_belongs_to_no_stack_whatever_a_stack_is_named(
+def test_the_released_value_belongs_to_no_stack_even_if_a_stack_has_that_name(
     function: Function, account: DirectAccount
 ) -> None:
     function.wire.stacks[names.RELEASED] = {"StackStatus": "CREATE_COMPLETE"}

@@ -81,7 +81,7 @@ def test_a_request_stops_when_the_stack_no_longer_waits_for_it(function: Functio
 
 
 def test_a_superseded_request_stops_when_it_continues_in_another_invocation(function: Function) -> None:
-    """An update and its rollback both send Update: only the status at the beginning tells them apart."""
+    """An update and its rollback both send Update. Only the stack status at the beginning distinguishes them."""
     statuses = []
 
     def act(request: ResourceRequest) -> Data:

@@ -43,9 +43,8 @@ def repository(tmp_path: Path) -> Path:
         (tmp_path / f".venv/{name}/bin").mkdir(parents=True)
     (tmp_path / ".venv/tools/bin/python").symlink_to(sys.executable)
     cli = tmp_path / ".venv/aws-cli/bin/python"
-    cli.write_text(
-        f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$0.py" "$@"\n'
-    )  # a path after #! must have no space
+    # The path of an interpreter after #! must not contain a space.
+    cli.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$0.py" "$@"\n')
     cli.chmod(0o755)
     cli.with_name("python.py").write_text(AWS)
     answering(tmp_path)

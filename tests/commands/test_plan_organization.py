@@ -82,10 +82,10 @@ def last_sentence(lines: list[str]) -> str:
 def refuse(monkeypatch: pytest.MonkeyPatch, operation: str, applies: Callable[[Any, Any], bool], error: Any) -> None:
     """Let an operation raise the error if applies(Region, parameters) is true."""
 
-    def refused(call: Call, client: Any, made: str, parameters: Any) -> Any:
-        if made == operation and applies(client.meta.region_name, parameters):
+    def refused(call: Call, client: Any, called: str, parameters: Any) -> Any:
+        if called == operation and applies(client.meta.region_name, parameters):
             raise error
-        return call(client, made, parameters)
+        return call(client, called, parameters)
 
     intercept(monkeypatch, refused)
 
@@ -169,13 +169,13 @@ def test_a_vpc_with_a_shared_subnet_counts_once_for_its_owner(company: Any, monk
     shared = company.client("ec2", NETWORKING).describe_vpcs(VpcIds=[vpc_id])["Vpcs"]
     shared[0]["Tags"] = []  # participants cannot read the tags
 
-    def everybody_sees_it(call: Call, client: Any, operation: str, parameters: Any) -> Any:
+    def add_shared_vpc(call: Call, client: Any, operation: str, parameters: Any) -> Any:
         answer = call(client, operation, parameters)
         if operation == "DescribeVpcs" and client.meta.region_name == HOME:
             answer["Vpcs"] += shared
         return answer
 
-    intercept(monkeypatch, everybody_sees_it)
+    intercept(monkeypatch, add_shared_vpc)
 
     (row,) = rows(report())
     assert row.startswith(f"10.0.0.0/16 {vpc_id} {NETWORKING} {HOME}, Env=Prod OU")

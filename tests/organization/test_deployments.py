@@ -155,7 +155,7 @@ def test_a_second_deployment_is_refused_before_anything_changes(setup: Setup) ->
     assert setup.stack_tags() == {OLD}
 
 
-@pytest.mark.parametrize("status", ["DELETE_FAILED", None], ids=["failed to be deleted", "gone"])
+@pytest.mark.parametrize("status", ["DELETE_FAILED", None], ids=["deletion failed", "does not exist"])
 def test_pools_of_a_stack_that_cannot_act_do_not_block_a_deployment(setup: Setup, status: str | None) -> None:
     setup.add_pool(OLD)
     if status:
@@ -257,7 +257,7 @@ def test_a_changed_networking_account_is_refused_while_the_old_account_has_pools
     assert "delete this stack and deploy it again" in answer["Reason"]
 
 
-def test_the_rollback_of_that_update_succeeds(setup: Setup) -> None:
+def test_the_rollback_of_a_refused_account_change_succeeds(setup: Setup) -> None:
     setup.ask()
     setup.cloud.add_account(OTHER_ACCOUNT)
     setup.add_pool(OLD)

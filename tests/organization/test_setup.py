@@ -164,7 +164,7 @@ def test_governed_regions_cause_no_warning(landing_zone: Any) -> None:
     assert set_up(regions=("us-west-2", "us-east-1")).warnings == ()
 
 
-def test_nothing_is_concluded_if_the_manifest_does_not_name_the_governed_regions() -> None:
+def test_no_region_counts_as_ungoverned_if_the_manifest_names_no_regions() -> None:
     assert ungoverned_regions(["us-west-2"], None) == []
 
 

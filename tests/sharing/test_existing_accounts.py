@@ -300,7 +300,7 @@ def test_sharing_fails_if_ram_is_not_ready_after_five_minutes(landing_zone: Any,
     assert sharing.RAM_SETTLES_S <= landing_zone.clock.now() - began < sharing.RAM_SETTLES_S + 60
 
 
-def test_a_request_that_is_superseded_while_it_waits_stops_without_an_answer(
+def test_a_request_that_is_superseded_while_it_waits_stops_without_a_response(
     landing_zone: Any, ous: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     landing_zone.cloud.models.ram.faults.refuse_next("CreateResourceShare", UNREADY, times=4)

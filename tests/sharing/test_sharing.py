@@ -57,7 +57,7 @@ def test_a_share_of_an_earlier_version_is_adopted_and_closed(landing_zone: Any, 
         ("ipamShare-everybody", {}),
         (f"ipamShare-{ONE}", {"tags": [{"key": "owner", "value": "another team"}]}),
     ],
-    ids=["of another name", "of nearly our name", "of our name, with tags of others"],
+    ids=["another name", "a similar name", "our name with tags of others"],
 )
 def test_shares_of_others_are_never_changed(landing_zone: Any, ous: Any, name: str, settings: Any) -> None:
     share_by_hand(landing_zone, name, ["us-east-1 SDLC OU"], [ZERO], allowExternalPrincipals=False, **settings)
@@ -292,9 +292,8 @@ def test_a_share_whose_creation_gets_no_response_is_not_created_twice(landing_zo
 @pytest.mark.parametrize("event", [moved(ZERO), SCHEDULE])
 def test_the_schedule_applies_an_event_whose_handling_failed(landing_zone: Any, ous: Any, event: Any) -> None:
     throttled = AwsError("ThrottlingException", "Rate exceeded", 429)
-    landing_zone.cloud.models.ram.faults.refuse_next(
-        "CreateResourceShare", throttled, times=9
-    )  # as often as boto3 tries
+    # boto3 tries this often.
+    landing_zone.cloud.models.ram.faults.refuse_next("CreateResourceShare", throttled, times=9)
     with pytest.raises(AwsFailed, match="the next scheduled run goes on"):
         landing_zone.invoke(event)
 

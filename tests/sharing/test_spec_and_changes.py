@@ -90,7 +90,7 @@ def test_an_existing_account_that_has_a_share_is_not_left_alone() -> None:
         (ShareSpec(ACCOUNT, left_alone=True), [share()], ShareChanges()),
         (WANTED, [share(2), share(1)], ShareChanges((DeleteShare(share(2)),))),
     ],
-    ids=["no share", "as it should be", "not ours yet", "nothing to nothing", "no pools", "left alone", "two shares"],
+    ids=["no share", "no change", "to adopt", "no pools and no share", "no pools", "left alone", "two shares"],
 )
 def test_changes_lead_from_existing_shares_to_the_spec(
     spec: ShareSpec, shares: list[Share], expected: ShareChanges
@@ -99,7 +99,7 @@ def test_changes_lead_from_existing_shares_to_the_spec(
 
 
 @pytest.mark.parametrize("status", ["ASSOCIATING", "RESTORING", "DISASSOCIATING", "SUSPENDING"])
-def test_an_association_in_progress_is_waited_for(status: str) -> None:
+def test_changes_wait_for_an_association_in_progress(status: str) -> None:
     in_progress = share(pools=ALL_ASSOCIATED | {"east": status, "old": "ASSOCIATED"})
 
     assert share_changes(WANTED, [in_progress]) == ShareChanges((), in_progress=True)

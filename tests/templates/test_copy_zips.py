@@ -98,7 +98,7 @@ def test_a_delete_removes_all_versions_and_can_be_repeated(copier: Copier, s3: A
     assert copies(s3) == []
 
 
-def test_a_delete_succeeds_although_the_bucket_is_gone(copier: Copier, s3: Any) -> None:
+def test_a_delete_succeeds_if_the_bucket_no_longer_exists(copier: Copier, s3: Any) -> None:
     """CloudFormation deletes the function in any case, so a failed delete could not be repeated."""
     s3.delete_bucket(Bucket="target")
 
