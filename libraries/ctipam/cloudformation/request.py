@@ -49,6 +49,12 @@ class ResourceRequest:
     stack_status: str
     old_properties: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def is_rollback(self) -> bool:
+        """Return whether the request restores the properties before an update that failed. Refuse as little as possible
+        then: the stack would be left in UPDATE_ROLLBACK_FAILED."""
+        return self.kind == "Update" and self.stack_status == "UPDATE_ROLLBACK_IN_PROGRESS"
+
     def token(self, *parts: object) -> str:
         """Return a client token: the same for the same creation of this request."""
         return client_token(self.request_id, *parts)
