@@ -542,6 +542,7 @@ def test_another_scope_or_top_level_cidr_is_refused_while_there_are_pools(stack:
 
     reason = refused(stack, ensure(stack, "Update", IpamScope=other))
     assert f"IpamScope cannot become {other}: the top-level pool" in reason
+    assert f"Give IpamScope {ipams(stack)[0]['PrivateDefaultScopeId']} to keep or take over these pools" in reason
     reason = refused(stack, ensure(stack, "Update", TopLevelPoolCidr="10.0.0.0/9", IpamPoolPrefixLength="11"))
     assert "TopLevelPoolCidr cannot become 10.0.0.0/9: 10.0.0.0/8 has pools in it" in reason
     assert "Regions, environments and VPC sizes may change" in reason

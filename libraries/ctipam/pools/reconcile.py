@@ -149,7 +149,8 @@ def _refuse(
     allocated: Allocated,
 ) -> None:
     in_scope = pool_reader.ids_in_scope(listed)
-    preconditions.refuse_moves(spec, pool_reader.scope_id, pools, in_scope)
+    scopes = {pool["IpamPoolId"]: listing.scope_of(pool) for pool in listed}
+    preconditions.refuse_moves(spec, pool_reader.scope_id, pools, scopes)
     preconditions.refuse_overlap(spec, pool_reader.read_top_level_blocks(pools))
     unwanted = changes.unwanted_pools(spec, pools)
     blockers = preconditions.deletion_blockers(unwanted, pools, pool_reader.read_allocations(unwanted))
