@@ -148,7 +148,14 @@ def attempt(error: ClientError) -> str:
 
 def _explain_client_error(error: ClientError) -> str:
     verb = "was denied" if code_of(error) in DENIED else "failed"
-    head, cause, way_out = f"{attempt(error)} {verb}: ", cause_of(error), _way_out(error)
+    return fit(f"{attempt(error)} {verb}: ", cause_of(error), _way_out(error))
+
+
+def fit(head: str, cause: str, way_out: str) -> str:
+    """Return the three in one line of at most REASON_LIMIT characters. A long cause is cut, so that the way out stays.
+
+    head   ends with a space
+    """
     cause = cause if cause.endswith((".", "!")) or not cause else f"{cause}."
     room = REASON_LIMIT - len(head) - (len(way_out) + 1 if way_out else 0)
     return _cut(f"{head}{_cut(cause, room)} {way_out}".strip(), REASON_LIMIT)

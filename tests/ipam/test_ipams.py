@@ -9,6 +9,7 @@ from unittest.mock import patch
 import pytest
 
 from ctipam import names, tags, waiting
+from ctipam.errors import REASON_LIMIT
 from landing_zone.direct_stack import NETWORKING, STACK_ID, Context, DirectStack
 from landing_zone.errors import AwsError
 from landing_zone.ipam import Timings
@@ -192,8 +193,7 @@ NOT_ENABLED = AwsError("AuthFailure", "AWS was not able to validate the provided
         (
             DENIED,
             "Cannot use us-west-2: DescribeIpamPools in us-west-2 (account 222222222222) was denied: explicit deny in "
-            "a service control policy. Change that policy or govern the Region in Control Tower, or remove it from "
-            "RegionSelection.",
+            "a service control policy. Change that policy, govern the Region, or remove it from RegionSelection.",
         ),
         (
             NOT_ENABLED,
@@ -213,14 +213,16 @@ def test_a_region_that_cannot_be_used_is_refused_with_the_cause_before_anything_
     assert ipams(stack) == []
 
 
-def test_several_regions_that_cannot_be_used_are_named_together(stack: DirectStack) -> None:
+def test_of_several_such_regions_one_is_named_with_its_cause_and_the_way_out(stack: DirectStack) -> None:
     regions = ["us-east-1", "ap-southeast-1", "ap-southeast-2", "ap-northeast-1", "ca-central-1"]
     stack.wire.unusable.update(dict.fromkeys(regions[1:], DENIED))
 
     reason = refused(stack, ensure(stack, RegionSelection=regions, IpamPoolPrefixLength="11"))
 
-    assert reason.startswith("Cannot use ap-southeast-1, ap-southeast-2, ap-northeast-1 and 1 more: DescribeIpamPools")
+    assert reason.startswith("Cannot use ap-southeast-1 and 3 more: DescribeIpamPools")
     assert "explicit deny in a service control policy" in reason
+    assert reason.endswith("or remove it from RegionSelection.")
+    assert len(reason) <= REASON_LIMIT
 
 
 def test_a_region_that_is_denied_later_can_be_removed_and_the_ipam_deleted(stack: DirectStack) -> None:
@@ -540,6 +542,7 @@ def test_a_changed_scope_or_top_level_cidr_is_refused_while_pools_exist(stack: D
 
     reason = refused(stack, ensure(stack, "Update", IpamScope=other))
     assert f"IpamScope cannot become {other}: the top-level pool" in reason
+    assert f"Give IpamScope {ipams(stack)[0]['PrivateDefaultScopeId']} to keep or take over these pools" in reason
     reason = refused(stack, ensure(stack, "Update", TopLevelPoolCidr="10.0.0.0/9", IpamPoolPrefixLength="11"))
     assert "TopLevelPoolCidr cannot become 10.0.0.0/9: 10.0.0.0/8 has pools in it" in reason
     assert "Regions, environments and VPC sizes may change" in reason

@@ -165,7 +165,6 @@ class DirectStack:
         status   of the stack; empty: the one that the kind of the request implies
         """
         self.wire.revive()
-        self.wire.in_progress[STACK_ID] = f"{request['RequestType'].upper()}_IN_PROGRESS"
         self.wire.invocations[:] = [request]
         before = len(self.answers)
         while self.wire.invocations:

@@ -8,7 +8,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from ctipam import names
+from ctipam import names, sessions
+from ctipam.errors import REASON_LIMIT
 from ctipam.organization.session_policies import read_policy, release_policy
 from in_process.aws_calls import Call, intercept
 from in_process.fixtures import DEFAULTS, HOME, MANAGEMENT, NETWORKING, STACK_ID, Cloud, CloudFormation, load
@@ -244,17 +245,20 @@ def test_a_deployment_is_refused_beside_an_active_one_even_if_a_leftover_exists(
 # A changed NetworkAccountId
 
 
-def test_a_changed_networking_account_is_refused_while_the_old_account_has_pools(setup: Setup) -> None:
+def test_another_networking_account_is_refused_without_a_look_at_the_old_one(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The function's role may assume the execution role of the new account only."""
     setup.ask()
     setup.cloud.add_account(OTHER_ACCOUNT)
-    setup.add_pool(OLD)
-    setup.cloud.stacks[OLD] = {"StackStatus": "CREATE_COMPLETE"}
+    monkeypatch.setattr(sessions.Account, "assume", None)
 
     answer = setup.ask("Update", OTHER_ACCOUNT, OldResourceProperties={"NetworkAccountId": NETWORKING})
 
     assert answer["Status"] == "FAILED"
     assert f"NetworkAccountId cannot change from {NETWORKING} to {OTHER_ACCOUNT}" in answer["Reason"]
-    assert "delete this stack and deploy it again" in answer["Reason"]
+    assert "delete this stack (make undo), then deploy with the new account" in answer["Reason"]
+    assert len(answer["Reason"]) <= REASON_LIMIT
 
 
 def test_the_rollback_of_a_refused_account_change_succeeds(setup: Setup) -> None:
@@ -262,10 +266,38 @@ def test_the_rollback_of_a_refused_account_change_succeeds(setup: Setup) -> None
     setup.cloud.add_account(OTHER_ACCOUNT)
     setup.add_pool(OLD)
     setup.cloud.stacks[OLD] = {"StackStatus": "CREATE_COMPLETE"}
+    setup.cloud.stacks[STACK_ID] = {"StackStatus": "UPDATE_ROLLBACK_IN_PROGRESS"}
 
     answer = setup.ask("Update", OldResourceProperties={"NetworkAccountId": OTHER_ACCOUNT})
 
     assert answer["Status"] == "SUCCESS", answer
+
+
+# Regions that Control Tower does not govern
+
+
+@pytest.mark.parametrize(
+    ("before", "stack_status", "refused"),
+    [
+        (["us-east-1"], "UPDATE_IN_PROGRESS", True),
+        (["us-east-1"], "UPDATE_ROLLBACK_IN_PROGRESS", False),
+        (["us-west-2", "us-east-1"], "UPDATE_IN_PROGRESS", False),
+    ],
+    ids=["added", "restored by a rollback", "there before"],
+)
+def test_an_update_must_not_add_a_region_that_is_not_governed(
+    setup: Setup, before: list[str], stack_status: str, refused: bool
+) -> None:
+    setup.ask()
+    setup.cloud.models.organization.governed_regions = ["us-east-1"]
+    setup.cloud.stacks[STACK_ID] = {"StackStatus": stack_status}
+
+    answer = setup.ask("Update", OldResourceProperties={"NetworkAccountId": NETWORKING, "RegionSelection": before})
+
+    assert answer["Status"] == ("FAILED" if refused else "SUCCESS")
+    text = answer["Reason"] if refused else answer["Data"]["Warnings"]
+    assert "RegionSelection names us-west-2, which Control Tower does not govern" in text
+    assert text.endswith("or remove it from RegionSelection.") or not refused
 
 
 # Permissions of a session in the Networking account

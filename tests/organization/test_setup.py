@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from ctipam import sessions
-from ctipam.errors import Refused
+from ctipam.errors import REASON_LIMIT, Refused
 from ctipam.organization import setup as organization_setup
 from ctipam.organization.preconditions import WARNINGS_LIMIT, SetupResult, SetupSpec, ou_warnings, ungoverned_regions
 
@@ -33,8 +33,11 @@ def set_up(
     excluded_ous: str = "leave",
     new: bool = True,
     regions: tuple[str, ...] = (),
+    added: tuple[str, ...] | None = None,
 ) -> SetupResult:
-    spec = SetupSpec(new, network_account_id, ENVIRONMENTS, False, excluded_ous, regions)
+    """added   those of the Regions that the stack did not have before; all, if it is new"""
+    added_regions = frozenset((regions if new else ()) if added is None else added)
+    spec = SetupSpec(new, network_account_id, ENVIRONMENTS, False, excluded_ous, regions, added_regions)
     management = sessions.current_account(MANAGEMENT)
     result = organization_setup.check(management, spec)
     organization_setup.enable(management, spec)
@@ -111,6 +114,19 @@ def test_an_existing_ipam_administrator_is_kept_and_named_in_the_error(landing_z
     assert landing_zone.models.organization.delegated_administrators == {"ipam.amazonaws.com": MEMBER}
 
 
+def test_the_advice_about_another_administrator_does_not_end_an_existing_deployment(landing_zone: Any) -> None:
+    landing_zone.add_account(MEMBER)
+    landing_zone.models.organization.delegated_administrators["ipam.amazonaws.com"] = MEMBER
+
+    with pytest.raises(Refused, match="delete the deployment that has its pools there, if any, then disable it") as new:
+        set_up()
+    with pytest.raises(Refused, match=f"Disable {MEMBER} in IPAM's settings and update again") as existing:
+        set_up(new=False)
+
+    assert "as NetworkAccountId" not in str(existing.value)
+    assert max(len(str(refusal.value)) for refusal in (new, existing)) <= REASON_LIMIT
+
+
 def test_an_environment_without_an_ou_and_ous_with_the_same_name_are_warnings(landing_zone: Any) -> None:
     prod = landing_zone.add_ou("Prod OU")
 
@@ -165,7 +181,7 @@ def test_governed_regions_cause_no_warning(landing_zone: Any) -> None:
 
 
 def test_no_region_counts_as_ungoverned_if_the_manifest_names_no_regions() -> None:
-    assert ungoverned_regions(["us-west-2"], None) == []
+    assert ungoverned_regions(["us-west-2"], None) == {}
 
 
 def test_a_region_that_is_not_governed_is_refused_and_nothing_is_enabled(landing_zone: Any) -> None:
@@ -183,3 +199,10 @@ def test_a_region_that_is_no_longer_governed_is_a_warning_for_an_update(landing_
     (warning,) = set_up(regions=("us-west-2", "us-east-1"), new=False).warnings
 
     assert "us-west-2" in warning
+
+
+def test_an_update_that_adds_a_region_that_is_not_governed_is_refused(landing_zone: Any) -> None:
+    landing_zone.models.organization.governed_regions = ["us-east-1"]
+
+    with pytest.raises(Refused, match="RegionSelection names us-west-2, which Control Tower does not govern"):
+        set_up(regions=("eu-west-1", "us-west-2"), new=False, added=("us-west-2",))

@@ -6,7 +6,7 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from ctipam.errors import Refused
+from ctipam.errors import REASON_LIMIT, Refused
 from ctipam.pools.existing import Allocation, Block, ExistingPool
 from ctipam.pools.preconditions import (
     deletion_blockers,
@@ -32,7 +32,8 @@ BUILT = [
     pool(WEST, "ipam-pool-west", TOP, "10.0.0.0/20"),
     pool(WEST_PROD, "ipam-pool-prod", "ipam-pool-west", "10.0.0.0/21"),
 ]
-SCOPE, IDS = "ipam-scope-0123456789abcdef0", {TOP, "ipam-pool-west", "ipam-pool-prod"}
+SCOPE, OTHER_SCOPE = "ipam-scope-0123456789abcdef0", "ipam-scope-0123456789abcdef1"
+SCOPES = {TOP: SCOPE, "ipam-pool-west": SCOPE, "ipam-pool-prod": SCOPE}
 CHILD = Allocation(IPv4Network("10.0.0.0/21"), "ipam-pool", "ipam-pool-prod", "222222222222")
 VPC = Allocation(IPv4Network("10.0.0.0/24"), "vpc", "vpc-0123", "012345678901")
 
@@ -48,16 +49,21 @@ VPC = Allocation(IPv4Network("10.0.0.0/24"), "vpc", "vpc-0123", "012345678901")
 )
 def test_a_pool_that_exists_is_not_resized_or_moved(plan: PoolSpec, reason: str) -> None:
     with pytest.raises(Refused, match=reason):
-        refuse_moves(plan, SCOPE, BUILT, IDS)
+        refuse_moves(plan, SCOPE, BUILT, SCOPES)
 
 
 def test_pools_do_not_move_to_another_scope() -> None:
-    with pytest.raises(Refused, match="IpamScope cannot become ipam-scope-0123456789abcdef0: the top-level pool"):
-        refuse_moves(PLAN, SCOPE, BUILT, {"ipam-pool-west", "ipam-pool-prod"})
+    top = pool(TOP_LEVEL, "ipam-pool-0123456789abcdef0", "", "10.0.0.0/16")
+
+    with pytest.raises(Refused, match="IpamScope cannot become ipam-scope-0123456789abcdef0: the top-level pool") as no:
+        refuse_moves(PLAN, SCOPE, [top, *BUILT[1:]], SCOPES | {top.pool_id: OTHER_SCOPE})
+
+    assert f"Give IpamScope {OTHER_SCOPE} to keep or take over these pools, or delete them." in str(no.value)
+    assert len(str(no.value)) <= REASON_LIMIT
 
 
 def test_a_plan_that_leaves_the_pools_as_they_are_is_not_refused() -> None:
-    refuse_moves(PLAN, SCOPE, BUILT, IDS)
+    refuse_moves(PLAN, SCOPE, BUILT, SCOPES)
     refuse_deletion([])
     refuse_without_room(PLAN, BUILT, {}, 3)
 
@@ -118,10 +124,13 @@ def test_of_many_obstacles_as_many_are_named_as_there_is_room_for_and_the_rest_a
 
 
 def test_a_top_level_cidr_cannot_change_while_there_are_pools_in_it_and_what_may_change_is_said() -> None:
+    moved = PoolSpec(IPv4Network("10.1.0.0/16"), 20, 21, PLAN.regions, PLAN.environments)
+
     with pytest.raises(Refused) as refusal:
-        refuse_moves(PoolSpec(IPv4Network("10.1.0.0/16"), 20, 21, PLAN.regions, PLAN.environments), SCOPE, BUILT, IDS)
+        refuse_moves(moved, SCOPE, BUILT, SCOPES)
 
     assert "10.0.0.0/16 has pools in it" in str(refusal.value)
+    assert "Give TopLevelPoolCidr 10.0.0.0/16 to keep or take over these pools, or delete them" in str(refusal.value)
     assert "Regions, environments and VPC sizes may change" in str(refusal.value)
     assert len(str(refusal.value)) <= 240
 

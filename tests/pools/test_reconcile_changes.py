@@ -351,7 +351,10 @@ def test_a_delete_leaves_the_pools_above_a_pool_that_was_made_by_hand(
     [
         ({"IpamPoolPrefixLength": "11"}, "cannot become a /11. Keep IpamPoolPrefixLength 10"),
         ({"AccPoolPrefixLength": "13"}, "cannot become a /13. Keep AccPoolPrefixLength 12"),
-        ({"TopLevelPoolCidr": "172.16.0.0/12", "IpamPoolPrefixLength": "14", "AccPoolPrefixLength": "16"}, "Keep it"),
+        (
+            {"TopLevelPoolCidr": "172.16.0.0/12", "IpamPoolPrefixLength": "14", "AccPoolPrefixLength": "16"},
+            "Give TopLevelPoolCidr 10.0.0.0/8 to keep or take over these pools",
+        ),
         (
             {"IpamPoolQuota": "8", "RegionSelection": ["us-west-2", "us-east-1", "eu-west-1"]},
             "= 10 pools, and may have 8",

@@ -7,9 +7,13 @@ import threading
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from ctipam.errors import AwsFailed, Refused
+from ctipam import sessions
+from ctipam.errors import REASON_LIMIT, WHERE, AwsFailed, Refused, where_it_happened
+from ctipam.sharing import networking_account
 from ctipam.sharing.session_policy import session_policy
+from in_process.fixtures import NETWORKING
 from in_process.lifecycle_events import NEWCOMER, ONE, PROD, SCHEDULE, SDLC, ZERO, moved
 from landing_zone.errors import AwsError
 
@@ -323,10 +327,41 @@ def test_a_role_that_cannot_be_assumed_is_an_error_with_its_account_and_a_fix(
 ) -> None:
     refuse_calls("AssumeRole", "AccessDenied")
 
-    with pytest.raises(
-        Refused, match=r"Cannot assume .*222222222222:role/AWSControlTowerExecution.*Enroll account 222"
-    ):
+    with pytest.raises(Refused, match=r"Cannot assume AWSControlTowerExecution in 222222222222.*Enroll the account"):
         landing_zone.invoke(moved(ZERO))
+
+
+@pytest.mark.parametrize(
+    ("denial", "cause"),
+    [
+        ("", "AccessDenied: User: arn"),
+        (" with an explicit deny in a service control policy", "explicit deny in a service control policy"),
+    ],
+    ids=["no cause", "a policy"],
+)
+def test_the_way_out_stays_when_aws_denies_the_role_at_length(
+    monkeypatch: pytest.MonkeyPatch, denial: str, cause: str
+) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html"""
+    function = "ipam-controltower-OrganizationSetupFunction-QwErTyUiOpAs"
+    role_arn = networking_account.execution_role("aws", NETWORKING)
+    message = (
+        "User: arn:aws:sts::111122223333:assumed-role/ipam-controltower-OrganizationSetupRole-1ABCDEFGHIJKL/"
+        f"{function} is not authorized to perform: sts:AssumeRole on resource: {role_arn}{denial}"
+    )
+    response: Any = {"Error": {"Code": "AccessDenied", "Message": message}}
+    response[WHERE] = where_it_happened("ap-southeast-1", "111122223333")
+
+    def assume(*_: object) -> None:
+        raise ClientError(response, "AssumeRole")
+
+    monkeypatch.setattr(sessions.Account, "assume", assume)
+    with pytest.raises(Refused) as refusal:
+        networking_account.assume_with(sessions.current_account("111122223333"), NETWORKING, {})
+
+    assert cause in str(refusal.value)
+    assert str(refusal.value).endswith("Enroll the account in Control Tower, or change the policy that denies it.")
+    assert len(str(refusal.value)) <= REASON_LIMIT
 
 
 @pytest.mark.parametrize("name", ["DescribeAccount", "ListParents"])

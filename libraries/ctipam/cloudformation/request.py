@@ -50,8 +50,9 @@ class ResourceRequest:
     old_properties: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def is_rolling_back(self) -> bool:
-        """Return whether CloudFormation undoes an update with this request: it must succeed, or the stack is stuck."""
+    def is_rollback(self) -> bool:
+        """Return whether the request restores the properties before an update that failed. Refuse as little as possible
+        then: the stack would be left in UPDATE_ROLLBACK_FAILED."""
         return self.kind == "Update" and self.stack_status == "UPDATE_ROLLBACK_IN_PROGRESS"
 
     def token(self, *parts: object) -> str:

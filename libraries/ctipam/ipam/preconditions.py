@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ctipam.errors import DENIED, Refused, attempt, cause_of, code_of
+from ctipam.errors import DENIED, Refused, attempt, cause_of, code_of, fit
 from ctipam.ipam.cost_controls import LEAVE
 from ctipam.ipam.existing import ExistingIpam, ExistingScope
 from ctipam.ipam.spec import IpamSpec
@@ -13,21 +13,15 @@ from ctipam.ipam.spec import IpamSpec
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
-NAMED_REGIONS = 3
-"""As many Regions as a message names, so that its end fits into a stack event."""
-
 
 def refuse_unusable_regions(unusable: Mapping[str, ClientError]) -> None:
-    """Raise Refused if there are Regions that the function cannot use, with the reason of the first."""
-    for error in unusable.values():
-        named = ", ".join(list(unusable)[:NAMED_REGIONS])
-        more = f" and {len(unusable) - NAMED_REGIONS} more" if len(unusable) > NAMED_REGIONS else ""
+    """Raise Refused if there are Regions that the function cannot use, with the first and its cause."""
+    for region, error in unusable.items():
+        more = f" and {len(unusable) - 1} more" if len(unusable) > 1 else ""
         denied = code_of(error) in DENIED
-        way_out = "Change that policy or govern the Region in Control Tower" if denied else "Enable the Region"
-        raise Refused(
-            f"Cannot use {named}{more}: {attempt(error)} {'was denied' if denied else 'failed'}: {cause_of(error)}. "
-            f"{way_out}, or remove it from RegionSelection."
-        ) from error
+        head = f"Cannot use {region}{more}: {attempt(error)} {'was denied' if denied else 'failed'}: "
+        way_out = "Change that policy, govern the Region" if denied else "Enable the Region"
+        raise Refused(fit(head, cause_of(error), f"{way_out}, or remove it from RegionSelection.")) from error
 
 
 def refuse_unusable_scope(

@@ -43,7 +43,7 @@ NAMED_IDS = 5
 def check(request: ResourceRequest, spec: IpamSpec) -> ExistingIpam | None:
     """Return the existing IPAM that `ensure` will use; None: it will create one. Changes nothing. Raises Refused."""
     account = request.account
-    if not request.is_rolling_back:
+    if not request.is_rollback:
         unusable = reader.find_unusable_regions(account, spec.regions)  # only wanted Regions: others can be removed
         preconditions.refuse_unusable_regions(unusable)
     if spec.scope_id:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ctipam.cloudformation.request import ResourceRequest
@@ -23,6 +23,8 @@ class SetupSpec:
                    deleted since, and CloudFormation must be able to roll an update back
     environments   names of OUs
     exact          see `excluded_ous.find_exclusions`, also for excluded_ous
+    added_regions  those of regions that the request adds. One that Control Tower does not govern is refused; for the
+                   other Regions that is only a warning
     """
 
     new: bool
@@ -31,11 +33,13 @@ class SetupSpec:
     exact: bool
     excluded_ous: str
     regions: tuple[str, ...] = ()
+    added_regions: frozenset[str] = frozenset()
 
     @classmethod
     def from_request(cls, request: ResourceRequest, known_regions: Collection[str]) -> SetupSpec:
         """Raises Refused for what the Networking stack would refuse later, after other resources exist."""
         pools = PoolSpec.from_properties(request.properties, known_regions)
+        added = frozenset(pools.regions).difference(request.old_properties.get("RegionSelection", ()))
         return cls(
             new=request.kind == "Create",
             network_account_id=request.properties["NetworkAccountId"],
@@ -43,6 +47,7 @@ class SetupSpec:
             exact=request.properties.get("OuMatch") == "exact",
             excluded_ous=request.properties.get("IpamExcludedOus", LEAVE),
             regions=tuple(pools.regions),
+            added_regions=frozenset() if request.is_rollback else added,
         )
 
 
@@ -88,14 +93,21 @@ def refuse_another_region(region: str, home_region: str) -> list[str]:
     return []
 
 
-def ungoverned_regions(regions: Iterable[str], governed: Collection[str] | None) -> list[str]:
+def ungoverned_regions(regions: Iterable[str], governed: Collection[str] | None) -> dict[str, str]:
     """Return a sentence for each Region that Control Tower does not govern. governed: None if that is not known."""
-    return [
-        f"RegionSelection names {region}, which Control Tower does not govern, so its Region deny may block the pools "
-        "there. Add the Region in the landing zone settings, or remove it from RegionSelection."
+    return {
+        region: f"RegionSelection names {region}, which Control Tower does not govern, so its Region deny may block "
+        "the pools there. Add the Region in the landing zone settings, or remove it from RegionSelection."
         for region in regions
         if governed is not None and region not in governed
-    ]
+    }
+
+
+def refuse_added_regions(ungoverned: Mapping[str, str], added: Collection[str]) -> None:
+    """Raises Refused if Control Tower does not govern an added Region. ungoverned: see `ungoverned_regions`."""
+    for region, sentence in ungoverned.items():
+        if region in added:
+            raise Refused(sentence)
 
 
 def refuse_second_deployment(living: Sequence[str]) -> None:
@@ -108,23 +120,35 @@ def refuse_second_deployment(living: Sequence[str]) -> None:
         )
 
 
-def refuse_another_networking_account(living: Sequence[str], old_account_id: str, new_account_id: str) -> None:
-    """Raises Refused if the pools are in the old Networking account, because pools cannot move."""
-    if living:
+def refuse_another_networking_account(request: ResourceRequest) -> None:
+    """Raises Refused if an update changes the Networking account, because its pools would stay behind."""
+    new_account_id = request.properties["NetworkAccountId"]
+    old_account_id = request.old_properties.get("NetworkAccountId", new_account_id)
+    if old_account_id != new_account_id and not request.is_rollback:
         raise Refused(
-            f"NetworkAccountId cannot change from {old_account_id} to {new_account_id}: the pools are in "
-            f"{old_account_id} and cannot move. Restore NetworkAccountId; to use another account, delete this stack "
-            "and deploy it again."
+            f"NetworkAccountId cannot change from {old_account_id} to {new_account_id}: a deployment cannot move. "
+            "Restore it; to use another account, delete this stack (make undo), then deploy with the new account."
         )
 
 
-def refuse_another_administrator(administrators: Sequence[str], network_account_id: str) -> None:
-    """Raises Refused if another account is IPAM's delegated administrator."""
-    if administrators and network_account_id not in administrators:
+def refuse_another_administrator(administrators: Sequence[str], spec: SetupSpec) -> None:
+    """Raises Refused if another account is IPAM's delegated administrator.
+
+    An existing stack keeps its Networking account, so it is not told to use another one.
+    """
+    if not administrators or spec.network_account_id in administrators:
+        return
+    if spec.new:
         raise Refused(
-            f"IPAM's delegated administrator is account {administrators[0]}, and an organization has only one; "
-            "use it as NetworkAccountId, or disable it in IPAM's settings first."
+            f"IPAM's delegated administrator is account {administrators[0]}, and an organization has only one. Use it "
+            "as NetworkAccountId; or delete the deployment that has its pools there, if any, then disable it in IPAM's "
+            "settings."
         )
+    raise Refused(
+        f"IPAM's delegated administrator is account {administrators[0]}, but the pools of this stack are in "
+        f"{spec.network_account_id}. Disable {administrators[0]} in IPAM's settings and update again: the stack then "
+        f"makes {spec.network_account_id} the administrator."
+    )
 
 
 def ou_warnings(environments: Collection[str], ou_names: Iterable[str]) -> Iterator[str]:

@@ -46,8 +46,8 @@ ABSENT = frozenset({"NoSuchEntity", *DENIED})
 def ensure(request: ResourceRequest) -> Data:
     """Handle Create and Update of Custom::OrganizationSetup."""
     management = request.account
+    preconditions.refuse_another_networking_account(request)
     spec = SetupSpec.from_request(request, management.known_regions())
-    _refuse_another_networking_account(request, spec)
     result = check(management, spec)
     leftover = find_leftover(management, request.stack_id) if spec.new else None
     if spec.new:
@@ -65,19 +65,6 @@ def ensure(request: ResourceRequest) -> Data:
         "IpamExclusions": result.exclusions,
         "Warnings": result.warnings_output(),
     }
-
-
-def _refuse_another_networking_account(request: ResourceRequest, spec: SetupSpec) -> None:
-    """Raises Refused if an update would leave pools behind. A role that cannot be assumed proves nothing."""
-    old_account_id = request.old_properties.get("NetworkAccountId", spec.network_account_id)
-    if old_account_id == spec.network_account_id:
-        return
-    try:
-        living = living_deployments(request.account, old_account_id)
-    except Refused as reason:
-        log_decision("could not read the earlier Networking account", reason=str(reason))
-        return
-    preconditions.refuse_another_networking_account(living, old_account_id, spec.network_account_id)
 
 
 def leave(_request: ResourceRequest) -> Sequence[str]:
@@ -98,17 +85,17 @@ def check(management: Account, spec: SetupSpec) -> SetupResult:
     home_region = landing_zone.split(":")[3] if landing_zone else ""
     region_warnings = preconditions.refuse_another_region(management.region, home_region)
     ungoverned = preconditions.ungoverned_regions(spec.regions, _governed_regions(management, landing_zone))
-    if spec.new and ungoverned:
-        raise Refused(ungoverned[0])
+    preconditions.refuse_added_regions(ungoverned, spec.added_regions)
     _refuse_without_roles(management, spec.network_account_id)
     root_ids = find_roots(organizations)
     index = OuIndex(organization["Id"], root_ids[0], find_ou_paths(organizations, root_ids))
     exclusions, problems = find_exclusions(spec.excluded_ous, index, spec.environments, exact=spec.exact)
     if spec.new and problems:
         raise Refused(problems[0])
-    preconditions.refuse_another_administrator(_ipam_administrators(management), spec.network_account_id)
+    preconditions.refuse_another_administrator(_ipam_administrators(management), spec)
     ou_names = [ou_path[0].name for ou_path in index.ou_paths]
-    warnings = (*region_warnings, *ungoverned, *problems, *preconditions.ou_warnings(spec.environments, ou_names))
+    ou_warnings = preconditions.ou_warnings(spec.environments, ou_names)
+    warnings = (*region_warnings, *ungoverned.values(), *problems, *ou_warnings)
     return SetupResult(organization["Id"], exclusions_property(exclusions), warnings)
 
 

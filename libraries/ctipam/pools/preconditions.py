@@ -27,24 +27,28 @@ def refuse_second_stack(living: Sequence[str]) -> None:
         )
 
 
-def refuse_moves(spec: PoolSpec, scope_id: str, pools: Sequence[ExistingPool], ids_in_scope: Collection[str]) -> None:
+def refuse_moves(spec: PoolSpec, scope_id: str, pools: Sequence[ExistingPool], scopes: Mapping[str, str]) -> None:
     """Raise Refused if a pool that exists would have to change its scope, its CIDR or its size.
 
-    ids_in_scope   of the pools in the scope that is asked for
+    The pools may be those of an earlier deployment: a new stack takes them over if its parameters are the same.
+
+    scope_id   the scope that is asked for
+    scopes     the scope of each pool, by its id
     """
     for key, pool in kept_pools(spec, pools).items():
-        if pool.pool_id not in ids_in_scope:
+        if scopes[pool.pool_id] != scope_id:
             raise Refused(
-                f"IpamScope cannot become {scope_id}: {key.phrase} ({pool.pool_id}) is in another scope. Keep it, or "
-                "delete the stack and create it anew. Regions, environments and VPC sizes may change."
+                f"IpamScope cannot become {scope_id}: {key.phrase} ({pool.pool_id}) is in another scope. Give "
+                f"IpamScope {scopes[pool.pool_id]} to keep or take over these pools, or delete them."
             )
         if pool.block is None:
             continue
         if key == TOP_LEVEL:
             if pool.block.cidr != spec.top_cidr:
                 raise Refused(
-                    f"TopLevelPoolCidr cannot become {spec.top_cidr}: {pool.block.cidr} has pools in it. Keep it, or "
-                    "delete the stack and create it anew. Regions, environments and VPC sizes may change."
+                    f"TopLevelPoolCidr cannot become {spec.top_cidr}: {pool.block.cidr} has pools in it. Give "
+                    f"TopLevelPoolCidr {pool.block.cidr} to keep or take over these pools, or delete them. Regions, "
+                    "environments and VPC sizes may change."
                 )
         elif pool.block.cidr.prefixlen != spec.prefix_length(key):
             raise Refused(

@@ -61,7 +61,7 @@ def ensure(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> dict[Pool
 
     Raises Refused before anything is changed, AwsFailed with AWS's reason, OutOfTime when work is left, Superseded.
     """
-    if request.is_rolling_back:
+    if request.is_rollback:
         pools, kept = _repeat_for_latecomers(request, lambda: _ensure(request, scope_id, spec, trust_tags=False))
     else:
         pools, kept = _ensure(request, scope_id, spec, trust_tags=True)
@@ -95,7 +95,7 @@ def check(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> None:
         pool_reader = _reader(request, scope_id, listed, executor)
         if not _built_pools(pool_reader, spec, listed):
             pools = pool_reader.read_pools(listed, known={})
-            if not request.is_rolling_back:
+            if not request.is_rollback:
                 _refuse_deletion(_deletion_blockers(pool_reader, spec, pools))
             _refuse(pool_reader, spec, pools, listed, {})
 
@@ -170,7 +170,8 @@ def _refuse(
     allocated: Allocated,
 ) -> None:
     in_scope = pool_reader.ids_in_scope(listed)
-    preconditions.refuse_moves(spec, pool_reader.scope_id, pools, in_scope)
+    scopes = {pool["IpamPoolId"]: listing.scope_of(pool) for pool in listed}
+    preconditions.refuse_moves(spec, pool_reader.scope_id, pools, scopes)
     preconditions.refuse_overlap(spec, pool_reader.read_top_level_blocks(pools))
     parents = changes.parents_of_new_cidrs(spec, pools)
     occupied, pools = pool_reader.read_occupied(pools, parents, allocated)
@@ -262,8 +263,8 @@ class PoolReconciliation(_Rounds):
         """Return what `_ensure` does."""
         pools: Sequence[ExistingPool] = self._read(listed)
         blockers = _deletion_blockers(self._reader, self._spec, pools)
-        not_removed = blockers if self._request.is_rolling_back else {}
-        if not self._request.is_rolling_back:
+        not_removed = blockers if self._request.is_rollback else {}
+        if not self._request.is_rollback:
             _refuse_deletion(blockers)
         _refuse(self._reader, self._spec, pools, listed, self._allocated)
         while True:

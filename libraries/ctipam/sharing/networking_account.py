@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ctipam.errors import DENIED, Refused, code_of
+from ctipam.errors import DENIED, Refused, attempt, cause_of, code_of, fit
 from ctipam.sessions import Account
 from ctipam.sharing.session_policy import Access, session_policy
 
@@ -27,10 +27,9 @@ def assume_with(management: Account, network_account_id: str, policy: dict[str, 
     except ClientError as error:
         if code_of(error) not in DENIED:
             raise
-        raise Refused(
-            f"Cannot assume {role_arn}: {error.response['Error'].get('Message', '')} Enroll account "
-            f"{network_account_id} in Control Tower, which creates the role; it must trust the management account."
-        ) from error
+        head = f"Cannot assume {ROLE} in {network_account_id}: {attempt(error)} was denied: "
+        way_out = "Enroll the account in Control Tower, or change the policy that denies it."
+        raise Refused(fit(head, cause_of(error), way_out)) from error
 
 
 def execution_role(partition: str, account_id: str) -> str:
