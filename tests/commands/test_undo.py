@@ -277,6 +277,7 @@ def test_a_deletion_that_fails_says_the_first_reason(cli: Cli, capfd: pytest.Cap
     assert "14:05:04  delete failed: ABucket (Custom::Thing): The bucket is not empty" in told
     assert "is DELETE_FAILED. First failure: ABucket (Custom::Thing) is DELETE_FAILED: The bucket is not empty" in told
     assert "To try again, run make undo stack=ipam-controltower." in told
+    assert "delete-stack --stack-name ipam-controltower --deletion-mode FORCE_DELETE_STACK`, then deploy again" in told
     assert "Pools left in the Networking account" in told
 
 
