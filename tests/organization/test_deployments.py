@@ -154,6 +154,30 @@ def test_a_second_deployment_beside_a_living_one_is_refused_before_anything_chan
     assert setup.stack_tags() == {OLD}
 
 
+@pytest.mark.parametrize(
+    ("name", "way_out"),
+    [
+        ("ipam-controltower", "update it, or delete it first, or deploy under the name ipam-controltower."),
+        ("a-name-that-is-longer-than-most", "or deploy under the name a-name-that-is-longer-than-most."),
+        ("ipam", "update that deployment, or delete it first."),
+    ],
+    ids=["another name", "a long name", "our own name"],
+)
+def test_the_name_of_another_deployment_is_a_way_out(setup: Setup, name: str, way_out: str) -> None:
+    """The stack in the Networking account outlives a force-deleted management stack of that name."""
+    uuid = "11111111-2222-3333-4444-555555555555"
+    networking_stack = f"arn:aws:cloudformation:{HOME}:{NETWORKING}:stack/StackSet-{name}-networking-{uuid}/{uuid}"
+    setup.add_pool(networking_stack)
+    setup.cloud.stacks[networking_stack] = {"StackStatus": "CREATE_COMPLETE"}
+
+    reason = setup.ask()["Reason"]
+
+    assert "already manages the pools of this organization" in reason
+    assert NETWORKING in reason
+    assert reason.endswith(way_out)
+    assert len(reason) <= REASON_LIMIT
+
+
 @pytest.mark.parametrize("status", ["DELETE_FAILED", None], ids=["failed to be deleted", "gone"])
 def test_pools_of_a_stack_that_cannot_act_are_in_nobodys_way(setup: Setup, status: str | None) -> None:
     setup.add_pool(OLD)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import Refused
 from ctipam.ipam.cost_controls import LEAVE
 from ctipam.pools.spec import PoolSpec
+
+NETWORKING_STACK = re.compile(r"StackSet-(.+)-networking-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""The name that CloudFormation gives to the Networking stack. The StackSet is named after the management stack."""
 
 WARNINGS_LIMIT = 1000
 """Characters. CloudFormation reads 4096 bytes of answer in all, and 1024 bytes of an output."""
@@ -110,14 +114,28 @@ def refuse_added_regions(ungoverned: Mapping[str, str], added: Collection[str]) 
             raise Refused(sentence)
 
 
-def refuse_second_deployment(living: Sequence[str]) -> None:
-    """Raises Refused if a stack that can act already has pools. living: ARNs of stacks in the Networking account."""
-    if living:
-        _, _, _, _, account_id, resource = living[0].split(":", 5)
+def refuse_second_deployment(living: Sequence[str], own_name: str) -> None:
+    """Raises Refused if a stack that can act already has pools.
+
+    The management stack of the other deployment may no longer exist. A new one of the same name then recovers it.
+
+    living     ARNs of stacks in the Networking account
+    own_name   of the stack that is being created
+    """
+    if not living:
+        return
+    _, _, _, _, account_id, resource = living[0].split(":", 5)
+    stack_name = resource.split("/")[1]
+    deployment = NETWORKING_STACK.fullmatch(stack_name)
+    if deployment and deployment[1] != own_name:
         raise Refused(
-            f"Stack {resource.split('/')[1]} in account {account_id} already manages the pools of this organization; "
-            "update that deployment, or delete it first."
+            f"Deployment {deployment[1]} in account {account_id} already manages the pools of this organization; "
+            f"update it, or delete it first, or deploy under the name {deployment[1]}."
         )
+    raise Refused(
+        f"Stack {stack_name} in account {account_id} already manages the pools of this organization; "
+        "update that deployment, or delete it first."
+    )
 
 
 def refuse_another_networking_account(request: ResourceRequest) -> None:
