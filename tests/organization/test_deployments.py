@@ -295,6 +295,23 @@ def test_the_rollback_of_that_update_succeeds(setup: Setup) -> None:
     assert answer["Status"] == "SUCCESS", answer
 
 
+@pytest.mark.parametrize(
+    ("stack_status", "answered"),
+    [("UPDATE_IN_PROGRESS", "FAILED"), ("UPDATE_ROLLBACK_IN_PROGRESS", "SUCCESS")],
+)
+def test_an_update_refused_for_another_administrator_can_be_rolled_back(
+    setup: Setup, stack_status: str, answered: str
+) -> None:
+    setup.ask()
+    setup.cloud.models.organization.delegated_administrators["ipam.amazonaws.com"] = OTHER_ACCOUNT
+    setup.cloud.stacks[STACK_ID] = {"StackStatus": stack_status}
+
+    answer = setup.ask("Update", OldResourceProperties={"NetworkAccountId": NETWORKING})
+
+    assert answer["Status"] == answered
+    assert setup.cloud.models.organization.delegated_administrators == {"ipam.amazonaws.com": OTHER_ACCOUNT}
+
+
 # Regions that Control Tower does not govern
 
 

@@ -29,6 +29,7 @@ class SetupSpec:
     exact          see `excluded_ous.find_exclusions`, also for excluded_ous
     added_regions  those of regions that the request adds. One that Control Tower does not govern is refused; for the
                    other Regions that is only a warning
+    rollback       an update that failed is being rolled back
     """
 
     new: bool
@@ -38,6 +39,7 @@ class SetupSpec:
     excluded_ous: str
     regions: tuple[str, ...] = ()
     added_regions: frozenset[str] = frozenset()
+    rollback: bool = False
 
     @classmethod
     def from_request(cls, request: ResourceRequest, known_regions: Collection[str]) -> SetupSpec:
@@ -52,6 +54,7 @@ class SetupSpec:
             excluded_ous=request.properties.get("IpamExcludedOus", LEAVE),
             regions=tuple(pools.regions),
             added_regions=frozenset() if request.is_rollback else added,
+            rollback=request.is_rollback,
         )
 
 
@@ -152,9 +155,9 @@ def refuse_another_networking_account(request: ResourceRequest) -> None:
 def refuse_another_administrator(administrators: Sequence[str], spec: SetupSpec) -> None:
     """Raises Refused if another account is IPAM's delegated administrator.
 
-    An existing stack keeps its Networking account, so it is not told to use another one.
+    An existing stack keeps its Networking account, so it is not told to use another one, and it can be rolled back.
     """
-    if not administrators or spec.network_account_id in administrators:
+    if not administrators or spec.network_account_id in administrators or spec.rollback:
         return
     if spec.new:
         raise Refused(
