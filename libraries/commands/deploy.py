@@ -236,7 +236,15 @@ def _parameters_of_stack(aws: AwsCli, stack: str) -> dict[str, str]:
     if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"):
         raise Refused(
             f"Stack {stack} is {status}: its first deployment failed, and it can only be deleted. See its events for "
-            f"the reason, then run `aws cloudformation delete-stack --stack-name {stack}` and try again."
+            f"the reason, then run `make undo stack={stack}` or `aws cloudformation delete-stack --stack-name {stack}` "
+            "and try again."
+        )
+    if status == "DELETE_FAILED":
+        raise Refused(f"Stack {stack} is DELETE_FAILED. {arguments.force_deletion(stack)}")
+    if status == "UPDATE_ROLLBACK_FAILED":
+        raise Refused(
+            f"Stack {stack} is UPDATE_ROLLBACK_FAILED. See its events for the reason and correct it, then run "
+            f"`aws cloudformation continue-update-rollback --stack-name {stack}` and try again."
         )
     if not UPDATABLE.fullmatch(status):
         raise Refused(f"Stack {stack} is {status}; wait until that has ended, or repair the stack, and try again.")

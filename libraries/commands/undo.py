@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from commands import operate
-from commands.arguments import ROOT, STACK
+from commands.arguments import ROOT, STACK, force_deletion
 from commands.aws_cli import AwsCli, AwsCliError
 from commands.leftovers import (
     DELETED,
@@ -220,6 +220,8 @@ def _follow(aws: AwsCli, name: str, stack_id: str, seen: set[str], sleep: Callab
     failure = first_failure(events)
     reason = f" First failure: {failure_text(failure)}" if failure else ""
     print(f"Stack {name} is {status}.{reason}\nTo try again, run make undo stack={name}.", flush=True)
+    if status == "DELETE_FAILED":
+        print(f"If that fails too: {force_deletion(name)}", flush=True)
     return False
 
 

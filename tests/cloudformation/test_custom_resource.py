@@ -182,7 +182,7 @@ def test_a_response_above_the_limit_of_cloudformation_becomes_a_failure_with_the
 
     assert answer["Status"] == "FAILED"
     assert "and CloudFormation reads 4096" in answer["Reason"]
-    assert len(function.cloudformation.bodies[0]) <= custom_resource.ANSWER_LIMIT
+    assert len(function.cloudformation.bodies[0]) <= custom_resource.RESPONSE_LIMIT
     assert answer["PhysicalResourceId"] == PHYSICAL_ID
 
 

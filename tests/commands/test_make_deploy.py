@@ -245,7 +245,16 @@ def test_the_stack_name_can_be_chosen(clone: Path, cli: Cli) -> None:
         ({"s3api_get_bucket_location": "Could not connect"}, f"cannot read bucket {BUCKET}: Could not connect"),
         (
             {"cloudformation_describe_stacks": {"Stacks": [{"StackStatus": "ROLLBACK_COMPLETE"}]}},
-            "`aws cloudformation delete-stack --stack-name ipam-controltower`",
+            "`make undo stack=ipam-controltower` or `aws cloudformation delete-stack --stack-name ipam-controltower`",
+        ),
+        (
+            {"cloudformation_describe_stacks": {"Stacks": [{"StackStatus": "DELETE_FAILED"}]}},
+            "`aws cloudformation delete-stack --stack-name ipam-controltower --deletion-mode FORCE_DELETE_STACK`, then "
+            "deploy again under the same name",
+        ),
+        (
+            {"cloudformation_describe_stacks": {"Stacks": [{"StackStatus": "UPDATE_ROLLBACK_FAILED"}]}},
+            "`aws cloudformation continue-update-rollback --stack-name ipam-controltower`",
         ),
         (
             {"cloudformation_describe_stacks": {"Stacks": [{"StackStatus": "UPDATE_IN_PROGRESS"}]}},

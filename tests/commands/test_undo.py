@@ -283,6 +283,9 @@ def test_a_failed_deletion_reports_the_first_failure(cli: Cli, capfd: pytest.Cap
         "is DELETE_FAILED. First failure: ABucket (Custom::Thing) is DELETE_FAILED: The bucket is not empty" in output
     )
     assert "To try again, run make undo stack=ipam-controltower." in output
+    assert (
+        "delete-stack --stack-name ipam-controltower --deletion-mode FORCE_DELETE_STACK`, then deploy again" in output
+    )
     assert "Pools left in the Networking account" in output
 
 

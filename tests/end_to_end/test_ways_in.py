@@ -186,3 +186,23 @@ def function_name(engine: Engine, account_id: str, output: str) -> str:
     stacks = engine.client("cloudformation", account_id).describe_stacks()["Stacks"]
     outputs = [one for found in stacks for one in found.get("Outputs", [])]
     return str(next(one["OutputValue"] for one in outputs if one["OutputKey"] == output))
+
+
+def test_undo_says_what_would_stay_and_then_takes_everything_down(made: Engine, clone: Path) -> None:
+    ec2, of_team = made.client("ec2", SHOP, WEST), [{"Name": "tag:Env", "Values": ["Prod OU"]}]
+    (vpc,) = ec2.describe_vpcs(Filters=of_team)["Vpcs"]
+
+    dry = make(clone, made, "--silent", "undo", "dry=yes")
+    asked = make(clone, made, "--silent", "undo")  # without a terminal, nobody can be asked
+    aws(made, SHOP, ["cloudformation", "delete-stack", "--region", WEST, "--stack-name", "workload-vpc"])
+    reading.eventually(lambda: not ec2.describe_vpcs(Filters=of_team)["Vpcs"])
+    made.advance(1200)  # the most that IPAM takes to let go of a VPC's block
+    done = make(clone, made, "--silent", "undo", "yes=yes")
+
+    assert dry.returncode == 0, dry.stderr
+    assert all(word in dry.stdout for word in (vpc["VpcId"], SHOP, vpc["CidrBlock"]))
+    assert asked.returncode != 0
+    assert "yes=yes" in asked.stderr
+    assert done.returncode == 0, [done.stdout, done.stderr]
+    assert f"Stack {STACK} is deleted." in done.stdout
+    assert not any(reading.left_over(made).values())

@@ -156,6 +156,30 @@ def test_a_second_deployment_is_refused_before_anything_changes(setup: Setup) ->
     assert setup.stack_tags() == {OLD}
 
 
+@pytest.mark.parametrize(
+    ("name", "way_out"),
+    [
+        ("ipam-controltower", "update it, or delete it first, or deploy under the name ipam-controltower."),
+        ("a-name-that-is-longer-than-most", "or deploy under the name a-name-that-is-longer-than-most."),
+        ("ipam", "update that deployment, or delete it first."),
+    ],
+    ids=["another name", "a long name", "our own name"],
+)
+def test_the_name_of_another_deployment_is_a_way_out(setup: Setup, name: str, way_out: str) -> None:
+    """The stack in the Networking account outlives a force-deleted management stack of that name."""
+    uuid = "11111111-2222-3333-4444-555555555555"
+    networking_stack = f"arn:aws:cloudformation:{HOME}:{NETWORKING}:stack/StackSet-{name}-networking-{uuid}/{uuid}"
+    setup.add_pool(networking_stack)
+    setup.cloud.stacks[networking_stack] = {"StackStatus": "CREATE_COMPLETE"}
+
+    reason = setup.ask()["Reason"]
+
+    assert "already manages the pools of this organization" in reason
+    assert NETWORKING in reason
+    assert reason.endswith(way_out)
+    assert len(reason) <= REASON_LIMIT
+
+
 @pytest.mark.parametrize("status", ["DELETE_FAILED", None], ids=["deletion failed", "does not exist"])
 def test_pools_of_a_stack_that_cannot_act_do_not_block_a_deployment(setup: Setup, status: str | None) -> None:
     setup.add_pool(OLD)
@@ -271,6 +295,23 @@ def test_the_rollback_of_a_refused_account_change_succeeds(setup: Setup) -> None
     answer = setup.ask("Update", OldResourceProperties={"NetworkAccountId": OTHER_ACCOUNT})
 
     assert answer["Status"] == "SUCCESS", answer
+
+
+@pytest.mark.parametrize(
+    ("stack_status", "answered"),
+    [("UPDATE_IN_PROGRESS", "FAILED"), ("UPDATE_ROLLBACK_IN_PROGRESS", "SUCCESS")],
+)
+def test_an_update_refused_for_another_administrator_can_be_rolled_back(
+    setup: Setup, stack_status: str, answered: str
+) -> None:
+    setup.ask()
+    setup.cloud.models.organization.delegated_administrators["ipam.amazonaws.com"] = OTHER_ACCOUNT
+    setup.cloud.stacks[STACK_ID] = {"StackStatus": stack_status}
+
+    answer = setup.ask("Update", OldResourceProperties={"NetworkAccountId": NETWORKING})
+
+    assert answer["Status"] == answered
+    assert setup.cloud.models.organization.delegated_administrators == {"ipam.amazonaws.com": OTHER_ACCOUNT}
 
 
 # Regions that Control Tower does not govern

@@ -46,7 +46,7 @@ from ctipam.waiting import Deadline
 LONGEST_S = 58 * 60.0
 """From the request to the answer: CloudFormation waits for an hour."""
 
-ANSWER_LIMIT = 4096
+RESPONSE_LIMIT = 4096
 """Bytes. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html"""
 
 ATTEMPTS = 4
@@ -139,8 +139,8 @@ class Responder(CfnResource):
     def _deliver(self, url: str, answer: Mapping[str, Any], _verify: object) -> None:
         """PUT the answer. Raises nothing, or crhelper would report a success as a failure."""
         body = json.dumps(answer).encode()
-        if len(body) > ANSWER_LIMIT:
-            too_long = f"The answer has {len(body)} bytes, and CloudFormation reads {ANSWER_LIMIT}."
+        if len(body) > RESPONSE_LIMIT:
+            too_long = f"The answer has {len(body)} bytes, and CloudFormation reads {RESPONSE_LIMIT}."
             body = json.dumps({**answer, "Status": "FAILED", "Reason": too_long, "Data": {}}).encode()
         self._undelivered = put(url, body)
 

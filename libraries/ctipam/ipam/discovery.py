@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ctipam import waiting
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import BUSY, INVALID_VALUE, AwsFailed
-from ctipam.ipam.existing import READY
+from ctipam.ipam.existing import IPAM_READY
 from ctipam.ipam.reader import find_discovery
 from ctipam.logs import log_decision
 from ctipam.waiting import PATIENCE_S, Pace, retry_while_busy
@@ -51,7 +51,7 @@ def _wait(request: ResourceRequest, discovery_id: str, wanted: Set[str] | None =
     while True:
         request.raise_if_superseded()
         discovery = find_discovery(request.account, discovery_id)
-        if discovery and discovery["State"] in READY and wanted in (None, _excluded(discovery)):
+        if discovery and discovery["State"] in IPAM_READY and wanted in (None, _excluded(discovery)):
             return discovery
         if discovery and discovery["State"] == "modify-failed":
             raise AwsFailed(f"AWS could not change which OUs {discovery_id} excludes; it gives no reason.")
@@ -61,7 +61,7 @@ def _wait(request: ResourceRequest, discovery_id: str, wanted: Set[str] | None =
 
 
 def _not_done(discovery_id: str, discovery: IpamResourceDiscoveryTypeDef | None, wanted: Set[str]) -> str:
-    if discovery is None or discovery["State"] not in READY:
+    if discovery is None or discovery["State"] not in IPAM_READY:
         return f"AWS did not finish changing {discovery_id} ({discovery['State'] if discovery else 'not listed'})."
     differing = ", ".join(sorted(wanted ^ _excluded(discovery)))
     return f"AWS has changed which OUs {discovery_id} excludes, but not as requested. The difference is {differing}."

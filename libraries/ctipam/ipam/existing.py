@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-READY = frozenset({"create-complete", "modify-complete", "modify-failed", "delete-failed"})
+IPAM_READY = frozenset({"create-complete", "modify-complete", "modify-failed", "delete-failed"})
 """States in which an IPAM can be used: after a failed change it is what it was before."""
 
 
@@ -33,7 +33,7 @@ class ExistingIpam:
 
     @property
     def is_ready(self) -> bool:
-        return self.state in READY
+        return self.state in IPAM_READY
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from ctipam import names, waiting
 from ctipam.client_tokens import create_until_alive
 from ctipam.cloudformation import other_stacks
+from ctipam.cloudformation.own_stack import LATECOMERS_S
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import BUSY, AwsFailed, OutOfTime, code_of
 from ctipam.ipam import preconditions, reader
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 EMPTYING_S = 300.0
 """How long AWS may still count pools in an IPAM that has none any more."""
 
-LATECOMERS_S = 10.0
-"""How long a deletion that finds no IPAM waits for one that a cancelled creation still creates: the creation reads the
-status of the stack every 5 s."""
 
 NAMED_IDS = 5
 """As many pools as the message about an IPAM that was left names."""

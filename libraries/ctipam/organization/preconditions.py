@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import Refused
 from ctipam.ipam.cost_controls import LEAVE
 from ctipam.pools.spec import PoolSpec
+
+NETWORKING_STACK = re.compile(r"StackSet-(.+)-networking-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""The name that CloudFormation gives to the Networking stack. The StackSet is named after the management stack."""
 
 WARNINGS_LIMIT = 1000
 """Characters. CloudFormation reads 4096 bytes of answer in all, and 1024 bytes of an output."""
@@ -25,6 +29,7 @@ class SetupSpec:
     exact          see `excluded_ous.find_exclusions`, also for excluded_ous
     added_regions  those of regions that the request adds. One that Control Tower does not govern is refused; for the
                    other Regions that is only a warning
+    rollback       an update that failed is being rolled back
     """
 
     new: bool
@@ -34,6 +39,7 @@ class SetupSpec:
     excluded_ous: str
     regions: tuple[str, ...] = ()
     added_regions: frozenset[str] = frozenset()
+    rollback: bool = False
 
     @classmethod
     def from_request(cls, request: ResourceRequest, known_regions: Collection[str]) -> SetupSpec:
@@ -48,6 +54,7 @@ class SetupSpec:
             excluded_ous=request.properties.get("IpamExcludedOus", LEAVE),
             regions=tuple(pools.regions),
             added_regions=frozenset() if request.is_rollback else added,
+            rollback=request.is_rollback,
         )
 
 
@@ -110,14 +117,28 @@ def refuse_added_regions(ungoverned: Mapping[str, str], added: Collection[str]) 
             raise Refused(sentence)
 
 
-def refuse_second_deployment(living: Sequence[str]) -> None:
-    """Raises Refused if a stack that can act already has pools. living: ARNs of stacks in the Networking account."""
-    if living:
-        _, _, _, _, account_id, resource = living[0].split(":", 5)
+def refuse_second_deployment(living: Sequence[str], own_name: str) -> None:
+    """Raises Refused if a stack that can act already has pools.
+
+    The management stack of the other deployment may no longer exist. A new one of the same name then recovers it.
+
+    living     ARNs of stacks in the Networking account
+    own_name   of the stack that is being created
+    """
+    if not living:
+        return
+    _, _, _, _, account_id, resource = living[0].split(":", 5)
+    stack_name = resource.split("/")[1]
+    deployment = NETWORKING_STACK.fullmatch(stack_name)
+    if deployment and deployment[1] != own_name:
         raise Refused(
-            f"Stack {resource.split('/')[1]} in account {account_id} already manages the pools of this organization; "
-            "update that deployment, or delete it first."
+            f"Deployment {deployment[1]} in account {account_id} already manages the pools of this organization; "
+            f"update it, or delete it first, or deploy under the name {deployment[1]}."
         )
+    raise Refused(
+        f"Stack {stack_name} in account {account_id} already manages the pools of this organization; "
+        "update that deployment, or delete it first."
+    )
 
 
 def refuse_another_networking_account(request: ResourceRequest) -> None:
@@ -134,9 +155,9 @@ def refuse_another_networking_account(request: ResourceRequest) -> None:
 def refuse_another_administrator(administrators: Sequence[str], spec: SetupSpec) -> None:
     """Raises Refused if another account is IPAM's delegated administrator.
 
-    An existing stack keeps its Networking account, so it is not told to use another one.
+    An existing stack keeps its Networking account, so it is not told to use another one, and it can be rolled back.
     """
-    if not administrators or spec.network_account_id in administrators:
+    if not administrators or spec.network_account_id in administrators or spec.rollback:
         return
     if spec.new:
         raise Refused(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NOT_FOUND = frozenset({"AccountNotFoundException", "ChildNotFoundException"})
 
-PAGE: Any = {"PageSize": 20}  # the most that Organizations allows
+ORGANIZATIONS_PAGE: Any = {"PageSize": 20}  # the most that Organizations allows
 
 
 def state_of(account: AccountTypeDef) -> str:
@@ -111,7 +111,7 @@ def _read_tree(organizations: OrganizationsClient, parent_ids: Iterable[str], pa
     for parent_id, path in _walk(organizations, parent_ids, parents):
         ous += path[:1]
         pages = organizations.get_paginator("list_accounts_for_parent").paginate(
-            ParentId=parent_id, PaginationConfig=PAGE
+            ParentId=parent_id, PaginationConfig=ORGANIZATIONS_PAGE
         )
         for account in (account for page in pages for account in page["Accounts"]):
             locations.append(AccountLocation(account["Id"], state_of(account), account.get("JoinedTimestamp"), path))
@@ -127,7 +127,7 @@ def _walk(
         parent_id, path = to_do.pop()
         yield parent_id, path
         for page in organizations.get_paginator("list_organizational_units_for_parent").paginate(
-            ParentId=parent_id, PaginationConfig=PAGE
+            ParentId=parent_id, PaginationConfig=ORGANIZATIONS_PAGE
         ):
             for row in page["OrganizationalUnits"]:
                 to_do.append((row["Id"], (OrganizationalUnit(row["Id"], row["Name"]), *path)))

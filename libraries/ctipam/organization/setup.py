@@ -53,7 +53,7 @@ def ensure(request: ResourceRequest) -> Data:
     if spec.new:
         ignored = leftover.stack_ids if leftover else ()
         living = living_deployments(management, spec.network_account_id, ignored)
-        preconditions.refuse_second_deployment(living)
+        preconditions.refuse_second_deployment(living, request.stack_id.split("/")[1])
     request.raise_if_superseded()
     retained = remove(request, leftover) if leftover else []
     enable(management, spec)

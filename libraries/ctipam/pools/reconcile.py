@@ -23,6 +23,7 @@ from botocore.exceptions import ClientError
 from ctipam import waiting
 from ctipam.cloudformation import other_stacks
 from ctipam.cloudformation.deletion import report_kept
+from ctipam.cloudformation.own_stack import LATECOMERS_S
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import BUSY, DENIED, POOL_NOT_FOUND, THROTTLED, AwsFailed, OutOfTime, code_of, explain
 from ctipam.logs import log_decision
@@ -41,7 +42,7 @@ Result = TypeVar("Result")
 
 ANOTHER_CHANGE = "ConcurrentMutationLimitExceeded"
 
-RETRYABLE_ERRORS = BUSY | THROTTLED | {POOL_NOT_FOUND}
+RETRYABLE_POOL_ERRORS = BUSY | THROTTLED | {POOL_NOT_FOUND}
 """Refusals that a later attempt does not meet. A pool is not found if it was deleted by hand a moment ago, or is so new
 that not all of AWS knows it; boto3 does not retry ConcurrentMutationLimitExceeded, one of BUSY."""
 
@@ -50,10 +51,6 @@ VPC_RELEASE_S = 30 * 60.0
 minutes or more. https://docs.aws.amazon.com/vpc/latest/ipam/release-alloc-ipam.html"""
 
 RELEASE_PAUSE_S = 30.0
-
-LATECOMERS_S = 10.0
-"""How long, from its first invocation on, a request that supersedes another one looks out for changes of the earlier
-one: that reads the status of the stack every 5 s, and its last calls take a while."""
 
 
 def ensure(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> dict[PoolKey, ExistingPool]:
@@ -229,7 +226,7 @@ class _Rounds:
         try:
             pool_id = apply.apply(self._request, self._reader.scope_id, self._spec, change)
         except ClientError as error:
-            if code_of(error) not in RETRYABLE_ERRORS:
+            if code_of(error) not in RETRYABLE_POOL_ERRORS:
                 raise
             if not isinstance(change, CreatePool):
                 self._known.pop(change.pool.pool_id, None)  # perhaps a CIDR has come that no list showed before

@@ -60,9 +60,9 @@ def measure(
     )
 
 
-def metric_line(utilisation: Utilization, at_s: float) -> str:
+def metric_line(utilization: Utilization, at_s: float) -> str:
     """Return the line for CloudWatch. at_s: when it was measured, in seconds since 1970."""
-    pool = utilisation.pool
+    pool = utilization.pool
     directive = {
         "Namespace": NAMESPACE,
         "Dimensions": [list(DIMENSIONS)],
@@ -75,8 +75,8 @@ def metric_line(utilisation: Utilization, at_s: float) -> str:
             # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Dimension.html
             "Environment": pool.environment.encode("ascii", "backslashreplace").decode(),
             "Region": pool.region,
-            METRIC: utilisation.percent_used,
-            "Vpcs": utilisation.vpcs,
-            "AddressesFree": utilisation.addresses - utilisation.used,
+            METRIC: utilization.percent_used,
+            "Vpcs": utilization.vpcs,
+            "AddressesFree": utilization.addresses - utilization.used,
         }
     )

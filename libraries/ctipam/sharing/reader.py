@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         ResourceShareTypeDef,
     )
 
-PAGE: Any = {"PageSize": 500}  # the most that RAM allows
+RAM_PAGE: Any = {"PageSize": 500}  # the most that RAM allows
 
 LIVE = frozenset({"PENDING", "ACTIVE", "FAILED"})
 """Statuses of a share that can still be changed. A deleted share stays listed for two hours.
@@ -40,7 +40,7 @@ https://docs.aws.amazon.com/ram/latest/userguide/working-with-sharing-delete.htm
 USABLE = frozenset({"create-complete", "modify-in-progress", "modify-complete", "modify-failed"})
 """States of a pool that stays shared."""
 
-READY = frozenset({"create-complete", "modify-complete"})
+SHAREABLE = frozenset({"create-complete", "modify-complete"})
 """States of a pool that can be shared."""
 
 _NAME = re.compile(re.escape(names.share_name("")) + r"(\d{12})")
@@ -51,7 +51,7 @@ def find_environments(networking: Account) -> dict[str, list[SharedPool]]:
     found: dict[str, list[SharedPool]] = {}
     for pool in environment_pools(list_pools(networking)):
         if pool.owner_id == networking.account_id and pool.state in USABLE and pool.required_value:
-            shared = SharedPool(pool.arn, pool.region, pool.state in READY)
+            shared = SharedPool(pool.arn, pool.region, pool.state in SHAREABLE)
             found.setdefault(pool.required_value, []).append(shared)
     return found
 
@@ -71,7 +71,7 @@ def account_of(share: ResourceShareTypeDef) -> str | None:
 def find_shares(ram: RAMClient, account_id: str) -> list[Share]:
     """Return the account's shares: normally one or none."""
     pages = ram.get_paginator("get_resource_shares").paginate(
-        resourceOwner="SELF", name=names.share_name(account_id), PaginationConfig=PAGE
+        resourceOwner="SELF", name=names.share_name(account_id), PaginationConfig=RAM_PAGE
     )
     shares = list(_ours(row for page in pages for row in page["resourceShares"]))
     arns = [share.arn for share in shares]
@@ -100,7 +100,7 @@ def reread_share(ram: RAMClient, created: Share) -> list[Share]:
 
 def find_all_shares(ram: RAMClient) -> dict[str, list[Share]]:
     """Return every share of this solution, by account. Takes a call for each page of 500."""
-    pages = ram.get_paginator("get_resource_shares").paginate(resourceOwner="SELF", PaginationConfig=PAGE)
+    pages = ram.get_paginator("get_resource_shares").paginate(resourceOwner="SELF", PaginationConfig=RAM_PAGE)
     shares = list(_ours(row for page in pages for row in page["resourceShares"]))
     by_account: dict[str, list[Share]] = {}
     if shares:
@@ -113,7 +113,7 @@ def find_all_shares(ram: RAMClient) -> dict[str, list[Share]]:
 def is_deleting(ram: RAMClient) -> bool:
     """Return whether RAM is still deleting a share of this solution."""
     pages = ram.get_paginator("get_resource_shares").paginate(
-        resourceOwner="SELF", resourceShareStatus="DELETING", PaginationConfig=PAGE
+        resourceOwner="SELF", resourceShareStatus="DELETING", PaginationConfig=RAM_PAGE
     )
     return any(account_of(row) for page in pages for row in page["resourceShares"])
 
@@ -131,7 +131,7 @@ def _associations(ram: RAMClient, kind: str, **question: Any) -> Iterator[Associ
     pages = ram.get_paginator("get_resource_share_associations").paginate(
         associationType=kind,  # type: ignore[arg-type]
         **question,
-        PaginationConfig=PAGE,
+        PaginationConfig=RAM_PAGE,
     )
     for page in pages:
         yield from page["resourceShareAssociations"]

@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 
 from ctipam import names, waiting
 from ctipam.cloudformation.other_stacks import can_act
-from ctipam.cloudformation.own_stack import BELIEVED_S, OwnStack
+from ctipam.cloudformation.own_stack import LATECOMERS_S, OwnStack
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import DENIED, UNREACHABLE, OutOfTime, code_of, explain
 from ctipam.logs import log_decision
@@ -52,8 +52,6 @@ for most associations, because each round costs calls."""
 WORKERS = 4
 """Accounts at a time. RAM publishes no rates. boto3 waits when RAM throttles."""
 
-LATECOMERS_S = BELIEVED_S + 5.0
-"""A handler that has just checked the stack may keep sharing for this long: BELIEVED_S, and the time of a call."""
 
 PERHAPS_CONCURRENT = frozenset(
     {"InvalidStateTransitionException", "InvalidParameterException", "UnknownResourceException"}

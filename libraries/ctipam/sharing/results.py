@@ -14,7 +14,7 @@ from ctipam.sharing.changes import Associate, CreateShare, DeleteShare, Disassoc
 from ctipam.sharing.existing import ADDED, ADDING, Share
 from ctipam.sharing.spec import NO_POOL, Environments, ShareSpec
 
-ANSWER_LIMIT = 5_000_000
+LAMBDA_RESPONSE_LIMIT = 5_000_000
 """Characters of JSON. Lambda returns at most 6 MB. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
 NAMED = 3
@@ -110,7 +110,7 @@ class SharingResult:
     def _count(self, condition: Callable[[AccountResult], object]) -> int:
         return sum(1 for result in self.accounts if condition(result))
 
-    def to_dict(self, limit: int = ANSWER_LIMIT) -> dict[str, Any]:
+    def to_dict(self, limit: int = LAMBDA_RESPONSE_LIMIT) -> dict[str, Any]:
         """Return the result for an operator. Omits accounts that did not change if there are too many for an answer."""
         rows, size = [], 0
         for result in sorted(self.accounts, key=lambda result: not result.notable):
