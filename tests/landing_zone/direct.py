@@ -43,7 +43,7 @@ class Wire:
 
     reads_s, changes_s   seconds that a call takes; a change happens when half of them have passed
     lists_late_s         for how long DescribeIpamPools leaves out a new pool
-    counted              calls by action
+    counted, actions     calls by action, and in their order
     in_progress          stack id -> status that its present operation gives it
     stacks               stack id -> what else DescribeStacks answers, or answers instead: {"StackStatus", "Tags", ...}
     published            what was published to SNS topics
@@ -60,6 +60,7 @@ class Wire:
         self.lists_late_s = lists_late_s
         self.made_at: dict[str, float] = {}  # pool id -> when
         self.counted: Counter[str] = Counter()
+        self.actions: list[str] = []
         self.in_progress: dict[str, str] = {}
         self.stacks: dict[str, dict[str, Any]] = {}
         self.published: list[dict[str, str]] = []
@@ -93,6 +94,7 @@ class Wire:
         if self._dead:
             raise Killed
         self.counted[action] += 1
+        self.actions.append(action)
         named, number, after = self._kill
         self._dead = named in ("", action) and number == self._count(named)
         if self._dead and not after:

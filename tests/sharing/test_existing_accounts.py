@@ -9,6 +9,7 @@ import pytest
 from moto.organizations.models import organizations_backends
 
 from ctipam import waiting
+from ctipam.cloudformation.own_stack import LATECOMERS_S
 from ctipam.sharing import reconcile as sharing
 from in_process.fixtures import STACK_ID
 from in_process.lifecycle_events import ONE, PROD, SCHEDULE, SDLC, ZERO, moved
@@ -112,7 +113,7 @@ def test_a_delete_removes_a_share_that_a_running_handler_creates(
     original_sleep = waiting.sleep
 
     def sleep(seconds: float) -> None:
-        if seconds == sharing.LATECOMERS_S and landing_zone.stack["StackStatus"] == "CREATE_COMPLETE":
+        if seconds == LATECOMERS_S and landing_zone.stack["StackStatus"] == "CREATE_COMPLETE":
             landing_zone.invoke(SCHEDULE)
             landing_zone.stack["StackStatus"] = "DELETE_IN_PROGRESS"
         original_sleep(seconds)
