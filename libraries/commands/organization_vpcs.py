@@ -26,9 +26,9 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from commands.arguments import another_account, in_no_organization
 from commands.vpcs import Existing, Unread, VpcCidr, cidrs_of, of_organization
 from ctipam.errors import DENIED, Refused, code_of
+from ctipam.names import EXECUTION_ROLE, execution_role_arn
 from ctipam.organization.reader import read_all
 from ctipam.sessions import CONFIG, Account
-from ctipam.sharing.networking_account import ROLE, execution_role
 
 SESSION_NAME = "plan-address-space"  # what CloudTrail shows in each account
 
@@ -138,7 +138,7 @@ class Visitor:
         """Assume the role in the account. Clients read the session's credentials at every call, so all calls in the
         previous account must have ended.
         """
-        role_arn = execution_role(self._management.partition, account_id)
+        role_arn = execution_role_arn(self._management.partition, account_id)
         credentials = self._management.credentials_of(role_arn, SESSION_NAME, POLICY)
         self._credentials.access_key = credentials["AccessKeyId"]
         self._credentials.secret_key = credentials["SecretAccessKey"]
@@ -184,5 +184,5 @@ def _why(error: BotoCoreError | ClientError) -> str:
         return type(error).__name__
     why = f"{error.operation_name}: {code_of(error)}"
     if error.operation_name == "AssumeRole" and code_of(error) in DENIED:
-        return f"{why}; enroll it in Control Tower, which creates the role {ROLE}"
+        return f"{why}; enroll it in Control Tower, which creates the role {EXECUTION_ROLE}"
     return why

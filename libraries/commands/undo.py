@@ -41,9 +41,7 @@ from commands.leftovers import (
 )
 from commands.stack_events import failure_text, first_failure, new_events, recent_events, to_line
 from ctipam.errors import Refused
-
-ROLE = "AWSControlTowerExecution"
-"""As in ctipam.sharing.networking_account, which needs boto3. A test compares the two."""
+from ctipam.names import execution_role_arn
 
 POLICY = {
     "Version": "2012-10-17",
@@ -135,7 +133,7 @@ def read_leftovers(aws: AwsCli, stack_id: str, network_account_id: str) -> Lefto
     stack_id   arn:aws:cloudformation:us-east-1:111122223333:stack/name/...
     """
     _, partition, _, home, *_ = stack_id.split(":")
-    networking = _assume_role(aws, f"arn:{partition}:iam::{network_account_id}:role/{ROLE}")
+    networking = _assume_role(aws, execution_role_arn(partition, network_account_id))
     rows = networking.ask("ec2", "describe-ipam-pools", "--region", home)["IpamPools"]
     pools = [to_pool(row) for row in rows if row.get("State") not in DELETED]
     ours = [pool for pool in pools if pool.ours]

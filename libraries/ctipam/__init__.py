@@ -14,7 +14,7 @@ no AWS library.
 Used by all:
 
     Pure:  `names`, `tags`, `client_tokens`, `errors`, `logs`, `settings`, `waiting`, `invocation`
-    AWS:   `sessions`
+    AWS:   `sessions`, `networking_account`
 """
 
 __version__ = "1.0.0"

@@ -28,6 +28,15 @@ STACK_TAG_KEYS_TAG = "ctipam:stack-tag-keys"
 """On what carries tags of its stack: a digest of each of their keys, so that a tag that the stack loses is removed."""
 
 
+EXECUTION_ROLE = "AWSControlTowerExecution"
+"""Control Tower's role in each enrolled account, which the management account may assume."""
+
+
+def execution_role_arn(partition: str, account_id: str) -> str:
+    """Return the ARN of Control Tower's role in a member account."""
+    return f"arn:{partition}:iam::{account_id}:role/{EXECUTION_ROLE}"
+
+
 def share_name(account_id: str) -> str:
     """Return the name of the only share of an account. Earlier versions used it too, so their shares are kept."""
     return f"ipamShare-{account_id}"

@@ -14,7 +14,6 @@ import pytest
 from commands import operate, undo
 from commands.aws_cli import AwsCli
 from ctipam.errors import Refused
-from ctipam.sharing import networking_account
 
 MANAGEMENT, NETWORKING, SHOP = "111111111111", "222222222222", "012345678901"
 STACK_ID = f"arn:aws-us-gov:cloudformation:us-gov-west-1:{MANAGEMENT}:stack/ipam-controltower/1"
@@ -193,10 +192,6 @@ def test_each_pool_is_read_in_its_region_with_a_read_only_session(cli: Cli) -> N
         "us-gov-west-1 top",
     ]
     assert reads[0][0][:3] == ["describe-ipam-pools", "--region", "us-gov-west-1"]
-
-
-def test_the_command_assumes_the_same_role_as_the_function() -> None:
-    assert undo.ROLE == networking_account.ROLE
 
 
 def test_typing_the_stack_name_deletes_the_stack_and_shows_progress_and_leftovers(

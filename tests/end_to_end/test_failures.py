@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from ctipam.sharing import networking_account
+from ctipam.names import execution_role_arn
 from ctipam.sharing.session_policy import session_policy
 from landing_zone import deployment, reading
 from landing_zone.cli import AwsCliFailed
@@ -66,7 +66,7 @@ def lose_execution_role(engine: Engine, account_id: str) -> None:
 def test_a_session_in_the_networking_account_may_share_pools_and_nothing_else(uploaded: Engine) -> None:
     policy = session_policy("aws", HOME_REGION, NETWORKING, "share")
     credentials = uploaded.client("sts", MANAGEMENT).assume_role(
-        RoleArn=f"arn:aws:iam::{NETWORKING}:role/{networking_account.ROLE}",
+        RoleArn=execution_role_arn("aws", NETWORKING),
         RoleSessionName="share-ipam-pools",
         Policy=json.dumps(policy),
     )["Credentials"]

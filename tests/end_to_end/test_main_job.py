@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import ctipam
-from ctipam.sharing import networking_account
+from ctipam.names import execution_role_arn
 from ctipam.sharing.session_policy import Access
 from ctipam.sharing.session_policy import session_policy as policy_of
 from ctipam.waiting import RESERVE_S
@@ -343,7 +343,7 @@ def test_no_role_may_do_what_it_never_does(
 
     test_forced_deletion and test_left_behind show what is there for recovery only.
     """
-    by_role = allowed | {f"arn:aws:iam::{NETWORKING}:role/{networking_account.ROLE}": session_policy}
+    by_role = allowed | {execution_role_arn("aws", NETWORKING): session_policy}
 
     unused = {
         role: sorted(

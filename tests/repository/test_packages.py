@@ -54,6 +54,7 @@ ENTRIES = """
     ctipam/ipam/spec.py
     ctipam/logs.py
     ctipam/names.py
+    ctipam/networking_account.py
     ctipam/organization/__init__.py
     ctipam/organization/deployments.py
     ctipam/organization/events.py
@@ -86,7 +87,6 @@ ENTRIES = """
     ctipam/sharing/existing.py
     ctipam/sharing/existing_accounts.py
     ctipam/sharing/lifecycle.py
-    ctipam/sharing/networking_account.py
     ctipam/sharing/reader.py
     ctipam/sharing/reconcile.py
     ctipam/sharing/result_log.py

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from ctipam import sessions
+from ctipam import networking_account, sessions
 from ctipam.errors import REASON_LIMIT, WHERE, AwsFailed, Refused, where_it_happened
-from ctipam.sharing import networking_account
+from ctipam.names import execution_role_arn
 from ctipam.sharing.session_policy import session_policy
 from in_process.fixtures import NETWORKING
 from in_process.lifecycle_events import NEWCOMER, ONE, PROD, SCHEDULE, SDLC, ZERO, moved
@@ -344,7 +344,7 @@ def test_the_way_out_stays_when_aws_denies_the_role_at_length(
 ) -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html"""
     function = "ipam-controltower-OrganizationSetupFunction-QwErTyUiOpAs"
-    role_arn = networking_account.execution_role("aws", NETWORKING)
+    role_arn = execution_role_arn("aws", NETWORKING)
     message = (
         "User: arn:aws:sts::111122223333:assumed-role/ipam-controltower-OrganizationSetupRole-1ABCDEFGHIJKL/"
         f"{function} is not authorized to perform: sts:AssumeRole on resource: {role_arn}{denial}"
@@ -357,7 +357,7 @@ def test_the_way_out_stays_when_aws_denies_the_role_at_length(
 
     monkeypatch.setattr(sessions.Account, "assume", assume)
     with pytest.raises(Refused) as refusal:
-        networking_account.assume_with(sessions.current_account("111122223333"), NETWORKING, {})
+        networking_account.assume_execution_role(sessions.current_account("111122223333"), NETWORKING, {})
 
     assert cause in str(refusal.value)
     assert str(refusal.value).endswith("Enroll the account in Control Tower, or change the policy that denies it.")

@@ -6,9 +6,9 @@ from collections.abc import Collection
 
 from ctipam import names
 from ctipam.cloudformation.other_stacks import living
+from ctipam.networking_account import assume_execution_role
 from ctipam.organization.session_policies import read_policy
 from ctipam.sessions import Account
-from ctipam.sharing.networking_account import assume_with
 from ctipam.tags import to_dict
 
 
@@ -19,7 +19,7 @@ def living_deployments(management: Account, network_account_id: str, ignored: Co
     Raises    Refused if the execution role cannot be assumed
     """
     policy = read_policy(management.partition, management.region, network_account_id)
-    networking = assume_with(management, network_account_id, policy)
+    networking = assume_execution_role(management, network_account_id, policy)
     pages = networking.ec2().get_paginator("describe_ipam_pools").paginate()
     tags = [to_dict(pool.get("Tags", [])) for page in pages for pool in page["IpamPools"]]
     stack_ids = {of_pool[names.STACK_TAG] for of_pool in tags if names.STACK_TAG in of_pool}

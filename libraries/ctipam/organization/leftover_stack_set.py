@@ -15,9 +15,9 @@ from ctipam import names
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import AwsFailed, Refused, code_of
 from ctipam.logs import log_decision
+from ctipam.networking_account import assume_execution_role
 from ctipam.organization.session_policies import release_policy
 from ctipam.sessions import Account
-from ctipam.sharing.networking_account import assume_with
 from ctipam.tags import to_dict, to_list
 
 DESCRIPTION = "IPAM pools in the Networking account"
@@ -101,7 +101,7 @@ def _release(request: ResourceRequest, instance: StackInstance) -> None:
     management = request.account
     policy = release_policy(management.partition, management.region, instance.account_id, instance.stack_id)
     try:
-        ec2 = assume_with(management, instance.account_id, policy).ec2()
+        ec2 = assume_execution_role(management, instance.account_id, policy).ec2()
     except Refused as reason:  # its stack cannot be deleted either, so its pools stay
         log_decision("did not release the pools of an earlier deployment", reason=str(reason))
         return

@@ -18,6 +18,7 @@ from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import DENIED, Refused, code_of
 from ctipam.ipam.cost_controls import exclusions_property
 from ctipam.logs import log_decision
+from ctipam.names import EXECUTION_ROLE, execution_role_arn
 from ctipam.organization import preconditions
 from ctipam.organization.deployments import living_deployments
 from ctipam.organization.excluded_ous import OuIndex, find_exclusions
@@ -25,7 +26,6 @@ from ctipam.organization.leftover_stack_set import find_leftover, remove
 from ctipam.organization.preconditions import SetupResult, SetupSpec
 from ctipam.organization.reader import find_ou_paths, find_roots, is_active_member
 from ctipam.sessions import Account
-from ctipam.sharing.networking_account import ROLE, execution_role
 
 IPAM = "ipam.amazonaws.com"
 
@@ -137,14 +137,14 @@ def _refuse_without_roles(management: Account, network_account_id: str) -> None:
             f"There is no role service-role/{STACK_SET_ROLE} in account {management.account_id}; "
             "repair the landing zone in Control Tower's settings, which creates it."
         ) from error
-    role_arn = execution_role(management.partition, network_account_id)
+    role_arn = execution_role_arn(management.partition, network_account_id)
     try:  # the credentials allow nothing and are not used
         management.assume(role_arn, "check-enrollment", NOTHING)
     except ClientError as error:
         if code_of(error) not in DENIED:
             raise
         raise Refused(
-            f"NetworkAccountId {network_account_id} has no role {ROLE} that this account may assume; "
+            f"NetworkAccountId {network_account_id} has no role {EXECUTION_ROLE} that this account may assume; "
             "enroll the account in Control Tower, which creates it."
         ) from error
 

@@ -5,6 +5,6 @@ Custom::ShareExistingAccounts (`existing_accounts`).
 
     Pure:  `spec` decides which pools an account is to have; `existing` has the data of its shares; `changes` compares;
            `results` has the data of a run, and `result_log` logs it; `session_policy` limits the role
-    AWS:   `networking_account` assumes the role; `reader` reads pools and shares; `apply` makes one change;
+    AWS:   `reader` reads pools and shares; `apply` makes one change;
            `reconcile` repeats that until no change is left; `lifecycle` and `existing_accounts` answer their callers
 """

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from ctipam.cloudformation.custom_resource import Data
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import OutOfTime, StackBeingDeleted
+from ctipam.networking_account import assume_execution_role
 from ctipam.settings import SharingSettings
 from ctipam.sharing import lifecycle, reconcile
-from ctipam.sharing.networking_account import assume_execution_role
 from ctipam.sharing.reconcile import ShareOwnership
+from ctipam.sharing.session_policy import session_policy
 
 
 def share(request: ResourceRequest) -> Data:
@@ -32,6 +33,7 @@ def share(request: ResourceRequest) -> Data:
 def unshare(request: ResourceRequest) -> Sequence[str]:
     """Delete the shares of the stack. VPCs that were created from the pools stay as they are."""
     network_account_id = SharingSettings.from_environment().network_account_id
-    networking = assume_execution_role(request.account, network_account_id, "unshare")
+    policy = session_policy(request.account.partition, request.account.region, network_account_id, "unshare")
+    networking = assume_execution_role(request.account, network_account_id, policy)
     reconcile.unshare_all(networking, ShareOwnership(request.account, request.stack_id), request.deadline)
     return ()

@@ -24,10 +24,11 @@ from ctipam.cloudformation.own_stack import LATECOMERS_S, OwnStack
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import DENIED, UNREACHABLE, OutOfTime, code_of, explain
 from ctipam.logs import log_decision
+from ctipam.networking_account import assume_execution_role
 from ctipam.organization import reader as organization
 from ctipam.organization.tree import AccountLocation, OrganizationTree
 from ctipam.sessions import Account
-from ctipam.sharing import networking_account, reader
+from ctipam.sharing import reader
 from ctipam.sharing.apply import apply
 from ctipam.sharing.changes import (
     NO_TAG_CHANGES,
@@ -41,6 +42,7 @@ from ctipam.sharing.changes import (
 from ctipam.sharing.existing import Share
 from ctipam.sharing.result_log import log_result
 from ctipam.sharing.results import AccountResult, SharingResult, of_one_name, who_can_use
+from ctipam.sharing.session_policy import Access, session_policy
 from ctipam.sharing.spec import Environments, Rules, ShareSpec, share_spec
 from ctipam.tags import TagChanges, tag_changes, with_stack_tags
 from ctipam.waiting import Deadline
@@ -109,9 +111,9 @@ def start_run(
     for_request: ResourceRequest | None = None,
 ) -> SharingRun:
     """Assume the role in the Networking account and read the pools."""
-    networking = networking_account.assume_execution_role(
-        management, network_account_id, "read" if dry_run else "share"
-    )
+    access: Access = "read" if dry_run else "share"
+    policy = session_policy(management.partition, management.region, network_account_id, access)
+    networking = assume_execution_role(management, network_account_id, policy)
     environments = reader.find_environments(networking)
     return SharingRun(management, networking, environments, rules, stack, deadline, dry_run, for_request)
 
