@@ -62,7 +62,7 @@ zips: $(TOOLS) $(WHEEL) ## Check that the committed zips are what the sources bu
 	@$(RUN) packages/build.py --check
 
 test: $(VENVS) $(WHEEL) ## Run the tests in the emulator; `make test only=sharing` selects some
-	@$(RUN) -m pytest -n 4 --dist loadfile $(if $(only),-k $(ONLY))
+	@$(RUN) -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(if $(only),-k $(ONLY))
 
 bench: $(VENVS) $(WHEEL) ## Measure, and print each figure beside its limit; `make bench only=pools,shares` selects some
 	@PYTHONPATH="$(CURDIR)/libraries:$(CURDIR)/tests" $(RUN) -m benchmarks $(ONLY)
