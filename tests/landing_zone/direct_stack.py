@@ -32,7 +32,7 @@ from ctipam.tags import to_dict
 from landing_zone.clock import ManualClock
 from landing_zone.direct import DirectAccount, DirectEc2, Killed, SideBySide, Wire
 from landing_zone.models import Models
-from landing_zone.organization import Organization
+from landing_zone.organization import Caller, Organization
 
 ROOT = Path(__file__).parents[2]
 MANAGEMENT, NETWORKING, HOME = "111111111111", "222222222222", "us-east-1"
@@ -130,6 +130,19 @@ class DirectStack:
         self.ec2.provision_ipam_pool_cidr(IpamPoolId=created["IpamPoolId"], Cidr=cidr)
         self.clock.advance(300)
         return str(created["IpamPoolId"])
+
+    def make_vpc(self, region: str, environment: str, *, length: int | None = None) -> str:
+        """Create a VPC in an environment pool; return its id. length: of its netmask; None: the pool's default."""
+        params: dict[str, Any] = {
+            "Ipv4IpamPoolId": self.pool_ids()[f"{region} {environment}"],
+            "TagSpecifications": [{"ResourceType": "vpc", "Tags": [{"Key": "Env", "Value": environment}]}],
+        }
+        if length:
+            params["Ipv4NetmaskLength"] = length
+        allocation = self.models.ipam.allocate_vpc(params, Caller(NETWORKING, region))
+        vpc_id = f"vpc-{allocation.allocation_id[-17:]}"
+        self.models.ipam.vpc_created(allocation, vpc_id)
+        return vpc_id
 
     @property
     def top_pool_id(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,30 +11,9 @@ import pytest
 from ctipam import names
 from ctipam.tags import to_dict
 from landing_zone.direct_stack import ANOTHER_STACK_ID, BUILT, NETWORKING, PROPERTIES, STACK_ID, DirectStack
-from landing_zone.organization import Caller
 
 IN_USE = ("us-east-1", "us-east-1 Prod OU")
 READS = ("Describe", "Get")
-
-
-@pytest.fixture
-def built() -> Iterator[DirectStack]:
-    stack = DirectStack()
-    stack.set_up()
-    with stack.running():
-        stack.ask("Create", "InitPools", PROPERTIES)
-        assert stack.pools() == BUILT
-        yield stack
-
-
-def make_vpc(stack: DirectStack, region: str, environment: str) -> str:
-    params = {
-        "Ipv4IpamPoolId": stack.pool_ids()[f"{region} {environment}"],
-        "TagSpecifications": [{"ResourceType": "vpc", "Tags": [{"Key": "Env", "Value": environment}]}],
-    }
-    allocation = stack.models.ipam.allocate_vpc(params, Caller(NETWORKING, region))
-    stack.models.ipam.vpc_created(allocation, "vpc-0123456789abcdef0")
-    return "vpc-0123456789abcdef0"
 
 
 def is_deleted(stack: DirectStack) -> None:
@@ -62,7 +41,7 @@ def stack_tags(stack: DirectStack) -> set[str]:
 def test_what_a_deletion_left_is_taken_over_by_another_stack_with_its_ids_and_blocks(
     built: DirectStack, caplog: pytest.LogCaptureFixture
 ) -> None:
-    vpc_id, ids, top = make_vpc(built, "us-east-1", "Prod OU"), built.pool_ids(), built.top_pool_id
+    vpc_id, ids, top = built.make_vpc("us-east-1", "Prod OU"), built.pool_ids(), built.top_pool_id
     with caplog.at_level(logging.INFO, "ctipam"):
         is_deleted(built)
     assert built.pools() == {name: BUILT[name] for name in IN_USE}
@@ -124,7 +103,7 @@ def test_pools_that_the_other_stack_does_not_want_go_if_they_are_not_in_use(
 
 
 def test_a_pool_in_use_that_the_other_stack_does_not_want_is_named_and_nothing_changes(built: DirectStack) -> None:
-    vpc_id = make_vpc(built, "us-west-2", "SDLC OU")
+    vpc_id = built.make_vpc("us-west-2", "SDLC OU")
     ids = built.pool_ids()
     built.forget_stack()
 

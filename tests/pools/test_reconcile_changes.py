@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,22 +10,10 @@ import pytest
 from ctipam import names
 from landing_zone.direct_stack import BUILT, NETWORKING, PROPERTIES, DirectStack
 from landing_zone.ipam import Quotas
-from landing_zone.organization import Caller
 
 READS = ("Describe", "Get")
 NOTHING_TO_DO = {"DescribeStacks": 1, "DescribeIpamPools": 1}
 """The calls of an update that changes nothing."""
-
-
-@pytest.fixture
-def built() -> Iterator[DirectStack]:
-    stack = DirectStack()
-    stack.set_up()
-    with stack.running():
-        stack.ask("Create", "InitPools", PROPERTIES)
-        assert stack.pools() == BUILT
-        stack.wire.counted.clear()
-        yield stack
 
 
 def update(stack: DirectStack, **changed: Any) -> dict[str, Any]:
@@ -45,17 +32,6 @@ def refusal(stack: DirectStack, **changed: Any) -> str:
     assert all(action.startswith(READS) for action in stack.wire.counted)
     assert len(answer["Reason"]) <= 240
     return str(answer["Reason"])
-
-
-def make_vpc(stack: DirectStack, pool: str, region: str, tag: str, length: int | None = 16) -> str:
-    """The id of a VPC in that pool; its address is IPAM's, and nobody here needs the rest of it."""
-    tags = [{"ResourceType": "vpc", "Tags": [{"Key": "Env", "Value": tag}]}]
-    size = {"Ipv4NetmaskLength": length} if length else {}
-    params = {"Ipv4IpamPoolId": stack.pool_ids()[pool], "TagSpecifications": tags, **size}
-    allocation = stack.models.ipam.allocate_vpc(params, Caller(NETWORKING, region))
-    vpc_id = f"vpc-{allocation.allocation_id[-17:]}"
-    stack.models.ipam.vpc_created(allocation, vpc_id)
-    return vpc_id
 
 
 # What may change
@@ -168,7 +144,7 @@ def test_at_the_quota_one_region_can_take_the_place_of_another() -> None:
 
 
 def test_a_vpc_without_a_size_gets_a_24_or_what_is_asked_for_within_the_limits(built: DirectStack) -> None:
-    make_vpc(built, "us-west-2 Prod OU", "us-west-2", "Prod OU", length=None)
+    built.make_vpc("us-west-2", "Prod OU")
 
     rows = built.ec2_in("us-west-2").get_ipam_pool_allocations(IpamPoolId=built.pool_ids()["us-west-2 Prod OU"])
     assert [row["Cidr"] for row in rows["IpamPoolAllocations"]] == ["10.0.0.0/24"]
@@ -273,7 +249,7 @@ def test_allocation_tags_and_descriptions_that_somebody_changed_are_put_right(bu
 
 
 def test_an_environment_with_a_vpc_is_not_removed_and_pool_and_vpc_are_named(built: DirectStack) -> None:
-    vpc_id = make_vpc(built, "us-west-2 SDLC OU", "us-west-2", "SDLC OU")
+    vpc_id = built.make_vpc("us-west-2", "SDLC OU", length=16)
 
     reason = refusal(built, AccEnvName=["Prod OU", "Test OU"], RegionSelection=["us-west-2", "us-east-1", "eu-west-1"])
 
@@ -281,7 +257,7 @@ def test_an_environment_with_a_vpc_is_not_removed_and_pool_and_vpc_are_named(bui
 
 
 def test_a_region_with_a_vpc_is_not_removed_until_the_vpc_and_its_allocation_are_gone(built: DirectStack) -> None:
-    vpc_id = make_vpc(built, "us-west-2 SDLC OU", "us-west-2", "SDLC OU")
+    vpc_id = built.make_vpc("us-west-2", "SDLC OU", length=16)
     assert vpc_id in refusal(built, RegionSelection=["us-east-1"])
     built.models.ipam.vpc_deleted(vpc_id)
     assert "20 minutes" in refusal(built, RegionSelection=["us-east-1"])
@@ -294,7 +270,7 @@ def test_a_region_with_a_vpc_is_not_removed_until_the_vpc_and_its_allocation_are
 def test_a_delete_leaves_what_is_in_use_and_the_pools_above_it_deletes_the_rest_and_says_so(
     built: DirectStack, caplog: pytest.LogCaptureFixture
 ) -> None:
-    vpc_id = make_vpc(built, "us-east-1 Prod OU", "us-east-1", "Prod OU")
+    vpc_id = built.make_vpc("us-east-1", "Prod OU", length=16)
     began, ids = built.clock.now(), built.pool_ids()
 
     with caplog.at_level(logging.INFO, "ctipam"):
@@ -310,7 +286,7 @@ def test_a_delete_leaves_what_is_in_use_and_the_pools_above_it_deletes_the_rest_
 def test_a_delete_waits_for_the_cidr_of_a_vpc_that_was_just_deleted(
     built: DirectStack, caplog: pytest.LogCaptureFixture
 ) -> None:
-    vpc_id = make_vpc(built, "us-east-1 Prod OU", "us-east-1", "Prod OU")
+    vpc_id = built.make_vpc("us-east-1", "Prod OU", length=16)
     built.models.ipam.vpc_deleted(vpc_id)
 
     with caplog.at_level(logging.INFO, "ctipam"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -26,33 +25,12 @@ WEST, EAST = (
 BOTH_AND_IRELAND = ["us-west-2", "us-east-1", "eu-west-1"]
 
 
-@pytest.fixture
-def built() -> Iterator[DirectStack]:
-    stack = DirectStack()
-    stack.set_up()
-    with stack.running():
-        stack.ask("Create", "InitPools", PROPERTIES)
-        assert stack.pools() == BUILT
-        stack.wire.counted.clear()
-        yield stack
-
-
 def update(stack: DirectStack, status: str = "", **changed: Any) -> dict[str, Any]:
     return stack.ask("Update", "InitPools", PROPERTIES | changed, status)
 
 
 def delete(stack: DirectStack) -> dict[str, Any]:
     return stack.ask("Delete", "InitPools", PROPERTIES)
-
-
-def make_vpc(stack: DirectStack, region: str, environment: str) -> str:
-    params = {
-        "Ipv4IpamPoolId": stack.pool_ids()[f"{region} {environment}"],
-        "TagSpecifications": [{"ResourceType": "vpc", "Tags": [{"Key": "Env", "Value": environment}]}],
-    }
-    allocation = stack.models.ipam.allocate_vpc(params, Caller(NETWORKING, region))
-    stack.models.ipam.vpc_created(allocation, "vpc-0123456789abcdef0")
-    return "vpc-0123456789abcdef0"
 
 
 def left_behind(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -107,7 +85,7 @@ def test_a_stack_with_a_region_that_can_no_longer_be_read_can_be_deleted(
 def test_with_a_vpc_in_that_region_an_update_keeps_its_pool_and_a_rollback_restores_everything(
     built: DirectStack, error: AwsError, caplog: pytest.LogCaptureFixture
 ) -> None:
-    make_vpc(built, "us-west-2", "SDLC OU")
+    built.make_vpc("us-west-2", "SDLC OU")
     ids = built.pool_ids()
     built.wire.unusable["us-west-2"] = error
 
@@ -130,7 +108,7 @@ def test_with_a_vpc_in_that_region_an_update_keeps_its_pool_and_a_rollback_resto
 def test_with_a_vpc_in_that_region_a_delete_leaves_it_and_says_so(
     built: DirectStack, error: AwsError, caplog: pytest.LogCaptureFixture
 ) -> None:
-    make_vpc(built, "us-west-2", "SDLC OU")
+    built.make_vpc("us-west-2", "SDLC OU")
     ids, began = built.pool_ids(), built.clock.now()
     built.wire.unusable["us-west-2"] = error
 

@@ -6,14 +6,12 @@ A rollback that fails leaves the stack in UPDATE_ROLLBACK_FAILED, so it must suc
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from landing_zone.direct_stack import BUILT, NETWORKING, PROPERTIES, STACK_ID, DirectStack
+from landing_zone.direct_stack import BUILT, PROPERTIES, STACK_ID, DirectStack
 from landing_zone.errors import AwsError
-from landing_zone.organization import Caller
 
 WITH_IRELAND = PROPERTIES | {"RegionSelection": ["us-west-2", "us-east-1", "eu-west-1"]}
 WITHOUT_WEST = PROPERTIES | {"RegionSelection": ["us-east-1"]}
@@ -21,27 +19,10 @@ DENIED = AwsError("UnauthorizedOperation", "You are not authorized, with an expl
 TOPIC = "arn:aws:sns:us-east-1:222222222222:alarms"
 
 
-@pytest.fixture
-def built() -> Iterator[DirectStack]:
-    stack = DirectStack()
-    stack.set_up()
-    with stack.running():
-        assert stack.ask("Create", "InitPools", PROPERTIES)["Status"] == "SUCCESS"
-        yield stack
-
-
 def rolled_back(stack: DirectStack, resource: str, properties: dict[str, Any]) -> dict[str, Any]:
     """The answer to the Update with which CloudFormation undoes an update."""
     stack.wire.stacks[STACK_ID] = {"StackStatus": "UPDATE_ROLLBACK_IN_PROGRESS"}
     return stack.ask("Update", resource, properties)
-
-
-def make_vpc(stack: DirectStack, pool: str, region: str, environment: str) -> str:
-    tags = [{"ResourceType": "vpc", "Tags": [{"Key": "Env", "Value": environment}]}]
-    params = {"Ipv4IpamPoolId": stack.pool_ids()[pool], "TagSpecifications": tags, "Ipv4NetmaskLength": 16}
-    allocation = stack.models.ipam.allocate_vpc(params, Caller(NETWORKING, region))
-    stack.models.ipam.vpc_created(allocation, "vpc-0123456789abcdef0")
-    return "vpc-0123456789abcdef0"
 
 
 def kept(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -53,7 +34,7 @@ def test_a_rollback_keeps_a_new_pool_that_is_in_use_and_reports_it(
     built: DirectStack, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert built.ask("Update", "InitPools", WITH_IRELAND)["Status"] == "SUCCESS"
-    vpc_id = make_vpc(built, "eu-west-1 Prod OU", "eu-west-1", "Prod OU")
+    vpc_id = built.make_vpc("eu-west-1", "Prod OU", length=16)
 
     with caplog.at_level(logging.INFO, "ctipam"):
         answer = rolled_back(built, "InitPools", PROPERTIES | {"TopicArn": TOPIC})
@@ -79,7 +60,7 @@ def test_a_removal_that_fails_late_is_reported_and_everything_else_is_done(
     built: DirectStack, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The Region cannot be read any more, so only AWS knows that a VPC is in its pool."""
-    make_vpc(built, "us-west-2 Prod OU", "us-west-2", "Prod OU")
+    built.make_vpc("us-west-2", "Prod OU", length=16)
     built.wire.unusable["us-west-2"] = DENIED
 
     with caplog.at_level(logging.INFO, "ctipam"):
