@@ -1,0 +1,245 @@
+"""What AWS refuses while it deploys a template, and what then silently does not work, where no linter looks.
+
+Each check yields a sentence for each problem. The limits are AWS's defaults: what passes here deploys in a new account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from checkers.template import Template, allows, listed, statements, target
+
+ENABLED_BY_DEFAULT = frozenset(
+    "us-east-1 us-east-2 us-west-1 us-west-2 ca-central-1 sa-east-1 eu-central-1 eu-west-1 eu-west-2 eu-west-3 "
+    "eu-north-1 ap-south-1 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-southeast-1 ap-southeast-2".split()
+)
+"""The Regions of every account. https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html"""
+
+LONGEST_SERVICE_TIMEOUT_S = 3600
+"""https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-customresource.html"""
+
+ALARM_SPAN_S, INSIGHTS_SPAN_S = 86_400, 10_800
+"""The longest time that an alarm evaluates, and one on a Metrics Insights query.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""
+
+LOGS_NEED = ("kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:GenerateDataKey", "kms:DescribeKey")
+TOPICS_NEED = ("kms:Decrypt", "kms:GenerateDataKey")
+"""https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html"""
+
+ROOT = {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
+CLOUDWATCH = {"Service": "cloudwatch.amazonaws.com"}
+EVENTS = {"Service": "events.amazonaws.com"}
+LAMBDA = {"Service": "lambda.amazonaws.com"}
+LOGS = {"Service": {"Fn::Sub": "logs.${AWS::Region}.${AWS::URLSuffix}"}}
+
+
+def problems(template: Template) -> list[str]:
+    return [problem for check in CHECKS for problem in check(template)]
+
+
+def functions_have_a_role_that_lambda_can_assume(template: Template) -> Iterator[str]:
+    for name, function in template.of_type("AWS::Lambda::Function"):
+        if not _trusts(template, function["Role"], LAMBDA):
+            yield f"{name}: Lambda refuses a role that does not trust {LAMBDA['Service']}."
+
+
+def rules_can_reach_their_targets(template: Template) -> Iterator[str]:
+    permissions = [found for _, found in template.of_type("AWS::Lambda::Permission")]
+    for name, rule in template.of_type("AWS::Events::Rule"):
+        for to in rule["Targets"]:
+            if "RoleArn" in to:
+                if not _trusts(template, to["RoleArn"], EVENTS):
+                    yield f"{name}: EventBridge cannot assume the role of target {to['Id']}."
+            elif not any(_permits(permission, name, target(to["Arn"])) for permission in permissions):
+                yield f"{name}: nothing allows the rule to invoke {target(to['Arn'])}."
+
+
+def _trusts(template: Template, role: Any, service: Mapping[str, str]) -> bool:
+    trust = template.properties(target(role) or "").get("AssumeRolePolicyDocument", {"Statement": []})
+    return any(
+        statement["Effect"] == "Allow" and statement["Principal"] == service and statement["Action"] == "sts:AssumeRole"
+        for statement in statements(trust)
+    )
+
+
+def _permits(permission: Mapping[str, Any], rule: str, function: str | None) -> bool:
+    return (
+        permission["Principal"] == EVENTS["Service"]
+        and target(permission["SourceArn"]) == rule
+        and target(permission["FunctionName"]) == function
+    )
+
+
+def keys_can_be_managed_by_their_account(template: Template) -> Iterator[str]:
+    for name, key in template.of_type("AWS::KMS::Key"):
+        if not any(allows(one, "kms:PutKeyPolicy", principal=ROOT) for one in statements(key["KeyPolicy"])):
+            yield f"{name}: KMS refuses a key policy that locks the account out."
+
+
+def log_groups_can_use_their_key(template: Template) -> Iterator[str]:
+    for name, group in template.of_type("AWS::Logs::LogGroup"):
+        if missing := _missing(template, group.get("KmsKeyId"), LOGS_NEED, LOGS):
+            yield f"{name}: CloudWatch Logs refuses a key that it may not use; the key policy lacks {missing}."
+
+
+def alarms_can_publish(template: Template) -> Iterator[str]:
+    for name, alarm in template.of_type("AWS::CloudWatch::Alarm"):
+        for topic in filter(None, map(target, alarm.get("AlarmActions", []))):
+            if not _resource_policy_allows(
+                template, "AWS::SNS::TopicPolicy", "Topics", topic, "sns:Publish", CLOUDWATCH
+            ):
+                yield f"{name}: the policy of {topic} does not allow alarms to publish."
+            if missing := _missing(template, template.properties(topic).get("KmsMasterKeyId"), TOPICS_NEED, CLOUDWATCH):
+                yield f"{name}: alarms cannot encrypt messages to {topic}; the key policy lacks {missing}."
+
+
+def _missing(template: Template, key: Any, actions: tuple[str, ...], principal: object) -> list[str]:
+    """Return the actions that the policy of a key of this template does not allow to a service."""
+    if not key:
+        return []
+    document = template.properties(target(key) or "").get("KeyPolicy", {"Statement": []})
+    return [
+        action
+        for action in actions
+        if not any(allows(one, action, principal=principal) for one in statements(document))
+    ]
+
+
+def _resource_policy_allows(
+    template: Template, kind: str, names: str, resource: str, action: str, principal: object
+) -> bool:
+    return any(
+        allows(statement, action, resource=resource, principal=principal)
+        for _, policy in template.of_type(kind)
+        if any(target(one) == resource for one in policy[names])
+        for statement in statements(policy["PolicyDocument"])
+    )
+
+
+def publishers_can_use_the_key_of_the_topic(template: Template) -> Iterator[str]:
+    for role, _ in template.of_type("AWS::IAM::Role"):
+        granted = list(template.role_statements(role))
+        for topic, found in template.of_type("AWS::SNS::Topic"):
+            key = target(found.get("KmsMasterKeyId"))
+            if key and any(allows(statement, "sns:Publish", resource=topic) for statement in granted):
+                for action in TOPICS_NEED:
+                    if not any(allows(statement, action, resource=key) for statement in granted):
+                        yield f"{role}: publishing to {topic} needs {action} on {key}."
+
+
+def failed_events_reach_their_queue(template: Template) -> Iterator[str]:
+    for name, rule in template.of_type("AWS::Events::Rule"):
+        for to in rule["Targets"]:
+            queue = target(to.get("DeadLetterConfig", {}).get("Arn"))
+            if queue and not _queue_takes_from(template, queue, name):
+                yield f"{name}: the policy of {queue} does not let the rule send to it, so failed events are lost."
+
+
+def _queue_takes_from(template: Template, queue: str, rule: str) -> bool:
+    return any(
+        allows(statement, "sqs:SendMessage", resource=queue, principal=EVENTS)
+        and rule in map(target, listed(statement["Condition"]["ArnEquals"]["aws:SourceArn"]))
+        for _, policy in template.of_type("AWS::SQS::QueuePolicy")
+        if any(target(one) == queue for one in policy["Queues"])
+        for statement in statements(policy["PolicyDocument"])
+    )
+
+
+def destinations_of_functions_are_allowed_when_they_are_set(template: Template) -> Iterator[str]:
+    for name, config in template.of_type("AWS::Lambda::EventInvokeConfig"):
+        queue = target(config.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination"))
+        if not queue:
+            continue
+        role = target(template.properties(target(config["FunctionName"]) or "").get("Role")) or ""
+        granting = [
+            policy
+            for policy in template.policies_of(role)
+            if any(
+                allows(one, "sqs:SendMessage", resource=queue)
+                for one in statements(template.properties(policy)["PolicyDocument"])
+            )
+        ]
+        if not granting:
+            yield f"{name}: {role} may not send to {queue}; Lambda refuses the destination."
+        elif not set(granting) & template.depends_on(name):
+            yield f"{name}: Lambda refuses the destination unless {granting[0]} exists; name it in DependsOn."
+
+
+def custom_resources_outlive_what_they_need(template: Template) -> Iterator[str]:
+    """CloudFormation deletes a policy before the custom resource that needs it, unless the resource depends on it."""
+    for name, resource in template.resources.items():
+        if not resource["Type"].startswith("Custom::"):
+            continue
+        function = template.properties(target(resource["Properties"]["ServiceToken"]) or "")
+        needed = {*template.policies_of(target(function["Role"]) or ""), target(function["LoggingConfig"]["LogGroup"])}
+        for missing in sorted(filter(None, needed - template.depends_on(name))):
+            yield f"{name}: name {missing} in DependsOn, or it is deleted while {name} still needs it."
+
+
+def custom_resources_have_a_timeout_that_cloudformation_takes(template: Template) -> Iterator[str]:
+    for name, resource in template.resources.items():
+        if resource["Type"].startswith("Custom::"):
+            timeout = resource["Properties"].get("ServiceTimeout")
+            if not (isinstance(timeout, int) and 1 <= timeout <= LONGEST_SERVICE_TIMEOUT_S):
+                yield f"{name}: ServiceTimeout {timeout}; give 1 to {LONGEST_SERVICE_TIMEOUT_S} seconds."
+
+
+def alarms_evaluate_a_time_that_cloudwatch_takes(template: Template) -> Iterator[str]:
+    for name, alarm in template.of_type("AWS::CloudWatch::Alarm"):
+        queries = alarm.get("Metrics", [])
+        of_insights = any(str(query.get("Expression", "")).lstrip().startswith("SELECT") for query in queries)
+        limit = INSIGHTS_SPAN_S if of_insights else ALARM_SPAN_S
+        for period in (
+            [alarm["Period"]] if "Period" in alarm else [query["Period"] for query in queries if "Period" in query]
+        ):
+            span = period * alarm["EvaluationPeriods"]
+            if span > limit or (period % 60 and period not in (10, 20, 30)):
+                times = alarm["EvaluationPeriods"]
+                yield f"{name}: {times} periods of {period} s; CloudWatch evaluates at most {limit} s."
+
+
+def functions_leave_the_concurrency_of_the_account(template: Template) -> Iterator[str]:
+    """Lambda keeps 100 for the other functions, and a new account may have 10 in all."""
+    for name, function in template.of_type("AWS::Lambda::Function"):
+        if "ReservedConcurrentExecutions" in function:
+            yield f"{name}: reserves concurrency, which Lambda refuses in an account with a low limit."
+
+
+def default_regions_are_enabled_in_every_account(template: Template) -> Iterator[str]:
+    for region in str(template.parameters.get("RegionSelection", {}).get("Default", "us-east-1")).split(","):
+        if region not in ENABLED_BY_DEFAULT:
+            yield f"RegionSelection: an account has to enable {region} first, so it cannot be a default."
+
+
+def principals_of_resource_policies_survive_a_role_that_is_made_anew(template: Template) -> Iterator[str]:
+    """AWS keeps the id of a role that a policy names, and a role of the same name made later has another id."""
+    for name, resource in template.resources.items():
+        properties = resource.get("Properties", {})
+        document = properties.get("PolicyDocument", properties.get("KeyPolicy", {"Statement": []}))
+        for statement in statements(document):
+            principal = statement.get("Principal")
+            for arn in listed(principal.get("AWS", [])) if isinstance(principal, Mapping) else []:
+                text = arn.get("Fn::Sub", "") if isinstance(arn, Mapping) else arn
+                if not str(text).endswith(":root"):
+                    yield f"{name}: {text or arn} is lost when the role is made anew; use aws:PrincipalArn."
+
+
+Check = Callable[[Template], Iterator[str]]
+CHECKS: tuple[Check, ...] = (
+    functions_have_a_role_that_lambda_can_assume,
+    rules_can_reach_their_targets,
+    keys_can_be_managed_by_their_account,
+    log_groups_can_use_their_key,
+    alarms_can_publish,
+    publishers_can_use_the_key_of_the_topic,
+    failed_events_reach_their_queue,
+    destinations_of_functions_are_allowed_when_they_are_set,
+    custom_resources_outlive_what_they_need,
+    custom_resources_have_a_timeout_that_cloudformation_takes,
+    alarms_evaluate_a_time_that_cloudwatch_takes,
+    functions_leave_the_concurrency_of_the_account,
+    default_regions_are_enabled_in_every_account,
+    principals_of_resource_policies_survive_a_role_that_is_made_anew,
+)
