@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from aws_models.errors import AwsError
 from ctipam.cloudformation import leftovers
 from ctipam.cloudformation.custom_resource import Data
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import AwsFailed, OutOfTime, Refused
 from in_process.function import HOUR, STACK_ID, Function
-from landing_zone.errors import AwsError
 
 TOPIC = "arn:aws:sns:us-east-1:111111111111:alarms"
 LEFT = ["us-west-2/Prod OU was left, because vpc-1 uses it.", "The IPAM was left, because it has pools."]

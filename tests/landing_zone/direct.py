@@ -21,9 +21,9 @@ import botocore.session
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
-from landing_zone.errors import AwsError
-from landing_zone.models import Models
-from landing_zone.organization import Caller
+from aws_models.errors import AwsError
+from aws_models.models import Models
+from aws_models.organization import Caller
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

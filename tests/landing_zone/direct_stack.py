@@ -24,15 +24,15 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
+from aws_models.clock import ManualClock
+from aws_models.models import Models
+from aws_models.organization import Caller, Organization
 from ctipam import names, sessions, waiting
 from ctipam.cloudformation import custom_resource
 from ctipam.ipam import reader as ipam_reader
 from ctipam.pools import reconcile
 from ctipam.tags import to_dict
-from landing_zone.clock import ManualClock
 from landing_zone.direct import DirectAccount, DirectEc2, Killed, SideBySide, Wire
-from landing_zone.models import Models
-from landing_zone.organization import Caller, Organization
 
 ROOT = Path(__file__).parents[2]
 MANAGEMENT, NETWORKING, HOME = "111111111111", "222222222222", "us-east-1"

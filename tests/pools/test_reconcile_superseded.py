@@ -14,10 +14,10 @@ from unittest.mock import patch
 
 import pytest
 
+from aws_models.ipam import Timings
 from ctipam import waiting
 from ctipam.cloudformation.own_stack import BELIEVED_S
 from landing_zone.direct_stack import DirectStack, new_handler
-from landing_zone.ipam import Timings
 
 Request = dict[str, Any]
 

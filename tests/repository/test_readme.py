@@ -17,7 +17,11 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 TEMPLATES = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "templates").glob("*.yaml"))
 PRODUCT = TEMPLATES + "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("libraries/ctipam/**/*.py"))
 PLANS = re.findall(r"`make (plan [A-Z][^`]*)`", README)
-EMULATOR = "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("tests/landing_zone/**/*.py"))
+EMULATOR = "\n".join(
+    path.read_text(encoding="utf-8")
+    for folder in ("aws_models", "landing_zone")
+    for path in (ROOT / "tests" / folder).glob("**/*.py")
+)
 
 
 def test_the_plan_in_the_readme_is_the_plan_of_the_defaults() -> None:

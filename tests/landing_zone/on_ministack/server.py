@@ -14,8 +14,10 @@ import sys
 import threading
 from typing import Any
 
-from landing_zone.clock import RunningClock
-from landing_zone.models import Models
+from aws_models.clock import RunningClock
+from aws_models.models import Models
+from aws_models.organization import Organization
+from aws_models.protocol import HttpAnswer
 from landing_zone.on_ministack import (
     authorization,
     cloudformation,
@@ -40,8 +42,6 @@ from landing_zone.on_ministack.ram import Ram
 from landing_zone.on_ministack.role_principals import RolePrincipals
 from landing_zone.on_ministack.service_control import ServiceControlPolicies
 from landing_zone.on_ministack.stack_set_api import StackSetApi
-from landing_zone.organization import Organization
-from landing_zone.protocol import HttpAnswer
 
 UNSET = "000000000000"  # the management account's id, until the landing zone is set up
 
