@@ -1,4 +1,4 @@
-"""Requests and answers of EC2 (query and XML) and RAM (REST and JSON), as botocore writes and reads them.
+"""Requests and answers of EC2 and STS (query and XML) and RAM (REST and JSON), as botocore writes and reads them.
 
 moto's generic parsers and serializers read AWS's service models, so no action needs code of its own here. `params`
 and `result` are what a boto3 caller would pass and get, without ResponseMetadata.
@@ -22,7 +22,7 @@ from werkzeug.datastructures import Headers, MultiDict
 
 from aws_models.errors import AwsError
 
-Service = Literal["ec2", "ram"]
+Service = Literal["ec2", "ram", "sts"]
 HttpAnswer = tuple[int, dict[str, str], bytes]  # status, headers, body
 
 JSON = "application/json"
@@ -40,16 +40,16 @@ def parse(
 ) -> dict[str, Any]:
     """Return the parameters that boto3 was given, without those that were not sent.
 
-    query   decoded parameters of the URL; EC2's may also stand in the body as a form
+    query   decoded parameters of the URL; those of EC2 and STS may also stand in the body as a form
     """
     values = dict(query)
-    if service == "ec2":
+    if service != "ram":
         # Blank values count: EC2 tells Description="" from no description at all.
         values |= parse_qs(body.decode(), keep_blank_values=True)
     request: RequestDict = {
         "method": method,
         "url_path": path,
-        "url_params": {},  # neither service puts a parameter into the path
+        "url_params": {},  # none of these services puts a parameter into the path
         "headers": Headers(dict(headers)),
         "values": MultiDict((name, value) for name, several in values.items() for value in several),
         "body": body,

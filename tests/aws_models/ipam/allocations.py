@@ -48,7 +48,12 @@ def wanted_block(cidr: str | None, length: int | None, rules: Rules) -> IPv4Netw
         raise AwsError("InvalidParameterCombination", "Give a cidr or a netmask length, not both.")
     wanted = parse(cidr) if cidr is not None else rules.default if length is None else length
     if wanted is None:
-        raise AwsError("MissingParameter", "Give a cidr or a netmask length: the pool has no default netmask length.")
+        # https://github.com/terraform-aws-modules/terraform-aws-vpc/issues/1135
+        message = (
+            "The request cannot contain empty CIDR and Netmask Length for a pool with no default allocation netmask "
+            "length set. Exactly one of them should be provided."
+        )
+        raise AwsError("InvalidParameterCombination", message)
     asked = wanted.prefixlen if isinstance(wanted, IPv4Network) else wanted
     if rules.smallest is not None and asked < rules.smallest:
         raise AwsError("InvalidParameterValue", "The allocation size is too big for the pool.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from aws_models.errors import AwsError
-from aws_models.ipam.requests import Call, invalid
+from aws_models.ipam.requests import Call
 from aws_models.ipam.store import Store
 
 SERVICE = "ipam.amazonaws.com"
@@ -18,7 +18,9 @@ def enable_ipam_organization_admin_account(store: Store, call: Call) -> dict[str
     organization, account_id = store.organization, call.params["DelegatedAdminAccountId"]
     _require_management_account(store, call)
     if account_id == organization.management_account_id:
-        raise invalid("DelegatedAdminAccountId", account_id, "The management account cannot be the IPAM account.")
+        # https://github.com/tfstack/terraform-aws-ipam, examples/multi-account/FINDINGS.md
+        message = "The management account cannot be the delegated IPAM administrator."
+        raise AwsError("IpamOrganizationDelegatedAdminCannotBeRootAccount", message)
     if not organization.is_member(account_id):
         raise _not_found(account_id)
     if SERVICE in organization.delegated_administrators:

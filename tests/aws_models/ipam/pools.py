@@ -89,9 +89,11 @@ def _drafted(call: Call, scope: Scope, source: Pool | None) -> Pool:
 
 
 def check_locale(ipam: Ipam, source: Pool | None, locale: str) -> None:
-    """Raises AwsError InvalidParameterValue (the rules are AWS's, the code and the words are unverified).
+    """Raises AwsError (the rules are AWS's; the code for a Region that is not in use is unverified).
 
     A source pool's locale must be passed on explicitly: whether AWS lets an omitted one inherit is unverified.
+
+    Source  https://github.com/tfstack/terraform-aws-ipam, examples/multi-account/FINDINGS.md, for another locale
     """
     usable = set(ipam.operating_regions) - ipam.coming_regions
     if ipam.tier == "free":
@@ -99,7 +101,8 @@ def check_locale(ipam: Ipam, source: Pool | None, locale: str) -> None:
     if locale not in usable and (locale != NO_LOCALE or ipam.tier == "free"):
         raise invalid("Locale", locale, f"It must be one of the IPAM's operating Regions {sorted(usable)}.")
     if source and source.locale not in (NO_LOCALE, locale):
-        raise invalid("Locale", locale, f"It must be the source pool's, {source.locale}.")
+        words = f"has a locale {source.locale} with a different region from input locale {locale}"
+        raise AwsError("InvalidParameterCombination", f"sourcePoolId {source.id} {words}")
 
 
 def _check_quotas(store: Store, scope: Scope, pool: Pool) -> None:

@@ -112,7 +112,7 @@ def test_a_length_that_is_asked_for_goes_before_the_pools_default(bench: Bench) 
 @pytest.mark.parametrize(
     ("asked", "code"),
     [
-        ({}, "MissingParameter"),
+        ({}, "InvalidParameterCombination"),
         ({"Cidr": "10.0.0.0/24", "NetmaskLength": 24}, "InvalidParameterCombination"),
         ({"Cidr": "10.0.0.1/24"}, "InvalidParameterValue"),
     ],

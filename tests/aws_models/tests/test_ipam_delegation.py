@@ -36,7 +36,7 @@ def test_the_management_account_names_a_member_and_ipam_is_trusted_from_then_on(
     ("account_id", "caller", "code"),
     [
         (NETWORKING, NETWORKING, "UnauthorizedOperation"),
-        (MANAGEMENT, MANAGEMENT, "InvalidParameterValue"),
+        (MANAGEMENT, MANAGEMENT, "IpamOrganizationDelegatedAdminCannotBeRootAccount"),
         (STRANGER, MANAGEMENT, "IpamOrganizationAccountNotFound"),
     ],
     ids=["asked by a member", "the management account itself", "outside the organization"],

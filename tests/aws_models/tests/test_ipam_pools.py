@@ -103,7 +103,7 @@ def test_a_child_must_name_the_locale_of_its_source(bench: Bench, locale: dict[s
     with pytest.raises(AwsError) as refused:
         bench.create_pool(SourceIpamPoolId=source, **locale)
 
-    assert refused.value.code == "InvalidParameterValue"
+    assert refused.value.code == "InvalidParameterCombination"
 
 
 def test_below_a_pool_without_a_locale_every_locale_is_free_at_any_level(bench: Bench) -> None:

@@ -130,7 +130,7 @@ def test_a_vpc_may_have_more_tags_than_required(bench: Bench) -> None:
         ({"CidrBlock": "10.0.0.0/29"}, "InvalidVpc.Range"),
         ({"CidrBlock": "10.1.0.0/24"}, "InvalidParameterValue"),
         ({"CidrBlock": "10.0.0.0/24", "Ipv4NetmaskLength": 24}, "InvalidParameterCombination"),
-        ({}, "MissingParameter"),
+        ({}, "InvalidParameterCombination"),
     ],
     ids=["too large", "too small", "a block too small", "a block elsewhere", "both", "nothing, and no default"],
 )

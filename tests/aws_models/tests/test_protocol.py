@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
-import boto3
 import pytest
-from botocore.awsrequest import AWSResponse
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from aws_models import protocol
+from aws_models.clients import answered_client
 from aws_models.errors import AwsError
 from aws_models.protocol import HttpAnswer, Service
 
@@ -22,40 +19,8 @@ SHARE_ARN = "arn:aws:ram:us-east-1:111122223333:resource-share/7ab63972-b505-7e2
 CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-class RawAnswer:
-    """A response body as botocore's network layer returns it."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    def stream(self, **_: Any) -> Any:
-        yield self._body
-
-
 def wired(service: Service, answering: Callable[[str, dict[str, Any]], HttpAnswer]) -> Any:
-    """Return a boto3 client whose requests `answering(action, params)` answers, without any network."""
-    client: Any = boto3.client(
-        service,
-        region_name="us-east-1",
-        aws_access_key_id="AKIAIOSFODNN7EXAMPLE",
-        aws_secret_access_key="secret",
-        config=Config(retries={"total_max_attempts": 1}),
-    )
-
-    def send(request: Any, **_: Any) -> AWSResponse:  # an AWSPreparedRequest
-        url = urlsplit(request.url)
-        body = request.body.encode() if isinstance(request.body, str) else request.body or b""
-        named_in_url = protocol.ram_action(request.method, url.path)
-        action = named_in_url or parse_qs(body.decode())["Action"][0]
-        query = parse_qs(url.query, keep_blank_values=True)
-        params = protocol.parse(
-            service, action, method=request.method, path=url.path, headers=request.headers, query=query, body=body
-        )
-        status, headers, answer_body = answering(action, params)
-        return AWSResponse(request.url, status, headers, RawAnswer(answer_body))  # type: ignore[arg-type]  # raw
-
-    client.meta.events.register("before-send", send)
-    return client
+    return answered_client(service, "us-east-1", answering)
 
 
 def params_seen(service: Service, method: str, **params: Any) -> dict[str, Any]:
