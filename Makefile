@@ -1,5 +1,5 @@
-# Run `make` to list the targets. The targets that deploy or operate a stack, and VPCS=organization, need AWS
-# credentials. Tools are installed under .venv/ when they are first needed, from lists pinned by hash; after that, all
+# Run `make` to list the targets. The targets that deploy or operate a stack, `make contract` and VPCS=organization need
+# AWS credentials. Tools are installed under .venv/ when they are first needed, from lists pinned by hash; after that, all
 # other targets but `make lock` and `make audit` work offline.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -73,6 +73,11 @@ audit: $(CHECKERS) ## Check every pinned package for known vulnerabilities
 	@set -e; for list in libraries/requirements.txt $(LOCKED:%=tests/requirements/%.txt); do \
 	  echo $$list; .venv/checkers/bin/python -m pip_audit --progress-spinner off --strict --disable-pip --require-hashes -r $$list; \
 	done
+
+# Not part of CI: it creates resources in an AWS account, and asks before it does.
+.PHONY: contract
+contract: $(TOOLS) ## Try on AWS what the emulator assumes; `make contract dry=yes` lists it; profile= member= region= only=reads
+	@exec env PYTHONPATH=tests $(RUN) -B -m aws_models.contract.run $(ARGUMENTS)
 
 ##@ Operate (in the management account, with your AWS credentials)
 .PHONY: reconcile report undo

@@ -1,7 +1,4 @@
-"""What IPAM and RAM need of AWS Organizations, and what Control Tower's API returns.
-
-Left out: where landing zone 4.0 and later name their governed Regions.
-"""
+"""What IPAM and RAM need of AWS Organizations, and what Control Tower's API returns."""
 
 from __future__ import annotations
 

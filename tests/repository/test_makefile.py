@@ -86,7 +86,7 @@ def test_what_only_says_is_one_word_for_the_shell(target: str) -> None:
     assert only in shlex.split(told.strip().splitlines()[-1])
 
 
-@pytest.mark.parametrize("target", ["reconcile", "report", "undo"])
+@pytest.mark.parametrize("target", ["contract", "reconcile", "report", "undo"])
 def test_what_is_given_to_an_operators_target_is_one_word_each_for_the_shell(target: str) -> None:
     told = make("--dry-run", target, "stack=a'b", "yes=yes").stdout
 

@@ -16,11 +16,13 @@ killed run left is deleted by the next. Exit code 1: AWS differs, or something i
 
 from __future__ import annotations
 
+import io
+import os
 import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,26 +86,40 @@ def main(
         options = read(words)
         chosen = choose(options, statements)
         if options.is_yes("dry"):
-            print("\n".join(report.listed(chosen)))
+            say(*report.listed(chosen))
             return 0
         aws = reach(options, connect, now, sleep)
         left = cleaning.find(aws).ids()
-        print("\n".join(report.plan(aws, chosen, left)), flush=True)
+        say(*report.plan(aws, chosen, left))
         if (left or report.creates(chosen)) and not options.is_yes("yes"):
             confirm(aws, ask)
     except Refused as refused:
         print(refused, file=sys.stderr)
         return 1
     except (BotoCoreError, ClientError) as error:
-        print(f"AWS cannot be read, so nothing was created: {error}", file=sys.stderr)
+        remedy = "Sign in, or name a profile of the AWS CLI: make contract profile=NAME"
+        print(f"AWS cannot be read, so nothing was created: {error}. {remedy}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
     return run(aws, chosen, options)
 
 
+def say(*lines: str) -> None:
+    """Print, unless nobody reads any more: a closed pipe or terminal must not keep a run from its cleaning."""
+    try:
+        print("\n".join(lines), flush=True)
+    except OSError:
+        sys.stdout = io.StringIO()
+
+
+def words_of_make(environment: Mapping[str, str]) -> list[str]:
+    """Return the words that make passes in the environment. It lists their names in WORDS."""
+    return [f"{name}={environment.get(name, '')}" for name in environment.get("WORDS", "").split()]
+
+
 def read(words: Sequence[str]) -> Options:
-    """words   ["dry=yes", ...], as make passes them on"""
+    """words   ["dry=yes", ...]"""
     options = {name: value for name, _, value in (word.partition("=") for word in words)}
     for name in options:
         if name not in WORDS + MAKE_VARIABLES:
@@ -172,15 +188,15 @@ def run(aws: Ground, statements: Sequence[Statement], options: Options) -> int:
         cleaning.clean(aws)
         for statement in statements:
             outcomes.append(judge(statement, aws))
-            print("\n".join(report.described(outcomes[-1])), flush=True)
+            say(*report.described(outcomes[-1]))
     except KeyboardInterrupt:
         interrupted = True
-        print("Interrupted. Please wait while everything is deleted.", flush=True)
+        say("Interrupted. Please wait while everything is deleted.")
     except (Differs, ClientError, BotoCoreError) as stuck:
-        print(f"What an earlier run left cannot be deleted: {stuck}", flush=True)
+        say(f"What an earlier run left cannot be deleted: {stuck}")
     finally:
         cleaned = clean(aws, options)
-    print("\n".join(report.summary(outcomes)))
+    say(*report.summary(outcomes))
     if interrupted:
         return INTERRUPTED
     return 0 if cleaned and all(outcome.verdict != "differs" for outcome in outcomes) else 1
@@ -188,20 +204,21 @@ def run(aws: Ground, statements: Sequence[Statement], options: Options) -> int:
 
 def clean(aws: Ground, options: Options) -> bool:
     """Delete everything with the tag. Return False, and say what to do, if something stays."""
-    print("Deleting what was created ...", flush=True)
+    say("Deleting what was created ...")
     try:
         cleaning.clean(aws)
         trouble = ", ".join(cleaning.find(aws).ids())
     except (Differs, ClientError, BotoCoreError, KeyboardInterrupt) as error:
         trouble = f"{type(error).__name__} {error}".strip()
     if trouble:
-        print(f"Not everything is deleted: {trouble}. To delete it: {options.command('clean=yes')}", flush=True)
+        say(f"Not everything is deleted: {trouble}. To delete it: {options.command('clean=yes')}")
         return False
-    print("Nothing is left.", flush=True)
+    say("Nothing is left.")
     return True
 
 
 if __name__ == "__main__":
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)  # they end a run as Ctrl-C does
-    sys.exit(main(sys.argv[1:], ask=input if sys.stdin.isatty() else None))
+    words = sys.argv[1:] or words_of_make(os.environ)
+    sys.exit(main(words, ask=input if sys.stdin.isatty() else None))

@@ -10,18 +10,8 @@
     faults       for tests: refuse, lose an answer, fail late, hang; by_hand: an operator deletes things meanwhile
     bench        for tests: a model with an IPAM in it; requests and answers are held against botocore's idea of EC2
 
-Where AWS's answer is documented or has been seen, the model gives it, with AWS's code and words. Where it is not known,
-the model takes the stricter of the plausible answers and says "unverified" there; tests of the product must not
-rely on the code or the words of those.
-
-Left out (asking for it raises NotImplementedError):
-    DryRun; Cascade on DeleteIpam and DeleteIpamPool; EnablePrivateGua; AutoImport
-    pools in the public scope, and what only they have (PubliclyAdvertisable, AwsService, PublicIpSource, ...)
-    resource planning pools (SourceResource); provisioning IPv6; scopes under an external authority
-    AllocateIpamPoolCidr's PreviewNextCidr, AllowedCidrs, DisallowedCidrs, TagSpecifications
-    ModifyIpamPool that adds an allocation tag whose key is there with another value (what AWS does is unverified)
-    what resource discovery finds, and monitoring: GetIpamResourceCidrs, compliance, metrics; other discoveries than
-    the one that comes with an IPAM
+Where AWS documents nothing, a function says so; tests of the product must not rely on it. ../README.md says what is
+left out.
 
 Source  https://docs.aws.amazon.com/vpc/latest/ipam/what-it-is-ipam.html
         https://docs.aws.amazon.com/AWSEC2/latest/APIReference/operation-list-ipam.html

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -86,17 +88,23 @@ def person(capsys: pytest.CaptureFixture[str]) -> Person:
     return Person(capsys)
 
 
+def named(*names: str) -> list[Statement]:
+    """Return the statements that these functions check."""
+    return [statement for statement in MODELED if statement.check.__name__ in names]
+
+
 def with_check(check: Callable[[Ground], None]) -> list[Statement]:
-    """Return the statements of pools, the last of which has another check."""
-    own = [statement for statement in MODELED if statement.group == "pool"]
-    return [*own[:-1], replace(own[-1], check=check)]
+    """Return a statement that needs a pool with a CIDR, and one that has this check."""
+    return [*named("pool_with_a_cidr"), replace(MODELED[0], group="pool", check=check)]
 
 
 def test_where_aws_agrees_the_exit_code_is_zero_and_nothing_is_left(person: Person) -> None:
+    person.statements = named("second_cidr", "full_pool", "default_size", "same_name", "vpc_of_the_member")
+
     assert person.runs("member=member") == 0
 
     told = person.reads()
-    assert f"{len(MODELED)} agrees, 0 differs, 0 unsettled" in told
+    assert "5 agrees, 0 differs, 0 unsettled" in told
     assert "Nothing is left." in told
     assert person.everything() == []
 
@@ -150,20 +158,21 @@ def test_what_creates_nothing_is_not_asked_for(person: Person) -> None:
 def test_a_difference_is_reported_with_its_request_and_the_exit_code_is_one(
     person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def other_code(*_: Any) -> None:
-        raise AwsError("InvalidLocale", "Not there.")
+    as_assumed = pools.check_locale
 
-    def refused_as_assumed(ipam: Any, source: Any, locale: str) -> None:
-        if locale not in ("None", HOME, "us-west-2"):
-            other_code()
+    def with_another_code(ipam: Any, source: Any, locale: str) -> None:
+        if locale == "eu-west-1":
+            raise AwsError("InvalidLocale", "Not there.")
+        as_assumed(ipam, source, locale)
 
-    monkeypatch.setattr(pools, "check_locale", refused_as_assumed)
+    monkeypatch.setattr(pools, "check_locale", with_another_code)
 
-    assert person.runs("only=pool") == 1
+    person.statements = named("unknown_locale", "another_locale", "locale_below_none")
+
+    assert person.runs() == 1
 
     told = person.reads()
-    assert "19 agrees, 1 differs, 0 unsettled" in told
-    _, _, summary = told.partition("19 agrees")
+    _, _, summary = told.partition("2 agrees, 1 differs, 0 unsettled")
     assert "differs   pool: A locale that is no operating Region is refused." in summary
     assert "code: AWS says 'InvalidLocale', we assume 'InvalidParameterValue'" in summary
     assert re.search(r"CreateIpamPool: InvalidLocale \(Not there\.\); request [0-9a-f-]{36}, us-east-1", summary)
@@ -175,8 +184,9 @@ def test_what_aws_should_refuse_and_accepts_is_a_difference_and_is_deleted_too(
     person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pools, "check_locale", lambda *_: None)
+    person.statements = named("unknown_locale")
 
-    assert person.runs("only=pool") == 1
+    assert person.runs() == 1
 
     assert re.search(r"CreateIpamPool is accepted\n.*\n +CreateIpamPool: accepted; request", person.reads())
     assert person.everything() == []
@@ -185,8 +195,9 @@ def test_what_aws_should_refuse_and_accepts_is_a_difference_and_is_deleted_too(
 def test_a_missing_permission_is_no_difference(person: Person) -> None:
     denied = AwsError("UnauthorizedOperation", "You are not authorized.", 403)
     person.cloud.models.ipam.faults.refuse_next("CreateIpamScope", denied)
+    person.statements = named("new_pool", "client_token")
 
-    assert person.runs("only=pool") == 0
+    assert person.runs() == 0
 
     told = person.reads()
     assert "no permission: An error occurred (UnauthorizedOperation)" in told
@@ -219,25 +230,39 @@ def test_a_broken_statement_deletes_everything_first(person: Person) -> None:
     assert person.everything() == []
 
 
-@pytest.mark.parametrize("words", [("only=reads",), ("clean=yes",)], ids=["next run", "clean=yes"])
+def test_a_closed_pipe_deletes_everything_too(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Closed(io.StringIO):
+        def flush(self) -> None:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stdout", Closed())
+    person.statements = named("pool_with_a_cidr")
+
+    assert person.runs() == 0
+
+    assert person.everything() == []
+
+
+@pytest.mark.parametrize("words", ["only=reads", "clean=yes"], ids=["next run", "clean=yes"])
 def test_what_a_killed_run_left_is_shown_and_deleted_after_a_yes(
-    person: Person, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+    person: Person, monkeypatch: pytest.MonkeyPatch, words: str
 ) -> None:
+    person.statements = named("full_pool", "default_size", "same_name")
     with monkeypatch.context() as killed:
         killed.setattr(cleaning, "clean", lambda aws: None)
-        assert person.runs("only=vpcs,sharing", "region=us-east-1") == 1
+        assert person.runs("region=us-east-1") == 1
         assert "To delete it: make contract clean=yes region=us-east-1" in person.reads()
     left = person.everything()
-    assert len(left) > 10
+    assert len(left) > 4
 
     person.answer = "no"
-    assert person.runs(*words) == 1
+    assert person.runs(words) == 1
     told = person.reads()
     assert all(pool["IpamPoolId"] in told for pool in person.pools())
     assert person.everything() == left
 
     person.answer = "yes"
-    assert person.runs(*words) == 0
+    assert person.runs(words) == 0
     assert person.everything() == []
 
 
@@ -252,7 +277,8 @@ def test_an_ipam_that_is_there_stays_as_it_is(person: Person) -> None:
     person.clock.advance(30)
     before = ec2.describe_ipams()["Ipams"], person.pools()
 
-    assert person.runs("only=pool,pools") == 0
+    person.statements = named("second_ipam", "known_region", "custom_allocation", "pools_elsewhere")
+    assert person.runs() == 0
 
     assert (ec2.describe_ipams()["Ipams"], person.pools()) == before
     assert "needs a Region in which the account has no IPAM; in us-east-1 it has one" in person.reads()
@@ -267,9 +293,16 @@ def test_an_ipam_of_the_free_tier_is_refused(person: Person) -> None:
 
 
 def test_without_a_member_account_what_needs_one_is_unsettled(person: Person) -> None:
-    assert person.runs("only=sharing") == 0
+    person.statements = named("empty_share", "associated_again")
+
+    assert person.runs() == 0
 
     assert "needs an account of the organization: member=PROFILE" in person.reads()
+
+
+def test_words_come_as_arguments_or_in_the_environment() -> None:
+    assert run.words_of_make({"WORDS": "dry only", "dry": "yes", "only": "a b", "HOME": "/"}) == ["dry=yes", "only=a b"]
+    assert run.words_of_make({}) == []
 
 
 @pytest.mark.parametrize(
