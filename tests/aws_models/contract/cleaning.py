@@ -78,9 +78,8 @@ def _vpcs(aws: Aws, regions: list[str]) -> Iterator[tuple[Account, str, str]]:
                 yield account, region, vpc["VpcId"]
 
 
-def clean(aws: Aws) -> None:
-    """Delete everything that carries the tag. Raises Differs if something does not go."""
-    left = find(aws)
+def clean(aws: Aws, left: Leftovers) -> None:
+    """Delete what was found. Raises Differs if something does not go."""
     aws.guard.adopt(left.ids())
     for region, arn in left.shares:
         aws.ram(region=region).delete_resource_share(resourceShareArn=arn)
@@ -97,7 +96,7 @@ def clean(aws: Aws) -> None:
 def _delete_pool(aws: Aws, pool: dict[str, Any]) -> None:
     pool_id, region = pool["IpamPoolId"], pool["Locale"].replace("None", aws.home)
     _release(aws, pool_id, region)
-    aws.until(f"the end of all CIDRs of {pool_id}", lambda: _is_empty(aws, pool_id, region), EMPTY_S, every=15)
+    aws.until(f"the end of all CIDRs of {pool_id}", lambda: _is_empty(aws, pool_id, region), EMPTY_S, every=30)
     _delete(aws, "pool", pool_id)
 
 

@@ -71,6 +71,10 @@ LANDING_ZONE = (
         "Switch it on, and create a share with a member every ten seconds.",
     ),
     Question(
+        "Does DescribeAccount show the path of an account's OUs in every partition?",
+        "aws organizations describe-account in AWS GovCloud (US).",
+    ),
+    Question(
         "Which boto3 has Lambda's Python in this Region?",
         "Print boto3.__version__ in a function.",
     ),
@@ -86,6 +90,14 @@ NOT_TRIED = (
         "How long does RAM remember a clientToken?",
         "Repeat a request with its token after an hour, after a day.",
         ("ram.settings.Timings",),
+    ),
+    Question(
+        "How many requests a second does RAM accept?",
+        "The product needs few; look at ThrottlingException in CloudTrail after a reconciliation of many accounts.",
+    ),
+    Question(
+        "After how long does GetIpamResourceCidrs list a VPC, and are AWS/IPAM's percentages from 0 to 1 or to 100?",
+        "Keep an IPAM and a VPC for a day, and look every quarter of an hour.",
     ),
     Question(
         "In which words is a value refused?",

@@ -13,13 +13,12 @@ IPAM of the account in the home Region, or one of the contract's own
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Generic, TypeVar
 from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
-from aws_models.contract.aws import Account, Aws, Differs, Unsettled, every
+from aws_models.contract.aws import Account, Aws, Differs, Unsettled, code_of, every
 from aws_models.contract.guard import TAG
 
 Thing = TypeVar("Thing")
@@ -77,11 +76,8 @@ class Ground(Aws):
         regions = [{"RegionName": self.elsewhere}]
         new: dict[str, Any] = self.ec2().create_ipam(OperatingRegions=regions, Tier="advanced")["Ipam"]
 
-        def ready() -> bool:
-            (found,) = self.ec2().describe_ipams(IpamIds=[new["IpamId"]])["Ipams"]
-            return found["State"] in READY
-
-        self.timed("create an IPAM", ready)
+        by_id = {"IpamIds": [new["IpamId"]]}
+        self.timed("create an IPAM", lambda: _state(self.ec2().describe_ipams, "Ipams", **by_id) in READY)
         return new
 
     @Once
@@ -91,12 +87,8 @@ class Ground(Aws):
     @Once
     def scope(self) -> str:
         scope_id: str = self.ec2().create_ipam_scope(IpamId=self.ipam["IpamId"])["IpamScope"]["IpamScopeId"]
-
-        def ready() -> bool:
-            (found,) = self.ec2().describe_ipam_scopes(IpamScopeIds=[scope_id])["IpamScopes"]
-            return found["State"] in READY
-
-        self.timed("create a scope", ready)
+        by_id = {"IpamScopeIds": [scope_id]}
+        self.timed("create a scope", lambda: _state(self.ec2().describe_ipam_scopes, "IpamScopes", **by_id) in READY)
         return scope_id
 
     # Pools
@@ -166,11 +158,8 @@ class Ground(Aws):
         return pool_id
 
     def state(self, pool_id: str) -> str:
-        """Return the state of a pool, "gone" if AWS does not list it."""
-        with suppress(ClientError):
-            (pool,) = self.ec2().describe_ipam_pools(IpamPoolIds=[pool_id])["IpamPools"]
-            return str(pool["State"])
-        return "gone"
+        """Return the state of a pool, "gone" if AWS does not know it."""
+        return _state(self.ec2().describe_ipam_pools, "IpamPools", IpamPoolIds=[pool_id])
 
     def provision(self, pool_id: str, **what: Any) -> dict[str, Any]:
         """Return the row of the new CIDR once it is provisioned. Raises Differs if that fails."""
@@ -239,3 +228,13 @@ class Ground(Aws):
         found = self.until(what, look)
         self.durations.setdefault(what, []).append(self.now() - began)
         return found
+
+
+def _state(describe: Callable[..., dict[str, Any]], member: str, **by_id: list[str]) -> str:
+    try:
+        (found,) = describe(**by_id)[member]
+    except ClientError as error:
+        if not code_of(error).endswith(".NotFound"):
+            raise
+        return "gone"
+    return str(found["State"])

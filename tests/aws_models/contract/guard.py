@@ -86,6 +86,7 @@ class Guard:
             if model.name in CREATIONS and not code:
                 member, name, _type = CREATIONS[model.name]
                 self._ours.add(parsed[member][name])
+                self._ours.add(parsed[member].get("PrivateDefaultScopeId", ""))  # an IPAM brings its scopes
 
         client.meta.events.register("before-parameter-build", before)
         client.meta.events.register("after-call", after)

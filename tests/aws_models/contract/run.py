@@ -31,6 +31,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from aws_models.contract import cleaning, report
 from aws_models.contract.aws import Account, Differs, every
+from aws_models.contract.cleaning import Leftovers
 from aws_models.contract.ground import Ground
 from aws_models.contract.guard import Guard
 from aws_models.contract.statement import Outcome, Statement, judge
@@ -89,9 +90,9 @@ def main(
             say(*report.listed(chosen))
             return 0
         aws = reach(options, connect, now, sleep)
-        left = cleaning.find(aws).ids()
-        say(*report.plan(aws, chosen, left))
-        if (left or report.creates(chosen)) and not options.is_yes("yes"):
+        left = cleaning.find(aws)
+        say(*report.plan(aws, chosen, left.ids()))
+        if (left.ids() or report.creates(chosen)) and not options.is_yes("yes"):
             confirm(aws, ask)
     except Refused as refused:
         print(refused, file=sys.stderr)
@@ -102,7 +103,7 @@ def main(
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
-    return run(aws, chosen, options)
+    return run(aws, chosen, left, options)
 
 
 def say(*lines: str) -> None:
@@ -180,12 +181,15 @@ def confirm(aws: Ground, ask: Callable[[str], str] | None) -> None:
         raise Refused("That is not yes; nothing was created.")
 
 
-def run(aws: Ground, statements: Sequence[Statement], options: Options) -> int:
-    """Clean up, try the statements, clean up again, and report. Return the exit code."""
+def run(aws: Ground, statements: Sequence[Statement], left: Leftovers, options: Options) -> int:
+    """Clean up, try the statements, clean up again, and report. Return the exit code.
+
+    left   what an earlier run left
+    """
     outcomes: list[Outcome] = []
     interrupted = False
     try:
-        cleaning.clean(aws)
+        cleaning.clean(aws, left)
         for statement in statements:
             outcomes.append(judge(statement, aws))
             say(*report.described(outcomes[-1]))
@@ -206,7 +210,7 @@ def clean(aws: Ground, options: Options) -> bool:
     """Delete everything with the tag. Return False, and say what to do, if something stays."""
     say("Deleting what was created ...")
     try:
-        cleaning.clean(aws)
+        cleaning.clean(aws, cleaning.find(aws))
         trouble = ", ".join(cleaning.find(aws).ids())
     except (Differs, ClientError, BotoCoreError, KeyboardInterrupt) as error:
         trouble = f"{type(error).__name__} {error}".strip()

@@ -21,7 +21,7 @@ from aws_models.contract.statements import STATEMENTS
 from aws_models.errors import AwsError
 from aws_models.ipam import pools
 from aws_models.models import Models
-from aws_models.organization import Organization
+from aws_models.organization import Caller, Organization
 
 MANAGEMENT, NETWORKING, MEMBER = "111122223333", "444455556666", "012345678901"
 HOME = "us-east-1"
@@ -66,21 +66,21 @@ class Person:
         return printed.out + printed.err
 
     def pools(self) -> list[dict[str, Any]]:
-        ec2 = self.cloud.session(NETWORKING).client("ec2")
-        pages = ec2.get_paginator("describe_ipam_pools").paginate()
-        return [pool for page in pages for pool in page["IpamPools"] if pool["State"] != "delete-complete"]
+        return self._living("DescribeIpamPools", "IpamPools", Caller(NETWORKING, HOME))
 
     def everything(self) -> list[str]:
-        """Return the ids of all that the accounts have."""
+        """Return the ids of all that the accounts have. Asks the models themselves."""
         found = [pool["IpamPoolId"] for pool in self.pools()]
-        for account, region in ((one, two) for one in (NETWORKING, MEMBER) for two in (HOME, "us-west-2")):
-            session = self.cloud.session(account)
-            ec2, ram = session.client("ec2", region), session.client("ram", region)
-            found += [one["IpamId"] for one in ec2.describe_ipams()["Ipams"] if one["State"] != "delete-complete"]
-            found += [one["VpcId"] for one in ec2.describe_vpcs()["Vpcs"]]
-            for page in ram.get_paginator("get_resource_shares").paginate(resourceOwner="SELF"):
-                found += [one["name"] for one in page["resourceShares"] if one["status"] == "ACTIVE"]
+        for caller in (Caller(account, region) for account in (NETWORKING, MEMBER) for region in (HOME, "us-west-2")):
+            found += [ipam["IpamId"] for ipam in self._living("DescribeIpams", "Ipams", caller)]
+            found += [vpc["VpcId"] for vpc in self._living("DescribeVpcs", "Vpcs", caller)]
+            shares = self.cloud.call("ram", "GetResourceShares", {"resourceOwner": "SELF", "maxResults": 500}, caller)
+            found += [share["name"] for share in shares["resourceShares"] if share["status"] == "ACTIVE"]
         return found
+
+    def _living(self, action: str, member: str, caller: Caller) -> list[dict[str, Any]]:
+        rows = self.cloud.call("ec2", action, {"MaxResults": 1000}, caller)[member]
+        return [row for row in rows if row["State"] != "delete-complete"]
 
 
 @pytest.fixture
@@ -150,6 +150,8 @@ def test_dry_only_lists_the_statements_and_needs_no_account(capsys: pytest.Captu
 
 
 def test_what_creates_nothing_is_not_asked_for(person: Person) -> None:
+    person.statements = named("unknown_filter", "new_pool")
+
     assert person.runs("only=reads") == 0
 
     assert person.asked == []
@@ -243,13 +245,17 @@ def test_a_closed_pipe_deletes_everything_too(person: Person, monkeypatch: pytes
     assert person.everything() == []
 
 
-@pytest.mark.parametrize("words", ["only=reads", "clean=yes"], ids=["next run", "clean=yes"])
+@pytest.mark.parametrize(
+    ("words", "checks"),
+    [("only=reads", ("unknown_filter", "full_pool", "same_name")), ("clean=yes", ("default_size",))],
+    ids=["next run", "clean=yes"],
+)
 def test_what_a_killed_run_left_is_shown_and_deleted_after_a_yes(
-    person: Person, monkeypatch: pytest.MonkeyPatch, words: str
+    person: Person, monkeypatch: pytest.MonkeyPatch, words: str, checks: tuple[str, ...]
 ) -> None:
-    person.statements = named("full_pool", "default_size", "same_name")
+    person.statements = named(*checks)
     with monkeypatch.context() as killed:
-        killed.setattr(cleaning, "clean", lambda aws: None)
+        killed.setattr(cleaning, "clean", lambda *_: None)
         assert person.runs("region=us-east-1") == 1
         assert "To delete it: make contract clean=yes region=us-east-1" in person.reads()
     left = person.everything()
@@ -323,6 +329,15 @@ def test_a_member_must_be_another_account(person: Person) -> None:
     assert run.main(["member=same"], connect=lambda _: person.cloud.session(NETWORKING, HOME)) == 1
 
     assert f"member=same is account {NETWORKING} again" in person.reads()
+
+
+def test_a_share_in_the_second_region_is_deleted_too(person: Person) -> None:
+    ram = person.cloud.session(NETWORKING).client("ram", "us-west-2")
+    ram.create_resource_share(name="contract elsewhere", tags=[{"key": TAG, "value": "delete me"}])
+
+    assert person.runs("clean=yes") == 0
+
+    assert person.everything() == []
 
 
 @pytest.mark.parametrize(

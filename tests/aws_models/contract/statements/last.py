@@ -75,7 +75,7 @@ def vpc_release(aws: Ground) -> None:
     if not listed():
         raise Differs("the allocation ends with its VPC")
     began = aws.now()
-    aws.until("the end of the allocation", lambda: not listed(), VPC_RELEASE_S, every=15)
+    aws.until("the end of the allocation", lambda: not listed(), VPC_RELEASE_S, every=30)
     aws.note(f"after {aws.now() - began:.0f} s")
 
 

@@ -12,7 +12,8 @@ from aws_models.contract.sources import API, ASSUMED, GUIDE, PROVIDER, RAM_API, 
 from aws_models.contract.statement import Group
 
 SHARING = Group(
-    "sharing", makes="nine empty shares; with a member account, five more, two of them of pools, and a VPC there"
+    "sharing",
+    makes="ten shares without a pool; with a member account, five more, two of them of pools, and a VPC there",
 )
 
 TWINS = f"{PROVIDER}issues/25157"

@@ -7,7 +7,9 @@ from aws_models.contract.ground import Ground
 from aws_models.contract.sources import API, ASSUMED, FINDINGS, GUIDE, MODULE, PROVIDER
 from aws_models.contract.statement import Group
 
-POOLS = Group("pools", makes="about ten pools below each other, and blocks that are allocated by hand")
+POOLS = Group(
+    "pools", makes="about a dozen pools, most of them below each other, and blocks that are allocated by hand"
+)
 
 PARALLEL = f"{MODULE}issues/55"
 
@@ -121,6 +123,12 @@ def cousins(aws: Ground) -> None:
     locale = {"SourceIpamPoolId": aws.region, "Locale": aws.elsewhere}
     aws.asked_for(SourceIpamPoolId=aws.top)
     aws.ec2().create_ipam_pool(IpamScopeId=aws.scope, AddressFamily="ipv4", **locale)
+
+
+@POOLS.states("Two pools can be created at the same time in two scopes.", ASSUMED, "own ipam", seconds=30)
+def pools_of_two_scopes(aws: Ground) -> None:
+    aws.asked_for()
+    aws.ec2().create_ipam_pool(IpamScopeId=aws.ipam["PrivateDefaultScopeId"], AddressFamily="ipv4")
 
 
 def _accepted_or(aws: Ground, code: str, **wanted: str) -> str:
