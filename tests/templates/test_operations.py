@@ -96,9 +96,17 @@ def test_each_function_has_an_alarm_on_its_errors_and_each_alarm_notifies_the_to
 
     assert watched == set(properties(path, "AWS::Lambda::Function"))
     for name, alarm in alarms.items():
-        assert alarm["AlarmActions"] == [{"Ref": "IpamSnsTopic"}], name
+        # A metric without zeros: its alarm reports that it has no data any more.
+        stopped = alarm["TreatMissingData"] == "missing"
+        assert alarm["InsufficientDataActions" if stopped else "AlarmActions"] == [{"Ref": "IpamSnsTopic"}], name
         assert alarm["AlarmDescription"], name
-        assert "TreatMissingData" in alarm, name
+
+
+@each_template
+def test_no_alarm_is_raised_before_its_metric_has_data(path: Path) -> None:
+    alarms = properties(path, "AWS::CloudWatch::Alarm")
+
+    assert [name for name, alarm in alarms.items() if alarm["TreatMissingData"] == "breaching"] == []
 
 
 LONGEST_S = 3600
