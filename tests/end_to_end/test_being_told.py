@@ -134,7 +134,10 @@ def test_when_the_schedule_stops_the_topic_gets_an_alarm(deployed: Engine, stack
     deployed.advance(HALF_AN_HOUR + 1)
 
     told = json.loads(inbox.next())
-    assert (told["AlarmName"], told["NewStateValue"]) == (stack.names["PoolUtilizationStoppedAlarm"], "INSUFFICIENT_DATA")
+    assert (told["AlarmName"], told["NewStateValue"]) == (
+        stack.names["PoolUtilizationStoppedAlarm"],
+        "INSUFFICIENT_DATA",
+    )
 
 
 @pytest.fixture(scope="module")

@@ -147,3 +147,21 @@ def test_the_topic_exists_until_everything_that_reports_to_it_is_deleted(path: P
         assert resource["Properties"]["TopicArn"] == {"Ref": "IpamSnsTopic"}, name
         assert "IpamSnsTopicPolicy" in resource["DependsOn"], name
         assert {"Ref": "IpamSnsSubscription"} in resource["Metadata"]["Subscription"]["Fn::If"], name
+
+
+@pytest.mark.parametrize(
+    ("partition", "domain"),
+    [
+        ("aws", "console.aws.amazon.com"),
+        ("aws-cn", "console.amazonaws.cn"),
+        ("aws-eusc", "console.amazonaws-eusc.eu"),
+        ("aws-us-gov", "console.amazonaws-us-gov.com"),
+    ],
+)
+@each_template
+def test_links_lead_to_the_console_of_the_partition(path: Path, partition: str, domain: str) -> None:
+    template, _ = decode(str(path))
+    text = path.read_text(encoding="utf-8")
+
+    assert template["Mappings"]["Console"][partition]["Domain"] == domain
+    assert text.count("https://${AWS::Region}.${Domain}/") == text.count("!FindInMap [Console, !Ref AWS::Partition,")
