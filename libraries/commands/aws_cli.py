@@ -62,17 +62,24 @@ class AwsCli:
         command = [*self._program, *arguments]
         environment = _environment() | self._extra
         try:
-            return subprocess.run(command, cwd=self._root, env=environment, text=True, check=False, **options)
+            return subprocess.run(
+                command, cwd=self._root, env=environment, encoding="utf-8", errors="replace", check=False, **options
+            )
         except OSError as error:  # for example, the interpreter of a script does not exist
             raise Refused(
                 f"{self._program[0]} cannot be run: {error.strerror}; give the path of an AWS CLI with AWS=."
             ) from None
 
 
+NOT_INTERACTIVE = {"AWS_PAGER": "", "AWS_CLI_AUTO_PROMPT": "off"}
+IN_UTF_8 = {"PYTHONUTF8": "1", "AWS_CLI_FILE_ENCODING": "UTF-8", "AWS_CLI_OUTPUT_ENCODING": "UTF-8"}
+"""Templates and answers are in UTF-8, whatever the locale. https://docs.aws.amazon.com/cli/v1/userguide/cli-configure-envvars.html"""
+
+
 def _environment() -> dict[str, str]:
     """Return the user's environment for the AWS CLI. Its version 1 does not read AWS_REGION."""
     region = os.environ.get("AWS_REGION")
-    return os.environ | {"AWS_PAGER": ""} | ({"AWS_DEFAULT_REGION": region} if region else {})
+    return os.environ | NOT_INTERACTIVE | IN_UTF_8 | ({"AWS_DEFAULT_REGION": region} if region else {})
 
 
 def to_text(arguments: Sequence[str]) -> str:

@@ -27,8 +27,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from commands import arguments
-from commands.arguments import MANAGEMENT_TEMPLATE, ROOT, STACK
+from commands import arguments, make_words, program
+from commands.arguments import MANAGEMENT_TEMPLATE, ROOT, STACK, Arguments
 from commands.aws_cli import AwsCli, AwsCliError
 from commands.regions import regions_of_partition
 from commands.stack_events import failure_text, first_failure, new_events, recent_events
@@ -50,11 +50,8 @@ UPDATABLE = re.compile(r"(CREATE|UPDATE|IMPORT|UPDATE_ROLLBACK|IMPORT_ROLLBACK)_
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
 
 
-def main(words: Sequence[str]) -> None:
-    try:
-        deploy(words)
-    except Refused as refusal:
-        sys.exit(str(refusal))
+def main() -> None:
+    deploy(make_words.read("deploy", arguments.known_names()))
 
 
 def deploy(words: Sequence[str], root: Path = ROOT) -> None:
@@ -68,7 +65,7 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
     _refuse_missing(parameters)
     arguments.refuse_impossible(parameters, root)
     refuse_stale_zips(root)
-    aws = AwsCli(shlex.split(given.options.get("AWS", "aws")), root)
+    aws = users_aws_cli(given, root)
     account_id = _management_account(aws, parameters["NetworkAccountId"])
     bucket_region = _bucket_region(aws, parameters["LambdaBucket"], account_id)
     existing = _parameters_of_stack(aws, stack)
@@ -83,6 +80,17 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
         reasons = failure_reasons(aws, stack, seen)
         raise Refused("\n".join([str(refusal), *reasons])) from None
     aws.run([*PROTECT, "--stack-name", stack])
+
+
+def users_aws_cli(given: Arguments, root: Path) -> AwsCli:
+    """Return the user's own AWS CLI. Raises Refused if there is none."""
+    program = given.options.get("AWS", "aws")
+    try:
+        return AwsCli(shlex.split(program), root)
+    except ValueError:  # a quotation mark without its counterpart
+        raise Refused(
+            f"AWS={program} is not a command; quote it as in a shell, for example AWS='\"my aws\"'."
+        ) from None
 
 
 def commands(root: Path, stack: str, bucket_region: str, parameters: Mapping[str, str]) -> list[list[str]]:
@@ -258,4 +266,4 @@ def refuse_impossible_pools(parameters: Mapping[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    program.run(main)

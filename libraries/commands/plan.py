@@ -14,15 +14,22 @@ VPCS=organization calls AWS.
 
 from __future__ import annotations
 
-import io
-import os
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from commands import drawing, report, vpcs
-from commands.arguments import SHORT, Arguments, read, refuse_impossible, short_names, template_parameters
+from commands import drawing, make_words, program, report, vpcs
+from commands.arguments import (
+    SHORT,
+    Arguments,
+    known_names,
+    read,
+    refuse_impossible,
+    short_names,
+    shortened,
+    template_parameters,
+    whole_number,
+)
 from commands.regions import regions_of_partition
 from commands.simulation import build
 from ctipam.errors import Refused
@@ -31,15 +38,11 @@ from ctipam.pools.spec import TOP_LEVEL, PoolSpec
 ACTIVE_IPS = 1000
 
 
-def main(arguments: Sequence[str]) -> None:
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")  # the tree and the picture need it in any locale
-    try:
-        print(planned(arguments), flush=True)
-    except Refused as refusal:
-        sys.exit(str(refusal))
-    except BrokenPipeError:  # `make plan | head`: the reader has closed the pipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def main() -> None:
+    words = make_words.read("plan", known_names())
+    if "FORMAT=svg" in words:
+        make_words.refuse_lines_of_make()
+    print(planned(words))
 
 
 def planned(arguments: Sequence[str]) -> str:
@@ -52,7 +55,7 @@ def planned(arguments: Sequence[str]) -> str:
     blocks = {key: cidr for key, cidr in build(spec).items() if key != TOP_LEVEL}
     active_ips, output = _active_ips(given), given.options.get("FORMAT", "text")
     if output not in ("text", "svg"):
-        raise Refused(f"FORMAT={output} is not supported; give text or svg.")
+        raise Refused(f"FORMAT={shortened(output)} is not supported; give text or svg.")
     existing = _existing(given.options.get("VPCS", ""), spec)  # last: it may take minutes
     if output == "svg":
         return drawing.draw(spec, blocks, existing)
@@ -77,9 +80,12 @@ def _existing(source: str, spec: PoolSpec) -> vpcs.Existing:
 
 def _active_ips(given: Arguments) -> int:
     text = given.options.get("ACTIVE_IPS", str(ACTIVE_IPS))
-    if not (text.isascii() and text.isdecimal()):
-        raise Refused(f"ACTIVE_IPS={text} is not a number of addresses; give one in digits, for example {ACTIVE_IPS}.")
-    return int(text)
+    number = whole_number(text)
+    if number is None:
+        raise Refused(
+            f"ACTIVE_IPS={shortened(text)} is not a number of addresses; give one in digits, for example {ACTIVE_IPS}."
+        )
+    return number
 
 
 def _deploy_command(arguments: Sequence[str]) -> str:
@@ -97,4 +103,4 @@ def _quoted(argument: str) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    program.run(main)

@@ -25,7 +25,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from commands import operate
+from commands import make_words, operate, program
 from commands.arguments import ROOT, STACK, force_deletion
 from commands.aws_cli import AwsCli, AwsCliError
 from commands.leftovers import (
@@ -59,22 +59,15 @@ POLICY = {
 POOLS_AT_ONCE = 8
 POLL_EVERY_S = 5.0
 
-INTERRUPTED = 130
-"""The exit code of a program that Ctrl-C ends."""
 
-
-def main(words: Sequence[str], root: Path = ROOT) -> None:
-    options: dict[str, str] = {}
+def main(words: Sequence[str], root: Path = ROOT) -> int:
+    options = operate.read("undo", words)
     try:
-        options = operate.read("undo", words)
-        succeeded = undo(options, operate.installed_aws_cli(root))
-    except Refused as refusal:
-        sys.exit(str(refusal))
+        return 0 if undo(options, operate.installed_aws_cli(root)) else 1
     except KeyboardInterrupt:
         command = f"make undo stack={shlex.quote(options.get('stack', STACK))}"
         print(f"\nCloudFormation continues a deletion that has started; to follow it: {command}", file=sys.stderr)
-        sys.exit(INTERRUPTED)
-    sys.exit(0 if succeeded else 1)
+        raise
 
 
 def undo(options: Mapping[str, str], aws: AwsCli, sleep: Callable[[float], None] = time.sleep) -> bool:
@@ -247,4 +240,4 @@ def _cannot_follow(name: str, error: AwsCliError) -> Refused:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    program.run(lambda: main(make_words.read("undo", operate.KNOWN["undo"])))
