@@ -30,7 +30,7 @@ from typing import Any
 from commands import arguments, make_words, program
 from commands.arguments import MANAGEMENT_TEMPLATE, ROOT, STACK, Arguments
 from commands.aws_cli import AwsCli, AwsCliError
-from commands.regions import regions_of_partition
+from commands.regions import regions_of_partition, s3_host
 from commands.stack_events import failure_text, first_failure, new_events, recent_events
 from ctipam.errors import Refused
 from ctipam.pools.spec import PoolSpec
@@ -66,11 +66,11 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
     arguments.refuse_impossible(parameters, root)
     refuse_stale_zips(root)
     aws = users_aws_cli(given, root)
-    account_id = _management_account(aws, parameters["NetworkAccountId"])
-    bucket_region = _bucket_region(aws, parameters["LambdaBucket"], account_id)
+    account_id, partition = _management_account(aws, parameters["NetworkAccountId"])
+    bucket_host = s3_host(_bucket_region(aws, parameters["LambdaBucket"], account_id), partition)
     existing = _parameters_of_stack(aws, stack)
     refuse_impossible_pools({name: default for name, default in known.items() if default} | existing | parameters)
-    *uploads, deployment = commands(root, stack, bucket_region, parameters)
+    *uploads, deployment = commands(root, stack, bucket_host, parameters)
     for upload in uploads:
         aws.run(upload)
     seen = {event["EventId"] for event in _events(aws, stack)}
@@ -93,14 +93,17 @@ def users_aws_cli(given: Arguments, root: Path) -> AwsCli:
         ) from None
 
 
-def commands(root: Path, stack: str, bucket_region: str, parameters: Mapping[str, str]) -> list[list[str]]:
-    """Return the commands of a deployment, each without the leading `aws`."""
+def commands(root: Path, stack: str, bucket_host: str, parameters: Mapping[str, str]) -> list[list[str]]:
+    """Return the commands of a deployment, each without the leading `aws`.
+
+    bucket_host   s3.us-east-1.amazonaws.com
+    """
     bucket = parameters["LambdaBucket"]
     templates = f"templates/{digest(root / 'templates', '*.yaml')}/"
     packages = f"packages/{digest(root / 'packages', '*.zip')}/"
     derived = {
         "LambdaPrefix": packages,
-        "RepoRootURL": f"https://{bucket}.s3.{bucket_region}.amazonaws.com/{templates}",
+        "RepoRootURL": f"https://{bucket}.{bucket_host}/{templates}",
     }
     overrides = [f"{name}={value}" for name, value in (dict(parameters) | derived).items()]
     only = ["--recursive", "--exclude", "*", "--include"]
@@ -189,15 +192,16 @@ def refuse_stale_zips(root: Path) -> None:
         raise Refused(done.stderr.strip())
 
 
-def _management_account(aws: AwsCli, network_account_id: str) -> str:
-    """Return the account of the credentials. Raises Refused unless it is the organization's management account."""
+def _management_account(aws: AwsCli, network_account_id: str) -> tuple[str, str]:
+    """Return the account of the credentials and its partition. Raises Refused unless it is the management account."""
     try:
-        account_id = str(aws.ask("sts", "get-caller-identity")["Account"])
+        caller = aws.ask("sts", "get-caller-identity")
     except AwsCliError as error:
         raise Refused(
             "The AWS CLI has no valid credentials; sign in to the management account, or set AWS_PROFILE. "
             f"Its error: {error}"
         ) from None
+    account_id, partition = str(caller["Account"]), str(caller["Arn"]).split(":")[1]
     if account_id == network_account_id:
         raise Refused(
             f"The credentials are the Networking account's ({account_id}), and the stack belongs in the management "
@@ -208,10 +212,10 @@ def _management_account(aws: AwsCli, network_account_id: str) -> str:
     except AwsCliError as error:
         if error.has_code("AWSOrganizationsNotInUseException"):
             raise arguments.in_no_organization(account_id) from None
-        return account_id  # these credentials may not be allowed to ask; the stack checks it again
+        return account_id, partition  # these credentials may not be allowed to ask; the stack checks it again
     if account_id != management:
         raise arguments.another_account(account_id, str(management))
-    return account_id
+    return account_id, partition
 
 
 def _bucket_region(aws: AwsCli, bucket: str, account_id: str) -> str:

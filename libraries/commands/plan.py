@@ -1,4 +1,4 @@
-"""`make plan`: show what a deployment would build, decided by the Lambda's own code.
+"""`make plan`: show what a first deployment would build, decided by the Lambda's own code.
 
     make plan CIDR=10.0.0.0/8 REGIONS=us-west-2,us-east-1 ENVS='Prod OU,SDLC OU' REGION_PREFIX=12 ENV_PREFIX=14
 
@@ -37,6 +37,8 @@ from ctipam.pools.spec import TOP_LEVEL, PoolSpec
 
 ACTIVE_IPS = 1000
 
+FIRST_DEPLOYMENT = "This is the plan of a first deployment. An existing stack keeps the blocks of its pools."
+
 
 def main() -> None:
     words = make_words.read("plan", known_names())
@@ -61,7 +63,7 @@ def planned(arguments: Sequence[str]) -> str:
         return drawing.draw(spec, blocks, existing)
     lines = report.report(spec, blocks, active_ips)
     lines += ["", *report.report_vpcs(spec, blocks, existing)] if existing.vpcs or existing.what else []
-    return "\n".join([*lines, "", _deploy_command(arguments)])
+    return "\n".join([*lines, "", FIRST_DEPLOYMENT, _deploy_command(arguments)])
 
 
 def _spec(properties: Mapping[str, str]) -> PoolSpec:

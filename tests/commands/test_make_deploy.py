@@ -43,7 +43,7 @@ print(json.dumps(answer))
 
 NO_STACK = "An error occurred (ValidationError) when calling the DescribeStacks operation: Stack x does not exist"
 ANSWERS: dict[str, Any] = {
-    "sts get-caller-identity": {"Account": MANAGEMENT},
+    "sts get-caller-identity": {"Account": MANAGEMENT, "Arn": f"arn:aws:iam::{MANAGEMENT}:user/operator"},
     "organizations describe-organization": {"Organization": {"MasterAccountId": MANAGEMENT}},
     "s3api get-bucket-location": {"LocationConstraint": None},
     "cloudformation describe-stacks": NO_STACK,
@@ -209,6 +209,25 @@ def test_the_bucket_can_be_in_any_region(clone: Path, cli: Cli, location: str | 
     assert f"//{BUCKET}.s3.{region}.amazonaws.com/" in prefixes(clone, cli)[1]
 
 
+@pytest.mark.parametrize(
+    ("partition", "region", "host"),
+    [
+        ("aws-cn", "cn-north-1", "s3.cn-north-1.amazonaws.com.cn"),
+        ("aws-eusc", "eusc-de-east-1", "s3.eusc-de-east-1.amazonaws.eu"),
+        ("aws-us-gov", "us-gov-west-1", "s3.us-gov-west-1.amazonaws.com"),
+    ],
+)
+def test_the_url_of_the_templates_is_one_of_the_partition(
+    packaged: Path, cli: Cli, partition: str, region: str, host: str
+) -> None:
+    caller = {"Account": MANAGEMENT, "Arn": f"arn:{partition}:sts::{MANAGEMENT}:assumed-role/operator/x"}
+    cli.answer(sts_get_caller_identity=caller, s3api_get_bucket_location={"LocationConstraint": region})
+
+    run(packaged, cli, f"REGIONS={region}")
+
+    assert overrides(cli)["RepoRootURL"].startswith(f"https://{BUCKET}.{host}/templates/")
+
+
 def test_only_a_large_template_is_passed_through_the_bucket(clone: Path, cli: Cli) -> None:
     """Passing a template through the bucket fails for a bucket in another Region."""
     run(clone, cli)
@@ -231,9 +250,12 @@ def test_the_stack_name_can_be_chosen(clone: Path, cli: Cli) -> None:
     ("answers", "reason"),
     [
         ({"sts_get_caller_identity": "Unable to locate credentials."}, "has no valid credentials; sign in"),
-        ({"sts_get_caller_identity": {"Account": NETWORKING}}, "are the Networking account's (222222222222)"),
         (
-            {"sts_get_caller_identity": {"Account": "333333333333"}},
+            {"sts_get_caller_identity": {"Account": NETWORKING, "Arn": "arn:aws:iam::222222222222:root"}},
+            "are the Networking account's (222222222222)",
+        ),
+        (
+            {"sts_get_caller_identity": {"Account": "333333333333", "Arn": "arn:aws:iam::333333333333:root"}},
             "are of account 333333333333, and the organization's management account is 111111111111",
         ),
         (
@@ -309,6 +331,7 @@ def test_zips_that_differ_from_the_sources_are_refused(clone: Path, cli: Cli) ->
         (["BUCKET=code", ACCOUNT, "LambdaPrefix=x/"], "LambdaPrefix follows from the uploads"),
         (["BUCKET=code", ACCOUNT, "Regionselection=a"], "Did you mean RegionSelection?"),
         (["BUCKET=code", ACCOUNT, "AWS=/nowhere/aws"], "There is no /nowhere/aws; install the AWS CLI"),
+        (["BUCKET=code", ACCOUNT, "AWS='"], "AWS=' is not a command; quote it as in a shell"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )

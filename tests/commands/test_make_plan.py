@@ -53,6 +53,7 @@ Pools: 1 + 2 + 2 * 2 = 7, of the 50 that AWS allows in a scope
 Cost: about US$ 197 a month for IPAM, if 1,000 addresses are in use (ACTIVE_IPS; US$ 0.00027 an hour for each,
   in all VPCs that IPAM monitors, including those outside these pools). The rest costs little.
 
+This is the plan of a first deployment. An existing stack keeps the blocks of its pools.
 To deploy it: make deploy BUCKET=... NETWORK_ACCOUNT_ID=..."""
 
 WIDE = ("CIDR=10.0.0.0/8", "REGIONS=us-west-2,eu-west-1", "ENVS=Prod OU,SDLC OU", "REGION_PREFIX=12", "ENV_PREFIX=14")
