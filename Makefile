@@ -29,7 +29,7 @@ override FUNCTIONS := ct-integration-lambda ipam-pool-lambda
 override LOCKED := tools aws-cli lambda-runtime checkers
 
 # The commands check their words themselves. Of the other targets, a few take `only`; no target ignores a word.
-override COMMANDS := plan deploy reconcile report undo
+override COMMANDS := plan preflight deploy reconcile report undo
 override SELECTIVE := check test bench
 override OTHERS := $(filter-out $(COMMANDS),$(or $(MAKECMDGOALS),help))
 override ACCEPTED := PYTHON $(if $(filter-out $(SELECTIVE),$(OTHERS)),,only)
@@ -56,10 +56,14 @@ demo: $(VENVS) ## Deploy everything to an emulated landing zone on this machine 
 	@exec env PYTHONPATH=libraries:tests $(RUN) -m landing_zone.demo
 
 ##@ Plan and deploy
-.PHONY: plan deploy
+.PHONY: plan preflight deploy
 plan: ## Show what a first deployment would build: CIDR= REGIONS= ENVS='Prod OU,SDLC OU' REGION_PREFIX= ENV_PREFIX= VPCS=file|organization FORMAT=svg
 	@$(NEW_ENOUGH)
 	@exec env PYTHONPATH=libraries $(PLANNER) -B -m commands.plan
+
+preflight: ## Check, without changes, whether the organization is ready for `make deploy` with the same arguments
+	@$(NEW_ENOUGH)
+	@exec env PYTHONPATH=libraries "$$PYTHON" -B -m commands.preflight
 
 deploy: ## Deploy with your AWS CLI: BUCKET= NETWORK_ACCOUNT_ID=, the arguments of plan, any parameter such as AlertEmail=
 	@$(NEW_ENOUGH)
@@ -128,7 +132,7 @@ clean: ## Remove the tools and all caches
 .PHONY: help
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-	  /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	  /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 # Set-up
 

@@ -29,8 +29,8 @@ SHORT = {
     "VPC_PREFIX": "VpcDefaultNetmaskLength",
     "QUOTA": "IpamPoolQuota",
 }
-OPTIONS = ("FORMAT", "ACTIVE_IPS", "VPCS", "AWS", "stack")
-"""Options of `make plan` and `make deploy`. Each command ignores those of the other."""
+OPTIONS = ("FORMAT", "ACTIVE_IPS", "VPCS", "AWS", "stack", "preflight")
+"""Options of `make plan`, `make preflight` and `make deploy`. Each command ignores those of the others."""
 
 MAKE_VARIABLES = ("PYTHON",)
 

@@ -21,6 +21,11 @@ class AwsCliError(Exception):
     def has_code(self, *codes: str) -> bool:
         return any(f"({code})" in str(self) for code in codes)
 
+    def brief(self) -> str:
+        """Return the operation and the code, "DescribeIpams: UnauthorizedOperation"; without them, the whole text."""
+        found = re.search(r"\((\w+)\) when calling the (\w+) operation", str(self))
+        return f"{found[2]}: {found[1]}" if found else str(self)
+
 
 class AwsCli:
     def __init__(self, program: Sequence[str], root: Path, environment: Mapping[str, str] | None = None) -> None:
@@ -52,6 +57,11 @@ class AwsCli:
             raise AwsCliError(message.splitlines()[-1] if message else f"exit code {done.returncode}")
         return json.loads(done.stdout) if done.stdout.strip() else {}
 
+    def text(self, *arguments: str) -> str:
+        """Return what a command prints, empty if it fails."""
+        done = self._run(arguments, capture_output=True)
+        return "" if done.returncode else str(done.stdout).strip()
+
     def run(self, arguments: Sequence[str]) -> None:
         """Print the command and run it with its own output. Raises Refused if it fails."""
         print("$ " + to_text(arguments), flush=True)
@@ -69,6 +79,33 @@ class AwsCli:
             raise Refused(
                 f"{self._program[0]} cannot be run: {error.strerror}; give the path of an AWS CLI with AWS=."
             ) from None
+
+
+def users_aws_cli(program: str, root: Path) -> AwsCli:
+    """Return the user's own AWS CLI. Raises Refused if there is none.
+
+    program   the words before a command, quoted as for a shell
+    """
+    try:
+        return AwsCli(shlex.split(program), root)
+    except ValueError:  # a quotation mark without its counterpart
+        raise Refused(
+            f"AWS={program} is not a command; quote it as in a shell, for example AWS='\"my aws\"'."
+        ) from None
+
+
+def assume_role(aws: AwsCli, role_arn: str, session_name: str, policy: Mapping[str, Any]) -> AwsCli:
+    """Return an AWS CLI with credentials of the role. They are passed in the environment and never printed."""
+    options = ["--role-arn", role_arn, "--role-session-name", session_name, "--policy", json.dumps(policy)]
+    credentials = aws.ask("sts", "assume-role", *options)["Credentials"]
+    return aws.with_environment(
+        {
+            "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": credentials["SessionToken"],
+            "AWS_SECURITY_TOKEN": credentials["SessionToken"],  # its old name, which would win over the new one
+        }
+    )
 
 
 NOT_INTERACTIVE = {"AWS_PAGER": "", "AWS_CLI_AUTO_PROMPT": "off"}

@@ -5,6 +5,7 @@
 
     stack=ipam-controltower   the name of the stack
     AWS=aws                   your AWS CLI, if it is not on the path
+    preflight=no              skip the checks of `make preflight`, which run first and stop the command if one fails
 
 Every parameter of the template is accepted. A parameter that is not given keeps the value of the stack, or has the
 default. Credentials and Region are those of the AWS CLI: the management account, Control Tower's home Region.
@@ -20,16 +21,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from commands import arguments, make_words, program
-from commands.arguments import MANAGEMENT_TEMPLATE, ROOT, STACK, Arguments
-from commands.aws_cli import AwsCli, AwsCliError
+from commands import arguments, make_words, operate, preflight, program
+from commands.arguments import MANAGEMENT_TEMPLATE, ROOT, STACK
+from commands.aws_cli import AwsCli, AwsCliError, users_aws_cli
+from commands.preflight_checks import is_ready
+from commands.preflight_facts import Check
 from commands.regions import regions_of_partition, s3_host
 from commands.stack_events import failure_text, first_failure, new_events, recent_events
 from ctipam.errors import Refused
@@ -65,11 +67,13 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
     _refuse_missing(parameters)
     arguments.refuse_impossible(parameters, root)
     refuse_stale_zips(root)
-    aws = users_aws_cli(given, root)
+    aws = users_aws_cli(given.options.get("AWS", "aws"), root)
     account_id, partition = _management_account(aws, parameters["NetworkAccountId"])
     bucket_host = s3_host(_bucket_region(aws, parameters["LambdaBucket"], account_id), partition)
     existing = _parameters_of_stack(aws, stack)
     refuse_impossible_pools({name: default for name, default in known.items() if default} | existing | parameters)
+    if operate.yes_or_no({"preflight": "yes"} | given.options, "preflight"):
+        _refuse_unready(preflight.run(aws, given, root))
     *uploads, deployment = commands(root, stack, bucket_host, parameters)
     for upload in uploads:
         aws.run(upload)
@@ -82,15 +86,11 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
     aws.run([*PROTECT, "--stack-name", stack])
 
 
-def users_aws_cli(given: Arguments, root: Path) -> AwsCli:
-    """Return the user's own AWS CLI. Raises Refused if there is none."""
-    program = given.options.get("AWS", "aws")
-    try:
-        return AwsCli(shlex.split(program), root)
-    except ValueError:  # a quotation mark without its counterpart
-        raise Refused(
-            f"AWS={program} is not a command; quote it as in a shell, for example AWS='\"my aws\"'."
-        ) from None
+def _refuse_unready(checks: Sequence[Check]) -> None:
+    """Print the checks of `make preflight`. Raises Refused if the deployment would fail."""
+    print("\n".join(preflight.to_lines(checks, preflight.marks())), flush=True)
+    if not is_ready(checks):
+        raise Refused("Nothing was deployed: fix what is marked above, or deploy with preflight=no if it is wrong.")
 
 
 def commands(root: Path, stack: str, bucket_host: str, parameters: Mapping[str, str]) -> list[list[str]]:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from commands import arguments, deploy
+from commands.preflight_facts import Check
 from ctipam.errors import Refused
 
 ACCOUNT = "NETWORK_ACCOUNT_ID=111122223333"
@@ -117,6 +118,7 @@ def package(root: Path) -> None:
 
 def run(clone: Path, cli: Cli, *words: str) -> None:
     required = [f"BUCKET={BUCKET}", f"NETWORK_ACCOUNT_ID={NETWORKING}", f"AWS={shlex.quote(str(cli.path))}"]
+    required += [] if any(word.startswith("preflight=") for word in words) else ["preflight=no"]  # many calls
     deploy.deploy([*required, *words], clone)
 
 
@@ -340,6 +342,27 @@ def test_missing_and_wrong_arguments_are_refused(clone: Path, words: list[str], 
         deploy.deploy(words, clone)
 
     assert reason in str(refused.value)
+
+
+def test_a_failed_check_of_the_preflight_stops_the_deployment(
+    packaged: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checks = [Check("Landing zone", "ok", "Fine."), Check("IPAM", "failed", "In the free tier.")]
+    monkeypatch.setattr("commands.preflight.run", lambda *_arguments: checks)
+
+    assert "fix what is marked above, or deploy with preflight=no" in refusal(packaged, cli, "preflight=yes")
+    assert capsys.readouterr().out.splitlines()[-4:-1] == ["✓ Landing zone: Fine.", "✗ IPAM: In the free tier.", ""]
+
+
+def test_checks_that_do_not_fail_let_the_deployment_go_on(
+    packaged: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks = [Check("Trail", "warning", "None."), Check("Quota", "unknown", "Cannot be read.")]
+    monkeypatch.setattr("commands.preflight.run", lambda *_arguments: checks)
+
+    run(packaged, cli, "preflight=yes")
+
+    assert len(cli.changes()) == 3
 
 
 def test_no_further_command_runs_after_a_command_fails(clone: Path, cli: Cli) -> None:
