@@ -151,7 +151,8 @@ def test_events_of_organizations_that_arrive_elsewhere_are_a_warning() -> None:
     ],
 )
 def test_what_cannot_be_read_is_said_and_is_neither_ok_nor_failed(name: str) -> None:
-    facts = replace(READY, **{name: DENIED})
+    changed: dict[str, Any] = {name: DENIED}
+    facts = replace(READY, **changed)
 
     (unknown,) = not_ok(facts)
     assert unknown.result == "unknown"
