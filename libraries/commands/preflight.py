@@ -40,7 +40,10 @@ def main(root: Path = ROOT) -> int:
     if output == "json":
         make_words.refuse_lines_of_make()
     arguments.refuse_impossible(given.parameters, root)
-    checks = run(users_aws_cli(given.options.get("AWS", "aws"), root), given, root)
+    aws = users_aws_cli(given.options.get("AWS", "aws"), root)
+    if sys.stderr.isatty():
+        print("Reading the organization ...", file=sys.stderr, flush=True)
+    checks = run(aws, given, root)
     print(to_json(checks) if output == "json" else "\n".join(to_lines(checks, marks())))
     return 0 if is_ready(checks) else 1
 

@@ -247,12 +247,9 @@ def _ipams_of(region: str) -> Callable[[AwsCli], tuple[Ipam, ...]]:
 
 
 def _quotas(networking: AwsCli) -> Mapping[str, int]:
-    """Return the quotas of IPAM and RAM. A quota that was never raised is listed with its default."""
-    found: dict[str, int] = {}
-    for service in ("ec2-ipam", "ram"):
-        rows = networking.ask("service-quotas", "list-service-quotas", "--service-code", service)["Quotas"]
-        found |= {row["QuotaName"]: int(row["Value"]) for row in rows}
-    return found
+    """Return the quotas of IPAM. A quota that was never raised is listed with its default."""
+    rows = networking.ask("service-quotas", "list-service-quotas", "--service-code", "ec2-ipam")["Quotas"]
+    return {row["QuotaName"]: int(row["Value"]) for row in rows}
 
 
 def _controls(aws: AwsCli, ous: Iterable[str]) -> Mapping[str, str]:
