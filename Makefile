@@ -9,7 +9,6 @@
 override WORDS := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 $(foreach name,$(WORDS),$(eval override $(name) := $$(value $(name))))
 export WORDS $(WORDS)
-# `exec`, below: a signal to make reaches the program, and not only the shell around it.
 # Settings of Python that change what a program does
 unexport PYTHONHOME PYTHONPATH PYTHONIOENCODING PYTHONOPTIMIZE PYTHONWARNINGS
 
@@ -51,6 +50,7 @@ plan: $(TOOLS)
 endif
 
 ##@ Start here
+# `exec`, here and below: a signal to make reaches the program, and not only the shell around it.
 .PHONY: demo
 demo: $(VENVS) ## Deploy everything to an emulated landing zone on this machine and draw the result
 	@exec env PYTHONPATH=libraries:tests $(RUN) -m landing_zone.demo
@@ -132,7 +132,7 @@ clean: ## Remove the tools and all caches
 .PHONY: help
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-	  /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	  /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 # Set-up
 

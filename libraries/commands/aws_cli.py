@@ -14,6 +14,12 @@ from typing import Any
 
 from ctipam.errors import Refused
 
+NOT_INTERACTIVE = {"AWS_PAGER": "", "AWS_CLI_AUTO_PROMPT": "off"}
+
+IN_UTF_8 = {"PYTHONUTF8": "1", "AWS_CLI_FILE_ENCODING": "UTF-8", "AWS_CLI_OUTPUT_ENCODING": "UTF-8"}
+"""Templates and answers are in UTF-8, whatever the locale.
+https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html"""
+
 
 class AwsCliError(Exception):
     """The AWS CLI failed; the text is its error message."""
@@ -106,11 +112,6 @@ def assume_role(aws: AwsCli, role_arn: str, session_name: str, policy: Mapping[s
             "AWS_SECURITY_TOKEN": credentials["SessionToken"],  # its old name, which would win over the new one
         }
     )
-
-
-NOT_INTERACTIVE = {"AWS_PAGER": "", "AWS_CLI_AUTO_PROMPT": "off"}
-IN_UTF_8 = {"PYTHONUTF8": "1", "AWS_CLI_FILE_ENCODING": "UTF-8", "AWS_CLI_OUTPUT_ENCODING": "UTF-8"}
-"""Templates and answers are in UTF-8, whatever the locale. https://docs.aws.amazon.com/cli/v1/userguide/cli-configure-envvars.html"""
 
 
 def _environment() -> dict[str, str]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from commands import preflight_networking as networking
+from commands.arguments import short_names
 from commands.preflight_facts import Check, Facts, LandingZone, Unknown, unknown_check
 from ctipam.errors import Refused
-from ctipam.organization.preconditions import ungoverned_regions
+from ctipam.ipam.cost_controls import LEAVE
+from ctipam.organization.preconditions import SetupSpec, refuse_another_administrator, ungoverned_regions
 
 EVENTS_REGION = {"aws": "us-east-1", "aws-cn": "cn-northwest-1", "aws-us-gov": "us-gov-west-1"}
 """Where Organizations sends its events.
@@ -114,20 +116,25 @@ def _organization(facts: Facts) -> Iterator[Check]:
     else:
         enabled = "ram.amazonaws.com" in trusted
         yield Check("RAM sharing", "ok", f"{'Enabled' if enabled else 'Not enabled yet; the stack enables it'}.")
-    account_id = facts.network_account_id
     if isinstance(administrators, Unknown):
         yield unknown_check("IPAM administrator", "organizations:ListDelegatedAdministrators", administrators)
-    elif not administrators:
-        yield Check("IPAM administrator", "ok", "None yet; the stack appoints the Networking account.")
-    elif account_id in administrators:
-        yield Check("IPAM administrator", "ok", f"The Networking account {account_id}.")
     else:
-        yield Check(
-            "IPAM administrator",
-            "failed",
-            f"Account {administrators[0]} is it, and an organization has only one. Use it as NETWORK_ACCOUNT_ID; or "
-            "delete the deployment that has its pools there, if any, then disable it in IPAM's settings.",
-        )
+        yield _administrator(facts, administrators)
+
+
+def _administrator(facts: Facts, administrators: Sequence[str]) -> Check:
+    about = "IPAM administrator"
+    spec = SetupSpec(facts.stack is None, facts.network_account_id, (), exact=False, excluded_ous=LEAVE)
+    try:
+        if facts.network_account_id:
+            with short_names():
+                refuse_another_administrator(administrators, spec)
+    except Refused as refusal:
+        return Check(about, "failed", str(refusal))
+    found = (
+        f"Account {administrators[0]}." if administrators else "None yet; the stack appoints the Networking account."
+    )
+    return Check(about, "ok", found)
 
 
 def _bucket(facts: Facts) -> Iterator[Check]:

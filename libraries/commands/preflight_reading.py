@@ -73,31 +73,33 @@ def read_stack(aws: AwsCli, stack: str) -> Fact[Mapping[str, str] | None]:
     return {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
 
 
+@dataclass(frozen=True)
+class Inside:
+    """The facts that are read in the Networking account, see Facts."""
+
+    execution_role: Fact[bool]
+    regions: Fact[frozenset[str]]
+    quotas: Fact[Mapping[str, int]]
+    ipams: Mapping[str, Fact[tuple[Ipam, ...]]]
+
+
 def read_facts(aws: AwsCli, request: Request, stack: Fact[Mapping[str, str] | None]) -> Facts:
     """Read everything. stack: see read_stack."""
-    region = configured_region(aws)
-    account_id = request.network_account_id
+    region, account_id = configured_region(aws), request.network_account_id
     caller = _read(lambda: _caller(aws))
     with ThreadPoolExecutor(CALLS_AT_ONCE) as workers:
+        location = workers.submit(_of_account, account_id, lambda: _location(aws, account_id))
+        inside = workers.submit(_inside, aws, caller, account_id, [region, *request.regions])
         organization = workers.submit(_read, lambda: _management_id(aws))
         zone = workers.submit(_read, lambda: _landing_zone(aws))
         role = workers.submit(_read, lambda: _has_stack_set_role(aws))
-        location = workers.submit(_of_account, account_id, lambda: _location(aws, account_id))
         trusted = workers.submit(_read, lambda: _trusted(aws))
         administrators = workers.submit(_read, lambda: _administrators(aws))
         bucket = workers.submit(_read_bucket, aws, request.bucket, caller)
         trails = workers.submit(_read, lambda: _trails(aws))
-        networking = _of_account(account_id, lambda: _networking(aws, caller, account_id))
-        entered = networking if isinstance(networking, AwsCli) else None
-        closed = Unknown("the Networking account cannot be entered", by_aws=False)
-        inside = networking if isinstance(networking, Unknown) and not networking.by_aws else closed
-        regions = workers.submit(_inside, entered, inside, _regions)
-        quotas = workers.submit(_inside, entered, inside, _quotas)
-        homes = dict.fromkeys([region, *request.regions]) if region else dict.fromkeys(request.regions)
-        ipams = {name: workers.submit(_inside, entered, inside, _ipams_of(name)) for name in homes}
-    where = location.result()
-    targets = (*where.ous, account_id) if isinstance(where, Location) and where.ous else ()
-    nowhere = where if isinstance(where, Unknown) else Unknown("the account is not in the organization", by_aws=False)
+        where = location.result()
+        policies = workers.submit(_of_place, where, lambda ous: _policies(aws, [*ous, account_id]))
+        controls = workers.submit(_of_place, where, lambda ous: _controls(aws, ous))
     return Facts(
         region=region,
         caller=caller,
@@ -106,17 +108,29 @@ def read_facts(aws: AwsCli, request: Request, stack: Fact[Mapping[str, str] | No
         stack=stack,
         location=where,
         stack_set_role=role.result(),
-        execution_role=networking if isinstance(networking, Unknown) else entered is not None,
-        regions=regions.result(),
-        policies=_read(lambda: _policies(aws, targets)) if targets else nowhere,
+        policies=policies.result(),
         trusted=trusted.result(),
         administrators=administrators.result(),
-        ipams={name: found.result() for name, found in ipams.items()},
-        quotas=quotas.result(),
-        controls=_read(lambda: _controls(aws, targets[:-1])) if targets else nowhere,
+        controls=controls.result(),
         bucket=bucket.result(),
         trails=trails.result(),
+        **vars(inside.result()),
     )
+
+
+def _inside(aws: AwsCli, caller: Fact[Caller], account_id: str, regions: Iterable[str]) -> Inside:
+    """Read in the Networking account. regions: those in which to look for an IPAM; an empty one is left out."""
+    entered = _of_account(account_id, lambda: _enter(aws, caller, account_id))
+    names = dict.fromkeys(filter(None, regions))
+    if not isinstance(entered, AwsCli):
+        not_given = entered if entered and not entered.by_aws else None
+        closed = not_given or Unknown("the Networking account cannot be entered", by_aws=False)
+        return Inside(entered or False, closed, closed, dict.fromkeys(names, closed))
+    with ThreadPoolExecutor(CALLS_AT_ONCE) as workers:
+        enabled = workers.submit(_read, lambda: _regions(entered))
+        quotas = workers.submit(_read, lambda: _quotas(entered))
+        ipams = dict(zip(names, workers.map(lambda name: _read(lambda: _ipams(entered, name)), names), strict=True))
+    return Inside(True, enabled.result(), quotas.result(), ipams)
 
 
 def _read(read: Callable[[], T]) -> Fact[T]:
@@ -130,9 +144,13 @@ def _of_account(account_id: str, read: Callable[[], T]) -> Fact[T]:
     return _read(read) if account_id else Unknown("NETWORK_ACCOUNT_ID is not given", by_aws=False)
 
 
-def _inside(entered: AwsCli | None, unknown: Unknown, read: Callable[[AwsCli], T]) -> Fact[T]:
-    """Read in the Networking account. entered: None if it cannot be entered."""
-    return _read(lambda: read(entered)) if entered else unknown
+def _of_place(location: Fact[Location], read: Callable[[tuple[str, ...]], T]) -> Fact[T]:
+    """Read about the OUs around the Networking account."""
+    if isinstance(location, Unknown):
+        return location
+    if not location.ous:
+        return Unknown("the Networking account is not in the organization", by_aws=False)
+    return _read(lambda: read(location.ous))
 
 
 def _caller(aws: AwsCli) -> Caller:
@@ -221,7 +239,7 @@ def _administrators(aws: AwsCli) -> tuple[str, ...]:
     return tuple(account["Id"] for account in answer["DelegatedAdministrators"])
 
 
-def _networking(aws: AwsCli, caller: Fact[Caller], account_id: str) -> AwsCli | None:
+def _enter(aws: AwsCli, caller: Fact[Caller], account_id: str) -> AwsCli | None:
     """Return an AWS CLI in the Networking account, None if the role does not exist or may not be assumed."""
     if isinstance(caller, Unknown):
         raise AwsCliError(caller.why)
@@ -237,13 +255,10 @@ def _regions(networking: AwsCli) -> frozenset[str]:
     return frozenset(region["RegionName"] for region in networking.ask("ec2", "describe-regions")["Regions"])
 
 
-def _ipams_of(region: str) -> Callable[[AwsCli], tuple[Ipam, ...]]:
-    def read(networking: AwsCli) -> tuple[Ipam, ...]:
-        rows = networking.ask("ec2", "describe-ipams", "--region", region)["Ipams"]
-        kept = [row for row in rows if not row.get("State", "").startswith("delete")]
-        return tuple(Ipam(row["IpamId"], row.get("Tier", "")) for row in kept)
-
-    return read
+def _ipams(networking: AwsCli, region: str) -> tuple[Ipam, ...]:
+    rows = networking.ask("ec2", "describe-ipams", "--region", region)["Ipams"]
+    kept = [row for row in rows if not row.get("State", "").startswith("delete")]
+    return tuple(Ipam(row["IpamId"], row.get("Tier", "")) for row in kept)
 
 
 def _quotas(networking: AwsCli) -> Mapping[str, int]:

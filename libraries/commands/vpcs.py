@@ -120,7 +120,7 @@ def read(path: Path) -> list[Vpc]:
 
 def _lines(path: Path) -> list[str]:
     try:
-        if not (path.is_file() or path.is_dir() or not path.exists()):
+        if path.exists() and not (path.is_file() or path.is_dir()):
             raise Refused(f"VPCS={path} is not a file; save the list in a file first.")  # a pipe may never end
         return path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:

@@ -73,7 +73,8 @@ def test_an_organization_that_has_everything_is_ready() -> None:
         ({"stack": {"NetworkAccountId": OTHER}}, "Networking account", f"cannot change from {OTHER}"),
         ({"stack_set_role": False}, "StackSet role", "Repair the landing zone"),
         ({"regions": frozenset({HOME})}, "Enabled Regions", "has not enabled us-west-2. Enable it"),
-        ({"administrators": (OTHER,)}, "IPAM administrator", f"Account {OTHER} is it"),
+        ({"administrators": (OTHER,)}, "IPAM administrator", "has only one. Use it as NETWORK_ACCOUNT_ID"),
+        ({"administrators": (OTHER,), "stack": {}}, "IPAM administrator", f"Disable {OTHER} in IPAM's settings"),
         ({"ipams": {HOME: (Ipam("ipam-1", "free"),)}}, "IPAM", "Set IpamTier=advanced"),
         ({"quotas": {POOLS_QUOTA: 6}}, "Quota of pools", "7 pools are more than the 6 that AWS allows"),
         ({"controls": {"CT.LAMBDA.PR.3": "ou-1"}}, "Proactive controls", "on ou-1 rejects functions outside a VPC"),
@@ -347,6 +348,19 @@ def test_the_parameters_of_an_existing_stack_apply_where_none_is_given() -> None
 
     assert kept["Governed Regions"].result == "warning"  # the stack has it already
     assert "Governed Regions" not in changed
+
+
+def test_without_a_networking_account_its_checks_are_left_out() -> None:
+    given = arguments.read(["BUCKET=code"], arguments.template_parameters())
+
+    found = {one.about: one for one in preflight.run(Answering(ANSWERS), given)}
+
+    assert [about for about, one in found.items() if one.text == "Not checked: NETWORK_ACCOUNT_ID is not given."] == [
+        *("Networking account", "Execution role", "Enabled Regions", "Service control policies"),
+        *("IPAM", "Quota of pools", "Proactive controls"),
+    ]
+    assert found["IPAM administrator"].text == f"Account {NETWORKING}."
+    assert is_ready([*found.values()])
 
 
 def test_the_policies_for_operators_allow_only_reading() -> None:
