@@ -9,9 +9,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import shutil
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 from aws_models.clock import RunningClock
@@ -130,13 +132,15 @@ async def serve(application: Control, port: int) -> None:
 
 
 def _end_with_the_starter() -> None:
-    """Kill this process and the Lambda functions' when the starter ends.
+    """Remove the folder and kill this process and the Lambda functions' when the starter ends, however it ends.
 
     Standard input is a pipe of the starter that ends with it. This process leads the group of all of them.
     """
+    folder = Path.cwd()
 
     def watch() -> None:
         sys.stdin.buffer.read()
+        shutil.rmtree(folder, ignore_errors=True)
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True).start()
