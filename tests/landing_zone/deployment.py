@@ -159,12 +159,14 @@ def failures(engine: Engine) -> list[str]:
 
 def end(engine: Engine, told: Told = silent, *, stack: str = STACK) -> str:
     """Wait until the stack's operation has ended, and return the stack's status."""
-    watcher = Watcher(engine, told)
+    watcher = None if told is silent else Watcher(engine, told)  # it reads every event each time
     client = engine.client("cloudformation", MANAGEMENT)
     while (status := _status(client, stack)).endswith("_IN_PROGRESS"):
-        watcher.look()
+        if watcher:
+            watcher.look()
         time.sleep(LOOK_EVERY_S)
-    watcher.look()
+    if watcher:
+        watcher.look()
     return status
 
 
