@@ -188,10 +188,10 @@ class DirectStack:
         assert len(self.answers) == before + 1, "one request, one answer"
         return self.answers[-1]
 
-    def invoke(self, event: dict[str, Any], status: str = "") -> None:
-        """Invoke the function once."""
+    def invoke(self, event: dict[str, Any], status: str = "", handler: Any = None) -> None:
+        """Invoke the function once. handler: that of another execution environment; None: of the usual one."""
         self.wire.in_progress[event["StackId"]] = status or f"{event['RequestType'].upper()}_IN_PROGRESS"
-        self.handler(event, Context(self.clock))
+        (handler or self.handler)(event, Context(self.clock))
 
     def ask(self, kind: str, resource: str, properties: Properties, status: str = "") -> dict[str, Any]:
         answer = self.send(self.request(kind, resource, properties), status)

@@ -9,7 +9,7 @@ import pytest
 from moto.organizations.models import organizations_backends
 
 from ctipam import waiting
-from ctipam.cloudformation.own_stack import LATECOMERS_S
+from ctipam.cloudformation.latecomers import LATECOMERS_S
 from ctipam.sharing import reconcile as sharing
 from in_process.fixtures import STACK_ID
 from in_process.lifecycle_events import ONE, PROD, SCHEDULE, SDLC, ZERO, moved
