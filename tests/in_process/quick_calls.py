@@ -30,7 +30,8 @@ def quick_calls(cloud: Cloud) -> Iterator[None]:
 
     def answer(call: Call, client: Any, operation: str, parameters: Any) -> Any:
         service = client.meta.service_model.service_name
-        model = {"ec2": cloud.models.ipam, "ram": cloud.models.ram}.get(service)
+        models: dict[str, Any] = {"ec2": cloud.models.ipam, "ram": cloud.models.ram}
+        model = models.get(service)
         if model and operation in model.ACTIONS:
             access_key = client._request_signer._credentials.access_key
             caller = Caller(get_account_id_from(access_key), client.meta.region_name)

@@ -26,23 +26,24 @@ CHANGED = BEFORE | {
     "IpamMeteredAccount": "resource-owner",
     "IpamExclusions": SANDBOX,
 }
-THIRD_STACK_ID = ANOTHER_STACK_ID.replace("ipam-2", "ipam-0")
+EARLIER = ANOTHER_STACK_ID.replace("ipam-2", "ipam-0")
 GONE = ("delete-in-progress", "delete-complete")
 
 
 @dataclass(frozen=True)
 class Case:
     """name     of the first request, which the function still works on
-    kind     of the first request
-    wanted   its properties
-    second   what CloudFormation requests then: the kind and the status of the stack
+    first    its kind, its properties, and the status of the stack
+    second   what CloudFormation requests then: the kind, and the status of the stack
+    built    the properties of this stack's IPAM that exists before both; None: it has none
     left_by  the stack whose IPAM exists before both; empty: there is none
+    leaving  that IPAM is being deleted
     """
 
     name: str
-    kind: str
-    wanted: dict[str, Any]
+    first: tuple[str, dict[str, Any], str]
     second: tuple[str, str]
+    built: dict[str, Any] | None = None
     left_by: str = ""
     leaving: bool = False
 
@@ -51,11 +52,12 @@ class Case:
 
     @contextmanager
     def ready(self) -> Iterator[Race[DirectStack]]:
-        stack = DirectStack(ipam_timings=Timings(ous_known=3), workers=1)
+        kind, properties, status = self.first
+        stack = DirectStack(ipam_timings=Timings(ipam_delete=30, ous_known=30), workers=1)
         stack.models.organization.delegated_administrators["ipam.amazonaws.com"] = NETWORKING
         with stack.running():
-            if self.kind == "Update":
-                stack.ask("Create", "Ipam", BEFORE)
+            if self.built:
+                stack.ask("Create", "Ipam", self.built)
             if self.left_by:
                 tags = to_list({"Name": "landing-zone", names.STACK_TAG: self.left_by})
                 stack.set_up()
@@ -63,9 +65,9 @@ class Case:
             stack.clock.advance(60)
             if self.leaving:
                 stack.ec2.delete_ipam(IpamId=only_ipam(stack)["IpamId"])
-            first = stack.request(self.kind, "Ipam", self.wanted)
+            first = stack.request(kind, "Ipam", properties)
             second = stack.request(self.second[0], "Ipam", BEFORE)
-            yield race_of(stack, first, second, self.second[1])
+            yield race_of(stack, (first, status), (second, self.second[1]))
 
     def check(self, moment: Moment[DirectStack]) -> None:
         """The second request has succeeded, and what it asked for is what there is."""
@@ -89,13 +91,18 @@ class Case:
         assert discovery["OrganizationalUnitExclusions"] == [], moment
 
 
+CREATION = ("Create", CHANGED, "CREATE_IN_PROGRESS")
+UPDATE = ("Update", CHANGED, "UPDATE_IN_PROGRESS")
+ROLLBACK = ("Update", BEFORE, "UPDATE_ROLLBACK_IN_PROGRESS")
+
 CASES = [
-    Case("Create", "Create", CHANGED, ("Delete", "DELETE_IN_PROGRESS")),
-    Case("Create", "Create", CHANGED, ("Delete", "ROLLBACK_IN_PROGRESS")),
-    Case("Create after a deletion", "Create", BEFORE, ("Delete", "ROLLBACK_IN_PROGRESS"), "gone", leaving=True),
-    Case("Create that takes over", "Create", CHANGED, ("Delete", "ROLLBACK_IN_PROGRESS"), THIRD_STACK_ID),
-    Case("Update", "Update", CHANGED, ("Update", "UPDATE_ROLLBACK_IN_PROGRESS")),
-    Case("Update", "Update", CHANGED, ("Delete", "DELETE_IN_PROGRESS")),
+    Case("creation", CREATION, ("Delete", "DELETE_IN_PROGRESS")),
+    Case("creation", CREATION, ("Delete", "ROLLBACK_IN_PROGRESS")),
+    Case("creation after a deletion", CREATION, ("Delete", "ROLLBACK_IN_PROGRESS"), left_by=EARLIER, leaving=True),
+    Case("adoption", CREATION, ("Delete", "ROLLBACK_IN_PROGRESS"), left_by=EARLIER),
+    Case("update", UPDATE, ("Update", "UPDATE_ROLLBACK_IN_PROGRESS"), built=BEFORE),
+    Case("update", UPDATE, ("Delete", "DELETE_IN_PROGRESS"), built=BEFORE),
+    Case("rollback", ROLLBACK, ("Delete", "DELETE_IN_PROGRESS"), built=CHANGED),
 ]
 
 

@@ -90,7 +90,7 @@ class DirectStack:
         self.answers: list[dict[str, Any]] = []
         self.scope_id = ""
         self.stack_id = STACK_ID
-        self.handler = _shared_handler()
+        self.handler = handler_of(0)
         self._requests = 0
         self._workers = workers
 
@@ -234,14 +234,10 @@ class DirectStack:
 
 
 @cache
-def _shared_handler() -> Any:
-    return new_handler()
-
-
-def new_handler() -> Any:
+def handler_of(_environment: int) -> Any:
     """ipam-pool-lambda/index.py's, as in an execution environment of its own: for a request that runs beside another.
 
-    crhelper makes clients of its own when it is imported, and never uses them.
+    crhelper makes clients of its own for each, and never uses them.
     """
     spec = importlib.util.spec_from_file_location("ipam_pool_lambda_direct", ROOT / "ipam-pool-lambda" / "index.py")
     assert spec

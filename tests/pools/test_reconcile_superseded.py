@@ -38,29 +38,32 @@ OLD_POOLS = {
 
 @dataclass(frozen=True)
 class Case:
-    """first    what the function still works on: the kind and the properties
-    second   what CloudFormation requests then: the kind and the status of the stack
+    """name     of the first request, which the function still works on
+    first    its kind, its properties, and the status of the stack
+    second   what CloudFormation requests then: the kind, and the status of the stack
+    built    the properties of the pools that exist before both; None: there are none
     """
 
-    first: tuple[str, dict[str, Any]]
+    name: str
+    first: tuple[str, dict[str, Any], str]
     second: tuple[str, str]
+    built: dict[str, Any] | None = None
 
     def __str__(self) -> str:
-        regions = {id(ADDED): " that adds", id(REMOVED): " that removes"}.get(id(self.first[1]), "")
-        return f"{self.first[0]}{regions}, then {self.second[1]}"
+        return f"{self.name}, then {self.second[1]}"
 
     @contextmanager
     def ready(self) -> Iterator[Race[DirectStack]]:
-        kind, properties = self.first
+        kind, properties, status = self.first
         stack = DirectStack(ipam_timings=QUICK, workers=1)
         stack.set_up()
         with stack.running():
-            if kind == "Update":
-                stack.ask("Create", "InitPools", BEFORE)
+            if self.built:
+                stack.ask("Create", "InitPools", self.built)
                 stack.clock.advance(60)
             first = stack.request(kind, "InitPools", properties)
             second = stack.request(self.second[0], "InitPools", BEFORE)
-            yield race_of(stack, first, second, self.second[1])
+            yield race_of(stack, (first, status), (second, self.second[1]))
 
     def check(self, moment: Moment[DirectStack]) -> None:
         """The second request has succeeded, and what it asked for is what there is."""
@@ -74,13 +77,17 @@ class Case:
             assert len(stack.listed_pools()) == 1 + len(OLD_POOLS), moment
 
 
+CREATION = ("Create", BEFORE, "CREATE_IN_PROGRESS")
+ADDITION = ("Update", ADDED, "UPDATE_IN_PROGRESS")
+REMOVAL = ("Update", REMOVED, "UPDATE_IN_PROGRESS")
+ROLLBACK = ("Update", BEFORE, "UPDATE_ROLLBACK_IN_PROGRESS")
+
 CASES = [
-    Case(("Create", BEFORE), ("Delete", "DELETE_IN_PROGRESS")),
-    Case(("Create", BEFORE), ("Delete", "ROLLBACK_IN_PROGRESS")),
-    Case(("Update", ADDED), ("Update", "UPDATE_ROLLBACK_IN_PROGRESS")),
-    Case(("Update", ADDED), ("Delete", "DELETE_IN_PROGRESS")),
-    Case(("Update", REMOVED), ("Update", "UPDATE_ROLLBACK_IN_PROGRESS")),
-    Case(("Update", REMOVED), ("Delete", "DELETE_IN_PROGRESS")),
+    Case("creation", CREATION, ("Delete", "ROLLBACK_IN_PROGRESS")),
+    Case("addition", ADDITION, ("Update", "UPDATE_ROLLBACK_IN_PROGRESS"), built=BEFORE),
+    Case("addition", ADDITION, ("Delete", "DELETE_IN_PROGRESS"), built=BEFORE),
+    Case("removal", REMOVAL, ("Update", "UPDATE_ROLLBACK_IN_PROGRESS"), built=BEFORE),
+    Case("rollback that removes", ROLLBACK, ("Delete", "DELETE_IN_PROGRESS"), built=ADDED),
 ]
 
 
