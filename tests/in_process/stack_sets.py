@@ -41,7 +41,14 @@ class StackSets:
             "DeleteStackInstances": self._delete_instances,
             "DeleteStackSet": self._delete,
         }
+        self._settle()
         return handlers[operation](parameters)
+
+    def _settle(self) -> None:
+        """Let the stack instances be gone as soon as their deletion has succeeded."""
+        for retain, ends in self.operations.values():
+            if self.clock.now() >= ends and self.results[retain] == "SUCCEEDED":
+                self.stack_ids = []
 
     def _describe(self, _: Any) -> Any:
         if not self.exists:
@@ -54,8 +61,6 @@ class StackSets:
         retain, ends = self.operations[parameters["OperationId"]]
         if self.clock.now() < ends:
             return {"StackSetOperation": {"Status": "RUNNING"}}
-        if self.results[retain] == "SUCCEEDED":
-            self.stack_ids = []
         return {"StackSetOperation": {"Status": self.results[retain]}}
 
     def _delete_instances(self, parameters: Any) -> Any:

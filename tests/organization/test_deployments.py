@@ -177,6 +177,21 @@ def test_a_removal_that_takes_longer_than_an_invocation_is_continued(
     assert not setup.stack_sets.exists
 
 
+def test_a_retained_stack_is_named_in_a_warning_by_whichever_invocation_finishes(
+    setup: Setup, continuations: list[dict[str, Any]], answers: list[dict[str, Any]]
+) -> None:
+    leave_stack_set(setup)
+    setup.stack_sets.results[False] = "FAILED"
+    setup.stack_sets.takes_s = 8 * 60.0
+
+    assert setup.is_continued(continuations)
+    setup.cloud.clock.advance(5 * 60)
+    assert not setup.is_continued(continuations, dict(continuations[0]))
+
+    assert setup.stack_sets.retained == [False, True]
+    assert "Stack StackSet-ipam-networking-... of the earlier deployment" in answers[-1]["Data"]["Warnings"]
+
+
 def test_a_request_that_arrives_twice_does_not_remove_the_stack_set_of_its_stack(setup: Setup) -> None:
     setup.stack_sets.exists = True
     setup.stack_sets.own_resources = ["NetworkingStackSet"]
