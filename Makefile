@@ -10,7 +10,7 @@ override WORDS := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword
 $(foreach name,$(WORDS),$(eval override $(name) := $$(value $(name))))
 export WORDS $(WORDS)
 # Settings of Python that change what a program does
-unexport PYTHONHOME PYTHONPATH PYTHONIOENCODING PYTHONOPTIMIZE PYTHONWARNINGS
+unexport PYTHONHOME PYTHONPATH PYTHONIOENCODING PYTHONOPTIMIZE PYTHONWARNINGS PYTHONDONTWRITEBYTECODE
 
 # Python 3.11 or later. It creates .venv/tools, whose Python runs everything else.
 PYTHON ?= python3
