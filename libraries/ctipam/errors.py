@@ -114,12 +114,20 @@ def explain(error: BaseException) -> str:
     if is_client_error(error):
         return _explain_client_error(error)
     if isinstance(error, OutOfTime):
-        text = f"AWS did not finish in time ({error}). What was begun is kept; try again to go on from there."
-    elif isinstance(error, Refused | AwsFailed | StackBeingDeleted | Superseded):
+        return fit(
+            "AWS did not finish in time: ", _why(error), "What was begun is kept; try again to go on from there."
+        )
+    if isinstance(error, Refused | AwsFailed | StackBeingDeleted | Superseded):
         text = str(error)
     else:
         text = f"{type(error).__name__}: {error}. See the function's log."
     return _cut(_one_line(text), REASON_LIMIT)
+
+
+def _why(error: OutOfTime) -> str:
+    """Return what an invocation was waiting for when its time was up: what AWS refused last, if that is known."""
+    refusal = error.__cause__
+    return f"{attempt(refusal)} failed: {cause_of(refusal)}" if refusal and is_client_error(refusal) else str(error)
 
 
 def is_client_error(error: BaseException) -> TypeGuard[ClientError]:

@@ -122,12 +122,22 @@ def test_an_error_without_a_location_names_only_the_action() -> None:
         (KeyError("ScopeId"), "KeyError: 'ScopeId'. See the function's log."),
         (
             OutOfTime("still waiting"),
-            "AWS did not finish in time (still waiting). What was begun is kept; try again to go on from there.",
+            "AWS did not finish in time: still waiting. What was begun is kept; try again to go on from there.",
         ),
     ],
 )
 def test_other_errors_have_their_own_explanation(raised: Exception, explanation: str) -> None:
     assert explain(raised) == explanation
+
+
+def test_time_that_is_up_is_explained_by_what_aws_refused_last() -> None:
+    up = OutOfTime("still waiting")
+    up.__cause__ = error("Slow down.", "RequestLimitExceeded", "DeleteIpamPool")
+
+    assert explain(up) == (
+        f"AWS did not finish in time: DeleteIpamPool in us-west-2 (account {NETWORKING}) failed: RequestLimitExceeded: "
+        "Slow down. What was begun is kept; try again to go on from there."
+    )
 
 
 def test_a_client_adds_region_and_account_only_to_its_errors(cloud: Any) -> None:

@@ -158,3 +158,21 @@ def test_ec2_refuses_credentials_in_a_region_that_the_account_has_not_enabled(en
         assert error["Code"] == "AuthFailure"
         assert error["Message"] == "AWS was not able to validate the provided access credentials"
     assert engine.client("ec2", APPS, "af-south-1").describe_vpcs()["Vpcs"] is not None
+
+
+def test_every_target_lists_the_policy_that_allows_everything_and_those_attached_to_it(engine: Engine) -> None:
+    organizations = engine.client("organizations", MANAGEMENT)
+
+    with attached(engine, NETWORK, REGION_DENY) as policy_id:
+        answer = organizations.list_policies_for_target(TargetId=NETWORK, Filter="SERVICE_CONTROL_POLICY")
+
+    assert [policy["Id"] for policy in answer["Policies"]] == ["p-FullAWSAccess", policy_id]
+
+
+def test_the_organization_lists_the_services_that_it_trusts(engine: Engine) -> None:
+    organizations = engine.client("organizations", MANAGEMENT)
+    organizations.enable_aws_service_access(ServicePrincipal="ram.amazonaws.com")
+
+    trusted = organizations.list_aws_service_access_for_organization()["EnabledServicePrincipals"]
+
+    assert [service["ServicePrincipal"] for service in trusted] == ["ram.amazonaws.com"]

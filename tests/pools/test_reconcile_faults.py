@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import pytest
@@ -256,6 +257,21 @@ def test_a_policy_that_iam_does_not_know_yet_is_waited_for(stack: DirectStack) -
 
     stack.models.ipam.faults.refuse_next("ModifyIpamPool", not_yet)
     assert stack.ask("Update", "InitPools", PROPERTIES | {"VpcDefaultNetmaskLength": "25"})["Status"] == "SUCCESS"
+
+
+def test_a_deletion_that_is_throttled_until_the_time_is_up_reports_the_reason(stack: DirectStack) -> None:
+    build(stack)
+    stack.models.ipam.faults.refuse_next("DeleteIpamPool", AwsError("RequestLimitExceeded", "Slow."), times=1000)
+    request = stack.request("Delete", "InitPools", PROPERTIES | {"TopicArn": "arn:aws:sns:us-east-1:2:topic"})
+    request["ResponseURL"] += f"?X-Amz-Date={datetime.fromtimestamp(stack.clock.now(), UTC):%Y%m%dT%H%M%SZ}"
+    stack.clock.advance(55 * 60)
+
+    answer = stack.send(request)
+
+    assert answer
+    assert answer["Status"] == "SUCCESS"
+    (message,) = stack.wire.published
+    assert "The time was up before everything was deleted: DeleteIpamPool in us-east-1" in message["Message"]
 
 
 @pytest.mark.parametrize("action", ["DeprovisionIpamPoolCidr", "DeleteIpamPool"])

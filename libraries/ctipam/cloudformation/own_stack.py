@@ -69,7 +69,8 @@ class OwnStack:
     def raise_if_being_deleted(self) -> None:
         """Raise StackBeingDeleted if the deletion of the stack would no longer find what is made now.
 
-        If CloudFormation throttles the call, the last status is used: the deletion looks twice. Raises ClientError.
+        If CloudFormation throttles the call, the last status is used: the deletion waits for what is still being made.
+        Raises ClientError.
         """
         try:
             status = self.status()

@@ -83,9 +83,9 @@ def remove(request: ResourceRequest, leftover: LeftoverStackSet) -> list[str]:
     """Remove the StackSet. Return a sentence for each stack that stays. Raises OutOfTime, AwsFailed, Superseded."""
     for instance in leftover.instances:
         _release(request, instance)
-    if leftover.instances and not _delete_instances(request, leftover, retain=False):
-        if not _delete_instances(request, leftover, retain=True):
-            raise AwsFailed(f"Cannot delete the instances of StackSet {leftover.name}; delete it, then retry.")
+    deleted = not leftover.instances or _delete_instances(request, leftover, retain=False)
+    if not deleted and not _delete_instances(request, leftover, retain=True):
+        raise AwsFailed(f"Cannot delete the instances of StackSet {leftover.name}; delete it, then retry.")
     retained = _retained(request, leftover)
     _delete_stack_set(request, leftover.name)
     log_decision("removed the StackSet of an earlier deployment", stack_set=leftover.name, retained=retained)

@@ -136,7 +136,7 @@ def refuse_deletion(blockers: Sequence[str]) -> None:
     more = f"; and {len(blockers) - len(named)} more, see the log" if len(blockers) > len(named) else ""
     raise Refused(
         f"In use, nothing was changed: {'; '.join(named)}{more}. "
-        "Delete these first; a VPC's block is free some 20 minutes after the VPC."
+        "Keep their Regions and environments, or delete these and wait 20 minutes."
     )
 
 

@@ -158,6 +158,7 @@ class _Rounds:
         self._known: dict[str, tuple[Block, ...]] = {}
         self._allocated: Allocated = {}
         self._waited_for: tuple[str, ...] = ()
+        self._refusal: ClientError | None = None  # AWS's, since it last accepted a change
 
     def _read(self, listed: Sequence[IpamPoolTypeDef]) -> list[ExistingPool]:
         """Return the pools as they are now. Only those with a change in flight are asked for their CIDRs again."""
@@ -183,6 +184,8 @@ class _Rounds:
         accepted = [change for change, code in zip(chosen, codes, strict=True) if code is None]
         refused = [change for change, code in zip(chosen, codes, strict=True) if code == ANOTHER_CHANGE]
         self._concurrency.learn(accepted, refused, busy)
+        if accepted:
+            self._refusal = None
         return accepted
 
     def _rests(self, change: PoolChange) -> bool:
@@ -199,6 +202,8 @@ class _Rounds:
                 raise
             if not isinstance(change, CreatePool):
                 self._known.pop(change.pool.pool_id, None)  # perhaps a CIDR has come that no list showed before
+            if code_of(error) not in BUSY:  # else the pool that AWS is changing is the reason
+                self._refusal = error
             return code_of(error)
         if isinstance(change, CreatePool):
             self._allocated[pool_id] = ()  # nothing is allocated from a pool that does not exist yet
@@ -217,7 +222,7 @@ class _Rounds:
         except OutOfTime:
             raise OutOfTime(
                 f"still waiting for {busy[0]}" + (f" and {len(busy) - 1} more" if busy[1:] else "")
-            ) from None
+            ) from self._refusal
 
 
 class PoolReconciliation(_Rounds):

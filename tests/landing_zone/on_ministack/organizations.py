@@ -22,7 +22,11 @@ PAGED = {
     "ListDelegatedServicesForAccount": "DelegatedServices",
     "ListRoots": "Roots",
     "ListParents": "Parents",
+    "ListPoliciesForTarget": "Policies",
+    "ListAWSServiceAccessForOrganization": "EnabledServicePrincipals",
 }
+FULL_ACCESS = "p-FullAWSAccess"
+"""AWS attaches it to every root, OU and account; ministack, to the root."""
 SINCE = 1_700_000_000  # seconds since 1970, for every date that nothing depends on
 
 Payload = dict[str, Any]
@@ -44,6 +48,7 @@ class Organizations:
         self._own: dict[str, Callable[[Payload], Payload]] = {
             "ListDelegatedAdministrators": self._delegated_administrators,
             "ListDelegatedServicesForAccount": self._delegated_services,
+            "ListAWSServiceAccessForOrganization": self._trusted_services,
             "EnableAWSServiceAccess": lambda asked: self._trust(asked, True),
             "DisableAWSServiceAccess": lambda asked: self._trust(asked, False),
             "RegisterDelegatedAdministrator": self._register,
@@ -87,6 +92,8 @@ class Organizations:
         content = json.loads(answer[2])
         for account in [*content.get("Accounts", []), *filter(None, [content.get("Account")])]:
             account["State"] = account["Status"]  # Status retires in 2026, yet both are answered
+        if (action, asked.get("Filter")) == ("ListPoliciesForTarget", "SERVICE_CONTROL_POLICY"):
+            content["Policies"] = _with_full_access(content["Policies"])
         if action in PAGED:
             start = int(asked.get("NextToken") or 0)
             end = start + min(int(asked.get("MaxResults") or self._page_size), 20)
@@ -122,6 +129,10 @@ class Organizations:
             ]
         }
 
+    def _trusted_services(self, _asked: Payload) -> Payload:
+        services = sorted(self._organization.trusted_services)
+        return {"EnabledServicePrincipals": [{"ServicePrincipal": name, "DateEnabled": SINCE} for name in services]}
+
     def _trust(self, asked: Payload, trusted: bool) -> Payload:
         """Set the trust of a service. RAM's sharing with the organization needs RAM's own call as well."""
         services = self._organization.trusted_services
@@ -135,6 +146,12 @@ class Organizations:
     def _deregister(self, asked: Payload) -> Payload:
         self._organization.delegated_administrators.pop(asked["ServicePrincipal"], None)
         return {}
+
+
+def _with_full_access(policies: list[Payload]) -> list[Payload]:
+    """Return the service control policies of a target, with the one that AWS attaches to each."""
+    others = [policy for policy in policies if policy["Id"] != FULL_ACCESS]
+    return [organizations._policy_summary(organizations._policies[FULL_ACCESS]), *others]
 
 
 def _refused(action: str, asked: Payload) -> HttpAnswer | None:
