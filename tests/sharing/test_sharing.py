@@ -364,7 +364,7 @@ def test_the_way_out_stays_when_aws_denies_the_role_at_length(
     assert len(str(refusal.value)) <= REASON_LIMIT
 
 
-@pytest.mark.parametrize("name", ["DescribeAccount", "ListParents"])
+@pytest.mark.parametrize("name", ["DescribeAccount", "DescribeOrganizationalUnit"])
 def test_a_failed_call_to_organizations_fails_the_event_so_that_lambda_keeps_it(
     landing_zone: Any, ous: Any, refuse_calls: Any, name: str
 ) -> None:
