@@ -1,6 +1,6 @@
 """Decides what somebody has to be told about the organization, and when, and writes the message.
 
-    once    an OU has accounts and no pools; an environment has no OU yet
+    once    an OU has accounts and no pools; an environment has no OU yet; somebody has changed the rule of a pool
     daily   somebody has to decide which OU an environment is, and until then its shares stay as they are
 
 What has been sent is remembered as text, in an SSM parameter: a digest of each notice, with the hour for a daily one.
@@ -46,6 +46,8 @@ def notices(result: SharingResult) -> Iterator[Notice]:
     for one in sorted(result.environments, key=lambda one: not one.lasting):
         if one.problem:
             yield Notice(f"environment {one.environment} {one.lasting}", one.problem, daily=one.lasting)
+    for arn, sentence in result.wrong_rules.items():
+        yield Notice(f"rule of {arn}", sentence)
     for unit, accounts in result.without_pools.items():
         if unit:
             text = f"OU {unit.name!r} ({unit.ou_id}) has no pools; accounts in it: {accounts}."

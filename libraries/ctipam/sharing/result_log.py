@@ -17,6 +17,8 @@ def log_result(result: SharingResult) -> None:
         log_decision(NO_POOL, ou=unit.name if unit else None, ou_id=unit.ou_id if unit else None, accounts=accounts)
     for one in result.environments:
         log_decision("environment", about=one.sentence, **one.to_dict())
+    for arn, sentence in result.wrong_rules.items():
+        log_decision("changed rule", pool=arn, about=sentence)
     if result.held_back:
         log_decision("held back", reason=result.held_back)
     log_decision("reconciled", dryRun=result.dry_run, unfinished=result.unfinished, **result.counts())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ctipam.errors import AwsFailed
@@ -84,12 +84,14 @@ class SharingResult:
     """The results of all accounts, and what an operator should know of the organization.
 
     environments   which OU each environment is; empty if the run did not have to know
+    wrong_rules    see spec.wrong_rules
     held_back      why pools were not taken away; empty if nothing was held back
     unfinished     the invocation had no time for all accounts
     """
 
     accounts: Sequence[AccountResult]
     environments: Sequence[EnvironmentOu] = ()
+    wrong_rules: Mapping[str, str] = field(default_factory=dict)
     held_back: str = ""
     dry_run: bool = False
     unfinished: bool = False
@@ -128,6 +130,7 @@ class SharingResult:
             **self.counts(),
             "organizationalUnitsWithoutPools": _units_to_dicts(self.without_pools),
             "environments": [environment.to_dict() for environment in self.environments],
+            "wrongRules": list(self.wrong_rules.values()),
             "heldBack": self.held_back,
             "reconciled": sorted(rows, key=lambda row: str(row["accountId"])),
             "leftOut": len(self.accounts) - len(rows),

@@ -26,7 +26,7 @@ from ctipam.sharing.places import WORKERS, Places
 from ctipam.sharing.result_log import log_result
 from ctipam.sharing.results import AccountResult, SharingResult
 from ctipam.sharing.run import SharingRun
-from ctipam.sharing.spec import ShareSpec, share_spec
+from ctipam.sharing.spec import ShareSpec, share_spec, wrong_rules
 
 PAUSES_S = (4, 4, 4, 8, 8, 16, 16)
 """Seconds between rounds. AWS completes the rest on its own, and the next run checks it. The first pause is long enough
@@ -75,6 +75,7 @@ class ShareReconciliation:
         result = SharingResult(
             accounts=[self._results[account_id] for account_id in sorted(self._results)],
             environments=list(self._places.environments.decided.values()),
+            wrong_rules=wrong_rules(self._run.environments),
             held_back=held_back(self._losers, brake.limit) if brake.holds(len(self._losers)) else "",
             dry_run=self._run.dry_run,
             unfinished=self._unfinished,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+from ctipam.names import ENVIRONMENT_TAG
 from ctipam.organization.tree import AccountLocation, OrganizationalUnit
 
 
@@ -28,6 +29,18 @@ class SharedPool:
 
 Environments = Mapping[str, Collection[SharedPool]]
 """Environment -> its pools, one for each Region."""
+
+
+def wrong_rules(environments: Environments) -> dict[str, str]:
+    """Return a sentence, by ARN, for each pool whose allocation rule somebody has changed. It stays shared."""
+    return {
+        pool.arn: f"The pool of {environment!r} in {pool.region} does not require the tag "
+        f"{ENVIRONMENT_TAG}={environment} of a VPC. Add it to the pool's rules, or update the stack with another "
+        "PackageVersion."
+        for environment, pools in environments.items()
+        for pool in pools
+        if pool.ready and pool.required_value != environment
+    }
 
 
 @dataclass(frozen=True)
