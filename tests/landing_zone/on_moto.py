@@ -62,7 +62,9 @@ def installed(models: Models) -> Iterator[None]:
         for name, make in _ORGANIZATIONS.items():
             stack.enter_context(patch.object(OrganizationsResponse, name, make(models)))
         describe = OrganizationsResponse.describe_account
-        stack.enter_context(patch.object(OrganizationsResponse, "describe_account", _describe_account(models, describe)))
+        stack.enter_context(
+            patch.object(OrganizationsResponse, "describe_account", _describe_account(models, describe))
+        )
         process = BotocoreStubber.process_request
         stack.enter_context(patch.object(BotocoreStubber, "process_request", _control_tower(models, process)))
         yield
