@@ -76,7 +76,7 @@ audit: $(CHECKERS) ## Check every pinned package for known vulnerabilities
 
 ##@ Operate (in the management account, with your AWS credentials)
 .PHONY: reconcile report undo
-reconcile: $(TOOLS) .venv/aws-cli/.ready ## Reconcile all shares; `make reconcile account=111122223333 dry=yes`
+reconcile: $(TOOLS) .venv/aws-cli/.ready ## Reconcile all shares; `make reconcile account=111122223333 dry=yes unshare=yes`
 	@PYTHONPATH=libraries $(RUN) -B -m commands.operate reconcile $(ARGUMENTS)
 
 report: $(TOOLS) .venv/aws-cli/.ready ## List who can use which pool; `make report stack=NAME`

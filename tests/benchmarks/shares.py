@@ -229,7 +229,7 @@ SECTION = Section(
         f"{SHARES_PAGE} shares or associations, a list of OUs for each OU and the root), or the state, OU and share of "
         "one account; then a creation for each account without a share, and the places of changed accounts once more, "
         "as they may have moved. Checking whether AWS is done, and whether the stack is being deleted, is extra. "
-        f"Promise: at most {CEILING} times the calls of the floor, or {CALLS_MORE} more, and {MOST_FOR_ONE} for one new "
+        f"Promise: at most {CEILING} times the calls of the floor, or {CALLS_MORE} more; {MOST_FOR_ONE} for one new "
         "account; no write except creations, whatever the OUs are named and however many accounts would lose pools, "
         "which is one alarm."
     ),

@@ -7,111 +7,101 @@ each call of the run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
-from ctipam.sharing import places as places_module
-from ctipam.sharing import rounds
-from in_process.aws_calls import Call, intercepting
-from in_process.lifecycle_events import PROD, SCHEDULE, SDLC, ZERO, called, moved
+from ctipam.sharing import places, rounds
+from in_process.sharing_world import SharingWorld
 
-MOST = 90
+PROD, SDLC, SANDBOX = (f"ou-ab12-0000000{number}" for number in range(3))
+A, B = "444444444400", "444444444401"
+MOST = 60
 """More calls than a run makes."""
 
-LEAVES, CHANGES, ARRIVES, CLOSED, REMOVED = (f"44444444440{number}" for number in range(5))
-"""Accounts, by what becomes of them: into an OU without pools, to another environment, into an environment, ..."""
+IN_PROD, IN_SDLC, IN_SANDBOX = (("ACTIVE", ou_id) for ou_id in (PROD, SDLC, SANDBOX))
+CLOSED, GONE = ("SUSPENDED", PROD), None
+Place = tuple[str, str] | None
 
 
 @pytest.fixture
-def ous(landing_zone: Any, ous: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Return the ids of OUs. The environments know their OUs, and a run changes one share after the other."""
-    for module in (places_module, rounds):
+def world(monkeypatch: pytest.MonkeyPatch) -> SharingWorld:
+    """Return a world in which a run does one thing after the other."""
+    for module in (places, rounds):
         monkeypatch.setattr(module, "WORKERS", 1)
-    landing_zone.invoke(SCHEDULE)
-    return ous | {"Sandbox": landing_zone.cloud.add_ou("Sandbox")}
+    ous = {PROD: "Production", SDLC: "SDLC", SANDBOX: "Sandbox"}
+    world = SharingWorld(ous, {"Prod": PROD, "SDLC": SDLC})
+    world.places |= {B: IN_SDLC, "555555555555": IN_PROD}
+    return world
+
+
+def put(world: SharingWorld, place: Place) -> None:
+    world.places.pop(A, None)
+    if place:
+        world.places[A] = place
 
 
 def at_each_call(
-    landing_zone: Any, event: Any, prepare: Callable[[], None], happens: Callable[[], None]
+    world: SharingWorld, account_id: str, prepare: Callable[[], None], happens: Callable[[], None]
 ) -> Iterator[int]:
-    """Prepare and handle the event again and again; something happens at its first call, then at its second, ..."""
+    """Prepare and run again and again; something happens at the first call, then at the second, ..."""
     for number in range(MOST):
         prepare()
         seen = -1
-        inside = False
 
-        def answer(call: Call, client: Any, operation: str, parameters: Any, number: int = number) -> Any:
-            nonlocal seen, inside
-            if not inside:
-                seen += 1
-            if seen == number and not inside:
-                inside = True
+        def before(number: int = number) -> None:
+            nonlocal seen
+            seen += 1
+            if seen == number:
+                world.before = lambda: None
                 happens()
-                inside = False
-            return call(client, operation, parameters)
+                world.before = before
 
-        with intercepting(answer):
-            landing_zone.invoke(event)
+        world.before = before
+        world.run(account_id)
+        world.before = lambda: None
         if seen < number:
             return
         yield number
     raise AssertionError(f"a run makes more than {MOST} calls")
 
 
-def delete_share(landing_zone: Any, account_id: str) -> None:
-    for found in landing_zone.live_shares():
-        if found["name"] == f"ipamShare-{account_id}":
-            landing_zone.networking_ram.delete_resource_share(resourceShareArn=found["resourceShareArn"])
-    landing_zone.clock.advance(60)
-
-
-def test_whatever_happens_at_any_call_of_a_run_over_all_accounts(landing_zone: Any, ous: Any) -> None:
-    cloud = landing_zone.cloud
-    places = {LEAVES: "Prod OU", CHANGES: "Prod OU", ARRIVES: "Sandbox", CLOSED: "Prod OU", REMOVED: "Prod OU"}
-    for account_id in places:
-        cloud.add_account(account_id)
-
+@pytest.mark.parametrize("account_id", ["", A], ids=["all accounts", "an event"])
+@pytest.mark.parametrize("has_share", [False, True])
+@pytest.mark.parametrize(
+    ("start", "end", "environments"),
+    [
+        (IN_PROD, IN_SANDBOX, None),
+        (IN_PROD, IN_SDLC, ["SDLC"]),
+        (IN_PROD, CLOSED, None),
+        (IN_PROD, GONE, None),
+        (IN_SANDBOX, IN_PROD, ["Prod"]),
+        (CLOSED, IN_PROD, ["Prod"]),
+        (GONE, IN_PROD, ["Prod"]),
+    ],
+    ids=["loses", "changes", "is closed", "is removed", "arrives", "is opened", "joins"],
+)
+def test_an_account_has_what_its_place_gives_whenever_the_place_changes_during_a_run(
+    world: SharingWorld, account_id: str, has_share: bool, start: Place, end: Place, environments: list[str] | None
+) -> None:
     def prepare() -> None:
-        for account_id, ou in places.items():
-            cloud.restore(account_id, ous[ou])
-            cloud.move(account_id, ous[ou])
-        landing_zone.invoke(SCHEDULE)
-        landing_zone.clock.advance(60)
-        for account_id in (LEAVES, REMOVED):  # the run begins to give them their pools
-            delete_share(landing_zone, account_id)
+        put(world, IN_PROD)
+        world.run()
+        put(world, start)
+        if not has_share:
+            world.delete_share(A)
 
     def happen() -> None:
-        cloud.move(LEAVES, ous["Sandbox"])
-        cloud.move(CHANGES, ous["SDLC OU"])
-        cloud.move(ARRIVES, ous["Prod OU"])
-        cloud.end("CloseAccount", CLOSED)
-        cloud.end("RemoveAccountFromOrganization", REMOVED)
-        landing_zone.invoke(SCHEDULE)
+        put(world, end)
+        world.run(A)
 
-    others = {f"ipamShare-{account_id}": pools for account_id, pools in ((ZERO, PROD), ("111122223333", SDLC))}
-    expected = others | {f"ipamShare-{CHANGES}": SDLC, f"ipamShare-{ARRIVES}": PROD}
-    for number in at_each_call(landing_zone, SCHEDULE, prepare, happen):
-        assert landing_zone.shared() == expected, f"at call {number}"
-    assert number > 20
+    for number in at_each_call(world, account_id, prepare, happen):
+        assert world.shared().get(A) == environments, f"at call {number}"
+        assert world.shared()[B] == ["SDLC"]
+    assert number >= 1
 
 
-@pytest.mark.parametrize("name", ["MoveAccount", "RemoveAccountFromOrganization"])
-def test_whatever_happens_at_any_call_of_the_handling_of_an_event(landing_zone: Any, ous: Any, name: str) -> None:
-    cloud = landing_zone.cloud
+def test_a_run_changes_nothing_twice_when_nothing_happens(world: SharingWorld) -> None:
+    put(world, IN_PROD)
+    first, second = world.run(), world.run()
 
-    def prepare() -> None:
-        cloud.restore(ZERO, ous["Prod OU"])
-        cloud.move(ZERO, ous["Prod OU"])
-        delete_share(landing_zone, ZERO)
-
-    def happen() -> None:
-        if name == "MoveAccount":
-            cloud.move(ZERO, ous["Sandbox"])
-        else:
-            cloud.end(name, ZERO)
-        landing_zone.invoke(called(name, ZERO))
-
-    for number in at_each_call(landing_zone, moved(ZERO), prepare, happen):
-        assert f"ipamShare-{ZERO}" not in landing_zone.shared(), f"at call {number}"
-    assert number > 6
+    assert (first.counts()["changed"], second.counts()["changed"]) == (3, 0)

@@ -24,6 +24,7 @@ class Places:
 
     list_tree   lists the accounts in question; None: each account is read separately
     complete    what is listed is the whole organization, and not one OU
+    fresh       accounts that were read separately, and not changed since
     """
 
     def __init__(self, run: SharingRun, list_tree: ListTree | None = None, *, complete: bool = False) -> None:
@@ -36,6 +37,7 @@ class Places:
         self._listing_s = 0.0
         self.environments = EnvironmentOus(run)
         self.tree = NOTHING_LISTED
+        self.fresh: set[str] = set()
         if list_tree:
             self._list(list_tree)
 
@@ -56,6 +58,7 @@ class Places:
         """
         account_ids = [account_id for account_id in account_ids if account_id not in self._run.rules.never]
         self._locations |= dict.fromkeys(self._run.rules.never)
+        self.fresh |= self._run.rules.never
         pages = len(self.tree.locations) / 20 + len(self.tree.ous)
         if self._list_tree and len(account_ids) > pages:
             self._run.deadline.require(2 * self._listing_s)
@@ -63,6 +66,7 @@ class Places:
             account_ids = list(set(account_ids).difference(self.listed))
         for account_id, location in zip(account_ids, self._locate(account_ids), strict=True):
             self._locations[account_id] = location
+            self.fresh.add(account_id)
 
     def _list(self, list_tree: ListTree) -> None:
         began = waiting.now()

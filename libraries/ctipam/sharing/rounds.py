@@ -59,7 +59,6 @@ class ShareReconciliation:
         self._requested: dict[str, set[str]] = {}  # account -> pools and principals that this run has asked RAM to add
         self._given: dict[str, set[str]] = {}  # account -> pools that this run has asked RAM to add, wherever it was
         self._refused: set[str] = set()  # accounts for which RAM has refused a change
-        self._confirmed: set[str] = set()  # accounts whose place was read in this run just before they lose pools
         self._unconfirmed: set[str] = set()  # accounts that were changed since their place was read
         self._losers: dict[str, str] = {}  # accounts that lose pools in this run -> why
         self._unfinished = False
@@ -113,7 +112,8 @@ class ShareReconciliation:
         while True:
             self._ram_is_unready = False
             found = self._ownership.filter(self._read_shares(self._created))
-            accounts = set(self._places.listed) | found.keys() if account_ids is None else account_ids
+            everybody = set(self._places.listed) | found.keys() | self._results.keys()
+            accounts = everybody if account_ids is None else account_ids
             changes = self._compare(found, accounts)
             if self._run.dry_run or not self._apply_all(changes):
                 return
@@ -126,8 +126,8 @@ class ShareReconciliation:
 
     def _compare(self, found: Mapping[str, Sequence[Share]], account_ids: Collection[str]) -> dict[str, ShareChanges]:
         """Return the changes of the accounts that need any."""
-        if refused := self._refused - self._confirmed:
-            self._confirm(refused)
+        if refused := self._refused - self._places.fresh:
+            self._places.read_again(refused)
         specs = {account_id: self._decide(account_id, found.get(account_id, ())) for account_id in sorted(account_ids)}
         self._brake(specs, found)
         changes: dict[str, ShareChanges] = {}
@@ -158,8 +158,8 @@ class ShareReconciliation:
         for account_id in losers:
             if brake.holds(len(self._losers)):
                 break
-            if account_id not in self._confirmed:
-                self._confirm([account_id])
+            if account_id not in self._places.fresh:
+                self._places.read_again([account_id])
                 specs[account_id] = self._decide(account_id, found.get(account_id, ()))
             self._note_loss(account_id, specs[account_id], found)
         if brake.holds(len(self._losers)):
@@ -167,10 +167,6 @@ class ShareReconciliation:
                 self._note_loss(account_id, specs[account_id], found)
                 held = self._existing - self._given.get(account_id, set())
                 specs[account_id] = replace(specs[account_id], kept=specs[account_id].kept | held)
-
-    def _confirm(self, account_ids: Collection[str]) -> None:
-        self._places.read_again(account_ids)
-        self._confirmed.update(account_ids)
 
     def _loss(self, account_id: str, spec: ShareSpec, found: Mapping[str, Sequence[Share]]) -> frozenset[str]:
         """Return the pools that an account would lose, without those that this run has given it."""
@@ -234,7 +230,7 @@ class ShareReconciliation:
             self._run.stack.raise_if_being_deleted()
         tags = self._run.create_tags() if isinstance(change, CreateShare) else {}
         self._unconfirmed.add(account_id)  # also if the answer is lost
-        self._confirmed.discard(account_id)
+        self._places.fresh.discard(account_id)
         created = apply(self._run.networking.ram(), change, tags)
         if created:
             self._created[account_id] = created

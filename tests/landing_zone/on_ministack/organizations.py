@@ -57,6 +57,7 @@ class Organizations:
             "DisableAWSServiceAccess": lambda asked: self._trust(asked, False),
             "RegisterDelegatedAdministrator": self._register,
             "DeregisterDelegatedAdministrator": self._deregister,
+            "UpdateOrganizationalUnit": self._rename,
         }
 
     async def handle_request(
@@ -161,6 +162,12 @@ class Organizations:
         self._organization.delegated_administrators.pop(asked["ServicePrincipal"], None)
         return {}
 
+    def _rename(self, asked: Payload) -> Payload:
+        """Rename an OU, which ministack does not know."""
+        unit = organizations._ous[asked["OrganizationalUnitId"]]
+        unit["Name"] = asked.get("Name", unit["Name"])
+        return {"OrganizationalUnit": organizations._public_ou(unit)}
+
 
 def _refused(action: str, asked: Payload) -> HttpAnswer | None:
     """Return the refusal of a request that AWS refuses and ministack accepts."""
@@ -171,8 +178,11 @@ def _refused(action: str, asked: Payload) -> HttpAnswer | None:
         account = organizations._accounts.get(asked.get("AccountId"))
         if account and account["_ParentId"] != asked.get("SourceParentId"):
             return _refusal("SourceParentNotFoundException", "The account is not in the SourceParentId that you gave.")
-    if action == "CreateOrganizationalUnit":
-        siblings = [ou["Name"] for ou in organizations._ous.values() if ou["_ParentId"] == asked.get("ParentId")]
+    if action in ("CreateOrganizationalUnit", "UpdateOrganizationalUnit"):
+        own = organizations._ous.get(asked.get("OrganizationalUnitId"), {})
+        parent_id = asked.get("ParentId", own.get("_ParentId"))
+        others = [ou for ou in organizations._ous.values() if ou is not own]
+        siblings = [ou["Name"] for ou in others if ou["_ParentId"] == parent_id]
         if asked.get("Name") in siblings:
             return _refusal(
                 "DuplicateOrganizationalUnitException", f"There is an OU named {asked['Name']} there already."
