@@ -20,7 +20,7 @@ def account_result(number: int, *, changed: bool = False, failed: str = "") -> A
 
 
 def test_a_result_that_is_too_large_omits_accounts_without_changes_first() -> None:
-    result = SharingResult([account_result(number, changed=number % 100 == 0) for number in range(1_000)], {})
+    result = SharingResult([account_result(number, changed=number % 100 == 0) for number in range(1_000)])
 
     answer = result.to_dict(limit=10_000)
 
@@ -33,7 +33,7 @@ def test_an_answer_for_ten_thousand_accounts_fits_the_payload_limit_of_lambda() 
     unit = OrganizationalUnit("ou-ab12-l3zc8b3h", "O" * 128)
     pools = frozenset([POOL.arn] * 2)
     specs = [ShareSpec(f"{number:012}", unit, unit.name, (POOL,) * 2) for number in range(10_000)]
-    result = SharingResult([AccountResult(spec, added=pools, removed=pools, changed=True) for spec in specs], {})
+    result = SharingResult([AccountResult(spec, added=pools, removed=pools, changed=True) for spec in specs])
 
     assert len(json.dumps(result.to_dict())) < 6_000_000
 
