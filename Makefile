@@ -105,7 +105,7 @@ contract: $(TOOLS) ## Try on AWS what the emulator assumes; `make contract dry=y
 
 ##@ Operate (in the management account, with your AWS credentials)
 .PHONY: reconcile report undo
-reconcile: $(TOOLS) .venv/aws-cli/.ready ## Reconcile all shares; `make reconcile account=111122223333 dry=yes`
+reconcile: $(TOOLS) .venv/aws-cli/.ready ## Reconcile all shares; `make reconcile account=111122223333 dry=yes unshare=yes`
 	@exec env PYTHONPATH=libraries $(RUN) -B -m commands.operate reconcile
 
 report: $(TOOLS) .venv/aws-cli/.ready ## List who can use which pool; `make report stack=NAME`

@@ -3,6 +3,7 @@
     make reconcile                        reconcile all shares
     make reconcile account=111122223333   reconcile the share of an account
     make reconcile dry=yes                show the changes without applying them
+    make reconcile unshare=yes            also if more accounts than UnshareLimit lose pools by that
     make report                           list who can use which pool
 
     stack=ipam-controltower               the name of the stack
@@ -27,7 +28,7 @@ from ctipam.errors import Refused
 from ctipam.organization.events import is_account_id
 
 FUNCTION = "LifeCycleFunctionName"
-KNOWN = {"reconcile": ("account", "dry", "stack"), "report": ("stack",), "undo": ("dry", "stack", "yes")}
+KNOWN = {"reconcile": ("account", "dry", "unshare", "stack"), "report": ("stack",), "undo": ("dry", "stack", "yes")}
 
 
 def main(action: str, root: Path = ROOT) -> int:
@@ -73,6 +74,8 @@ def payload(action: str, options: Mapping[str, str]) -> dict[str, Any]:
         request["accountId"] = account_id
     if yes_or_no(options, "dry"):
         request["dryRun"] = True
+    if yes_or_no(options, "unshare"):
+        request["unshare"] = True
     return request
 
 

@@ -98,6 +98,12 @@ _WAYS_OUT = {
 }
 
 
+_POLICIES_OF_A_COMPANY = ("service control policy", "resource control policy")
+_CLOSED_SHARES = (
+    "Exempt AWSControlTowerExecution from it, above all if it demands retainSharingOnAccountLeaveOrganization."
+)
+"""These shares end with the membership of their account, and must not be open to outsiders."""
+
 _LOOK_FOR_A_POLICY = "Look for a service control policy or a permissions boundary that forbids it."
 
 
@@ -173,6 +179,8 @@ def _way_out(error: ClientError) -> str:
     code, cause = code_of(error), cause_of(error)
     if code in DENIED:
         found = _DENIAL.search(cause)
+        if found and error.operation_name == "CreateResourceShare" and found[2].lower() in _POLICIES_OF_A_COMPANY:
+            return _CLOSED_SHARES
         return _WAYS_OUT[found[2].lower()] if found else _LOOK_FOR_A_POLICY
     if code in REGION_NOT_ENABLED:
         return "Enable the Region in the account, or remove it from RegionSelection."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 ENVIRONMENT_TAG = "Env"
 """Key of the allocation tag of an environment pool. A VPC must carry it, with the OU's name, when it is created."""
 
@@ -15,7 +17,10 @@ REGION_TAG = "ctipam:region"
 """On each Region and environment pool: its Region, which alone identifies a Region pool."""
 
 POOL_ENVIRONMENT_TAG = "ctipam:environment"
-"""On each environment pool: the name of the OU. A Region pool has no such tag."""
+"""On each environment pool: the name of the environment in AccEnvName. A Region pool has no such tag."""
+
+OU_TAG = "ctipam:ou-id"
+"""On each environment pool: the id of the OU that the environment is, as soon as the OU was found by its name."""
 
 BLOCK_TAG = "ctipam:cidr"
 """On each Region and environment pool whose block is known to be provisioned: the block. Never written earlier."""
@@ -30,6 +35,21 @@ STACK_TAG_KEYS_TAG = "ctipam:stack-tag-keys"
 
 EXECUTION_ROLE = "AWSControlTowerExecution"
 """Control Tower's role in each enrolled account, which the management account may assume."""
+
+
+OU_ID = re.compile(r"ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}")
+"""https://docs.aws.amazon.com/organizations/latest/APIReference/API_OrganizationalUnit.html"""
+
+_PINNED = re.compile(rf"(.+) \(({OU_ID.pattern})\)")
+
+
+def split_environment(text: str) -> tuple[str, str]:
+    """Return the name and the OU id of an item of AccEnvName: "Prod OU (ou-ab12-34567890)", as Control Tower writes it.
+
+    The id is empty if the item has none. Any other parentheses are part of the name.
+    """
+    pinned = _PINNED.fullmatch(text)
+    return (pinned[1], pinned[2]) if pinned else (text, "")
 
 
 def execution_role_arn(partition: str, account_id: str) -> str:

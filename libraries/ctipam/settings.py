@@ -16,12 +16,18 @@ class SharingSettings:
     exact                          OU_MATCH "exact": only the account's own OU counts. "nearest": parent OUs count too
     share_with_existing_accounts   SHARE_WITH_EXISTING_ACCOUNTS "false": accounts that joined the organization before
                                    the stack was created, and have no share, get none
+    unshare_limit                  UNSHARE_LIMIT: a run that would take pools from more accounts takes none away
+    topic_arn                      TOPIC_ARN: of the SNS topic that receives notices; empty: none
+    notices_parameter              NOTICES_PARAMETER: name of the SSM parameter that remembers which have been sent
     """
 
     network_account_id: str
     stack_id: str
     exact: bool = False
     share_with_existing_accounts: bool = True
+    unshare_limit: int = 10
+    topic_arn: str = ""
+    notices_parameter: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> SharingSettings:
@@ -30,6 +36,9 @@ class SharingSettings:
             stack_id=_required(environment, "STACK_ID"),
             exact=environment.get("OU_MATCH") == "exact",
             share_with_existing_accounts=environment.get("SHARE_WITH_EXISTING_ACCOUNTS") != "false",
+            unshare_limit=int(environment.get("UNSHARE_LIMIT", cls.unshare_limit)),
+            topic_arn=environment.get("TOPIC_ARN", ""),
+            notices_parameter=environment.get("NOTICES_PARAMETER", ""),
         )
 
 

@@ -51,9 +51,13 @@ class Deadline:
 
     def pause(self, seconds: float) -> None:
         """Wait. Raise OutOfTime at once if the time left does not allow it."""
+        self.require(seconds)
+        sleep(seconds)
+
+    def require(self, seconds: float) -> None:
+        """Raise OutOfTime if less time is left for work that takes as long."""
         if self._remaining_s() - seconds < self._reserve_s:
             raise OutOfTime(f"{self._remaining_s():.0f} s are left of this invocation")
-        sleep(seconds)
 
 
 class Pace:

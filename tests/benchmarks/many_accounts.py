@@ -12,6 +12,8 @@ from typing import Any, cast
 from ctipam.cloudformation.own_stack import OwnStack
 from ctipam.sessions import Account
 from ctipam.sharing import reconcile as sharing
+from ctipam.sharing.brake import Brake
+from ctipam.sharing.run import SharingRun
 from ctipam.sharing.spec import Rules, SharedPool
 from ctipam.waiting import Deadline
 
@@ -23,11 +25,16 @@ ARN = "arn:aws:ram:us-east-1:222222222222:resource-share/00000000-0000-0000-0000
 
 def reconcile(accounts: int) -> None:
     """Reconcile accounts that all have their share already."""
-    pools = [SharedPool(_pool(region), f"region-{region}") for region in range(REGIONS)]
     made_up = cast(Account, MadeUp(accounts))
-    environments = {f"OU {number}": pools for number in range(OUS)}
+    environments = {
+        f"OU {ou}": [
+            SharedPool(_pool(ou, region), f"region-{region}", ou_id=f"ou-{ou}", required_value=f"OU {ou}")
+            for region in range(REGIONS)
+        ]
+        for ou in range(OUS)
+    }
     stack, deadline = OwnStack(made_up, STACK_ID), Deadline(lambda: 900.0)
-    run = sharing.SharingRun(made_up, made_up, environments, Rules(frozenset()), stack, deadline)
+    run = SharingRun(made_up, made_up, environments, Rules(frozenset()), stack, deadline, Brake(0))
 
     result = sharing.reconcile_all(run)
 
@@ -37,8 +44,8 @@ def reconcile(accounts: int) -> None:
     result.to_dict()
 
 
-def _pool(region: int) -> str:
-    return f"arn:aws:ec2::222222222222:ipam-pool/ipam-pool-{region:017x}"
+def _pool(ou: int, region: int) -> str:
+    return f"arn:aws:ec2::222222222222:ipam-pool/ipam-pool-{ou:015x}{region:02x}"
 
 
 class MadeUp:
@@ -101,7 +108,7 @@ class MadeUp:
                 "resourceShareAssociations": [
                     {
                         "resourceShareArn": ARN.format(account_id),
-                        "associatedEntity": _pool(region) if of_pools else account_id,
+                        "associatedEntity": _pool(int(account_id) % OUS, region) if of_pools else account_id,
                         "associationType": parameters["associationType"],
                         "status": "ASSOCIATED",
                     }

@@ -8,6 +8,7 @@ The floor is the number of calls that any order needs if every page is full:
 
     a session        AssumeRole, and a page of pools
     one account      the account with the path of its OUs; the name of its OU; its share
+    changes          the places of the accounts that were changed, read once more afterwards: they may have moved
     all accounts     a page for each 20 accounts, and a page of nested OUs for each OU and the root
     all shares       a page for each 500 shares, for each 500 pools in them, and for each 500 accounts
     missing shares   one creation for each account without a share
@@ -21,7 +22,7 @@ import copy
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
@@ -30,6 +31,7 @@ from moto.organizations.models import organizations_backends
 
 from benchmarks.many_accounts import OUS, REGIONS
 from benchmarks.page import Row, Section, true_faults
+from ctipam.errors import AwsFailed
 from in_process.aws_calls import Call, intercepting
 from in_process.fixtures import MANAGEMENT, Cloud, LandingZone, running_cloud, set_environment
 
@@ -40,20 +42,26 @@ SIZES = (1_000, 10_000)
 SCHEDULE = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 FIRST = f"{10**11}"
 ACCOUNTS_PAGE, SHARES_PAGE = 20, 500
-SESSION, ONE_ACCOUNT = 2, 3
-CEILING, CALLS_MORE = 1.1, 4
+SESSION, ONE_ACCOUNT, READ_AGAIN = 2, 3, 1
+NOTICES, SENT = 1, 2  # reading what was sent; sending a notice and remembering it
+UNSHARE_LIMIT = 10  # by default
+CEILING, CALLS_MORE, MOST_FOR_ONE = 1.1, 4, 10
 
 
 @dataclass(frozen=True)
 class Run:
     """reads    number of reads in the floor
     creates  number of accounts that get a share
+    before   what happens before the run
+    alarms   number of invocations that fail, and so end in an alarm
     """
 
     name: str
     event: dict[str, Any]
     reads: int
     creates: int
+    before: Callable[[LandingZone], None] = lambda _: None
+    alarms: int = 0
 
     @property
     def floor(self) -> int:
@@ -67,12 +75,32 @@ class Run:
 def runs(accounts: int) -> tuple[Run, ...]:
     """Return the runs in one organization, in order. Each run finds the shares of the run before it."""
     with_our_own = accounts + 2  # the management and Networking accounts
-    all_accounts = SESSION + ceil(with_our_own / ACCOUNTS_PAGE) + OUS + 1
-    return (
-        Run("one new", {"action": "reconcile", "accountId": FIRST}, SESSION + ONE_ACCOUNT, 1),
-        Run("first time", SCHEDULE, all_accounts + _pages_of(1), accounts - 1),
-        Run("nothing to do", SCHEDULE, all_accounts + _pages_of(accounts), 0),
-    )
+    organization = ceil(with_our_own / ACCOUNTS_PAGE) + OUS + 1
+    all_accounts = SESSION + organization + NOTICES
+    one_new = Run("one new", {"action": "reconcile", "accountId": FIRST}, SESSION + ONE_ACCOUNT + READ_AGAIN, 1)
+    first_time = Run("first time", SCHEDULE, all_accounts + _pages_of(1) + organization, accounts - 1)
+    nothing = Run("nothing to do", SCHEDULE, all_accounts + _pages_of(accounts), 0)
+    if accounts > SIZES[0]:
+        return (one_new, first_time, nothing)
+    renamed = replace(nothing, name="OUs renamed", before=rename)
+    confirmed = UNSHARE_LIMIT + 1
+    emptied = replace(nothing, name="all lose pools", reads=nothing.reads + confirmed + SENT, before=empty, alarms=1)
+    return (one_new, first_time, nothing, renamed, emptied)
+
+
+def rename(zone: LandingZone) -> None:
+    """Rename the OUs of all environments, in which all accounts are."""
+    units = zone.cloud.organizations.list_organizational_units_for_parent(ParentId=zone.cloud.root)
+    for unit in units["OrganizationalUnits"]:
+        zone.cloud.rename(unit["Id"], f"{unit['Name']} renamed")
+
+
+def empty(zone: LandingZone) -> None:
+    """Move all accounts to an OU without pools."""
+    sandbox = zone.cloud.add_ou("Sandbox")
+    organization: Any = organizations_backends[MANAGEMENT]["aws"]
+    for account in organization.accounts:
+        account.parent_id = sandbox
 
 
 def _pages_of(shares: int) -> int:
@@ -83,10 +111,11 @@ def measure() -> Iterator[Row]:
     for size in SIZES:
         with landing_zone(size) as zone:
             for run in runs(size):
+                run.before(zone)
                 yield row(run, *_measured(zone, run.event))
 
 
-def row(run: Run, calls: Counter[str], took_s: float, invocations: int) -> Row:
+def row(run: Run, calls: Counter[str], took_s: float, invocations: int, alarms: int) -> Row:
     writes = sum(count for name, count in calls.items() if name.startswith("ram:") and not name.startswith("ram:Get"))
     figures = (
         f"{calls.total():,}",
@@ -97,23 +126,32 @@ def row(run: Run, calls: Counter[str], took_s: float, invocations: int) -> Row:
         f"{took_s:,.0f} s",
         f"{run.floor_s:,.0f} s",
         str(invocations),
+        str(alarms),
     )
     faults = {
+        f"{alarms} alarms": alarms != run.alarms,
+        f"{calls.total()} calls for one account": run.name == "one new" and calls.total() > MOST_FOR_ONE,
         f"{calls.total()} calls": calls.total() > max(run.floor * CEILING, run.floor + CALLS_MORE),
         f"{writes} writes": writes != run.creates,
     }
     return Row(figures, true_faults(faults))
 
 
-def _measured(zone: LandingZone, event: dict[str, Any]) -> tuple[Counter[str], float, int]:
-    """Return calls, modeled seconds and invocations of an event, including all its further invocations."""
-    meter, began, invocations = Meter(zone.clock.advance), zone.clock.now(), 0
+def _measured(zone: LandingZone, event: dict[str, Any]) -> tuple[Counter[str], float, int, int]:
+    """Return calls, modeled seconds, invocations and failed ones of an event, including its further invocations.
+
+    Lambda would repeat a failed invocation twice before the event ends in the failure queue, which is one alarm.
+    """
+    meter, began, invocations, failed = Meter(zone.clock.advance), zone.clock.now(), 0, 0
     with meter.installed():
         while meter.continued or not invocations:
             meter.continued = False
             invocations += 1
-            zone.invoke(event)
-    return meter.calls, zone.clock.now() - began, invocations
+            try:
+                zone.invoke(event)
+            except AwsFailed:
+                failed += 1
+    return meter.calls, zone.clock.now() - began, invocations, failed
 
 
 class Meter:
@@ -182,15 +220,17 @@ def _speed_up_models(cloud: Cloud) -> None:
 
 SECTION = Section(
     title="Shares: calls to AWS for the shares of an organization",
-    columns=("calls", "floor", "ratio", "writes", "floor", "modeled", "floor", "invoked"),
+    columns=("calls", "floor", "ratio", "writes", "floor", "modeled", "floor", "invoked", "alarms"),
     labels=tuple(f"{size:,} accounts, {run.name}" for size in SIZES for run in runs(size)),
     measure=measure,
     notes=(
         f"Modeled: {OUS} OUs, pools in {REGIONS} Regions for the {ENVIRONMENTS} top-level OUs; {RATE} calls a second, "
         f"{ASSOCIATION_S} s for an association. Floor: each full page read once ({ACCOUNTS_PAGE} accounts, "
         f"{SHARES_PAGE} shares or associations, a list of OUs for each OU and the root), or the state, OU and share of "
-        "one account; then a creation for each account without a share. Checking whether AWS is done, and whether "
-        "the stack is being deleted, is extra. "
-        f"Promise: at most {CEILING} times the calls of the floor, or {CALLS_MORE} more; no write except creations."
+        "one account; then a creation for each account without a share, and the places of changed accounts once more, "
+        "as they may have moved. Checking whether AWS is done, and whether the stack is being deleted, is extra. "
+        f"Promise: at most {CEILING} times the calls of the floor, or {CALLS_MORE} more; {MOST_FOR_ONE} for one new "
+        "account; no write except creations, whatever the OUs are named and however many accounts would lose pools, "
+        "which is one alarm."
     ),
 )

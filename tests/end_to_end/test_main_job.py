@@ -17,6 +17,7 @@ from landing_zone.cli import AwsCli, AwsCliFailed
 from landing_zone.company import APPS, HOME_REGION, MANAGEMENT, NETWORKING, SHOP
 from landing_zone.engine import Engine
 
+HOUR = 3600
 WEST, EAST, IRELAND = "us-west-2", "us-east-1", "eu-west-1"
 REGIONS = f"{IRELAND},{WEST},{EAST}"
 PROD = "ResourceType=vpc,Tags=[{Key=Env,Value=Prod OU}]"
@@ -25,6 +26,7 @@ NEVER_SEEN = {
     "kms:GenerateDataKey": ENCRYPTED_TOPIC,
     "kms:Decrypt": ENCRYPTED_TOPIC,
     "ram:UntagResource": "when the stack loses a tag; the tests of sharing show it",
+    "organizations:ListParents": "for an SDK that does not know the path of an account; the tests of sharing show it",
 }
 """Actions that a role needs although nothing here shows it, each with the reason."""
 
@@ -319,6 +321,42 @@ def test_an_operator_brings_everybody_in_order_and_the_share_of_an_earlier_versi
     assert json.loads(answer["Payload"].read())["unfinished"]
     kept = reading.ReadShare(f"ipamShare-{APPS}", False, ["us-east-1 SDLC OU", "us-west-2 SDLC OU"], [APPS])
     reading.eventually(lambda: reading.shares(shop, APPS) == [kept])
+
+
+def test_an_ou_can_be_renamed_and_its_new_accounts_get_the_same_pools(shop: Engine) -> None:
+    before = reading.addresses(shop, SHOP, WEST)["associations"]
+    ou_id = next(pool.tags["ctipam:ou-id"] for pool in reading.pools(shop) if pool.name == "us-west-2 Prod OU")
+    organizations = shop.client("organizations", MANAGEMENT)
+    organizations.update_organizational_unit(OrganizationalUnitId=ou_id, Name="Production OU")
+
+    shop.advance(HOUR)  # the schedule fires
+    shop.vend("000000000010", "newcomer", "Production OU")
+
+    (share,) = reading.eventually(lambda: reading.shares(shop, "000000000010"))
+    assert share.pools == ["us-east-1 Prod OU", "us-west-2 Prod OU"]
+    assert before.items() <= reading.addresses(shop, SHOP, WEST)["associations"].items()
+    log = reading.log(shop, output(shop, "SharingLogGroupName"))
+    assert f"Environment 'Prod OU' is OU {ou_id}, which is now named 'Production OU'." in log
+
+
+def test_pools_are_not_taken_from_more_accounts_than_the_limit_until_an_operator_permits_it(shop: Engine) -> None:
+    functions, function = shop.client("lambda", MANAGEMENT), output(shop, "LifeCycleFunctionName")
+    variables = functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+    functions.update_function_configuration(
+        FunctionName=function, Environment={"Variables": variables | {"UNSHARE_LIMIT": "0"}}
+    )
+    shop.move("000000000010", "Sandbox")
+
+    sqs, queue = shop.client("sqs", MANAGEMENT), output(shop, "FailureQueueUrl")
+    (message,) = reading.eventually(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"))
+    kept = reading.shares(shop, "000000000010")
+    answer = functions.invoke(FunctionName=function, Payload=json.dumps({"action": "reconcile", "unshare": True}))
+
+    functions.update_function_configuration(FunctionName=function, Environment={"Variables": variables})
+    assert "1 accounts would lose pools, more than UnshareLimit (0), so none was taken away" in message["Body"]
+    assert [share.pools for share in kept] == [["us-east-1 Prod OU", "us-west-2 Prod OU"]]
+    assert json.loads(answer["Payload"].read())["heldBack"] == ""
+    assert reading.shares(shop, "000000000010") == []
 
 
 def test_when_the_vpcs_are_gone_the_stack_can_be_deleted_and_nothing_is_left(shop: Engine) -> None:

@@ -22,6 +22,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.organizations.models import organizations_backends
+from moto.sns.models import sns_backends
 
 from aws_models.clock import ManualClock
 from aws_models.models import Models
@@ -119,6 +120,12 @@ class Cloud:
         unit = self.organizations.create_organizational_unit(ParentId=parent or self.root, Name=name)
         return str(unit["OrganizationalUnit"]["Id"])
 
+    def rename(self, ou_id: str, name: str) -> None:
+        self.organizations.update_organizational_unit(OrganizationalUnitId=ou_id, Name=name)
+
+    def remove_ou(self, ou_id: str) -> None:
+        self.organizations.delete_organizational_unit(OrganizationalUnitId=ou_id)
+
     def add_account(self, account_id: str, ou_id: str = "") -> None:
         with self._monkeypatch.context() as patch:
             patch.setattr("moto.organizations.utils.make_random_account_id", lambda: account_id)
@@ -140,6 +147,15 @@ class Cloud:
         else:  # moto's own removal forgets which organization the account was in
             accounts = organizations_backends[MANAGEMENT]["aws"].accounts
             accounts[:] = [account for account in accounts if account.id != account_id]
+
+    def restore(self, account_id: str, ou_id: str) -> None:
+        """Let an account that was ended be an active member in an OU again."""
+        accounts = organizations_backends[MANAGEMENT]["aws"].accounts
+        if account_id not in self._members():
+            self.add_account(account_id, ou_id)
+        for account in accounts:
+            if account.id == account_id:
+                account.status = account.state = "ACTIVE"
 
     def client(self, service: str, account_id: str, region: str = HOME) -> Any:
         make: Any = boto3.client
@@ -342,6 +358,9 @@ class LandingZone:
         self.stack: dict[str, Any] = {"StackStatus": "CREATE_COMPLETE", "CreationTime": datetime.now(UTC)}
         cloud.stacks[STACK_ID] = self.stack
         self.set_environment(NETWORK_ACCOUNT_ID=NETWORKING, STACK_ID=STACK_ID)
+        topic = boto3.client("sns", HOME).create_topic(Name="alarms")["TopicArn"]
+        boto3.client("ssm", HOME).put_parameter(Name="notices", Type="String", Value="none")
+        self.set_environment(TOPIC_ARN=topic, NOTICES_PARAMETER="notices")
         boto3.client("ec2", HOME).enable_ipam_organization_admin_account(DelegatedAdminAccountId=NETWORKING)
         boto3.client("ram", HOME).enable_sharing_with_aws_organization()
         self.scope_id = ""
@@ -399,6 +418,16 @@ class LandingZone:
                 json.loads(json.dumps(event)), Context(MANAGEMENT, self.clock, **context)
             )
         return json.loads(json.dumps(answer))  # type: ignore[no-any-return]  # the response is valid JSON
+
+    def told(self) -> list[str]:
+        """Return the messages that the topic has received."""
+        return [message[1] for message in next(iter(sns_backends[MANAGEMENT][HOME].topics.values())).sent_notifications]
+
+    def ou_ids_on_pools(self) -> dict[str, str]:
+        """Return the id of an OU that each pool carries, by the pool's name; empty if it carries none."""
+        pages = self.networking_ec2.get_paginator("describe_ipam_pools").paginate()
+        tags = [{tag["Key"]: tag["Value"] for tag in pool["Tags"]} for page in pages for pool in page["IpamPools"]]
+        return {of_pool["Name"]: of_pool.get(names.OU_TAG, "") for of_pool in tags}
 
     def context(self) -> Context:
         return Context(MANAGEMENT, self.clock)

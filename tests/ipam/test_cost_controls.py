@@ -22,7 +22,7 @@ LAB_PATH = f"o-exampleorgid/r-ab12/{SANDBOX.ou_id}/{LAB.ou_id}/*"
 
 
 def find(*units: OrganizationalUnit, exact: bool = False) -> tuple[frozenset[str] | None, list[str]]:
-    return find_exclusions(", ".join(unit.ou_id for unit in units), UNITS, ["Prod OU"], exact=exact)
+    return find_exclusions(", ".join(unit.ou_id for unit in units), UNITS, {PROD.ou_id: "Prod OU"}, exact=exact)
 
 
 def test_settings_stay_unchanged_by_default() -> None:
@@ -35,8 +35,8 @@ def test_exclusions_are_read_as_they_are_written(text: str) -> None:
 
 
 def test_leave_differs_from_none() -> None:
-    assert find_exclusions("leave", UNITS, [], exact=False) == (None, [])
-    assert find_exclusions("none", UNITS, [], exact=False) == (frozenset(), [])
+    assert find_exclusions("leave", UNITS, {}, exact=False) == (None, [])
+    assert find_exclusions("none", UNITS, {}, exact=False) == (frozenset(), [])
 
 
 def test_an_ou_is_excluded_with_its_nested_ous() -> None:

@@ -4,8 +4,8 @@
         boto3.client("ec2").create_ipam()
 
 The models answer EC2's IPAM actions, CreateVpc with Ipv4IpamPoolId (moto creates the VPC), CreateTags and DeleteTags on
-IPAM's resources, all of RAM, the list of delegated administrators (the models' and moto's), and Control Tower's
-ListLandingZones and GetLandingZone. The caller is the account that moto derives from the credentials.
+IPAM's resources, all of RAM, the list of delegated administrators (the models' and moto's), the path of an account, and
+Control Tower's ListLandingZones and GetLandingZone. The caller is the account that moto derives from the credentials.
 
 moto has no plug-in system; its maintainer advises to patch it. Nothing happens at import, and leaving the context
 undoes all patches.
@@ -61,6 +61,10 @@ def installed(models: Models) -> Iterator[None]:
             stack.enter_context(patch.object(EC2Response, name, wrap(models, getattr(EC2Response, name))))
         for name, make in _ORGANIZATIONS.items():
             stack.enter_context(patch.object(OrganizationsResponse, name, make(models)))
+        describe = OrganizationsResponse.describe_account
+        stack.enter_context(
+            patch.object(OrganizationsResponse, "describe_account", _describe_account(models, describe))
+        )
         process = BotocoreStubber.process_request
         stack.enter_context(patch.object(BotocoreStubber, "process_request", _control_tower(models, process)))
         yield
@@ -238,6 +242,26 @@ def _administrator(models: Models, account_id: str) -> dict[str, Any]:
         "JoinedTimestamp": LONG_AGO,
         "DelegationEnabledDate": LONG_AGO,
     }
+
+
+def _describe_account(models: Models, original: Method) -> Method:
+    """With the path, which moto leaves out.
+
+    https://docs.aws.amazon.com/organizations/latest/APIReference/API_Account.html
+    """
+
+    def describe_account(self: Any) -> str:
+        answer: dict[str, Any] = json.loads(original(self))
+        backend, account = _backend(models, self), answer["Account"]
+        units = {unit.id: unit for unit in backend.ou}
+        place, parts = backend.get_account_by_id(account["Id"]).parent_id, [account["Id"]]
+        while place in units and units[place].type != "ROOT":
+            parts.append(place)
+            place = units[place].parent_id
+        account["Paths"] = ["/".join([account["Arn"].split("/")[1], place, *reversed(parts)]) + "/"]
+        return json.dumps(answer)
+
+    return describe_account
 
 
 def _allow_administrators(models: Models, response: Any) -> None:

@@ -61,6 +61,35 @@ def test_an_event_of_organizations_requests_its_account(name: str) -> None:
     assert request_of(of_organizations(eventName=name)) == LifecycleRequest(account_id="012345678901")
 
 
+@pytest.mark.parametrize("kind", ["AWS API Call via CloudTrail", "AWS Service Event via CloudTrail"])
+@pytest.mark.parametrize("name", ["AccountJoinedOrganization", "AccountDepartedOrganization"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"serviceEventDetails": {"accountId": "012345678901", "departureMethod": "LEFT"}},
+        {"serviceEventDetails": {"account": {"accountId": "012345678901"}}},
+        {"requestParameters": {"accountId": "012345678901"}},
+        {"additionalEventData": {"accountId": "012345678901"}},
+    ],
+    ids=lambda part: next(iter(part)),
+)
+def test_a_membership_event_requests_its_account_wherever_it_has_the_id(
+    name: str, kind: str, part: dict[str, Any]
+) -> None:
+    detail = {"eventName": name, "requestParameters": None, "recipientAccountId": "111111111111", **part}
+
+    request = request_of({"source": "aws.organizations", "detail-type": kind, "detail": detail})
+
+    assert request == LifecycleRequest(account_id="012345678901")
+
+
+def test_a_membership_event_without_an_id_is_ignored() -> None:
+    detail = {"eventName": "AccountDepartedOrganization", "recipientAccountId": "111111111111"}
+
+    with pytest.raises(NotForUs, match="no account id"):
+        request_of({"source": "aws.organizations", "detail-type": "AWS Service Event via CloudTrail", "detail": detail})
+
+
 def test_the_schedule_requests_all_accounts() -> None:
     request = request_of({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})
 
@@ -73,10 +102,11 @@ def test_the_schedule_requests_all_accounts() -> None:
         ({"action": "reconcile"}, LifecycleRequest(by_hand=True)),
         ({"action": "reconcile", "accountId": "012345678901", "dryRun": True},
          LifecycleRequest(account_id="012345678901", dry_run=True, by_hand=True)),
+        ({"action": "reconcile", "unshare": True}, LifecycleRequest(unshare=True, by_hand=True)),
         ({"action": "report"}, LifecycleRequest("report", by_hand=True)),
         ({"action": "reconcile", "CtipamInvocation": {"number": 2}}, LifecycleRequest()),
     ],
-    ids=["all accounts", "one account, dry run", "report", "a continuation, whose answer nobody reads"],
+    ids=["all accounts", "one account, dry run", "any losses", "report", "a continuation, whose answer nobody reads"],
 )  # fmt: skip
 def test_the_payload_of_an_operator_is_read(payload: dict[str, Any], request_: LifecycleRequest) -> None:
     assert request_of(payload) == request_

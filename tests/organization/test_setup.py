@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import boto3
@@ -11,11 +12,12 @@ from botocore.exceptions import ClientError
 from ctipam import sessions
 from ctipam.errors import REASON_LIMIT, Refused
 from ctipam.organization import setup as organization_setup
-from ctipam.organization.preconditions import WARNINGS_LIMIT, SetupResult, SetupSpec, ou_warnings, ungoverned_regions
+from ctipam.organization.preconditions import WARNINGS_LIMIT, SetupResult, SetupSpec, ungoverned_regions
 
 HOME, MANAGEMENT, NETWORKING, MEMBER = "us-east-1", "123456789012", "222222222222", "333333333333"
 ROLE = "AWSControlTowerStackSetRole"
 ENVIRONMENTS = ("Prod OU", "SDLC OU")
+NONE: Mapping[str, str] = {}
 
 
 @pytest.fixture
@@ -34,10 +36,21 @@ def set_up(
     new: bool = True,
     regions: tuple[str, ...] = (),
     added: tuple[str, ...] | None = None,
+    added_environments: tuple[str, ...] = (),
+    pinned: Mapping[str, str] = NONE,
 ) -> SetupResult:
     """added   those of the Regions that the stack did not have before; all, if it is new"""
-    added_regions = frozenset((regions if new else ()) if added is None else added)
-    spec = SetupSpec(new, network_account_id, ENVIRONMENTS, False, excluded_ous, regions, added_regions)
+    spec = SetupSpec(
+        new=new,
+        network_account_id=network_account_id,
+        environments=ENVIRONMENTS,
+        exact=False,
+        excluded_ous=excluded_ous,
+        regions=regions,
+        added_regions=frozenset((regions if new else ()) if added is None else added),
+        pinned_ous=pinned,
+        added=frozenset(added_environments),
+    )
     management = sessions.current_account(MANAGEMENT)
     result = organization_setup.check(management, spec)
     organization_setup.enable(management, spec)
@@ -127,14 +140,53 @@ def test_the_advice_about_another_administrator_does_not_end_an_existing_deploym
     assert max(len(str(refusal.value)) for refusal in (new, existing)) <= REASON_LIMIT
 
 
-def test_an_environment_without_an_ou_and_ous_with_the_same_name_are_warnings(landing_zone: Any) -> None:
-    prod = landing_zone.add_ou("Prod OU")
+def test_an_environment_without_an_ou_is_a_warning(landing_zone: Any) -> None:
+    landing_zone.organizations.delete_organizational_unit(OrganizationalUnitId=ou_id_of(landing_zone, "SDLC OU"))
 
-    assert set_up().warnings == ("2 OUs are named 'Prod OU', and their accounts share the pools of that environment.",)
+    assert set_up().warnings == ("No OU is named 'SDLC OU', so no account gets the pools of that environment.",)
 
-    landing_zone.organizations.delete_organizational_unit(OrganizationalUnitId=prod)
-    warnings = ou_warnings(["Prod OU", "Missing"], ["Prod OU"])
-    assert list(warnings) == ["No OU is named 'Missing', so no account gets the pools of that environment."]
+
+def ou_id_of(landing_zone: Any, name: str) -> str:
+    units = landing_zone.organizations.list_organizational_units_for_parent(ParentId=landing_zone.root)
+    return next(str(unit["Id"]) for unit in units["OrganizationalUnits"] if unit["Name"] == name)
+
+
+def test_an_added_environment_that_is_the_name_of_several_ous_is_refused_with_their_ids(landing_zone: Any) -> None:
+    twins = sorted([ou_id_of(landing_zone, "SDLC OU"), landing_zone.add_ou("SDLC OU", landing_zone.add_ou("Parent"))])
+
+    with pytest.raises(Refused, match=rf"for example 'SDLC OU \({twins[0]}\)'. They are {twins[0]}, {twins[1]}") as it:
+        set_up(added_environments=("SDLC OU",))
+
+    assert len(str(it.value)) <= REASON_LIMIT
+    assert not landing_zone.models.organization.ram_sharing_enabled
+    assert "2 OUs are named 'SDLC OU'" in set_up().warnings_output()
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_one_of_several_ous_of_a_name_is_chosen_by_its_id(landing_zone: Any, number: int) -> None:
+    twins = [ou_id_of(landing_zone, "SDLC OU"), landing_zone.add_ou("SDLC OU", landing_zone.add_ou("Parent"))]
+
+    setup = set_up(added_environments=("SDLC OU",), pinned={"SDLC OU": twins[number]})
+
+    assert setup.warnings == ()
+
+
+def test_an_environment_that_names_an_ou_that_does_not_exist_is_refused(landing_zone: Any) -> None:
+    with pytest.raises(Refused, match="OU ou-ab12-99999999 of environment 'SDLC OU' is not in the organization"):
+        set_up(added_environments=("SDLC OU",), pinned={"SDLC OU": "ou-ab12-99999999"})
+
+
+def test_the_new_name_of_an_ou_that_the_pools_know_is_a_warning(landing_zone: Any, networking: Any) -> None:
+    networking.create()
+    ou_id = ou_id_of(landing_zone, "SDLC OU")
+    for pool in networking.ec2.describe_ipam_pools(MaxResults=50)["IpamPools"]:
+        if {"Key": "ctipam:environment", "Value": "SDLC OU"} in pool["Tags"]:
+            networking.ec2.create_tags(Resources=[pool["IpamPoolId"]], Tags=[{"Key": "ctipam:ou-id", "Value": ou_id}])
+    landing_zone.organizations.update_organizational_unit(OrganizationalUnitId=ou_id, Name="Development OU")
+
+    setup = set_up(new=False)
+
+    assert setup.warnings == (f"Environment 'SDLC OU' is OU {ou_id}, which is now named 'Development OU'.",)
 
 
 def test_excluded_ous_are_passed_to_the_networking_stack_as_paths(landing_zone: Any) -> None:
@@ -148,6 +200,7 @@ def test_excluded_ous_are_passed_to_the_networking_stack_as_paths(landing_zone: 
 def test_excluding_an_ou_of_an_environment_is_refused_and_nothing_is_enabled(
     landing_zone: Any,
 ) -> None:
+    landing_zone.organizations.delete_organizational_unit(OrganizationalUnitId=ou_id_of(landing_zone, "SDLC OU"))
     parent = landing_zone.add_ou("Parent")
     landing_zone.add_ou("SDLC OU", parent)
 

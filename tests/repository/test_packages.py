@@ -57,6 +57,7 @@ ENTRIES = """
     ctipam/networking_account.py
     ctipam/organization/__init__.py
     ctipam/organization/deployments.py
+    ctipam/organization/environments.py
     ctipam/organization/events.py
     ctipam/organization/excluded_ous.py
     ctipam/organization/leftover_stack_set.py
@@ -83,14 +84,22 @@ ENTRIES = """
     ctipam/settings.py
     ctipam/sharing/__init__.py
     ctipam/sharing/apply.py
+    ctipam/sharing/brake.py
     ctipam/sharing/changes.py
+    ctipam/sharing/environment_ous.py
     ctipam/sharing/existing.py
     ctipam/sharing/existing_accounts.py
     ctipam/sharing/lifecycle.py
+    ctipam/sharing/notices.py
+    ctipam/sharing/notify.py
+    ctipam/sharing/ownership.py
+    ctipam/sharing/places.py
     ctipam/sharing/reader.py
     ctipam/sharing/reconcile.py
     ctipam/sharing/result_log.py
     ctipam/sharing/results.py
+    ctipam/sharing/rounds.py
+    ctipam/sharing/run.py
     ctipam/sharing/session_policy.py
     ctipam/sharing/spec.py
     ctipam/tags.py

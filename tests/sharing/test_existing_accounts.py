@@ -11,7 +11,7 @@ from moto.organizations.models import organizations_backends
 from aws_models.errors import AwsError
 from ctipam import waiting
 from ctipam.cloudformation.latecomers import LATECOMERS_S
-from ctipam.sharing import reconcile as sharing
+from ctipam.sharing import rounds as sharing
 from in_process.fixtures import STACK_ID
 from in_process.lifecycle_events import ONE, PROD, SCHEDULE, SDLC, ZERO, moved
 
@@ -144,15 +144,16 @@ def test_a_request_fails_with_the_reason_if_no_account_can_be_shared_with(landin
     assert "not today" in answer["Reason"]
 
 
-def test_ous_without_pools_and_ous_with_the_same_name_are_outputs(landing_zone: Any, ous: Any) -> None:
+def test_the_outputs_say_which_ou_each_environment_is_and_which_ous_have_no_pools(landing_zone: Any, ous: Any) -> None:
     sandbox = landing_zone.cloud.add_ou("Sandbox")
     landing_zone.cloud.add_account("333322221111", sandbox)
-    twin = landing_zone.cloud.add_ou("Prod OU", sandbox)
+    landing_zone.ask("Create")
+    landing_zone.cloud.rename(ous["Prod OU"], "Production OU")
 
-    data = landing_zone.ask("Create")["Data"]
+    data = landing_zone.ask("Update")["Data"]
 
     assert data["OusWithoutPools"] == "Sandbox"
-    assert data["OusOfOneName"] == f"Prod OU ({', '.join(sorted([ous['Prod OU'], twin]))})"
+    assert data["Environments"] == f"Prod OU ({ous['Prod OU']}, now Production OU), SDLC OU ({ous['SDLC OU']})"
 
 
 # Existing accounts that are left alone

@@ -106,6 +106,7 @@ def test_a_report_changes_nothing(landing_zone: Any, ous: Any) -> None:
         ({"action": "reconcile", "accountId": 12345678901}, "must be text of 12 digits"),
         ({"action": "reconcile", "accountId": "1"}, "must be text of 12 digits"),
         ({"action": "reconcile", "dryRun": "yes"}, "dryRun must be true or false"),
+        ({"action": "reconcile", "unshare": "yes"}, "unshare must be true or false"),
         ({"action": "report", "dryRun": True}, "takes no dryRun"),
         ({}, "not an event and has no action"),
         ("reconcile", "must be a JSON object"),

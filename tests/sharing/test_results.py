@@ -7,8 +7,9 @@ import json
 import pytest
 
 from ctipam.errors import AwsFailed
+from ctipam.organization.environments import EnvironmentOu
 from ctipam.organization.tree import OrganizationalUnit
-from ctipam.sharing.results import AccountResult, SharingResult, of_one_name, who_can_use
+from ctipam.sharing.results import AccountResult, SharingResult, who_can_use
 from ctipam.sharing.spec import NO_POOL, SharedPool, ShareSpec
 
 POOL = SharedPool("arn:aws:ec2::222222222222:ipam-pool/ipam-pool-0123456789abcdef0", "us-east-1")
@@ -19,7 +20,7 @@ def account_result(number: int, *, changed: bool = False, failed: str = "") -> A
 
 
 def test_a_result_that_is_too_large_omits_accounts_without_changes_first() -> None:
-    result = SharingResult([account_result(number, changed=number % 100 == 0) for number in range(1_000)], {})
+    result = SharingResult([account_result(number, changed=number % 100 == 0) for number in range(1_000)])
 
     answer = result.to_dict(limit=10_000)
 
@@ -32,38 +33,33 @@ def test_an_answer_for_ten_thousand_accounts_fits_the_payload_limit_of_lambda() 
     unit = OrganizationalUnit("ou-ab12-l3zc8b3h", "O" * 128)
     pools = frozenset([POOL.arn] * 2)
     specs = [ShareSpec(f"{number:012}", unit, unit.name, (POOL,) * 2) for number in range(10_000)]
-    result = SharingResult([AccountResult(spec, added=pools, removed=pools, changed=True) for spec in specs], {})
+    result = SharingResult([AccountResult(spec, added=pools, removed=pools, changed=True) for spec in specs])
 
     assert len(json.dumps(result.to_dict())) < 6_000_000
 
 
 def test_an_error_names_some_failures_and_counts_all() -> None:
-    result = SharingResult([account_result(1), *(account_result(number, failed="no") for number in range(2, 8))], {})
+    result = SharingResult([account_result(1), *(account_result(number, failed="no") for number in range(2, 8))])
 
     with pytest.raises(AwsFailed, match=r"^6 of 7 accounts.*000000000002: no; 000000000003: no; 000000000004: no$"):
         result.raise_if_failed()
 
 
 def test_a_result_without_failures_raises_no_error() -> None:
-    SharingResult([account_result(1, changed=True)], {}).raise_if_failed()
+    SharingResult([account_result(1, changed=True)]).raise_if_failed()
 
 
 def test_stack_outputs_stay_within_the_limit_of_cloudformation() -> None:
     units = [OrganizationalUnit(f"ou-ab12-{number:08}", "N" * 128) for number in range(500)]
     without = [AccountResult(ShareSpec("1", unit, reason=NO_POOL)) for unit in units]
-    result = SharingResult(without, {f"{number}" * 42: ["ou-ab12-l3zc8b3h"] * 9 for number in range(200)})
+    environments = [EnvironmentOu(f"{unit.ou_id} {unit.name}", unit) for unit in units]
+    result = SharingResult(without, environments, held_back="so many accounts " * 100)
 
     outputs = result.outputs()
 
-    assert len(json.dumps(outputs)) < 3_000
+    assert len(json.dumps(outputs)) < 3_200
     assert "more" in outputs["OusWithoutPools"]
-    assert SharingResult([], {}).outputs()["OusOfOneName"] == "none"
-
-
-def test_ous_with_the_same_name_are_reported_only_if_pools_exist_for_that_name() -> None:
-    units = [OrganizationalUnit(f"ou-ab12-0000000{n}", name) for n, name in enumerate(["Prod", "Team", "Prod", "Team"])]
-
-    assert of_one_name(units, {"Prod"}) == {"Prod": ["ou-ab12-00000000", "ou-ab12-00000002"]}
+    assert SharingResult([]).outputs()["Environments"] == "none"
 
 
 def test_a_pool_without_accounts_is_reported() -> None:

@@ -364,7 +364,7 @@ def test_the_way_out_stays_when_aws_denies_the_role_at_length(
     assert len(str(refusal.value)) <= REASON_LIMIT
 
 
-@pytest.mark.parametrize("name", ["DescribeAccount", "ListParents"])
+@pytest.mark.parametrize("name", ["DescribeAccount", "DescribeOrganizationalUnit"])
 def test_a_failed_call_to_organizations_fails_the_event_so_that_lambda_keeps_it(
     landing_zone: Any, ous: Any, refuse_calls: Any, name: str
 ) -> None:
@@ -430,3 +430,56 @@ def test_a_read_session_allows_only_reads() -> None:
     (statement,) = session_policy("aws", "us-east-1", "222222222222", "read")["Statement"]
 
     assert all(action.partition(":")[2].startswith(("Get", "Describe")) for action in statement["Action"])
+
+
+# Shares that somebody has renamed or untagged, and policies of the company
+
+
+@pytest.mark.parametrize("event", [moved(ZERO), SCHEDULE])
+@pytest.mark.parametrize("change", ["renamed", "untagged"])
+def test_a_share_that_was_renamed_or_lost_its_account_tag_stays_the_only_one(
+    landing_zone: Any, ous: Any, event: Any, change: str
+) -> None:
+    landing_zone.invoke(SCHEDULE)
+    landing_zone.clock.advance(60)
+    ram, (share,) = landing_zone.networking_ram, landing_zone.live_shares()
+    arn = share["resourceShareArn"]
+    if change == "renamed":
+        ram.update_resource_share(resourceShareArn=arn, name="for the shop", allowExternalPrincipals=True)
+    else:
+        ram.untag_resource(resourceShareArn=arn, tagKeys=["ctipam:account-id"])
+
+    landing_zone.invoke(event)
+
+    assert landing_zone.shared() == SHARED
+    (kept,) = landing_zone.live_shares()
+    assert (kept["resourceShareArn"], kept["allowExternalPrincipals"]) == (arn, False)
+    assert {"key": "ctipam:account-id", "value": ZERO} in kept["tags"]
+
+
+def test_a_new_share_ends_with_the_membership_of_its_account_and_only_that_is_allowed() -> None:
+    statements = session_policy("aws", "us-east-1", "222222222222", "share")["Statement"]
+    (create,) = [one for one in statements if one["Action"] == "ram:CreateResourceShare"]
+
+    assert create["Condition"]["BoolIfExists"] == {"ram:RetainSharingOnAccountLeaveOrganization": "false"}
+    assert create["Condition"]["Bool"] == {"ram:RequestedAllowsExternalPrincipals": "false"}
+
+
+def test_a_session_may_write_only_the_ou_of_an_environments_pool() -> None:
+    statements = session_policy("aws", "us-east-1", "222222222222", "share")["Statement"]
+    (tag,) = [one for one in statements if one["Action"] == "ec2:CreateTags"]
+
+    assert tag["Resource"] == "arn:aws:ec2::222222222222:ipam-pool/*"
+    assert tag["Condition"] == {
+        "Null": {"aws:ResourceTag/ctipam:environment": "false"},
+        "StringLike": {"aws:RequestTag/ctipam:ou-id": "ou-*"},
+        "ForAllValues:StringEquals": {"aws:TagKeys": ["ctipam:ou-id"]},
+    }
+
+
+def test_a_policy_of_the_company_that_demands_other_shares_is_explained(landing_zone: Any, ous: Any) -> None:
+    denied = AwsError("AccessDeniedException", "explicit deny in a service control policy", 403)
+    landing_zone.cloud.models.ram.faults.refuse_next("CreateResourceShare", denied)
+
+    with pytest.raises(AwsFailed, match=r"Exempt AWSControlTowerExecution.*retainSharingOnAccountLeaveOrganization"):
+        landing_zone.invoke(moved(ZERO))

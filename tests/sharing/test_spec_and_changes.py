@@ -21,13 +21,13 @@ from ctipam.sharing.changes import (
     share_changes,
 )
 from ctipam.sharing.existing import BEST_FIRST, Share
-from ctipam.sharing.spec import Rules, SharedPool, ShareSpec, share_spec
+from ctipam.sharing.spec import EnvironmentsOfOus, Rules, SharedPool, ShareSpec, share_spec
 
 ACCOUNT = "012345678901"
 BEFORE, CREATED, AFTER = (datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2, 3))
 PROD, SDLC, TEAM = (OrganizationalUnit(f"ou-ab12-0000000{n}", name) for n, name in enumerate(["Prod", "SDLC", "Team"]))
 EAST, WEST, OTHER = (SharedPool(name, f"region {name}") for name in ("east", "west", "other"))
-ENVIRONMENTS = {"Prod": [WEST, EAST], "SDLC": [OTHER]}
+ENVIRONMENTS = EnvironmentsOfOus({"Prod": [WEST, EAST], "SDLC": [OTHER]}, {PROD.ou_id: "Prod", SDLC.ou_id: "SDLC"})
 RULES = Rules(never=frozenset({"999999999999"}))
 WANTED = ShareSpec(ACCOUNT, PROD, "Prod", (EAST, WEST))
 ALL_ASSOCIATED = {"east": "ASSOCIATED", "west": "ASSOCIATED"}

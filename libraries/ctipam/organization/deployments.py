@@ -1,4 +1,4 @@
-"""Finds deployments of this solution: the stacks in the Networking account that manage pools."""
+"""Finds deployments of this solution: the stacks in the Networking account that manage pools, and the OUs of these."""
 
 from __future__ import annotations
 
@@ -18,9 +18,33 @@ def living_deployments(management: Account, network_account_id: str, ignored: Co
     ignored   ARNs of stacks that do not count
     Raises    Refused if the execution role cannot be assumed
     """
-    policy = read_policy(management.partition, management.region, network_account_id)
-    networking = assume_execution_role(management, network_account_id, policy)
-    pages = networking.ec2().get_paginator("describe_ipam_pools").paginate()
-    tags = [to_dict(pool.get("Tags", [])) for page in pages for pool in page["IpamPools"]]
-    stack_ids = {of_pool[names.STACK_TAG] for of_pool in tags if names.STACK_TAG in of_pool}
+    networking = _networking_account(management, network_account_id)
+    stack_ids = {tags[names.STACK_TAG] for tags in _tags_of_pools(networking) if names.STACK_TAG in tags}
     return living(networking, sorted(stack_ids - {names.RELEASED, *ignored}))
+
+
+def known_ous(management: Account, network_account_id: str) -> dict[str, set[str]]:
+    """Return the ids of OUs that the pools in the account carry, by environment; see organization.environments.
+
+    Raises   Refused if the execution role cannot be assumed
+    """
+    known: dict[str, set[str]] = {}
+    for tags in _tags_of_pools(_networking_account(management, network_account_id)):
+        if names.POOL_ENVIRONMENT_TAG in tags and names.OU_TAG in tags:
+            known.setdefault(tags[names.POOL_ENVIRONMENT_TAG], set()).add(tags[names.OU_TAG])
+    return known
+
+
+def _networking_account(management: Account, network_account_id: str) -> Account:
+    policy = read_policy(management.partition, management.region, network_account_id)
+    return assume_execution_role(management, network_account_id, policy)
+
+
+def _tags_of_pools(networking: Account) -> list[dict[str, str]]:
+    pages = networking.ec2().get_paginator("describe_ipam_pools").paginate()
+    return [
+        to_dict(pool.get("Tags", []))
+        for page in pages
+        for pool in page["IpamPools"]
+        if pool["State"] != "delete-complete" and pool["OwnerId"] == networking.account_id
+    ]

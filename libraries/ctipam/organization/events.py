@@ -17,8 +17,15 @@ Calls of AWS Organizations (https://docs.aws.amazon.com/organizations/latest/use
     {"source": "aws.organizations", "detail-type": "AWS API Call via CloudTrail",
      "detail": {"eventName": "MoveAccount", "requestParameters": {"accountId": "012345678901"}}}
 
+Membership events of AWS Organizations, AccountJoinedOrganization and AccountDepartedOrganization. AWS publishes no
+example, so the account's id is looked for wherever such events have it:
+
+    {"source": "aws.organizations", "detail-type": "AWS Service Event via CloudTrail",
+     "detail": {"eventName": "AccountDepartedOrganization", "serviceEventDetails": {"accountId": "012345678901"}}}
+
 The schedule:      {"source": "aws.events", "detail-type": "Scheduled Event"}
-An operator:       {"action": "reconcile", "accountId": "012345678901", "dryRun": true}    both are optional
+An operator:       {"action": "reconcile", "accountId": "012345678901", "dryRun": true, "unshare": true}
+                   all but the action are optional; unshare: take pools away from any number of accounts
                    {"action": "report"}
 
 Nothing else in an event is read. The handler reads the account's OU from AWS Organizations.
@@ -33,6 +40,7 @@ from typing import Any, Literal, TypeGuard
 
 from ctipam.errors import Refused
 from ctipam.invocation import INVOCATION
+from ctipam.names import OU_ID
 
 STATUS_KEYS = {
     "CreateManagedAccount": "createManagedAccountStatus",
@@ -40,10 +48,14 @@ STATUS_KEYS = {
     "RegisterOrganizationalUnit": "registerOrganizationalUnitStatus",
 }
 
+API_CALL, SERVICE_EVENT = "AWS API Call via CloudTrail", "AWS Service Event via CloudTrail"
+
 ORGANIZATIONS_CALLS = frozenset({"MoveAccount", "CloseAccount", "RemoveAccountFromOrganization"})
 
+MEMBERSHIP_EVENTS = frozenset({"AccountJoinedOrganization", "AccountDepartedOrganization"})
+"""https://docs.aws.amazon.com/organizations/latest/APIReference/API_RemoveAccountFromOrganization.html"""
+
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")  # text, always: one account in ten begins with a zero
-_OU_ID = re.compile(r"ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}")
 
 _EXAMPLES = '{"action": "reconcile"}, {"action": "reconcile", "accountId": "012345678901"} or {"action": "report"}'
 
@@ -57,6 +69,7 @@ class LifecycleRequest:
     """What to reconcile: one account, the accounts of one OU, or all accounts if neither is given.
 
     by_hand   an operator reads the answer, which names failures
+    unshare   somebody has allowed to take pools away from any number of accounts
     """
 
     action: Literal["reconcile", "report"] = "reconcile"
@@ -64,6 +77,12 @@ class LifecycleRequest:
     ou_id: str = ""
     dry_run: bool = False
     by_hand: bool = False
+    unshare: bool = False
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Return whether it is a run over all accounts whose answer nobody reads."""
+        return self.action == "reconcile" and not (self.account_id or self.ou_id or self.dry_run or self.by_hand)
 
 
 def request_of(event: object) -> LifecycleRequest:
@@ -84,10 +103,12 @@ def request_of(event: object) -> LifecycleRequest:
     kind = (event.get("source"), event["detail-type"])
     if kind == ("aws.events", "Scheduled Event"):
         return LifecycleRequest()
-    if kind == ("aws.controltower", "AWS Service Event via CloudTrail") and name in STATUS_KEYS:
+    if kind == ("aws.controltower", SERVICE_EVENT) and name in STATUS_KEYS:
         return _from_control_tower(name, detail)
-    if kind == ("aws.organizations", "AWS API Call via CloudTrail") and name in ORGANIZATIONS_CALLS:
+    if kind == ("aws.organizations", API_CALL) and name in ORGANIZATIONS_CALLS:
         return _from_organizations(name, detail)
+    if kind[0] == "aws.organizations" and kind[1] in (API_CALL, SERVICE_EVENT) and name in MEMBERSHIP_EVENTS:
+        return _from_membership(name, detail)
     raise NotForUs(f"{name} of {kind[0]}, {kind[1]}, requests nothing")
 
 
@@ -97,7 +118,7 @@ def _from_control_tower(name: str, detail: Mapping[str, Any]) -> LifecycleReques
         raise NotForUs(f"{name} is in state {status.get('state')}")
     if name == "RegisterOrganizationalUnit":
         ou_id = _mapping_at(status, "organizationalUnit").get("organizationalUnitId")
-        if not isinstance(ou_id, str) or not _OU_ID.fullmatch(ou_id):
+        if not isinstance(ou_id, str) or not OU_ID.fullmatch(ou_id):
             raise NotForUs(f"{name} has no OU id: {ou_id!r}")
         return LifecycleRequest(ou_id=ou_id)
     return LifecycleRequest(account_id=_account_id(name, _mapping_at(status, "account")))
@@ -107,6 +128,19 @@ def _from_organizations(name: str, detail: Mapping[str, Any]) -> LifecycleReques
     if detail.get("errorCode"):  # CloudTrail records refused calls too
         raise NotForUs(f"{name} was refused: {detail['errorCode']}")
     return LifecycleRequest(account_id=_account_id(name, _mapping_at(detail, "requestParameters")))
+
+
+def _from_membership(name: str, detail: Mapping[str, Any]) -> LifecycleRequest:
+    """The event is in the management account's trail, so recipientAccountId is never the account in question."""
+    details = _mapping_at(detail, "serviceEventDetails")
+    places = (
+        details,
+        _mapping_at(details, "account"),
+        _mapping_at(detail, "requestParameters"),
+        _mapping_at(detail, "additionalEventData"),
+    )
+    place = next((place for place in places if is_account_id(place.get("accountId"))), {})
+    return LifecycleRequest(account_id=_account_id(name, place))
 
 
 def _mapping_at(mapping: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -122,7 +156,7 @@ def _account_id(name: str, parent: Mapping[str, Any]) -> str:
 
 
 def _from_operator(payload: Mapping[str, Any]) -> LifecycleRequest:
-    allowed = {"reconcile": {"action", "accountId", "dryRun", INVOCATION}, "report": {"action"}}
+    allowed = {"reconcile": {"action", "accountId", "dryRun", "unshare", INVOCATION}, "report": {"action"}}
     action = payload["action"]
     if not isinstance(action, str) or action not in allowed:
         raise Refused(f"There is no action {action!r}. Send {_EXAMPLES}.")
@@ -130,13 +164,15 @@ def _from_operator(payload: Mapping[str, Any]) -> LifecycleRequest:
         raise Refused(f"The action {action} takes no {', '.join(unknown)}. Send {_EXAMPLES}.")
     if "accountId" in payload and not is_account_id(payload["accountId"]):
         raise Refused(f'accountId must be text of 12 digits, for example "012345678901", not {payload["accountId"]!r}.')
-    if not isinstance(payload.get("dryRun", False), bool):
-        raise Refused(f"dryRun must be true or false, not {payload['dryRun']!r}.")
+    for name in ("dryRun", "unshare"):
+        if not isinstance(payload.get(name, False), bool):
+            raise Refused(f"{name} must be true or false, not {payload[name]!r}.")
     return LifecycleRequest(
         action=action,  # type: ignore[arg-type]  # it is one of the keys above
         account_id=payload.get("accountId", ""),
         dry_run=payload.get("dryRun", False),
         by_hand=INVOCATION not in payload,
+        unshare=payload.get("unshare", False),
     )
 
 

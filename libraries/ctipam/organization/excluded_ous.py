@@ -23,12 +23,13 @@ class OuIndex:
 
 
 def find_exclusions(
-    text: str, index: OuIndex, environments: Collection[str], *, exact: bool
+    text: str, index: OuIndex, environments: Mapping[str, str], *, exact: bool
 ) -> tuple[frozenset[str] | None, list[str]]:
     """Return the paths for IpamExclusions, and a sentence for each OU that is left out of them.
 
-    text    "leave", "none", or comma-separated OU ids
-    exact   an OU without pools does not use those of its parent OUs
+    text           "leave", "none", or comma-separated OU ids
+    environments   OU id -> environment
+    exact          an OU without pools does not use those of its parent OUs
     """
     if text in (LEAVE, NONE):
         return paths_of(text), []
@@ -40,7 +41,7 @@ def find_exclusions(
 
 
 def _problem(
-    ou_id: str, ou_ids: Collection[str], ou_paths: Mapping[str, OuPath], environments: Collection[str], exact: bool
+    ou_id: str, ou_ids: Collection[str], ou_paths: Mapping[str, OuPath], environments: Mapping[str, str], exact: bool
 ) -> str:
     """Return why an OU cannot be excluded: it does not exist, a parent OU is named, or its accounts use the pools.
 
@@ -51,9 +52,9 @@ def _problem(
     parent = next((ou.ou_id for ou in ou_paths[ou_id][1:] if ou.ou_id in ou_ids), None)
     if parent:
         return f"which is in {parent} and is excluded with it; remove it from the list"
-    nested = (ou_path[0].name for ou_path in ou_paths.values() if any(ou.ou_id == ou_id for ou in ou_path))
-    parents = () if exact else (ou.name for ou in ou_paths[ou_id][1:])
-    environment = next((name for name in (*nested, *parents) if name in environments), None)
+    nested = (ou_path[0].ou_id for ou_path in ou_paths.values() if any(ou.ou_id == ou_id for ou in ou_path))
+    parents = () if exact else (ou.ou_id for ou in ou_paths[ou_id][1:])
+    environment = next((environments[used] for used in (*nested, *parents) if used in environments), None)
     if environment:
         return f"whose accounts use the pools of {environment!r}, and IPAM would not see their VPCs; name other OUs"
     return ""

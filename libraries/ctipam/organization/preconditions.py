@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import Refused
 from ctipam.ipam.cost_controls import LEAVE
+from ctipam.names import split_environment
+from ctipam.organization.environments import EnvironmentOu
 from ctipam.pools.spec import PoolSpec
 
 NETWORKING_STACK = re.compile(r"StackSet-(.+)-networking-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -25,7 +26,8 @@ class SetupSpec:
 
     new            the stack is being created. Later, an OU that cannot be excluded is only a warning: it may have been
                    deleted since, and CloudFormation must be able to roll an update back
-    environments   names of OUs
+    environments   see AccEnvName; pinned_ous has the ids of those OUs that are named by id
+    added          those of the environments that the request adds, or names by another id
     exact          see `excluded_ous.find_exclusions`, also for excluded_ous
     added_regions  those of regions that the request adds. One that Control Tower does not govern is refused; for the
                    other Regions that is only a warning
@@ -40,6 +42,8 @@ class SetupSpec:
     regions: tuple[str, ...] = ()
     added_regions: frozenset[str] = frozenset()
     rollback: bool = False
+    pinned_ous: Mapping[str, str] = field(default_factory=dict)
+    added: frozenset[str] = frozenset()
 
     @classmethod
     def from_request(cls, request: ResourceRequest, known_regions: Collection[str]) -> SetupSpec:
@@ -55,7 +59,18 @@ class SetupSpec:
             regions=tuple(pools.regions),
             added_regions=frozenset() if request.is_rollback else added,
             rollback=request.is_rollback,
+            pinned_ous=pools.pinned_ous,
+            added=frozenset() if request.is_rollback else _added_environments(request, pools),
         )
+
+    def known_ous(self, remembered: Mapping[str, Collection[str]]) -> dict[str, Collection[str]]:
+        """Return the ids of OUs by environment: the one that the user names, or else those that the pools carry."""
+        return {
+            environment: [self.pinned_ous[environment]]
+            if environment in self.pinned_ous
+            else remembered.get(environment, ())
+            for environment in self.environments
+        }
 
 
 @dataclass(frozen=True)
@@ -172,11 +187,23 @@ def refuse_another_administrator(administrators: Sequence[str], spec: SetupSpec)
     )
 
 
-def ou_warnings(environments: Collection[str], ou_names: Iterable[str]) -> Iterator[str]:
-    """Warn of an environment without an OU, which may be added later, and of OUs that share an environment."""
-    counts = Counter(ou_names)
-    for name in environments:
-        if not counts[name]:
-            yield f"No OU is named {name!r}, so no account gets the pools of that environment."
-        elif counts[name] > 1:
-            yield f"{counts[name]} OUs are named {name!r}, and their accounts share the pools of that environment."
+def refuse_unclear_environments(found: Mapping[str, EnvironmentOu], added: Collection[str]) -> None:
+    """Raises Refused if it is not clear which OU an added environment is. An OU that does not exist yet is no problem,
+    unless it is named by its id."""
+    for environment, one in found.items():
+        if environment in added and one.lasting:
+            raise Refused(one.problem)
+
+
+def environment_warnings(found: Iterable[EnvironmentOu]) -> list[str]:
+    """Return a sentence for each environment that has no OU, or whose OU has another name now."""
+    return [one.sentence for one in found if one.problem or one.is_renamed]
+
+
+def _added_environments(request: ResourceRequest, pools: PoolSpec) -> frozenset[str]:
+    old = dict(map(split_environment, request.old_properties.get("AccEnvName", ())))
+    return frozenset(
+        environment
+        for environment in pools.environments
+        if environment not in old or pools.pinned_ous.get(environment, old[environment]) != old[environment]
+    )

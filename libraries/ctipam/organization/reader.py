@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from ctipam.errors import code_of
+from ctipam.names import OU_ID
 from ctipam.organization.tree import AccountLocation, OrganizationalUnit, OrganizationTree, OuPath
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from types_boto3_organizations.type_defs import AccountTypeDef
 
 
-NOT_FOUND = frozenset({"AccountNotFoundException", "ChildNotFoundException"})
+NOT_FOUND = frozenset({"AccountNotFoundException", "ChildNotFoundException", "OrganizationalUnitNotFoundException"})
 
 ORGANIZATIONS_PAGE: Any = {"PageSize": 20}  # the most that Organizations allows
 
@@ -36,41 +37,71 @@ def is_active_member(organizations: OrganizationsClient, account_id: str) -> boo
 
 
 def locate(
-    organizations: OrganizationsClient, account_id: str, is_enough: Callable[[OrganizationalUnit], bool]
+    organizations: OrganizationsClient, account_id: str, is_enough: Callable[[str], bool] = lambda _ou_id: False
 ) -> AccountLocation | None:
-    """Return where an account is now; None if it is not in the organization.
+    """Return where an account is now; None if it is not in the organization. The OUs have no names: see `name_ous`.
 
-    is_enough   stops reading at this OU, so its parent OUs are left out. Reads no OU of an account that is not ACTIVE.
+    is_enough   stops reading at the OU of this id, so its parent OUs may be left out. Reads no OU of an account that is
+                not ACTIVE.
     """
     try:
         account = organizations.describe_account(AccountId=account_id)["Account"]
-        active = state_of(account) == "ACTIVE"
-        ou_path = tuple(_until(is_enough, parent_ous(organizations, account_id))) if active else ()
+        ou_ids: Iterable[str] = ()
+        if state_of(account) == "ACTIVE":
+            ou_ids = _ous_in_path(account) or _until(is_enough, _parent_ids(organizations, account_id))
+        path = tuple(OrganizationalUnit(ou_id, "") for ou_id in ou_ids)
     except ClientError as error:
         if code_of(error) not in NOT_FOUND:
             raise
         return None
-    return AccountLocation(account_id, state_of(account), account.get("JoinedTimestamp"), ou_path)
+    return AccountLocation(account_id, state_of(account), account.get("JoinedTimestamp"), path)
 
 
-def _until(
-    is_enough: Callable[[OrganizationalUnit], bool], ous: Iterable[OrganizationalUnit]
-) -> Iterator[OrganizationalUnit]:
-    for ou in ous:
-        yield ou
-        if is_enough(ou):
+def _ous_in_path(account: AccountTypeDef) -> list[str]:
+    """Return the ids of the OUs in the path of an account, the nearest first; nothing if it is to be asked for.
+
+    Older SDKs do not know Paths. An account in the root has no OU in its path, which is not worth another rule here.
+    https://docs.aws.amazon.com/organizations/latest/APIReference/API_Account.html
+    """
+    paths = account.get("Paths", [])
+    return OU_ID.findall(paths[0])[::-1] if len(paths) == 1 else []
+
+
+def _until(is_enough: Callable[[str], bool], ou_ids: Iterable[str]) -> Iterator[str]:
+    for ou_id in ou_ids:
+        yield ou_id
+        if is_enough(ou_id):
             return
 
 
-def parent_ous(organizations: OrganizationsClient, child_id: str) -> Iterator[OrganizationalUnit]:
-    """Yield the parent OUs of an account or OU, the nearest first, without the root. Reads each when it is needed."""
+def _parent_ids(organizations: OrganizationsClient, child_id: str) -> Iterator[str]:
+    """Yield the ids of the parent OUs of an account or OU, the nearest first, without the root."""
     while True:
         parent = organizations.list_parents(ChildId=child_id)["Parents"][0]  # there is always exactly one
         if parent["Type"] == "ROOT":
             return
-        ou = _read_ou(organizations, parent["Id"])
-        yield ou
-        child_id = ou.ou_id
+        child_id = parent["Id"]
+        yield child_id
+
+
+def find_ou(organizations: OrganizationsClient, ou_id: str) -> OrganizationalUnit | None:
+    """Return an OU; None if it does not exist."""
+    try:
+        ou = organizations.describe_organizational_unit(OrganizationalUnitId=ou_id)["OrganizationalUnit"]
+    except ClientError as error:
+        if code_of(error) not in NOT_FOUND:
+            raise
+        return None
+    return OrganizationalUnit(ou["Id"], ou["Name"])
+
+
+def name_ous(organizations: OrganizationsClient, ou_path: OuPath, known: dict[str, str]) -> OuPath:
+    """Return the OUs with their names. known: OU id -> name, so that an OU is read once; completed here."""
+    for ou in ou_path:
+        if ou.ou_id not in known:
+            found = find_ou(organizations, ou.ou_id)
+            known[ou.ou_id] = found.name if found else ""  # deleted since
+    return tuple(OrganizationalUnit(ou.ou_id, known[ou.ou_id]) for ou in ou_path)
 
 
 def find_roots(organizations: OrganizationsClient) -> list[str]:
@@ -91,18 +122,13 @@ def read_all(organizations: OrganizationsClient) -> OrganizationTree:
 def read_below(organizations: OrganizationsClient, ou_id: str) -> OrganizationTree:
     """Return the accounts in an OU and in its nested OUs; an empty tree if the OU does not exist."""
     try:
-        ou = _read_ou(organizations, ou_id)
-        parents = tuple(parent_ous(organizations, ou_id))
+        ou_ids = [ou_id, *_parent_ids(organizations, ou_id)]
     except ClientError as error:
-        if code_of(error) not in ("OrganizationalUnitNotFoundException", "ChildNotFoundException"):
+        if code_of(error) not in NOT_FOUND:
             raise
         return OrganizationTree((), ())
-    return _read_tree(organizations, [ou_id], (ou, *parents))
-
-
-def _read_ou(organizations: OrganizationsClient, ou_id: str) -> OrganizationalUnit:
-    ou = organizations.describe_organizational_unit(OrganizationalUnitId=ou_id)["OrganizationalUnit"]
-    return OrganizationalUnit(ou["Id"], ou["Name"])
+    path = name_ous(organizations, tuple(OrganizationalUnit(one, "") for one in ou_ids), {})
+    return _read_tree(organizations, [ou_id], path)
 
 
 def _read_tree(organizations: OrganizationsClient, parent_ids: Iterable[str], parents: OuPath) -> OrganizationTree:

@@ -19,7 +19,8 @@ from ctipam.ipam.cost_controls import exclusions_property
 from ctipam.logs import log_decision
 from ctipam.names import EXECUTION_ROLE, execution_role_arn
 from ctipam.organization import preconditions
-from ctipam.organization.deployments import living_deployments
+from ctipam.organization.deployments import known_ous, living_deployments
+from ctipam.organization.environments import identify
 from ctipam.organization.excluded_ous import OuIndex, find_exclusions
 from ctipam.organization.leftover_stack_set import find_leftover, remove
 from ctipam.organization.preconditions import SetupResult, SetupSpec
@@ -83,13 +84,16 @@ def check(management: Account, spec: SetupSpec) -> SetupResult:
     _refuse_without_roles(management, spec.network_account_id)
     root_ids = find_roots(organizations)
     index = OuIndex(organization["Id"], root_ids[0], find_ou_paths(organizations, root_ids))
-    exclusions, problems = find_exclusions(spec.excluded_ous, index, spec.environments, exact=spec.exact)
+    known = spec.known_ous(known_ous(management, spec.network_account_id))
+    environments = identify(known, (ou_path[0] for ou_path in index.ou_paths))
+    preconditions.refuse_unclear_environments(environments, spec.added)
+    by_ou = {one.ou.ou_id: one.environment for one in environments.values() if one.ou}
+    exclusions, problems = find_exclusions(spec.excluded_ous, index, by_ou, exact=spec.exact)
     if spec.new and problems:
         raise Refused(problems[0])
     preconditions.refuse_another_administrator(_ipam_administrators(management), spec)
-    ou_names = [ou_path[0].name for ou_path in index.ou_paths]
-    ou_warnings = preconditions.ou_warnings(spec.environments, ou_names)
-    warnings = (*region_warnings, *ungoverned.values(), *problems, *ou_warnings)
+    environment_warnings = preconditions.environment_warnings(environments.values())
+    warnings = (*region_warnings, *ungoverned.values(), *problems, *environment_warnings)
     return SetupResult(organization["Id"], exclusions_property(exclusions), warnings)
 
 

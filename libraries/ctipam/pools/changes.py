@@ -123,7 +123,11 @@ def wanted_tags(spec: PoolSpec, key: PoolKey) -> dict[str, str]:
 
 
 def _own_tags(spec: PoolSpec, key: PoolKey) -> dict[str, str]:
-    place = {names.REGION_TAG: key.region, names.POOL_ENVIRONMENT_TAG: key.environment}
+    place = {
+        names.REGION_TAG: key.region,
+        names.POOL_ENVIRONMENT_TAG: key.environment,
+        names.OU_TAG: spec.pinned_ous.get(key.environment, ""),  # else `sharing` finds the OU and writes its id
+    }
     return {
         "Name": names.pool_name(key.region, key.environment),
         names.STACK_TAG: spec.stack_id,

@@ -18,6 +18,7 @@ class EnvironmentPool:
     """environment      as the tag of the pool names it
     region           the pool's locale
     required_value   of the tag that a VPC must carry: the environment, unless somebody changed the rule
+    ou_id            the OU that the environment is; empty: its OU has not been found yet
     """
 
     pool_id: str
@@ -28,6 +29,7 @@ class EnvironmentPool:
     stack_id: str = ""
     state: str = ""
     required_value: str = ""
+    ou_id: str = ""
 
 
 def environment_pools(listed: Iterable[IpamPoolTypeDef]) -> Iterator[EnvironmentPool]:
@@ -44,4 +46,5 @@ def environment_pools(listed: Iterable[IpamPoolTypeDef]) -> Iterator[Environment
                 stack_id=tags.get(names.STACK_TAG, ""),
                 state=pool["State"],
                 required_value=to_dict(pool.get("AllocationResourceTags", [])).get(names.ENVIRONMENT_TAG, ""),
+                ou_id=tags.get(names.OU_TAG, ""),
             )

@@ -4,7 +4,8 @@
     IpamPoolPrefixLength    "20"                  size of each Region's pool
     AccPoolPrefixLength     "21"                  size of each environment's pool, in each Region
     RegionSelection         ["us-west-2", ...]    one pool each; their order is the order of the blocks
-    AccEnvName              ["Prod OU", ...]      OU names; one pool each in each Region, in this order
+    AccEnvName              ["Prod OU", ...]      OU names; one pool each in each Region, in this order. An OU that has
+                                                  its name in common with others: "Prod OU (ou-ab12-34567890)"
     VpcDefaultNetmaskLength "24"                  size of a VPC whose creator names none
     VpcMinNetmaskLength     "16"                  the largest VPC, in AWS's words: the shortest netmask
     VpcMaxNetmaskLength     "28"                  the smallest VPC
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Any
 
+from ctipam import names
 from ctipam.errors import Refused
 
 PRIVATE_RANGES = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")))
@@ -76,6 +78,7 @@ class VpcSizes:
 class PoolSpec:
     """Which pools are wanted and of which size, in the order in which they get their CIDRs.
 
+    pinned_ous   the ids of the OUs that the user has named by id, by environment
     stack_id     ARN of the stack that owns the pools
     stack_tags   of that stack
     """
@@ -89,6 +92,7 @@ class PoolSpec:
     quota: int = POOLS_PER_SCOPE
     stack_id: str = ""
     stack_tags: Mapping[str, str] = field(default_factory=dict)
+    pinned_ous: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_properties(
@@ -103,16 +107,18 @@ class PoolSpec:
         stack_id     ARN of the stack that owns the pools; empty: it is only checked whether they can be built
         stack_tags   of that stack
         """
+        pinned_ous = dict(map(names.split_environment, _names("AccEnvName", properties["AccEnvName"])))
         spec = cls(
             top_cidr=_cidr(properties["TopLevelPoolCidr"]),
             region_prefix_length=_prefix_length("IpamPoolPrefixLength", properties["IpamPoolPrefixLength"]),
             environment_prefix_length=_prefix_length("AccPoolPrefixLength", properties["AccPoolPrefixLength"]),
             regions=_regions(properties, known_regions),
-            environments=_names("AccEnvName", properties["AccEnvName"]),
+            environments=_environments(properties["AccEnvName"]),
             vpc_sizes=_vpc_sizes(properties),
             quota=_number("IpamPoolQuota", properties.get("IpamPoolQuota", POOLS_PER_SCOPE)),
             stack_id=stack_id,
             stack_tags=stack_tags or {},
+            pinned_ous={environment: ou_id for environment, ou_id in pinned_ous.items() if ou_id},
         )
         _refuse_long_names(spec.environments)
         _refuse_sizes_that_do_not_nest(spec)
@@ -211,15 +217,25 @@ def _quoted(value: object) -> str:
 def _names(name: str, values: str | Sequence[str]) -> tuple[str, ...]:
     """CloudFormation trims the members of a CommaDelimitedList; text that a StackSet passed on is split again here."""
     items = values.split(",") if isinstance(values, str) else values
-    names = tuple(item.strip() for item in items)
-    if not any(names):
+    found = tuple(item.strip() for item in items)
+    if not any(found):
         raise Refused(f"{name} is empty; give at least one name.")
-    if "" in names:
-        raise Refused(f"{name} {_quoted(','.join(names))} has an empty name in it; remove the extra comma.")
-    for position, value in enumerate(names):
-        if value in names[:position]:
+    if "" in found:
+        raise Refused(f"{name} {_quoted(','.join(found))} has an empty name in it; remove the extra comma.")
+    for position, value in enumerate(found):
+        if value in found[:position]:
             raise Refused(f"{name} lists {_quoted(value)} twice; list each name once.")
-    return names
+    return found
+
+
+def _environments(values: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the environments, without the ids of OUs."""
+    split = [names.split_environment(item) for item in _names("AccEnvName", values)]
+    ou_ids = [ou_id for _, ou_id in split if ou_id]
+    for ou_id in ou_ids:
+        if ou_ids.count(ou_id) > 1:
+            raise Refused(f"AccEnvName lists OU {ou_id} twice; an OU is one environment, so list it once.")
+    return _names("AccEnvName", [environment for environment, _ in split])
 
 
 def _refuse_long_names(environments: Sequence[str]) -> None:

@@ -31,7 +31,9 @@ def apply(ram: RAMClient, change: ShareChange, tags: Mapping[str, str]) -> Share
             ram.tag_resource(resourceShareArn=change.share.arn, tags=added)
             if change.tags.remove:
                 ram.untag_resource(resourceShareArn=change.share.arn, tagKeys=list(change.tags.remove))
-            ram.update_resource_share(resourceShareArn=change.share.arn, allowExternalPrincipals=False)
+            ram.update_resource_share(
+                resourceShareArn=change.share.arn, name=change.share.name, allowExternalPrincipals=False
+            )
         case Associate():
             ram.associate_resource_share(resourceShareArn=change.share.arn, **_entities(change))
         case Disassociate():
@@ -57,6 +59,8 @@ def _create(ram: RAMClient, change: CreateShare, tags: Mapping[str, str]) -> Sha
         resourceArns=list(change.pools),
         principals=[change.account_id],
         allowExternalPrincipals=False,  # AWS's default is True
+        # Not sent, because older SDKs do not know it and AWS's default is right: resourceShareConfiguration with
+        # retainSharingOnAccountLeaveOrganization, which keeps the share of an account that leaves.
         tags=all_tags,
         # For boto3's own retries, after a lost answer. A later invocation finds the share.
         clientToken=str(uuid.uuid4()),

@@ -20,7 +20,7 @@ class CreateShare:
 
 @dataclass(frozen=True)
 class AdoptShare:
-    """Tag a share as ours, and close it to accounts outside the organization.
+    """Tag a share as ours, give it our name, and close it to accounts outside the organization.
 
     tags   changes of tags, besides the one with the account
     """
@@ -70,7 +70,8 @@ def share_changes(
 ) -> ShareChanges:
     """Return what brings the account's shares to the spec.
 
-    The oldest share is kept. Pools and other shares are removed only after it holds all pools of the spec.
+    The oldest share is kept. Pools and other shares are removed only after it holds all pools of the spec. What the
+    spec keeps is not removed at all.
 
     tags_of   returns the tag changes that a share needs
     """
@@ -78,7 +79,7 @@ def share_changes(
         return ShareChanges()
     oldest_first = sorted(shares, key=lambda share: (share.created, share.arn))
     if not spec.pools:
-        return ShareChanges(tuple(DeleteShare(share) for share in oldest_first))
+        return ShareChanges(tuple(change for share in oldest_first for change in _withdraw(share, spec)))
     ready = {pool.arn for pool in spec.pools if pool.ready}
     if not oldest_first:
         missing = tuple(sorted(ready))
@@ -90,12 +91,21 @@ def share_changes(
     adopted: tuple[ShareChange, ...] = () if kept.settled and not tags else (AdoptShare(kept, tags),)
     added = _to_add(kept, wanted & ready, {spec.account_id})
     complete = _all_added(kept.pools, wanted) and _all_added(kept.principals, {spec.account_id})
-    removed = _to_remove(kept, wanted, {spec.account_id}) if complete else ()
-    deleted = tuple(DeleteShare(share) for share in surplus) if complete else ()
+    removed = _to_remove(kept, wanted | spec.kept, {spec.account_id}) if complete else ()
+    there = {pool for pool, status in kept.pools.items() if status in ADDED}
+    superfluous = [share for share in surplus if share.present & spec.kept <= there]
+    deleted = tuple(DeleteShare(share) for share in superfluous) if complete else ()
     in_progress = not complete or any(
         status in ADDING | REMOVING for status in (*kept.pools.values(), *kept.principals.values())
     )
     return ShareChanges((*adopted, *added, *removed, *deleted), in_progress)
+
+
+def _withdraw(share: Share, spec: ShareSpec) -> tuple[ShareChange, ...]:
+    """Delete a share of an account that is to have no pools, or leave in it only those that are not taken away."""
+    if not share.present & spec.kept:
+        return (DeleteShare(share),)
+    return _to_remove(share, set(spec.kept), {spec.account_id})
 
 
 def _all_added(statuses: Mapping[str, str], wanted: Collection[str]) -> bool:

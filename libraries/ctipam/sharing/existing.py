@@ -21,7 +21,8 @@ BEST_FIRST = ("ASSOCIATED", "SUSPENDED", "ASSOCIATING", "RESTORING", "DISASSOCIA
 class Share:
     """A share of this solution, with the status of each association that AWS lists.
 
-    settled      it has our tag and is closed to accounts outside the organization, unlike shares of earlier versions
+    settled      it has our tag and name, and is closed to accounts outside the organization, unlike shares of earlier
+                 versions, and shares that somebody has changed
     pools        ARN -> status
     principals   account id -> status; the account alone, unless somebody has changed the share
     messages     why an association FAILED, by ARN or principal

@@ -15,7 +15,10 @@ from ctipam.logs import log_decision
 from ctipam.organization import events
 from ctipam.sessions import Account
 from ctipam.settings import SharingSettings
-from ctipam.sharing import reconcile
+from ctipam.sharing import notify, reconcile
+from ctipam.sharing import run as runs
+from ctipam.sharing.brake import Brake
+from ctipam.sharing.run import SharingRun
 from ctipam.sharing.spec import Rules
 from ctipam.waiting import Deadline
 
@@ -57,6 +60,7 @@ def _answer(
         Deadline.of(context),
         dry_run=request.dry_run or request.action == "report",
         share_with_all=request.by_hand and bool(request.account_id),  # an operator has named the account
+        unshare=request.unshare,
     )
     if request.action == "report":
         return reconcile.report(run)
@@ -71,7 +75,10 @@ def _answer(
             raise OutOfTime(f"{MAX_INVOCATIONS} invocations were not enough; the schedule continues.")
         # The next invocation reads everything again, so it needs nothing but the event.
         continue_in_another_invocation(management, event, context)
-    elif not request.by_hand:
+        return result.to_dict()
+    if request.is_scheduled:
+        notify.send(management, settings, result)
+    if not request.by_hand:
         result.raise_if_failed()
     return result.to_dict()
 
@@ -83,9 +90,14 @@ def start_run(
     *,
     dry_run: bool = False,
     share_with_all: bool = False,
+    unshare: bool = False,
     for_request: ResourceRequest | None = None,
-) -> reconcile.SharingRun:
-    """Start a run with the function's settings."""
+) -> SharingRun:
+    """Start a run with the function's settings.
+
+    share_with_all   also with existing accounts, whatever the settings say
+    unshare          take pools away from any number of accounts
+    """
     stack = for_request.stack if for_request else OwnStack(management, settings.stack_id)
     spares_existing = not share_with_all and not settings.share_with_existing_accounts
     rules = Rules(
@@ -93,6 +105,7 @@ def start_run(
         exact=settings.exact,
         since=stack.created() if spares_existing else None,
     )
-    return reconcile.start_run(
-        management, settings.network_account_id, rules, stack, deadline, dry_run=dry_run, for_request=for_request
+    brake = Brake(settings.unshare_limit, permitted=unshare)
+    return runs.start_run(
+        management, settings.network_account_id, rules, stack, deadline, brake, dry_run=dry_run, for_request=for_request
     )

@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/ram/latest/APIReference/
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -43,52 +43,70 @@ USABLE = frozenset({"create-complete", "modify-in-progress", "modify-complete", 
 SHAREABLE = frozenset({"create-complete", "modify-complete"})
 """States of a pool that can be shared."""
 
-_NAME = re.compile(re.escape(names.share_name("")) + r"(\d{12})")
+_ACCOUNT_ID = re.compile(r"[0-9]{12}")
+_NAME = re.compile(re.escape(names.share_name("")) + rf"({_ACCOUNT_ID.pattern})")
 
 
 def find_environments(networking: Account) -> dict[str, list[SharedPool]]:
-    """Return this solution's environment pools, by environment. Omits pools of other owners."""
+    """Return this solution's environment pools, by environment. Omits pools of other owners.
+
+    A tag of ours says which environment a pool is for; its allocation rule, which anybody may change, does not count.
+    """
     found: dict[str, list[SharedPool]] = {}
     for pool in environment_pools(list_pools(networking)):
-        if pool.owner_id == networking.account_id and pool.state in USABLE and pool.required_value:
-            shared = SharedPool(pool.arn, pool.region, pool.state in SHAREABLE)
-            found.setdefault(pool.required_value, []).append(shared)
+        if pool.owner_id == networking.account_id and pool.state in USABLE:
+            ready = pool.state in SHAREABLE
+            shared = SharedPool(pool.arn, pool.region, ready, pool.ou_id, pool.required_value)
+            found.setdefault(pool.environment, []).append(shared)
     return found
 
 
 def account_of(share: ResourceShareTypeDef) -> str | None:
     """Return the account that a share of this solution is for; None for a share of somebody else.
 
-    Earlier versions added no tags, so a share with our name and without any tag is ours.
+    Tags of ours tell, whatever the share is named. Earlier versions added no tags, so a share with our name and without
+    any tag is ours.
     """
-    match = _NAME.fullmatch(share["name"])
     tags = to_dict(share.get("tags", []))
-    if not match or (tags and tags.get(names.ACCOUNT_TAG) != match[1]):
-        return None
-    return match[1]
+    if _ACCOUNT_ID.fullmatch(tags.get(names.ACCOUNT_TAG, "")):
+        return tags[names.ACCOUNT_TAG]
+    named = _NAME.fullmatch(share["name"])
+    return named[1] if named and (not tags or names.STACK_TAG in tags) else None
 
 
-def find_shares(ram: RAMClient, account_id: str) -> list[Share]:
-    """Return the account's shares: normally one or none."""
-    pages = ram.get_paginator("get_resource_shares").paginate(
-        resourceOwner="SELF", name=names.share_name(account_id), PaginationConfig=RAM_PAGE
-    )
-    shares = list(_ours(row for page in pages for row in page["resourceShares"]))
-    arns = [share.arn for share in shares]
+def find_shares(ram: RAMClient, account_id: str, arns: Collection[str] = ()) -> list[Share]:
+    """Return the account's shares: normally one or none.
+
+    arns   of shares that may be ours under another name
+    """
+    rows = list(_shares(ram, name=names.share_name(account_id)))
+    if unseen := sorted(set(arns) - {row["resourceShareArn"] for row in rows}):
+        rows += _shares(ram, resourceShareArns=unseen)
+    shares = [share for share in _ours(rows) if share.account_id == account_id]
+    found = [share.arn for share in shares]
     kinds = ("RESOURCE", "PRINCIPAL") if shares else ()
-    rows = [row for kind in kinds for row in _associations(ram, kind, resourceShareArns=arns)]
-    return _with_associations(shares, rows)
+    associations = [row for kind in kinds for row in _associations(ram, kind, resourceShareArns=found)]
+    return _with_associations(shares, associations)
+
+
+def _shares(ram: RAMClient, **question: Any) -> Iterator[ResourceShareTypeDef]:
+    pages = ram.get_paginator("get_resource_shares").paginate(
+        resourceOwner="SELF", **question, PaginationConfig=RAM_PAGE
+    )
+    for page in pages:
+        yield from page["resourceShares"]
 
 
 def reread_share(ram: RAMClient, created: Share) -> list[Share]:
-    """Return the account's shares after one was created: that one, and any that another handler has created.
+    """Return the account's shares after one was created: that one, and any other, which another handler has created or
+    somebody has renamed.
 
-    Takes two calls, where `find_shares` takes three.
+    Takes two calls, where `find_shares` takes three, unless other shares reach the account too.
     """
     principals = list(_associations(ram, "PRINCIPAL", principal=created.account_id))
-    arns = {row["resourceShareArn"] for row in principals if row["resourceShareName"] == created.name}
-    if arns - {created.arn}:
-        return find_shares(ram, created.account_id)
+    reaching = {row["resourceShareArn"] for row in principals if row["status"] in BEST_FIRST}
+    if others := reaching - {created.arn}:
+        return find_shares(ram, created.account_id, others)
     try:
         pools = list(_associations(ram, "RESOURCE", resourceShareArns=[created.arn]))
     except ClientError as error:
@@ -100,8 +118,7 @@ def reread_share(ram: RAMClient, created: Share) -> list[Share]:
 
 def find_all_shares(ram: RAMClient) -> dict[str, list[Share]]:
     """Return every share of this solution, by account. Takes a call for each page of 500."""
-    pages = ram.get_paginator("get_resource_shares").paginate(resourceOwner="SELF", PaginationConfig=RAM_PAGE)
-    shares = list(_ours(row for page in pages for row in page["resourceShares"]))
+    shares = list(_ours(_shares(ram)))
     by_account: dict[str, list[Share]] = {}
     if shares:
         rows = (row for kind in ("RESOURCE", "PRINCIPAL") for row in _associations(ram, kind))
@@ -112,10 +129,7 @@ def find_all_shares(ram: RAMClient) -> dict[str, list[Share]]:
 
 def is_deleting(ram: RAMClient) -> bool:
     """Return whether RAM is still deleting a share of this solution."""
-    pages = ram.get_paginator("get_resource_shares").paginate(
-        resourceOwner="SELF", resourceShareStatus="DELETING", PaginationConfig=RAM_PAGE
-    )
-    return any(account_of(row) for page in pages for row in page["resourceShares"])
+    return any(account_of(row) for row in _shares(ram, resourceShareStatus="DELETING"))
 
 
 def _ours(rows: Iterable[ResourceShareTypeDef]) -> Iterator[Share]:
@@ -123,7 +137,8 @@ def _ours(rows: Iterable[ResourceShareTypeDef]) -> Iterator[Share]:
         account_id = account_of(row)
         if account_id and row["status"] in LIVE:
             tags = to_dict(row.get("tags", []))
-            settled = names.ACCOUNT_TAG in tags and not row["allowExternalPrincipals"]
+            named = row["name"] == names.share_name(account_id)
+            settled = named and names.ACCOUNT_TAG in tags and not row["allowExternalPrincipals"]
             yield Share(row["resourceShareArn"], account_id, row["creationTime"], settled, tags=tags)
 
 

@@ -8,14 +8,19 @@ from ctipam.sharing.spec import NO_POOL
 
 
 def log_result(result: SharingResult) -> None:
-    """Log each account that changed or was requested alone, each OU without a pool, and the counts of the run."""
+    """Log each account that changed or was requested alone, each OU without a pool, which OU each environment is, and
+    the counts of the run."""
     for account in result.accounts:
         if account.notable or len(result.accounts) == 1:
             _log_account(account, result.dry_run)
     for unit, accounts in result.without_pools.items():
         log_decision(NO_POOL, ou=unit.name if unit else None, ou_id=unit.ou_id if unit else None, accounts=accounts)
-    for name, ou_ids in result.of_one_name.items():
-        log_decision("several OUs of one name share an environment", environment=name, ou_ids=list(ou_ids))
+    for one in result.environments:
+        log_decision("environment", about=one.sentence, **one.to_dict())
+    for arn, sentence in result.wrong_rules.items():
+        log_decision("changed rule", pool=arn, about=sentence)
+    if result.held_back:
+        log_decision("held back", reason=result.held_back)
     log_decision("reconciled", dryRun=result.dry_run, unfinished=result.unfinished, **result.counts())
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ctipam.errors import AwsFailed
+from ctipam.organization.environments import EnvironmentOu
 from ctipam.organization.tree import OrganizationalUnit
 from ctipam.sharing.changes import Associate, CreateShare, DeleteShare, Disassociate, ShareChange, ShareChanges
 from ctipam.sharing.existing import ADDED, ADDING, Share
@@ -45,7 +46,7 @@ class AccountResult:
         pools = frozenset(pool.arn for pool in self.spec.pools)
         present = frozenset(pool for share in shares for pool in share.present)
         if not self.spec.left_alone:
-            self.added, self.removed = pools - present, present - pools
+            self.added, self.removed = pools - present, present - pools - self.spec.kept
             self.changed = bool(changes.apply_now) or pools != present
 
     def record(self, change: ShareChange) -> None:
@@ -56,13 +57,13 @@ class AccountResult:
         elif isinstance(change, Disassociate):
             self.removed |= frozenset(change.pools)
         elif isinstance(change, DeleteShare):
-            self.removed |= frozenset(change.share.present) - {pool.arn for pool in self.spec.pools}
+            self.removed |= frozenset(change.share.present) - {pool.arn for pool in self.spec.pools} - self.spec.kept
 
     def to_dict(self) -> dict[str, Any]:
         spec = self.spec
         row: dict[str, Any] = {
             "accountId": spec.account_id,
-            "organizationalUnit": spec.ou.name if spec.ou else None,
+            "organizationalUnit": (spec.ou.name or None) if spec.ou else None,
             "organizationalUnitId": spec.ou.ou_id if spec.ou else None,
             "environment": spec.environment or None,
             "pools": [pool.arn for pool in spec.pools],
@@ -82,12 +83,16 @@ class AccountResult:
 class SharingResult:
     """The results of all accounts, and what an operator should know of the organization.
 
-    of_one_name   environments that several OUs of the same name share: name -> ids of the OUs
-    unfinished    the invocation had no time for all accounts
+    environments   which OU each environment is; empty if the run did not have to know
+    wrong_rules    see spec.wrong_rules
+    held_back      why pools were not taken away; empty if nothing was held back
+    unfinished     the invocation had no time for all accounts
     """
 
     accounts: Sequence[AccountResult]
-    of_one_name: Mapping[str, Sequence[str]]
+    environments: Sequence[EnvironmentOu] = ()
+    wrong_rules: Mapping[str, str] = field(default_factory=dict)
+    held_back: str = ""
     dry_run: bool = False
     unfinished: bool = False
 
@@ -124,7 +129,9 @@ class SharingResult:
             "unfinished": self.unfinished,
             **self.counts(),
             "organizationalUnitsWithoutPools": _units_to_dicts(self.without_pools),
-            "organizationalUnitsOfOneName": {name: list(ids) for name, ids in self.of_one_name.items()},
+            "environments": [environment.to_dict() for environment in self.environments],
+            "wrongRules": list(self.wrong_rules.values()),
+            "heldBack": self.held_back,
             "reconciled": sorted(rows, key=lambda row: str(row["accountId"])),
             "leftOut": len(self.accounts) - len(rows),
         }
@@ -132,36 +139,40 @@ class SharingResult:
     def outputs(self) -> dict[str, str]:
         """Return the outputs for CloudFormation, which reads at most 4096 bytes."""
         without = sorted(unit.name for unit in self.without_pools if unit)
-        of_one_name = [f"{name} ({', '.join(ids)})" for name, ids in self.of_one_name.items()]
+        environments = [_which(one) for one in self.environments]
         return {
             "SharedWith": str(self.counts()["sharedWith"]),
             "Failed": str(self.counts()["failed"]),
             "WithoutPools": str(self.counts()["withoutPools"]),
             "OusWithoutPools": _short(without),
-            "OusOfOneName": _short(of_one_name),
+            "Environments": _short(environments),
+            "HeldBack": _short([self.held_back] if self.held_back else []),
         }
 
     def raise_if_all_failed(self) -> None:
         """Raise AwsFailed if no account succeeded. The schedule retries single failures, so they fail no deployment."""
         counts = self.counts()
         if counts["failed"] >= max(1, counts["sharedWith"]):
-            self.raise_if_failed()
+            self._raise_failures()
 
     def raise_if_failed(self) -> None:
-        """Raise AwsFailed, with the first failures, if an account failed."""
+        """Raise AwsFailed, with the first failures, if an account failed or pools were held back."""
+        if self.held_back:
+            raise AwsFailed(self.held_back)
+        self._raise_failures()
+
+    def _raise_failures(self) -> None:
         failures = [result for result in self.accounts if result.failed]
         if failures:
             named = "; ".join(f"{result.spec.account_id}: {result.failed}" for result in failures[:NAMED])
             raise AwsFailed(f"{len(failures)} of {len(self.accounts)} accounts could not be reconciled: {named}")
 
 
-def of_one_name(units: Iterable[OrganizationalUnit], environments: Collection[str]) -> dict[str, list[str]]:
-    """Return the environments that are the name of several OUs. Names are unique only within a parent OU."""
-    ids: dict[str, list[str]] = {}
-    for unit in units:
-        if unit.name in environments:
-            ids.setdefault(unit.name, []).append(unit.ou_id)
-    return {name: sorted(found) for name, found in sorted(ids.items()) if len(found) > 1}
+def _which(one: EnvironmentOu) -> str:
+    if one.ou is None:
+        return f"{one.environment} (no OU)"
+    now = f", now {one.ou.name}" if one.is_renamed else ""
+    return f"{one.environment} ({one.ou.ou_id}{now})"
 
 
 def who_can_use(environments: Environments, shares: Mapping[str, Sequence[Share]]) -> list[dict[str, Any]]:

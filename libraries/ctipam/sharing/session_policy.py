@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from ctipam import names
@@ -10,7 +11,14 @@ Access = Literal["read", "share", "unshare"]
 """read: change nothing. share: create, change and delete shares. unshare: delete shares."""
 
 CLOSED = {"ram:RequestedAllowsExternalPrincipals": "false"}
-OURS = {"StringLike": {"ram:ResourceShareName": names.share_name("*")}}
+OURS: tuple[dict[str, Any], ...] = (
+    {"StringLike": {"ram:ResourceShareName": names.share_name("*")}},
+    {"Null": {f"aws:ResourceTag/{names.ACCOUNT_TAG}": "false"}},
+)
+"""Either of them tells a share of ours: one of an earlier version has no tag, and one that was renamed still has it."""
+
+DELETE = ("ram:DeleteResourceShare",)
+CHANGES = ("ram:UpdateResourceShare", "ram:AssociateResourceShare", "ram:DisassociateResourceShare", *DELETE)
 
 
 def session_policy(partition: str, region: str, account_id: str, access: Access) -> dict[str, Any]:
@@ -19,8 +27,14 @@ def session_policy(partition: str, region: str, account_id: str, access: Access)
     pools = f"arn:{partition}:ec2::{account_id}:ipam-pool/*"  # the ARN of a pool has no Region
     statements = {
         "read": _to_read(region),
-        "share": [*_to_read(region), *_to_share(region, shares), *_to_unshare(shares, pools)],
-        "unshare": [*_to_read(region), *_to_unshare(shares, pools)],
+        "share": [
+            *_to_read(region),
+            *_to_create(region, shares),
+            *_to_change(shares, CHANGES),
+            _to_write_pool_policies(pools),
+            _to_write_ous(pools),
+        ],
+        "unshare": [*_to_read(region), *_to_change(shares, DELETE), _to_write_pool_policies(pools)],
     }[access]
     return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow"} | statement for statement in statements]}
 
@@ -40,7 +54,7 @@ def _to_read(region: str) -> list[dict[str, Any]]:
     ]
 
 
-def _to_share(region: str, shares: str) -> list[dict[str, Any]]:
+def _to_create(region: str, shares: str) -> list[dict[str, Any]]:
     return [
         {
             "Sid": "CreateShares",  # a share that does not exist yet has no ARN
@@ -49,32 +63,39 @@ def _to_share(region: str, shares: str) -> list[dict[str, Any]]:
             "Condition": {
                 **_in_region(region),
                 "Bool": CLOSED,
+                # A share that outlives the membership of its account would be one with an outsider.
+                "BoolIfExists": {"ram:RetainSharingOnAccountLeaveOrganization": "false"},
                 # IfExists: RAM checks each pool and each account separately, and only a pool has a type
                 "StringEqualsIfExists": {"ram:RequestedResourceType": "ec2:IpamPool"},
             },
         },
         {"Sid": "TagShares", "Action": ["ram:TagResource", "ram:UntagResource"], "Resource": shares},
-        {
-            "Sid": "CloseShares",
-            "Action": "ram:UpdateResourceShare",
-            "Resource": shares,
-            "Condition": {**OURS, "Bool": CLOSED},
-        },
-        {
-            "Sid": "ChangeShares",
-            "Action": ["ram:AssociateResourceShare", "ram:DisassociateResourceShare"],
-            "Resource": shares,
-            "Condition": OURS,
-        },
     ]
 
 
-def _to_unshare(shares: str, pools: str) -> list[dict[str, Any]]:
+def _to_change(shares: str, actions: Sequence[str]) -> list[dict[str, Any]]:
+    """IfExists: only an update may open a share."""
     return [
-        {"Sid": "DeleteShares", "Action": "ram:DeleteResourceShare", "Resource": shares, "Condition": OURS},
-        {
-            "Sid": "AllowRamToWritePoolPolicy",  # RAM does it with the caller's permissions
-            "Action": ["ec2:PutResourcePolicy", "ec2:DeleteResourcePolicy"],
-            "Resource": pools,
-        },
+        {"Action": list(actions), "Resource": shares, "Condition": {**ours, "BoolIfExists": CLOSED}} for ours in OURS
     ]
+
+
+def _to_write_pool_policies(pools: str) -> dict[str, Any]:
+    return {
+        "Sid": "AllowRamToWritePoolPolicy",  # RAM does it with the caller's permissions
+        "Action": ["ec2:PutResourcePolicy", "ec2:DeleteResourcePolicy"],
+        "Resource": pools,
+    }
+
+
+def _to_write_ous(pools: str) -> dict[str, Any]:
+    return {
+        "Sid": "WriteOus",
+        "Action": "ec2:CreateTags",
+        "Resource": pools,
+        "Condition": {
+            "Null": {f"aws:ResourceTag/{names.POOL_ENVIRONMENT_TAG}": "false"},  # environment pools only
+            "StringLike": {f"aws:RequestTag/{names.OU_TAG}": "ou-*"},
+            "ForAllValues:StringEquals": {"aws:TagKeys": [names.OU_TAG]},
+        },
+    }

@@ -5,21 +5,67 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
+from ctipam.names import ENVIRONMENT_TAG
 from ctipam.organization.tree import AccountLocation, OrganizationalUnit
 
 
 @dataclass(frozen=True)
 class SharedPool:
-    """An environment pool. ready: it can be shared now. A pool that is being modified stays shared but is not added."""
+    """An environment pool.
+
+    ready            it can be shared now; a pool that is being modified stays shared but is not added
+    ou_id            the OU that its tag names; empty: none
+    required_value   of the tag Env of a VPC: the environment, unless somebody has changed the pool's allocation rule
+    """
 
     arn: str
     region: str
     ready: bool = True
+    ou_id: str = ""
+    required_value: str = ""
 
 
 Environments = Mapping[str, Collection[SharedPool]]
-"""OU name -> its pools, one for each Region."""
+"""Environment -> its pools, one for each Region."""
+
+
+def wrong_rules(environments: Environments) -> dict[str, str]:
+    """Return a sentence, by ARN, for each pool whose allocation rule somebody has changed. It stays shared."""
+    return {
+        pool.arn: f"The pool of {environment!r} in {pool.region} does not require the tag "
+        f"{ENVIRONMENT_TAG}={environment} of a VPC. Add it to the pool's rules, or update the stack with another "
+        "PackageVersion."
+        for environment, pools in environments.items()
+        for pool in pools
+        if pool.ready and pool.required_value != environment
+    }
+
+
+@dataclass(frozen=True)
+class EnvironmentsOfOus:
+    """The environments, and which OU each of them is.
+
+    by_ou   OU id -> environment. An environment that is missing here has no OU, or it is not known which
+    """
+
+    pools: Environments
+    by_ou: Mapping[str, str]
+
+    @cached_property
+    def undecided(self) -> frozenset[str]:
+        """The environments without an OU."""
+        return frozenset(self.pools.keys() - set(self.by_ou.values()))
+
+    @cached_property
+    def undecided_pools(self) -> frozenset[str]:
+        return frozenset(pool.arn for environment in self.undecided for pool in self.pools[environment])
+
+    @cached_property
+    def environment_by_pool(self) -> dict[str, str]:
+        """The environment of each pool, by ARN."""
+        return {pool.arn: environment for environment, pools in self.pools.items() for pool in pools}
 
 
 @dataclass(frozen=True)
@@ -39,9 +85,10 @@ class ShareSpec:
     """The pools that an account is to have, or the reason why it has none.
 
     ou            the account's OU; None for the root, or if it does not matter
-    environment   the name of the OU whose pools it has; empty if it has none
+    environment   the environment whose pools it has; empty if it has none
     reason        why it has no pools
     left_alone    its shares do not change
+    kept          ARNs of other pools that are not taken away if it has them
     """
 
     account_id: str
@@ -50,6 +97,17 @@ class ShareSpec:
     pools: tuple[SharedPool, ...] = ()
     reason: str = ""
     left_alone: bool = False
+    kept: frozenset[str] = frozenset()
+
+    def loses(self, present: Collection[str], existing: Collection[str]) -> frozenset[str]:
+        """Return the pools that are taken away from an account.
+
+        present    ARNs of pools that it has
+        existing   ARNs of pools that exist; from others, which were deleted, nobody can lose anything
+        """
+        if self.left_alone:
+            return frozenset()
+        return frozenset(present) & frozenset(existing) - {pool.arn for pool in self.pools} - self.kept
 
 
 NO_POOL = "no pool for its OU"
@@ -57,26 +115,30 @@ EXISTING = "joined the organization before this stack was created"
 
 
 def share_spec(
-    account_id: str, location: AccountLocation | None, environments: Environments, rules: Rules, has_share: bool
+    account_id: str, location: AccountLocation | None, environments: EnvironmentsOfOus, rules: Rules, has_share: bool
 ) -> ShareSpec:
-    """Return the spec of an account. location: None if the account is not in the organization."""
+    """Return the spec of an account. The pools of an environment without an OU are not taken away.
+
+    location   None if the account is not in the organization
+    """
+    kept = environments.undecided_pools
     if account_id in rules.never:
-        return ShareSpec(account_id, reason="the management and Networking accounts have no share")
+        return ShareSpec(account_id, reason="the management and Networking accounts have no share", kept=kept)
     if location is None:
-        return ShareSpec(account_id, reason="not in the organization")
+        return ShareSpec(account_id, reason="not in the organization", kept=kept)
     ou = location.ou_path[0] if location.ou_path else None
     if location.state != "ACTIVE":
-        return ShareSpec(account_id, ou, reason=f"the account is {location.state}")
+        return ShareSpec(account_id, ou, reason=f"the account is {location.state}", kept=kept)
     if rules.since and location.joined and location.joined < rules.since and not has_share:
         return ShareSpec(account_id, ou, reason=EXISTING, left_alone=True)
-    environment = environment_of(location.ou_path, environments, rules.exact)
+    environment = environment_of(location.ou_path, environments.by_ou, rules.exact)
     if environment is None:
-        return ShareSpec(account_id, ou, reason=NO_POOL)
-    pools = tuple(sorted(environments[environment], key=lambda pool: pool.region))
-    return ShareSpec(account_id, ou, environment, pools)
+        return ShareSpec(account_id, ou, reason=NO_POOL, kept=kept)
+    pools = tuple(sorted(environments.pools[environment], key=lambda pool: pool.region))
+    return ShareSpec(account_id, ou, environment, pools, kept=kept)
 
 
-def environment_of(ou_path: Sequence[OrganizationalUnit], environments: Collection[str], exact: bool) -> str | None:
+def environment_of(ou_path: Sequence[OrganizationalUnit], by_ou: Mapping[str, str], exact: bool) -> str | None:
     """Return the environment of an account, or None. ou_path: the account's OUs, the nearest first."""
     counting = ou_path[:1] if exact else ou_path
-    return next((ou.name for ou in counting if ou.name in environments), None)
+    return next((by_ou[ou.ou_id] for ou in counting if ou.ou_id in by_ou), None)

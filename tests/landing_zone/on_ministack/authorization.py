@@ -219,7 +219,10 @@ def _organizations_resource(payload: Mapping[str, Any]) -> str:
     if account_id := payload.get("AccountId"):  # asked about by its ARN even if there is no such account
         organization = organizations._orgs["self"]
         return f"{organization['MasterAccountArn'].rpartition('/')[0]}/{account_id}"
-    for name in ("ChildId", "ParentId", "OrganizationalUnitId", "ResourceId", "TargetId"):
+    if ou_id := payload.get("OrganizationalUnitId"):  # likewise
+        organization = organizations._orgs["self"]
+        return f"{organization['MasterAccountArn'].rpartition('/')[0].replace(':account/', ':ou/')}/{ou_id}"
+    for name in ("ChildId", "ParentId", "ResourceId", "TargetId"):
         record = payload.get(name) and organizations._target(payload[name])[0]
         if record:
             return str(record["Arn"])

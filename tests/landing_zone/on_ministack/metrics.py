@@ -5,8 +5,8 @@ publishes no metrics of queues and functions, and lets an alarm publish to any t
 The time is the engine's, which tests can move.
 
 Left out: metric math, WHERE in a query, DatapointsToAlarm (all evaluation periods must breach), and metrics of services
-other than SQS's ApproximateNumberOfMessagesVisible, published when the clock is advanced, Lambda's Invocations and
-Errors, and EventBridge's Invocations.
+other than SQS's ApproximateNumberOfMessagesVisible and NumberOfMessagesSent, published when the clock is advanced (what
+was deleted before is not counted), Lambda's Invocations and Errors, and EventBridge's Invocations.
 Source  https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Create_Metrics_Insights_Alarm.html
         https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
         https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
@@ -142,6 +142,7 @@ class Metrics:
     def __init__(self, clock: Time) -> None:
         self._clock = clock
         self._queries: dict[str, Query] = {}  # by the ARN of the alarm that is on it
+        self._counted: set[str] = set()  # ids of messages that were published as sent
 
     def install(self) -> None:
         own = provisioners._RESOURCE_HANDLERS["AWS::CloudWatch::Alarm"]
@@ -167,13 +168,19 @@ class Metrics:
         self._publish("AWS/Events", "Invocations", {"RuleName": rule_name}, [1], "Count")
 
     def publish_queues(self) -> None:
-        """Publish how many messages wait in each queue of every account, and evaluate all alarms."""
+        """Publish how many messages wait in each queue of every account, and how many came, and evaluate all alarms."""
         for account_id, region in {key[:2] for key in list(sqs._queues._data)}:
             with responses.request_scope(account_id, region):
                 for queue in list(sqs._queues.values()):
                     waiting = sum(message["visible_at"] <= time.time() for message in queue["messages"])
                     name = "ApproximateNumberOfMessagesVisible"
                     self._publish("AWS/SQS", name, {"QueueName": queue["name"]}, [waiting], "Count")
+                    came = {message["id"] for message in queue["messages"]} - self._counted
+                    if came:  # SQS publishes nothing for a period in which nothing happens
+                        self._publish(
+                            "AWS/SQS", "NumberOfMessagesSent", {"QueueName": queue["name"]}, [len(came)], "Count"
+                        )
+                    self._counted |= came
         for account_id, region in {key[:2] for key in list(cloudwatch._alarms._data)}:
             with responses.request_scope(account_id, region):
                 cloudwatch._evaluate_all_alarms()

@@ -27,6 +27,8 @@ PAGED = {
 }
 FULL_ACCESS = "p-FullAWSAccess"
 """AWS attaches it to every root, OU and account; ministack, to the root."""
+CHANGES = ("MoveAccount", "CloseAccount", "RemoveAccountFromOrganization")
+JOINED, DEPARTED = "AccountJoinedOrganization", "AccountDepartedOrganization"
 SINCE = 1_700_000_000  # seconds since 1970, for every date that nothing depends on
 
 Payload = dict[str, Any]
@@ -35,15 +37,22 @@ Payload = dict[str, Any]
 class Organizations:
     """Answer for the organization, with ministack's Organizations behind it.
 
-    changed   called with action and request for each change that CloudTrail would record
+    changed      called with action and request for each change that CloudTrail would record
+    membership   called with JOINED or DEPARTED, the account's id, and what the event says beside
     """
 
     def __init__(
-        self, models: Models, rest: Handler, changed: Callable[[str, Payload], None], page_size: int = 5
+        self,
+        models: Models,
+        rest: Handler,
+        changed: Callable[[str, Payload], None],
+        membership: Callable[[str, str, Payload], None],
+        page_size: int = 5,
     ) -> None:
         self._organization = models.organization
         self._rest = rest
         self._changed = changed
+        self._membership = membership
         self._page_size = page_size
         self._own: dict[str, Callable[[Payload], Payload]] = {
             "ListDelegatedAdministrators": self._delegated_administrators,
@@ -53,6 +62,7 @@ class Organizations:
             "DisableAWSServiceAccess": lambda asked: self._trust(asked, False),
             "RegisterDelegatedAdministrator": self._register,
             "DeregisterDelegatedAdministrator": self._deregister,
+            "UpdateOrganizationalUnit": self._rename,
         }
 
     async def handle_request(
@@ -72,9 +82,24 @@ class Organizations:
                 answer = _answer(self._own[action](asked))
             else:
                 answer = await self._rest(method, path, headers, body, query_params)
-            if answer[0] == 200 and action in ("MoveAccount", "CloseAccount", "RemoveAccountFromOrganization"):
-                self._changed(action, asked)
+            if answer[0] == 200:
+                self._tell(action, asked, account_id, answer)
             return self._page(action, asked, answer)
+
+    def _tell(self, action: str, asked: Payload, caller: str, answer: HttpAnswer) -> None:
+        """Send the events of a change.
+
+        https://docs.aws.amazon.com/organizations/latest/APIReference/API_RemoveAccountFromOrganization.html
+        """
+        if action in CHANGES:
+            self._changed(action, asked)
+        if action == "CreateAccount":
+            created = json.loads(answer[2])["CreateAccountStatus"]["AccountId"]
+            self._membership(JOINED, created, {"joinedMethod": "CREATED"})
+        elif action == "RemoveAccountFromOrganization":
+            self._membership(DEPARTED, asked["AccountId"], {"departureMethod": "REMOVED"})
+        elif action == "LeaveOrganization":
+            self._membership(DEPARTED, caller, {"departureMethod": "LEFT"})
 
     def _may_ask(self, account_id: str, action: str) -> bool:
         """Return whether the account may call the action.
@@ -94,6 +119,7 @@ class Organizations:
             account["State"] = account["Status"]  # Status retires in 2026, yet both are answered
         if (action, asked.get("Filter")) == ("ListPoliciesForTarget", "SERVICE_CONTROL_POLICY"):
             content["Policies"] = _with_full_access(content["Policies"])
+            account["Paths"] = [_path(account["Id"], self._organization.organization_id)]
         if action in PAGED:
             start = int(asked.get("NextToken") or 0)
             end = start + min(int(asked.get("MaxResults") or self._page_size), 20)
@@ -147,6 +173,12 @@ class Organizations:
         self._organization.delegated_administrators.pop(asked["ServicePrincipal"], None)
         return {}
 
+    def _rename(self, asked: Payload) -> Payload:
+        """Rename an OU, which ministack does not know."""
+        unit = organizations._ous[asked["OrganizationalUnitId"]]
+        unit["Name"] = asked.get("Name", unit["Name"])
+        return {"OrganizationalUnit": organizations._public_ou(unit)}
+
 
 def _with_full_access(policies: list[Payload]) -> list[Payload]:
     """Return the service control policies of a target, with the one that AWS attaches to each."""
@@ -163,13 +195,24 @@ def _refused(action: str, asked: Payload) -> HttpAnswer | None:
         account = organizations._accounts.get(asked.get("AccountId"))
         if account and account["_ParentId"] != asked.get("SourceParentId"):
             return _refusal("SourceParentNotFoundException", "The account is not in the SourceParentId that you gave.")
-    if action == "CreateOrganizationalUnit":
-        siblings = [ou["Name"] for ou in organizations._ous.values() if ou["_ParentId"] == asked.get("ParentId")]
+    if action in ("CreateOrganizationalUnit", "UpdateOrganizationalUnit"):
+        own = organizations._ous.get(asked.get("OrganizationalUnitId"), {})
+        parent_id = asked.get("ParentId", own.get("_ParentId"))
+        others = [ou for ou in organizations._ous.values() if ou is not own]
+        siblings = [ou["Name"] for ou in others if ou["_ParentId"] == parent_id]
         if asked.get("Name") in siblings:
             return _refusal(
                 "DuplicateOrganizationalUnitException", f"There is an OU named {asked['Name']} there already."
             )
     return None
+
+
+def _path(account_id: str, organization_id: str) -> str:
+    place, parts = organizations._accounts[account_id]["_ParentId"], [account_id]
+    while place in organizations._ous:
+        parts.append(place)
+        place = organizations._ous[place]["_ParentId"]
+    return "/".join([organization_id, place, *reversed(parts)]) + "/"
 
 
 def _answer(content: Payload) -> HttpAnswer:

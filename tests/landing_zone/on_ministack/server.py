@@ -61,7 +61,9 @@ def install(models: Models, runtime: str) -> Control:
     app.SERVICE_HANDLERS["controltower"] = _without_request_id(ControlTowerApi(models).handle_request)
     app.SERVICE_HANDLERS["s3"] = s3.hide_missing_keys(app.SERVICE_HANDLERS["s3"])
     rest = app.SERVICE_HANDLERS["organizations"]
-    app.SERVICE_HANDLERS["organizations"] = Organizations(models, rest, tower.organization_changed).handle_request
+    app.SERVICE_HANDLERS["organizations"] = Organizations(
+        models, rest, tower.organization_changed, tower.membership_changed
+    ).handle_request
     _route("ram", "controltower")
     policies = ServiceControlPolicies(models.organization)
     service_control.install(policies)  # first: what it denies, a role has not used

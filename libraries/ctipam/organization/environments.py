@@ -1,0 +1,109 @@
+"""Decides which OU each environment is.
+
+An environment is found by the name of its OU once. From then on it is known by the OU's id, which its pools carry in a
+tag (names.OU_TAG), and the name is only a label: the OU may be renamed, and another OU that takes the name is another.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ctipam.organization.tree import OrganizationalUnit
+
+KnownOus = Mapping[str, Collection[str]]
+"""Environment -> the ids of OUs that its pools carry: none before it has been found, normally one."""
+
+
+@dataclass(frozen=True)
+class EnvironmentOu:
+    """Which OU an environment is.
+
+    ou        as it is named now; None: there is none, or it cannot be said which
+    problem   why there is none, in a sentence with the way out
+    lasting   the problem does not wait for an OU that is to be created, but needs somebody to decide
+    """
+
+    environment: str
+    ou: OrganizationalUnit | None = None
+    problem: str = ""
+    lasting: bool = False
+
+    @property
+    def is_renamed(self) -> bool:
+        return self.ou is not None and self.ou.name != self.environment
+
+    @property
+    def sentence(self) -> str:
+        """Return which OU it is, for people."""
+        if self.ou is None:
+            return self.problem
+        now = f", which is now named {self.ou.name!r}" if self.is_renamed else ""
+        return f"Environment {self.environment!r} is OU {self.ou.ou_id}{now}."
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "environment": self.environment,
+            "organizationalUnit": self.ou.name if self.ou else None,
+            "organizationalUnitId": self.ou.ou_id if self.ou else None,
+        } | ({"problem": self.problem} if self.problem else {})
+
+
+def identify(known: KnownOus, ous: Iterable[OrganizationalUnit]) -> dict[str, EnvironmentOu]:
+    """Return which OU each environment is, by environment. ous: all OUs of the organization."""
+    by_id = {ou.ou_id: ou for ou in ous}
+    claims = Counter(ou_id for ou_ids in known.values() for ou_id in ou_ids)
+    found = {}
+    for environment, ou_ids in known.items():
+        of_name = [ou for ou in by_id.values() if ou.name == environment]
+        if ou_ids:
+            found[environment] = _by_id(environment, ou_ids, by_id, claims, of_name)
+        else:
+            found[environment] = _by_name(environment, claims, of_name)
+    return found
+
+
+def _by_id(
+    environment: str,
+    ou_ids: Collection[str],
+    by_id: Mapping[str, OrganizationalUnit],
+    claims: Mapping[str, int],
+    of_name: Sequence[OrganizationalUnit],
+) -> EnvironmentOu:
+    ou_id, *others = sorted(ou_ids)
+    if others:
+        problem = f"The tags of the pools of {environment!r} name several OUs ({', '.join([ou_id, *others])})."
+    elif claims[ou_id] > 1:
+        problem = f"OU {ou_id} is the OU of {environment!r} and of another environment, by the tags of their pools."
+    elif ou_id not in by_id:
+        problem = f"OU {ou_id} of environment {environment!r} is not in the organization."
+    else:
+        return EnvironmentOu(environment, by_id[ou_id])
+    ways_out = [f"OU {ou.ou_id} has that name now. To use it, write" for ou in of_name[:1]] or ["Write its OU:"]
+    example = pinned(environment, of_name[0].ou_id if of_name else "ou-...")
+    way_out = f"{ways_out[0]} {example!r} in AccEnvName."
+    return EnvironmentOu(environment, problem=f"{problem} Its shares stay as they are. {way_out}", lasting=True)
+
+
+def _by_name(environment: str, claims: Mapping[str, int], of_name: Sequence[OrganizationalUnit]) -> EnvironmentOu:
+    if not of_name:
+        problem = f"No OU is named {environment!r}, so no account gets the pools of that environment."
+        return EnvironmentOu(environment, problem=problem)
+    ou_ids = sorted(ou.ou_id for ou in of_name)
+    if len(ou_ids) > 1:
+        problem = (
+            f"{len(ou_ids)} OUs are named {environment!r}. Write the one to use in AccEnvName, for example "
+            f"{pinned(environment, ou_ids[0])!r}. They are {', '.join(ou_ids)}."
+        )
+        return EnvironmentOu(environment, problem=problem, lasting=True)
+    if claims[ou_ids[0]]:
+        problem = f"OU {ou_ids[0]}, named {environment!r}, is the OU of another environment. Remove one of the two."
+        return EnvironmentOu(environment, problem=problem, lasting=True)
+    return EnvironmentOu(environment, of_name[0])
+
+
+def pinned(environment: str, ou_id: str) -> str:
+    """Return how AccEnvName names an OU by its id, see names.split_environment."""
+    return f"{environment} ({ou_id})"

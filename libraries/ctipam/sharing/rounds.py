@@ -1,0 +1,263 @@
+"""Rounds of reading, comparing and applying, until no change is left: AWS takes its time with each association, and two
+handlers may work on the same account.
+
+What a run knows of an account's place may be minutes old, and the handler of an event may meanwhile have changed the
+account's share. So a run reads the place of an account again before it takes pools away from it, and once more after
+every change that it has made; a place that has changed means further rounds. When a run ends, it has seen the place of
+each account that it changed after the last change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from botocore.exceptions import ClientError
+
+from ctipam import waiting
+from ctipam.errors import DENIED, UNREACHABLE, OutOfTime, code_of, explain
+from ctipam.sharing.apply import apply
+from ctipam.sharing.brake import held_back
+from ctipam.sharing.changes import Associate, CreateShare, DeleteShare, ShareChange, ShareChanges, share_changes
+from ctipam.sharing.existing import Share
+from ctipam.sharing.ownership import ShareOwnership
+from ctipam.sharing.places import WORKERS, Places
+from ctipam.sharing.result_log import log_result
+from ctipam.sharing.results import AccountResult, SharingResult
+from ctipam.sharing.run import SharingRun
+from ctipam.sharing.spec import ShareSpec, share_spec, wrong_rules
+
+PAUSES_S = (4, 4, 4, 8, 8, 16, 16)
+"""Seconds between rounds. AWS completes the rest on its own, and the next run checks it. The first pause is long enough
+for most associations, because each round costs calls."""
+
+PERHAPS_CONCURRENT = frozenset(
+    {"InvalidStateTransitionException", "InvalidParameterException", "UnknownResourceException"}
+)
+"""Errors of a change that another handler has just made, or of an account that has just left the organization. A change
+that AWS refuses twice is a failure."""
+
+RAM_SETTLES_S, RAM_PAUSE_S = 300.0, 15.0
+"""How long RAM may refuse to share after sharing with the organization was enabled, and how often it is asked.
+https://docs.aws.amazon.com/ram/latest/userguide/troubleshooting.html"""
+
+ReadShares = Callable[[Mapping[str, Share]], Mapping[str, Sequence[Share]]]
+"""Reads the shares of the accounts in question. Takes the shares that this run has created, by account."""
+
+
+class ShareReconciliation:
+    """Repeats rounds of reading, comparing and applying. places: read before the shares are."""
+
+    def __init__(self, run: SharingRun, read_shares: ReadShares, places: Places) -> None:
+        self._run = run
+        self._read_shares = read_shares
+        self._places = places
+        self._existing = frozenset(pool.arn for pools in run.environments.values() for pool in pools)
+        self._results: dict[str, AccountResult] = {}
+        self._created: dict[str, Share] = {}
+        self._requested: dict[str, set[str]] = {}  # account -> pools and principals that this run has asked RAM to add
+        self._given: dict[str, set[str]] = {}  # account -> pools that this run has asked RAM to add, wherever it was
+        self._refused: set[str] = set()  # accounts for which RAM has refused a change
+        self._unconfirmed: set[str] = set()  # accounts that were changed since their place was read
+        self._losers: dict[str, str] = {}  # accounts that lose pools in this run -> why
+        self._unfinished = False
+        self._ownership = ShareOwnership(run.management, run.stack.stack_id)
+        self._ram_settles_until = waiting.now() + (RAM_SETTLES_S if run.for_request else 0)
+        self._ram_is_unready = False
+
+    def run(self, account_ids: Collection[str] | None) -> SharingResult:
+        """Reconcile these accounts. None: all accounts that were listed, and all that have a share."""
+        if account_ids is None or account_ids:
+            self._repeat_until_places_agree(account_ids)
+        brake = self._run.brake
+        result = SharingResult(
+            accounts=[self._results[account_id] for account_id in sorted(self._results)],
+            environments=list(self._places.environments.decided.values()),
+            wrong_rules=wrong_rules(self._run.environments),
+            held_back=held_back(self._losers, brake.limit) if brake.holds(len(self._losers)) else "",
+            dry_run=self._run.dry_run,
+            unfinished=self._unfinished,
+        )
+        log_result(result)
+        return result
+
+    def _repeat_until_places_agree(self, account_ids: Collection[str] | None) -> None:
+        try:
+            self._repeat_rounds(account_ids)
+            while self._unconfirmed and not self._unfinished and self._places_have_changed():
+                self._repeat_rounds(account_ids)
+        except OutOfTime:
+            self._unfinished = True
+
+    def _places_have_changed(self) -> bool:
+        """Read the places of all accounts that were changed. Return whether one of them is to have other pools."""
+        changed = sorted(self._unconfirmed)
+        self._run.deadline.pause(0)
+        self._places.read_again(changed)
+        self._unconfirmed.clear()
+        moved = [account_id for account_id in changed if self._is_to_have_others(account_id)]
+        for account_id in moved:
+            self._results[account_id].failed = ""  # what failed was for a place where it no longer is
+            self._requested.pop(account_id, None)
+            self._refused.discard(account_id)
+        return bool(moved)
+
+    def _is_to_have_others(self, account_id: str) -> bool:
+        before = self._results[account_id].spec
+        return self._spec_of(account_id, has_share=True).pools != before.pools
+
+    def _repeat_rounds(self, account_ids: Collection[str] | None) -> None:
+        pauses = iter(PAUSES_S)
+        while True:
+            self._ram_is_unready = False
+            found = self._ownership.filter(self._read_shares(self._created))
+            everybody = set(self._places.listed) | found.keys() | self._results.keys()
+            accounts = everybody if account_ids is None else account_ids
+            changes = self._compare(found, accounts)
+            if self._run.dry_run or not self._apply_all(changes):
+                return
+            busy = [account_id for account_id, of_account in changes.items() if self._is_busy(account_id, of_account)]
+            pause = RAM_PAUSE_S if self._ram_is_unready else next(pauses, None)
+            if not busy or not self._wait(pause, busy):
+                return
+
+    # Comparing
+
+    def _compare(self, found: Mapping[str, Sequence[Share]], account_ids: Collection[str]) -> dict[str, ShareChanges]:
+        """Return the changes of the accounts that need any."""
+        if refused := self._refused - self._places.fresh:
+            self._places.read_again(refused)
+        specs = {account_id: self._decide(account_id, found.get(account_id, ())) for account_id in sorted(account_ids)}
+        self._brake(specs, found)
+        changes: dict[str, ShareChanges] = {}
+        for account_id, spec in specs.items():
+            shares = found.get(account_id, ())
+            of_account = share_changes(spec, shares, self._run.tag_changes)
+            result = self._results.setdefault(account_id, AccountResult(spec))
+            result.spec = spec
+            result.failed = result.failed or self._late_failure(account_id, shares)
+            if self._run.dry_run:
+                result.preview(shares, of_account)
+            if (of_account.apply_now or of_account.in_progress) and not result.failed:
+                changes[account_id] = of_account
+        return changes
+
+    def _decide(self, account_id: str, shares: Sequence[Share]) -> ShareSpec:
+        self._places.decide_environments(self._places.of(account_id), _present(shares))
+        return self._spec_of(account_id, has_share=bool(shares))
+
+    def _spec_of(self, account_id: str, *, has_share: bool) -> ShareSpec:
+        location, environments = self._places.of(account_id), self._places.environments.known
+        return share_spec(account_id, location, environments, self._run.rules, has_share)
+
+    def _brake(self, specs: dict[str, ShareSpec], found: Mapping[str, Sequence[Share]]) -> None:
+        """Find out who would lose pools. If they are too many, let all of them keep what they have."""
+        losers = [account_id for account_id, spec in specs.items() if self._loss(account_id, spec, found)]
+        brake = self._run.brake
+        for account_id in losers:
+            if brake.holds(len(self._losers)):
+                break
+            if account_id not in self._places.fresh:
+                self._places.read_again([account_id])
+                specs[account_id] = self._decide(account_id, found.get(account_id, ()))
+            self._note_loss(account_id, specs[account_id], found)
+        if brake.holds(len(self._losers)):
+            for account_id in losers:
+                self._note_loss(account_id, specs[account_id], found)
+                held = self._existing - self._given.get(account_id, set())
+                specs[account_id] = replace(specs[account_id], kept=specs[account_id].kept | held)
+
+    def _loss(self, account_id: str, spec: ShareSpec, found: Mapping[str, Sequence[Share]]) -> frozenset[str]:
+        """Return the pools that an account would lose, without those that this run has given it."""
+        lost = spec.loses(_present(found.get(account_id, ())), self._existing)
+        return lost - self._given.get(account_id, set())
+
+    def _note_loss(self, account_id: str, spec: ShareSpec, found: Mapping[str, Sequence[Share]]) -> None:
+        if self._loss(account_id, spec, found):
+            self._losers[account_id] = spec.reason or f"now in {spec.environment!r}"
+
+    def _late_failure(self, account_id: str, shares: Sequence[Share]) -> str:
+        """Return why AWS failed an association after it accepted the request of this run, or an empty text.
+
+        An association that failed before this run is requested once more.
+        """
+        requested = self._requested.get(account_id, set())
+        for share in shares:
+            for entity, status in (*share.pools.items(), *share.principals.items()):
+                if status == "FAILED" and entity in requested:
+                    return f"AWS could not share {entity}: {share.messages.get(entity) or 'it gave no reason'}"
+        return ""
+
+    # Applying
+
+    def _apply_all(self, changes: Mapping[str, ShareChanges]) -> bool:
+        """Apply the changes of all accounts. Return False if there was not enough time."""
+        try:
+            if len(changes) == 1:
+                self._apply_to_account(*next(iter(changes.items())))
+            elif changes:
+                with ThreadPoolExecutor(WORKERS) as workers:
+                    list(workers.map(self._apply_to_account, changes.keys(), changes.values()))
+        except OutOfTime:
+            self._unfinished = True
+        return not self._unfinished
+
+    def _apply_to_account(self, account_id: str, changes: ShareChanges) -> None:
+        try:
+            for change in changes.apply_now:
+                self._run.deadline.pause(0)
+                self._apply_change(account_id, change)
+        except ClientError as error:
+            if code_of(error) in DENIED:  # for the shares of all accounts
+                raise
+            if self._may_become_ready(error):
+                self._ram_is_unready = True
+                return
+            if code_of(error) not in PERHAPS_CONCURRENT or account_id in self._refused:
+                self._results[account_id].failed = explain(error)
+            self._refused.add(account_id)
+
+    def _may_become_ready(self, error: ClientError) -> bool:
+        """Return whether RAM may still have to learn that sharing with the organization is enabled."""
+        adds = error.operation_name in ("CreateResourceShare", "AssociateResourceShare")
+        return adds and code_of(error) in UNREACHABLE and waiting.now() < self._ram_settles_until
+
+    def _apply_change(self, account_id: str, change: ShareChange) -> None:
+        if self._run.for_request:
+            self._run.for_request.raise_if_superseded()
+        if isinstance(change, CreateShare | Associate):
+            self._run.stack.raise_if_being_deleted()
+        tags = self._run.create_tags() if isinstance(change, CreateShare) else {}
+        self._unconfirmed.add(account_id)  # also if the answer is lost
+        self._places.fresh.discard(account_id)
+        created = apply(self._run.networking.ram(), change, tags)
+        if created:
+            self._created[account_id] = created
+        if isinstance(change, CreateShare | Associate):
+            self._requested.setdefault(account_id, set()).update(change.pools, [account_id])
+            self._given.setdefault(account_id, set()).update(change.pools)
+        self._results[account_id].record(change)
+
+    def _is_busy(self, account_id: str, changes: ShareChanges) -> bool:
+        """Return whether another round may change this account or its result."""
+        if self._results[account_id].failed:
+            return False
+        only_deleted = all(isinstance(change, DeleteShare) for change in changes.apply_now)
+        return changes.in_progress or not only_deleted or account_id in self._refused
+
+    def _wait(self, pause: float | None, busy: Collection[str]) -> bool:
+        """Wait for AWS. Return False, and mark the busy accounts as pending, if no time is left."""
+        try:
+            if pause is not None:
+                self._run.deadline.pause(pause)
+                return True
+        except OutOfTime:
+            self._unfinished = self._ram_is_unready
+        for account_id in busy:
+            self._results[account_id].pending = True
+        return False
+
+
+def _present(shares: Sequence[Share]) -> frozenset[str]:
+    return frozenset(pool for share in shares for pool in share.present)

@@ -1,0 +1,70 @@
+"""One run: both accounts, the existing pools, and the rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ctipam import names
+from ctipam.cloudformation.own_stack import OwnStack
+from ctipam.cloudformation.request import ResourceRequest
+from ctipam.networking_account import assume_execution_role
+from ctipam.sessions import Account
+from ctipam.sharing import reader
+from ctipam.sharing.brake import Brake
+from ctipam.sharing.changes import NO_TAG_CHANGES
+from ctipam.sharing.existing import Share
+from ctipam.sharing.session_policy import Access, session_policy
+from ctipam.sharing.spec import Environments, Rules
+from ctipam.tags import TagChanges, tag_changes, with_stack_tags
+from ctipam.waiting import Deadline
+
+
+@dataclass(frozen=True)
+class SharingRun:
+    """One run.
+
+    brake         how many accounts may lose pools
+    dry_run       change nothing; the result is a preview
+    for_request   the run answers a stack operation: it keeps the tags of the shares in step with the stack's, waits
+                  until RAM is ready, and stops when the request is superseded
+    """
+
+    management: Account
+    networking: Account
+    environments: Environments
+    rules: Rules
+    stack: OwnStack
+    deadline: Deadline
+    brake: Brake
+    dry_run: bool = False
+    for_request: ResourceRequest | None = None
+
+    def create_tags(self) -> dict[str, str]:
+        """Return the tags of a new share: those of the stack, and the one that names the stack."""
+        return with_stack_tags({names.STACK_TAG: self.stack.stack_id}, self.stack.tags())
+
+    def tag_changes(self, share: Share) -> TagChanges:
+        """Return the tag changes that an existing share needs."""
+        changes = tag_changes(share.tags, self.stack.tags()) if self.for_request else NO_TAG_CHANGES
+        if share.stack_id == self.stack.stack_id:
+            return changes
+        return TagChanges({**changes.add, names.STACK_TAG: self.stack.stack_id}, changes.remove)
+
+
+def start_run(
+    management: Account,
+    network_account_id: str,
+    rules: Rules,
+    stack: OwnStack,
+    deadline: Deadline,
+    brake: Brake,
+    *,
+    dry_run: bool = False,
+    for_request: ResourceRequest | None = None,
+) -> SharingRun:
+    """Assume the role in the Networking account and read the pools."""
+    access: Access = "read" if dry_run else "share"
+    policy = session_policy(management.partition, management.region, network_account_id, access)
+    networking = assume_execution_role(management, network_account_id, policy)
+    environments = reader.find_environments(networking)
+    return SharingRun(management, networking, environments, rules, stack, deadline, brake, dry_run, for_request)

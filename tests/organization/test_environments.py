@@ -1,0 +1,79 @@
+"""Which OU each environment is."""
+
+from __future__ import annotations
+
+import pytest
+
+from ctipam.names import split_environment
+from ctipam.organization.environments import KnownOus, identify, pinned
+from ctipam.organization.tree import OrganizationalUnit
+
+FIRST, SECOND, THIRD = "ou-ab12-00000001", "ou-ab12-00000002", "ou-ab12-00000003"
+
+
+def ous(**names: str) -> list[OrganizationalUnit]:
+    return [OrganizationalUnit(f"ou-ab12-0000000{key[-1]}", name) for key, name in names.items()]
+
+
+@pytest.mark.parametrize(
+    ("known", "units", "ou_id"),
+    [
+        ({"Prod": []}, ous(n1="Prod", n2="SDLC"), FIRST),
+        ({"Prod": [FIRST]}, ous(n1="Prod", n2="SDLC"), FIRST),
+        ({"Prod": [FIRST]}, ous(n1="Production"), FIRST),
+        ({"Prod": [FIRST]}, ous(n1="Production", n2="Prod"), FIRST),
+        ({"Prod": [FIRST]}, ous(n1="Prod", n2="Prod"), FIRST),
+        ({"Prod": [FIRST], "SDLC": [SECOND]}, ous(n1="SDLC", n2="Prod"), FIRST),
+    ],
+    ids=["by its name", "by its id", "renamed", "another has the name", "two have the name", "names exchanged"],
+)
+def test_an_environment_is_found_by_its_name_once_and_known_by_its_id_from_then_on(
+    known: KnownOus, units: list[OrganizationalUnit], ou_id: str
+) -> None:
+    one = identify(known, units)["Prod"]
+
+    assert one.ou
+    assert (one.ou.ou_id, one.problem) == (ou_id, "")
+
+
+@pytest.mark.parametrize(
+    ("known", "units", "problem", "lasting"),
+    [
+        ({"Prod": []}, ous(n1="prod"), "No OU is named 'Prod'", False),
+        ({"Prod": []}, ous(n1="Prod", n2="Prod"), f"'{pinned('Prod', FIRST)}'. They are {FIRST}, {SECOND}.", True),
+        ({"Prod": [FIRST]}, ous(n2="Other"), r"Write its OU: 'Prod (ou-...)' in AccEnvName", True),
+        ({"Prod": [FIRST]}, ous(n2="Prod"), f"To use it, write '{pinned('Prod', SECOND)}' in AccEnvName", True),
+        ({"Prod": [FIRST, SECOND]}, ous(n1="Prod"), f"name several OUs ({FIRST}, {SECOND})", True),
+        ({"Prod": [FIRST], "Old": [FIRST]}, ous(n1="Prod"), "and of another environment", True),
+        ({"Prod": [], "Old": [FIRST]}, ous(n1="Prod"), "is the OU of another environment", True),
+    ],
+    ids=["not yet there", "twins", "deleted", "made anew", "contradictory tags", "claimed twice", "taken"],
+)
+def test_nothing_is_decided_silently(
+    known: KnownOus, units: list[OrganizationalUnit], problem: str, lasting: bool
+) -> None:
+    one = identify(known, units)["Prod"]
+
+    assert one.ou is None
+    assert problem in one.problem
+    assert one.lasting is lasting
+
+
+@pytest.mark.parametrize(
+    ("item", "split"),
+    [
+        ("Prod OU", ("Prod OU", "")),
+        (f"Prod OU ({FIRST})", ("Prod OU", FIRST)),
+        (f"Prod (EU) ({FIRST})", ("Prod (EU)", FIRST)),
+        ("Prod (EU)", ("Prod (EU)", "")),
+        ("Prod (ou-ab12)", ("Prod (ou-ab12)", "")),
+        ("Prod (OU-AB12-00000001)", ("Prod (OU-AB12-00000001)", "")),
+        (f"Prod ({FIRST}) East", (f"Prod ({FIRST}) East", "")),
+        (f"Prod({FIRST})", (f"Prod({FIRST})", "")),
+        (f"({FIRST})", (f"({FIRST})", "")),
+    ],
+)
+def test_only_the_id_of_an_ou_in_parentheses_at_the_end_is_not_part_of_the_name(
+    item: str, split: tuple[str, str]
+) -> None:
+    assert split_environment(item) == split

@@ -1,0 +1,88 @@
+"""What somebody is told, and how often."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ctipam.sharing.notices import MEMORY_LIMIT, NOTHING, Notice, due
+from in_process.lifecycle_events import NEWCOMER, SCHEDULE
+
+HOUR, DAY = 3600.0, 86400.0
+ONCE, DAILY = Notice("once", "about an OU"), Notice("daily", "about an environment", daily=True)
+
+
+def sent(notices: list[Notice], times: list[float]) -> list[list[str]]:
+    """Return the texts that are sent at each time, while these notices hold."""
+    memory, texts = NOTHING, []
+    for now in times:
+        to_send, memory = due(notices, memory, now)
+        texts.append([notice.text for notice in to_send])
+    return texts
+
+
+def test_a_notice_is_sent_once_and_a_daily_one_each_day() -> None:
+    assert sent([ONCE, DAILY], [0, HOUR, 23 * HOUR, DAY, DAY + HOUR, 2 * DAY]) == [
+        [ONCE.text, DAILY.text],
+        [],
+        [],
+        [DAILY.text],
+        [],
+        [DAILY.text],
+    ]
+
+
+def test_a_schedule_of_every_minute_and_one_of_once_a_day_that_is_early_both_send_daily() -> None:
+    assert sum(map(len, sent([DAILY], [minute * 60.0 for minute in range(3 * 24 * 60)]))) == 3
+    assert sum(map(len, sent([DAILY], [30.0, DAY + 25, 2 * DAY + 5]))) == 3
+
+
+def test_a_notice_that_holds_again_is_sent_again() -> None:
+    _, memory = due([ONCE], NOTHING, 0)
+    assert due([], memory, HOUR) == ([], NOTHING)
+
+
+@pytest.mark.parametrize("memory", ["", "none", "x", "=", "daily=soon", f"{DAILY.digest}=soon"])
+def test_a_memory_that_somebody_has_changed_is_read_or_ignored(memory: str) -> None:
+    assert due([DAILY], memory, 0)[0] == [DAILY]
+
+
+def test_more_notices_than_can_be_remembered_are_not_sent_at_every_run() -> None:
+    many = [Notice(f"OU {number}", "no pools") for number in range(2000)]
+
+    first, memory = due(many, NOTHING, 0)
+
+    assert len(memory) <= MEMORY_LIMIT
+    assert 500 < len(first) < 2000
+    assert due(many, memory, HOUR) == ([], memory)
+
+
+def test_an_ou_with_accounts_and_without_pools_is_told_once(landing_zone: Any, ous: Any) -> None:
+    sandbox = landing_zone.cloud.add_ou("Sandbox")
+    landing_zone.invoke(SCHEDULE)
+    assert landing_zone.told() == []
+
+    landing_zone.cloud.add_account(NEWCOMER, sandbox)
+    for _ in range(3):
+        landing_zone.invoke(SCHEDULE)
+        landing_zone.clock.advance(DAY)
+
+    (told,) = landing_zone.told()
+    assert f"OU 'Sandbox' ({sandbox}) has no pools; accounts in it: 1." in told
+
+
+def test_an_environment_without_an_ou_is_told_once(landing_zone: Any) -> None:
+    for _ in range(3):
+        landing_zone.invoke(SCHEDULE)
+        landing_zone.clock.advance(DAY)
+
+    (told,) = landing_zone.told()
+    assert "No OU is named 'Prod OU'" in told
+
+
+def test_a_preview_and_an_operators_run_send_nothing(landing_zone: Any) -> None:
+    landing_zone.invoke({"action": "reconcile"})
+    landing_zone.invoke({"action": "reconcile", "dryRun": True})
+
+    assert landing_zone.told() == []

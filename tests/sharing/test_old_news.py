@@ -1,0 +1,107 @@
+"""Accounts that move, are closed or leave while a run works: when it ends, each has what its place gives it.
+
+Something happens at one call of the run, and another handler sees to it before the run goes on. This is repeated for
+each call of the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from ctipam.sharing import places, rounds
+from in_process.sharing_world import SharingWorld
+
+PROD, SDLC, SANDBOX = (f"ou-ab12-0000000{number}" for number in range(3))
+A, B = "444444444400", "444444444401"
+MOST = 60
+"""More calls than a run makes."""
+
+IN_PROD, IN_SDLC, IN_SANDBOX = (("ACTIVE", ou_id) for ou_id in (PROD, SDLC, SANDBOX))
+CLOSED, GONE = ("SUSPENDED", PROD), None
+Place = tuple[str, str] | None
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> SharingWorld:
+    """Return a world in which a run does one thing after the other."""
+    for module in (places, rounds):
+        monkeypatch.setattr(module, "WORKERS", 1)
+    ous = {PROD: "Production", SDLC: "SDLC", SANDBOX: "Sandbox"}
+    world = SharingWorld(ous, {"Prod": PROD, "SDLC": SDLC})
+    world.places |= {B: IN_SDLC, "555555555555": IN_PROD}
+    return world
+
+
+def put(world: SharingWorld, place: Place) -> None:
+    world.places.pop(A, None)
+    if place:
+        world.places[A] = place
+
+
+def at_each_call(
+    world: SharingWorld, account_id: str, prepare: Callable[[], None], happens: Callable[[], None]
+) -> Iterator[int]:
+    """Prepare and run again and again; something happens at the first call, then at the second, ..."""
+    for number in range(MOST):
+        prepare()
+        seen = -1
+
+        def before(number: int = number) -> None:
+            nonlocal seen
+            seen += 1
+            if seen == number:
+                world.before = lambda: None
+                happens()
+                world.before = before
+
+        world.before = before
+        world.run(account_id)
+        world.before = lambda: None
+        if seen < number:
+            return
+        yield number
+    raise AssertionError(f"a run makes more than {MOST} calls")
+
+
+@pytest.mark.parametrize("account_id", ["", A], ids=["all accounts", "an event"])
+@pytest.mark.parametrize("has_share", [False, True])
+@pytest.mark.parametrize(
+    ("start", "end", "environments"),
+    [
+        (IN_PROD, IN_SANDBOX, None),
+        (IN_PROD, IN_SDLC, ["SDLC"]),
+        (IN_PROD, CLOSED, None),
+        (IN_PROD, GONE, None),
+        (IN_SANDBOX, IN_PROD, ["Prod"]),
+        (CLOSED, IN_PROD, ["Prod"]),
+        (GONE, IN_PROD, ["Prod"]),
+    ],
+    ids=["loses", "changes", "is closed", "is removed", "arrives", "is opened", "joins"],
+)
+def test_an_account_has_what_its_place_gives_whenever_the_place_changes_during_a_run(
+    world: SharingWorld, account_id: str, has_share: bool, start: Place, end: Place, environments: list[str] | None
+) -> None:
+    def prepare() -> None:
+        put(world, IN_PROD)
+        world.run()
+        put(world, start)
+        if not has_share:
+            world.delete_share(A)
+
+    def happen() -> None:
+        put(world, end)
+        world.run(A)
+
+    for number in at_each_call(world, account_id, prepare, happen):
+        assert world.shared().get(A) == environments, f"at call {number}"
+        assert world.shared()[B] == ["SDLC"]
+    assert number >= 1
+
+
+def test_a_run_changes_nothing_twice_when_nothing_happens(world: SharingWorld) -> None:
+    put(world, IN_PROD)
+    first, second = world.run(), world.run()
+
+    assert (first.counts()["changed"], second.counts()["changed"]) == (3, 0)
