@@ -4,6 +4,7 @@
     ipams discoveries scopes pools cidrs allocations vpcs delegation tagging     the actions, one module per thing
     store        all the state, and how a thing is found (or not) by this caller through this Region's endpoint
     records      what is remembered of each thing
+    resources    which VPCs of the organization IPAM shows, and when; imports: automatic import into pools
     agenda       asynchronous ends, settled from the clock on every call; there are no threads and no timers
     locks tokens pages requests addresses                    decisions that several actions share
     settings     how long things take, AWS's quotas
@@ -15,13 +16,14 @@ the model takes the stricter of the plausible answers and says "unverified" ther
 rely on the code or the words of those.
 
 Left out (asking for it raises NotImplementedError):
-    DryRun; Cascade on DeleteIpam and DeleteIpamPool; EnablePrivateGua; AutoImport
+    DryRun; Cascade on DeleteIpam and DeleteIpamPool; EnablePrivateGua
     pools in the public scope, and what only they have (PubliclyAdvertisable, AwsService, PublicIpSource, ...)
     resource planning pools (SourceResource); provisioning IPv6; scopes under an external authority
-    AllocateIpamPoolCidr's PreviewNextCidr, AllowedCidrs, DisallowedCidrs, TagSpecifications
+    AllocateIpamPoolCidr's PreviewNextCidr, AllowedCidrs, DisallowedCidrs; CreateTags on an allocation
     ModifyIpamPool that adds an allocation tag whose key is there with another value (what AWS does is unverified)
-    what resource discovery finds, and monitoring: GetIpamResourceCidrs, compliance, metrics; other discoveries than
-    the one that comes with an IPAM
+    of what resource discovery finds, all but the IPv4 CIDRs of VPCs (so GetIpamResourceCidrs needs ResourceType=vpc);
+    tags that a VPC gets later; CIDRs that a VPC loses; ModifyIpamResourceCidr's DestinationIpamScopeId; metrics;
+    other discoveries than the one that comes with an IPAM
 
 Source  https://docs.aws.amazon.com/vpc/latest/ipam/what-it-is-ipam.html
         https://docs.aws.amazon.com/AWSEC2/latest/APIReference/operation-list-ipam.html
