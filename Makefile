@@ -1,4 +1,4 @@
-# Run `make` to list the targets. The targets that deploy or operate a stack, and VPCS=organization, need AWS
+# Run `make` to list the targets. The targets that deploy or operate a stack, and VPCS=organization|ipam, need AWS
 # credentials. Tools are installed under .venv/ when they are first needed, from lists pinned by hash; after that, all
 # other targets but `make lock` and `make audit` work offline.
 .DEFAULT_GOAL := help
@@ -20,9 +20,9 @@ LOCKED := tools aws-cli lambda-runtime checkers
 
 NEW_ENOUGH = command -v "$(PYTHON)" >/dev/null || { echo 'There is no $(PYTHON); name one: make PYTHON=python3.13 ...' >&2; exit 1; }; \
   "$(PYTHON)" -c 'import sys; sys.exit("Python 3.11 or later is needed; name one: make PYTHON=python3.13 ..." if sys.version_info < (3, 11) else 0)'
-# A plan needs no packages, except with VPCS=organization: that needs boto3, which is one of the tools.
+# A plan needs no packages, except with VPCS=organization or ipam: they need boto3, which is one of the tools.
 PLANNER = "$(PYTHON)"
-ifeq ($(origin VPCS)=$(value VPCS),command line=organization)
+ifneq ($(filter line=organization line=ipam,$(origin VPCS)=$(value VPCS)),)
 PLANNER = $(RUN)
 plan: $(TOOLS)
 endif
@@ -37,7 +37,7 @@ demo: $(VENVS) ## Deploy everything to an emulated landing zone on this machine 
 
 ##@ Plan and deploy
 .PHONY: plan deploy
-plan: ## Show what would be built: CIDR= REGIONS= ENVS='Prod OU,SDLC OU' REGION_PREFIX= ENV_PREFIX= VPCS=file|organization FORMAT=svg
+plan: ## Show what would be built: CIDR= REGIONS= ENVS='Prod OU,SDLC OU' REGION_PREFIX= ENV_PREFIX= VPCS=file|organization|ipam FORMAT=svg
 	@$(NEW_ENOUGH)
 	@PYTHONPATH=libraries $(PLANNER) -B -m commands.plan $(ARGUMENTS)
 

@@ -6,10 +6,11 @@
     ACTIVE_IPS=1000     the number of addresses in use, for the cost
     VPCS=file           existing VPCs, see commands.vpcs
     VPCS=organization   the VPCs of all accounts, see commands.organization_vpcs; a file of this name is ./organization
+    VPCS=ipam           the VPCs that IPAM has discovered, see commands.ipam_vpcs; a file of this name is ./ipam
     FORMAT=svg          draw the address space to scale; save it with `> plan.svg`
 
 All arguments are optional. Input that the Lambda would refuse is refused with the Lambda's message. Only
-VPCS=organization calls AWS.
+VPCS=organization and VPCS=ipam call AWS.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def planned(arguments: Sequence[str]) -> str:
     active_ips, output = _active_ips(given), given.options.get("FORMAT", "text")
     if output not in ("text", "svg"):
         raise Refused(f"FORMAT={output} is not supported; give text or svg.")
-    existing = _existing(given.options.get("VPCS", ""), spec)  # last: it may take minutes
+    existing = _existing(given.options.get("VPCS", ""), spec, properties.get("IpamScope", ""))  # last: it takes minutes
     if output == "svg":
         return drawing.draw(spec, blocks, existing)
     lines = report.report(spec, blocks, active_ips)
@@ -67,10 +68,12 @@ def _spec(properties: Mapping[str, str]) -> PoolSpec:
         return PoolSpec.from_properties(properties, regions_of_partition(properties["RegionSelection"]))
 
 
-def _existing(source: str, spec: PoolSpec) -> vpcs.Existing:
-    if source == "organization":
-        from commands import organization_vpcs  # imported here because other plans need no boto3
+def _existing(source: str, spec: PoolSpec, scope_id: str) -> vpcs.Existing:
+    if source in ("organization", "ipam"):
+        from commands import ipam_vpcs, organization_vpcs  # imported here because other plans need no boto3
 
+        if source == "ipam":
+            return ipam_vpcs.read(spec.regions[0], scope_id)
         return organization_vpcs.read(spec.regions[0])
     return vpcs.Existing(tuple(vpcs.read(Path(source)))) if source else vpcs.Existing()
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network
 from textwrap import wrap
 
-from commands.vpcs import Existing, Overlap, elsewhere, overlaps
+from commands.vpcs import Existing, Overlap, elsewhere, overlaps, reservations
 from ctipam.pools.spec import PoolKey, PoolSpec
 
 PRICE = 0.00027
@@ -93,9 +93,15 @@ def _cost(active_ips: int) -> list[str]:
 
 def report_vpcs(spec: PoolSpec, blocks: Mapping[PoolKey, IPv4Network], existing: Existing) -> list[str]:
     lines = _overlaps(spec, blocks, existing)
-    for sentence in existing.unread:
-        lines += wrap(sentence, WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+    if existing.unread:
+        lines.append("  This answer is incomplete, and so are ReservedCidrs:")
+    for sentence in (*existing.unread, existing.note):
+        lines += _wrapped(sentence)
     return lines
+
+
+def _wrapped(text: str) -> list[str]:
+    return wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _overlaps(spec: PoolSpec, blocks: Mapping[PoolKey, IPv4Network], existing: Existing) -> list[str]:
@@ -110,8 +116,8 @@ def _overlaps(spec: PoolSpec, blocks: Mapping[PoolKey, IPv4Network], existing: E
         f"  {f'{overlap.vpc.cidr}  {overlap.vpc.label}'.rstrip():{width}}  {_where(overlap)}" for overlap in found
     ]
     lines += [
-        "  IPAM would assign these addresses to other VPCs too. Reserve them in the environment's pool before the",
-        "  first VPC is created: aws ec2 allocate-ipam-pool-cidr --region REGION --ipam-pool-id POOL --cidr CIDR",
+        "  IPAM would assign these addresses to other VPCs too. To keep them free, deploy with:",
+        f"  ReservedCidrs={','.join(map(str, reservations([spec.top_cidr], existing.vpcs)))}",
     ]
     if any(overlap.vpc.tagged for overlap in found):
         lines.append("  A VPC tagged Env may already have its addresses from these pools; then no action is needed.")

@@ -9,14 +9,15 @@ The AWS CLI writes such a file for one account and Region:
 
     aws ec2 describe-vpcs --query 'Vpcs[].CidrBlockAssociationSet[].[CidrBlock]' --output text
 
-For a whole organization, commands.organization_vpcs reads EC2; this module interprets the answers.
+For a whole organization, commands.organization_vpcs reads EC2 and commands.ipam_vpcs reads IPAM; this module interprets
+the answers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, collapse_addresses
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -37,14 +38,16 @@ LISTED = 3
 class Vpc:
     """A CIDR of one or more VPCs.
 
-    number   how many VPCs the label describes
-    tagged   at least one of them has the tag that our pools require
+    number      how many VPCs the label describes
+    tagged      at least one of them has the tag that our pools require
+    allocated   a pool of IPAM has allocated the CIDR, so that nobody else gets it
     """
 
     cidr: IPv4Network
     number: int = 1
     label: str = ""
     tagged: bool = False
+    allocated: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,16 +56,18 @@ class Existing:
 
     what     what was counted, for example "CIDRs in 3 accounts"; empty if the VPCs come from a file
     unread   accounts and Regions that could not be read, a sentence each
+    note     a sentence about all of it
     """
 
     vpcs: tuple[Vpc, ...] = ()
     what: str = ""
     unread: tuple[str, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True, order=True)
 class VpcCidr:
-    """A CIDR of a VPC in EC2. environment is the value of the VPC's tag Env."""
+    """A CIDR of a VPC. environment is the value of the VPC's tag Env; allocated as in Vpc."""
 
     cidr: IPv4Network
     account_id: str
@@ -70,6 +75,7 @@ class VpcCidr:
     vpc_id: str
     is_default: bool = False
     environment: str = ""
+    allocated: bool = False
 
 
 @dataclass(frozen=True, order=True)
@@ -121,7 +127,7 @@ def overlaps(top_cidr: IPv4Network, blocks: Mapping[PoolKey, IPv4Network], vpcs:
     """Return the environment pools that each VPC overlaps; if none, the Region pools, or the top-level pool."""
     found = []
     for vpc in sorted(vpcs):
-        if not vpc.cidr.overlaps(top_cidr):
+        if vpc.allocated or not vpc.cidr.overlaps(top_cidr):
             continue
         overlapped = [key for key, block in blocks.items() if block.overlaps(vpc.cidr)]
         environments = [key for key in overlapped if key.environment]
@@ -130,6 +136,21 @@ def overlaps(top_cidr: IPv4Network, blocks: Mapping[PoolKey, IPv4Network], vpcs:
         if not overlapped:
             found.append(Overlap(vpc, None, min(top_cidr.num_addresses, vpc.cidr.num_addresses)))
     return found
+
+
+def reservations(space: Iterable[IPv4Network], vpcs: Iterable[Vpc]) -> list[IPv4Network]:
+    """Return the fewest CIDRs that cover exactly the addresses of the VPCs within the planned space.
+
+    VPCs that IPAM has allocated are left out: IPAM assigns their addresses to nobody else.
+    """
+    unprotected = [vpc.cidr for vpc in vpcs if not vpc.allocated]
+    shared = [
+        max(cidr, block, key=lambda network: network.prefixlen)  # of two that overlap, one contains the other
+        for block in space
+        for cidr in unprotected
+        if cidr.overlaps(block)
+    ]
+    return list(collapse_addresses(shared))
 
 
 def elsewhere(prefix_length: int, vpcs: Sequence[Vpc]) -> IPv4Network | None:
@@ -155,6 +176,25 @@ def cidrs_of(vpc: Mapping[str, Any], region: str) -> Iterator[VpcCidr]:
                 vpc["IsDefault"],
                 tags.get(ENVIRONMENT_TAG, ""),
             )
+
+
+def cidr_in_ipam(row: Mapping[str, Any]) -> VpcCidr | None:
+    """Return the IPv4 CIDR of a VPC, as GetIpamResourceCidrs returns it; None for an IPv6 CIDR.
+
+    row   {"ResourceId": "vpc-...", "ResourceOwnerId": "111122223333", "ResourceRegion": "us-west-2",
+           "ResourceCidr": "10.0.0.0/16", "ManagementState": "unmanaged", "ResourceTags": [{"Key": "Env", ...}]}
+    """
+    if ":" in row["ResourceCidr"]:
+        return None
+    tags = {tag["Key"]: tag["Value"] for tag in row.get("ResourceTags", [])}
+    return VpcCidr(
+        IPv4Network(row["ResourceCidr"]),
+        row["ResourceOwnerId"],
+        row["ResourceRegion"],
+        row["ResourceId"],
+        environment=tags.get(ENVIRONMENT_TAG, ""),
+        allocated=row["ManagementState"] == "managed",
+    )
 
 
 def of_organization(found: Iterable[VpcCidr | Unread], accounts: int) -> Existing:
@@ -185,21 +225,22 @@ def _unique(cidrs: Iterable[VpcCidr]) -> Iterable[VpcCidr]:
 
 def _condensed(cidrs: Iterable[VpcCidr]) -> Iterator[Vpc]:
     """Yield a few rows for each CIDR: many accounts may use the same one, and all default VPCs do."""
-    for (cidr, is_default), group in groupby(
-        sorted(cidrs, key=_default_vpcs_last), lambda row: (row.cidr, row.is_default)
+    for (cidr, is_default, allocated), group in groupby(
+        sorted(cidrs, key=_default_vpcs_last), lambda row: (row.cidr, row.is_default, row.allocated)
     ):
         same = [*group]
         listed = 0 if is_default and len(same) > 1 else _number_listed(len(same))
         for row in same[:listed]:
-            yield Vpc(cidr, label=_label(row), tagged=bool(row.environment))
+            yield Vpc(cidr, label=_label(row), tagged=bool(row.environment), allocated=allocated)
         if others := same[listed:]:
             what = f"{len(others):,} default VPCs" if is_default else f"and {len(others):,} more VPCs"
             where = _counted(len({row.account_id for row in others}), "account")
-            yield Vpc(cidr, len(others), f"{what} in {where}", any(row.environment for row in others))
+            tagged = any(row.environment for row in others)
+            yield Vpc(cidr, len(others), f"{what} in {where}", tagged, allocated)
 
 
-def _default_vpcs_last(row: VpcCidr) -> tuple[IPv4Network, bool, VpcCidr]:
-    return row.cidr, row.is_default, row
+def _default_vpcs_last(row: VpcCidr) -> tuple[IPv4Network, bool, bool, VpcCidr]:
+    return row.cidr, row.is_default, row.allocated, row
 
 
 def _label(row: VpcCidr) -> str:
