@@ -12,26 +12,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import replace
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from commands.organization_vpcs import SESSION_NAME, active_accounts, sign_in, why_of
-from commands.vpcs import Existing, Unread, VpcCidr, cidr_in_ipam, of_organization
+from commands.vpcs import Existing, Unread, VpcCidr, of_organization
 from ctipam.errors import Refused
+from ctipam.ipam.discovered import NEVER_SEEN, DiscoveredAccount
 from ctipam.ipam.existing import ExistingIpam
-from ctipam.ipam.reader import find_ipam
+from ctipam.ipam.reader import find_ipam, read_accounts, read_vpcs
 from ctipam.names import execution_role_arn
 from ctipam.sessions import Account
-
-if TYPE_CHECKING:
-    from types_boto3_ec2.type_defs import IpamDiscoveredAccountTypeDef
 
 LAG = "IPAM shows a VPC up to an hour after its creation, so VPCs that were created since may be missing."
 
 IPAM = "ipam.amazonaws.com"
-PAGE: Any = {"PageSize": 1000}
 
 POLICY: dict[str, Any] = {
     "Version": "2012-10-17",
@@ -91,38 +87,28 @@ def _administrator(management: Account) -> Account:
 
 
 def _vpcs(account: Account, scope_id: str) -> Iterator[VpcCidr]:
-    pages = account.ec2().get_paginator("get_ipam_resource_cidrs")
-    for page in pages.paginate(IpamScopeId=scope_id, ResourceType="vpc", PaginationConfig=PAGE):
-        for row in page["IpamResourceCidrs"]:
-            if cidr := cidr_in_ipam(row):
-                yield cidr
+    for vpc in read_vpcs(account, scope_id):
+        where = (vpc.account_id, vpc.region, vpc.vpc_id)
+        yield VpcCidr(vpc.cidr, *where, environment=vpc.environment, allocated=vpc.allocated)
 
 
 def _unread(account: Account, ipam: ExistingIpam, account_ids: Collection[str]) -> Iterator[Unread]:
     """Yield what IPAM has not looked at: whole accounts once, others for each Region."""
-    found = {region: _discovered(account, ipam.discovery_id, region) for region in sorted(ipam.operating_regions)}
+    regions = sorted(ipam.operating_regions)
+    found = {(one.account_id, one.region): one for region in regions for one in _accounts(account, ipam, region)}
     for account_id in account_ids:
-        reasons = {region: _why_unread(accounts.get(account_id)) for region, accounts in found.items()}
+        reasons = {region: _why_unread(found.get((account_id, region))) for region in regions}
         if len(set(reasons.values())) == 1:
-            reasons = {"": next(iter(reasons.values()))}
+            reasons = {"": reasons[regions[0]]}
         yield from (Unread(account_id, region, why) for region, why in reasons.items() if why)
     enabled = {region["RegionName"] for region in account.ec2().describe_regions()["Regions"]}
     for region in sorted(enabled - ipam.operating_regions):
         yield from (Unread(account_id, region, "IPAM does not operate there") for account_id in account_ids)
 
 
-def _discovered(account: Account, discovery_id: str, region: str) -> dict[str, IpamDiscoveredAccountTypeDef]:
-    """Return the accounts that IPAM looks at in a Region, by id."""
-    pages = account.ec2().get_paginator("get_ipam_discovered_accounts")
-    found = pages.paginate(IpamResourceDiscoveryId=discovery_id, DiscoveryRegion=region, PaginationConfig=PAGE)
-    return {one["AccountId"]: one for page in found for one in page["IpamDiscoveredAccounts"]}
+def _accounts(account: Account, ipam: ExistingIpam, region: str) -> Iterator[DiscoveredAccount]:
+    return read_accounts(account, ipam.discovery_id, region)
 
 
-def _why_unread(discovered: IpamDiscoveredAccountTypeDef | None) -> str:
-    """Return why what IPAM knows of an account cannot be relied on; empty if it can."""
-    if discovered is None:
-        return "IPAM does not monitor it, or has not found it yet"
-    if failure := discovered.get("FailureReason"):
-        return f"IPAM's discovery fails: {failure.get('Code', 'no reason given')}"
-    succeeded: datetime | None = discovered.get("LastSuccessfulDiscoveryTime")
-    return "" if succeeded else "IPAM has not looked there yet; that takes up to an hour"
+def _why_unread(discovered: DiscoveredAccount | None) -> str:
+    return discovered.why_unread if discovered else NEVER_SEEN

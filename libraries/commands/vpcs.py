@@ -178,25 +178,6 @@ def cidrs_of(vpc: Mapping[str, Any], region: str) -> Iterator[VpcCidr]:
             )
 
 
-def cidr_in_ipam(row: Mapping[str, Any]) -> VpcCidr | None:
-    """Return the IPv4 CIDR of a VPC, as GetIpamResourceCidrs returns it; None for an IPv6 CIDR.
-
-    row   {"ResourceId": "vpc-...", "ResourceOwnerId": "111122223333", "ResourceRegion": "us-west-2",
-           "ResourceCidr": "10.0.0.0/16", "ManagementState": "unmanaged", "ResourceTags": [{"Key": "Env", ...}]}
-    """
-    if ":" in row["ResourceCidr"]:
-        return None
-    tags = {tag["Key"]: tag["Value"] for tag in row.get("ResourceTags", [])}
-    return VpcCidr(
-        IPv4Network(row["ResourceCidr"]),
-        row["ResourceOwnerId"],
-        row["ResourceRegion"],
-        row["ResourceId"],
-        environment=tags.get(ENVIRONMENT_TAG, ""),
-        allocated=row["ManagementState"] == "managed",
-    )
-
-
 def of_organization(found: Iterable[VpcCidr | Unread], accounts: int) -> Existing:
     """Summarize what was read. Order and repetitions in found do not matter.
 

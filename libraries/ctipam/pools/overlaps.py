@@ -1,0 +1,106 @@
+"""Which VPCs overlap our pools, or each other in the pools' space, without having their addresses from a pool."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+
+from ctipam.findings import Finding
+from ctipam.ipam.discovered import DiscoveredCidr
+from ctipam.pools.spec import TOP_LEVEL, PoolKey
+
+METRIC = "OverlappingVpcs"
+LISTED = 3
+"""Pools and other VPCs that a message names."""
+
+
+@dataclass(frozen=True)
+class OverlappingVpc:
+    """A CIDR of a VPC that has it from no pool.
+
+    pools    the environment pools that can give out some of its addresses; if none, the Region pools whose future
+             environment pools could, or the top-level pool
+    others   VPCs that it overlaps, those next to it in size first
+    """
+
+    vpc: DiscoveredCidr
+    pools: tuple[PoolKey, ...]
+    others: tuple[DiscoveredCidr, ...] = ()
+
+    def finding(self) -> Finding:
+        overlapped = [key.phrase for key in self.pools] + [f"VPC {other}" for other in self.others]
+        listed = ", ".join(overlapped[:LISTED])
+        more = f" and {len(overlapped) - LISTED} more" if len(overlapped) > LISTED else ""
+        remedy = f" IPAM can assign its addresses again: add {self.vpc.cidr} to ReservedCidrs." if self.pools else ""
+        message = f"VPC {self.vpc} has its addresses from no pool, and overlaps {listed}{more}.{remedy}"
+        return Finding(METRIC, f"{self.vpc.vpc_id} {self.vpc.cidr} in {self.vpc.account_id} {self.vpc.region}", message)
+
+
+def find_overlaps(
+    vpcs: Iterable[DiscoveredCidr],
+    blocks: Mapping[PoolKey, Collection[IPv4Network]],
+    reserved: Collection[IPv4Network],
+    allocated: Collection[tuple[str, IPv4Network]],
+) -> list[OverlappingVpc]:
+    """Return the VPCs that overlap the pools, or another VPC in the pools' space.
+
+    blocks      the CIDRs of each of our pools
+    reserved    what no VPC gets from the pools
+    allocated   VPCs and CIDRs that the pools have allocated: IPAM shows that later than it allocates
+    """
+    space = blocks.get(TOP_LEVEL, ())
+    inside = sorted(vpc for vpc in set(vpcs) if any(vpc.cidr.overlaps(block) for block in space))
+    foreign = [vpc for vpc in inside if not vpc.allocated and (vpc.vpc_id, vpc.cidr) not in allocated]
+    others = _neighbors(inside)
+    found = (OverlappingVpc(vpc, tuple(_pools(vpc.cidr, blocks, reserved)), tuple(others[vpc])) for vpc in foreign)
+    return [overlap for overlap in found if overlap.pools or overlap.others]
+
+
+def _pools(
+    cidr: IPv4Network, blocks: Mapping[PoolKey, Collection[IPv4Network]], reserved: Collection[IPv4Network]
+) -> Sequence[PoolKey]:
+    """Return the pools of the lowest level that has some that contain addresses of the CIDR which nothing reserves."""
+    overlapped = [key for key in sorted(blocks) if any(_exposed(cidr, block, reserved) for block in blocks[key])]
+    environments = [key for key in overlapped if key.environment]
+    return environments or [key for key in overlapped if key.region] or overlapped
+
+
+def _exposed(cidr: IPv4Network, block: IPv4Network, reserved: Collection[IPv4Network]) -> bool:
+    """Return whether the CIDR and the block have addresses in common that are not reserved."""
+    if not cidr.overlaps(block):
+        return False
+    common = cidr if cidr.prefixlen >= block.prefixlen else block
+    return any(True for _ in without(common, reserved))
+
+
+def without(network: IPv4Network, taken: Iterable[IPv4Network]) -> Iterator[IPv4Network]:
+    """Yield what is left of a network."""
+    left = [network]
+    for other in taken:
+        left = [rest for part in left for rest in _difference(part, other)]
+    yield from left
+
+
+def _difference(network: IPv4Network, other: IPv4Network) -> Iterable[IPv4Network]:
+    if not network.overlaps(other):
+        return [network]
+    return [] if network.subnet_of(other) else network.address_exclude(other)
+
+
+def _neighbors(vpcs: Sequence[DiscoveredCidr]) -> Mapping[DiscoveredCidr, list[DiscoveredCidr]]:
+    """Return for each VPC the next larger and smaller ones that it overlaps: of such two, one contains the other.
+
+    vpcs   sorted: then a CIDR comes directly after those that contain it, and after what they contain besides
+    """
+    found = defaultdict[DiscoveredCidr, list[DiscoveredCidr]](list)
+    around: list[DiscoveredCidr] = []
+    for vpc in vpcs:
+        while around and not around[-1].cidr.overlaps(vpc.cidr):
+            around.pop()
+        if around and around[-1].vpc_id != vpc.vpc_id:
+            found[vpc].append(around[-1])
+            found[around[-1]].append(vpc)
+        around.append(vpc)
+    return found
