@@ -42,16 +42,19 @@ ENTRIES = """
     ctipam/cloudformation/own_stack.py
     ctipam/cloudformation/request.py
     ctipam/errors.py
+    ctipam/findings.py
     ctipam/invocation.py
     ctipam/ipam/__init__.py
     ctipam/ipam/changes.py
     ctipam/ipam/cost_controls.py
+    ctipam/ipam/discovered.py
     ctipam/ipam/discovery.py
     ctipam/ipam/existing.py
     ctipam/ipam/preconditions.py
     ctipam/ipam/reader.py
     ctipam/ipam/reconcile.py
     ctipam/ipam/spec.py
+    ctipam/ipam/trouble.py
     ctipam/logs.py
     ctipam/names.py
     ctipam/networking_account.py
@@ -74,6 +77,7 @@ ENTRIES = """
     ctipam/pools/existing.py
     ctipam/pools/listing.py
     ctipam/pools/measurement.py
+    ctipam/pools/overlaps.py
     ctipam/pools/preconditions.py
     ctipam/pools/reader.py
     ctipam/pools/reconcile.py
