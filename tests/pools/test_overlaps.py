@@ -7,7 +7,8 @@ from ipaddress import IPv4Network
 import pytest
 
 from ctipam.ipam.discovered import DiscoveredCidr
-from ctipam.pools.overlaps import OverlappingVpc, find_overlaps, without
+from ctipam.pools.addresses import without
+from ctipam.pools.overlaps import OverlappingVpc, find_overlaps
 from ctipam.pools.spec import TOP_LEVEL, PoolKey
 
 WEST, EAST = PoolKey("us-west-2"), PoolKey("us-east-1")

@@ -81,6 +81,7 @@ ENTRIES = """
     ctipam/pools/preconditions.py
     ctipam/pools/reader.py
     ctipam/pools/reconcile.py
+    ctipam/pools/reserved.py
     ctipam/pools/spec.py
     ctipam/pools/utilization.py
     ctipam/sessions.py

@@ -1,8 +1,8 @@
-"""Where a block goes: the lowest place that is free."""
+"""Where a block goes: the lowest place that is free. And what is left of a block."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network
 
 
@@ -24,3 +24,17 @@ def lowest_free(parent: IPv4Network, prefix_length: int, occupied: Iterable[IPv4
     if start + size - 1 > end:
         return None
     return IPv4Network((start, prefix_length))
+
+
+def without(network: IPv4Network, taken: Iterable[IPv4Network]) -> Iterator[IPv4Network]:
+    """Yield what is left of a network."""
+    left = [network]
+    for other in taken:
+        left = [rest for part in left for rest in _difference(part, other)]
+    yield from left
+
+
+def _difference(network: IPv4Network, other: IPv4Network) -> Iterable[IPv4Network]:
+    if not network.overlaps(other):
+        return [network]
+    return [] if network.subnet_of(other) else network.address_exclude(other)

@@ -82,15 +82,18 @@ class ExistingPool:
 
 @dataclass(frozen=True)
 class Allocation:
-    """What holds a part of a pool: a VPC, a child pool, or a block that somebody reserved by hand (custom).
+    """What holds a part of a pool: a VPC, a child pool, or a block that is reserved (custom).
 
-    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpamPoolAllocation.html
+    is_reservation   this solution made it, for ReservedCidrs
+    Source           https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpamPoolAllocation.html
     """
 
     cidr: IPv4Network
     resource_type: str
     resource_id: str
     owner: str
+    allocation_id: str = ""
+    is_reservation: bool = False
 
     def __str__(self) -> str:
         return f"{self.resource_id or f'{self.resource_type} allocation'} ({self.cidr}, account {self.owner})"

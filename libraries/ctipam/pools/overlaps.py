@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from ctipam.findings import Finding
 from ctipam.ipam.discovered import DiscoveredCidr
+from ctipam.pools.addresses import without
 from ctipam.pools.spec import TOP_LEVEL, PoolKey
 
 METRIC = "OverlappingVpcs"
@@ -73,20 +74,6 @@ def _exposed(cidr: IPv4Network, block: IPv4Network, reserved: Collection[IPv4Net
         return False
     common = cidr if cidr.prefixlen >= block.prefixlen else block
     return any(True for _ in without(common, reserved))
-
-
-def without(network: IPv4Network, taken: Iterable[IPv4Network]) -> Iterator[IPv4Network]:
-    """Yield what is left of a network."""
-    left = [network]
-    for other in taken:
-        left = [rest for part in left for rest in _difference(part, other)]
-    yield from left
-
-
-def _difference(network: IPv4Network, other: IPv4Network) -> Iterable[IPv4Network]:
-    if not network.overlaps(other):
-        return [network]
-    return [] if network.subnet_of(other) else network.address_exclude(other)
 
 
 def _neighbors(vpcs: Sequence[DiscoveredCidr]) -> Mapping[DiscoveredCidr, list[DiscoveredCidr]]:

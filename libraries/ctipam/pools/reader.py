@@ -224,6 +224,8 @@ def read_allocations(account: Account, pool_id: str, region: str) -> list[Alloca
             resource_type=row["ResourceType"],
             resource_id=row.get("ResourceId", ""),
             owner=row.get("ResourceOwner", ""),
+            allocation_id=row["IpamPoolAllocationId"],
+            is_reservation=row["ResourceType"] == "custom" and names.STACK_TAG in to_dict(row.get("Tags", [])),
         )
         for row in rows
     ]
