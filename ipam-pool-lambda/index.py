@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ctipam import sessions
+from ctipam import findings, sessions
 from ctipam.cloudformation.custom_resource import CustomResource, Data, Responder
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.invocation import LambdaContext, account_id_of
@@ -16,7 +16,7 @@ from ctipam.ipam import discovery
 from ctipam.ipam import reconcile as ipam_reconcile
 from ctipam.ipam.cost_controls import CostControls
 from ctipam.ipam.spec import IpamSpec
-from ctipam.pools import measurement
+from ctipam.pools import measurement, reserved, watch
 from ctipam.pools import reconcile as pools
 from ctipam.pools.spec import TOP_LEVEL, PoolSpec
 from ctipam.pools.utilization import metric_line
@@ -59,12 +59,19 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:
     responder(event, context)
 
 
-def measure_utilization(_event: dict[str, Any], context: LambdaContext) -> None:
-    """On a schedule, print one line for each environment pool of the stack, from which CloudWatch makes a metric.
+def measure_utilization(event: dict[str, Any], context: LambdaContext) -> None:
+    """On a schedule, print one line for each environment pool of the stack, from which CloudWatch makes a metric, and
+    once an hour one for each finding of the watch. Trouble with one hides nothing of the other.
 
     Printed, not logged: Lambda wraps what is logged into JSON of its own, and passes on what is printed.
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
     """
-    account = sessions.current_account(account_id_of(context))
-    for utilization in measurement.measure_pools(account, UtilizationSettings.from_environment().stack_id):
-        print(metric_line(utilization, time.time()))
+    account, settings = sessions.current_account(account_id_of(context)), UtilizationSettings.from_environment()
+    try:
+        for utilization in measurement.measure_pools(account, settings.stack_id):
+            print(metric_line(utilization, time.time()))
+    finally:
+        if watch.is_due(event):
+            found = watch.watch(account, settings.stack_id, reserved.parse(settings.reserved))
+            for line in findings.lines(found, time.time()):
+                print(line)

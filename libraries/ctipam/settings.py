@@ -38,13 +38,15 @@ class UtilizationSettings:
     """The settings of the function that measures the pools.
 
     stack_id   STACK_ID: ARN of the stack that the pools belong to
+    reserved   RESERVED_CIDRS: the stack's parameter ReservedCidrs
     """
 
     stack_id: str
+    reserved: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> UtilizationSettings:
-        return cls(_required(environment, "STACK_ID"))
+        return cls(_required(environment, "STACK_ID"), environment.get("RESERVED_CIDRS", ""))
 
 
 def _required(environment: Mapping[str, str], name: str) -> str:

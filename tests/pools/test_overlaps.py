@@ -32,12 +32,13 @@ def networks(text: str) -> list[IPv4Network]:
 
 
 def found(
-    *vpcs: DiscoveredCidr, reserved: str = "", allocated: tuple[tuple[str, str], ...] = ()
+    *vpcs: DiscoveredCidr, reserved: str = "", avoided: str = "", allocated: tuple[tuple[str, str], ...] = ()
 ) -> list[OverlappingVpc]:
     return find_overlaps(
         vpcs,
         {key: networks(text) for key, text in BLOCKS.items()},
         networks(reserved),
+        networks(avoided),
         {(name, IPv4Network(cidr)) for name, cidr in allocated},
     )
 
@@ -94,6 +95,12 @@ def test_the_second_cidr_of_a_vpc_from_a_pool_is_reported_if_it_is_from_no_pool(
 )
 def test_a_vpc_whose_addresses_are_reserved_is_not_reported(reserved: str, reported: bool) -> None:
     assert bool(found(vpc("10.0.0.0/23"), reserved=reserved)) == reported
+
+
+def test_where_no_environment_is_yet_the_parameter_is_enough_and_in_an_environments_pool_it_is_not() -> None:
+    assert found(vpc("10.0.15.0/24"), avoided="10.0.0.0/16") == []
+    assert found(vpc("10.0.64.0/24"), avoided="10.0.0.0/16") == []
+    assert len(found(vpc("10.0.1.0/24"), avoided="10.0.0.0/16")) == 1
 
 
 def test_vpcs_that_overlap_each_other_are_reported_even_if_their_addresses_are_reserved() -> None:

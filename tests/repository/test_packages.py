@@ -84,6 +84,7 @@ ENTRIES = """
     ctipam/pools/reserved.py
     ctipam/pools/spec.py
     ctipam/pools/utilization.py
+    ctipam/pools/watch.py
     ctipam/sessions.py
     ctipam/settings.py
     ctipam/sharing/__init__.py

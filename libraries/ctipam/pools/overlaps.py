@@ -42,30 +42,39 @@ class OverlappingVpc:
 def find_overlaps(
     vpcs: Iterable[DiscoveredCidr],
     blocks: Mapping[PoolKey, Collection[IPv4Network]],
-    reserved: Collection[IPv4Network],
+    held: Collection[IPv4Network],
+    avoided: Collection[IPv4Network],
     allocated: Collection[tuple[str, IPv4Network]],
 ) -> list[OverlappingVpc]:
     """Return the VPCs that overlap the pools, or another VPC in the pools' space.
 
     blocks      the CIDRs of each of our pools
-    reserved    what no VPC gets from the pools
+    held        manual allocations in environment pools: no VPC gets these addresses
+    avoided     ReservedCidrs: no environment's pool will be placed there
     allocated   VPCs and CIDRs that the pools have allocated: IPAM shows that later than it allocates
     """
     space = blocks.get(TOP_LEVEL, ())
     inside = sorted(vpc for vpc in set(vpcs) if any(vpc.cidr.overlaps(block) for block in space))
     foreign = [vpc for vpc in inside if not vpc.allocated and (vpc.vpc_id, vpc.cidr) not in allocated]
     others = _neighbors(inside)
-    found = (OverlappingVpc(vpc, tuple(_pools(vpc.cidr, blocks, reserved)), tuple(others[vpc])) for vpc in foreign)
+    found = (OverlappingVpc(vpc, tuple(_pools(vpc.cidr, blocks, held, avoided)), tuple(others[vpc])) for vpc in foreign)
     return [overlap for overlap in found if overlap.pools or overlap.others]
 
 
 def _pools(
-    cidr: IPv4Network, blocks: Mapping[PoolKey, Collection[IPv4Network]], reserved: Collection[IPv4Network]
+    cidr: IPv4Network,
+    blocks: Mapping[PoolKey, Collection[IPv4Network]],
+    held: Collection[IPv4Network],
+    avoided: Collection[IPv4Network],
 ) -> Sequence[PoolKey]:
     """Return the pools of the lowest level that has some that contain addresses of the CIDR which nothing reserves."""
-    overlapped = [key for key in sorted(blocks) if any(_exposed(cidr, block, reserved) for block in blocks[key])]
-    environments = [key for key in overlapped if key.environment]
-    return environments or [key for key in overlapped if key.region] or overlapped
+
+    def exposing(keys: Iterable[PoolKey], reserved: Collection[IPv4Network]) -> list[PoolKey]:
+        return [key for key in sorted(keys) if any(_exposed(cidr, block, reserved) for block in blocks[key])]
+
+    environments = exposing((key for key in blocks if key.environment), held)
+    others = exposing((key for key in blocks if not key.environment), [*held, *avoided])
+    return environments or [key for key in others if key.region] or others
 
 
 def _exposed(cidr: IPv4Network, block: IPv4Network, reserved: Collection[IPv4Network]) -> bool:
