@@ -1,4 +1,5 @@
-"""The Networking account's functions: the IPAM and its pools as custom resources, and the measurement of the pools.
+"""The Networking account's functions: the IPAM and its pools as custom resources, and the measurement of the pools,
+which grow by themselves if that is asked for.
 
 The stack creates Custom::Ipam first. It refuses what Custom::InitPools could not do, before anything is changed.
 """
@@ -16,8 +17,9 @@ from ctipam.ipam import discovery
 from ctipam.ipam import reconcile as ipam_reconcile
 from ctipam.ipam.cost_controls import CostControls
 from ctipam.ipam.spec import IpamSpec
-from ctipam.pools import measurement
+from ctipam.pools import growing, measurement
 from ctipam.pools import reconcile as pools
+from ctipam.pools.listing import list_pools
 from ctipam.pools.spec import TOP_LEVEL, PoolSpec
 from ctipam.pools.utilization import metric_line
 from ctipam.settings import UtilizationSettings
@@ -60,11 +62,19 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:
 
 
 def measure_utilization(_event: dict[str, Any], context: LambdaContext) -> None:
-    """On a schedule, print one line for each environment pool of the stack, from which CloudWatch makes a metric.
+    """On a schedule, print one line for each environment pool of the stack, from which CloudWatch makes a metric, and
+    see to the pools that fill up.
 
     Printed, not logged: Lambda wraps what is logged into JSON of its own, and passes on what is printed.
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
     """
     account = sessions.current_account(account_id_of(context))
-    for utilization in measurement.measure_pools(account, UtilizationSettings.from_environment().stack_id):
-        print(metric_line(utilization, time.time()))
+    settings = UtilizationSettings.from_environment()
+    listed = list_pools(account)
+    measured = []
+    try:
+        for utilization in measurement.measure_pools(account, settings.stack_id, listed):
+            print(metric_line(utilization, time.time()))
+            measured.append(utilization)
+    finally:  # also when some pools could not be measured
+        growing.see_to_pools(account, settings, listed, measured)
