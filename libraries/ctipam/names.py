@@ -18,7 +18,10 @@ POOL_ENVIRONMENT_TAG = "ctipam:environment"
 """On each environment pool: the name of the OU. A Region pool has no such tag."""
 
 BLOCK_TAG = "ctipam:cidr"
-"""On each Region and environment pool whose block is known to be provisioned: the block. Never written earlier."""
+"""On each pool: which of its CIDRs were declared, see `ctipam.pools.record`."""
+
+GROWTH_TAG = "ctipam:growth"
+"""On a pool that fills up: since when, see `ctipam.pools.growth`."""
 
 ACCOUNT_TAG = "ctipam:account-id"
 """On each share: the id of its account."""

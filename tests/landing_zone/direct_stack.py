@@ -27,7 +27,7 @@ from unittest.mock import patch
 from ctipam import names, sessions, waiting
 from ctipam.cloudformation import custom_resource
 from ctipam.ipam import reader as ipam_reader
-from ctipam.pools import reconcile
+from ctipam.pools import measurement, reconcile
 from ctipam.tags import to_dict
 from landing_zone.clock import ManualClock
 from landing_zone.direct import DirectAccount, DirectEc2, Killed, SideBySide, Wire
@@ -103,6 +103,7 @@ class DirectStack:
             stack.enter_context(patch.object(waiting, "random", Random(0)))  # noqa: S311 - the same jitter each time
             stack.enter_context(patch.object(reconcile, "ThreadPoolExecutor", self._executor))
             stack.enter_context(patch.object(ipam_reader, "ThreadPoolExecutor", self._executor))
+            stack.enter_context(patch.object(measurement, "ThreadPoolExecutor", self._executor))
             stack.enter_context(patch.object(custom_resource, "put", self._answered))
             yield self
 
@@ -198,6 +199,27 @@ class DirectStack:
         assert answer
         return answer
 
+    def look(self, *, growth: bool = True, threshold: int = 80) -> bool:
+        """Invoke the function that measures the pools, as the schedule does; return False if it was killed."""
+        self.wire.revive()
+        environment = {
+            "STACK_ID": self.stack_id,
+            "TOPIC_ARN": "arn:aws:sns:us-east-1:222222222222:topic",
+            "POOL_UTILISATION_THRESHOLD": str(threshold),
+            "POOL_GROWTH": "on" if growth else "off",
+        }
+        with patch.dict(os.environ, environment):
+            try:
+                _shared_module().measure_utilization({}, Context(self.clock))
+            except Killed:
+                return False
+        return True
+
+    def end_operation(self) -> None:
+        """Let no operation of the stack be in progress any more."""
+        self.wire.stacks.setdefault(self.stack_id, {})
+        self.wire.in_progress.pop(self.stack_id, None)
+
     def forget_stack(self, stack_id: str = STACK_ID) -> None:
         """Let the stack no longer exist."""
         self.wire.in_progress.pop(stack_id, None)
@@ -234,8 +256,12 @@ class DirectStack:
 
 
 @cache
+def _shared_module() -> Any:
+    return _new_module()
+
+
 def _shared_handler() -> Any:
-    return new_handler()
+    return _shared_module().lambda_handler
 
 
 def new_handler() -> Any:
@@ -243,10 +269,14 @@ def new_handler() -> Any:
 
     crhelper makes clients of its own when it is imported, and never uses them.
     """
+    return _new_module().lambda_handler
+
+
+def _new_module() -> Any:
     spec = importlib.util.spec_from_file_location("ipam_pool_lambda_direct", ROOT / "ipam-pool-lambda" / "index.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     with patch.dict(os.environ, {"AWS_REGION": HOME, "AWS_DEFAULT_REGION": HOME}):
         spec.loader.exec_module(module)
-    return module.lambda_handler
+    return module

@@ -14,30 +14,27 @@ from hypothesis import strategies as st
 
 from ctipam import names
 from ctipam.errors import Refused
-from ctipam.pools.changes import (
+from ctipam.pools.change_kinds import (
     CreatePool,
     DeletePool,
     DeprovisionCidr,
     ModifyPool,
     ProvisionCidr,
     TagPool,
-    is_built,
-    kept_pools,
-    parents_of_new_cidrs,
-    pending_changes,
-    removals,
-    wanted_allocation_tags,
-    wanted_tags,
-    wanted_vpc_sizes,
 )
+from ctipam.pools.changes import is_built, pending_changes
 from ctipam.pools.existing import Block, ExistingPool
-from ctipam.pools.preconditions import refuse_without_room
+from ctipam.pools.matching import compare, kept_pools
+from ctipam.pools.placement import parents_of_new_cidrs
+from ctipam.pools.removals import removals
+from ctipam.pools.room import refuse_without_room
 from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec, VpcSizes
+from ctipam.pools.wanted import wanted_allocation_tags, wanted_tags, wanted_vpc_sizes
 
 WEST, EAST = PoolKey("us-west-2"), PoolKey("us-east-1")
 WEST_PROD, WEST_SDLC = PoolKey("us-west-2", "Prod OU"), PoolKey("us-west-2", "SDLC OU")
 SPEC = PoolSpec(
-    IPv4Network("10.0.0.0/16"),
+    (IPv4Network("10.0.0.0/16"),),
     20,
     21,
     ("us-west-2",),
@@ -85,7 +82,7 @@ def test_the_top_level_pool_gets_its_cidr_while_the_regions_are_created() -> Non
 
     pending = pending_changes(SPEC, [top], {})
 
-    assert pending.changes == (ProvisionCidr(top, SPEC.top_cidr), CreatePool(WEST, TOP))
+    assert pending.changes == (ProvisionCidr(top, SPEC.top_cidrs[0]), CreatePool(WEST, TOP))
 
 
 def test_a_pool_that_aws_is_still_creating_is_waited_for() -> None:
@@ -303,13 +300,15 @@ class Aws:
                 new = pool(key, pool_id=f"ipam-pool-{self.made:04}", source_pool_id=source, vpc_sizes=sizes)
                 self.pools[new.pool_id] = new
             case ProvisionCidr(target, cidr):
-                self._set(target, blocks=(Block(cidr, "provisioned"),))
+                self._set(
+                    target, blocks=(*target.blocks, Block(cidr, "provisioned")), tags={**target.tags, **change.record}
+                )
             case TagPool(target, tags, removed):
                 kept = {key: value for key, value in target.tags.items() if key not in removed}
                 self._set(target, tags={**kept, **tags})
-            case DeprovisionCidr(target, _):
-                without = {key: value for key, value in target.tags.items() if key != names.BLOCK_TAG}
-                self._set(target, blocks=(), tags=without)
+            case DeprovisionCidr(target, cidr):
+                left = tuple(block for block in target.blocks if block.cidr != cidr)
+                self._set(target, blocks=left, tags={**target.tags, **change.record})
             case ModifyPool(_, target, sizes):
                 self._set(target, vpc_sizes=sizes)
             case DeletePool(target):
@@ -320,7 +319,7 @@ class Aws:
 
     def occupied(self, parents: Sequence[str]) -> dict[str, list[IPv4Network]]:
         held = {
-            parent: [p.block.cidr for p in self.pools.values() if p.source_pool_id == parent and p.block]
+            parent: [block.cidr for p in self.pools.values() if p.source_pool_id == parent for block in p.held]
             for parent in parents
         }
         top = self.top()
@@ -329,15 +328,15 @@ class Aws:
     def top(self) -> str:
         return next((pool_id for pool_id, p in self.pools.items() if p.key == TOP_LEVEL), "")
 
-    def blocks(self) -> dict[PoolKey, IPv4Network]:
-        return {p.key: p.block.cidr for p in self.pools.values() if p.key and p.block}
+    def blocks(self) -> dict[PoolKey, tuple[IPv4Network, ...]]:
+        return {p.key: tuple(block.cidr for block in p.held) for p in self.pools.values() if p.key and p.held}
 
 
 def converge(aws: Aws, spec: PoolSpec, at_most: int = 1000) -> None:
     """Apply what is pending, one at a time, until nothing is; or stop in the middle, as a killed function would."""
     for _ in range(at_most):
         found = list(aws.pools.values())
-        pending = pending_changes(spec, found, aws.occupied(parents_of_new_cidrs(spec, found)))
+        pending = pending_changes(spec, found, aws.occupied(parents_of_new_cidrs(compare(spec, found))))
         if pending.nothing:
             return
         assert pending.changes, f"nothing can be done, but something is left: {pending.waiting}"
@@ -356,7 +355,7 @@ def some(names: tuple[str, ...]) -> st.SearchStrategy[tuple[str, ...]]:
 # All four Regions fill the top-level pool and all four environments a Region's, so that no block may ever be lost.
 specs = st.builds(
     PoolSpec,
-    st.just(IPv4Network("10.0.0.0/16")),
+    st.just((IPv4Network("10.0.0.0/16"),)),
     st.just(18),
     st.just(20),
     some(REGIONS),

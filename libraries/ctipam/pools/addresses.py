@@ -26,6 +26,30 @@ def lowest_free(parent: IPv4Network, prefix_length: int, occupied: Iterable[IPv4
     return IPv4Network((start, prefix_length))
 
 
+def lowest_free_in(
+    parents: Iterable[IPv4Network], prefix_length: int, occupied: Iterable[IPv4Network]
+) -> IPv4Network | None:
+    """The lowest block of this size in one of the parents that overlaps nothing taken; None if there is none."""
+    taken = list(occupied)
+    found = (lowest_free(parent, prefix_length, taken) for parent in sorted(parents))
+    return next((block for block in found if block), None)
+
+
+def count_free(parents: Iterable[IPv4Network], prefix_length: int, occupied: Iterable[IPv4Network]) -> int:
+    """How many blocks of this size still fit in the parents beside what is taken."""
+    size = 2 ** (32 - prefix_length)
+    taken = sorted(occupied)
+    free = 0
+    for parent in parents:
+        start, end = int(parent.network_address) // size, (int(parent.broadcast_address) + 1) // size
+        for block in taken:
+            if block.overlaps(parent):
+                free += max(int(block.network_address) // size - start, 0)
+                start = max(start, int(block.broadcast_address) // size + 1)
+        free += max(end - start, 0)
+    return free
+
+
 def without(network: IPv4Network, taken: Iterable[IPv4Network]) -> Iterator[IPv4Network]:
     """Yield what is left of a network."""
     left = [network]
