@@ -18,9 +18,10 @@ from ctipam.ipam import discovery
 from ctipam.ipam import reconcile as ipam_reconcile
 from ctipam.ipam.cost_controls import CostControls
 from ctipam.ipam.spec import IpamSpec
-from ctipam.pools import growing, measurement, reserved, watch
+from ctipam.pools import growing, measurement, watch
 from ctipam.pools import reconcile as pools
 from ctipam.pools.listing import list_pools
+from ctipam.pools.parameters import reserved_cidrs
 from ctipam.pools.spec import TOP_LEVEL, PoolSpec
 from ctipam.pools.utilization import Utilization, metric_line
 from ctipam.settings import UtilizationSettings
@@ -83,6 +84,6 @@ def measure_utilization(event: dict[str, Any], context: LambdaContext) -> None:
 
 def _watch(account: sessions.Account, settings: UtilizationSettings, event: dict[str, Any]) -> None:
     if watch.is_due(event):
-        found = watch.watch(account, settings.stack_id, reserved.parse(settings.reserved))
+        found = watch.watch(account, settings.stack_id, reserved_cidrs(settings.reserved))
         for line in findings.lines(found, time.time()):
             print(line)

@@ -23,6 +23,12 @@ BLOCK_TAG = "ctipam:cidr"
 GROWTH_TAG = "ctipam:growth"
 """On a pool that fills up: since when, see `ctipam.pools.growth`."""
 
+RESERVED_TAG = "ctipam:reserved"
+"""On each environment pool in which CIDRs are reserved, or about to be. The allocations have the STACK_TAG."""
+
+PREPARING_TAG = "ctipam:preparing"
+"""On a new environment pool until its reserved CIDRs are allocated: nobody may use it yet, so it is not shared."""
+
 ACCOUNT_TAG = "ctipam:account-id"
 """On each share: the id of its account."""
 

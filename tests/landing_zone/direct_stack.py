@@ -199,7 +199,7 @@ class DirectStack:
         assert answer
         return answer
 
-    def look(self, *, growth: bool = True, threshold: int = 80) -> bool:
+    def look(self, *, growth: bool = True, threshold: int = 80, reserved: str = "") -> bool:
         """Invoke the function that measures the pools, as the schedule does; return False if it was killed."""
         self.wire.revive()
         environment = {
@@ -207,6 +207,7 @@ class DirectStack:
             "TOPIC_ARN": "arn:aws:sns:us-east-1:222222222222:topic",
             "POOL_UTILISATION_THRESHOLD": str(threshold),
             "POOL_GROWTH": "on" if growth else "off",
+            "RESERVED_CIDRS": reserved,
         }
         with patch.dict(os.environ, environment):
             try:

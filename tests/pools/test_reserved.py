@@ -10,7 +10,8 @@ import pytest
 from ctipam.errors import REASON_LIMIT, Refused
 from ctipam.pools.addresses import without
 from ctipam.pools.existing import Allocation
-from ctipam.pools.reserved import parse, refuse_collisions, reservation_changes, reserved_in, tag_value
+from ctipam.pools.parameters import reserved_cidrs as parse
+from ctipam.pools.reserved import refuse_collisions, reservation_changes, reserved_in
 from ctipam.pools.spec import VpcSizes
 
 SHOP = "111122223333"
@@ -147,12 +148,3 @@ def test_a_reservation_that_collides_with_a_vpc_is_refused_and_named() -> None:
     assert words.startswith(f"ReservedCidrs includes addresses of vpc-1 (10.0.1.0/24, account {SHOP}), which has them")
     assert len(words) <= REASON_LIMIT
     refuse_collisions([])
-
-
-def test_the_tag_names_few_cidrs_and_a_digest_of_many() -> None:
-    few, many = networks("10.0.0.0/24 10.0.2.0/24"), networks(" ".join(f"10.{n}.0.0/16" for n in range(40)))
-
-    assert tag_value(few) == "10.0.0.0/24 10.0.2.0/24"
-    assert tag_value([]) == ""
-    assert len(tag_value(many)) <= 256
-    assert tag_value(many) != tag_value(many[1:])

@@ -82,6 +82,7 @@ ENTRIES = """
     ctipam/pools/reader.py
     ctipam/pools/reconcile.py
     ctipam/pools/reserved.py
+    ctipam/pools/reserving.py
     ctipam/pools/spec.py
     ctipam/pools/utilization.py
     ctipam/pools/watch.py

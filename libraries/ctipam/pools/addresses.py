@@ -50,6 +50,15 @@ def count_free(parents: Iterable[IPv4Network], prefix_length: int, occupied: Ite
     return free
 
 
+def outermost(networks: Iterable[IPv4Network]) -> Iterator[IPv4Network]:
+    """Yield the networks that no other contains, in address order: there, one follows those that contain it."""
+    last = None
+    for network in sorted(networks):
+        if last is None or not network.subnet_of(last):
+            last = network
+            yield network
+
+
 def without(network: IPv4Network, taken: Iterable[IPv4Network]) -> Iterator[IPv4Network]:
     """Yield what is left of a network."""
     left = [network]

@@ -13,6 +13,7 @@ from ctipam.client_tokens import create_until_alive
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import POOL_NOT_FOUND, code_of
 from ctipam.logs import log_decision
+from ctipam.pools import reserving
 from ctipam.pools.change_kinds import (
     CreatePool,
     DeletePool,
@@ -53,7 +54,7 @@ def apply(request: ResourceRequest, scope_id: str, spec: PoolSpec | None, change
         case ModifyPool():
             _modify(ec2, change)
         case DeprovisionCidr():
-            _deprovision(ec2, change)
+            _deprovision(request, change)
         case DeletePool():
             _delete(ec2, change)
         case _:
@@ -74,6 +75,7 @@ def _create(request: ResourceRequest, scope_id: str, spec: PoolSpec, change: Cre
             Description=names.pool_description(key.region, key.environment),
             AllocationResourceTags=to_list(wanted_allocation_tags(key)),
             TagSpecifications=[{"ResourceType": "ipam-pool", "Tags": to_list(wanted_tags(spec, key))}],
+            AutoImport=change.auto_import,
             ClientToken=request.token("create", key, change.source_pool_id, dead_id),
             **place_of_child,
             **_netmask_lengths(change.vpc_sizes),
@@ -113,12 +115,15 @@ def _modify(ec2: EC2Client, change: ModifyPool) -> None:
         Description=names.pool_description(change.key.region, change.key.environment),
         AddAllocationResourceTags=to_list(missing),
         RemoveAllocationResourceTags=to_list(wrong),
+        AutoImport=change.auto_import,
         **_netmask_lengths(change.vpc_sizes),
     )
     log_decision("modifying pool", pool=change.pool.pool_id, key=str(change.key))
 
 
-def _deprovision(ec2: EC2Client, change: DeprovisionCidr) -> None:
+def _deprovision(request: ResourceRequest, change: DeprovisionCidr) -> None:
+    ec2 = request.account.ec2()
+    reserving.release_all(request.account, change.pool, change.cidr)
     with _gone_is_done():
         _record(ec2, change.pool, change.record)
         ec2.deprovision_ipam_pool_cidr(IpamPoolId=change.pool.pool_id, Cidr=str(change.cidr))

@@ -17,6 +17,7 @@ class CreatePool:
     key: PoolKey
     source_pool_id: str
     vpc_sizes: VpcSizes | None = None
+    auto_import: bool = False
 
     def __str__(self) -> str:
         return f"create {self.key}"
@@ -48,11 +49,12 @@ class TagPool:
 
 @dataclass(frozen=True)
 class ModifyPool:
-    """Set the description and the rules for VPCs."""
+    """Set the description, the rules for VPCs, and whether it imports existing VPCs."""
 
     key: PoolKey
     pool: ExistingPool
     vpc_sizes: VpcSizes | None = None
+    auto_import: bool = False
 
     def __str__(self) -> str:
         return f"modify {self.key}"

@@ -20,16 +20,20 @@ from ctipam.pools.existing import ExistingPool
 from ctipam.pools.matching import Comparison, InUse, MatchedBlocks, compare
 from ctipam.pools.placement import Occupied, Placement, place
 from ctipam.pools.removals import first_in_the_way, removals, subtree, surplus_removals
+from ctipam.pools.reserved import may_have_reservations
 from ctipam.pools.spec import PoolKey, PoolSpec, VpcSizes
-from ctipam.pools.wanted import own_tags, wanted_allocation_tags, wanted_vpc_sizes
+from ctipam.pools.wanted import own_tags, wanted_allocation_tags, wanted_auto_import, wanted_vpc_sizes
 from ctipam.tags import tag_changes
 
 
 def is_built(spec: PoolSpec, pools: Sequence[ExistingPool]) -> bool:
-    """Return whether everything is as wanted, as far as the CIDRs that the pools' tags record can be true.
+    """Return whether everything is as wanted, as far as the CIDRs that the pools' tags record can be true. What is
+    reserved can only be seen in the allocations.
 
     Somebody may have edited a tag: each CIDR must lie in one of the parent's, apart from all others.
     """
+    if spec.reserved or any(may_have_reservations(pool) for pool in pools):
+        return False
     return pending_changes(spec, pools, {}).nothing and _is_nested(compare(spec, pools))
 
 
@@ -132,19 +136,19 @@ def _additions_to(
 ) -> list[PoolChange] | str:
     """Return what is to be done for this pool now, or what it waits for."""
     spec, pool = comparison.spec, comparison.kept.get(key)
-    vpc_sizes = wanted_vpc_sizes(spec, key)
+    vpc_sizes, auto_import = wanted_vpc_sizes(spec, key), wanted_auto_import(spec, key)
     if pool is None and room.places <= 0:
         return room.lacks(key, "no place under IpamPoolQuota yet")
     if pool is None:
         room.places -= 1
-        return [CreatePool(key, parent.pool_id if parent else "", vpc_sizes)]
+        return [CreatePool(key, parent.pool_id if parent else "", vpc_sizes, auto_import)]
     if not pool.ready:
         return pool.state
     if pool.pending:
         return pool.pending.state
     if comparison.blocks[key].missing:
         return _provision(comparison, key, pool, room)
-    modified = [ModifyPool(key, pool, vpc_sizes)] if _differs(pool, key, vpc_sizes) else []
+    modified = [ModifyPool(key, pool, vpc_sizes, auto_import)] if _differs(pool, key, vpc_sizes, auto_import) else []
     return [*_tag_changes(spec, key, pool, comparison.blocks[key]), *modified]
 
 
@@ -176,9 +180,10 @@ def _tag_changes(spec: PoolSpec, key: PoolKey, pool: ExistingPool, blocks: Match
     return [TagPool(pool, {**missing, **of_stack.add}, (*of_stack.remove, *stale))]
 
 
-def _differs(pool: ExistingPool, key: PoolKey, vpc_sizes: VpcSizes | None) -> bool:
+def _differs(pool: ExistingPool, key: PoolKey, vpc_sizes: VpcSizes | None, auto_import: bool) -> bool:
     return (
         pool.description != names.pool_description(key.region, key.environment)
         or dict(pool.allocation_tags) != wanted_allocation_tags(key)
         or (vpc_sizes is not None and pool.vpc_sizes != vpc_sizes)
+        or pool.auto_import != auto_import
     )

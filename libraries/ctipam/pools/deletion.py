@@ -75,7 +75,7 @@ class PoolDeletion(Rounds):
             pool_id
             for pool_id, allocations in self._held.items()
             if any(allocation.resource_type == "vpc" for allocation in allocations)
-            and all(allocation.resource_type in ("vpc", "ipam-pool") for allocation in allocations)
+            and all(one.resource_type in ("vpc", "ipam-pool") or one.is_reservation for one in allocations)
         }
 
     def _may_be_released(self) -> bool:

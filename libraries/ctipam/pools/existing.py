@@ -54,6 +54,7 @@ class ExistingPool:
     description: str = ""
     allocation_tags: Mapping[str, str] = field(default_factory=dict)
     vpc_sizes: VpcSizes | None = None
+    auto_import: bool = False
     message: str = ""
 
     def with_blocks(self, blocks: Iterable[Block]) -> ExistingPool:

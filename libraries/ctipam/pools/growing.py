@@ -32,6 +32,7 @@ from ctipam.pools.growth import (
     next_growth,
 )
 from ctipam.pools.listing import stack_of
+from ctipam.pools.parameters import reserved_cidrs
 from ctipam.pools.reader import as_listed, read_allocations, read_blocks
 from ctipam.pools.spec import TOP_LEVEL, PoolKey
 from ctipam.pools.utilization import Utilization
@@ -164,12 +165,13 @@ class _Run:
             region, top = self._pools.get(PoolKey(region_name)), self._pools.get(TOP_LEVEL)
             if region is None or top is None:
                 raise AwsFailed("a pool above it is missing; update the stack to mend that")
+            reserved = reserved_cidrs(self._settings.reserved)
             self._families[region_name] = Family(
                 pool,
                 self._read(region),
                 self._read(top),
-                [one.cidr for one in read_allocations(self._account, region.pool_id, region_name)],
-                [one.cidr for one in read_allocations(self._account, top.pool_id, "")],
+                [*reserved, *(one.cidr for one in read_allocations(self._account, region.pool_id, region_name))],
+                [*reserved, *(one.cidr for one in read_allocations(self._account, top.pool_id, ""))],
             )
         family = self._families[region_name].of(self._read(pool))
         for growth in self._grown.values():

@@ -8,6 +8,7 @@ from ipaddress import IPv4Network
 from itertools import combinations
 
 from ctipam.errors import Refused
+from ctipam.pools.addresses import outermost
 
 PRIVATE_RANGES = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")))
 """RFC 1918 and RFC 6598: what a VPC is meant to use. https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html"""
@@ -84,6 +85,28 @@ def _cidr(text: str) -> IPv4Network:
     if not any(network.subnet_of(private) for private in PRIVATE_RANGES):
         ranges = ", ".join(map(str, PRIVATE_RANGES))
         raise Refused(f"TopLevelPoolCidr {text} is not private address space; choose a block within {ranges}.")
+    return network
+
+
+def reserved_cidrs(text: str) -> tuple[IPv4Network, ...]:
+    """Return the CIDRs of ReservedCidrs in address order, without those that others contain.
+
+    text   "10.1.0.0/16, 10.2.3.0/24"; empty for none
+    """
+    return tuple(outermost(_reserved_cidr(item.strip()) for item in text.split(",") if item.strip()))
+
+
+def _reserved_cidr(text: str) -> IPv4Network:
+    try:
+        network = IPv4Network(text, strict=False)
+    except ValueError:
+        raise Refused(
+            f"ReservedCidrs has {quoted(text)}, which is not an IPv4 CIDR; give one, such as 10.1.0.0/16."
+        ) from None
+    if "/" not in text:
+        raise Refused(f"ReservedCidrs has {text}, which has no prefix length; give {text}/32 for that address alone.")
+    if str(network) != text:
+        raise Refused(f"ReservedCidrs has {text}, which is not the start of its block; did you mean {network}?")
     return network
 
 

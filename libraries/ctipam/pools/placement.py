@@ -38,13 +38,25 @@ def place(comparison: Comparison, occupied: Occupied) -> Placement:
         room = [*_known_room(comparison, parent, occupied), *cidrs.get(parent, ())]
         taken = list(occupied.get(comparison.kept[parent].pool_id, ())) if parent in comparison.kept else []
         for size, key in _missing_below(comparison, parent):
-            cidr = lowest_free_in(room, size, taken)
+            holds_none = key not in comparison.kept or not comparison.kept[key].held
+            cidr = _place_beside(spec.reserved, room, size, taken, new=holds_none)
             if cidr:
                 taken.append(cidr)
                 cidrs[key] = (*cidrs.get(key, ()), cidr)
             else:
                 lacking = lacking or (key, size)
     return Placement(cidrs, lacking)
+
+
+def _place_beside(
+    reserved: Collection[IPv4Network], room: list[IPv4Network], size: int, taken: list[IPv4Network], *, new: bool
+) -> IPv4Network | None:
+    """Return the lowest free place beside what is reserved; for a pool that has no CIDR yet, else one of which a part is
+    reserved. A pool that has some is in use: a VPC could take reserved addresses before they are allocated."""
+    beside = lowest_free_in(room, size, [*taken, *reserved])
+    if beside or not new:
+        return beside
+    return lowest_free_in(room, size, [*taken, *(cidr for cidr in reserved if cidr.prefixlen <= size)])
 
 
 def _known_room(comparison: Comparison, key: PoolKey, occupied: Occupied) -> list[IPv4Network]:

@@ -92,6 +92,7 @@ def deletion_blockers(
             allocation
             for allocation in sorted(held.get(pool.pool_id, ()), key=lambda allocation: allocation.cidr)
             if allocation.resource_id not in unwanted_ids
+            and not allocation.is_reservation  # it is released with the pool
             and (allocation.resource_type != "ipam-pool" or allocation.resource_id in existing_ids)
         ]
         named = {allocation.resource_id for allocation in in_the_way}

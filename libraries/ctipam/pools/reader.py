@@ -161,6 +161,7 @@ def as_listed(pool: IpamPoolTypeDef, *, ours: bool) -> ExistingPool:
         description=pool.get("Description", ""),
         allocation_tags=to_dict(pool.get("AllocationResourceTags", [])),
         vpc_sizes=_vpc_sizes(pool),
+        auto_import=pool.get("AutoImport", False),
     )
 
 

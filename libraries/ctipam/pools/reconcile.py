@@ -24,7 +24,7 @@ from ctipam.cloudformation.deletion import report_kept
 from ctipam.cloudformation.own_stack import LATECOMERS_S
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.logs import log_decision
-from ctipam.pools import changes, listing, preconditions, room, surplus
+from ctipam.pools import changes, listing, preconditions, reserving, room, surplus
 from ctipam.pools.deletion import PoolDeletion
 from ctipam.pools.existing import ExistingPool
 from ctipam.pools.matching import compare, kept_pools
@@ -80,6 +80,7 @@ def check(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> None:
             pools = pool_reader.read_pools(listed, known={})
             if not request.is_rollback:
                 _blockers(pool_reader, spec, pools).refuse()
+                reserving.refuse_collisions_in(request.account, executor, spec, compare(spec, pools).kept)
             _refuse(pool_reader, spec, pools, listed, {})
 
 
@@ -198,6 +199,8 @@ class PoolReconciliation(Rounds):
         not_removed = blockers.by_pool() if self._request.is_rollback else {}
         if not self._request.is_rollback:
             blockers.refuse()
+            kept = compare(self._spec, pools).kept
+            reserving.refuse_collisions_in(self._request.account, self._reader.executor, self._spec, kept)
         _refuse(self._reader, self._spec, pools, listed, self._allocated)
         while True:
             parents = parents_of_new_cidrs(compare(self._spec, pools))
@@ -211,5 +214,6 @@ class PoolReconciliation(Rounds):
             self._wait(pending, progress=bool(accepted))
             pools = self._read(listing.list_pools(self._request.account))
             not_removed |= self._failures.failed_removals(pools)
-        sentences = [sentence for of_pool in not_removed.values() for sentence in of_pool]
-        return kept_pools(self._spec, pools), sentences
+        built = kept_pools(self._spec, pools)
+        reserving.reserve(self._request, self._reader.executor, self._spec, built)
+        return built, [sentence for of_pool in not_removed.values() for sentence in of_pool]

@@ -75,7 +75,7 @@ def unused_removals(
     for pool in pools:
         if pool.pool_id not in in_use or pool.pool_id not in held:
             continue
-        taken = [one.cidr for one in held[pool.pool_id] if one.resource_id not in existing]
+        taken = [one.cidr for one in held[pool.pool_id] if one.resource_id not in existing and not one.is_reservation]
         taken += [block.cidr for child in pools if child.source_pool_id == pool.pool_id for block in child.held]
         unused = [block.cidr for block in pool.held if not any(block.cidr.overlaps(cidr) for cidr in taken)]
         if not unused or len(unused) == len(pool.held):

@@ -10,49 +10,15 @@ it is allocated again. So a CIDR that becomes smaller stays reserved as a whole.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
+from ctipam import names
 from ctipam.errors import Refused
-from ctipam.pools.addresses import without
-from ctipam.pools.existing import Allocation
-from ctipam.pools.spec import VpcSizes
-
-TAG_VALUE_LIMIT = 256
-"""https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions"""
-
-
-def parse(text: str) -> tuple[IPv4Network, ...]:
-    """Return the CIDRs of ReservedCidrs in address order, without those that others contain. Raises Refused.
-
-    text   "10.1.0.0/16, 10.2.3.0/24"; empty for none
-    """
-    return tuple(_outermost(_cidr(item.strip()) for item in text.split(",") if item.strip()))
-
-
-def _cidr(text: str) -> IPv4Network:
-    try:
-        network = IPv4Network(text, strict=False)
-    except ValueError:
-        raise Refused(
-            f"ReservedCidrs has {text[:40]!r}, which is not an IPv4 CIDR; give one, such as 10.1.0.0/16."
-        ) from None
-    if "/" not in text:
-        raise Refused(f"ReservedCidrs has {text}, which has no prefix length; give {text}/32 for that address alone.")
-    if str(network) != text:
-        raise Refused(f"ReservedCidrs has {text}, which is not the start of its block; did you mean {network}?")
-    return network
-
-
-def _outermost(networks: Iterable[IPv4Network]) -> Iterator[IPv4Network]:
-    """Yield the networks that no other contains, in address order: there, one follows those that contain it."""
-    last = None
-    for network in sorted(networks):
-        if last is None or not network.subnet_of(last):
-            last = network
-            yield network
+from ctipam.pools.addresses import outermost, without
+from ctipam.pools.existing import Allocation, ExistingPool
+from ctipam.pools.spec import PoolKey, PoolSpec, VpcSizes
 
 
 def reserved_in(
@@ -65,7 +31,7 @@ def reserved_in(
              larger is divided.
     """
     common = [_smaller(cidr, block) for block in blocks for cidr in reserved if cidr.overlaps(block)]
-    return tuple(_outermost(part for cidr in common for part in _allowed(cidr, sizes)))
+    return tuple(outermost(part for cidr in common for part in _allowed(cidr, sizes)))
 
 
 def _smaller(one: IPv4Network, other: IPv4Network) -> IPv4Network:
@@ -79,6 +45,16 @@ def _allowed(cidr: IPv4Network, sizes: VpcSizes) -> Iterable[IPv4Network]:
     if cidr.prefixlen < sizes.minimum:
         return cidr.subnets(new_prefix=sizes.minimum)
     return [cidr]
+
+
+def wanted_reservations(spec: PoolSpec, key: PoolKey, blocks: Iterable[IPv4Network]) -> tuple[IPv4Network, ...]:
+    """Return what is to be allocated in a pool of these CIDRs. Only an environment's pool gives CIDRs to VPCs."""
+    return reserved_in(blocks, spec.reserved, spec.vpc_sizes) if key.environment else ()
+
+
+def may_have_reservations(pool: ExistingPool) -> bool:
+    """Return whether this solution has reserved, or was about to reserve, CIDRs in the pool."""
+    return bool({names.RESERVED_TAG, names.PREPARING_TAG} & pool.tags.keys())
 
 
 @dataclass(frozen=True)
@@ -104,22 +80,17 @@ def reservation_changes(wanted: Collection[IPv4Network], allocations: Iterable[A
     found = list(allocations)
     manual = [one for one in found if one.resource_type == "custom"]
     release = [one for one in manual if one.is_reservation and not _overlaps_any(one.cidr, wanted)]
-    held = [one.cidr for one in manual if one not in release]
+    colliding = [one for one in found if one not in manual and _overlaps_any(one.cidr, wanted)]
+    taken = [one.cidr for one in [*manual, *colliding] if one not in release]
     return ReservationChanges(
-        add=tuple(part for cidr in wanted for part in sorted(without(cidr, held))),
+        add=tuple(part for cidr in wanted for part in sorted(without(cidr, taken))),
         release=tuple(release),
-        colliding=tuple(one for one in found if one not in manual and _overlaps_any(one.cidr, wanted)),
+        colliding=tuple(colliding),
     )
 
 
 def _overlaps_any(cidr: IPv4Network, others: Iterable[IPv4Network]) -> bool:
     return any(cidr.overlaps(other) for other in others)
-
-
-def tag_value(wanted: Iterable[IPv4Network]) -> str:
-    """Return what the pool's tag says once all of this is allocated: the CIDRs, or a digest of very many."""
-    text = " ".join(map(str, wanted))
-    return text if len(text) <= TAG_VALUE_LIMIT else hashlib.sha256(text.encode()).hexdigest()
 
 
 def refuse_collisions(colliding: Iterable[tuple[str, Allocation]]) -> None:

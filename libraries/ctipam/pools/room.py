@@ -45,7 +45,7 @@ def refuse_without_room(
     ways = _more_room(spec, pools, occupied, elsewhere)
     if not ways or not comparison.kept:  # of pools that exist, the sizes cannot change as easily
         ways.append("a longer AccPoolPrefixLength" if key.environment else "a longer IpamPoolPrefixLength")
-    cause = f"{where} has no free /{size} left"
+    cause = f"{where} has no free /{size} left{' beside ReservedCidrs' if spec.reserved else ''}"
     raise Refused(fit(f"No room for {key}: ", cause, f"Give {', or '.join(ways)}; or leave it out."))
 
 
@@ -86,7 +86,7 @@ def another_cidr(
     """Return private space to add to the top-level pool, as large as its largest CIDR if there is so much: the lowest
     that no top-level pool has. Whether a network outside of IPAM uses it is not known."""
     own = comparison.kept[TOP_LEVEL].held if TOP_LEVEL in comparison.kept else ()
-    taken = [*spec.top_cidrs, *(block.cidr for block in own), *elsewhere]
+    taken = [*spec.top_cidrs, *spec.reserved, *(block.cidr for block in own), *elsewhere]
     largest = min(spec.sizes(TOP_LEVEL)[0], size)
     found = (lowest_free_in(PRIVATE_RANGES, length, taken) for length in range(largest, size + 1))
     return next((cidr for cidr in found if cidr), None)

@@ -11,6 +11,8 @@
     VpcDefaultNetmaskLength "24"                  size of a VPC whose creator names none
     VpcMinNetmaskLength     "16"                  the largest VPC, in AWS's words: the shortest netmask
     VpcMaxNetmaskLength     "28"                  the smallest VPC
+    ReservedCidrs           "10.1.0.0/16,..."     what no VPC gets from the pools
+    AutoImport              "off"                 on: environment pools import existing VPCs
     IpamPoolQuota           "50"                  how many pools AWS allows in the scope
 
 CloudFormation sends numbers as text. Everything here is decided before the first call to AWS.
@@ -82,6 +84,8 @@ class PoolSpec:
     top_cidrs    of the top-level pool
     pool_sizes   the prefix lengths of the blocks of pools that have others than their level has by default, the
                  largest block first
+    reserved     what no VPC gets from the pools
+    auto_import  whether environment pools import existing VPCs
     stack_id     ARN of the stack that owns the pools
     stack_tags   of that stack
     """
@@ -94,6 +98,8 @@ class PoolSpec:
     vpc_sizes: VpcSizes = VpcSizes()
     quota: int = POOLS_PER_SCOPE
     pool_sizes: Mapping[PoolKey, tuple[int, ...]] = field(default_factory=dict)
+    reserved: tuple[IPv4Network, ...] = ()
+    auto_import: bool = False
     stack_id: str = ""
     stack_tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -121,6 +127,8 @@ class PoolSpec:
             vpc_sizes=_vpc_sizes(properties),
             quota=number("IpamPoolQuota", properties.get("IpamPoolQuota", POOLS_PER_SCOPE)),
             pool_sizes=_pool_sizes(parameters.pool_sizes(properties.get("PoolSizes", "")), regions, environments),
+            reserved=parameters.reserved_cidrs(properties.get("ReservedCidrs", "")),
+            auto_import=properties.get("AutoImport") == "on",
             stack_id=stack_id,
             stack_tags=stack_tags or {},
         )

@@ -58,6 +58,7 @@ def surplus_in_use(comparison: Comparison, held: Mapping[str, Collection[Allocat
             one
             for one in sorted(held[pool.pool_id], key=lambda one: one.cidr)
             if one.resource_id not in unwanted
+            and not one.is_reservation
             and (one.resource_id, one.cidr) not in going
             and (one.resource_type != "ipam-pool" or one.resource_id in existing)
         ]

@@ -20,9 +20,15 @@ def wanted_vpc_sizes(spec: PoolSpec, key: PoolKey) -> VpcSizes | None:
     return replace(spec.vpc_sizes, default=spec.default_vpc(key)) if key.environment else None
 
 
+def wanted_auto_import(spec: PoolSpec, key: PoolKey) -> bool:
+    """Return whether the pool imports existing VPCs. AWS allows it for pools with a locale."""
+    return spec.auto_import and bool(key.environment)
+
+
 def wanted_tags(spec: PoolSpec, key: PoolKey) -> dict[str, str]:
     """Return the tags of a new pool."""
-    return with_stack_tags(own_tags(spec, key) | {names.BLOCK_TAG: record.EVERYTHING}, spec.stack_tags)
+    until_reserved = {names.PREPARING_TAG: "yes"} if key.environment and spec.reserved else {}
+    return with_stack_tags(own_tags(spec, key) | {names.BLOCK_TAG: record.EVERYTHING} | until_reserved, spec.stack_tags)
 
 
 def own_tags(spec: PoolSpec, key: PoolKey) -> dict[str, str]:
