@@ -41,9 +41,15 @@ plan: ## Show what would be built: CIDR= REGIONS= ENVS='Prod OU,SDLC OU' REGION_
 	@$(NEW_ENOUGH)
 	@PYTHONPATH=libraries $(PLANNER) -B -m commands.plan $(ARGUMENTS)
 
-deploy: ## Deploy with your AWS CLI: BUCKET= NETWORK_ACCOUNT_ID=, the arguments of plan, any parameter such as AlertEmail=
+# RESERVE reads the VPCs with boto3, which is one of the tools.
+DEPLOYER = "$(PYTHON)"
+ifneq ($(RESERVE),)
+DEPLOYER = $(RUN)
+deploy: $(TOOLS)
+endif
+deploy: ## Deploy with your AWS CLI: BUCKET= NETWORK_ACCOUNT_ID= RESERVE=organization|ipam, the arguments of plan, any parameter
 	@$(NEW_ENOUGH)
-	@PYTHONPATH=libraries "$(PYTHON)" -B -m commands.deploy $(ARGUMENTS)
+	@PYTHONPATH=libraries $(DEPLOYER) -B -m commands.deploy $(ARGUMENTS)
 
 ##@ Check
 .PHONY: check lint zips test bench

@@ -29,7 +29,7 @@ SHORT = {
     "VPC_PREFIX": "VpcDefaultNetmaskLength",
     "QUOTA": "IpamPoolQuota",
 }
-OPTIONS = ("FORMAT", "ACTIVE_IPS", "VPCS", "AWS", "stack")
+OPTIONS = ("FORMAT", "ACTIVE_IPS", "VPCS", "RESERVE", "INCOMPLETE", "AWS", "stack")
 """Options of `make plan` and `make deploy`. Each command ignores those of the other."""
 
 MAKE_VARIABLES = ("PYTHON",)

@@ -5,6 +5,7 @@
 
     stack=ipam-controltower   the name of the stack
     AWS=aws                   your AWS CLI, if it is not on the path
+    RESERVE=organization|ipam   keep the addresses of existing VPCs free, see commands.reserve
 
 Every parameter of the template is accepted. A parameter that is not given keeps the value of the stack, or has the
 default. Credentials and Region are those of the AWS CLI: the management account, Control Tower's home Region.
@@ -27,7 +28,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from commands import arguments
+from commands import arguments, reserve
 from commands.arguments import MANAGEMENT_TEMPLATE, ROOT, STACK
 from commands.aws_cli import AwsCli, AwsCliError
 from commands.regions import regions_of_partition
@@ -72,7 +73,11 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
     account_id = _management_account(aws, parameters["NetworkAccountId"])
     bucket_region = _bucket_region(aws, parameters["LambdaBucket"], account_id)
     existing = _parameters_of_stack(aws, stack)
-    refuse_impossible_pools({name: default for name, default in known.items() if default} | existing | parameters)
+    values = {name: default for name, default in known.items() if default} | existing | parameters
+    refuse_impossible_pools(values)
+    if (reserved := reserve.reserved_cidrs(given.options, values)) is not None:  # last: it may take minutes
+        parameters[reserve.PARAMETER] = reserved
+        print(f"{reserve.PARAMETER}={reserved}", flush=True)
     *uploads, deployment = commands(root, stack, bucket_region, parameters)
     for upload in uploads:
         aws.run(upload)

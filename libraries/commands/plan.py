@@ -88,10 +88,11 @@ def _active_ips(given: Arguments) -> int:
 def _deploy_command(arguments: Sequence[str]) -> str:
     """Return the `make deploy` command with the same arguments, quoted for a shell."""
     not_deployed = ("FORMAT", "ACTIVE_IPS", "VPCS", "PYTHON")
+    reserve = [f"RESERVE={argument[5:]}" for argument in arguments if argument in ("VPCS=organization", "VPCS=ipam")]
     kept = [argument for argument in arguments if argument.partition("=")[0] not in not_deployed]
     names = {argument.partition("=")[0] for argument in kept}
     missing = [f"{short}=..." for short in ("BUCKET", "NETWORK_ACCOUNT_ID") if not names & {short, SHORT[short]}]
-    return "To deploy it: make deploy " + " ".join([*missing, *map(_quoted, kept)])
+    return "To deploy it: make deploy " + " ".join([*missing, *map(_quoted, kept), *reserve])
 
 
 def _quoted(argument: str) -> str:
