@@ -33,6 +33,7 @@ from commands.aws_cli import AwsCli, AwsCliError
 from commands.regions import regions_of_partition
 from commands.stack_events import failure_text, first_failure, new_events, recent_events
 from ctipam.errors import Refused
+from ctipam.pools.room import refuse_without_room
 from ctipam.pools.spec import PoolSpec
 
 STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
@@ -72,7 +73,8 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
     account_id = _management_account(aws, parameters["NetworkAccountId"])
     bucket_region = _bucket_region(aws, parameters["LambdaBucket"], account_id)
     existing = _parameters_of_stack(aws, stack)
-    refuse_impossible_pools({name: default for name, default in known.items() if default} | existing | parameters)
+    properties = {name: default for name, default in known.items() if default} | existing | parameters
+    refuse_impossible_pools(properties, new=not existing)
     *uploads, deployment = commands(root, stack, bucket_region, parameters)
     for upload in uploads:
         aws.run(upload)
@@ -251,10 +253,15 @@ def _parameters_of_stack(aws: AwsCli, stack: str) -> dict[str, str]:
     return {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
 
 
-def refuse_impossible_pools(parameters: Mapping[str, str]) -> None:
-    """Raise Refused for parameters that the Lambda would refuse in the middle of the deployment."""
+def refuse_impossible_pools(parameters: Mapping[str, str], *, new: bool) -> None:
+    """Raise Refused for parameters that the Lambda would refuse in the middle of the deployment.
+
+    new   the stack does not exist. Later, pools may have more room than the parameters give them.
+    """
     with arguments.short_names():
-        PoolSpec.from_properties(parameters, regions_of_partition(parameters["RegionSelection"]))
+        spec = PoolSpec.from_properties(parameters, regions_of_partition(parameters["RegionSelection"]))
+        if new:
+            refuse_without_room(spec, [], {})
 
 
 if __name__ == "__main__":

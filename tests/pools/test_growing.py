@@ -199,8 +199,9 @@ def test_a_pool_grows_up_to_a_ceiling_by_itself(idle: DirectStack) -> None:
         look(idle, 4)
 
     assert len(idle.pools()[PROD].split(",")) == MOST_BLOCKS
-    assert f"it has {MOST_BLOCKS} blocks, and a pool grows by itself up to {MOST_BLOCKS}" in (
-        idle.wire.published[-1]["Message"]
+    assert (
+        f"it has {MOST_BLOCKS} blocks, and a pool grows by itself up to {MOST_BLOCKS}"
+        in (idle.wire.published[-1]["Message"])
     )
 
 

@@ -49,7 +49,8 @@ def place(comparison: Comparison, occupied: Occupied) -> Placement:
 
 def _known_room(comparison: Comparison, key: PoolKey, occupied: Occupied) -> list[IPv4Network]:
     pool = comparison.kept.get(key)
-    return comparison.room(key) if pool and pool.pool_id in occupied else []
+    is_known = pool and (pool.pool_id in occupied or not pool.provisioned)  # nothing is taken of what is still coming
+    return comparison.room(key) if is_known else []
 
 
 def _missing_below(comparison: Comparison, parent: PoolKey) -> list[tuple[int, PoolKey]]:
