@@ -37,7 +37,7 @@ demo: $(VENVS) ## Deploy everything to an emulated landing zone on this machine 
 
 ##@ Plan and deploy
 .PHONY: plan deploy
-plan: ## Show what would be built: CIDR= REGIONS= ENVS='Prod OU,SDLC OU' REGION_PREFIX= ENV_PREFIX= VPCS=file|organization|ipam FORMAT=svg
+plan: ## Show what would be built: CIDR= REGIONS= ENVS='Prod OU,SDLC OU' REGION_PREFIX= ENV_PREFIX= POOL_SIZES= VPCS_A_MONTH= VPCS=file|organization|ipam FORMAT=svg
 	@$(NEW_ENOUGH)
 	@PYTHONPATH=libraries $(PLANNER) -B -m commands.plan $(ARGUMENTS)
 

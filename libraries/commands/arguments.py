@@ -26,10 +26,11 @@ SHORT = {
     "ENVS": "AccEnvName",
     "REGION_PREFIX": "IpamPoolPrefixLength",
     "ENV_PREFIX": "AccPoolPrefixLength",
+    "POOL_SIZES": "PoolSizes",
     "VPC_PREFIX": "VpcDefaultNetmaskLength",
     "QUOTA": "IpamPoolQuota",
 }
-OPTIONS = ("FORMAT", "ACTIVE_IPS", "VPCS", "RESERVE", "INCOMPLETE", "AWS", "stack")
+OPTIONS = ("FORMAT", "ACTIVE_IPS", "VPCS", "VPCS_A_MONTH", "RESERVE", "INCOMPLETE", "AWS", "stack")
 """Options of `make plan` and `make deploy`. Each command ignores those of the other."""
 
 MAKE_VARIABLES = ("PYTHON",)
@@ -120,8 +121,8 @@ def refuse_impossible(parameters: Mapping[str, str], root: Path = ROOT) -> None:
 
 
 def _must_be(body: str) -> str:
-    if allowed := _attribute(body, "AllowedValues"):
-        return f"one of {allowed.strip('[]')}."
+    if allowed := _allowed_values(body):
+        return f"one of {', '.join(allowed)}."
     lowest, highest = _attribute(body, "MinValue"), _attribute(body, "MaxValue")
     if lowest and highest:
         return f"a number from {lowest} to {highest}."
@@ -134,13 +135,17 @@ def _is_valid(value: str, body: str) -> bool:
     pattern = _attribute(body, "AllowedPattern")
     if pattern and not re.search(pattern, value):
         return False
-    allowed = _attribute(body, "AllowedValues")
-    if allowed and value not in re.split(r",\s*", allowed.strip("[]")):
+    allowed = _allowed_values(body)
+    if allowed and value not in allowed:
         return False
     lowest, highest = _attribute(body, "MinValue"), _attribute(body, "MaxValue")
     if not (lowest or highest):
         return True
     return value.isdecimal() and int(lowest or 0) <= int(value) <= int(highest or value)
+
+
+def _allowed_values(body: str) -> list[str]:
+    return re.findall(r"[^\s\[\],\"]+", _attribute(body, "AllowedValues"))
 
 
 def _attribute(body: str, name: str) -> str:

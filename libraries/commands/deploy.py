@@ -34,6 +34,7 @@ from commands.aws_cli import AwsCli, AwsCliError
 from commands.regions import regions_of_partition
 from commands.stack_events import failure_text, first_failure, new_events, recent_events
 from ctipam.errors import Refused
+from ctipam.pools.room import refuse_without_room
 from ctipam.pools.spec import PoolSpec
 
 STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
@@ -73,9 +74,9 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
     account_id = _management_account(aws, parameters["NetworkAccountId"])
     bucket_region = _bucket_region(aws, parameters["LambdaBucket"], account_id)
     existing = _parameters_of_stack(aws, stack)
-    values = {name: default for name, default in known.items() if default} | existing | parameters
-    refuse_impossible_pools(values)
-    if (reserved := reserve.reserved_cidrs(given.options, values)) is not None:  # last: it may take minutes
+    properties = {name: default for name, default in known.items() if default} | existing | parameters
+    refuse_impossible_pools(properties, new=not existing)
+    if (reserved := reserve.reserved_cidrs(given.options, properties)) is not None:  # last: it may take minutes
         parameters[reserve.PARAMETER] = reserved
         print(f"{reserve.PARAMETER}={reserved}", flush=True)
     *uploads, deployment = commands(root, stack, bucket_region, parameters)
@@ -256,10 +257,15 @@ def _parameters_of_stack(aws: AwsCli, stack: str) -> dict[str, str]:
     return {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
 
 
-def refuse_impossible_pools(parameters: Mapping[str, str]) -> None:
-    """Raise Refused for parameters that the Lambda would refuse in the middle of the deployment."""
+def refuse_impossible_pools(parameters: Mapping[str, str], *, new: bool) -> None:
+    """Raise Refused for parameters that the Lambda would refuse in the middle of the deployment.
+
+    new   the stack does not exist. Later, pools may have more room than the parameters give them.
+    """
     with arguments.short_names():
-        PoolSpec.from_properties(parameters, regions_of_partition(parameters["RegionSelection"]))
+        spec = PoolSpec.from_properties(parameters, regions_of_partition(parameters["RegionSelection"]))
+        if new:
+            refuse_without_room(spec, [], {})
 
 
 if __name__ == "__main__":

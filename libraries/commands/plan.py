@@ -2,7 +2,8 @@
 
     make plan CIDR=10.0.0.0/8 REGIONS=us-west-2,us-east-1 ENVS='Prod OU,SDLC OU' REGION_PREFIX=12 ENV_PREFIX=14
 
-    CIDR, REGIONS, ENVS, REGION_PREFIX, ENV_PREFIX, VPC_PREFIX, QUOTA    default: as in the template
+    CIDR, REGIONS, ENVS, REGION_PREFIX, ENV_PREFIX, POOL_SIZES, VPC_PREFIX, QUOTA    default: as in the template
+    VPCS_A_MONTH=20     new VPCs in all pools, for how long the pools last
     ACTIVE_IPS=1000     the number of addresses in use, for the cost
     VPCS=file           existing VPCs, see commands.vpcs
     VPCS=organization   the VPCs of all accounts, see commands.organization_vpcs; a file of this name is ./organization
@@ -27,7 +28,8 @@ from commands.arguments import SHORT, Arguments, read, refuse_impossible, short_
 from commands.regions import regions_of_partition
 from commands.simulation import build
 from ctipam.errors import Refused
-from ctipam.pools.spec import TOP_LEVEL, PoolSpec
+from ctipam.pools.room import refuse_without_room
+from ctipam.pools.spec import PoolSpec
 
 ACTIVE_IPS = 1000
 
@@ -50,14 +52,16 @@ def planned(arguments: Sequence[str]) -> str:
     properties = {name: default for name, default in defaults.items() if default is not None} | given.parameters
     spec = _spec(properties)
     refuse_impossible(given.parameters)  # after the Lambda's own checks, whose messages say more
-    blocks = {key: cidr for key, cidr in build(spec).items() if key != TOP_LEVEL}
-    active_ips, output = _active_ips(given), given.options.get("FORMAT", "text")
+    blocks = build(spec)
+    active_ips = _count(given, "ACTIVE_IPS", ACTIVE_IPS, "addresses")
+    vpcs_a_month = _count(given, "VPCS_A_MONTH", 0, "VPCs")
+    output = given.options.get("FORMAT", "text")
     if output not in ("text", "svg"):
         raise Refused(f"FORMAT={output} is not supported; give text or svg.")
     existing = _existing(given.options.get("VPCS", ""), spec, properties.get("IpamScope", ""))  # last: it takes minutes
     if output == "svg":
         return drawing.draw(spec, blocks, existing)
-    lines = report.report(spec, blocks, active_ips)
+    lines = report.report(spec, blocks, active_ips, vpcs_a_month)
     lines += ["", *report.report_vpcs(spec, blocks, existing)] if existing.vpcs or existing.what else []
     return "\n".join([*lines, "", _deploy_command(arguments)])
 
@@ -65,7 +69,9 @@ def planned(arguments: Sequence[str]) -> str:
 def _spec(properties: Mapping[str, str]) -> PoolSpec:
     """Raises Refused."""
     with short_names():
-        return PoolSpec.from_properties(properties, regions_of_partition(properties["RegionSelection"]))
+        spec = PoolSpec.from_properties(properties, regions_of_partition(properties["RegionSelection"]))
+        refuse_without_room(spec, [], {})
+        return spec
 
 
 def _existing(source: str, spec: PoolSpec, scope_id: str) -> vpcs.Existing:
@@ -78,16 +84,16 @@ def _existing(source: str, spec: PoolSpec, scope_id: str) -> vpcs.Existing:
     return vpcs.Existing(tuple(vpcs.read(Path(source)))) if source else vpcs.Existing()
 
 
-def _active_ips(given: Arguments) -> int:
-    text = given.options.get("ACTIVE_IPS", str(ACTIVE_IPS))
+def _count(given: Arguments, name: str, default: int, what: str) -> int:
+    text = given.options.get(name, str(default))
     if not (text.isascii() and text.isdecimal()):
-        raise Refused(f"ACTIVE_IPS={text} is not a number of addresses; give one in digits, for example {ACTIVE_IPS}.")
+        raise Refused(f"{name}={text} is not a number of {what}; give one in digits, for example {ACTIVE_IPS}.")
     return int(text)
 
 
 def _deploy_command(arguments: Sequence[str]) -> str:
     """Return the `make deploy` command with the same arguments, quoted for a shell."""
-    not_deployed = ("FORMAT", "ACTIVE_IPS", "VPCS", "PYTHON")
+    not_deployed = ("FORMAT", "ACTIVE_IPS", "VPCS", "VPCS_A_MONTH", "PYTHON")
     reserve = [f"RESERVE={argument[5:]}" for argument in arguments if argument in ("VPCS=organization", "VPCS=ipam")]
     kept = [argument for argument in arguments if argument.partition("=")[0] not in not_deployed]
     names = {argument.partition("=")[0] for argument in kept}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Network
 
@@ -15,8 +15,11 @@ from ctipam.pools.placement import parents_of_new_cidrs
 from ctipam.pools.spec import PoolKey, PoolSpec
 from ctipam.pools.wanted import wanted_allocation_tags, wanted_tags
 
+Blocks = Mapping[PoolKey, tuple[IPv4Network, ...]]
+"""The CIDRs of each pool."""
 
-def build(spec: PoolSpec) -> dict[PoolKey, tuple[IPv4Network, ...]]:
+
+def build(spec: PoolSpec) -> Blocks:
     """Return the CIDRs of each pool of the spec, where nothing exists yet."""
     pools: list[ExistingPool] = []
     while not (pending := pending_changes(spec, pools, _occupied(spec, pools))).nothing:

@@ -24,8 +24,9 @@ from typing import Any
 
 from ctipam.errors import Refused
 from ctipam.names import ENVIRONMENT_TAG
-from ctipam.pools.addresses import lowest_free
-from ctipam.pools.spec import PRIVATE_RANGES, PoolKey
+from ctipam.pools.addresses import lowest_free_in
+from ctipam.pools.parameters import PRIVATE_RANGES
+from ctipam.pools.spec import TOP_LEVEL, PoolKey
 
 IN_USE = frozenset({"associating", "associated"})
 """States in which a VPC has a CIDR. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_VpcCidrBlockState.html"""
@@ -123,19 +124,25 @@ def read(path: Path) -> list[Vpc]:
     return found
 
 
-def overlaps(top_cidr: IPv4Network, blocks: Mapping[PoolKey, IPv4Network], vpcs: Sequence[Vpc]) -> list[Overlap]:
+def overlaps(blocks: Mapping[PoolKey, Sequence[IPv4Network]], vpcs: Sequence[Vpc]) -> list[Overlap]:
     """Return the environment pools that each VPC overlaps; if none, the Region pools, or the top-level pool."""
     found = []
-    for vpc in sorted(vpcs):
-        if vpc.allocated or not vpc.cidr.overlaps(top_cidr):
-            continue
-        overlapped = [key for key, block in blocks.items() if block.overlaps(vpc.cidr)]
-        environments = [key for key in overlapped if key.environment]
-        for key in environments or overlapped:
-            found.append(Overlap(vpc, key, min(blocks[key].num_addresses, vpc.cidr.num_addresses)))
-        if not overlapped:
-            found.append(Overlap(vpc, None, min(top_cidr.num_addresses, vpc.cidr.num_addresses)))
+    for vpc in sorted(vpc for vpc in vpcs if not vpc.allocated):
+        common = {key: _common(cidrs, vpc.cidr) for key, cidrs in blocks.items()}
+        overlapped = [key for key, addresses in common.items() if addresses]
+        deepest = max((_depth(key) for key in overlapped), default=0)
+        for key in overlapped:
+            if _depth(key) == deepest:
+                found.append(Overlap(vpc, None if key == TOP_LEVEL else key, common[key]))
     return found
+
+
+def _common(cidrs: Iterable[IPv4Network], cidr: IPv4Network) -> int:
+    return sum(min(one.num_addresses, cidr.num_addresses) for one in cidrs if one.overlaps(cidr))
+
+
+def _depth(key: PoolKey) -> int:
+    return bool(key.region) + bool(key.environment)
 
 
 def reservations(space: Iterable[IPv4Network], vpcs: Iterable[Vpc]) -> list[IPv4Network]:
@@ -155,8 +162,7 @@ def reservations(space: Iterable[IPv4Network], vpcs: Iterable[Vpc]) -> list[IPv4
 
 def elsewhere(prefix_length: int, vpcs: Sequence[Vpc]) -> IPv4Network | None:
     """Return the first block of this size in private address space that overlaps no VPC."""
-    candidates = (lowest_free(space, prefix_length, [vpc.cidr for vpc in vpcs]) for space in PRIVATE_RANGES)
-    return next((block for block in candidates if block), None)
+    return lowest_free_in(PRIVATE_RANGES, prefix_length, [vpc.cidr for vpc in vpcs])
 
 
 def cidrs_of(vpc: Mapping[str, Any], region: str) -> Iterator[VpcCidr]:

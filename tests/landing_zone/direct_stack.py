@@ -39,6 +39,7 @@ MANAGEMENT, NETWORKING, HOME = "111111111111", "222222222222", "us-east-1"
 STACK_ID = f"arn:aws:cloudformation:{HOME}:{NETWORKING}:stack/StackSet-ipam/11111111-2222-3333-4444-555555555555"
 ANOTHER_STACK_ID = f"arn:aws:cloudformation:{HOME}:{NETWORKING}:stack/ipam-2/66666666-7777-8888-9999-000000000000"
 INVOCATION_S = 15 * 60.0
+BETWEEN_WATCHES = {"time": "2026-11-26T10:30:00Z"}  # a run of the schedule that does not watch
 
 Properties = dict[str, Any]
 
@@ -211,7 +212,7 @@ class DirectStack:
         }
         with patch.dict(os.environ, environment):
             try:
-                _shared_module().measure_utilization({}, Context(self.clock))
+                _shared_module().measure_utilization(BETWEEN_WATCHES, Context(self.clock))
             except Killed:
                 return False
         return True

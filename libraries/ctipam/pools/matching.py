@@ -8,7 +8,7 @@ from functools import cached_property
 from ipaddress import IPv4Network
 
 from ctipam.pools import record
-from ctipam.pools.existing import CIDR_HELD, Block, ExistingPool
+from ctipam.pools.existing import Block, ExistingPool
 from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec, Wanted
 
 InUse = Mapping[str, Collection[IPv4Network]]
@@ -90,12 +90,13 @@ class Comparison:
         return match_blocks(wanted, pool, self.in_use.get(pool.pool_id, ()))
 
     def room(self, key: PoolKey) -> list[IPv4Network]:
-        """Return the CIDRs in which the pools below may get theirs: all that the pool holds, whoever gave them, but not
-        those that will be given back."""
+        """Return the CIDRs in which the pools below may get theirs: all that the pool holds or is being given, by
+        whomever, but not those that will be given back."""
         if key not in self.kept:
             return []
-        surplus = self.blocks[key].surplus
-        return [block.cidr for block in self.kept[key].held if block.state in CIDR_HELD and block not in surplus]
+        going = self.blocks[key].surplus
+        held = self.kept[key].held
+        return [block.cidr for block in held if block.state != "pending-deprovision" and block not in going]
 
     def is_complete(self, key: PoolKey) -> bool:
         """Return whether the pool has all its blocks, so that it is settled where the pools below get theirs."""

@@ -51,8 +51,9 @@ def place(comparison: Comparison, occupied: Occupied) -> Placement:
 def _place_beside(
     reserved: Collection[IPv4Network], room: list[IPv4Network], size: int, taken: list[IPv4Network], *, new: bool
 ) -> IPv4Network | None:
-    """Return the lowest free place beside what is reserved; for a pool that has no CIDR yet, else one of which a part is
-    reserved. A pool that has some is in use: a VPC could take reserved addresses before they are allocated."""
+    """Return the lowest free place beside what is reserved. If there is none, a pool that has no CIDR yet gets one of
+    which a part is reserved. A pool that has some is in use: a VPC could take reserved addresses before they are
+    allocated."""
     beside = lowest_free_in(room, size, [*taken, *reserved])
     if beside or not new:
         return beside
@@ -61,7 +62,8 @@ def _place_beside(
 
 def _known_room(comparison: Comparison, key: PoolKey, occupied: Occupied) -> list[IPv4Network]:
     pool = comparison.kept.get(key)
-    return comparison.room(key) if pool and pool.pool_id in occupied else []
+    is_known = pool and (pool.pool_id in occupied or not pool.provisioned)  # nothing is taken of what is still coming
+    return comparison.room(key) if is_known else []
 
 
 def _missing_below(comparison: Comparison, parent: PoolKey) -> list[tuple[int, PoolKey]]:
