@@ -7,7 +7,6 @@ Pure:  `spec` is what is wanted; `existing` the data of what exists; `addresses`
        environment pools from others; `utilization` computes how full a pool is; `reserved` decides what is kept
        from VPCs; `overlaps` finds VPCs that have their addresses from no pool
 AWS:   `listing` lists all pools; `reader` reads ours with CIDRs and allocations; `apply` makes one
-       change; `reconcile` builds, updates and deletes the pools; `reserving` reserves CIDRs in them; `measurement` measures
-       them; `watch` looks for what
-       overlaps them
+       change; `reconcile` builds, updates and deletes the pools; `reserving` reserves CIDRs in them;
+       `measurement` measures them; `watch` looks for what overlaps them
 """
