@@ -229,8 +229,10 @@ def test_a_pool_grows_in_place_by_a_parameter_and_what_does_not_fit_is_refused_w
 
 
 def test_a_pool_that_stays_over_the_threshold_grows_by_itself_if_that_is_asked_for(shop: Engine) -> None:
-    """In eu-west-1, whose pool is full: it has to grow first. The clock of functions cannot be moved, so the note that a
-    pool is over the threshold is made older."""
+    """In eu-west-1, whose pool is full: it has to grow first.
+
+    The clock of functions cannot be moved, so the note that a pool is over the threshold is made older.
+    """
     growing = {"PoolSizes": f"{WEST}=20+20,{WEST}/Prod OU=21+21", "PoolGrowth": "on"}
     status = deployment.apply(shop, "update-stack", RegionSelection=REGIONS, **growing)
     assert status == "UPDATE_COMPLETE", deployment.failures(shop)
