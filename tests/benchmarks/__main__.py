@@ -16,11 +16,12 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from benchmarks import cold_start, packages, page, pools, shares, suite
+from benchmarks import cold_start, growth, packages, page, pools, shares, suite
 from benchmarks.page import Row, Section
 
 SECTIONS = {
     "pools": pools.SECTION,
+    "growth": growth.SECTION,
     "shares": shares.SECTION,
     "packages": packages.SECTION,
     "start": cold_start.SECTION,

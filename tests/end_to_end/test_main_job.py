@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
 
 import ctipam
-from ctipam.names import execution_role_arn
+from ctipam.names import GROWTH_TAG, execution_role_arn
 from ctipam.sharing.session_policy import Access
 from ctipam.sharing.session_policy import session_policy as policy_of
 from ctipam.waiting import RESERVE_S
@@ -209,6 +210,56 @@ def test_costs_are_distributed_and_an_ou_is_not_monitored_if_that_is_asked_for(s
     (discovery,) = ec2.describe_ipam_resource_discoveries()["IpamResourceDiscoveries"]
     (excluded,) = discovery["OrganizationalUnitExclusions"]
     assert excluded["OrganizationsEntityPath"].endswith(f"/{root['Id']}/{sandbox}/*")
+
+
+def test_a_pool_grows_in_place_by_a_parameter_and_what_does_not_fit_is_refused_with_the_way_out(shop: Engine) -> None:
+    before = {pool.pool_id: pool.cidr for pool in reading.pools(shop)}
+    sizes = f"{WEST}/Prod OU=21+21"
+
+    refused = deployment.apply(shop, "update-stack", RegionSelection=REGIONS, PoolSizes=sizes)
+    status = deployment.apply(shop, "update-stack", RegionSelection=REGIONS, PoolSizes=f"{WEST}=20+20,{sizes}")
+
+    assert refused == "UPDATE_ROLLBACK_COMPLETE"
+    assert status == "UPDATE_COMPLETE", deployment.failures(shop)
+    changed = {pool.name: pool.cidr for pool in reading.pools(shop) if pool.cidr != before[pool.pool_id]}
+    assert changed == {
+        WEST: "192.168.0.0/20, 192.168.48.0/20",
+        f"{WEST} Prod OU": "192.168.0.0/21, 192.168.48.0/21",
+    }
+
+
+def test_a_pool_that_stays_over_the_threshold_grows_by_itself_if_that_is_asked_for(shop: Engine) -> None:
+    """In eu-west-1, whose pool is full: it has to grow first.
+
+    The clock of functions cannot be moved, so the note that a pool is over the threshold is made older.
+    """
+    growing = {"PoolSizes": f"{WEST}=20+20,{WEST}/Prod OU=21+21", "PoolGrowth": "on"}
+    status = deployment.apply(shop, "update-stack", RegionSelection=REGIONS, **growing)
+    assert status == "UPDATE_COMPLETE", deployment.failures(shop)
+    (full,) = (pool for pool in reading.pools(shop) if pool.name == f"{IRELAND} Prod OU")
+    ec2 = shop.client("ec2", NETWORKING, IRELAND)
+    block = IPv4Network(full.cidr)
+    for length, number in ((22, 0), (23, 2), (24, 6)):  # 87.5 % of it
+        part = list(block.subnets(new_prefix=length))[number]
+        ec2.allocate_ipam_pool_cidr(IpamPoolId=full.pool_id, Cidr=str(part))
+
+    shop.advance(300)
+    reading.eventually(lambda: GROWTH_TAG in pool_of(shop, full.pool_id).tags)
+    note = [{"Key": GROWTH_TAG, "Value": "since=1 blocks=1 told=0"}]
+    shop.client("ec2", NETWORKING).create_tags(Resources=[full.pool_id], Tags=note)
+    shop.advance(300)
+    reading.eventually(lambda: "," in next(pool.cidr for pool in reading.pools(shop) if pool.name == IRELAND))
+    shop.advance(300)
+    reading.eventually(lambda: pool_of(shop, full.pool_id).cidr.startswith(f"{full.cidr}, "))
+    shop.advance(300)
+
+    log_group = output(shop, "PoolUtilizationLogGroupName", NETWORKING)
+    reading.eventually(lambda: f"{IRELAND}/Prod OU has grown to 2 blocks" in reading.log(shop, log_group))
+    assert reading.log(shop, log_group).count("growing pool") == 2
+
+
+def pool_of(engine: Engine, pool_id: str) -> reading.ReadPool:
+    return next(pool for pool in reading.pools(engine) if pool.pool_id == pool_id)
 
 
 def test_a_version_that_was_not_uploaded_is_told_and_nothing_has_changed(shop: Engine) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 
 import pytest
 
@@ -20,10 +19,10 @@ READS = ("Describe", "Get")
 
 
 @pytest.fixture
-def idle(built: DirectStack) -> Iterator[DirectStack]:
+def idle(built: DirectStack) -> DirectStack:
     """Return a stack with pools, of which no operation is in progress."""
     built.end_operation()
-    yield built
+    return built
 
 
 def fill(stack: DirectStack, pool: str = PROD, blocks: int = 14) -> None:

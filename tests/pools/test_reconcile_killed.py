@@ -68,7 +68,8 @@ def ready(begun: Killed) -> tuple[DirectStack, Request]:
     stack.set_up()
     with stack.running():
         if begun.kind != "Create":
-            stack.ask("Create", "InitPools", begun.before)
+            stack.ask("Create", "InitPools", FIRST)
+            stack.ask("Update", "InitPools", begun.before)
     stack.wire.counted.clear()
     return stack, stack.request(begun.kind, "InitPools", begun.properties)
 

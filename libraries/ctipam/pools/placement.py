@@ -6,7 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
+from ctipam.pools import record
 from ctipam.pools.addresses import lowest_free_in
+from ctipam.pools.existing import ExistingPool
 from ctipam.pools.matching import Comparison
 from ctipam.pools.spec import TOP_LEVEL, PoolKey
 
@@ -79,6 +81,18 @@ def _missing_below(comparison: Comparison, parent: PoolKey) -> list[tuple[int, P
 
 
 def parents_of_new_cidrs(comparison: Comparison) -> list[str]:
-    """Return the ids of the pools in which a CIDR is still to be chosen, whose occupied space must be known."""
-    keys = {key.parent: None for key in comparison.spec.pools if key.parent and comparison.blocks[key].missing}
+    """Return the ids of the pools whose occupied space must be known: a CIDR is still to be chosen in them, or one that
+    was requested may be coming that no list shows yet."""
+    keys = {
+        key.parent: None
+        for key in comparison.spec.pools
+        if key.parent and (comparison.blocks[key].missing or _may_be_coming(comparison.kept.get(key)))
+    }
     return [comparison.kept[key].pool_id for key in keys if key in comparison.kept]
+
+
+def _may_be_coming(pool: ExistingPool | None) -> bool:
+    if pool is None:
+        return False
+    recorded = record.read(pool.tags)
+    return recorded.everything or bool(recorded.coming - {block.cidr for block in pool.blocks})

@@ -77,11 +77,12 @@ def check(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> None:
         listed = listing.list_pools(request.account)
         pool_reader = _reader(request, scope_id, listed, executor)
         if not _built_pools(pool_reader, spec, listed):
-            pools = pool_reader.read_pools(listed, known={})
+            allocated: Allocated = {}
+            pools = _with_coming(pool_reader, spec, pool_reader.read_pools(listed, known={}), allocated)
             if not request.is_rollback:
                 _blockers(pool_reader, spec, pools).refuse()
                 reserving.refuse_collisions_in(request.account, executor, spec, compare(spec, pools).kept)
-            _refuse(pool_reader, spec, pools, listed, {})
+            _refuse(pool_reader, spec, pools, listed, allocated)
 
 
 def delete(request: ResourceRequest) -> list[str]:
@@ -128,6 +129,13 @@ def _built_pools(
     pools = pool_reader.read_pools(listed, known=None)
     elsewhere = any(listing.scope_of(pool) != pool_reader.scope_id for pool in listed if pool_reader.is_ours(pool))
     return None if elsewhere or not changes.is_built(spec, pools) else kept_pools(spec, pools)
+
+
+def _with_coming(
+    pool_reader: PoolReader, spec: PoolSpec, pools: Sequence[ExistingPool], allocated: Allocated
+) -> Sequence[ExistingPool]:
+    """Return the pools with the CIDRs that they are being given and their own lists do not show yet."""
+    return pool_reader.read_occupied(pools, parents_of_new_cidrs(compare(spec, pools)), allocated)[1]
 
 
 @dataclass(frozen=True)
@@ -194,7 +202,7 @@ class PoolReconciliation(Rounds):
 
     def run(self, listed: Sequence[IpamPoolTypeDef]) -> tuple[dict[PoolKey, ExistingPool], list[str]]:
         """Return what `_ensure` does."""
-        pools: Sequence[ExistingPool] = self._read(listed)
+        pools = _with_coming(self._reader, self._spec, self._read(listed), self._allocated)
         blockers = _blockers(self._reader, self._spec, pools)
         not_removed = blockers.by_pool() if self._request.is_rollback else {}
         if not self._request.is_rollback:

@@ -20,9 +20,15 @@ Lacking = tuple[PoolKey, int]
 
 def lacking_room(spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied) -> Lacking | None:
     """Return the first block that finds no room, None if there is room for all. A pool that will be removed counts as
-    free; a block that is declared no longer does not: it is removed last."""
+    free, and a block that is being given back; one that is declared no longer does not: it is removed last."""
     comparison = compare(spec, pools)
-    freed = {(pool.source_pool_id, block.cidr) for pool in comparison.unwanted for block in pool.held}
+    unwanted = {pool.pool_id for pool in comparison.unwanted}
+    freed = {
+        (pool.source_pool_id, block.cidr)
+        for pool in pools
+        for block in pool.held
+        if pool.pool_id in unwanted or block.state == "pending-deprovision"
+    }
     left = {parent: [cidr for cidr in cidrs if (parent, cidr) not in freed] for parent, cidrs in occupied.items()}
     return place(comparison, left).lacking
 

@@ -52,7 +52,10 @@ def surplus_in_use(comparison: Comparison, held: Mapping[str, Collection[Allocat
         comparison.spec.pools
     ):  # a pool below that shrinks is in no block's way; one that would move is
         pool = comparison.kept.get(key)
-        if pool is None or pool.pool_id not in held:
+        if pool is None:
+            continue
+        going |= {(pool.pool_id, block.cidr) for block in pool.held if block.state == "pending-deprovision"}
+        if pool.pool_id not in held:
             continue
         staying = [
             one
