@@ -20,6 +20,7 @@ from landing_zone.engine import Engine
 
 WEST, EAST, IRELAND = "us-west-2", "us-east-1", "eu-west-1"
 REGIONS = f"{IRELAND},{WEST},{EAST}"
+RESERVED = "192.168.4.0/24"
 PROD = "ResourceType=vpc,Tags=[{Key=Env,Value=Prod OU}]"
 ENCRYPTED_TOPIC = "to publish to an encrypted topic: https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html"
 NEVER_SEEN = {
@@ -195,12 +196,14 @@ def test_a_region_added_later_moves_nothing_and_reaches_the_accounts_that_are_th
     assert reading.shares(shop, SHOP)[0].pools == ["eu-west-1 Prod OU", "us-east-1 Prod OU", "us-west-2 Prod OU"]
 
 
-def test_costs_are_distributed_and_an_ou_is_not_monitored_if_that_is_asked_for(shop: Engine) -> None:
+def test_costs_are_distributed_an_ou_is_not_monitored_and_addresses_are_reserved_if_that_is_asked_for(
+    shop: Engine,
+) -> None:
     organizations = shop.client("organizations", MANAGEMENT)
     (root,) = organizations.list_roots()["Roots"]
     units = organizations.list_organizational_units_for_parent(ParentId=root["Id"])["OrganizationalUnits"]
     (sandbox,) = [unit["Id"] for unit in units if unit["Name"] == "Sandbox"]
-    wanted = {"IpamMeteredAccount": "resource-owner", "IpamExcludedOus": sandbox}
+    wanted = {"IpamMeteredAccount": "resource-owner", "IpamExcludedOus": sandbox, "ReservedCidrs": RESERVED}
 
     status = deployment.apply(shop, "update-stack", RegionSelection=REGIONS, **wanted)
 
@@ -210,6 +213,27 @@ def test_costs_are_distributed_and_an_ou_is_not_monitored_if_that_is_asked_for(s
     (discovery,) = ec2.describe_ipam_resource_discoveries()["IpamResourceDiscoveries"]
     (excluded,) = discovery["OrganizationalUnitExclusions"]
     assert excluded["OrganizationsEntityPath"].endswith(f"/{root['Id']}/{sandbox}/*")
+    assert manual_allocations(shop) == [RESERVED]
+
+
+def manual_allocations(engine: Engine) -> list[str]:
+    """Return what is allocated by hand, or reserved, in the pool of Prod OU in us-west-2."""
+    pool_id = next(pool.pool_id for pool in reading.pools(engine) if pool.name == "us-west-2 Prod OU")
+    found = engine.client("ec2", NETWORKING, WEST).get_ipam_pool_allocations(IpamPoolId=pool_id)
+    return [one["Cidr"] for one in found["IpamPoolAllocations"] if one["ResourceType"] == "custom"]
+
+
+def test_the_watch_reports_a_vpc_that_overlaps_the_pools(shop: Engine) -> None:
+    vpc = shop.client("ec2", SHOP, WEST).create_vpc(CidrBlock="192.168.5.0/24")["Vpc"]["VpcId"]
+    shop.advance(1800)
+
+    function = output(shop, "PoolUtilizationFunctionName", NETWORKING)
+    answer = shop.client("lambda", NETWORKING).invoke(FunctionName=function, Payload=b"{}")
+
+    assert "FunctionError" not in answer, answer["Payload"].read()
+    log_group = output(shop, "PoolUtilizationLogGroupName", NETWORKING)
+    events = shop.client("logs", NETWORKING).filter_log_events(logGroupName=log_group, limit=10000)["events"]
+    assert any(vpc in event["message"] and "OverlappingVpcs" in event["message"] for event in events)
 
 
 def test_a_pool_grows_in_place_by_a_parameter_and_what_does_not_fit_is_refused_with_the_way_out(shop: Engine) -> None:
@@ -279,6 +303,7 @@ def test_an_upgrade_brings_new_code_and_touches_no_pool_share_or_vpc(shop: Engin
     assert status == "UPDATE_COMPLETE", deployment.failures(shop)
     assert reading.addresses(shop, SHOP, WEST) == before
     assert release.code_of_functions(shop) == new.code
+    assert manual_allocations(shop) == []
     assert output(shop, "Version") == new.version
 
 
