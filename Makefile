@@ -1,5 +1,5 @@
-# Run `make` to list the targets. The targets that deploy or operate a stack, `make contract` and VPCS=organization need
-# AWS credentials. Tools are installed under .venv/ when they are first needed, from lists pinned by hash; after that, all
+# Run `make` to list the targets. The targets that deploy or operate a stack, `make contract`, VPCS= and RESERVE= (organization or
+# ipam) need AWS credentials. Tools are installed under .venv/ when they are first needed, from lists pinned by hash; after that, all
 # other targets but `make lock` and `make audit` work offline.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -42,9 +42,9 @@ endif
 override NEW_ENOUGH = command -v "$$PYTHON" >/dev/null || { \
   printf 'There is no %s; name one: make PYTHON=python3.13 ...\n' "$$PYTHON" >&2; exit 1; }; \
   "$$PYTHON" -c 'import sys; sys.exit("Python 3.11 or later is needed; name one: make PYTHON=python3.13 ..." if sys.version_info < (3, 11) else 0)'
-# A plan needs no packages, except with VPCS=organization: that needs boto3, which is one of the tools.
+# A plan needs no packages, except with VPCS=organization or ipam: they need boto3, which is one of the tools.
 override PLANNER = "$$PYTHON"
-ifeq ($(filter VPCS,$(WORDS))=$(value VPCS),VPCS=organization)
+ifneq ($(filter VPCS=organization VPCS=ipam,$(filter VPCS,$(WORDS))=$(value VPCS)),)
 override PLANNER = $(RUN)
 plan: $(TOOLS)
 endif
@@ -57,7 +57,7 @@ demo: $(VENVS) ## Deploy everything to an emulated landing zone on this machine 
 
 ##@ Plan and deploy
 .PHONY: plan preflight deploy
-plan: ## Show what a first deployment would build: CIDR= REGIONS= ENVS='Prod OU,SDLC OU' REGION_PREFIX= ENV_PREFIX= VPCS=file|organization FORMAT=svg
+plan: ## Show what a first deployment would build: CIDR= REGIONS= ENVS='Prod OU,SDLC OU' REGION_PREFIX= ENV_PREFIX= POOL_SIZES= VPCS_A_MONTH= VPCS=file|organization|ipam FORMAT=svg
 	@$(NEW_ENOUGH)
 	@exec env PYTHONPATH=libraries $(PLANNER) -B -m commands.plan
 
@@ -65,9 +65,15 @@ preflight: ## Check, without changes, whether the organization is ready for `mak
 	@$(NEW_ENOUGH)
 	@exec env PYTHONPATH=libraries "$$PYTHON" -B -m commands.preflight
 
-deploy: ## Deploy with your AWS CLI: BUCKET= NETWORK_ACCOUNT_ID=, the arguments of plan, any parameter such as AlertEmail=
+# RESERVE reads the VPCs with boto3, which is one of the tools.
+override DEPLOYER = "$$PYTHON"
+ifneq ($(filter RESERVE,$(WORDS)),)
+override DEPLOYER = $(RUN)
+deploy: $(TOOLS)
+endif
+deploy: ## Deploy with your AWS CLI: BUCKET= NETWORK_ACCOUNT_ID= RESERVE=organization|ipam, the arguments of plan, any parameter
 	@$(NEW_ENOUGH)
-	@exec env PYTHONPATH=libraries "$$PYTHON" -B -m commands.deploy
+	@exec env PYTHONPATH=libraries $(DEPLOYER) -B -m commands.deploy
 
 ##@ Check
 .PHONY: check lint zips test bench

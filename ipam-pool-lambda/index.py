@@ -1,4 +1,5 @@
-"""The Networking account's functions: the IPAM and its pools as custom resources, and the measurement of the pools.
+"""The Networking account's functions: the IPAM and its pools as custom resources, and the measurement of the pools,
+which grow by themselves if that is asked for.
 
 The stack creates Custom::Ipam first. It refuses what Custom::InitPools could not do, before anything is changed.
 """
@@ -6,9 +7,10 @@ The stack creates Custom::Ipam first. It refuses what Custom::InitPools could no
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from typing import Any
 
-from ctipam import sessions
+from ctipam import findings, sessions
 from ctipam.cloudformation.custom_resource import CustomResource, Data, Responder
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.invocation import LambdaContext, account_id_of
@@ -16,10 +18,12 @@ from ctipam.ipam import discovery
 from ctipam.ipam import reconcile as ipam_reconcile
 from ctipam.ipam.cost_controls import CostControls
 from ctipam.ipam.spec import IpamSpec
-from ctipam.pools import measurement
+from ctipam.pools import growing, measurement, watch
 from ctipam.pools import reconcile as pools
+from ctipam.pools.listing import list_pools
+from ctipam.pools.parameters import reserved_cidrs
 from ctipam.pools.spec import TOP_LEVEL, PoolSpec
-from ctipam.pools.utilization import metric_line
+from ctipam.pools.utilization import Utilization, metric_line
 from ctipam.settings import UtilizationSettings
 
 
@@ -59,12 +63,27 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:
     responder(event, context)
 
 
-def measure_utilization(_event: dict[str, Any], context: LambdaContext) -> None:
-    """On a schedule, print one line for each environment pool of the stack, from which CloudWatch makes a metric.
+def measure_utilization(event: dict[str, Any], context: LambdaContext) -> None:
+    """On a schedule, print one line for each environment pool of the stack, from which CloudWatch makes a metric, see
+    to the pools that fill up, and once an hour print one line for each finding of the watch.
 
     Printed, not logged: Lambda wraps what is logged into JSON of its own, and passes on what is printed.
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
     """
     account = sessions.current_account(account_id_of(context))
-    for utilization in measurement.measure_pools(account, UtilizationSettings.from_environment().stack_id):
-        print(metric_line(utilization, time.time()))
+    settings = UtilizationSettings.from_environment()
+    listed = list_pools(account)
+    measured: list[Utilization] = []
+    with ExitStack() as afterwards:  # each is done even if what comes before it fails
+        afterwards.callback(_watch, account, settings, event)
+        afterwards.callback(growing.see_to_pools, account, settings, listed, measured)
+        for utilization in measurement.measure_pools(account, settings.stack_id, listed):
+            print(metric_line(utilization, time.time()))
+            measured.append(utilization)
+
+
+def _watch(account: sessions.Account, settings: UtilizationSettings, event: dict[str, Any]) -> None:
+    if watch.is_due(event):
+        found = watch.watch(account, settings.stack_id, reserved_cidrs(settings.reserved))
+        for line in findings.lines(found, time.time()):
+            print(line)

@@ -26,10 +26,11 @@ SHORT = {
     "ENVS": "AccEnvName",
     "REGION_PREFIX": "IpamPoolPrefixLength",
     "ENV_PREFIX": "AccPoolPrefixLength",
+    "POOL_SIZES": "PoolSizes",
     "VPC_PREFIX": "VpcDefaultNetmaskLength",
     "QUOTA": "IpamPoolQuota",
 }
-OPTIONS = ("FORMAT", "ACTIVE_IPS", "VPCS", "AWS", "stack", "preflight")
+OPTIONS = ("FORMAT", "ACTIVE_IPS", "VPCS", "VPCS_A_MONTH", "RESERVE", "INCOMPLETE", "AWS", "stack", "preflight")
 """Options of `make plan`, `make preflight` and `make deploy`. Each command ignores those of the others."""
 
 MAKE_VARIABLES = ("PYTHON",)
@@ -135,8 +136,8 @@ def shortened(value: str) -> str:
 
 
 def _must_be(body: str) -> str:
-    if allowed := _attribute(body, "AllowedValues"):
-        return f"one of {allowed.strip('[]')}."
+    if allowed := _allowed_values(body):
+        return f"one of {', '.join(allowed)}."
     lowest, highest = _attribute(body, "MinValue"), _attribute(body, "MaxValue")
     if lowest and highest:
         return f"a number from {lowest} to {highest}."
@@ -149,14 +150,18 @@ def _is_valid(value: str, body: str) -> bool:
     pattern = _attribute(body, "AllowedPattern")
     if pattern and not re.search(pattern, value):
         return False
-    allowed = _attribute(body, "AllowedValues")
-    if allowed and value not in re.split(r",\s*", allowed.strip("[]")):
+    allowed = _allowed_values(body)
+    if allowed and value not in allowed:
         return False
     lowest, highest = _attribute(body, "MinValue"), _attribute(body, "MaxValue")
     if not (lowest or highest):
         return True
     number = whole_number(value)
     return number is not None and int(lowest or 0) <= number <= int(highest or number)
+
+
+def _allowed_values(body: str) -> list[str]:
+    return re.findall(r"[^\s\[\],\"]+", _attribute(body, "AllowedValues"))
 
 
 def _attribute(body: str, name: str) -> str:

@@ -6,6 +6,7 @@
     stack=ipam-controltower   the name of the stack
     AWS=aws                   your AWS CLI, if it is not on the path
     preflight=no              skip the checks of `make preflight`, which run first and stop the command if one fails
+    RESERVE=organization|ipam   keep the addresses of existing VPCs free, see commands.reserve
 
 Every parameter of the template is accepted. A parameter that is not given keeps the value of the stack, or has the
 default. Credentials and Region are those of the AWS CLI: the management account, Control Tower's home Region.
@@ -27,7 +28,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from commands import arguments, make_words, operate, preflight, program
+from commands import arguments, make_words, operate, preflight, program, reserve
 from commands.arguments import MANAGEMENT_TEMPLATE, ROOT, STACK
 from commands.aws_cli import AwsCli, AwsCliError, users_aws_cli
 from commands.preflight_checks import is_ready
@@ -35,6 +36,7 @@ from commands.preflight_facts import Check
 from commands.regions import regions_of_partition, s3_host
 from commands.stack_events import failure_text, first_failure, new_events, recent_events
 from ctipam.errors import Refused
+from ctipam.pools.room import refuse_without_room
 from ctipam.pools.spec import PoolSpec
 
 STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
@@ -71,9 +73,13 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
     account_id, partition = _management_account(aws, parameters["NetworkAccountId"])
     bucket_host = s3_host(_bucket_region(aws, parameters["LambdaBucket"], account_id), partition)
     existing = _parameters_of_stack(aws, stack)
-    refuse_impossible_pools({name: default for name, default in known.items() if default} | existing | parameters)
+    properties = {name: default for name, default in known.items() if default} | existing | parameters
+    refuse_impossible_pools(properties, new=not existing)
     if operate.yes_or_no({"preflight": "yes"} | given.options, "preflight"):
         _refuse_unready(preflight.run(aws, given, root))
+    if (reserved := reserve.reserved_cidrs(given.options, properties)) is not None:  # last: it may take minutes
+        parameters[reserve.PARAMETER] = reserved
+        print(f"{reserve.PARAMETER}={reserved}", flush=True)
     *uploads, deployment = commands(root, stack, bucket_host, parameters)
     for upload in uploads:
         aws.run(upload)
@@ -263,10 +269,15 @@ def _parameters_of_stack(aws: AwsCli, stack: str) -> dict[str, str]:
     return {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
 
 
-def refuse_impossible_pools(parameters: Mapping[str, str]) -> None:
-    """Raise Refused for parameters that the Lambda would refuse in the middle of the deployment."""
+def refuse_impossible_pools(parameters: Mapping[str, str], *, new: bool) -> None:
+    """Raise Refused for parameters that the Lambda would refuse in the middle of the deployment.
+
+    new   the stack does not exist. Later, pools may have more room than the parameters give them.
+    """
     with arguments.short_names():
-        PoolSpec.from_properties(parameters, regions_of_partition(parameters["RegionSelection"]))
+        spec = PoolSpec.from_properties(parameters, regions_of_partition(parameters["RegionSelection"]))
+        if new:
+            refuse_without_room(spec, [], {})
 
 
 if __name__ == "__main__":

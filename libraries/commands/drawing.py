@@ -13,6 +13,8 @@ from itertools import groupby
 from textwrap import wrap
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from commands.simulation import Blocks
+from commands.space import Space
 from commands.vpcs import Existing, Vpc
 from ctipam.pools.spec import PoolKey, PoolSpec
 
@@ -26,6 +28,9 @@ LEGEND = 250
 
 SENTENCE = int((WIDTH - 2 * MARGIN) / LETTER)
 """Characters of a line of full width."""
+
+BOLD = 0.9 * (WIDTH - 2 * MARGIN)
+"""Pixels of a bold line of full width, whose characters are wider."""
 
 REGION_COLOR, FREE, VPC = "#b8c4d6", "#f4f4f4", "#d1242f"
 COLORS = ("#9ecae1", "#a1d99b", "#fdd0a2", "#dadaeb", "#f7b6d2", "#c7e9e4", "#ffe699", "#d9c3a5", "#c9d6a3", "#e0e0e0")
@@ -90,21 +95,19 @@ def _to_text(value: object) -> str:
     return f"{value:.2f}".removesuffix(".00") if isinstance(value, float) else str(value)
 
 
-def draw(spec: PoolSpec, blocks: Mapping[PoolKey, IPv4Network], existing: Existing) -> str:
+def draw(spec: PoolSpec, blocks: Blocks, existing: Existing) -> str:
     """Return the text of an SVG file."""
-    canvas, vpcs = Canvas(), existing.vpcs
-    canvas.shape("title", f"Address space {spec.top_cidr}, to scale")
+    canvas, vpcs, space = Canvas(), existing.vpcs, Space(spec, blocks)
+    canvas.shape("title", f"Address space {_listed(spec.top_cidrs)}, to scale")
     _draw_background(canvas)
     colors = {name: COLORS[number % len(COLORS)] for number, name in enumerate(spec.environments)}
-    canvas.text(f"{spec.top_cidr}: {spec.top_cidr.num_addresses:,} addresses", font_weight="bold")
-    regions = [_area(PoolKey(region), blocks, REGION_COLOR) for region in spec.regions]
-    _draw_pool(canvas, spec.top_cidr, regions, vpcs)
+    regions = [area for region in spec.regions for area in _areas(PoolKey(region), blocks, REGION_COLOR)]
+    room = _room({spec.region_prefix_length: space.more_regions})
+    _draw_pool(canvas, "Address space", spec.top_cidrs, room, regions, vpcs)
     for region in spec.regions:
-        pool = blocks[PoolKey(region)]
         canvas.y += GAP
-        canvas.text(f"{region}: {pool}", font_weight="bold")
-        areas = [_area(PoolKey(region, name), blocks, color) for name, color in colors.items()]
-        _draw_pool(canvas, pool, areas, vpcs)
+        areas = [area for name, color in colors.items() for area in _areas(PoolKey(region, name), blocks, color)]
+        _draw_pool(canvas, region, blocks[PoolKey(region)], _room(space.room_in(region)), areas, vpcs)
     canvas.y += GAP
     _draw_legend(canvas, colors, vpcs)
     for line in (line for sentence in existing.unread for line in wrap(sentence, SENTENCE, break_on_hyphens=False)):
@@ -121,14 +124,39 @@ def _draw_background(canvas: Canvas) -> None:
     canvas.shape("rect", width="100%", height="100%", fill="white")
 
 
-def _area(key: PoolKey, blocks: Mapping[PoolKey, IPv4Network], color: str) -> Area:
-    block, name = blocks[key], key.environment or key.region
+def _room(numbers: Mapping[int, int]) -> str:
+    """Return how many more blocks fit, by prefix length, in words."""
+    fitting = [f"{number:,} more of /{size}" for size, number in numbers.items() if number]
+    return f"room for {', or '.join(fitting)}" if fitting else "no room for more"
+
+
+def _listed(blocks: Iterable[IPv4Network]) -> str:
+    return " + ".join(map(str, blocks))
+
+
+def _areas(key: PoolKey, blocks: Blocks, color: str) -> list[Area]:
+    name = key.environment or key.region
     where = f"{name} in {key.region}" if key.environment else name
-    return Area(block, (name, str(block)), f"{where}: {block}, {block.num_addresses:,} addresses", color)
+    return [
+        Area(block, (name, str(block)), f"{where}: {block}, {block.num_addresses:,} addresses", color)
+        for block in blocks[key]
+    ]
 
 
-def _draw_pool(canvas: Canvas, pool: IPv4Network, areas: Sequence[Area], vpcs: Sequence[Vpc]) -> None:
-    part = _part_in_use(pool, [area.block for area in areas])
+def _draw_pool(
+    canvas: Canvas, name: str, blocks: Sequence[IPv4Network], room: str, areas: Sequence[Area], vpcs: Sequence[Vpc]
+) -> None:
+    """Draw a bar for each block of a pool, below its name. Several bars have the same width whatever their sizes."""
+    addresses = sum(block.num_addresses for block in blocks)
+    canvas.text(_cut(f"{name}: {_listed(blocks)}: {addresses:,} addresses, {room}", BOLD), font_weight="bold")
+    for block in blocks:
+        if len(blocks) > 1:
+            canvas.text(f"{block}: {block.num_addresses:,} addresses", font_size=9, fill="#555555")
+        _draw_block(canvas, block, [area for area in areas if area.block.subnet_of(block)], vpcs)
+
+
+def _draw_block(canvas: Canvas, pool: IPv4Network, areas: Sequence[Area], vpcs: Sequence[Vpc]) -> None:
+    part = _part_in_use(pool, [area.block for area in areas]) if areas else pool
     if part.num_addresses >= pool.num_addresses * ENLARGE_BELOW:
         _draw_bar(canvas, pool, areas, vpcs, _height(pool, areas))
         return

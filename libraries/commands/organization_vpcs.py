@@ -64,12 +64,12 @@ def read(region: str) -> Existing:
     region   used for the first calls if the user's configuration names no Region
     Raises   Refused unless the credentials are the management account's and may list the organization's accounts
     """
-    management = _sign_in(region)
-    account_ids = _active_accounts(management)
+    management = sign_in(region)
+    account_ids = active_accounts(management)
     return of_organization(_read_accounts(management, account_ids), len(account_ids))
 
 
-def _sign_in(region: str) -> Account:
+def sign_in(region: str) -> Account:
     """Return the account of the user's credentials."""
     try:
         # The AWS CLI reads AWS_REGION and AWS_DEFAULT_REGION, boto3 only the latter.
@@ -78,17 +78,17 @@ def _sign_in(region: str) -> Account:
         return Account(session, session.client("sts", config=QUICK).get_caller_identity()["Account"])
     except (BotoCoreError, ClientError) as error:
         raise Refused(
-            "VPCS=organization needs AWS credentials; sign in to the management account, or set AWS_PROFILE. AWS's "
-            f"error: {_safe_text(error)}"
+            "This needs AWS credentials; sign in to the management account, or set AWS_PROFILE. AWS's error: "
+            f"{_safe_text(error)}"
         ) from None
 
 
 def _safe_text(error: BotoCoreError | ClientError) -> str:
     """Return the error's text, shortened where it may contain credentials: a signature, or an invalid header."""
-    return _why(error) if isinstance(error, ClientError | HTTPClientError) else str(error)
+    return why_of(error) if isinstance(error, ClientError | HTTPClientError) else str(error)
 
 
-def _active_accounts(management: Account) -> list[str]:
+def active_accounts(management: Account) -> list[str]:
     account_id = management.account_id
     try:
         owner = management.organizations().describe_organization()["Organization"]["MasterAccountId"]
@@ -99,7 +99,7 @@ def _active_accounts(management: Account) -> list[str]:
         if isinstance(error, ClientError) and code_of(error) == "AWSOrganizationsNotInUseException":
             raise in_no_organization(account_id) from None
         raise Refused(
-            f"Account {account_id} cannot list the organization's accounts ({_why(error)}); use credentials of the "
+            f"Account {account_id} cannot list the organization's accounts ({why_of(error)}); use credentials of the "
             "management account that may read AWS Organizations."
         ) from None
     return sorted(account.account_id for account in accounts if account.state == "ACTIVE")
@@ -154,7 +154,7 @@ def _read_account(management: Account, visitors: SimpleQueue[Visitor], account_i
     try:
         return _read_regions(visitor.enter(account_id))
     except (BotoCoreError, ClientError) as error:
-        return [Unread(account_id, "", _why(error))]
+        return [Unread(account_id, "", why_of(error))]
     finally:
         visitors.put(visitor)
 
@@ -163,7 +163,7 @@ def _read_regions(account: Account) -> list[VpcCidr | Unread]:
     try:
         regions = [region["RegionName"] for region in account.ec2().describe_regions()["Regions"]]  # enabled
     except (BotoCoreError, ClientError) as error:
-        return [Unread(account.account_id, "", _why(error))]
+        return [Unread(account.account_id, "", why_of(error))]
     with ThreadPoolExecutor(REGIONS_AT_ONCE) as workers:
         return [row for rows in workers.map(partial(_read_region, account), regions) for row in rows]
 
@@ -173,10 +173,10 @@ def _read_region(account: Account, region: str) -> list[VpcCidr | Unread]:
         pages = account.ec2(region).get_paginator("describe_vpcs").paginate(PaginationConfig=PAGE)
         return [cidr for page in pages for vpc in page["Vpcs"] for cidr in cidrs_of(vpc, region)]
     except (BotoCoreError, ClientError) as error:
-        return [Unread(account.account_id, region, _why(error))]
+        return [Unread(account.account_id, region, why_of(error))]
 
 
-def _why(error: BotoCoreError | ClientError) -> str:
+def why_of(error: BotoCoreError | ClientError) -> str:
     """Return the operation and the code, without AWS's message: it differs between accounts, and the same error is
     reported once for all of them.
     """

@@ -2,14 +2,16 @@
 
     make plan CIDR=10.0.0.0/8 REGIONS=us-west-2,us-east-1 ENVS='Prod OU,SDLC OU' REGION_PREFIX=12 ENV_PREFIX=14
 
-    CIDR, REGIONS, ENVS, REGION_PREFIX, ENV_PREFIX, VPC_PREFIX, QUOTA    default: as in the template
+    CIDR, REGIONS, ENVS, REGION_PREFIX, ENV_PREFIX, POOL_SIZES, VPC_PREFIX, QUOTA    default: as in the template
+    VPCS_A_MONTH=20     new VPCs in all pools, for how long the pools last
     ACTIVE_IPS=1000     the number of addresses in use, for the cost
     VPCS=file           existing VPCs, see commands.vpcs
     VPCS=organization   the VPCs of all accounts, see commands.organization_vpcs; a file of this name is ./organization
+    VPCS=ipam           the VPCs that IPAM has discovered, see commands.ipam_vpcs; a file of this name is ./ipam
     FORMAT=svg          draw the address space to scale; save it with `> plan.svg`
 
 All arguments are optional. Input that the Lambda would refuse is refused with the Lambda's message. Only
-VPCS=organization calls AWS.
+VPCS=organization and VPCS=ipam call AWS.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ from commands.arguments import (
 from commands.regions import regions_of_partition
 from commands.simulation import build
 from ctipam.errors import Refused
-from ctipam.pools.spec import TOP_LEVEL, PoolSpec
+from ctipam.pools.room import refuse_without_room
+from ctipam.pools.spec import PoolSpec
 
 ACTIVE_IPS = 1000
 
@@ -54,14 +57,16 @@ def planned(arguments: Sequence[str]) -> str:
     properties = {name: default for name, default in defaults.items() if default is not None} | given.parameters
     spec = _spec(properties)
     refuse_impossible(given.parameters)  # after the Lambda's own checks, whose messages say more
-    blocks = {key: cidr for key, cidr in build(spec).items() if key != TOP_LEVEL}
-    active_ips, output = _active_ips(given), given.options.get("FORMAT", "text")
+    blocks = build(spec)
+    active_ips = _count(given, "ACTIVE_IPS", ACTIVE_IPS, "addresses")
+    vpcs_a_month = _count(given, "VPCS_A_MONTH", 0, "VPCs")
+    output = given.options.get("FORMAT", "text")
     if output not in ("text", "svg"):
         raise Refused(f"FORMAT={shortened(output)} is not supported; give text or svg.")
-    existing = _existing(given.options.get("VPCS", ""), spec)  # last: it may take minutes
+    existing = _existing(given.options.get("VPCS", ""), spec, properties.get("IpamScope", ""))  # last: it takes minutes
     if output == "svg":
         return drawing.draw(spec, blocks, existing)
-    lines = report.report(spec, blocks, active_ips)
+    lines = report.report(spec, blocks, active_ips, vpcs_a_month)
     lines += ["", *report.report_vpcs(spec, blocks, existing)] if existing.vpcs or existing.what else []
     return "\n".join([*lines, "", FIRST_DEPLOYMENT, _deploy_command(arguments)])
 
@@ -69,34 +74,39 @@ def planned(arguments: Sequence[str]) -> str:
 def _spec(properties: Mapping[str, str]) -> PoolSpec:
     """Raises Refused."""
     with short_names():
-        return PoolSpec.from_properties(properties, regions_of_partition(properties["RegionSelection"]))
+        spec = PoolSpec.from_properties(properties, regions_of_partition(properties["RegionSelection"]))
+        refuse_without_room(spec, [], {})
+        return spec
 
 
-def _existing(source: str, spec: PoolSpec) -> vpcs.Existing:
-    if source == "organization":
-        from commands import organization_vpcs  # imported here because other plans need no boto3
+def _existing(source: str, spec: PoolSpec, scope_id: str) -> vpcs.Existing:
+    if source in ("organization", "ipam"):
+        from commands import ipam_vpcs, organization_vpcs  # imported here because other plans need no boto3
 
+        if source == "ipam":
+            return ipam_vpcs.read(spec.regions[0], scope_id)
         return organization_vpcs.read(spec.regions[0])
     return vpcs.Existing(tuple(vpcs.read(Path(source)))) if source else vpcs.Existing()
 
 
-def _active_ips(given: Arguments) -> int:
-    text = given.options.get("ACTIVE_IPS", str(ACTIVE_IPS))
+def _count(given: Arguments, name: str, default: int, what: str) -> int:
+    text = given.options.get(name, str(default))
     number = whole_number(text)
     if number is None:
         raise Refused(
-            f"ACTIVE_IPS={shortened(text)} is not a number of addresses; give one in digits, for example {ACTIVE_IPS}."
+            f"{name}={shortened(text)} is not a number of {what}; give one in digits, for example {ACTIVE_IPS}."
         )
     return number
 
 
 def _deploy_command(arguments: Sequence[str]) -> str:
     """Return the `make deploy` command with the same arguments, quoted for a shell."""
-    not_deployed = ("FORMAT", "ACTIVE_IPS", "VPCS", "PYTHON")
+    not_deployed = ("FORMAT", "ACTIVE_IPS", "VPCS", "VPCS_A_MONTH", "PYTHON")
+    reserve = [f"RESERVE={argument[5:]}" for argument in arguments if argument in ("VPCS=organization", "VPCS=ipam")]
     kept = [argument for argument in arguments if argument.partition("=")[0] not in not_deployed]
     names = {argument.partition("=")[0] for argument in kept}
     missing = [f"{short}=..." for short in ("BUCKET", "NETWORK_ACCOUNT_ID") if not names & {short, SHORT[short]}]
-    return "To deploy it: make deploy " + " ".join([*missing, *map(_quoted, kept)])
+    return "To deploy it: make deploy " + " ".join([*missing, *map(_quoted, kept), *reserve])
 
 
 def _quoted(argument: str) -> str:

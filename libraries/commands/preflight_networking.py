@@ -42,7 +42,7 @@ def pools(facts: Facts) -> Iterator[Check]:
     if isinstance(spec, Refused):
         yield Check("Pools", "failed", str(spec))
         return
-    yield Check("Pools", "ok", f"{len(spec.pools)} pools fit into {spec.top_cidr}.")
+    yield Check("Pools", "ok", f"{len(spec.pools)} pools fit into {', '.join(map(str, spec.top_cidrs))}.")
     quotas = facts.quotas
     if isinstance(quotas, Unknown) or POOLS_QUOTA not in quotas:
         unknown = quotas if isinstance(quotas, Unknown) else Unknown(f"no quota is named {POOLS_QUOTA}", by_aws=False)

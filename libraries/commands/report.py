@@ -1,13 +1,15 @@
-"""The text of a plan: the tree, the VPCs that fit, the room left, and the cost."""
+"""The text of a plan: the tree, the VPCs that fit, the room left and for how long it lasts, and the cost."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from ipaddress import IPv4Network
+from collections.abc import Sequence
 from textwrap import wrap
 
-from commands.vpcs import Existing, Overlap, elsewhere, overlaps
-from ctipam.pools.spec import PoolKey, PoolSpec
+from commands.simulation import Blocks
+from commands.space import Space
+from commands.vpcs import Existing, Overlap, elsewhere, overlaps, reservations
+from ctipam.pools.parameters import joined
+from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec
 
 PRICE = 0.00027
 """US$ per active IP address and hour in the advanced tier, which pools in other Regions and accounts require.
@@ -23,60 +25,118 @@ WIDTH = 115
 """Characters per line."""
 
 
-def report(spec: PoolSpec, blocks: Mapping[PoolKey, IPv4Network], active_ips: int) -> list[str]:
-    return [*_tree(spec, blocks), "", *_vpcs(spec), "", *_room(spec), "", *_pools(spec), "", *_cost(active_ips)]
+def report(spec: PoolSpec, blocks: Blocks, active_ips: int, vpcs_a_month: int) -> list[str]:
+    """Return the lines of a plan. vpcs_a_month: 0 if nothing is to be said about how long the pools last."""
+    space = Space(spec, blocks)
+    return [
+        *_tree(spec, blocks),
+        "",
+        *_vpcs(spec),
+        "",
+        *_room(space),
+        "",
+        *_growth(space),
+        *(_duration(space, vpcs_a_month) if vpcs_a_month else []),
+        "",
+        *_pools(spec),
+        "",
+        *_cost(active_ips),
+    ]
 
 
-def _tree(spec: PoolSpec, blocks: Mapping[PoolKey, IPv4Network]) -> list[str]:
-    rows = [("top-level pool", spec.top_cidr, "")]
+def _tree(spec: PoolSpec, blocks: Blocks) -> list[str]:
+    rows = [("top-level pool", "", TOP_LEVEL)]
     for region in spec.regions:
         last = region == spec.regions[-1]
-        rows.append((f"{'└─' if last else '├─'} {region}", blocks[PoolKey(region)], ""))
+        stem = " " if last else "│"
+        rows.append((f"{'└─' if last else '├─'} {region}", stem, PoolKey(region)))
         for environment in spec.environments:
-            branch = "└─" if environment == spec.environments[-1] else "├─"
-            name = f"{' ' if last else '│'}  {branch} {environment}"
-            rows.append((name, blocks[PoolKey(region, environment)], f"  VPCs tagged Env={environment}"))
+            last_of_region = environment == spec.environments[-1]
+            name = f"{stem}  {'└─' if last_of_region else '├─'} {environment}"
+            rows.append((name, f"{stem}  {' ' if last_of_region else '│'}", PoolKey(region, environment)))
     width = max(len(name) for name, _, _ in rows)
-    return [f"{name:{width}}  {block!s:18}  {block.num_addresses:>10,} addresses{tag}" for name, block, tag in rows]
+    lines = []
+    for name, stem, key in rows:
+        tag = f"  VPCs tagged Env={key.environment}" if key.environment else ""
+        for number, block in enumerate(blocks[key]):
+            line = f"{stem if number else name:{width}}  {block!s:18}  {block.num_addresses:>10,} addresses"
+            lines.append(line if number else line + tag)
+    return lines
 
 
-def vpc_counts(spec: PoolSpec) -> dict[int, int]:
-    """Return the number of VPCs of each netmask length that fit in an environment in one Region."""
-    pool, sizes = spec.environment_prefix_length, spec.vpc_sizes
-    return {length: 2 ** (length - pool) for length in range(max(sizes.minimum, pool), sizes.maximum + 1)}
+def vpc_counts(spec: PoolSpec, sizes: Sequence[int] = ()) -> dict[int, int]:
+    """Return the number of VPCs of each netmask length that fit in an environment in one Region.
+
+    sizes   prefix lengths of its blocks; empty: those that an environment has by default
+    """
+    pool, limits = sizes or [spec.environment_prefix_length], spec.vpc_sizes
+    lengths = range(max(limits.minimum, min(pool)), limits.maximum + 1)
+    return {length: sum(2 ** (length - size) for size in pool if size <= length) for length in lengths}
 
 
 def _vpcs(spec: PoolSpec) -> list[str]:
-    counts = vpc_counts(spec)
-    width = max(5, *(len(f"{count:,}") + 2 for count in counts.values()))
+    environments = [key for key in spec.pools if key.environment]
+    sizes = {spec.sizes(key): joined(spec.sizes(key)) for key in environments}
+    default = (spec.environment_prefix_length,)
+    labels = {one: "at most" if one == default else f"in {text}" for one, text in sizes.items()}
+    ordered = sorted(labels.items(), key=lambda item: item[0] != default)
+    counts = {label: vpc_counts(spec, one) for one, label in ordered}
+    lengths = sorted({length for of_pool in counts.values() for length in of_pool})
+    width = max(len(f"{count:,}") + 2 for of_pool in counts.values() for count in [*of_pool.values(), 100])
+    label = max(8, *map(len, counts))
     return [
-        f"VPCs that fit in an environment, in each Region (a VPC is a /{spec.default_vpc} by default)",
-        "  of size   " + "".join(f"{f'/{length}':>{width}}" for length in counts),
-        "  at most   " + "".join(f"{count:>{width},}" for count in counts.values()),
+        f"VPCs that fit in an environment, in each Region (a VPC is a /{spec.default_vpc(environments[0])} by default)",
+        f"  {'of size':{label}}  " + "".join(f"{f'/{length}':>{width}}" for length in lengths),
+        *(
+            f"  {name:{label}}  " + "".join(f"{of_pool.get(length, 0):>{width},}" for length in lengths)
+            for name, of_pool in counts.items()
+        ),
     ]
 
 
-def _room(spec: PoolSpec) -> list[str]:
+def _room(space: Space) -> list[str]:
+    spec = space.spec
     regions, environments = len(spec.regions), len(spec.environments)
     free = spec.quota - 1
-    more_regions = 2 ** (spec.region_prefix_length - spec.top_cidr.prefixlen) - regions
-    more_environments = 2 ** (spec.environment_prefix_length - spec.region_prefix_length) - environments
     rows = [
-        ("more Regions", more_regions, free // (1 + environments) - regions),
-        ("more environments", more_environments, (free - regions) // regions - environments),
+        ("more Regions", space.more_regions, free // (1 + environments) - regions),
+        ("more environments", space.more_environments, (free - regions) // regions - environments),
     ]
     lines = ["Room left for           in the address space   in the pool quota"]
-    lines += [f"  {what:20}  {space:>21,}  {quota:>18,}" for what, space, quota in rows]
-    if not more_regions:
+    lines += [f"  {what:20}  {number:>21,}  {quota:>18,}" for what, number, quota in rows]
+    if not space.more_regions:
         lines.append(
-            "  No Region can be added later: pools keep their size. To leave room, choose a longer REGION_PREFIX now."
+            "  A Region that is added later needs another CIDR: CIDR=A,B. Or choose a longer REGION_PREFIX now."
         )
-    if not more_environments:
+    if not space.more_environments:
         lines += [
-            "  No environment can be added later: pools keep their size. To leave room, choose a longer ENV_PREFIX or",
-            "  a shorter REGION_PREFIX now.",
+            "  An environment that is added later needs larger pools of the Regions, see below. Or choose a longer",
+            "  ENV_PREFIX or a shorter REGION_PREFIX now.",
         ]
     return lines
+
+
+def _growth(space: Space) -> list[str]:
+    """Say for how many more blocks there is room."""
+    spec = space.spec
+    lines = ["More blocks that fit (POOL_SIZES adds them to a pool, PoolGrowth=on to one that fills up)"]
+    width = max(map(len, ["top-level pool", *spec.regions]))
+    for region in spec.regions:
+        rooms = [f"{number:,} of /{size}" for size, number in space.room_in(region).items()]
+        lines.append(f"  {region:{width}}  {', or '.join(rooms)}")
+    size = spec.region_prefix_length
+    lines.append(f"  {'top-level pool':{width}}  {space.more_regions:,} of /{size}, for Regions")
+    return lines
+
+
+def _duration(space: Space, vpcs_a_month: int) -> list[str]:
+    pools = len(space.spec.regions) * len(space.spec.environments)
+    now, grown = space.months(vpcs_a_month)
+    return [
+        f"  At {vpcs_a_month:,} VPCs a month (VPCS_A_MONTH), of default size and spread evenly over {pools} pools: "
+        f"{now:,.1f} months until the",
+        f"  first pool is full, {grown:,.1f} months if the pools grow into all of this room.",
+    ]
 
 
 def _pools(spec: PoolSpec) -> list[str]:
@@ -94,21 +154,27 @@ def _cost(active_ips: int) -> list[str]:
     ]
 
 
-def report_vpcs(spec: PoolSpec, blocks: Mapping[PoolKey, IPv4Network], existing: Existing) -> list[str]:
+def report_vpcs(spec: PoolSpec, blocks: Blocks, existing: Existing) -> list[str]:
     lines = _overlaps(spec, blocks, existing)
-    for sentence in existing.unread:
-        lines += wrap(sentence, WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+    if existing.unread:
+        lines.append("  This answer is incomplete, and so are ReservedCidrs:")
+    for sentence in (*existing.unread, existing.note):
+        lines += _wrapped(sentence)
     return lines
 
 
-def _overlaps(spec: PoolSpec, blocks: Mapping[PoolKey, IPv4Network], existing: Existing) -> list[str]:
-    found = overlaps(spec.top_cidr, blocks, existing.vpcs)
+def _wrapped(text: str) -> list[str]:
+    return wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+
+
+def _overlaps(spec: PoolSpec, blocks: Blocks, existing: Existing) -> list[str]:
+    found = overlaps(blocks, existing.vpcs)
     total = f"{sum(vpc.number for vpc in existing.vpcs):,} {existing.what}".rstrip()
     if not found:
-        return [f"Existing VPCs: none of the {total} overlaps {spec.top_cidr}."]
+        return [f"Existing VPCs: none of the {total} overlaps {_top(spec)}."]
     overlapping = sum(vpc.number for vpc in {overlap.vpc for overlap in found})
     width = max(len(f"{overlap.vpc.cidr}  {overlap.vpc.label}".rstrip()) for overlap in found)
-    lines = [f"Existing VPCs: {overlapping:,} of {total} overlap{'s' if overlapping == 1 else ''} {spec.top_cidr}"]
+    lines = [f"Existing VPCs: {overlapping:,} of {total} overlap{'s' if overlapping == 1 else ''} {_top(spec)}"]
     lines += [
         f"  {f'{overlap.vpc.cidr}  {overlap.vpc.label}'.rstrip():{width}}  {_where(overlap)}"
         for overlap in found[:MOST_OVERLAPS]
@@ -116,12 +182,12 @@ def _overlaps(spec: PoolSpec, blocks: Mapping[PoolKey, IPv4Network], existing: E
     if more := len(found[MOST_OVERLAPS:]):
         lines.append(f"  and {more:,} more overlaps")
     lines += [
-        "  IPAM would assign these addresses to other VPCs too. Reserve them in the environment's pool before the",
-        "  first VPC is created: aws ec2 allocate-ipam-pool-cidr --region REGION --ipam-pool-id POOL --cidr CIDR",
+        "  IPAM would assign these addresses to other VPCs too. To keep them free, deploy with:",
+        f"  ReservedCidrs={','.join(map(str, reservations(spec.top_cidrs, existing.vpcs)))}",
     ]
     if any(overlap.vpc.tagged for overlap in found):
         lines.append("  A VPC tagged Env may already have its addresses from these pools; then no action is needed.")
-    other = elsewhere(spec.top_cidr.prefixlen, existing.vpcs)
+    other = elsewhere(spec.sizes(TOP_LEVEL)[0], existing.vpcs) if len(spec.top_cidrs) == 1 else None
     return [*lines, f"  Or choose space that none of them uses: CIDR={other}"] if other else lines
 
 
@@ -131,3 +197,7 @@ def _where(overlap: Overlap) -> str:
     region, environment = overlap.key.region, overlap.key.environment
     where = f"{environment} in {region}" if environment else f"{region}, in space that no environment uses yet"
     return f"{where}: {overlap.addresses:,} addresses"
+
+
+def _top(spec: PoolSpec) -> str:
+    return ",".join(map(str, spec.top_cidrs))

@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Network
 
 from ctipam import names
-from ctipam.pools.changes import (
-    CreatePool,
-    PoolChange,
-    ProvisionCidr,
-    TagPool,
-    parents_of_new_cidrs,
-    pending_changes,
-    wanted_allocation_tags,
-    wanted_tags,
-)
+from ctipam.pools.change_kinds import CreatePool, PoolChange, ProvisionCidr, TagPool
+from ctipam.pools.changes import pending_changes
 from ctipam.pools.existing import Block, ExistingPool
+from ctipam.pools.matching import compare
+from ctipam.pools.placement import parents_of_new_cidrs
 from ctipam.pools.spec import PoolKey, PoolSpec
+from ctipam.pools.wanted import wanted_allocation_tags, wanted_tags
+
+Blocks = Mapping[PoolKey, tuple[IPv4Network, ...]]
+"""The CIDRs of each pool."""
 
 
-def build(spec: PoolSpec) -> dict[PoolKey, IPv4Network]:
-    """Return the CIDR of each pool of the spec, where nothing exists yet."""
+def build(spec: PoolSpec) -> Blocks:
+    """Return the CIDRs of each pool of the spec, where nothing exists yet."""
     pools: list[ExistingPool] = []
     while not (pending := pending_changes(spec, pools, _occupied(spec, pools))).nothing:
         if not pending.changes:
             raise RuntimeError(f"Nothing can be done about {', '.join(pending.waiting)}.")
         for change in pending.changes:
             pools = _after(spec, change, pools)
-    return {pool.key: pool.block.cidr for pool in pools if pool.key and pool.block}
+    return {pool.key: tuple(block.cidr for block in pool.held) for pool in pools if pool.key}
 
 
 def _occupied(spec: PoolSpec, pools: Sequence[ExistingPool]) -> dict[str, list[IPv4Network]]:
-    """As PoolReader.read_occupied reads it from AWS. A pool without a CIDR has no room for others."""
-    filled = [pool for pool in pools if pool.block]
-    parents = set(parents_of_new_cidrs(spec, pools)) & {pool.pool_id for pool in filled}
+    """As PoolReader.read_occupied reads it from AWS."""
+    parents = parents_of_new_cidrs(compare(spec, pools))
     return {
-        parent: [pool.block.cidr for pool in filled if pool.block and pool.source_pool_id == parent]
+        parent: [block.cidr for pool in pools if pool.source_pool_id == parent for block in pool.held]
         for parent in parents
     }
 
@@ -58,7 +55,8 @@ def _after(spec: PoolSpec, change: PoolChange, pools: Sequence[ExistingPool]) ->
             )
             return [*pools, created]
         case ProvisionCidr():
-            changed = replace(change.pool, blocks=(Block(change.cidr, "provisioned"),))
+            blocks = (*change.pool.blocks, Block(change.cidr, "provisioned"))
+            changed = replace(change.pool, blocks=blocks, tags={**change.pool.tags, **change.record})
         case TagPool():
             changed = replace(change.pool, tags={**change.pool.tags, **change.tags})
         case _:

@@ -9,14 +9,15 @@ The AWS CLI writes such a file for one account and Region:
 
     aws ec2 describe-vpcs --query 'Vpcs[].CidrBlockAssociationSet[].[CidrBlock]' --output text
 
-For a whole organization, commands.organization_vpcs reads EC2; this module interprets the answers.
+For a whole organization, commands.organization_vpcs reads EC2 and commands.ipam_vpcs reads IPAM; this module interprets
+the answers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, collapse_addresses
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,9 @@ from typing import Any
 from commands.arguments import shortened
 from ctipam.errors import Refused
 from ctipam.names import ENVIRONMENT_TAG
-from ctipam.pools.addresses import lowest_free
-from ctipam.pools.spec import PRIVATE_RANGES, PoolKey
+from ctipam.pools.addresses import lowest_free_in
+from ctipam.pools.parameters import PRIVATE_RANGES
+from ctipam.pools.spec import TOP_LEVEL, PoolKey
 
 IN_USE = frozenset({"associating", "associated"})
 """States in which a VPC has a CIDR. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_VpcCidrBlockState.html"""
@@ -41,14 +43,16 @@ LISTED = 3
 class Vpc:
     """A CIDR of one or more VPCs.
 
-    number   how many VPCs the label describes
-    tagged   at least one of them has the tag that our pools require
+    number      how many VPCs the label describes
+    tagged      at least one of them has the tag that our pools require
+    allocated   a pool of IPAM has allocated the CIDR, so that nobody else gets it
     """
 
     cidr: IPv4Network
     number: int = 1
     label: str = ""
     tagged: bool = False
+    allocated: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,16 +61,18 @@ class Existing:
 
     what     what was counted, for example "CIDRs in 3 accounts"; empty if the VPCs come from a file
     unread   accounts and Regions that could not be read, a sentence each
+    note     a sentence about all of it
     """
 
     vpcs: tuple[Vpc, ...] = ()
     what: str = ""
     unread: tuple[str, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True, order=True)
 class VpcCidr:
-    """A CIDR of a VPC in EC2. environment is the value of the VPC's tag Env."""
+    """A CIDR of a VPC. environment is the value of the VPC's tag Env; allocated as in Vpc."""
 
     cidr: IPv4Network
     account_id: str
@@ -74,6 +80,7 @@ class VpcCidr:
     vpc_id: str
     is_default: bool = False
     environment: str = ""
+    allocated: bool = False
 
 
 @dataclass(frozen=True, order=True)
@@ -130,26 +137,46 @@ def _lines(path: Path) -> list[str]:
         raise Refused(f"VPCS={path} is not in UTF-8; save it as UTF-8.") from None
 
 
-def overlaps(top_cidr: IPv4Network, blocks: Mapping[PoolKey, IPv4Network], vpcs: Sequence[Vpc]) -> list[Overlap]:
+def overlaps(blocks: Mapping[PoolKey, Sequence[IPv4Network]], vpcs: Sequence[Vpc]) -> list[Overlap]:
     """Return the environment pools that each VPC overlaps; if none, the Region pools, or the top-level pool."""
     found = []
-    for vpc in sorted(vpcs):
-        if not vpc.cidr.overlaps(top_cidr):
-            continue
-        overlapped = [key for key, block in blocks.items() if block.overlaps(vpc.cidr)]
-        environments = [key for key in overlapped if key.environment]
-        for key in environments or overlapped:
-            found.append(Overlap(vpc, key, min(blocks[key].num_addresses, vpc.cidr.num_addresses)))
-        if not overlapped:
-            found.append(Overlap(vpc, None, min(top_cidr.num_addresses, vpc.cidr.num_addresses)))
+    for vpc in sorted(vpc for vpc in vpcs if not vpc.allocated):
+        common = {key: _common(cidrs, vpc.cidr) for key, cidrs in blocks.items()}
+        overlapped = [key for key, addresses in common.items() if addresses]
+        deepest = max((_depth(key) for key in overlapped), default=0)
+        for key in overlapped:
+            if _depth(key) == deepest:
+                found.append(Overlap(vpc, None if key == TOP_LEVEL else key, common[key]))
     return found
+
+
+def _common(cidrs: Iterable[IPv4Network], cidr: IPv4Network) -> int:
+    return sum(min(one.num_addresses, cidr.num_addresses) for one in cidrs if one.overlaps(cidr))
+
+
+def _depth(key: PoolKey) -> int:
+    return bool(key.region) + bool(key.environment)
+
+
+def reservations(space: Iterable[IPv4Network], vpcs: Iterable[Vpc]) -> list[IPv4Network]:
+    """Return the fewest CIDRs that cover exactly the addresses of the VPCs within the planned space.
+
+    VPCs that IPAM has allocated are left out: IPAM assigns their addresses to nobody else.
+    """
+    unprotected = [vpc.cidr for vpc in vpcs if not vpc.allocated]
+    shared = [
+        max(cidr, block, key=lambda network: network.prefixlen)  # of two that overlap, one contains the other
+        for block in space
+        for cidr in unprotected
+        if cidr.overlaps(block)
+    ]
+    return list(collapse_addresses(shared))
 
 
 def elsewhere(prefix_length: int, vpcs: Sequence[Vpc]) -> IPv4Network | None:
     """Return the first block of this size in private address space that overlaps no VPC."""
     taken = sorted({vpc.cidr for vpc in vpcs})  # once: lowest_free sorts again, which is quick then
-    candidates = (lowest_free(space, prefix_length, taken) for space in PRIVATE_RANGES)
-    return next((block for block in candidates if block), None)
+    return lowest_free_in(PRIVATE_RANGES, prefix_length, taken)
 
 
 def cidrs_of(vpc: Mapping[str, Any], region: str) -> Iterator[VpcCidr]:
@@ -199,21 +226,22 @@ def _unique(cidrs: Iterable[VpcCidr]) -> Iterable[VpcCidr]:
 
 def _condensed(cidrs: Iterable[VpcCidr]) -> Iterator[Vpc]:
     """Yield a few rows for each CIDR: many accounts may use the same one, and all default VPCs do."""
-    for (cidr, is_default), group in groupby(
-        sorted(cidrs, key=_default_vpcs_last), lambda row: (row.cidr, row.is_default)
+    for (cidr, is_default, allocated), group in groupby(
+        sorted(cidrs, key=_default_vpcs_last), lambda row: (row.cidr, row.is_default, row.allocated)
     ):
         same = [*group]
         listed = 0 if is_default and len(same) > 1 else _number_listed(len(same))
         for row in same[:listed]:
-            yield Vpc(cidr, label=_label(row), tagged=bool(row.environment))
+            yield Vpc(cidr, label=_label(row), tagged=bool(row.environment), allocated=allocated)
         if others := same[listed:]:
             what = f"{len(others):,} default VPCs" if is_default else f"and {len(others):,} more VPCs"
             where = _counted(len({row.account_id for row in others}), "account")
-            yield Vpc(cidr, len(others), f"{what} in {where}", any(row.environment for row in others))
+            tagged = any(row.environment for row in others)
+            yield Vpc(cidr, len(others), f"{what} in {where}", tagged, allocated)
 
 
-def _default_vpcs_last(row: VpcCidr) -> tuple[IPv4Network, bool, VpcCidr]:
-    return row.cidr, row.is_default, row
+def _default_vpcs_last(row: VpcCidr) -> tuple[IPv4Network, bool, bool, VpcCidr]:
+    return row.cidr, row.is_default, row.allocated, row
 
 
 def _label(row: VpcCidr) -> str:

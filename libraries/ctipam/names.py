@@ -23,7 +23,16 @@ OU_TAG = "ctipam:ou-id"
 """On each environment pool: the id of the OU that the environment is, as soon as the OU was found by its name."""
 
 BLOCK_TAG = "ctipam:cidr"
-"""On each Region and environment pool whose block is known to be provisioned: the block. Never written earlier."""
+"""On each pool: which of its CIDRs were declared, see `ctipam.pools.record`."""
+
+GROWTH_TAG = "ctipam:growth"
+"""On a pool that fills up: since when, see `ctipam.pools.growth`."""
+
+RESERVED_TAG = "ctipam:reserved"
+"""On each environment pool in which CIDRs are reserved, or about to be. The allocations have the STACK_TAG."""
+
+PREPARING_TAG = "ctipam:preparing"
+"""On a new environment pool until its reserved CIDRs are allocated: nobody may use it yet, so it is not shared."""
 
 ACCOUNT_TAG = "ctipam:account-id"
 """On each share: the id of its account."""

@@ -46,14 +46,28 @@ class SharingSettings:
 class UtilizationSettings:
     """The settings of the function that measures the pools.
 
-    stack_id   STACK_ID: ARN of the stack that the pools belong to
+    stack_id    STACK_ID: ARN of the stack that the pools belong to
+    topic_arn   TOPIC_ARN: the SNS topic that is told of pools that fill up
+    threshold   POOL_UTILISATION_THRESHOLD: from how many percent on a pool fills up
+    grow        POOL_GROWTH "on": such a pool gets one more block
+    reserved    RESERVED_CIDRS: the stack's parameter ReservedCidrs
     """
 
     stack_id: str
+    topic_arn: str
+    threshold: float
+    grow: bool
+    reserved: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> UtilizationSettings:
-        return cls(_required(environment, "STACK_ID"))
+        return cls(
+            stack_id=_required(environment, "STACK_ID"),
+            topic_arn=_required(environment, "TOPIC_ARN"),
+            threshold=float(_required(environment, "POOL_UTILISATION_THRESHOLD")),
+            grow=environment.get("POOL_GROWTH") == "on",
+            reserved=environment.get("RESERVED_CIDRS", ""),
+        )
 
 
 def _required(environment: Mapping[str, str], name: str) -> str:

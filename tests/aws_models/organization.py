@@ -31,7 +31,9 @@ class Organization:
     ) -> None:
         self.management_account_id = management_account_id
         self.organization_id = organization_id
-        self._members = members
+        self.members = members
+        # Returns the account's place as Organizations does, for example o-exampleorgid/r-ab12/ou-ab12-11111111/.
+        self.path_of: Callable[[str], str] = lambda account_id: ""
         self.trusted_services: set[str] = set()  # service principals, such as ram.amazonaws.com
         self.delegated_administrators: dict[str, str] = {}  # service principal -> account id
         self.home_region = ""  # Control Tower's
@@ -40,7 +42,7 @@ class Organization:
         self.ram_sharing_enabled = False  # only ram:EnableSharingWithAwsOrganization sets it
 
     def is_member(self, account_id: str) -> bool:
-        return account_id in self._members()
+        return account_id in self.members()
 
     def landing_zones(self, caller: Caller) -> list[dict[str, str]]:
         """Return ListLandingZones' answer: the landing zone in its home Region and account, else nothing (unverified).

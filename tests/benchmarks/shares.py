@@ -200,7 +200,7 @@ def landing_zone(accounts: int) -> Iterator[LandingZone]:
 
 def _speed_up_models(cloud: Cloud) -> None:
     """Let the models do once the work that they do at every call, which grows with the number of accounts."""
-    ram, members = cloud.models.ram, cloud.models.organization._members
+    ram, members = cloud.models.ram, cloud.models.organization.members
     settle, known = ram._settle, set[str]()
 
     def is_member(account_id: str) -> bool:

@@ -45,8 +45,13 @@ VPCs that fit in an environment, in each Region (a VPC is a /24 by default)
 Room left for           in the address space   in the pool quota
   more Regions                             14                  14
   more environments                         0                  21
-  No environment can be added later: pools keep their size. To leave room, choose a longer ENV_PREFIX or
-  a shorter REGION_PREFIX now.
+  An environment that is added later needs larger pools of the Regions, see below. Or choose a longer
+  ENV_PREFIX or a shorter REGION_PREFIX now.
+
+More blocks that fit (POOL_SIZES adds them to a pool, PoolGrowth=on to one that fills up)
+  us-west-2       0 of /21
+  us-east-1       0 of /21
+  top-level pool  14 of /20, for Regions
 
 Pools: 1 + 2 + 2 * 2 = 7, of the 50 that AWS allows in a scope
 
@@ -103,7 +108,12 @@ def test_the_commands_need_no_installed_package() -> None:
     [
         (["CIDR=ten"], "CIDR 'ten' is not an IPv4 CIDR"),
         (["ENV_PREFIX=29"], "ENV_PREFIX 29 cannot be; give a prefix length from 1 to 28"),
-        (["ENVS=a,b,c"], "ENVS has 3 environments, but a Region's /20 has room for 2"),
+        (["ENVS=a,b,c"], "Give POOL_SIZES us-west-2=20+20,us-east-1=20+20, or a longer ENV_PREFIX"),
+        (
+            ["CIDR=10.0.0.0/17", "REGION_PREFIX=18", "REGIONS=us-west-2,us-east-1,us-east-2"],
+            "CIDR 10.0.0.0/17,10.0.128.0/17",
+        ),
+        (["POOL_SIZES=a=20"], "POOL_SIZES names 'a', which is no pool of this stack"),
         (["REGIONS=us-west-9"], "'us-west-9', which this Lambda runtime's boto3 does not know"),
         (["REGIONS=us-west-2,us-gov-west-1"], "'us-gov-west-1', which this Lambda runtime's boto3 does not know"),
         (["QUOTA=6"], "or have AWS raise that and give QUOTA 7"),
@@ -133,6 +143,7 @@ def test_regions_of_another_partition_are_accepted_together() -> None:
         ("ACTIVE_IPS=many", "give one in digits"),
         (f"ACTIVE_IPS={'9' * 5000}", "999... is not a number of addresses"),
         (f"PoolUtilisationThreshold={'9' * 5000}", "999... is not valid; it must be a number from 1 to 100"),
+        ("VPCS_A_MONTH=some", "give one in digits"),
         ("VPCS=/nowhere/at/all", "cannot be read"),
         (f"VPCS={'x' * 5000}", "xxx... cannot be read: File name too long"),
         ("VPCS=/dev/zero", "is not a file; save the list in a file first"),
@@ -165,7 +176,30 @@ def test_the_room_left_is_counted_in_addresses_and_in_pools() -> None:
 
     assert line(output, "more Regions").split()[-2:] == ["14", "1"]  # 16 - 2, and (10 - 1) // 3 - 2
     assert line(output, "more environments").split()[-2:] == ["2", "1"]  # 4 - 2, and (10 - 1 - 2) // 2 - 2
-    assert "keep their size" not in output
+    assert "added later" not in output
+
+
+def test_the_plan_shows_every_block_and_for_how_long_they_last() -> None:
+    sizes = "us-west-2=20+20,us-west-2/Prod OU=21+21,us-east-1/SDLC OU=22"
+
+    output = plan(f"POOL_SIZES={sizes}", "VPCS_A_MONTH=8").splitlines()
+
+    assert output[1:7] == [
+        "├─ us-west-2    192.168.0.0/20           4,096 addresses",
+        "│               192.168.16.0/20          4,096 addresses",
+        "│  ├─ Prod OU   192.168.0.0/21           2,048 addresses  VPCs tagged Env=Prod OU",
+        "│  │            192.168.8.0/21           2,048 addresses",
+        "│  └─ SDLC OU   192.168.16.0/21          2,048 addresses  VPCs tagged Env=SDLC OU",
+        "└─ us-east-1    192.168.32.0/20          4,096 addresses",
+    ]
+    assert "  in 21+21      2    4    8   16   32   64  128  256" in output
+    assert "  us-west-2       1 of /21" in output
+    assert "  us-east-1       0 of /21, or 1 of /22" in output
+    assert "  top-level pool  13 of /20, for Regions" in output
+    # 4 VPCs in the smallest of 4 pools; 28 in all, 8 + 4 in the rest of the Regions, 13 * 16 in the top-level pool
+    assert "spread evenly over 4 pools: 2.0 months until the" in "\n".join(output)
+    assert f"first pool is full, {(16 + 8 + 8 + 4 + 8 + 4 + 13 * 16) / 8:.1f} months if" in "\n".join(output)
+    assert output[-1].endswith(f"POOL_SIZES='{sizes}'")
 
 
 def test_the_cost_follows_the_addresses_in_use() -> None:
@@ -174,7 +208,7 @@ def test_the_cost_follows_the_addresses_in_use() -> None:
 
 
 def test_vpcs_are_counted_in_the_sizes_that_the_pool_allocates() -> None:
-    pools = PoolSpec(IPv4Network("10.0.0.0/8"), 12, 14, ("us-west-2",), ("a",), VpcSizes(24, 20, 26))
+    pools = PoolSpec((IPv4Network("10.0.0.0/8"),), 12, 14, ("us-west-2",), ("a",), VpcSizes(24, 20, 26))
 
     assert vpc_counts(pools) == {20: 64, 21: 128, 22: 256, 23: 512, 24: 1024, 25: 2048, 26: 4096}
 
@@ -186,7 +220,7 @@ def test_each_pool_has_a_block_of_its_size_in_its_parent_that_overlaps_no_other(
 ) -> None:
     top, region, environment = lengths[0], lengths[0] + lengths[1], sum(lengths)
     pools = PoolSpec(
-        IPv4Network(f"10.0.0.0/{top}"),
+        (IPv4Network(f"10.0.0.0/{top}"),),
         region,
         environment,
         REGIONS[: min(regions, 2 ** (region - top))],
@@ -197,11 +231,11 @@ def test_each_pool_has_a_block_of_its_size_in_its_parent_that_overlaps_no_other(
     blocks = build(pools)
 
     assert set(blocks) == set(pools.pools)
-    for key, block in blocks.items():
-        assert block.prefixlen == pools.prefix_length(key)
-        assert block.subnet_of(blocks[key.parent] if key.parent else pools.top_cidr)
+    for key, (block,) in blocks.items():
+        assert (block.prefixlen,) == pools.sizes(key)
+        assert block.subnet_of(blocks[key.parent][0] if key.parent else pools.top_cidrs[0])
     for depth in (region, environment):
-        level = sorted(block for block in blocks.values() if block.prefixlen == depth)
+        level = sorted(block for (block,) in blocks.values() if block.prefixlen == depth)
         assert not any(block.overlaps(following) for block, following in pairwise(level))
 
 
@@ -299,6 +333,17 @@ def test_a_picture_labels_ten_regions_and_four_environments_and_shows_vpcs(vpcs:
     for environment in environments.split(","):
         assert written.count(environment) == 10 + 1  # and in the legend
     assert [width for title, _, width in rectangles(svg) if title == "existing VPC 10.200.0.0/14"] == [15]
+
+
+def test_a_picture_shows_every_block_of_a_pool_and_the_room_left() -> None:
+    svg = plan("FORMAT=svg", "POOL_SIZES=us-west-2=20+20,us-west-2/Prod OU=21+21", "CIDR=192.168.0.0/16,10.0.0.0/16")
+
+    written = [text.text or "" for text in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]  # noqa: S314
+    assert "us-west-2: 10.0.0.0/20 + 10.0.16.0/20: 8,192 addresses, room for 1 more of /21" in written
+    assert "us-east-1: 10.0.32.0/20: 4,096 addresses, no room for more" in written
+    assert any(text.startswith("Address space: 192.168.0.0/16 + 10.0.0.0/16: 131,072 addresses") for text in written)
+    drawn = [title for title, _, _ in rectangles(svg)]
+    assert "Prod OU in us-west-2: 10.0.8.0/21, 2,048 addresses" in drawn
 
 
 def make(*words: str) -> subprocess.CompletedProcess[str]:

@@ -246,7 +246,8 @@ def test_accounts_that_could_not_be_read_are_reported_even_if_nothing_overlaps(
     lines = report()
 
     assert lines[0] == "Existing VPCs: none of the 4 CIDRs in 2 accounts overlaps 10.0.0.0/8."
-    assert lines[1].startswith(f"  1 of 3 accounts could not be looked at, and may overlap too: {SHOP} (AssumeRole:")
+    assert lines[1] == "  This answer is incomplete, and so are ReservedCidrs:"
+    assert lines[2].startswith(f"  1 of 3 accounts could not be looked at, and may overlap too: {SHOP} (AssumeRole:")
     assert f"{SHOP} (AssumeRole: AccessDenied; enroll" in plan.planned([*WORDS, "FORMAT=svg"])
 
 

@@ -792,6 +792,26 @@ def test_a_vpc_from_a_shared_pool_needs_the_pools_tag(engine: Engine, pool: dict
     until(lambda: vpc["VpcId"] not in allocated())
 
 
+def test_a_vpc_without_a_pool_is_discovered(engine: Engine, pool: dict[str, Any]) -> None:
+    ec2, owner = engine.client("ec2", MEMBER, LOCALE), engine.client("ec2", NETWORK)
+    tags = [{"Key": "Name", "Value": "shop"}]
+    specification = {"ResourceType": "vpc", "Tags": tags}
+    vpc = ec2.create_vpc(CidrBlock="10.77.0.0/16", TagSpecifications=[specification])["Vpc"]["VpcId"]
+
+    def discovered() -> list[dict[str, Any]]:
+        scope = pool["IpamScopeArn"].rpartition("/")[2]
+        asked = {"IpamScopeId": scope, "ResourceType": "vpc", "ResourceId": vpc}
+        return owner.get_ipam_resource_cidrs(**asked)["IpamResourceCidrs"]  # type: ignore[no-any-return]
+
+    assert discovered() == []
+    engine.advance(1800)
+    (found,) = discovered()
+    assert (found["ResourceOwnerId"], found["ResourceRegion"], found["ResourceTags"]) == (MEMBER, LOCALE, tags)
+    ec2.delete_vpc(VpcId=vpc)
+    engine.advance(1800)
+    assert discovered() == []
+
+
 def test_a_template_can_take_a_vpcs_address_from_a_shared_pool(engine: Engine, pool: dict[str, Any]) -> None:
     vpc: dict[str, Any] = {"Ipv4IpamPoolId": pool["IpamPoolId"], "Ipv4NetmaskLength": 24}
     template = {

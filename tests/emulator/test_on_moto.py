@@ -149,6 +149,25 @@ def test_a_member_makes_a_vpc_from_a_pool_that_is_shared_with_it(cloud: Cloud) -
     assert cloud.allocations(pool_id) == {("10.0.0.0/24", vpc["VpcId"])}
 
 
+def test_a_vpc_without_a_pool_is_discovered_with_all_its_cidrs(cloud: Cloud) -> None:
+    cloud.new_pool()
+    ec2 = cloud.client("ec2", MEMBER, WEST)
+    tags = [{"Key": "Name", "Value": "shop"}]
+    vpc = ec2.create_vpc(CidrBlock="10.77.0.0/16", TagSpecifications=vpc_tags(tags))["Vpc"]
+    ec2.associate_vpc_cidr_block(VpcId=vpc["VpcId"], CidrBlock="10.78.0.0/16")
+    scopes = cloud.client("ec2").describe_ipam_scopes()["IpamScopes"]
+    scope = next(one["IpamScopeId"] for one in scopes if one["IpamScopeType"] == "private")
+
+    def discovered() -> list[tuple[str, str, str]]:
+        pages = cloud.client("ec2").get_paginator("get_ipam_resource_cidrs")
+        rows = pages.paginate(IpamScopeId=scope, ResourceType="vpc").build_full_result()["IpamResourceCidrs"]
+        return sorted((row["ResourceCidr"], row["ResourceOwnerId"], row["ResourceRegion"]) for row in rows)
+
+    assert discovered() == []
+    cloud.models.clock.advance(1800)
+    assert discovered() == [("10.77.0.0/16", MEMBER, WEST), ("10.78.0.0/16", MEMBER, WEST)]
+
+
 def test_a_member_cannot_use_a_pool_that_is_not_shared_with_it(cloud: Cloud) -> None:
     pool_id, _ = cloud.new_pool()
 

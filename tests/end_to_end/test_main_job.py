@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
 
 import ctipam
-from ctipam.names import execution_role_arn
+from ctipam.names import GROWTH_TAG, execution_role_arn
 from ctipam.sharing.session_policy import Access
 from ctipam.sharing.session_policy import session_policy as policy_of
 from ctipam.waiting import RESERVE_S
@@ -20,6 +21,7 @@ from landing_zone.engine import Engine
 HOUR = 3600
 WEST, EAST, IRELAND = "us-west-2", "us-east-1", "eu-west-1"
 REGIONS = f"{IRELAND},{WEST},{EAST}"
+RESERVED = "192.168.4.0/24"
 PROD = "ResourceType=vpc,Tags=[{Key=Env,Value=Prod OU}]"
 ENCRYPTED_TOPIC = "to publish to an encrypted topic: https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html"
 NEVER_SEEN = {
@@ -196,12 +198,14 @@ def test_a_region_added_later_moves_nothing_and_reaches_the_accounts_that_are_th
     assert reading.shares(shop, SHOP)[0].pools == ["eu-west-1 Prod OU", "us-east-1 Prod OU", "us-west-2 Prod OU"]
 
 
-def test_costs_are_distributed_and_an_ou_is_not_monitored_if_that_is_asked_for(shop: Engine) -> None:
+def test_costs_are_distributed_an_ou_is_not_monitored_and_addresses_are_reserved_if_that_is_asked_for(
+    shop: Engine,
+) -> None:
     organizations = shop.client("organizations", MANAGEMENT)
     (root,) = organizations.list_roots()["Roots"]
     units = organizations.list_organizational_units_for_parent(ParentId=root["Id"])["OrganizationalUnits"]
     (sandbox,) = [unit["Id"] for unit in units if unit["Name"] == "Sandbox"]
-    wanted = {"IpamMeteredAccount": "resource-owner", "IpamExcludedOus": sandbox}
+    wanted = {"IpamMeteredAccount": "resource-owner", "IpamExcludedOus": sandbox, "ReservedCidrs": RESERVED}
 
     status = deployment.apply(shop, "update-stack", RegionSelection=REGIONS, **wanted)
 
@@ -211,6 +215,77 @@ def test_costs_are_distributed_and_an_ou_is_not_monitored_if_that_is_asked_for(s
     (discovery,) = ec2.describe_ipam_resource_discoveries()["IpamResourceDiscoveries"]
     (excluded,) = discovery["OrganizationalUnitExclusions"]
     assert excluded["OrganizationsEntityPath"].endswith(f"/{root['Id']}/{sandbox}/*")
+    assert manual_allocations(shop) == [RESERVED]
+
+
+def manual_allocations(engine: Engine) -> list[str]:
+    """Return what is allocated by hand, or reserved, in the pool of Prod OU in us-west-2."""
+    pool_id = next(pool.pool_id for pool in reading.pools(engine) if pool.name == "us-west-2 Prod OU")
+    found = engine.client("ec2", NETWORKING, WEST).get_ipam_pool_allocations(IpamPoolId=pool_id)
+    return [one["Cidr"] for one in found["IpamPoolAllocations"] if one["ResourceType"] == "custom"]
+
+
+def test_the_watch_reports_a_vpc_that_overlaps_the_pools(shop: Engine) -> None:
+    vpc = shop.client("ec2", SHOP, WEST).create_vpc(CidrBlock="192.168.5.0/24")["Vpc"]["VpcId"]
+    shop.advance(1800)
+
+    function = output(shop, "PoolUtilizationFunctionName", NETWORKING)
+    answer = shop.client("lambda", NETWORKING).invoke(FunctionName=function, Payload=b"{}")
+
+    assert "FunctionError" not in answer, answer["Payload"].read()
+    log_group = output(shop, "PoolUtilizationLogGroupName", NETWORKING)
+    events = shop.client("logs", NETWORKING).filter_log_events(logGroupName=log_group, limit=10000)["events"]
+    assert any(vpc in event["message"] and "OverlappingVpcs" in event["message"] for event in events)
+
+
+def test_a_pool_grows_in_place_by_a_parameter_and_what_does_not_fit_is_refused_with_the_way_out(shop: Engine) -> None:
+    before = {pool.pool_id: pool.cidr for pool in reading.pools(shop)}
+    sizes = f"{WEST}/Prod OU=21+21"
+
+    refused = deployment.apply(shop, "update-stack", RegionSelection=REGIONS, PoolSizes=sizes)
+    status = deployment.apply(shop, "update-stack", RegionSelection=REGIONS, PoolSizes=f"{WEST}=20+20,{sizes}")
+
+    assert refused == "UPDATE_ROLLBACK_COMPLETE"
+    assert status == "UPDATE_COMPLETE", deployment.failures(shop)
+    changed = {pool.name: pool.cidr for pool in reading.pools(shop) if pool.cidr != before[pool.pool_id]}
+    assert changed == {
+        WEST: "192.168.0.0/20, 192.168.48.0/20",
+        f"{WEST} Prod OU": "192.168.0.0/21, 192.168.48.0/21",
+    }
+
+
+def test_a_pool_that_stays_over_the_threshold_grows_by_itself_if_that_is_asked_for(shop: Engine) -> None:
+    """In eu-west-1, whose pool is full: it has to grow first.
+
+    The clock of functions cannot be moved, so the note that a pool is over the threshold is made older.
+    """
+    growing = {"PoolSizes": f"{WEST}=20+20,{WEST}/Prod OU=21+21", "PoolGrowth": "on"}
+    status = deployment.apply(shop, "update-stack", RegionSelection=REGIONS, **growing)
+    assert status == "UPDATE_COMPLETE", deployment.failures(shop)
+    (full,) = (pool for pool in reading.pools(shop) if pool.name == f"{IRELAND} Prod OU")
+    ec2 = shop.client("ec2", NETWORKING, IRELAND)
+    block = IPv4Network(full.cidr)
+    for length, number in ((22, 0), (23, 2), (24, 6)):  # 87.5 % of it
+        part = list(block.subnets(new_prefix=length))[number]
+        ec2.allocate_ipam_pool_cidr(IpamPoolId=full.pool_id, Cidr=str(part))
+
+    shop.advance(300)
+    reading.eventually(lambda: GROWTH_TAG in pool_of(shop, full.pool_id).tags)
+    note = [{"Key": GROWTH_TAG, "Value": "since=1 blocks=1 told=0"}]
+    shop.client("ec2", NETWORKING).create_tags(Resources=[full.pool_id], Tags=note)
+    shop.advance(300)
+    reading.eventually(lambda: "," in next(pool.cidr for pool in reading.pools(shop) if pool.name == IRELAND))
+    shop.advance(300)
+    reading.eventually(lambda: pool_of(shop, full.pool_id).cidr.startswith(f"{full.cidr}, "))
+    shop.advance(300)
+
+    log_group = output(shop, "PoolUtilizationLogGroupName", NETWORKING)
+    reading.eventually(lambda: f"{IRELAND}/Prod OU has grown to 2 blocks" in reading.log(shop, log_group))
+    assert reading.log(shop, log_group).count("growing pool") == 2
+
+
+def pool_of(engine: Engine, pool_id: str) -> reading.ReadPool:
+    return next(pool for pool in reading.pools(engine) if pool.pool_id == pool_id)
 
 
 def test_a_version_that_was_not_uploaded_is_told_and_nothing_has_changed(shop: Engine) -> None:
@@ -230,6 +305,7 @@ def test_an_upgrade_brings_new_code_and_touches_no_pool_share_or_vpc(shop: Engin
     assert status == "UPDATE_COMPLETE", deployment.failures(shop)
     assert reading.addresses(shop, SHOP, WEST) == before
     assert release.code_of_functions(shop) == new.code
+    assert manual_allocations(shop) == []
     assert output(shop, "Version") == new.version
 
 

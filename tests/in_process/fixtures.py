@@ -87,6 +87,7 @@ class Cloud:
         self.clock = ManualClock()
         self.management, self.networking = MANAGEMENT, NETWORKING
         self.models = Models(self.clock, Organization(MANAGEMENT, self._members))
+        self.models.organization.path_of = self._path_of
         self.organizations = boto3.client("organizations", HOME)
         self.organizations.create_organization(FeatureSet="ALL")
         self.root = self.organizations.list_roots()["Roots"][0]["Id"]
@@ -115,6 +116,15 @@ class Cloud:
 
     def _members(self) -> set[str]:
         return {account.id for account in organizations_backends[MANAGEMENT]["aws"].accounts}
+
+    def _path_of(self, account_id: str) -> str:
+        backend = organizations_backends[MANAGEMENT]["aws"]
+        things: list[Any] = [*backend.accounts, *backend.ou]
+        parents = {one.id: one.parent_id for one in things if one.id != self.root}
+        path, step = "", parents.get(account_id)
+        while step:
+            path, step = f"{step}/{path}", parents.get(step)
+        return f"{self.models.organization.organization_id}/{path}"
 
     def add_ou(self, name: str, parent: str = "") -> str:
         unit = self.organizations.create_organizational_unit(ParentId=parent or self.root, Name=name)

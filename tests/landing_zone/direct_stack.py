@@ -30,7 +30,7 @@ from aws_models.organization import Caller, Organization
 from ctipam import names, sessions, waiting
 from ctipam.cloudformation import custom_resource
 from ctipam.ipam import reader as ipam_reader
-from ctipam.pools import reconcile
+from ctipam.pools import measurement, reconcile
 from ctipam.tags import to_dict
 from landing_zone.direct import DirectAccount, DirectEc2, Killed, SideBySide, Wire
 
@@ -39,6 +39,7 @@ MANAGEMENT, NETWORKING, HOME = "111111111111", "222222222222", "us-east-1"
 STACK_ID = f"arn:aws:cloudformation:{HOME}:{NETWORKING}:stack/StackSet-ipam/11111111-2222-3333-4444-555555555555"
 ANOTHER_STACK_ID = f"arn:aws:cloudformation:{HOME}:{NETWORKING}:stack/ipam-2/66666666-7777-8888-9999-000000000000"
 INVOCATION_S = 15 * 60.0
+BETWEEN_WATCHES = {"time": "2026-11-26T10:30:00Z"}  # a run of the schedule that does not watch
 
 Properties = dict[str, Any]
 
@@ -103,6 +104,7 @@ class DirectStack:
             stack.enter_context(patch.object(waiting, "random", Random(0)))  # noqa: S311 - the same jitter each time
             stack.enter_context(patch.object(reconcile, "ThreadPoolExecutor", self._executor))
             stack.enter_context(patch.object(ipam_reader, "ThreadPoolExecutor", self._executor))
+            stack.enter_context(patch.object(measurement, "ThreadPoolExecutor", self._executor))
             stack.enter_context(patch.object(custom_resource, "put", self._answered))
             yield self
 
@@ -198,6 +200,28 @@ class DirectStack:
         assert answer
         return answer
 
+    def look(self, *, growth: bool = True, threshold: int = 80, reserved: str = "") -> bool:
+        """Invoke the function that measures the pools, as the schedule does; return False if it was killed."""
+        self.wire.revive()
+        environment = {
+            "STACK_ID": self.stack_id,
+            "TOPIC_ARN": "arn:aws:sns:us-east-1:222222222222:topic",
+            "POOL_UTILISATION_THRESHOLD": str(threshold),
+            "POOL_GROWTH": "on" if growth else "off",
+            "RESERVED_CIDRS": reserved,
+        }
+        with patch.dict(os.environ, environment):
+            try:
+                module_of(0).measure_utilization(BETWEEN_WATCHES, Context(self.clock))
+            except Killed:
+                return False
+        return True
+
+    def end_operation(self) -> None:
+        """Let no operation of the stack be in progress any more."""
+        self.wire.stacks.setdefault(self.stack_id, {})
+        self.wire.in_progress.pop(self.stack_id, None)
+
     def forget_stack(self, stack_id: str = STACK_ID) -> None:
         """Let the stack no longer exist."""
         self.wire.in_progress.pop(stack_id, None)
@@ -233,9 +257,13 @@ class DirectStack:
         return [row for page in pages for row in page["IpamPoolCidrs"]]
 
 
+def handler_of(environment: int) -> Any:
+    return module_of(environment).lambda_handler
+
+
 @cache
-def handler_of(_environment: int) -> Any:
-    """ipam-pool-lambda/index.py's, as in an execution environment of its own: for a request that runs beside another.
+def module_of(_environment: int) -> Any:
+    """ipam-pool-lambda/index.py, as in an execution environment of its own: for a request that runs beside another.
 
     crhelper makes clients of its own for each, and never uses them.
     """
@@ -245,4 +273,4 @@ def handler_of(_environment: int) -> Any:
     module = importlib.util.module_from_spec(spec)
     with patch.dict(os.environ, {"AWS_REGION": HOME, "AWS_DEFAULT_REGION": HOME}):
         spec.loader.exec_module(module)
-    return module.lambda_handler
+    return module

@@ -5,7 +5,8 @@
 
 The models answer EC2's IPAM actions, CreateVpc with Ipv4IpamPoolId (moto creates the VPC), CreateTags and DeleteTags on
 IPAM's resources, all of RAM, the list of delegated administrators (the models' and moto's), the path of an account, and
-Control Tower's ListLandingZones and GetLandingZone. The caller is the account that moto derives from the credentials.
+Control Tower's ListLandingZones and GetLandingZone. They learn of all other VPCs, but of no default VPC. The caller is
+the account that moto derives from the credentials.
 
 moto has no plug-in system; its maintainer advises to patch it. Nothing happens at import, and leaving the context
 undoes all patches.
@@ -127,7 +128,12 @@ def _ec2_call_action(models: Models, original: Method) -> Method:
 def _create_vpc(models: Models, original: Method) -> Method:
     def create_vpc(self: Any) -> Any:
         if "Ipv4IpamPoolId" not in self.params:
-            return original(self)
+            made = original(self)
+            vpc = made.result["Vpc"]
+            specifications = self.params.get("TagSpecifications", [])
+            tags = {tag["Key"]: tag.get("Value", "") for one in specifications for tag in one.get("Tags", [])}
+            models.ipam.vpc_has_cidr(vpc.id, vpc.cidr_block, tags, _caller(self))
+            return made
         allocation = models.ipam.allocate_vpc(self.params, _caller(self))
         self.params["CidrBlock"] = allocation.cidr
         try:
@@ -139,6 +145,16 @@ def _create_vpc(models: Models, original: Method) -> Method:
         return created
 
     return create_vpc
+
+
+def _associate_vpc_cidr_block(models: Models, original: Method) -> Method:
+    def associate_vpc_cidr_block(self: Any) -> Any:
+        answer = original(self)
+        if cidr := self.params.get("CidrBlock"):
+            models.ipam.vpc_has_cidr(self.params["VpcId"], cidr, {}, _caller(self))
+        return answer
+
+    return associate_vpc_cidr_block
 
 
 def _delete_vpc(models: Models, original: Method) -> Method:
@@ -184,6 +200,7 @@ def _left_to_moto(models: Models, original: Method, response: Any) -> tuple[Any,
 _EC2: dict[str, Callable[[Models, Method], Method]] = {
     "call_action": _ec2_call_action,
     "create_vpc": _create_vpc,
+    "associate_vpc_cidr_block": _associate_vpc_cidr_block,
     "delete_vpc": _delete_vpc,
     "create_tags": _create_tags,
     "delete_tags": _delete_tags,

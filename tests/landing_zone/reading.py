@@ -79,7 +79,7 @@ def _read_pool(engine: Engine, home: Any, pool: dict[str, Any]) -> ReadPool:
         name=tags.get("Name", pool["IpamPoolId"]),
         description=pool.get("Description", ""),
         locale=pool["Locale"],
-        cidr=", ".join(cidrs),
+        cidr=", ".join(sorted(cidrs, key=ip_network)),
         used_percent=100 * sum(used) / size if size else 0.0,
         required_tags={tag["Key"]: tag["Value"] for tag in pool.get("AllocationResourceTags", [])},
         tags=tags,

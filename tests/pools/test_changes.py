@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from ctipam import names
-from ctipam.errors import Refused
-from ctipam.pools.changes import (
+from ctipam.pools import record
+from ctipam.pools.change_kinds import (
     CreatePool,
     DeletePool,
     DeprovisionCidr,
     ModifyPool,
     ProvisionCidr,
     TagPool,
-    is_built,
-    kept_pools,
-    parents_of_new_cidrs,
-    pending_changes,
-    removals,
-    wanted_allocation_tags,
-    wanted_tags,
-    wanted_vpc_sizes,
 )
+from ctipam.pools.changes import is_built, pending_changes
 from ctipam.pools.existing import Block, ExistingPool
-from ctipam.pools.preconditions import refuse_without_room
+from ctipam.pools.matching import kept_pools
+from ctipam.pools.removals import removals
 from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec, VpcSizes
+from ctipam.pools.wanted import wanted_allocation_tags, wanted_tags, wanted_vpc_sizes
 
 WEST, EAST = PoolKey("us-west-2"), PoolKey("us-east-1")
 WEST_PROD, WEST_SDLC = PoolKey("us-west-2", "Prod OU"), PoolKey("us-west-2", "SDLC OU")
 SPEC = PoolSpec(
-    IPv4Network("10.0.0.0/16"),
+    (IPv4Network("10.0.0.0/16"),),
     20,
     21,
     ("us-west-2",),
@@ -85,7 +76,7 @@ def test_the_top_level_pool_gets_its_cidr_while_the_regions_are_created() -> Non
 
     pending = pending_changes(SPEC, [top], {})
 
-    assert pending.changes == (ProvisionCidr(top, SPEC.top_cidr), CreatePool(WEST, TOP))
+    assert pending.changes == (ProvisionCidr(top, SPEC.top_cidrs[0]), CreatePool(WEST, TOP))
 
 
 def test_a_pool_that_aws_is_still_creating_is_waited_for() -> None:
@@ -285,168 +276,78 @@ def test_what_is_built_is_seen_from_the_tags_alone() -> None:
     assert not is_built(SPEC, [replace(TOP_POOL, pool_id="ipam-pool-another-top"), *BUILT[1:]])
 
 
-REGIONS, ENVIRONMENTS = ("r1", "r2", "r3", "r4"), ("a", "b", "c", "d")
+# Pools with several blocks
+
+GROWN = replace(SPEC, pool_sizes={WEST_PROD: (21, 21)})
+SECOND = Block(IPv4Network("10.0.8.0/21"), "provisioned")
 
 
-@dataclass
-class Aws:
-    """As much of IPAM as the decisions depend on: changes are done at once, or not at all."""
-
-    pools: dict[str, ExistingPool] = field(default_factory=dict)
-    reserved: tuple[IPv4Network, ...] = ()  # by hand, out of the top-level pool
-    made: int = 0
-
-    def apply(self, change: Any) -> None:
-        match change:
-            case CreatePool(key, source, sizes):
-                self.made += 1
-                new = pool(key, pool_id=f"ipam-pool-{self.made:04}", source_pool_id=source, vpc_sizes=sizes)
-                self.pools[new.pool_id] = new
-            case ProvisionCidr(target, cidr):
-                self._set(target, blocks=(Block(cidr, "provisioned"),))
-            case TagPool(target, tags, removed):
-                kept = {key: value for key, value in target.tags.items() if key not in removed}
-                self._set(target, tags={**kept, **tags})
-            case DeprovisionCidr(target, _):
-                without = {key: value for key, value in target.tags.items() if key != names.BLOCK_TAG}
-                self._set(target, blocks=(), tags=without)
-            case ModifyPool(_, target, sizes):
-                self._set(target, vpc_sizes=sizes)
-            case DeletePool(target):
-                del self.pools[target.pool_id]
-
-    def _set(self, target: ExistingPool, **fields: Any) -> None:
-        self.pools[target.pool_id] = ExistingPool(**(vars(target) | fields))
-
-    def occupied(self, parents: Sequence[str]) -> dict[str, list[IPv4Network]]:
-        held = {
-            parent: [p.block.cidr for p in self.pools.values() if p.source_pool_id == parent and p.block]
-            for parent in parents
-        }
-        top = self.top()
-        return {parent: [*blocks, *(self.reserved if parent == top else ())] for parent, blocks in held.items()}
-
-    def top(self) -> str:
-        return next((pool_id for pool_id, p in self.pools.items() if p.key == TOP_LEVEL), "")
-
-    def blocks(self) -> dict[PoolKey, IPv4Network]:
-        return {p.key: p.block.cidr for p in self.pools.values() if p.key and p.block}
+def with_second(tags: str, *, first: str = "10.0.0.0/21") -> list[ExistingPool]:
+    """The pools of SPEC, of which one holds a second block; tags: what it records."""
+    prod = pool(WEST_PROD, first)
+    prod = replace(prod, blocks=(SECOND, *prod.blocks), tags={**prod.tags, names.BLOCK_TAG: tags})
+    return [*BUILT[:2], prod]
 
 
-def converge(aws: Aws, spec: PoolSpec, at_most: int = 1000) -> None:
-    """Apply what is pending, one at a time, until nothing is; or stop in the middle, as a killed function would."""
-    for _ in range(at_most):
-        found = list(aws.pools.values())
-        pending = pending_changes(spec, found, aws.occupied(parents_of_new_cidrs(spec, found)))
-        if pending.nothing:
-            return
-        assert pending.changes, f"nothing can be done, but something is left: {pending.waiting}"
-        aws.apply(pending.changes[0])
+def test_a_further_block_is_recorded_before_it_is_requested() -> None:
+    (change,) = pending_changes(GROWN, BUILT, {BUILT[1].pool_id: [IPv4Network("10.0.0.0/21")]}).changes
+
+    assert change == ProvisionCidr(BUILT[2], SECOND.cidr)
+    assert isinstance(change, ProvisionCidr)
+    assert change.record == {names.BLOCK_TAG: "10.0.0.0/21 +10.0.8.0/21"}
 
 
-def remove(aws: Aws) -> None:
-    while pending := removals(list(aws.pools.values()), list(aws.pools.values())).changes:
-        aws.apply(pending[0])
+def test_a_block_that_nobody_declared_is_left_alone_and_not_recorded() -> None:
+    assert pending_changes(SPEC, with_second("10.0.0.0/21"), {}).nothing
 
 
-def some(names: tuple[str, ...]) -> st.SearchStrategy[tuple[str, ...]]:
-    return st.lists(st.sampled_from(names), min_size=1, unique=True).map(tuple)
+@pytest.mark.parametrize("tags", ["10.0.0.0/21 10.0.8.0/21", "10.0.0.0/21 +10.0.8.0/21", "10.0.0.0/21 -10.0.8.0/21"])
+def test_a_block_that_was_declared_and_is_not_any_more_is_given_back(tags: str) -> None:
+    (change,) = pending_changes(SPEC, with_second(tags), {}).changes
+
+    assert isinstance(change, DeprovisionCidr)
+    assert (change.cidr, change.record) == (SECOND.cidr, {names.BLOCK_TAG: "10.0.0.0/21 -10.0.8.0/21"})
 
 
-# All four Regions fill the top-level pool and all four environments a Region's, so that no block may ever be lost.
-specs = st.builds(
-    PoolSpec,
-    st.just(IPv4Network("10.0.0.0/16")),
-    st.just(18),
-    st.just(20),
-    some(REGIONS),
-    some(ENVIRONMENTS),
-    st.sampled_from([VpcSizes(), VpcSizes(22, 20, 26)]),
-)
-reservations = st.lists(st.sampled_from([*IPv4Network("10.0.0.0/16").subnets(new_prefix=20)]), max_size=4, unique=True)
+def test_the_block_that_is_in_use_is_kept_of_two() -> None:
+    pools = with_second("10.0.0.0/21 10.0.8.0/21")
+
+    (change,) = pending_changes(SPEC, pools, {}, in_use={pools[2].pool_id: [SECOND.cidr]}).changes
+
+    assert change == DeprovisionCidr(pools[2], IPv4Network("10.0.0.0/21"))
 
 
-def assert_is_hierarchy(blocks: dict[PoolKey, IPv4Network], spec: PoolSpec) -> None:
-    """Every pool has a block of its size, in its parent's, and apart from all others there."""
-    assert set(blocks) == set(spec.pools)
-    for key, block in blocks.items():
-        assert block.prefixlen == spec.prefix_length(key)
-        assert block.subnet_of(blocks[key.parent] if key.parent else spec.top_cidr)
-    for one, other in itertools.combinations(blocks, 2):
-        nested = TOP_LEVEL in (one, other) or one == other.parent or other == one.parent
-        assert blocks[one].overlaps(blocks[other]) == nested
+def test_whatever_a_new_pool_holds_was_given_because_it_was_declared() -> None:
+    (change,) = pending_changes(SPEC, with_second("+"), {}).changes
+
+    assert change == DeprovisionCidr(with_second("+")[2], SECOND.cidr)
 
 
-@given(changes=st.lists(st.tuples(specs, st.integers(0, 30)), max_size=5), last=specs)
-def test_whatever_was_begun_and_left_the_last_plan_is_built_and_no_kept_pool_ever_moves(
-    changes: list[tuple[PoolSpec, int]], last: PoolSpec
-) -> None:
-    aws = Aws()
-    for spec, steps in changes:
-        converge(aws, spec, at_most=steps)
-    before = aws.blocks()
+def test_a_regions_block_is_given_back_when_no_block_of_an_environment_is_in_it_any_more() -> None:
+    spec, further = replace(SPEC, environments=("Prod OU",)), Block(IPv4Network("10.0.16.0/20"), "provisioned")
+    west = replace(
+        BUILT[1],
+        blocks=(*BUILT[1].blocks, further),
+        tags={**BUILT[1].tags, names.BLOCK_TAG: "10.0.0.0/20 10.0.16.0/20"},
+    )
+    inside = Block(IPv4Network("10.0.16.0/21"), "provisioned")
+    prod = replace(
+        BUILT[2], blocks=(*BUILT[2].blocks, inside), tags={**BUILT[2].tags, names.BLOCK_TAG: "10.0.0.0/21 10.0.16.0/21"}
+    )
 
-    converge(aws, last)
+    both = pending_changes(spec, [TOP_POOL, west, prod], {})
+    alone = pending_changes(spec, [TOP_POOL, west, BUILT[2]], {})
 
-    after = aws.blocks()
-    assert_is_hierarchy(after, last)
-    assert len(aws.pools) == len(after)
-    assert all(after[key] == before[key] for key in after if key in before)
-    assert {p.vpc_sizes for p in aws.pools.values() if p.key and p.key.environment} == {last.vpc_sizes}
-
-
-@settings(max_examples=40)
-@given(first=specs, last=specs)
-def test_the_order_of_the_lists_matters_to_nothing_that_exists(first: PoolSpec, last: PoolSpec) -> None:
-    aws, reordered = Aws(), Aws()
-    backwards = replace(last, regions=last.regions[::-1], environments=last.environments[::-1])
-    for target in (aws, reordered):
-        converge(target, first)
-        converge(target, last)
-    before = reordered.pools.copy()
-
-    converge(reordered, backwards)
-
-    assert reordered.pools == before == aws.pools
+    assert both.changes == (DeprovisionCidr(prod, inside.cidr),)
+    assert both.waiting == ("us-west-2 (10.0.16.0/20 is not free yet)",)
+    assert alone.changes == (DeprovisionCidr(west, further.cidr),)
 
 
-@given(reserved=reservations, first=specs, last=specs)
-def test_reserved_space_is_never_given_out_and_what_does_not_fit_beside_it_is_refused_before(
-    reserved: list[IPv4Network], first: PoolSpec, last: PoolSpec
-) -> None:
-    aws = Aws(reserved=tuple(reserved))
-    converge(aws, first, at_most=2)  # space is reserved in a top-level pool that exists
-    for spec in (first, last):
-        found = list(aws.pools.values())
-        try:
-            refuse_without_room(spec, found, aws.occupied([aws.top()]), len(found))
-        except Refused:
-            free = set(IPv4Network("10.0.0.0/16").subnets(new_prefix=18))
-            free -= {block for block in free if any(block.overlaps(other) for other in reserved)}
-            assert len(spec.regions) > len(free)
-            return
-        converge(aws, spec)
-        assert_is_hierarchy(aws.blocks(), spec)
-        below = [block for key, block in aws.blocks().items() if key != TOP_LEVEL]
-        assert not any(block.overlaps(other) for block in below for other in reserved)
+def test_a_record_of_many_blocks_goes_on_in_further_tags() -> None:
+    cidrs = [IPv4Network((0x0A000000 + number * 2**16, 16)) for number in range(50)]
 
+    tags = record.written(cidrs)
 
-@given(change=st.tuples(specs, st.integers(0, 30)))
-def test_a_delete_leaves_nothing_however_far_the_creation_came(change: tuple[PoolSpec, int]) -> None:
-    aws = Aws()
-    converge(aws, change[0], at_most=change[1])
-
-    remove(aws)
-
-    assert aws.pools == {}
-
-
-@given(spec=specs, stop=st.integers(0, 30))
-def test_a_creation_that_was_killed_gives_the_same_blocks_as_one_that_was_not(spec: PoolSpec, stop: int) -> None:
-    killed, straight = Aws(), Aws()
-    converge(killed, spec, at_most=stop)
-
-    converge(killed, spec)
-    converge(straight, spec)
-
-    assert killed.blocks() == straight.blocks()
+    assert set(tags) == {names.BLOCK_TAG, *(f"{names.BLOCK_TAG}-{number}" for number in range(2, len(tags) + 1))}
+    assert max(map(len, tags.values())) <= record.VALUE_LIMIT
+    assert record.read(tags).declared == set(cidrs)

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from ctipam.pools.changes import CreatePool, DeletePool, ModifyPool, PoolChange, ProvisionCidr, TagPool
+from ctipam.pools.change_kinds import CreatePool, DeletePool, ModifyPool, PoolChange, ProvisionCidr, TagPool
 from ctipam.pools.concurrency import Concurrency, InFlight, LockScope, busy_parents
 from ctipam.pools.existing import Block, ExistingPool
 from ctipam.pools.spec import PoolKey

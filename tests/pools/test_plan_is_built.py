@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
@@ -9,6 +11,10 @@ import pytest
 from commands.simulation import build
 from ctipam.names import pool_name
 from ctipam.pools.spec import TOP_LEVEL, PoolSpec
+
+
+def listed(cidrs: Iterable[IPv4Network]) -> str:
+    return ",".join(map(str, sorted(cidrs)))
 
 
 @pytest.mark.parametrize(
@@ -28,14 +34,24 @@ from ctipam.pools.spec import TOP_LEVEL, PoolSpec
             "RegionSelection": ["eu-west-1", "us-west-2", "us-east-1"],
             "AccEnvName": ["Sandbox", "Prod OU", "SDLC OU", "Audit"],
         },
+        {
+            "TopLevelPoolCidr": "10.0.0.0/12,172.16.0.0/14",
+            "IpamPoolPrefixLength": "15",
+            "AccPoolPrefixLength": "17",
+            "RegionSelection": ["us-west-2", "us-east-1"],
+            "AccEnvName": ["Prod OU", "SDLC OU"],
+            "PoolSizes": "us-west-2=14+15,Prod OU=16,us-west-2/SDLC OU=18+16",
+        },
     ],
-    ids=["two Regions, two environments", "three Regions, four environments"],
+    ids=["two Regions, two environments", "three Regions, four environments", "several blocks"],
 )
 def test_the_pools_have_the_blocks_that_the_plan_gave_them(networking: Any, properties: dict[str, Any]) -> None:
     planned = build(PoolSpec.from_properties(properties, properties["RegionSelection"]))
 
     networking.create(**properties)
 
-    below = {pool_name(key.region, key.environment): str(cidr) for key, cidr in planned.items() if key != TOP_LEVEL}
+    below = {
+        pool_name(key.region, key.environment): listed(cidrs) for key, cidrs in planned.items() if key != TOP_LEVEL
+    }
     assert networking.pools() == below
-    assert networking.cidrs(networking.top_pool_id) == str(planned[TOP_LEVEL])
+    assert networking.cidrs(networking.top_pool_id) == listed(planned[TOP_LEVEL])

@@ -200,7 +200,7 @@ def test_pools_and_blocks_of_others_are_left_alone_and_their_space_is_not_given_
     assert built.pools()[inside] == "10.32.0.0/13"
 
     reason = refusal(built, AccEnvName=["Prod OU", "SDLC OU", "Test OU"])
-    assert "10.0.0.0/10 has no free /12 left for us-west-2/Test OU" in reason
+    assert "No room for us-west-2/Test OU: us-west-2 (10.0.0.0/10) has no free /12 left" in reason
 
 
 @pytest.mark.parametrize(
@@ -325,11 +325,11 @@ def test_a_delete_leaves_the_pools_above_a_pool_that_was_made_by_hand(
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        ({"IpamPoolPrefixLength": "11"}, "cannot become a /11. Keep IpamPoolPrefixLength 10"),
-        ({"AccPoolPrefixLength": "13"}, "cannot become a /13. Keep AccPoolPrefixLength 12"),
+        ({"IpamPoolPrefixLength": "11"}, "10.0.0.0/10 of us-west-2 holds the pool of us-west-2/Prod OU (10.0.0.0/12)"),
+        ({"IpamPoolPrefixLength": "11"}, "Delete that first, or keep it: PoolSizes us-west-2=10,us-east-1=10."),
         (
             {"TopLevelPoolCidr": "172.16.0.0/12", "IpamPoolPrefixLength": "14", "AccPoolPrefixLength": "16"},
-            "Give TopLevelPoolCidr 10.0.0.0/8 to keep or take over these pools",
+            "keep it: TopLevelPoolCidr 10.0.0.0/8,172.16.0.0/12.",
         ),
         (
             {"IpamPoolQuota": "8", "RegionSelection": ["us-west-2", "us-east-1", "eu-west-1"]},
@@ -346,12 +346,28 @@ def test_a_pool_is_not_resized_moved_or_rehomed(built: DirectStack, changed: dic
     assert reason in refusal(built, **changed)
 
 
-def test_another_size_can_come_with_other_environments(built: DirectStack) -> None:
-    """The way out that the refusal names."""
-    answer = update(built, AccPoolPrefixLength="13", AccEnvName=["Production OU", "Sandbox OU"])
+def test_another_size_replaces_the_blocks_that_are_unused(built: DirectStack) -> None:
+    ids = built.pool_ids()
+
+    answer = update(built, AccPoolPrefixLength="13")
 
     assert answer["Status"] == "SUCCESS", answer["Reason"]
-    assert built.pools()["us-west-2 Sandbox OU"] == "10.40.0.0/13"
+    assert built.pool_ids() == ids
+    assert built.pools()["us-west-2 SDLC OU"] == "10.40.0.0/13"
+
+
+def test_another_size_is_refused_for_a_block_that_is_used_and_what_keeps_it_is_said(built: DirectStack) -> None:
+    vpc_id = built.make_vpc("us-west-2", "SDLC OU", length=16)
+
+    smaller = refusal(built, AccPoolPrefixLength="13")
+    larger = refusal(built, AccPoolPrefixLength="11")
+
+    assert f"10.16.0.0/12 of us-west-2/SDLC OU holds {vpc_id}" in smaller
+    assert smaller.endswith("or keep it: PoolSizes us-west-2/SDLC OU=12.")
+    assert larger.endswith("or keep it: PoolSizes us-west-2/SDLC OU=11+12.")
+    answer = update(built, AccPoolPrefixLength="13", PoolSizes="us-west-2/SDLC OU=12")
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    assert built.pools()["us-west-2 SDLC OU"] == "10.16.0.0/12"
 
 
 def test_the_quota_counts_what_others_have_in_the_scope(built: DirectStack) -> None:
@@ -374,8 +390,8 @@ BAD = [
     ({"RegionSelection": []}, "empty"),
     ({"AccEnvName": [""]}, "empty"),
     ({"AccEnvName": ["x" * 129]}, "at most 128"),
-    ({"AccEnvName": ["a", "b", "c", "d", "e"]}, "room for 4"),
-    ({"IpamPoolPrefixLength": "9", "RegionSelection": ["us-west-2", "us-east-1", "eu-west-1"]}, "room for 2"),
+    ({"PoolSizes": "Prod OU"}, "give a name and the prefix lengths of its blocks"),
+    ({"PoolSizes": "Test OU=20"}, "which is no pool of this stack"),
     ({"IpamPoolQuota": "6"}, "= 7 pools, and may have 6"),
     ({"VpcDefaultNetmaskLength": "30"}, "choose one that is"),
 ]
@@ -392,3 +408,29 @@ def test_bad_input_is_refused_before_anything_is_read(resource: str, wrong: dict
     assert reason in answer["Reason"]
     assert len(answer["Reason"]) <= 240
     assert not stack.wire.counted.keys() - {"DescribeStacks"}  # which tells whether the stack still waits
+
+
+@pytest.mark.parametrize("resource", ["Ipam", "InitPools"])
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"AccEnvName": ["a", "b", "c", "d", "e"]}, "Give PoolSizes us-west-2=10+10,us-east-1=10+10, or a longer"),
+        (
+            {"IpamPoolPrefixLength": "9", "RegionSelection": ["us-west-2", "us-east-1", "eu-west-1"]},
+            "eu-west-1: the top-level pool (10.0.0.0/8) has no free /9 left. Give a longer IpamPoolPrefixLength",
+        ),
+        ({"PoolSizes": "us-west-2/Prod OU=9"}, "us-west-2/Prod OU: the new pool of us-west-2 has no free /9 left"),
+    ],
+    ids=["environments", "Regions", "sizes"],
+)
+def test_what_finds_no_room_is_refused_before_anything_is_made(
+    resource: str, wrong: dict[str, Any], reason: str
+) -> None:
+    stack = DirectStack()
+    with stack.running():
+        answer = stack.ask("Create", resource, PROPERTIES | wrong)
+
+    assert answer["Status"] == "FAILED"
+    assert reason in answer["Reason"]
+    assert len(answer["Reason"]) <= 240
+    assert all(action.startswith(READS) for action in stack.wire.counted)

@@ -28,6 +28,7 @@ BEFORE = {
 }
 ADDED = BEFORE | {"RegionSelection": ["us-west-2", "us-east-1", "eu-west-1"]}
 REMOVED = BEFORE | {"RegionSelection": ["us-east-1"]}
+GROWN = BEFORE | {"PoolSizes": "us-west-2=10+10,us-west-2/Prod OU=10+12"}
 OLD_POOLS = {
     "us-west-2": "10.0.0.0/10",
     "us-west-2 Prod OU": "10.0.0.0/12",
@@ -80,6 +81,7 @@ class Case:
 CREATION = ("Create", BEFORE, "CREATE_IN_PROGRESS")
 ADDITION = ("Update", ADDED, "UPDATE_IN_PROGRESS")
 REMOVAL = ("Update", REMOVED, "UPDATE_IN_PROGRESS")
+GROWTH = ("Update", GROWN, "UPDATE_IN_PROGRESS")
 ROLLBACK = ("Update", BEFORE, "UPDATE_ROLLBACK_IN_PROGRESS")
 
 CASES = [
@@ -88,6 +90,8 @@ CASES = [
     Case("addition", ADDITION, ("Delete", "DELETE_IN_PROGRESS"), built=BEFORE),
     Case("removal", REMOVAL, ("Update", "UPDATE_ROLLBACK_IN_PROGRESS"), built=BEFORE),
     Case("rollback that removes", ROLLBACK, ("Delete", "DELETE_IN_PROGRESS"), built=ADDED),
+    Case("growth", GROWTH, ("Update", "UPDATE_ROLLBACK_IN_PROGRESS"), built=BEFORE),
+    Case("growth", GROWTH, ("Delete", "DELETE_IN_PROGRESS"), built=BEFORE),
 ]
 
 

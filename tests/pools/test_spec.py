@@ -11,6 +11,7 @@ import pytest
 from ctipam.errors import Refused
 from ctipam.pools.spec import POOLS_PER_SCOPE, PoolKey, PoolSpec, VpcSizes
 
+EAST, EAST_PROD, WEST_PROD = PoolKey("us-east-1"), PoolKey("us-east-1", "Prod OU"), PoolKey("us-west-2", "Prod OU")
 REGIONS = {"us-west-2", "us-east-1", "eu-west-1", "eu-central-1"}
 DEFAULTS: dict[str, Any] = {
     "TopLevelPoolCidr": "192.168.0.0/16",
@@ -97,11 +98,19 @@ def test_what_a_template_does_not_send_is_what_it_would_have_sent_by_default(tem
         ({"VpcMaxNetmaskLength": "20"}, "VpcMaxNetmaskLength 20 is more than a whole environment pool, a /21"),
         ({"IpamPoolQuota": "6"}, "1 + 2 + 2 * 2 = 7 pools, and may have 6"),
         ({"IpamPoolQuota": "many"}, "IpamPoolQuota 'many' is not a whole number"),
-        ({"AccEnvName": ["a", "b", "c"]}, "a Region's /20 has room for 2 blocks of /21"),
-        (
-            {"IpamPoolPrefixLength": "17", "RegionSelection": ["us-west-2", "us-east-1", "eu-west-1"]},
-            "192.168.0.0/16 has room for 2 blocks of /17",
-        ),
+        ({"TopLevelPoolCidr": "10.0.0.0/8,10.1.0.0/16"}, "10.0.0.0/8 and 10.1.0.0/16, which overlap"),
+        ({"TopLevelPoolCidr": "10.0.0.0/8,"}, "has an empty name in it"),
+        ({"TopLevelPoolCidr": [f"10.{n}.0.0/16" for n in range(51)]}, "lists 51 CIDRs, and AWS allows 50"),
+        ({"PoolSizes": "20"}, "PoolSizes has '20'; give a name and the prefix lengths of its blocks"),
+        ({"PoolSizes": "Prod OU=twenty"}, "PoolSizes has 'Prod OU=twenty'"),
+        ({"PoolSizes": "Prod OU=20+"}, "PoolSizes has 'Prod OU=20+'"),
+        ({"PoolSizes": "=20"}, "PoolSizes has '=20'"),
+        ({"PoolSizes": "Prod OU=21,Prod OU=21"}, "such as Prod OU=21+21"),
+        ({"PoolSizes": "Prod OU=29"}, "PoolSizes 29 cannot be; give a prefix length from 1 to 28"),
+        ({"PoolSizes": "Prod=21"}, "PoolSizes names 'Prod', which is no pool of this stack"),
+        ({"PoolSizes": "eu-west-1/Prod OU=21"}, "or both, such as us-east-1/SDLC OU"),
+        ({"PoolSizes": "Prod OU=" + "+".join(["28"] * 51)}, "51 blocks, and AWS allows 50 in a pool"),
+        ({"PoolSizes": "Prod OU=24", "VpcMaxNetmaskLength": "23"}, "more than a whole environment pool, a /24"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
@@ -111,6 +120,36 @@ def test_a_plan_that_cannot_be_built_is_refused_with_the_way_out(changed: dict[s
 
     assert reason in str(refusal.value)
     assert len(str(refusal.value)) <= 240
+
+
+@pytest.mark.parametrize(
+    ("text", "sizes"),
+    [
+        ("", {}),
+        ("us-east-1=19", {EAST: (19,)}),
+        ("us-east-1=20+19", {EAST: (19, 20)}),
+        ("Prod OU=22", {EAST_PROD: (22,), WEST_PROD: (22,)}),
+        ("us-east-1/Prod OU=21 + 21, Prod OU=22", {EAST_PROD: (21, 21), WEST_PROD: (22,)}),
+    ],
+)
+def test_sizes_are_those_of_a_region_of_an_environment_everywhere_or_of_one_pool_which_precedes(
+    text: str, sizes: dict[PoolKey, tuple[int, ...]]
+) -> None:
+    assert plan(PoolSizes=text).pool_sizes == sizes
+
+
+def test_a_name_may_hold_whatever_the_name_of_an_ou_may() -> None:
+    name = "R&D = 1/2 + (é) us-east-1"
+
+    spec = plan(AccEnvName=[name], PoolSizes=f"{name}=22,us-east-1/{name}=23")
+
+    assert spec.pool_sizes == {PoolKey("us-west-2", name): (22,), PoolKey("us-east-1", name): (23,)}
+
+
+def test_the_vpc_of_a_pool_with_small_blocks_takes_a_whole_block_by_default() -> None:
+    spec = plan(PoolSizes="Prod OU=26")
+
+    assert (spec.default_vpc(EAST_PROD), spec.default_vpc(PoolKey("us-east-1", "SDLC OU"))) == (26, 24)
 
 
 def test_fifty_pools_with_the_top_level_pool_are_within_aws_quota_and_more_are_not() -> None:

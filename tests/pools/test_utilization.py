@@ -47,7 +47,7 @@ def test_a_block_that_was_added_by_hand_makes_room() -> None:
     measured = measure(POOL, [BLOCK, IPv4Network("192.168.8.0/21")], [vpc("192.168.0.0/21")])
 
     assert measured
-    assert measured.percent_used == 50.0
+    assert (measured.percent_used, measured.blocks) == (50.0, 2)
 
 
 def test_a_pool_without_a_block_is_not_measured() -> None:
@@ -74,6 +74,7 @@ def test_the_line_is_one_line_and_names_environment_and_region() -> None:
         "PercentUsed": 12.5,
         "Vpcs": 1,
         "AddressesFree": 1792,
+        "Blocks": 1,
     }
 
 

@@ -35,7 +35,7 @@ def check(networking: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 
 def lines(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    return {f"{line['Environment']} {line['Region']}": line for line in found}
+    return {f"{line['Environment']} {line['Region']}": line for line in found if "Environment" in line}
 
 
 def reserve(networking: Any, environment: str, region: str, cidr: str) -> None:

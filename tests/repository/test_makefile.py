@@ -59,6 +59,7 @@ def test_a_python_that_is_too_old_is_refused_in_a_sentence(tmp_path: Path, targe
         (["VPCS=./organization"], False),
         (["VPCS=my organization"], False),
         (["VPCS=organization"], True),
+        (["VPCS=ipam"], True),
     ],
     ids=lambda value: " ".join(value) or "no words" if isinstance(value, list) else "",
 )

@@ -42,16 +42,19 @@ ENTRIES = """
     ctipam/cloudformation/own_stack.py
     ctipam/cloudformation/request.py
     ctipam/errors.py
+    ctipam/findings.py
     ctipam/invocation.py
     ctipam/ipam/__init__.py
     ctipam/ipam/changes.py
     ctipam/ipam/cost_controls.py
+    ctipam/ipam/discovered.py
     ctipam/ipam/discovery.py
     ctipam/ipam/existing.py
     ctipam/ipam/preconditions.py
     ctipam/ipam/reader.py
     ctipam/ipam/reconcile.py
     ctipam/ipam/spec.py
+    ctipam/ipam/trouble.py
     ctipam/logs.py
     ctipam/names.py
     ctipam/networking_account.py
@@ -69,17 +72,36 @@ ENTRIES = """
     ctipam/pools/__init__.py
     ctipam/pools/addresses.py
     ctipam/pools/apply.py
+    ctipam/pools/change_kinds.py
     ctipam/pools/changes.py
     ctipam/pools/concurrency.py
+    ctipam/pools/deletion.py
     ctipam/pools/environment_pools.py
     ctipam/pools/existing.py
+    ctipam/pools/growing.py
+    ctipam/pools/growth.py
+    ctipam/pools/growth_messages.py
+    ctipam/pools/late_failures.py
     ctipam/pools/listing.py
+    ctipam/pools/matching.py
     ctipam/pools/measurement.py
+    ctipam/pools/overlaps.py
+    ctipam/pools/parameters.py
+    ctipam/pools/placement.py
     ctipam/pools/preconditions.py
     ctipam/pools/reader.py
     ctipam/pools/reconcile.py
+    ctipam/pools/record.py
+    ctipam/pools/removals.py
+    ctipam/pools/reserved.py
+    ctipam/pools/reserving.py
+    ctipam/pools/room.py
+    ctipam/pools/rounds.py
     ctipam/pools/spec.py
+    ctipam/pools/surplus.py
     ctipam/pools/utilization.py
+    ctipam/pools/wanted.py
+    ctipam/pools/watch.py
     ctipam/sessions.py
     ctipam/settings.py
     ctipam/sharing/__init__.py

@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 from cfnlint.decode import cfn_yaml  # type: ignore[import-untyped]
 
-from ctipam.pools import utilization
+from ctipam import findings
+from ctipam.findings import Finding
+from ctipam.ipam import trouble
+from ctipam.pools import overlaps, utilization, watch
 from ctipam.pools.environment_pools import EnvironmentPool
 from ctipam.pools.utilization import Utilization
 
@@ -75,12 +78,35 @@ def test_each_variable_is_a_dimension_and_changes_a_graph_and_its_title(dashboar
 def test_the_table_reads_the_fields_of_the_metric_lines(dashboard: dict[str, Any]) -> None:
     pool = EnvironmentPool("ipam-pool-0123456789abcdef0", "Prod OU", "us-west-2")
     line = json.loads(utilization.metric_line(Utilization(pool, addresses=2048, used=256, vpcs=1), at_s=0.0))
-    (query,) = [widget["properties"]["query"] for widget in dashboard["widgets"] if widget["type"] == "log"]
+    query, _ = [widget["properties"]["query"] for widget in dashboard["widgets"] if widget["type"] == "log"]
 
     read = set(re.findall(r"(?:latest|ispresent)\((\w+)\)", query))
 
     assert read == line.keys() - {"_aws"} - set(utilization.DIMENSIONS)
     assert f"by {', '.join(utilization.DIMENSIONS)} " in query
+
+
+def test_the_table_of_findings_reads_the_fields_of_their_lines(dashboard: dict[str, Any]) -> None:
+    (line,) = findings.lines([Finding(overlaps.METRIC, "vpc-1", "It overlaps.")], at_s=0.0)
+    _, query = [widget["properties"]["query"] for widget in dashboard["widgets"] if widget["type"] == "log"]
+
+    assert {*re.findall(r"(?:latest|ispresent)\((\w+)\)", query)} == json.loads(line).keys() - {"_aws", overlaps.METRIC}
+    assert f"by {findings.DIMENSION} " in query
+
+
+@pytest.mark.parametrize(
+    ("alarm", "metric"), [("OverlappingVpcsAlarm", overlaps.METRIC), ("IpamTroubleAlarm", trouble.METRIC)]
+)
+def test_the_alarms_of_the_watch_cover_each_subject(resources: Any, alarm: str, metric: str) -> None:
+    (query,) = resources[alarm]["Properties"]["Metrics"]
+
+    assert query["Expression"] == (
+        f'SELECT MAX("{metric}") '  # noqa: S608 - no SQL
+        f'FROM SCHEMA("{findings.NAMESPACE}", "{findings.DIMENSION}") '
+        f'GROUP BY "{findings.DIMENSION}" ORDER BY MAX() DESC'
+    )
+    assert query["Period"] >= 2 * watch.EVERY_MINUTES * 60
+    assert query["Period"] <= 3 * 3600, "CloudWatch evaluates three hours"
 
 
 def test_the_alarm_covers_each_environment_and_region(resources: Any) -> None:

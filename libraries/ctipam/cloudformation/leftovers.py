@@ -31,7 +31,7 @@ def message(stack_id: str, resource_type: str, left: Sequence[str]) -> Message:
     name = stack_id.split("/")[1] if "/" in stack_id else stack_id
     title = f"Left behind by the deletion of stack {name}"
     head = f"The stack {stack_id} is being deleted. Its {resource_type} has left this behind:"
-    return Message(_ascii(title), "\n\n".join([head, _list(left), WHAT_TO_DO]))
+    return Message(ascii_title(title), "\n\n".join([head, _list(left), WHAT_TO_DO]))
 
 
 def message_of_update(stack_id: str, kept: Sequence[str]) -> Message:
@@ -42,7 +42,9 @@ def message_of_update(stack_id: str, kept: Sequence[str]) -> Message:
         "What to do: delete what is in use, for example the VPCs named above. The next update that changes a parameter "
         "removes the rest. To keep these pools, put their Region or environment back."
     )
-    return Message(_ascii(f"Not removed by the update of stack {name}"), "\n\n".join([head, _list(kept), what_to_do]))
+    return Message(
+        ascii_title(f"Not removed by the update of stack {name}"), "\n\n".join([head, _list(kept), what_to_do])
+    )
 
 
 def _list(left: Sequence[str]) -> str:
@@ -57,6 +59,7 @@ def _list(left: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def _ascii(title: str) -> str:
+def ascii_title(title: str) -> str:
+    """Return a title as SNS takes it."""
     text = title.encode("ascii", "replace").decode()
     return text if len(text) <= TITLE_LIMIT else text[: TITLE_LIMIT - 3] + "..."

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from ctipam.errors import DENIED, DISCOVERY_ID_ERRORS, REGION_NOT_ENABLED, SCOPE_ID_ERRORS, code_of
 from ctipam.ipam.cost_controls import OWNER_PAYS
+from ctipam.ipam.discovered import DiscoveredAccount, DiscoveredCidr
 from ctipam.ipam.existing import ExistingIpam, ExistingScope
 from ctipam.pools.listing import list_pools
 from ctipam.sessions import Account
@@ -17,6 +18,8 @@ from ctipam.tags import to_dict
 
 if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import IpamResourceDiscoveryTypeDef, IpamScopeTypeDef, IpamTypeDef
+
+LARGEST_PAGE: Any = {"PageSize": 1000}
 
 
 def find_ipam(account: Account, ipam_id: str = "") -> ExistingIpam | None:
@@ -83,6 +86,23 @@ def find_discovery(account: Account, discovery_id: str) -> IpamResourceDiscovery
             raise
         return None
     return next(iter(answer["IpamResourceDiscoveries"]), None)
+
+
+def read_vpcs(account: Account, scope_id: str) -> Iterator[DiscoveredCidr]:
+    """Yield the IPv4 CIDRs of all VPCs that IPAM has discovered, those that a pool has allocated too."""
+    pages = account.ec2().get_paginator("get_ipam_resource_cidrs")
+    for page in pages.paginate(IpamScopeId=scope_id, ResourceType="vpc", PaginationConfig=LARGEST_PAGE):
+        for row in page["IpamResourceCidrs"]:
+            if cidr := DiscoveredCidr.from_answer(row):
+                yield cidr
+
+
+def read_accounts(account: Account, discovery_id: str, region: str) -> Iterator[DiscoveredAccount]:
+    """Yield the accounts that IPAM looks at in one of its operating Regions."""
+    pages = account.ec2().get_paginator("get_ipam_discovered_accounts")
+    asked: Any = {"IpamResourceDiscoveryId": discovery_id, "DiscoveryRegion": region}
+    for page in pages.paginate(**asked, PaginationConfig=LARGEST_PAGE):
+        yield from map(DiscoveredAccount.from_answer, page["IpamDiscoveredAccounts"])
 
 
 def _ipam(ipam: IpamTypeDef) -> ExistingIpam:

@@ -1,10 +1,16 @@
 """The pools of the landing zone: the top-level pool, one for each Region, and in it one for each environment.
 
-Called by CloudFormation for Custom::InitPools and Custom::Ipam, by a schedule (`measurement`), and by `commands`.
+Called by CloudFormation for Custom::InitPools and Custom::Ipam, by a schedule (`measurement`, `growing`), and by
+`commands`.
 
-Pure:  `spec` is what is wanted; `existing` the data of what exists; `addresses` finds free CIDRs; `changes` compares;
-       `preconditions` refuses; `concurrency` decides how much to request at a time; `environment_pools` tells
-       environment pools from others; `utilization` computes how full a pool is
-AWS:   `listing` lists all pools; `reader` reads ours with CIDRs and allocations; `apply` makes one
-       change; `reconcile` builds, updates and deletes the pools; `measurement` measures them
+Pure:  `parameters` reads values, `spec` is what is wanted, `wanted` its tags and rules; `existing` the data of what
+       exists, `record` what its tags tell of its CIDRs; `matching` pairs the two, `addresses` and `placement` find free
+       CIDRs; `removals` and `changes` tell what is left to do, as `change_kinds`; `preconditions`, `surplus` and `room`
+       refuse; `concurrency` decides how much to request at a time, `late_failures` what becomes of failures;
+       `environment_pools` tells environment pools from others; `utilization` computes how full a pool is, and `growth`
+       and `growth_messages` decide what becomes of one that fills up; `reserved` decides what is kept from VPCs, and
+       `overlaps` finds VPCs that have their addresses from no pool
+AWS:   `listing` lists all pools; `reader` reads ours with CIDRs and allocations; `apply` makes one change; `rounds`,
+       `reconcile` and `deletion` build, update and delete the pools, `reserving` reserves CIDRs in them; `measurement`
+       measures them, `growing` sees to those that fill up, and `watch` looks for what overlaps them
 """

@@ -1,8 +1,8 @@
-"""Where a block goes: the lowest place that is free."""
+"""Where a block goes: the lowest place that is free. And what is left of a block."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network
 
 
@@ -24,3 +24,50 @@ def lowest_free(parent: IPv4Network, prefix_length: int, occupied: Iterable[IPv4
     if start + size - 1 > end:
         return None
     return IPv4Network((start, prefix_length))
+
+
+def lowest_free_in(
+    parents: Iterable[IPv4Network], prefix_length: int, occupied: Iterable[IPv4Network]
+) -> IPv4Network | None:
+    """The lowest block of this size in one of the parents that overlaps nothing taken; None if there is none."""
+    taken = list(occupied)
+    found = (lowest_free(parent, prefix_length, taken) for parent in sorted(parents))
+    return next((block for block in found if block), None)
+
+
+def count_free(parents: Iterable[IPv4Network], prefix_length: int, occupied: Iterable[IPv4Network]) -> int:
+    """How many blocks of this size still fit in the parents beside what is taken."""
+    size = 2 ** (32 - prefix_length)
+    taken = sorted(occupied)
+    free = 0
+    for parent in parents:
+        start, end = int(parent.network_address) // size, (int(parent.broadcast_address) + 1) // size
+        for block in taken:
+            if block.overlaps(parent):
+                free += max(int(block.network_address) // size - start, 0)
+                start = max(start, int(block.broadcast_address) // size + 1)
+        free += max(end - start, 0)
+    return free
+
+
+def outermost(networks: Iterable[IPv4Network]) -> Iterator[IPv4Network]:
+    """Yield the networks that no other contains, in address order: there, one follows those that contain it."""
+    last = None
+    for network in sorted(networks):
+        if last is None or not network.subnet_of(last):
+            last = network
+            yield network
+
+
+def without(network: IPv4Network, taken: Iterable[IPv4Network]) -> Iterator[IPv4Network]:
+    """Yield what is left of a network."""
+    left = [network]
+    for other in taken:
+        left = [rest for part in left for rest in _difference(part, other)]
+    yield from left
+
+
+def _difference(network: IPv4Network, other: IPv4Network) -> Iterable[IPv4Network]:
+    if not network.overlaps(other):
+        return [network]
+    return [] if network.subnet_of(other) else network.address_exclude(other)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypedDict, assert_never
 
@@ -13,7 +13,8 @@ from ctipam.client_tokens import create_until_alive
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import POOL_NOT_FOUND, code_of
 from ctipam.logs import log_decision
-from ctipam.pools.changes import (
+from ctipam.pools import reserving
+from ctipam.pools.change_kinds import (
     CreatePool,
     DeletePool,
     DeprovisionCidr,
@@ -21,10 +22,10 @@ from ctipam.pools.changes import (
     PoolChange,
     ProvisionCidr,
     TagPool,
-    wanted_allocation_tags,
-    wanted_tags,
 )
+from ctipam.pools.existing import ExistingPool
 from ctipam.pools.spec import PoolSpec, VpcSizes
+from ctipam.pools.wanted import wanted_allocation_tags, wanted_tags
 from ctipam.tags import to_list
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def apply(request: ResourceRequest, scope_id: str, spec: PoolSpec | None, change
         case ModifyPool():
             _modify(ec2, change)
         case DeprovisionCidr():
-            _deprovision(ec2, change)
+            _deprovision(request, change)
         case DeletePool():
             _delete(ec2, change)
         case _:
@@ -74,6 +75,7 @@ def _create(request: ResourceRequest, scope_id: str, spec: PoolSpec, change: Cre
             Description=names.pool_description(key.region, key.environment),
             AllocationResourceTags=to_list(wanted_allocation_tags(key)),
             TagSpecifications=[{"ResourceType": "ipam-pool", "Tags": to_list(wanted_tags(spec, key))}],
+            AutoImport=change.auto_import,
             ClientToken=request.token("create", key, change.source_pool_id, dead_id),
             **place_of_child,
             **_netmask_lengths(change.vpc_sizes),
@@ -85,6 +87,7 @@ def _create(request: ResourceRequest, scope_id: str, spec: PoolSpec, change: Cre
 
 
 def _provision(request: ResourceRequest, change: ProvisionCidr) -> None:
+    _record(request.account.ec2(), change.pool, change.record)
     request.account.ec2().provision_ipam_pool_cidr(
         IpamPoolId=change.pool.pool_id,
         Cidr=str(change.cidr),
@@ -112,18 +115,24 @@ def _modify(ec2: EC2Client, change: ModifyPool) -> None:
         Description=names.pool_description(change.key.region, change.key.environment),
         AddAllocationResourceTags=to_list(missing),
         RemoveAllocationResourceTags=to_list(wrong),
+        AutoImport=change.auto_import,
         **_netmask_lengths(change.vpc_sizes),
     )
     log_decision("modifying pool", pool=change.pool.pool_id, key=str(change.key))
 
 
-def _deprovision(ec2: EC2Client, change: DeprovisionCidr) -> None:
+def _deprovision(request: ResourceRequest, change: DeprovisionCidr) -> None:
+    ec2 = request.account.ec2()
+    reserving.release_all(request.account, change.pool, change.cidr)
     with _gone_is_done():
-        if names.BLOCK_TAG in change.pool.tags:
-            # First: a function that is killed in between would leave the record of a CIDR that is gone.
-            ec2.delete_tags(Resources=[change.pool.pool_id], Tags=[{"Key": names.BLOCK_TAG}])
+        _record(ec2, change.pool, change.record)
         ec2.deprovision_ipam_pool_cidr(IpamPoolId=change.pool.pool_id, Cidr=str(change.cidr))
     log_decision("deprovisioning CIDR", pool=change.pool.pool_id, key=str(change.pool.key), cidr=str(change.cidr))
+
+
+def _record(ec2: EC2Client, pool: ExistingPool, tags: Mapping[str, str]) -> None:
+    if changed := {key: value for key, value in tags.items() if pool.tags.get(key) != value}:
+        ec2.create_tags(Resources=[pool.pool_id], Tags=to_list(changed))
 
 
 def _delete(ec2: EC2Client, change: DeletePool) -> None:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
 
-from ctipam.pools.changes import (
+from ctipam.pools.change_kinds import (
     CreatePool,
     DeletePool,
     DeprovisionCidr,
@@ -172,7 +172,9 @@ def _has_ended(change: PoolChange, pool: ExistingPool | None) -> bool:
         case ProvisionCidr():
             return pool is None or bool(_cidr_ids(pool) - _cidr_ids(change.pool))
         case DeprovisionCidr():
-            return pool is None or pool.block is None or pool.block.state == "failed-deprovision"
+            # An idle pool that still holds the CIDR is one that a list shows as it was before, or AWS did not do it.
+            held = {block.cidr: block.state for block in pool.held} if pool else {}
+            return held.get(change.cidr, "failed-deprovision") == "failed-deprovision"
         case DeletePool():
             return pool is None or pool.state == "delete-failed"
         case _:

@@ -33,10 +33,11 @@ class EnvironmentPool:
 
 
 def environment_pools(listed: Iterable[IpamPoolTypeDef]) -> Iterator[EnvironmentPool]:
-    """Yield the environment pools among those listed, whoever owns them."""
+    """Yield the environment pools among those listed, whoever owns them, but those that nobody may use yet."""
     for pool in listed:
         tags = to_dict(pool.get("Tags", []))
-        if environment := tags.get(names.POOL_ENVIRONMENT_TAG):
+        environment = tags.get(names.POOL_ENVIRONMENT_TAG)
+        if environment and names.PREPARING_TAG not in tags:
             yield EnvironmentPool(
                 pool_id=pool["IpamPoolId"],
                 environment=environment,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 
 from ctipam.pools.spec import PoolKey, VpcSizes
@@ -41,7 +41,7 @@ class ExistingPool:
     source_pool_id    empty: a top-level pool
     key               None: it is not a pool of ours, and is never changed
     tags              those of the pool itself; allocation_tags are those that a VPC must carry
-    blocks            its CIDRs, those that failed or were given back too
+    blocks            its CIDRs, whoever gave them and in AWS's order, those that failed or were given back too
     message           AWS's words about its state
     """
 
@@ -54,7 +54,11 @@ class ExistingPool:
     description: str = ""
     allocation_tags: Mapping[str, str] = field(default_factory=dict)
     vpc_sizes: VpcSizes | None = None
+    auto_import: bool = False
     message: str = ""
+
+    def with_blocks(self, blocks: Iterable[Block]) -> ExistingPool:
+        return replace(self, blocks=tuple(blocks))
 
     @property
     def ready(self) -> bool:
@@ -66,31 +70,43 @@ class ExistingPool:
         return self.state.endswith("-in-progress") or any(block.state in CIDR_PENDING for block in self.blocks)
 
     @property
-    def block(self) -> Block | None:
-        """The CIDR that the pool holds, or is being given, or is giving back."""
-        return next((block for block in self.blocks if block.held), None)
+    def held(self) -> tuple[Block, ...]:
+        """The CIDRs that the pool holds, is being given, or is giving back, whoever gave them, in address order."""
+        return tuple(sorted((block for block in self.blocks if block.held), key=lambda block: block.cidr))
+
+    @property
+    def pending(self) -> Block | None:
+        """A CIDR that is coming or going. AWS is asked for one at a time."""
+        return next((block for block in self.held if block.state in CIDR_PENDING), None)
 
     @property
     def provisioned(self) -> bool:
-        return self.ready and self.block is not None and self.block.state in CIDR_HELD
+        """Whether others can be given a part of it."""
+        return self.ready and any(block.state in CIDR_HELD for block in self.held)
 
     @property
     def being_removed(self) -> bool:
-        pending = self.block is not None and self.block.state == "pending-deprovision"
-        return pending or self.state == "delete-in-progress"
+        return self.gives_back or self.state == "delete-in-progress"
+
+    @property
+    def gives_back(self) -> bool:
+        return any(block.state == "pending-deprovision" for block in self.blocks)
 
 
 @dataclass(frozen=True)
 class Allocation:
-    """What holds a part of a pool: a VPC, a child pool, or a block that somebody reserved by hand (custom).
+    """What holds a part of a pool: a VPC, a child pool, or a block that is reserved (custom).
 
-    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpamPoolAllocation.html
+    is_reservation   this solution made it, for ReservedCidrs
+    Source           https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpamPoolAllocation.html
     """
 
     cidr: IPv4Network
     resource_type: str
     resource_id: str
     owner: str
+    allocation_id: str = ""
+    is_reservation: bool = False
 
     def __str__(self) -> str:
         return f"{self.resource_id or f'{self.resource_type} allocation'} ({self.cidr}, account {self.owner})"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from ipaddress import IPv4Network
 
 from ctipam.errors import Refused
-from ctipam.pools.addresses import lowest_free
-from ctipam.pools.changes import Occupied, kept_pools, unwanted_pools
 from ctipam.pools.existing import Allocation, Block, ExistingPool
-from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec, refuse_over_quota
+from ctipam.pools.matching import Comparison, kept_pools
+from ctipam.pools.parameters import CIDRS_PER_POOL
+from ctipam.pools.spec import TOP_LEVEL, PoolSpec, refuse_over_quota
 
 ROOM_FOR_BLOCKERS = 120
 """Characters of a message that name what is in the way: CloudFormation shows about 240 in all. The log names all."""
@@ -28,9 +29,9 @@ def refuse_second_stack(living: Sequence[str]) -> None:
 
 
 def refuse_moves(spec: PoolSpec, scope_id: str, pools: Sequence[ExistingPool], scopes: Mapping[str, str]) -> None:
-    """Raise Refused if a pool that exists would have to change its scope, its CIDR or its size.
+    """Raise Refused if a pool that exists would have to change its scope.
 
-    The pools may be those of an earlier deployment: a new stack takes them over if its parameters are the same.
+    The pools may be those of an earlier deployment: a new stack takes them over if its scope is the same.
 
     scope_id   the scope that is asked for
     scopes     the scope of each pool, by its id
@@ -41,56 +42,38 @@ def refuse_moves(spec: PoolSpec, scope_id: str, pools: Sequence[ExistingPool], s
                 f"IpamScope cannot become {scope_id}: {key.phrase} ({pool.pool_id}) is in another scope. Give "
                 f"IpamScope {scopes[pool.pool_id]} to keep or take over these pools, or delete them."
             )
-        if pool.block is None:
-            continue
-        if key == TOP_LEVEL:
-            if pool.block.cidr != spec.top_cidr:
-                raise Refused(
-                    f"TopLevelPoolCidr cannot become {spec.top_cidr}: {pool.block.cidr} has pools in it. Give "
-                    f"TopLevelPoolCidr {pool.block.cidr} to keep or take over these pools, or delete them. Regions, "
-                    "environments and VPC sizes may change."
-                )
-        elif pool.block.cidr.prefixlen != spec.prefix_length(key):
-            raise Refused(
-                f"The pool of {key} is {pool.block.cidr} and cannot become a /{spec.prefix_length(key)}. "
-                f"Keep {_prefix_parameter(key)} {pool.block.cidr.prefixlen}; to change it, first remove every "
-                f"{_kind(key)} that exists now (others can come in its place), or create the stack anew."
-            )
 
 
-def refuse_overlap(spec: PoolSpec, others: Mapping[str, Collection[Block]]) -> None:
-    """Raise Refused if the top-level CIDR overlaps a CIDR of another top-level pool of the scope, by pool id."""
-    for pool_id, blocks in others.items():
+def refuse_overlap(comparison: Comparison, others: Mapping[str, Collection[Block]]) -> None:
+    """Raise Refused if a top-level CIDR overlaps another CIDR of a top-level pool of the scope.
+
+    others   the CIDRs of top-level pools that are not ours, by pool id
+    """
+    own = comparison.kept.get(TOP_LEVEL)
+    missing = [cidr for cidr in comparison.blocks[TOP_LEVEL].missing if isinstance(cidr, IPv4Network)]
+    for pool_id, blocks in {**others, **({own.pool_id: own.blocks} if own else {})}.items():
         for block in blocks:
-            if block.held and block.cidr.overlaps(spec.top_cidr):
-                raise Refused(
-                    f"TopLevelPoolCidr {spec.top_cidr} overlaps {block.cidr} of {pool_id} in the same scope. "
-                    "Choose space that is free, or another private scope as IpamScope."
-                )
+            for cidr in missing if own and pool_id == own.pool_id else comparison.spec.top_cidrs:
+                if block.held and block.state != "pending-deprovision" and block.cidr.overlaps(cidr):
+                    raise Refused(
+                        f"TopLevelPoolCidr {cidr} overlaps {block.cidr} of {pool_id} in the same scope. "
+                        "Choose space that is free, or another private scope as IpamScope."
+                    )
 
 
-def refuse_without_room(spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied, pools_in_scope: int) -> None:
-    """Raise Refused if a new pool finds no room: within the quota, and a free CIDR of its size.
-
-    A pool that will be removed counts as free.
+def refuse_over_quotas(comparison: Comparison, pools_in_scope: int) -> None:
+    """Raise Refused if the scope would have too many pools, or a pool too many CIDRs.
 
     pools_in_scope   that count against the quota, whoever made them
     """
-    kept, unwanted = kept_pools(spec, pools), unwanted_pools(spec, pools)
-    refuse_over_quota(spec, others=pools_in_scope - len(kept) - len(unwanted))
-    freed = {pool.block.cidr for pool in unwanted if pool.block}
-    blocks = {parent: [cidr for cidr in cidrs if cidr not in freed] for parent, cidrs in occupied.items()}
-    for key in spec.pools:
-        parent = kept.get(key.parent) if key.parent else None
-        if (key in kept and kept[key].block) or parent is None or parent.block is None:
-            continue  # it has its CIDR; or its parent is new and empty, and the spec fits it
-        cidr = lowest_free(parent.block.cidr, spec.prefix_length(key), blocks.get(parent.pool_id, []))
-        if cidr is None:
+    refuse_over_quota(comparison.spec, others=pools_in_scope - len(comparison.kept) - len(comparison.unwanted))
+    for key, pool in comparison.kept.items():
+        missing = len(comparison.blocks[key].missing)
+        if missing and len(pool.held) + missing > CIDRS_PER_POOL:
             raise Refused(
-                f"{parent.block.cidr} has no free /{spec.prefix_length(key)} left for {key}. Pools that exist keep "
-                f"their CIDRs, so remove {_article(key)} {_kind(key)} there, or leave out the new one."
+                f"{key} has {len(pool.held)} CIDRs and would get {missing} more, and AWS allows {CIDRS_PER_POOL} in a "
+                f"pool. Give {'TopLevelPoolCidr' if key == TOP_LEVEL else 'PoolSizes'} fewer and larger ones."
             )
-        blocks.setdefault(parent.pool_id, []).append(cidr)
 
 
 def deletion_blockers(
@@ -109,6 +92,7 @@ def deletion_blockers(
             allocation
             for allocation in sorted(held.get(pool.pool_id, ()), key=lambda allocation: allocation.cidr)
             if allocation.resource_id not in unwanted_ids
+            and not allocation.is_reservation  # it is released with the pool
             and (allocation.resource_type != "ipam-pool" or allocation.resource_id in existing_ids)
         ]
         named = {allocation.resource_id for allocation in in_the_way}
@@ -138,15 +122,3 @@ def refuse_deletion(blockers: Sequence[str]) -> None:
         f"In use, nothing was changed: {'; '.join(named)}{more}. "
         "Keep their Regions and environments, or delete these and wait 20 minutes."
     )
-
-
-def _prefix_parameter(key: PoolKey) -> str:
-    return "AccPoolPrefixLength" if key.environment else "IpamPoolPrefixLength"
-
-
-def _kind(key: PoolKey) -> str:
-    return "environment" if key.environment else "Region"
-
-
-def _article(key: PoolKey) -> str:
-    return "an" if key.environment else "a"

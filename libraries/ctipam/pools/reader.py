@@ -1,9 +1,10 @@
 """Reads which pools exist, which CIDRs they hold, and what is allocated from them.
 
 AWS lists pools in one call and the CIDRs of each pool in another. So that reading again costs one call and not one for
-each pool, a pool carries the CIDR that was seen provisioned in a tag (`names.BLOCK_TAG`). The tag is set after the fact
-and removed before the CIDR is given back. It is good enough to see that nothing has to be done. A request that changes
-something reads the CIDRs of each pool first, and remembers them from then on.
+each pool, the tags of a pool record the CIDRs that are declared (see `record`). CIDRs that somebody added by hand are
+not among them, and change nothing about whether everything that is declared is there: the record is good enough to see
+that nothing has to be done. A request that changes something reads the CIDRs of each pool first, and remembers them
+from then on.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from ctipam import names
 from ctipam.errors import DENIED, POOL_NOT_FOUND, REGION_NOT_ENABLED, code_of
+from ctipam.pools import record
 from ctipam.pools.existing import Allocation, Block, ExistingPool
 from ctipam.pools.listing import scope_of, stack_of
 from ctipam.pools.spec import PoolKey, VpcSizes
@@ -72,7 +74,7 @@ class PoolReader:
         return list(self.executor.map(lambda pool: self._read_pool(pool, known), found))
 
     def _read_pool(self, pool: IpamPoolTypeDef, known: Mapping[str, tuple[Block, ...]] | None) -> ExistingPool:
-        found = _as_listed(pool, ours=self.is_ours(pool))
+        found = as_listed(pool, ours=self.is_ours(pool))
         if found.key is None or found.state in WITHOUT_CIDRS:
             return found
         blocks = _recorded(found) if known is None else known.get(found.pool_id)
@@ -129,8 +131,8 @@ class PoolReader:
         for parent_id, allocations in zip(unread, answers, strict=True):
             coming = {pool.pool_id: pool for one in allocations if (pool := _with_coming_cidr(one, by_id))}
             by_id |= coming
-            ours = {pool.pool_id for pool in by_id.values() if pool.key and pool.block}
-            others[parent_id] = [one.cidr for one in allocations if one.resource_id not in ours]
+            of_ours = {(pool.pool_id, block.cidr) for pool in by_id.values() if pool.key for block in pool.held}
+            others[parent_id] = [one.cidr for one in allocations if (one.resource_id, one.cidr) not in of_ours]
             if not coming:
                 allocated[parent_id] = others[parent_id]
         return _with_cidrs_of_children(others, by_id.values()), list(by_id.values())
@@ -141,13 +143,13 @@ def _with_cidrs_of_children(
 ) -> dict[str, list[IPv4Network]]:
     occupied = {parent_id: list(cidrs) for parent_id, cidrs in others.items()}
     for pool in pools:
-        if pool.block and pool.source_pool_id in occupied:
-            occupied[pool.source_pool_id].append(pool.block.cidr)
+        if pool.source_pool_id in occupied:
+            occupied[pool.source_pool_id] += [block.cidr for block in pool.held]
     return occupied
 
 
-def _as_listed(pool: IpamPoolTypeDef, *, ours: bool) -> ExistingPool:
-    """Without its CIDRs, which another call lists."""
+def as_listed(pool: IpamPoolTypeDef, *, ours: bool) -> ExistingPool:
+    """Return a pool without its CIDRs, which another call lists."""
     tags = to_dict(pool.get("Tags", []))
     return ExistingPool(
         pool_id=pool["IpamPoolId"],
@@ -159,6 +161,7 @@ def _as_listed(pool: IpamPoolTypeDef, *, ours: bool) -> ExistingPool:
         description=pool.get("Description", ""),
         allocation_tags=to_dict(pool.get("AllocationResourceTags", [])),
         vpc_sizes=_vpc_sizes(pool),
+        auto_import=pool.get("AutoImport", False),
     )
 
 
@@ -169,11 +172,9 @@ def _key(pool: IpamPoolTypeDef, tags: Mapping[str, str]) -> PoolKey:
 
 
 def _recorded(pool: ExistingPool) -> tuple[Block, ...] | None:
-    """Whatever somebody has made of the tag: only a CIDR is one."""
-    try:
-        return (Block(IPv4Network(pool.tags.get(names.BLOCK_TAG, "")), "provisioned"),)
-    except ValueError:
-        return None
+    """Return the CIDRs that the tags record, None if they do not tell all that is declared."""
+    recorded = record.read(pool.tags)
+    return tuple(Block(cidr, "provisioned") for cidr in sorted(recorded.declared)) if recorded.final else None
 
 
 def _vpc_sizes(pool: IpamPoolTypeDef) -> VpcSizes | None:
@@ -224,6 +225,8 @@ def read_allocations(account: Account, pool_id: str, region: str) -> list[Alloca
             resource_type=row["ResourceType"],
             resource_id=row.get("ResourceId", ""),
             owner=row.get("ResourceOwner", ""),
+            allocation_id=row["IpamPoolAllocationId"],
+            is_reservation=row["ResourceType"] == "custom" and names.STACK_TAG in to_dict(row.get("Tags", [])),
         )
         for row in rows
     ]
@@ -234,6 +237,9 @@ def _with_coming_cidr(allocation: Allocation, by_id: Mapping[str, ExistingPool])
     pool = by_id.get(allocation.resource_id)
     if pool is None or pool.key is None or any(block.cidr == allocation.cidr for block in pool.blocks):
         return None
-    if pool.block or pool.state == "delete-in-progress":
+    # Of a pool that holds others, only a CIDR that was about to be requested is coming; others were given by hand.
+    recorded = record.read(pool.tags)
+    requested = not pool.held or recorded.everything or allocation.cidr in recorded.coming
+    if not requested or pool.state == "delete-in-progress":
         return None
     return replace(pool, blocks=(*pool.blocks, Block(allocation.cidr, "pending-provision")))

@@ -6,7 +6,8 @@ documented; these name the environment and the Region. A line in the embedded me
     {"_aws": {"Timestamp": 1700000000000,
               "CloudWatchMetrics": [{"Namespace": "IpamControlTower", "Dimensions": [["Environment", "Region"]],
                                      "Metrics": [{"Name": "PercentUsed", "Unit": "Percent"}]}]},
-     "Environment": "Prod OU", "Region": "us-west-2", "PercentUsed": 12.5, "Vpcs": 1, "AddressesFree": 1792}
+     "Environment": "Prod OU", "Region": "us-west-2", "PercentUsed": 12.5, "Vpcs": 1, "AddressesFree": 1792,
+     "Blocks": 1}
 
 Only PercentUsed is a metric, because each metric of each pool is billed by the month. The dashboard reads the rest from
 the lines. The Regions' pools are left out: they are carved into environment pools, so they are full by design.
@@ -31,12 +32,13 @@ DIMENSIONS = ("Environment", "Region")
 
 @dataclass(frozen=True)
 class Utilization:
-    """How many addresses a pool has, how many of them are allocated, and to how many VPCs."""
+    """How many addresses a pool has in how many blocks, how many of them are allocated, and to how many VPCs."""
 
     pool: EnvironmentPool
     addresses: int
     used: int
     vpcs: int
+    blocks: int = 1
 
     @property
     def percent_used(self) -> float:
@@ -47,16 +49,17 @@ def measure(
     pool: EnvironmentPool, cidrs: Iterable[IPv4Network], allocations: Iterable[Allocation]
 ) -> Utilization | None:
     """Return the use of a pool; None for a pool that has no CIDR yet. Whatever is allocated is used, also by hand."""
-    addresses = sum(cidr.num_addresses for cidr in cidrs)
-    if not addresses:
+    blocks = list(cidrs)
+    if not blocks:
         return None
     allocated = list(allocations)
     return Utilization(
         pool=pool,
-        addresses=addresses,
+        addresses=sum(block.num_addresses for block in blocks),
         used=sum(allocation.cidr.num_addresses for allocation in allocated),
         # a VPC with a second CIDR is one VPC
         vpcs=len({allocation.resource_id for allocation in allocated if allocation.resource_type == "vpc"}),
+        blocks=len(blocks),
     )
 
 
@@ -78,5 +81,6 @@ def metric_line(utilization: Utilization, at_s: float) -> str:
             METRIC: utilization.percent_used,
             "Vpcs": utilization.vpcs,
             "AddressesFree": utilization.addresses - utilization.used,
+            "Blocks": utilization.blocks,
         }
     )

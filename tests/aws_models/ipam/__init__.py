@@ -4,6 +4,7 @@
     ipams discoveries scopes pools cidrs allocations vpcs delegation tagging     the actions, one module per thing
     store        all the state, and how a thing is found (or not) by this caller through this Region's endpoint
     records      what is remembered of each thing
+    resources    which VPCs of the organization IPAM shows, and when; imports: automatic import into pools
     agenda       asynchronous ends, settled from the clock on every call; there are no threads and no timers
     locks tokens pages requests addresses                    decisions that several actions share
     settings     how long things take, AWS's quotas

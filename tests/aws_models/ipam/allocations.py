@@ -14,7 +14,7 @@ from aws_models.ipam.addresses import fit, parse
 from aws_models.ipam.cidrs import provisioned_space
 from aws_models.ipam.pages import filtered, page
 from aws_models.ipam.records import Allocation, Pool, Rules
-from aws_models.ipam.requests import Call, invalid, netmask_length
+from aws_models.ipam.requests import Call, invalid, listed_tags, netmask_length, tags_of
 from aws_models.ipam.store import Store, incorrect_state, pool_to_draw_from
 from aws_models.ipam.tokens import once
 
@@ -34,6 +34,7 @@ def _allocate(store: Store, call: Call) -> Allocation:
         resource_owner=call.caller.account_id,
         made_at=store.agenda.now,
         description=call.params.get("Description"),
+        tags=tags_of(call, "ipam-pool-allocation"),
     )
     store.allocations[allocation.id] = allocation
     return allocation
@@ -132,6 +133,7 @@ def described(allocation: Allocation) -> dict[str, Any]:
         "ResourceType": allocation.resource_type,
         "ResourceOwner": allocation.resource_owner,
         **{name: value for name, value in optional.items() if value is not None},
+        **({"Tags": listed_tags(allocation.tags)} if allocation.tags else {}),
     }
 
 

@@ -6,6 +6,7 @@ botocore's description of EC2 validates every request and answer.
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -129,7 +130,7 @@ def check_answer(shape: Shape, answer: Any, where: str = "answer") -> None:
         for item in answer:
             check_answer(shape.member, item, where)
     else:
-        types = {"string": str, "integer": int, "boolean": bool}
+        types = {"string": str, "integer": int, "boolean": bool, "double": float, "timestamp": datetime}
         assert type(answer) is types[shape.type_name], f"{where}: {answer!r}"
         # Some failures have an empty code, which is no value of the enumeration.
         if isinstance(shape, StringShape) and shape.enum and answer:

@@ -29,6 +29,9 @@ def enable_ipam_organization_admin_account(store: Store, call: Call) -> dict[str
         raise AwsError("IpamOrganizationDelegatedAdminLimitExceeded", message)
     organization.delegated_administrators[SERVICE] = account_id
     organization.trusted_services.add(SERVICE)
+    store.integrated_at = store.agenda.now
+    for member in organization.members():
+        store.member_since.setdefault(member, store.agenda.now)
     return {"Success": True}
 
 
@@ -41,6 +44,7 @@ def disable_ipam_organization_admin_account(store: Store, call: Call) -> dict[st
         message = f"Account {account_id} is not the delegated IPAM administrator."
         raise AwsError("IpamOrganizationAccountNotRegistered", message)
     del organization.delegated_administrators[SERVICE]
+    store.integrated_at = None
     return {"Success": True}
 
 

@@ -1,6 +1,6 @@
 """DescribeIpamResourceDiscoveries, ModifyIpamResourceDiscovery: the discovery that comes with an IPAM.
 
-Left out: what it discovers. Modeled: the OUs whose accounts it excludes from monitoring and billing.
+What it discovers is in `resources`. Here: the OUs whose accounts it excludes from monitoring and billing.
 
 Source  https://docs.aws.amazon.com/vpc/latest/ipam/exclude-ous.html
 """
@@ -15,7 +15,7 @@ from typing import Any
 from aws_models.errors import AwsError
 from aws_models.ipam.delegation import SERVICE
 from aws_models.ipam.pages import Attributes, filtered, page
-from aws_models.ipam.records import Discovery
+from aws_models.ipam.records import Discovery, Ipam
 from aws_models.ipam.requests import Call, asks_for, invalid, listed_tags
 from aws_models.ipam.store import Store, administers, begin, incorrect_state
 
@@ -37,9 +37,7 @@ def describe_ipam_resource_discoveries(store: Store, call: Call) -> dict[str, An
 
 
 def modify_ipam_resource_discovery(store: Store, call: Call) -> dict[str, Any]:
-    discovery = store.discoveries.get(call.params["IpamResourceDiscoveryId"])
-    if discovery is None or not discovery.exists or not _is_own(store, call, discovery):
-        raise _not_found(call.params["IpamResourceDiscoveryId"])
+    discovery = own_discovery(store, call, call.params["IpamResourceDiscoveryId"])
     if not any(asks_for(call.params, name) for name in MODIFICATIONS):
         message = "The request must contain a modification to the resource discovery"  # unverified, as for pools
         raise AwsError("InvalidParameterCombination", message)
@@ -60,6 +58,19 @@ def modify_ipam_resource_discovery(store: Store, call: Call) -> dict[str, Any]:
 
     begin(store, call, discovery, "modify", store.timings.discovery_modify, end)
     return {"IpamResourceDiscovery": described(store, discovery)}
+
+
+def own_discovery(store: Store, call: Call, discovery_id: str) -> Discovery:
+    discovery = store.discoveries.get(discovery_id)
+    if discovery is None or not discovery.exists or not _is_own(store, call, discovery):
+        raise _not_found(discovery_id)
+    return discovery
+
+
+def is_excluded(store: Store, ipam: Ipam, account_id: str) -> bool:
+    """Return whether the account is in an OU that the IPAM does not monitor."""
+    path = store.organization.path_of(account_id)
+    return any(_covers(excluded, path) for excluded in store.discoveries[ipam.discovery_id].exclusions)
 
 
 def _is_own(store: Store, call: Call, discovery: Discovery) -> bool:

@@ -2,6 +2,7 @@
 
     faults.fail_next("ProvisionIpamPoolCidr", "no", code="cidr-not-available", shown_early=True)
     faults.hang_next("DeleteIpamPool")              its *-in-progress or pending-* state never ends
+    faults.fail_discovery("333333333333")           from now on, IPAM learns nothing new of this account
 
 An action is named as in EC2's API; CreateVpc can be refused too. fail_next and hang_next take asynchronous ones only.
 """
@@ -26,6 +27,10 @@ class Faults(CallFaults):
     def __init__(self) -> None:
         super().__init__(AwsError("InternalError", "An internal error has occurred", 500))
         self._fates: defaultdict[str, deque[Failure]] = defaultdict(deque)
+        self.undiscoverable: dict[str, str] = {}  # account id -> code of the FailureReason
+
+    def fail_discovery(self, account_id: str, code: str = "assume-role-failure") -> None:
+        self.undiscoverable[account_id] = code
 
     def fail_next(self, action: str, message: str, code: str = "", shown_early: bool = False) -> None:
         """Let the next accepted one end *-failed with this StateMessage, or failed-* with this FailureReason."""

@@ -64,8 +64,20 @@ def _create(store: Store, call: Call) -> Ipam:
     store.discoveries[ipam.discovery_id] = Discovery(
         ipam.discovery_id, ipam.owner, {}, ipam_id=ipam.id, made_at=store.agenda.now
     )
-    begin(store, call, ipam, "create", store.timings.ipam_create, lambda: _end_parts(store, ipam, "create-complete"))
+
+    def end() -> None:
+        _end_parts(store, ipam, "create-complete")
+        _watch(store, ipam)
+
+    begin(store, call, ipam, "create", store.timings.ipam_create, end)
     return ipam
+
+
+def _watch(store: Store, ipam: Ipam) -> None:
+    """Look at the operating Regions from now on, and no longer at others."""
+    since = store.agenda.now
+    ipam.watched_since = {region: ipam.watched_since.get(region, since) for region in ipam.operating_regions}
+    ipam.coming_regions.clear()
 
 
 def _place(call: Call) -> tuple[str, str]:
@@ -124,7 +136,7 @@ def modify_ipam(store: Store, call: Call) -> dict[str, Any]:
         ipam.distributed_at = store.agenda.now
     ipam.tier, ipam.metered_account = tier, metered_account
     ipam.description = call.params.get("Description", ipam.description)
-    begin(store, call, ipam, "modify", store.timings.ipam_modify, ipam.coming_regions.clear)
+    begin(store, call, ipam, "modify", store.timings.ipam_modify, lambda: _watch(store, ipam))
     return {"Ipam": described(store, ipam, with_tags=False)}
 
 

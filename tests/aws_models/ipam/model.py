@@ -8,7 +8,21 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from aws_models.clock import Clock
-from aws_models.ipam import allocations, by_hand, cidrs, delegation, discoveries, ipams, pools, scopes, tagging, vpcs
+from aws_models.ipam import (
+    allocations,
+    by_hand,
+    cidrs,
+    delegation,
+    discoveries,
+    imports,
+    ipams,
+    pools,
+    resources,
+    scopes,
+    tagging,
+    vpcs,
+)
+from aws_models.ipam.addresses import parse
 from aws_models.ipam.agenda import Agenda
 from aws_models.ipam.faults import Faults
 from aws_models.ipam.records import VpcAllocation
@@ -39,6 +53,9 @@ ACTS: dict[str, Act] = {
     "GetIpamPoolAllocations": allocations.get_ipam_pool_allocations,
     "AllocateIpamPoolCidr": allocations.allocate_ipam_pool_cidr,
     "ReleaseIpamPoolAllocation": allocations.release_ipam_pool_allocation,
+    "GetIpamDiscoveredAccounts": resources.get_ipam_discovered_accounts,
+    "GetIpamResourceCidrs": resources.get_ipam_resource_cidrs,
+    "ModifyIpamResourceCidr": resources.modify_ipam_resource_cidr,
     "EnableIpamOrganizationAdminAccount": delegation.enable_ipam_organization_admin_account,
     "DisableIpamOrganizationAdminAccount": delegation.disable_ipam_organization_admin_account,
 }
@@ -88,7 +105,7 @@ class IpamModel:
     def _answer(self, action: str, params: Mapping[str, Any], caller: Caller, act: Act) -> dict[str, Any]:
         call = self._call(action, params, caller)
         with self._lock:
-            self._store.agenda.settle()
+            self._settle()
             self.faults.before(action)
             check_parameters(action, call.params)
             answer = act(self._store, call)
@@ -106,25 +123,38 @@ class IpamModel:
         """
         call = self._call("CreateVpc", params, caller)
         with self._lock:
-            self._store.agenda.settle()
+            self._settle()
             self.faults.before("CreateVpc")
             return vpcs.allocate_vpc(self._store, call)
 
+    def vpc_has_cidr(self, vpc_id: str, cidr: str, tags: Mapping[str, str], caller: Caller) -> None:
+        """Remember a CIDR that a VPC has without a pool, as its first or as a further one."""
+        with self._lock:
+            self._settle()
+            vpcs.vpc_has_cidr(self._store, vpc_id, parse(cidr), dict(tags), caller)
+
     def vpc_created(self, allocation: VpcAllocation, vpc_id: str) -> None:
         with self._lock:
-            self._store.agenda.settle()
+            self._settle()
             vpcs.vpc_created(self._store, allocation, vpc_id)
 
     def vpc_refused(self, allocation: VpcAllocation) -> None:
         with self._lock:
-            self._store.agenda.settle()
+            self._settle()
             vpcs.vpc_refused(self._store, allocation)
 
     def vpc_deleted(self, vpc_id: str) -> None:
         """Let the VPC's allocation go after Timings.vpc_release. VPCs without an allocation are ignored."""
         with self._lock:
-            self._store.agenda.settle()
+            self._settle()
             vpcs.vpc_deleted(self._store, vpc_id)
+
+    def _settle(self) -> None:
+        """Do all that is due by now."""
+        self._store.agenda.settle()
+        for account_id in self.faults.undiscoverable:
+            self._store.undiscoverable_since.setdefault(account_id, self._store.agenda.now)
+        imports.import_vpcs(self._store)
 
     def holds(self, resource_id: str) -> bool:
         """Return whether the resource is one of this model's."""
@@ -133,17 +163,17 @@ class IpamModel:
     def tag(self, resource_id: str, tags: Mapping[str, str], caller: Caller) -> None:
         """Do CreateTags on the owner's IPAM, scope or pool in the home Region."""
         with self._lock:
-            self._store.agenda.settle()
+            self._settle()
             tagging.tag(self._store, Call("CreateTags", {}, caller), resource_id, tags)
 
     def untag(self, resource_id: str, keys: Collection[str], caller: Caller) -> None:
         """Do DeleteTags; without keys all tags go, as on AWS."""
         with self._lock:
-            self._store.agenda.settle()
+            self._settle()
             tagging.untag(self._store, Call("DeleteTags", {}, caller), resource_id, keys)
 
     def delete_by_hand(self, resource_id: str) -> None:
         """Delete this IPAM or pool with all that is in it, at once, as if an operator had done so. For tests."""
         with self._lock:
-            self._store.agenda.settle()
+            self._settle()
             by_hand.delete(self._store, resource_id)

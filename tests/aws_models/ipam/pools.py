@@ -59,7 +59,7 @@ def _create(store: Store, call: Call) -> Pool:
         if not thing.ready and not (thing is ipam and ipam.state == "modify-in-progress"):
             raise incorrect_state(thing.id, thing.state)
     require_unlocked(store, pool.scope_id, pool.source_pool_id)
-    pool.id = store.ids.new("ipam-pool")
+    pool.id, pool.imports_since = store.ids.new("ipam-pool"), store.agenda.now
     store.pools[pool.id] = pool
     begin(store, call, pool, "create", store.timings.pool_create)
     return pool
@@ -85,7 +85,16 @@ def _drafted(call: Call, scope: Scope, source: Pool | None) -> Pool:
         description=call.params.get("Description"),
         rules=wanted_rules(call, Rules(), family),
         required_tags=pairs(call.params.get("AllocationResourceTags", ())),
+        auto_import=_wanted_auto_import(call, call.params.get("Locale") or NO_LOCALE, False),
     )
+
+
+def _wanted_auto_import(call: Call, locale: str, old: bool) -> bool:
+    """https://docs.aws.amazon.com/vpc/latest/ipam/create-top-ipam.html; the code is unverified."""
+    wanted = bool(call.params.get("AutoImport", old))
+    if wanted and locale == NO_LOCALE:
+        raise invalid("AutoImport", wanted, "A pool without a locale imports nothing.")
+    return wanted
 
 
 def check_locale(ipam: Ipam, source: Pool | None, locale: str) -> None:
@@ -150,10 +159,14 @@ def modify_ipam_pool(store: Store, call: Call) -> dict[str, Any]:
         raise AwsError("InvalidParameterCombination", "The request must contain a modification to the ipam pool")
     rules = wanted_rules(call, pool.rules, pool.family)
     required_tags = _wanted_required_tags(call, pool.required_tags)
+    auto_import = _wanted_auto_import(call, pool.locale, pool.auto_import)
     if not pool.ready and pool.state != "modify-failed":
         raise incorrect_state(pool.id, pool.state)
     require_unlocked(store, pool.scope_id, pool.source_pool_id)
     pool.rules, pool.required_tags = rules, required_tags
+    if auto_import and not pool.auto_import:
+        pool.imports_since = store.agenda.now
+    pool.auto_import = auto_import
     pool.description = call.params.get("Description", pool.description)
     begin(store, call, pool, "modify", store.timings.pool_modify)
     return {"IpamPool": described(store, pool, with_tags=False)}
@@ -255,7 +268,7 @@ def described_to_others(store: Store, pool: Pool) -> dict[str, Any]:
         "Locale": pool.locale,
         "PoolDepth": pool.depth,
         "State": pool.state,
-        "AutoImport": False,
+        "AutoImport": pool.auto_import,
         "AddressFamily": pool.family,
         **{name: value for name, value in optional.items() if value is not None},
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Literal
@@ -53,6 +54,8 @@ class Ipam(Lasting):
     description: str | None = None
     operating_regions: list[str] = field(default_factory=list)
     coming_regions: set[str] = field(default_factory=set)  # already listed, usable once the modification has ended
+    watched_since: dict[str, float] = field(default_factory=dict)  # from when on it looks at each operating Region
+    ignored: set[tuple[str, IPv4Network]] = field(default_factory=set)  # CIDRs of VPCs that nobody wants it to monitor
     tier: str = "advanced"
     metered_account: str = "ipam-owner"
     distributed_at: float = 0.0  # when resource owners began to be charged
@@ -114,6 +117,8 @@ class Pool(Lasting):
     description: str | None = None
     rules: Rules = Rules()
     required_tags: dict[str, str] = field(default_factory=dict)
+    auto_import: bool = False
+    imports_since: float = 0.0  # when automatic import was switched on
 
     @property
     def arn(self) -> str:
@@ -165,6 +170,7 @@ class Allocation:
     resource_id: str | None = None
     resource_region: str | None = None
     description: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)  # of a manual allocation
     awaits_vpc: bool = False  # reserved while the VPC is being made
     leaving: bool = False  # its VPC is deleted; it stays listed and taken
     recycling: bool = False  # released; gone from the list, its space not free yet
@@ -172,8 +178,26 @@ class Allocation:
 
 @dataclass(frozen=True)
 class VpcAllocation:
-    """The address of a VPC to be made: answer it with vpc_created or vpc_refused."""
+    """The address of a VPC to be made: answer it with vpc_created or vpc_refused. tags are those of the VPC."""
 
     pool_id: str
     cidr: str
     allocation_id: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class VpcCidr:
+    """A CIDR of a VPC in EC2, whether a pool gave it or not. gone_at: when it was deleted."""
+
+    vpc_id: str
+    owner: str
+    region: str
+    network: IPv4Network
+    tags: Mapping[str, str]
+    made_at: float
+    gone_at: float | None = None
+
+    @property
+    def key(self) -> tuple[str, IPv4Network]:
+        return self.vpc_id, self.network

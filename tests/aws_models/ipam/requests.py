@@ -47,7 +47,8 @@ PARAMETERS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         (
             "CreateIpamPool",
             "IpamScopeId AddressFamily",
-            f"Locale SourceIpamPoolId Description {_RULES} AllocationResourceTags TagSpecifications ClientToken",
+            f"Locale SourceIpamPoolId Description {_RULES} AllocationResourceTags TagSpecifications ClientToken "
+            "AutoImport",
         ),
         (
             "ModifyIpamPool",
@@ -61,8 +62,19 @@ PARAMETERS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         ("DeprovisionIpamPoolCidr", "IpamPoolId Cidr", ""),
         ("GetIpamPoolCidrs", "IpamPoolId", _PAGED),
         ("GetIpamPoolAllocations", "IpamPoolId", f"IpamPoolAllocationId {_PAGED}"),
-        ("AllocateIpamPoolCidr", "IpamPoolId", "Cidr NetmaskLength ClientToken Description"),
+        ("AllocateIpamPoolCidr", "IpamPoolId", "Cidr NetmaskLength ClientToken Description TagSpecifications"),
         ("ReleaseIpamPoolAllocation", "IpamPoolId Cidr IpamPoolAllocationId", ""),
+        ("GetIpamDiscoveredAccounts", "IpamResourceDiscoveryId DiscoveryRegion", _PAGED),
+        (
+            "GetIpamResourceCidrs",
+            "IpamScopeId",
+            f"IpamPoolId ResourceId ResourceType ResourceTag ResourceOwner {_PAGED}",
+        ),
+        (
+            "ModifyIpamResourceCidr",
+            "ResourceId ResourceCidr ResourceRegion CurrentIpamScopeId Monitored",
+            "",
+        ),
         ("EnableIpamOrganizationAdminAccount", "DelegatedAdminAccountId", ""),
         ("DisableIpamOrganizationAdminAccount", "DelegatedAdminAccountId", ""),
     )
@@ -75,9 +87,8 @@ def check_parameters(action: str, params: Mapping[str, Any]) -> None:
     An empty value is as good as none: EC2's protocol cannot even send an empty list.
     """
     required, optional = PARAMETERS[action]
-    # A switch that is off asks for nothing. AutoImport is in the list for ModifyIpamPool: off is a modification too.
-    asked = {name for name, value in params.items() if value is not False}
-    if unmodeled := sorted(asked - required - optional | asked & {"AutoImport"}):
+    asked = {name for name, value in params.items() if value is not False}  # a switch that is off asks for nothing
+    if unmodeled := sorted(asked - required - optional):
         raise NotImplementedError(f"{action}: {', '.join(unmodeled)}")
     for name in sorted(required):
         if not asks_for(params, name):

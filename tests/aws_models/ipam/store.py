@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 from typing import Any, Literal
 
 from aws_models.errors import AwsError
 from aws_models.ipam.agenda import Agenda
 from aws_models.ipam.faults import HANG, Faults
-from aws_models.ipam.records import NO_LOCALE, Allocation, Discovery, Ids, Ipam, Lasting, Pool, PoolCidr, Scope
+from aws_models.ipam.records import (
+    NO_LOCALE,
+    Allocation,
+    Discovery,
+    Ids,
+    Ipam,
+    Lasting,
+    Pool,
+    PoolCidr,
+    Scope,
+    VpcCidr,
+)
 from aws_models.ipam.requests import Call
 from aws_models.ipam.settings import MutationLock, Quotas, Timings
 from aws_models.organization import Organization
@@ -33,6 +45,10 @@ class Store:
     cidrs: dict[str, PoolCidr] = field(default_factory=dict)
     allocations: dict[str, Allocation] = field(default_factory=dict)
     tokens: dict[tuple[str, str, str, str], tuple[dict[str, Any], Any]] = field(default_factory=dict)
+    vpc_cidrs: dict[tuple[str, IPv4Network], VpcCidr] = field(default_factory=dict)
+    integrated_at: float | None = None  # when the organization got its IPAM administrator
+    undiscoverable_since: dict[str, float] = field(default_factory=dict)  # accounts that discovery fails for
+    member_since: dict[str, float] = field(default_factory=dict)  # when an account was first seen in the organization
 
     def scopes_of(self, ipam: Ipam) -> list[Scope]:
         return [scope for scope in self.scopes.values() if scope.ipam_id == ipam.id and scope.exists]

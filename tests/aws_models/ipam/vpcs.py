@@ -5,14 +5,16 @@ Source  https://docs.aws.amazon.com/vpc/latest/ipam/create-vpc-ipam.html
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from ipaddress import IPv4Network
 
 from aws_models.errors import AwsError
 from aws_models.ipam.allocations import carve, forget, wanted_block
-from aws_models.ipam.records import NO_LOCALE, Allocation, Pool, VpcAllocation
+from aws_models.ipam.records import NO_LOCALE, Allocation, Pool, VpcAllocation, VpcCidr
 from aws_models.ipam.requests import Call, invalid, netmask_length, tags_of
 from aws_models.ipam.store import Store, pool_to_draw_from
+from aws_models.organization import Caller
 
 VPC_NETMASK_LENGTHS = range(16, 29)  # https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html
 
@@ -24,7 +26,8 @@ def allocate_vpc(store: Store, call: Call) -> VpcAllocation:
     pool = pool_to_draw_from(store, call, call.params["Ipv4IpamPoolId"])
     if pool.locale == NO_LOCALE:  # the code is unverified
         raise invalid("Ipv4IpamPoolId", pool.id, "The pool has no locale, so no VPC can draw from it.")
-    _check_tags(pool, tags_of(call, "vpc"))
+    tags = tags_of(call, "vpc")
+    _check_tags(pool, tags)
     length = netmask_length(call, "Ipv4NetmaskLength")
     wanted = wanted_block(call.params.get("CidrBlock"), length, pool.rules)
     _check_size(wanted)
@@ -39,7 +42,7 @@ def allocate_vpc(store: Store, call: Call) -> VpcAllocation:
         awaits_vpc=True,
     )
     store.allocations[allocation.id] = allocation
-    return VpcAllocation(pool.id, str(allocation.network), allocation.id)
+    return VpcAllocation(pool.id, str(allocation.network), allocation.id, tags)
 
 
 def _check_tags(pool: Pool, tags: dict[str, str]) -> None:
@@ -59,6 +62,15 @@ def _check_size(wanted: IPv4Network | int) -> None:
 def vpc_created(store: Store, reserved: VpcAllocation, vpc_id: str) -> None:
     if allocation := store.allocations.get(reserved.allocation_id):  # unless deleted by hand meanwhile
         allocation.resource_id, allocation.awaits_vpc, allocation.made_at = vpc_id, False, store.agenda.now
+        caller = Caller(allocation.resource_owner, allocation.resource_region or "")
+        vpc_has_cidr(store, vpc_id, allocation.network, reserved.tags, caller)
+
+
+def vpc_has_cidr(store: Store, vpc_id: str, network: IPv4Network, tags: Mapping[str, str], caller: Caller) -> None:
+    """Remember a CIDR of a VPC in the caller's account and Region; discovery will find it."""
+    store.member_since.setdefault(caller.account_id, store.agenda.now)
+    row = VpcCidr(vpc_id, caller.account_id, caller.region, network, tags, store.agenda.now)
+    store.vpc_cidrs[row.key] = row
 
 
 def vpc_refused(store: Store, reserved: VpcAllocation) -> None:
@@ -71,3 +83,6 @@ def vpc_deleted(store: Store, vpc_id: str) -> None:
         if allocation.resource_id == vpc_id and not allocation.leaving:
             allocation.leaving = True
             store.agenda.later(store.timings.vpc_release, partial(forget, store, allocation))
+    for row in store.vpc_cidrs.values():
+        if row.vpc_id == vpc_id and row.gone_at is None:
+            row.gone_at = store.agenda.now

@@ -253,13 +253,27 @@ def test_a_fresh_allocation_is_seen_by_the_owner_first(bench: Bench, leaf: str) 
     assert len(bench.ask("GetIpamPoolAllocations", WEST, MEMBER, **named)["IpamPoolAllocations"]) == 1
 
 
+def test_a_manual_allocation_has_the_tags_and_the_description_that_it_was_made_with(bench: Bench, leaf: str) -> None:
+    tags = [{"Key": "Name", "Value": "office"}]
+    allocate(
+        bench,
+        leaf,
+        Cidr="10.0.0.0/24",
+        Description="The office",
+        TagSpecifications=[{"ResourceType": "ipam-pool-allocation", "Tags": tags}],
+    )
+
+    (allocation,) = bench.allocations(leaf, WEST)
+
+    assert (allocation["Tags"], allocation["Description"]) == (tags, "The office")
+
+
 @pytest.mark.parametrize(
     "params",
     [
         {"PreviewNextCidr": True},
         {"AllowedCidrs": ["10.0.0.0/24"]},
         {"DisallowedCidrs": ["10.0.0.0/24"]},
-        {"TagSpecifications": [{"ResourceType": "ipam-pool-allocation", "Tags": []}]},
     ],
     ids=lambda params: next(iter(params)),
 )

@@ -238,7 +238,6 @@ def test_what_a_request_needs_is_said(bench: Bench) -> None:
     "params",
     [
         {"DryRun": True},
-        {"AutoImport": True},
         {"PubliclyAdvertisable": True},
         {"AwsService": "ec2"},
         {"PublicIpSource": "amazon"},
@@ -407,5 +406,5 @@ def test_cascading_is_not_implemented(bench: Bench, action: str, member: str) ->
 
 
 def test_an_action_that_is_not_modeled_is_not_implemented(bench: Bench) -> None:
-    with pytest.raises(NotImplementedError, match="GetIpamResourceCidrs"):
-        bench.ask("GetIpamResourceCidrs", IpamScopeId=bench.scope)
+    with pytest.raises(NotImplementedError, match="GetIpamAddressHistory"):
+        bench.ask("GetIpamAddressHistory", IpamScopeId=bench.scope, Cidr="10.0.0.0/8")

@@ -260,6 +260,9 @@ class VpcType:
     def create(self, logical_id: str, properties: Properties, stack_name: str) -> Provisioned:
         if "Ipv4IpamPoolId" not in properties:
             plain: Provisioned = self._create(logical_id, properties, stack_name)
+            tags = {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
+            caller = authorization.caller_of_request()
+            self._ipam.vpc_has_cidr(plain[0], properties["CidrBlock"], tags, caller)
             return plain
         wanted: dict[str, Any] = {"Ipv4IpamPoolId": properties["Ipv4IpamPoolId"]}
         if "Ipv4NetmaskLength" in properties:

@@ -28,13 +28,21 @@ NAMED_BY = {
     "IpamId": "ipam",
     "IpamResourceDiscoveryId": "ipam-resource-discovery",
     "IpamScopeId": "ipam-scope",
+    "CurrentIpamScopeId": "ipam-scope",
     "IpamPoolId": "ipam-pool",
     "SourceIpamPoolId": "ipam-pool",
 }
-MADE_BY = {"CreateIpam": "ipam", "CreateIpamScope": "ipam-scope", "CreateIpamPool": "ipam-pool"}
+MADE_BY = {
+    "CreateIpam": "ipam",
+    "CreateIpamScope": "ipam-scope",
+    "CreateIpamPool": "ipam-pool",
+    "AllocateIpamPoolCidr": "ipam-pool-allocation",
+}
 # What EC2 answers in a Region that the account has not enabled.
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
 NOT_ENABLED = AwsError("AuthFailure", "AWS was not able to validate the provided access credentials", 401)
+VPC_ID = re.compile(rb"<vpcId>(vpc-[0-9a-f]+)</vpcId>")
+VPC_TAG = re.compile(r"TagSpecification\.\d+\.Tag\.\d+\.Key$")
 SERVICE_ROLE = "arn:aws:iam::{}:role/aws-service-role/{}/{}"
 
 
@@ -61,8 +69,8 @@ class Ec2:
             return protocol.refusal("ec2", action, NOT_ENABLED, responses.new_uuid())
         if not self.answers(raw):
             answer = await self._rest(method, path, headers, body, query_params)
-            if action == "DeleteVpc" and answer[0] == 200:
-                self._ipam.vpc_deleted(_one(raw, "VpcId"))
+            if answer[0] == 200:
+                self._tell_of_vpc(action, raw, answer[2])
             return answer
         request_id = responses.new_uuid()
         try:
@@ -100,12 +108,25 @@ class Ec2:
         form = {name: values for name, values in raw.items() if name not in ("Ipv4IpamPoolId", "Ipv4NetmaskLength")}
         form["CidrBlock"] = [allocation.cidr]
         answer = await self._rest("POST", path, headers, urlencode(form, doseq=True).encode(), {})
-        made = re.search(rb"<vpcId>(vpc-[0-9a-f]+)</vpcId>", answer[2])
+        made = VPC_ID.search(answer[2])
         if answer[0] == 200 and made:
             self._ipam.vpc_created(allocation, made[1].decode())
         else:
             self._ipam.vpc_refused(allocation)
         return answer
+
+    def _tell_of_vpc(self, action: str, raw: dict[str, list[str]], answered: bytes) -> None:
+        """Tell the model of a VPC that ministack made or deleted, so that IPAM discovers it."""
+        caller = authorization.caller_of_request()
+        if action == "DeleteVpc":
+            self._ipam.vpc_deleted(_one(raw, "VpcId"))
+        elif action == "CreateVpc" and (made := VPC_ID.search(answered)):
+            tags = {
+                _one(raw, name): _one(raw, f"{name.removesuffix('Key')}Value") for name in raw if VPC_TAG.match(name)
+            }
+            self._ipam.vpc_has_cidr(made[1].decode(), _one(raw, "CidrBlock"), tags, caller)
+        elif action == "AssociateVpcCidrBlock" and _one(raw, "CidrBlock"):
+            self._ipam.vpc_has_cidr(_one(raw, "VpcId"), _one(raw, "CidrBlock"), {}, caller)
 
     def _checks(self, action: str, params: dict[str, Any], caller: Caller) -> list[Check]:
         if action.startswith("Describe"):
@@ -123,8 +144,9 @@ class Ec2:
             for name, value in params.items()
             if name in NAMED_BY
         ]
-        if action in MADE_BY:
-            new = f"arn:aws:ec2::{caller.account_id}:{MADE_BY[action]}/*"
+        if action in MADE_BY and (tags or action != "AllocateIpamPoolCidr"):  # without tags, only the pool is asked
+            region = caller.region if action == "AllocateIpamPoolCidr" else ""
+            new = f"arn:aws:ec2:{region}:{caller.account_id}:{MADE_BY[action]}/*"
             checks.append(Check(f"ec2:{action}", new, asked))
             if tags:
                 checks.append(Check("ec2:CreateTags", new, asked | {"ec2:CreateAction": action}))

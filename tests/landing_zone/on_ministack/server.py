@@ -98,6 +98,12 @@ def members(organization: Organization) -> list[str]:
         return list(organizations._accounts)
 
 
+def path_of(organization: Organization, account_id: str) -> str:
+    with responses.request_scope(organization.management_account_id, responses.get_region()):
+        _account, *units = service_control.path(account_id)
+    return "/".join([organization.organization_id, *reversed(units), ""])
+
+
 def _route(*services: str) -> None:
     """Route requests that are signed for these services, which ministack does not know."""
     detect = router.detect_service
@@ -158,6 +164,7 @@ def main() -> None:
     for name in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"):
         os.environ.pop(name, None)
     organization = Organization(UNSET, lambda: members(organization))
+    organization.path_of = lambda account_id: path_of(organization, account_id)
     models = Models(RunningClock(arguments.speed), organization)
     asyncio.run(serve(install(models, arguments.runtime), arguments.port))
 

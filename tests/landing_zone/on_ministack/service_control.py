@@ -74,7 +74,7 @@ class ServiceControlPolicies:
     def _attached_above(self, account_id: str) -> list[tuple[str, str]]:
         """ARN and content of every policy that is attached to the account, its OUs or the root."""
         with responses.request_scope(self._organization.management_account_id, responses.get_region()):
-            above = set(_path(account_id))
+            above = set(path(account_id))
             return [
                 (policy["Arn"], policy["_Content"])
                 for policy_id, policy in organizations._policies.items()
@@ -170,7 +170,7 @@ def _word_denials() -> None:
     iam_actions.access_denied_response = access_denied_response
 
 
-def _path(account_id: str) -> Iterator[str]:
+def path(account_id: str) -> Iterator[str]:
     """Yield the ids of the account, its OUs and the root."""
     step = account_id
     while step:

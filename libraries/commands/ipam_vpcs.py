@@ -1,0 +1,114 @@
+"""Read the VPCs that IPAM has discovered, with the user's credentials of the management account.
+
+IPAM's administrator is read through Control Tower's execution role, with a session policy that allows only the calls
+made there. No other account is entered. IPAM shows a VPC 15 to 60 minutes after its creation, and looks only at its
+operating Regions. An account or Region that it has not looked at is reported with the reason, so that it never looks
+like free space.
+
+Requires boto3, which `make` installs for VPCS=ipam too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from commands.organization_vpcs import SESSION_NAME, active_accounts, sign_in, why_of
+from commands.vpcs import Existing, Unread, VpcCidr, of_organization
+from ctipam.errors import Refused
+from ctipam.ipam.discovered import NEVER_SEEN, DiscoveredAccount
+from ctipam.ipam.existing import ExistingIpam
+from ctipam.ipam.reader import find_ipam, read_accounts, read_vpcs
+from ctipam.names import execution_role_arn
+from ctipam.sessions import Account
+
+LAG = "IPAM shows a VPC up to an hour after its creation, so VPCs that were created since may be missing."
+
+IPAM = "ipam.amazonaws.com"
+
+POLICY: dict[str, Any] = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Sid": "ReadWhatIpamHasDiscovered",
+            "Effect": "Allow",
+            "Action": [
+                "ec2:DescribeIpams",
+                "ec2:DescribeRegions",
+                "ec2:GetIpamDiscoveredAccounts",
+                "ec2:GetIpamResourceCidrs",
+            ],
+            "Resource": "*",
+        }
+    ],
+}
+"""The session policy. The role itself is an administrator."""
+
+
+def read(region: str, scope_id: str = "") -> Existing:
+    """Return the VPCs that IPAM has discovered.
+
+    region     the home Region of IPAM, unless the user's configuration names a Region
+    scope_id   whose resources are read; empty: the private default scope, where IPAM puts what it discovers
+    Raises     Refused unless the organization has an IPAM in the home Region that can be read
+    """
+    management = sign_in(region)
+    account_ids = active_accounts(management)
+    networking = _administrator(management)
+    try:
+        ipam = find_ipam(networking)
+        if ipam is None:
+            raise Refused(
+                f"Account {networking.account_id} has no IPAM in {networking.region}; set AWS_REGION to Control "
+                "Tower's home Region, or before the first deployment use VPCS=organization."
+            )
+        rows: list[VpcCidr | Unread] = [*_vpcs(networking, scope_id or ipam.private_scope_id)]
+        rows += _unread(networking, ipam, account_ids)
+    except (BotoCoreError, ClientError) as error:
+        raise Refused(f"IPAM in account {networking.account_id} cannot be read: {why_of(error)}.") from None
+    return replace(of_organization(rows, len(account_ids)), note=LAG)
+
+
+def _administrator(management: Account) -> Account:
+    """Return the account that administers IPAM. Raises Refused."""
+    try:
+        pages = management.organizations().get_paginator("list_delegated_administrators")
+        found = pages.paginate(ServicePrincipal=IPAM)
+        accounts = [one["Id"] for page in found for one in page["DelegatedAdministrators"]]
+        if not accounts:
+            raise Refused("No account administers IPAM yet; before the first deployment use VPCS=organization.")
+        role_arn = execution_role_arn(management.partition, accounts[0])
+        return management.assume(role_arn, SESSION_NAME, POLICY)
+    except (BotoCoreError, ClientError) as error:
+        raise Refused(f"The account that administers IPAM cannot be read ({why_of(error)}).") from None
+
+
+def _vpcs(account: Account, scope_id: str) -> Iterator[VpcCidr]:
+    for vpc in read_vpcs(account, scope_id):
+        where = (vpc.account_id, vpc.region, vpc.vpc_id)
+        yield VpcCidr(vpc.cidr, *where, environment=vpc.environment, allocated=vpc.allocated)
+
+
+def _unread(account: Account, ipam: ExistingIpam, account_ids: Collection[str]) -> Iterator[Unread]:
+    """Yield what IPAM has not looked at: whole accounts once, others for each Region."""
+    regions = sorted(ipam.operating_regions)
+    found = {(one.account_id, one.region): one for region in regions for one in _accounts(account, ipam, region)}
+    for account_id in account_ids:
+        reasons = {region: _why_unread(found.get((account_id, region))) for region in regions}
+        if len(set(reasons.values())) == 1:
+            reasons = {"": reasons[regions[0]]}
+        yield from (Unread(account_id, region, why) for region, why in reasons.items() if why)
+    enabled = {region["RegionName"] for region in account.ec2().describe_regions()["Regions"]}
+    for region in sorted(enabled - ipam.operating_regions):
+        yield from (Unread(account_id, region, "IPAM does not operate there") for account_id in account_ids)
+
+
+def _accounts(account: Account, ipam: ExistingIpam, region: str) -> Iterator[DiscoveredAccount]:
+    return read_accounts(account, ipam.discovery_id, region)
+
+
+def _why_unread(discovered: DiscoveredAccount | None) -> str:
+    return discovered.why_unread if discovered else NEVER_SEEN

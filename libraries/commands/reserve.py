@@ -1,0 +1,69 @@
+"""`make deploy RESERVE=organization|ipam`: keep the addresses of existing VPCs from new ones, by ReservedCidrs.
+
+    RESERVE=organization   before the first deployment: reads the VPCs of every account, see commands.organization_vpcs
+    RESERVE=ipam           later: reads the VPCs that IPAM has discovered, see commands.ipam_vpcs
+    INCOMPLETE=accept      deploy even though some accounts or Regions could not be read
+
+What is found is added to the ReservedCidrs that are given, or that the stack has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import IPv4Network
+
+from commands.vpcs import Existing, reservations
+from ctipam.errors import Refused
+
+SOURCES = ("organization", "ipam")
+PARAMETER = "ReservedCidrs"
+
+LONGEST_VALUE = 4096
+"""Characters. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
+
+
+def reserved_cidrs(options: Mapping[str, str], properties: Mapping[str, str]) -> str | None:
+    """Return the value of ReservedCidrs; None without RESERVE, which leaves it as it is.
+
+    options      RESERVE, INCOMPLETE
+    properties   the parameters of the deployment, those that keep their value included
+    Raises       Refused if the answer is incomplete, and that is not accepted
+    """
+    source = options.get("RESERVE", "")
+    if not source:
+        return None
+    if source not in SOURCES:
+        raise Refused(f"RESERVE={source} is not supported; give {' or '.join(SOURCES)}.")
+    if options.get("INCOMPLETE", "accept") != "accept":
+        raise Refused(f"INCOMPLETE={options['INCOMPLETE']} is not supported; give accept.")
+    existing = _read(source, properties)
+    if existing.unread and "INCOMPLETE" not in options:
+        raise Refused("\n".join(["Nothing was deployed, because not all VPCs are known:", *existing.unread, _WAYS_OUT]))
+    return with_existing(properties, existing)
+
+
+_WAYS_OUT = "Wait until they can be read and try again, or reserve what is known: INCOMPLETE=accept"
+
+
+def _read(source: str, properties: Mapping[str, str]) -> Existing:
+    from commands import ipam_vpcs, organization_vpcs  # imported here because other deployments need no boto3
+
+    region = properties["RegionSelection"].split(",")[0].strip()
+    if source == "ipam":
+        return ipam_vpcs.read(region, properties.get("IpamScope", ""))
+    return organization_vpcs.read(region)
+
+
+def with_existing(properties: Mapping[str, str], existing: Existing) -> str:
+    """Return ReservedCidrs, and what reserves the addresses of the VPCs besides. Raises Refused if that is too long."""
+    given = [cidr.strip() for cidr in properties.get(PARAMETER, "").split(",") if cidr.strip()]
+    reserved = [IPv4Network(cidr) for cidr in given]
+    space = [IPv4Network(cidr.strip()) for cidr in properties["TopLevelPoolCidr"].split(",")]
+    found = reservations(space, existing.vpcs)
+    value = ",".join([*given, *(str(cidr) for cidr in found if not any(cidr.subnet_of(other) for other in reserved))])
+    if len(value) > LONGEST_VALUE:
+        raise Refused(
+            f"ReservedCidrs would have {len(value):,} characters, and CloudFormation allows {LONGEST_VALUE:,}. Choose "
+            "a CIDR with fewer existing VPCs (`make plan` with VPCS= names one), or give larger ReservedCidrs."
+        )
+    return value

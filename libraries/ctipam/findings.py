@@ -1,0 +1,58 @@
+"""What the watch has found, and the log lines from which CloudWatch makes metrics. A line, here on several:
+
+    {"_aws": {"Timestamp": 1700000000000,
+              "CloudWatchMetrics": [{"Namespace": "IpamControlTower", "Dimensions": [["Subject"]],
+                                     "Metrics": [{"Name": "OverlappingVpcs", "Unit": "Count"}]}]},
+     "Subject": "vpc-0a1b in 111122223333", "OverlappingVpcs": 1, "Message": "..."}
+
+Each subject is a metric of its own while the finding lasts, so that the alarm tells of each.
+
+Source  https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+NAMESPACE = "IpamControlTower"
+DIMENSION = "Subject"
+SUBJECTS_PER_METRIC = 50
+"""CloudWatch bills each subject as a metric. Findings beyond this number are logged and have no metric."""
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """metric    "OverlappingVpcs", for example: which alarm tells of it
+    subject   what it is about; the same in every run, as long as it lasts
+    message   what is wrong and what to do
+    """
+
+    metric: str
+    subject: str
+    message: str
+
+
+def lines(findings: Iterable[Finding], at_s: float) -> Iterator[str]:
+    """Yield a line for each finding. at_s: when it was found, in seconds since 1970."""
+    counted = Counter[str]()
+    for finding in sorted(findings):
+        counted[finding.metric] += 1
+        yield _line(finding, at_s, with_metric=counted[finding.metric] <= SUBJECTS_PER_METRIC)
+
+
+def _line(finding: Finding, at_s: float, *, with_metric: bool) -> str:
+    metrics = [{"Name": finding.metric, "Unit": "Count"}]
+    directive = {"Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": metrics}
+    described = {
+        # CloudWatch takes ASCII only in a dimension, and at most 1024 characters.
+        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Dimension.html
+        DIMENSION: finding.subject.encode("ascii", "backslashreplace").decode()[:1024],
+        finding.metric: 1,
+        "Message": finding.message,
+    }
+    if not with_metric:
+        return json.dumps(described)
+    return json.dumps({"_aws": {"Timestamp": int(at_s * 1000), "CloudWatchMetrics": [directive]}} | described)

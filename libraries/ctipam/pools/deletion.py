@@ -1,0 +1,90 @@
+"""Deletes a stack's pools as far as nothing is allocated from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from ctipam import waiting
+from ctipam.cloudformation.request import ResourceRequest
+from ctipam.errors import DENIED, code_of, explain
+from ctipam.pools import listing, preconditions, removals
+from ctipam.pools.change_kinds import CreatePool, PoolChange
+from ctipam.pools.existing import Allocation, ExistingPool
+from ctipam.pools.reader import PoolReader
+from ctipam.pools.rounds import Rounds, with_ancestors
+
+if TYPE_CHECKING:
+    from types_boto3_ec2.type_defs import IpamPoolTypeDef
+
+VPC_RELEASE_S = 30 * 60.0
+"""How long a deletion waits for AWS to free the CIDRs of deleted VPCs, from its first invocation on. AWS takes 20
+minutes or more. https://docs.aws.amazon.com/vpc/latest/ipam/release-alloc-ipam.html"""
+
+RELEASE_PAUSE_S = 30.0
+
+
+class PoolDeletion(Rounds):
+    """Deletes the stack's pools, except those that are in use and the pools above them."""
+
+    def __init__(self, request: ResourceRequest, pool_reader: PoolReader) -> None:
+        super().__init__(request, pool_reader, spec=None)
+        self._in_use: dict[str, list[str]] = {}  # pool id -> what is allocated from it, a sentence each
+        self._held: dict[str, list[Allocation]] = {}  # pool id -> the same, as it was read
+        self._released_by_aws: set[str] = set()  # ids of pools that only VPCs block
+        self._not_deleted: dict[str, list[str]] = {}  # pool id -> why AWS did not delete it
+
+    def run(self, listed: Sequence[IpamPoolTypeDef]) -> list[str]:
+        """Return a sentence for each pool that cannot be deleted."""
+        self._read_use(self._read(listed))
+        while True:
+            pools = self._read(listed)
+            self._not_deleted |= self._failures.failed_removals(pools)
+            kept = with_ancestors({**self._in_use, **self._not_deleted}, pools)
+            pending = removals.removals([pool for pool in pools if pool.key and pool.pool_id not in kept], pools)
+            pending += removals.unused_removals(kept - self._not_deleted.keys(), pools, self._held)
+            accepted = self._apply(pending.changes, pools)
+            if not pending.nothing:
+                self._wait(pending, progress=bool(accepted))
+            elif self._may_be_released():
+                self._request.deadline.pause(RELEASE_PAUSE_S)
+                self._failures.forget_removals(self._not_deleted)
+                self._not_deleted.clear()
+                self._read_use(pools)
+            else:
+                return self._reasons(pools)
+            listed = listing.list_pools(self._request.account)
+
+    def _attempt(self, change: PoolChange) -> str | None:
+        """As for the others; a denial concerns one pool and keeps no other from being deleted."""
+        try:
+            return super()._attempt(change)
+        except ClientError as error:
+            if code_of(error) not in DENIED or isinstance(change, CreatePool):
+                raise
+            self._not_deleted[change.pool.pool_id] = [f"{change.pool.key}: {explain(error)}"]
+            return code_of(error)
+
+    def _read_use(self, pools: Sequence[ExistingPool]) -> None:
+        ours = [pool for pool in pools if pool.key]
+        self._held = self._reader.read_allocations(ours)
+        self._in_use = preconditions.deletion_blockers(ours, pools, self._held)
+        self._released_by_aws = {
+            pool_id
+            for pool_id, allocations in self._held.items()
+            if any(allocation.resource_type == "vpc" for allocation in allocations)
+            and all(one.resource_type in ("vpc", "ipam-pool") or one.is_reservation for one in allocations)
+        }
+
+    def _may_be_released(self) -> bool:
+        """Return whether AWS may still free what blocks a pool: the CIDR of a VPC that was just deleted."""
+        if waiting.now() >= self._request.began + VPC_RELEASE_S:
+            return False
+        return bool(self._released_by_aws & self._in_use.keys() or self._not_deleted)
+
+    def _reasons(self, pools: Sequence[ExistingPool]) -> list[str]:
+        existing = {pool.pool_id for pool in pools}
+        reasons = {**self._in_use, **self._not_deleted}
+        return [sentence for pool_id, sentences in reasons.items() if pool_id in existing for sentence in sentences]

@@ -1,0 +1,91 @@
+"""What AWS accepted and then failed: what is tried again, what is given up, and what cannot be removed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from ipaddress import IPv4Network
+
+from ctipam.errors import AwsFailed
+from ctipam.logs import log_decision
+from ctipam.pools.change_kinds import DeprovisionCidr, PoolChange
+from ctipam.pools.existing import Block, ExistingPool
+
+
+class LateFailures:
+    """What AWS accepted from this invocation and then failed.
+
+    A CIDR that failed in an earlier attempt stays listed for a while and says nothing about this one, so the failures
+    that the first reading finds do not count.
+    """
+
+    NOT_YET = "cidr-not-available"
+    PATIENCE_S, REST_S = 600.0, 15.0
+    """Space that was given back can be taken again after minutes, although no list shows it as occupied any more.
+    https://docs.aws.amazon.com/vpc/latest/ipam/release-alloc-ipam.html"""
+
+    def __init__(self) -> None:
+        self._judged: set[str] = set()
+        self._has_judged = False
+        self._touched: set[str] = set()
+        self._emptied: set[tuple[str, IPv4Network]] = set()  # pool id and CIDR
+        self._since: dict[str, float] = {}  # pool id -> first and
+        self._until: dict[str, float] = {}  # ... next attempt
+
+    def watch(self, pool_id: str, change: PoolChange) -> None:
+        if isinstance(change, DeprovisionCidr):
+            self._emptied.add((pool_id, change.cidr))
+        else:
+            self._touched.add(pool_id)
+
+    def rests(self, pool_id: str, now: float) -> bool:
+        return now < self._until.get(pool_id, 0.0)
+
+    def failed_removals(self, pools: Sequence[ExistingPool]) -> dict[str, list[str]]:
+        """Return the pools that AWS agreed to empty or delete and then did not, each with the reason."""
+        failed = {}
+        for pool in pools:
+            for block in pool.blocks:
+                if block.state == "failed-deprovision" and (pool.pool_id, block.cidr) in self._emptied:
+                    failed[pool.pool_id] = [f"AWS could not take {block.cidr} from {_phrase(pool)}: {block.reason}"]
+            if pool.state == "delete-failed" and pool.pool_id in self._touched:
+                failed[pool.pool_id] = [f"AWS could not delete {_phrase(pool)}: {_message(pool)}"]
+        return failed
+
+    def forget_removals(self, pool_ids: Collection[str]) -> None:
+        """Let these pools be emptied and deleted again."""
+        self._emptied = {(pool_id, cidr) for pool_id, cidr in self._emptied if pool_id not in pool_ids}
+        self._touched -= set(pool_ids)
+
+    def judge(self, pools: Sequence[ExistingPool], now: float) -> bool:
+        """Return whether something failed that is to be tried again. Raises AwsFailed for what will not succeed."""
+        if not self._has_judged:
+            self._has_judged = True
+            self._judged = {block.cidr_id for pool in pools for block in pool.blocks}
+        again = False
+        for pool in pools:
+            if pool.state in ("create-failed", "modify-failed") and pool.pool_id in self._touched:
+                raise AwsFailed(f"AWS left {_phrase(pool)} {pool.state}: {_message(pool)}")
+            for block in pool.blocks:
+                again |= self._judge_provision(pool, block, now)
+        return again
+
+    def _judge_provision(self, pool: ExistingPool, block: Block, now: float) -> bool:
+        doomed = block.state == "failed-provision" or (block.state == "pending-provision" and block.reason)
+        if not doomed or pool.pool_id not in self._touched or block.cidr_id in self._judged:
+            return False
+        since = self._since.setdefault(pool.pool_id, now)
+        if block.code != self.NOT_YET or now - since > self.PATIENCE_S:
+            raise AwsFailed(f"AWS could not give {block.cidr} to {_phrase(pool)}: {block.reason}")
+        if block.state == "failed-provision":
+            log_decision("AWS has not freed the CIDR yet, trying again", key=str(pool.key), cidr=str(block.cidr))
+            self._until[pool.pool_id] = now + self.REST_S
+            self._judged.add(block.cidr_id)
+        return True
+
+
+def _phrase(pool: ExistingPool) -> str:
+    return pool.key.phrase if pool.key else f"pool {pool.pool_id}"
+
+
+def _message(pool: ExistingPool) -> str:
+    return pool.message or "it gives no reason"

@@ -1,0 +1,102 @@
+"""Which VPCs overlap our pools, or each other in the pools' space, without having their addresses from a pool."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+
+from ctipam.findings import Finding
+from ctipam.ipam.discovered import DiscoveredCidr
+from ctipam.pools.addresses import without
+from ctipam.pools.spec import TOP_LEVEL, PoolKey
+
+METRIC = "OverlappingVpcs"
+LISTED = 3
+"""Pools and other VPCs that a message names."""
+
+
+@dataclass(frozen=True)
+class OverlappingVpc:
+    """A CIDR of a VPC that has it from no pool.
+
+    pools    the environment pools that can give out some of its addresses; if none, the Region pools whose future
+             environment pools could, or the top-level pool
+    others   VPCs that it overlaps, those next to it in size first
+    """
+
+    vpc: DiscoveredCidr
+    pools: tuple[PoolKey, ...]
+    others: tuple[DiscoveredCidr, ...] = ()
+
+    def finding(self) -> Finding:
+        overlapped = [key.phrase for key in self.pools] + [f"VPC {other}" for other in self.others]
+        listed = ", ".join(overlapped[:LISTED])
+        more = f" and {len(overlapped) - LISTED} more" if len(overlapped) > LISTED else ""
+        remedy = f" IPAM can assign its addresses again: add {self.vpc.cidr} to ReservedCidrs." if self.pools else ""
+        message = f"VPC {self.vpc} has its addresses from no pool, and overlaps {listed}{more}.{remedy}"
+        return Finding(METRIC, f"{self.vpc.vpc_id} {self.vpc.cidr} in {self.vpc.account_id} {self.vpc.region}", message)
+
+
+def find_overlaps(
+    vpcs: Iterable[DiscoveredCidr],
+    blocks: Mapping[PoolKey, Collection[IPv4Network]],
+    held: Collection[IPv4Network],
+    avoided: Collection[IPv4Network],
+    allocated: Collection[tuple[str, IPv4Network]],
+) -> list[OverlappingVpc]:
+    """Return the VPCs that overlap the pools, or another VPC in the pools' space.
+
+    blocks      the CIDRs of each of our pools
+    held        manual allocations in environment pools: no VPC gets these addresses
+    avoided     ReservedCidrs: no environment's pool will be placed there
+    allocated   VPCs and CIDRs that the pools have allocated: IPAM shows that later than it allocates
+    """
+    space = blocks.get(TOP_LEVEL, ())
+    inside = sorted(vpc for vpc in set(vpcs) if any(vpc.cidr.overlaps(block) for block in space))
+    foreign = [vpc for vpc in inside if not vpc.allocated and (vpc.vpc_id, vpc.cidr) not in allocated]
+    others = _neighbors(inside)
+    found = (OverlappingVpc(vpc, tuple(_pools(vpc.cidr, blocks, held, avoided)), tuple(others[vpc])) for vpc in foreign)
+    return [overlap for overlap in found if overlap.pools or overlap.others]
+
+
+def _pools(
+    cidr: IPv4Network,
+    blocks: Mapping[PoolKey, Collection[IPv4Network]],
+    held: Collection[IPv4Network],
+    avoided: Collection[IPv4Network],
+) -> Sequence[PoolKey]:
+    """Return the pools of the lowest level that has some that contain addresses of the CIDR which nothing reserves."""
+
+    def exposing(keys: Iterable[PoolKey], reserved: Collection[IPv4Network]) -> list[PoolKey]:
+        return [key for key in sorted(keys) if any(_exposed(cidr, block, reserved) for block in blocks[key])]
+
+    environments = exposing((key for key in blocks if key.environment), held)
+    others = exposing((key for key in blocks if not key.environment), [*held, *avoided])
+    return environments or [key for key in others if key.region] or others
+
+
+def _exposed(cidr: IPv4Network, block: IPv4Network, reserved: Collection[IPv4Network]) -> bool:
+    """Return whether the CIDR and the block have addresses in common that are not reserved."""
+    if not cidr.overlaps(block):
+        return False
+    common = cidr if cidr.prefixlen >= block.prefixlen else block
+    return any(True for _ in without(common, reserved))
+
+
+def _neighbors(vpcs: Sequence[DiscoveredCidr]) -> Mapping[DiscoveredCidr, list[DiscoveredCidr]]:
+    """Return for each VPC the next larger and smaller ones that it overlaps: of such two, one contains the other.
+
+    vpcs   sorted: then a CIDR comes directly after those that contain it, and after what they contain besides
+    """
+    found = defaultdict[DiscoveredCidr, list[DiscoveredCidr]](list)
+    around: list[DiscoveredCidr] = []
+    for vpc in vpcs:
+        while around and not around[-1].cidr.overlaps(vpc.cidr):
+            around.pop()
+        if around and around[-1].vpc_id != vpc.vpc_id:
+            found[vpc].append(around[-1])
+            found[around[-1]].append(vpc)
+        around.append(vpc)
+    return found

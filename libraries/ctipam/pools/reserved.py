@@ -1,0 +1,105 @@
+"""ReservedCidrs: address space that no VPC gets from the pools, for example that of offices and of VPCs outside IPAM.
+
+Region and environment pools are placed beside it where there is room. What lies in an environment's pool all the same
+is allocated there, so that AWS gives it to nobody else. Each CIDR has an allocation of its own: when it is no longer
+named, just that one is released.
+
+An allocation is never released while a part of it is still reserved, because AWS could give that part to a VPC before
+it is allocated again. So a CIDR that becomes smaller stays reserved as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+
+from ctipam import names
+from ctipam.errors import Refused
+from ctipam.pools.addresses import outermost, without
+from ctipam.pools.existing import Allocation, ExistingPool
+from ctipam.pools.spec import PoolKey, PoolSpec, VpcSizes
+
+
+def reserved_in(
+    blocks: Iterable[IPv4Network], reserved: Iterable[IPv4Network], sizes: VpcSizes
+) -> tuple[IPv4Network, ...]:
+    """Return what is to be allocated in an environment's pool, in address order.
+
+    blocks   the CIDRs of the pool
+    sizes    that the pool's rules allow. A CIDR that is smaller is rounded up: no VPC fits beside it. A CIDR that is
+             larger is divided.
+    """
+    common = [_smaller(cidr, block) for block in blocks for cidr in reserved if cidr.overlaps(block)]
+    return tuple(outermost(part for cidr in common for part in _allowed(cidr, sizes)))
+
+
+def _smaller(one: IPv4Network, other: IPv4Network) -> IPv4Network:
+    """Return what two networks that overlap have in common: of such two, one contains the other."""
+    return one if one.prefixlen >= other.prefixlen else other
+
+
+def _allowed(cidr: IPv4Network, sizes: VpcSizes) -> Iterable[IPv4Network]:
+    if cidr.prefixlen > sizes.maximum:
+        return [cidr.supernet(new_prefix=sizes.maximum)]
+    if cidr.prefixlen < sizes.minimum:
+        return cidr.subnets(new_prefix=sizes.minimum)
+    return [cidr]
+
+
+def wanted_reservations(spec: PoolSpec, key: PoolKey, blocks: Iterable[IPv4Network]) -> tuple[IPv4Network, ...]:
+    """Return what is to be allocated in a pool of these CIDRs. Only an environment's pool gives CIDRs to VPCs."""
+    return reserved_in(blocks, spec.reserved, spec.vpc_sizes) if key.environment else ()
+
+
+def may_have_reservations(pool: ExistingPool) -> bool:
+    """Return whether this solution has reserved, or was about to reserve, CIDRs in the pool."""
+    return bool({names.RESERVED_TAG, names.PREPARING_TAG} & pool.tags.keys())
+
+
+@dataclass(frozen=True)
+class ReservationChanges:
+    """What is to be done in a pool.
+
+    add         CIDRs to allocate
+    release     allocations of ours that nothing needs any more
+    colliding   what has been given some of the reserved addresses already
+    """
+
+    add: tuple[IPv4Network, ...] = ()
+    release: tuple[Allocation, ...] = ()
+    colliding: tuple[Allocation, ...] = ()
+
+    @property
+    def nothing(self) -> bool:
+        return not (self.add or self.release)
+
+
+def reservation_changes(wanted: Collection[IPv4Network], allocations: Iterable[Allocation]) -> ReservationChanges:
+    """Compare what is to be reserved in a pool with what is allocated from it. What others reserved by hand counts."""
+    found = list(allocations)
+    manual = [one for one in found if one.resource_type == "custom"]
+    release = [one for one in manual if one.is_reservation and not _overlaps_any(one.cidr, wanted)]
+    colliding = [one for one in found if one not in manual and _overlaps_any(one.cidr, wanted)]
+    taken = [one.cidr for one in [*manual, *colliding] if one not in release]
+    return ReservationChanges(
+        add=tuple(part for cidr in wanted for part in sorted(without(cidr, taken))),
+        release=tuple(release),
+        colliding=tuple(colliding),
+    )
+
+
+def _overlaps_any(cidr: IPv4Network, others: Iterable[IPv4Network]) -> bool:
+    return any(cidr.overlaps(other) for other in others)
+
+
+def refuse_collisions(colliding: Iterable[tuple[str, Allocation]]) -> None:
+    """Raise Refused if reserved addresses are in use.
+
+    colliding   the pool, in words, and what has some of its reserved addresses
+    """
+    for pool, allocation in colliding:
+        raise Refused(
+            f"ReservedCidrs includes addresses of {allocation}, which has them from {pool}. Delete it, and wait "
+            "20 minutes until IPAM frees its CIDR, or leave it out of ReservedCidrs."
+        )

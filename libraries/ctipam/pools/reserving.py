@@ -1,0 +1,149 @@
+"""Makes and releases the allocations that reserve CIDRs in environment pools. `reserved` decides.
+
+A new pool has the tag ctipam:preparing until its CIDRs are reserved, and is not shared before. Any pool gets the tag
+ctipam:reserved before its first CIDR is reserved, and loses it after the last one is released, so that whoever comes
+after a function that was killed looks for reservations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Executor
+from functools import partial
+from ipaddress import IPv4Network
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ctipam import names
+from ctipam.cloudformation.request import ResourceRequest
+from ctipam.errors import BUSY, POOL_NOT_FOUND, THROTTLED, code_of
+from ctipam.logs import log_decision
+from ctipam.pools.existing import Allocation, ExistingPool
+from ctipam.pools.reader import UNREADABLE, read_allocations
+from ctipam.pools.reserved import (
+    may_have_reservations,
+    refuse_collisions,
+    reservation_changes,
+    wanted_reservations,
+)
+from ctipam.pools.spec import PoolKey, PoolSpec
+from ctipam.sessions import Account
+from ctipam.tags import to_list
+from ctipam.waiting import retry_while_busy
+
+DESCRIPTION = "Reserved: no VPC gets it (ReservedCidrs)"
+YES = "yes"
+
+RETRYABLE = BUSY | THROTTLED | {POOL_NOT_FOUND}
+"""A pool is not found in its Region right after its creation."""
+
+ALREADY_RELEASED = "InvalidIpamPoolAllocationId.NotFound"
+
+Concerned = tuple[PoolKey, ExistingPool, tuple[IPv4Network, ...]]
+"""A pool, and what is to be reserved in it."""
+
+
+def refuse_collisions_in(
+    account: Account, executor: Executor, spec: PoolSpec, pools: Mapping[PoolKey, ExistingPool]
+) -> None:
+    """Raise Refused if a VPC has some of the addresses that are to be reserved. Called before anything is changed."""
+    concerned = [item for item in _concerned(spec, pools) if item[2]]
+    found = executor.map(partial(_read, account), [pool for _, pool, _ in concerned])
+    for (key, _, wanted), allocations in zip(concerned, found, strict=True):
+        refuse_collisions((key.phrase, one) for one in reservation_changes(wanted, allocations).colliding)
+
+
+def reserve(
+    request: ResourceRequest, executor: Executor, spec: PoolSpec, pools: Mapping[PoolKey, ExistingPool]
+) -> None:
+    """Make exactly what is to be reserved be allocated in each pool. Raises Refused if a VPC was faster."""
+    list(executor.map(partial(_reserve_in, request, spec), _concerned(spec, pools)))
+
+
+def _concerned(spec: PoolSpec, pools: Mapping[PoolKey, ExistingPool]) -> list[Concerned]:
+    """Return the pools in which something is, or should be, reserved."""
+    wanted = {key: wanted_reservations(spec, key, (block.cidr for block in pools[key].held)) for key in pools}
+    return [(key, pool, wanted[key]) for key, pool in pools.items() if wanted[key] or may_have_reservations(pool)]
+
+
+def _read(account: Account, pool: ExistingPool) -> Sequence[Allocation]:
+    return read_allocations(account, pool.pool_id, pool.key.region) if pool.key else ()
+
+
+def _reserve_in(request: ResourceRequest, spec: PoolSpec, concerned: Concerned) -> None:
+    key, pool, wanted = concerned
+    request.raise_if_superseded()
+    changes = reservation_changes(wanted, _read(request.account, pool))
+    if not request.is_rollback:  # which has to end, with as much as there is
+        refuse_collisions((key.phrase, one) for one in changes.colliding)
+    if wanted:
+        _tag(request.account, pool)
+    for cidr in changes.add:
+        _allocate(request, spec, pool, cidr)
+    for allocation in changes.release:
+        _release(request, pool, allocation)
+    _untag(request.account, pool, [names.PREPARING_TAG, *([] if wanted else [names.RESERVED_TAG])])
+
+
+def _allocate(request: ResourceRequest, spec: PoolSpec, pool: ExistingPool, cidr: IPv4Network) -> None:
+    region, environment = (pool.key.region, pool.key.environment) if pool.key else ("", "")
+    # With the tag of a VPC: whether AWS asks a manual allocation for the tags of the pool's rule is not documented.
+    tags = {names.STACK_TAG: spec.stack_id, names.ENVIRONMENT_TAG: environment}
+    allocation: Any = {"ResourceType": "ipam-pool-allocation", "Tags": to_list(tags)}
+    retry_while_busy(
+        request.account.ec2(region).allocate_ipam_pool_cidr,
+        request.deadline,
+        RETRYABLE,
+        request.raise_if_superseded,
+        IpamPoolId=pool.pool_id,
+        Cidr=str(cidr),
+        Description=DESCRIPTION,
+        TagSpecifications=[allocation],
+        ClientToken=request.token("reserve", pool.pool_id, cidr),
+    )
+    log_decision("reserving CIDR", pool=pool.pool_id, key=str(pool.key), cidr=str(cidr))
+
+
+def _release(request: ResourceRequest, pool: ExistingPool, allocation: Allocation) -> None:
+    release(request.account, pool, allocation)
+    log_decision("releasing CIDR", pool=pool.pool_id, key=str(pool.key), cidr=str(allocation.cidr))
+
+
+def release_all(account: Account, pool: ExistingPool, cidr: IPv4Network) -> None:
+    """Release all reservations in a CIDR of the pool, which is about to be given back.
+
+    Does nothing in a Region that can no longer be read: AWS then refuses to take the CIDR back, and says why.
+    """
+    if not may_have_reservations(pool):
+        return
+    try:
+        for allocation in _read(account, pool):
+            if allocation.is_reservation and allocation.cidr.overlaps(cidr):
+                release(account, pool, allocation)
+    except ClientError as error:
+        if code_of(error) not in UNREADABLE:
+            raise
+
+
+def release(account: Account, pool: ExistingPool, allocation: Allocation) -> None:
+    """Release an allocation; one that is gone already counts as released."""
+    try:
+        account.ec2(pool.key.region if pool.key else None).release_ipam_pool_allocation(
+            IpamPoolId=pool.pool_id,
+            Cidr=str(allocation.cidr),
+            IpamPoolAllocationId=allocation.allocation_id,
+        )
+    except ClientError as error:
+        if code_of(error) not in (ALREADY_RELEASED, POOL_NOT_FOUND):
+            raise
+
+
+def _tag(account: Account, pool: ExistingPool) -> None:
+    if names.RESERVED_TAG not in pool.tags:
+        account.ec2().create_tags(Resources=[pool.pool_id], Tags=to_list({names.RESERVED_TAG: YES}))
+
+
+def _untag(account: Account, pool: ExistingPool, keys: Collection[str]) -> None:
+    if present := [key for key in keys if key in pool.tags]:
+        account.ec2().delete_tags(Resources=[pool.pool_id], Tags=[{"Key": key} for key in present])

@@ -1,0 +1,108 @@
+"""Whether there is room for everything that is wanted, and if not, which parameters make room."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from ipaddress import IPv4Network
+
+from ctipam.errors import Refused, fit
+from ctipam.pools.addresses import lowest_free_in
+from ctipam.pools.existing import ExistingPool
+from ctipam.pools.matching import Comparison, compare
+from ctipam.pools.parameters import PRIVATE_RANGES, joined
+from ctipam.pools.placement import Occupied, place
+from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec
+
+Lacking = tuple[PoolKey, int]
+"""The first block that finds no room: its pool and its prefix length."""
+
+
+def lacking_room(spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied) -> Lacking | None:
+    """Return the first block that finds no room, None if there is room for all. A pool that will be removed counts as
+    free, and a block that is being given back; one that is declared no longer does not: it is removed last."""
+    comparison = compare(spec, pools)
+    unwanted = {pool.pool_id for pool in comparison.unwanted}
+    freed = {
+        (pool.source_pool_id, block.cidr)
+        for pool in pools
+        for block in pool.held
+        if pool.pool_id in unwanted or block.state == "pending-deprovision"
+    }
+    left = {parent: [cidr for cidr in cidrs if (parent, cidr) not in freed] for parent, cidrs in occupied.items()}
+    return place(comparison, left).lacking
+
+
+def refuse_without_room(
+    spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied, elsewhere: Collection[IPv4Network] = ()
+) -> None:
+    """Raise Refused if a block finds no room, with parameters that make room.
+
+    occupied    of each pool from which a block is missing, and of the top-level pool
+    elsewhere   CIDRs of other top-level pools of the scope
+    """
+    lacking = lacking_room(spec, pools, occupied)
+    if lacking is None:
+        return
+    key, size = lacking
+    parent, comparison = key.parent or TOP_LEVEL, compare(spec, pools)
+    room = comparison.room(parent) or [cidr for cidr in spec.top_cidrs if parent == TOP_LEVEL]
+    where = f"{parent} ({', '.join(map(str, room))})" if room else f"the new pool of {parent}"
+    ways = _more_room(spec, pools, occupied, elsewhere)
+    if not ways or not comparison.kept:  # of pools that exist, the sizes cannot change as easily
+        ways.append("a longer AccPoolPrefixLength" if key.environment else "a longer IpamPoolPrefixLength")
+    cause = f"{where} has no free /{size} left{' beside ReservedCidrs' if spec.reserved else ''}"
+    raise Refused(fit(f"No room for {key}: ", cause, f"Give {', or '.join(ways)}; or leave it out."))
+
+
+def _more_room(
+    spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied, elsewhere: Collection[IPv4Network]
+) -> list[str]:
+    """Return the parameters that were found to make room for everything, in words; nothing if none were found."""
+    larger, known = spec, dict(occupied)
+    for _ in range(2 * len(spec.pools)):
+        lacking = lacking_room(larger, pools, known)
+        if lacking is None:
+            return [_difference(spec, larger)]
+        key, size = lacking
+        comparison = compare(larger, pools)
+        if not key.environment:
+            cidr = another_cidr(larger, comparison, elsewhere, size)
+            if cidr is None:
+                return []
+            larger = replace(larger, top_cidrs=(*larger.top_cidrs, cidr))
+        else:
+            region = PoolKey(key.region)
+            wanted = (*sizes_held(comparison, region), min(spec.region_prefix_length, size))
+            larger = replace(larger, pool_sizes={**larger.pool_sizes, region: tuple(sorted(wanted))})
+    return []
+
+
+def sizes_held(comparison: Comparison, key: PoolKey) -> list[int]:
+    """Return the prefix lengths of all blocks that the pool has and should have, whoever gave them."""
+    blocks = comparison.blocks[key]
+    held = comparison.kept[key].held if key in comparison.kept else ()
+    missing = [size for size in blocks.missing if isinstance(size, int)]
+    return sorted([*(block.cidr.prefixlen for block in held if block not in blocks.surplus), *missing])
+
+
+def another_cidr(
+    spec: PoolSpec, comparison: Comparison, elsewhere: Collection[IPv4Network], size: int
+) -> IPv4Network | None:
+    """Return private space to add to the top-level pool, as large as its largest CIDR if there is so much: the lowest
+    that no top-level pool has. Whether a network outside of IPAM uses it is not known."""
+    own = comparison.kept[TOP_LEVEL].held if TOP_LEVEL in comparison.kept else ()
+    taken = [*spec.top_cidrs, *spec.reserved, *(block.cidr for block in own), *elsewhere]
+    largest = min(spec.sizes(TOP_LEVEL)[0], size)
+    found = (lowest_free_in(PRIVATE_RANGES, length, taken) for length in range(largest, size + 1))
+    return next((cidr for cidr in found if cidr), None)
+
+
+def _difference(spec: PoolSpec, larger: PoolSpec) -> str:
+    changed = [
+        f"{key}={joined(sizes)}" for key, sizes in larger.pool_sizes.items() if spec.pool_sizes.get(key) != sizes
+    ]
+    parts = [f"PoolSizes {','.join(changed)}"] if changed else []
+    if larger.top_cidrs != spec.top_cidrs:
+        parts.append(f"TopLevelPoolCidr {','.join(map(str, larger.top_cidrs))}")
+    return " and ".join(parts)

@@ -1,0 +1,131 @@
+"""What building and deleting have in common: read, apply what may be applied now, and wait.
+
+AWS completes each change in its own time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from ctipam import waiting
+from ctipam.cloudformation.request import ResourceRequest
+from ctipam.errors import BUSY, POOL_NOT_FOUND, THROTTLED, OutOfTime, code_of
+from ctipam.logs import log_decision
+from ctipam.pools import apply
+from ctipam.pools.change_kinds import CreatePool, DeprovisionCidr, PendingChanges, PoolChange, ProvisionCidr, TagPool
+from ctipam.pools.concurrency import Concurrency, InFlight, busy_parents
+from ctipam.pools.existing import Block, ExistingPool
+from ctipam.pools.late_failures import LateFailures
+from ctipam.pools.reader import PoolReader
+from ctipam.pools.spec import PoolSpec
+from ctipam.waiting import Pace
+
+if TYPE_CHECKING:
+    from types_boto3_ec2.type_defs import IpamPoolTypeDef
+
+ANOTHER_CHANGE = "ConcurrentMutationLimitExceeded"
+
+RETRYABLE_POOL_ERRORS = BUSY | THROTTLED | {POOL_NOT_FOUND}
+"""Refusals that a later attempt does not meet. A pool is not found if it was deleted by hand a moment ago, or is so new
+that not all of AWS knows it; boto3 does not retry ConcurrentMutationLimitExceeded, one of BUSY."""
+
+Allocated = dict[str, Collection[IPv4Network]]
+"""What others have allocated from a pool, by its id."""
+
+
+class Rounds:
+    def __init__(self, request: ResourceRequest, pool_reader: PoolReader, spec: PoolSpec | None) -> None:
+        self._request = request
+        self._reader = pool_reader
+        self._spec = spec
+        self._pace = Pace(request.deadline)
+        self._concurrency = Concurrency()
+        self._in_flight = InFlight()
+        self._failures = LateFailures()
+        self._known: dict[str, tuple[Block, ...]] = {}
+        self._allocated: Allocated = {}
+        self._waited_for: tuple[str, ...] = ()
+        self._refusal: ClientError | None = None  # AWS's, since it last accepted a change
+
+    def _read(self, listed: Sequence[IpamPoolTypeDef]) -> list[ExistingPool]:
+        """Return the pools as they are now. Only those with a change in flight are asked for their CIDRs again."""
+        known = self._known | self._in_flight.not_yet(waiting.now())
+        pools = self._reader.read_pools(listed, known)
+        self._in_flight.look(pools, waiting.now())
+        settled = [pool for pool in pools if pool.key and pool.ready and not pool.busy]
+        self._known = {pool.pool_id: pool.blocks for pool in settled if pool.pool_id not in self._in_flight.pool_ids}
+        self._known |= dict.fromkeys(self._in_flight.being_created, ())
+        if self._failures.judge(pools, waiting.now()):
+            self._allocated.clear()
+            self._known.clear()  # perhaps the pool above lost its CIDR
+        return pools
+
+    def _forget_coming(self, pools: Sequence[ExistingPool]) -> None:
+        """Read pools again for which the allocations of their parent show a CIDR that their own list does not show."""
+        for pool in pools:
+            if pool.pending:
+                self._known.pop(pool.pool_id, None)
+
+    def _apply(self, possible: Sequence[PoolChange], pools: Sequence[ExistingPool]) -> list[PoolChange]:
+        """Attempt the changes that may run now; return those that AWS accepted."""
+        busy = busy_parents(pools) | self._in_flight.parents
+        free = [change for change in possible if not self._in_flight.touches(change) and not self._rests(change)]
+        chosen = self._concurrency.choose(free, busy)
+        if chosen:
+            self._request.raise_if_superseded()
+        codes = list(self._reader.executor.map(self._attempt, chosen))
+        accepted = [change for change, code in zip(chosen, codes, strict=True) if code is None]
+        refused = [change for change, code in zip(chosen, codes, strict=True) if code == ANOTHER_CHANGE]
+        self._concurrency.learn(accepted, refused, busy)
+        if accepted:
+            self._refusal = None
+        return accepted
+
+    def _rests(self, change: PoolChange) -> bool:
+        return isinstance(change, ProvisionCidr) and self._failures.rests(change.pool.pool_id, waiting.now())
+
+    def _attempt(self, change: PoolChange) -> str | None:
+        """Apply the change; return AWS's code if it has to wait."""
+        if isinstance(change, ProvisionCidr | DeprovisionCidr):
+            self._known.pop(change.pool.pool_id, None)
+        try:
+            pool_id = apply.apply(self._request, self._reader.scope_id, self._spec, change)
+        except ClientError as error:
+            if code_of(error) not in RETRYABLE_POOL_ERRORS:
+                raise
+            if not isinstance(change, CreatePool):
+                self._known.pop(change.pool.pool_id, None)  # perhaps a CIDR has come that no list showed before
+            if code_of(error) not in BUSY:  # else the pool that AWS is changing is the reason
+                self._refusal = error
+            return code_of(error)
+        if isinstance(change, CreatePool):
+            self._allocated[pool_id] = ()  # nothing is allocated from a pool that does not exist yet
+        if not isinstance(change, TagPool):
+            self._failures.watch(pool_id, change)
+            self._in_flight.began(pool_id, change, waiting.now())
+        return None
+
+    def _wait(self, pending: PendingChanges, progress: bool) -> None:
+        busy = pending.waiting or tuple(map(str, pending.changes))
+        if busy != self._waited_for:
+            log_decision("waiting for AWS", pools=busy)
+            self._waited_for = busy
+        try:
+            self._pace.wait(progress=progress, expected_s=self._in_flight.next_look_s(waiting.now()))
+        except OutOfTime:
+            raise OutOfTime(
+                f"still waiting for {busy[0]}" + (f" and {len(busy) - 1} more" if busy[1:] else "")
+            ) from self._refusal
+
+
+def with_ancestors(pool_ids: Collection[str], pools: Sequence[ExistingPool]) -> set[str]:
+    parents = {pool.pool_id: pool.source_pool_id for pool in pools}
+    found = set(pool_ids)
+    for pool_id in pool_ids:
+        while pool_id := parents.get(pool_id, ""):
+            found.add(pool_id)
+    return found

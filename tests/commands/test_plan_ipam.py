@@ -1,0 +1,163 @@
+"""`make plan VPCS=ipam`: what IPAM has discovered, and what it has not looked at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+import pytest
+from moto.ec2.models.availability_zones_and_regions import Region, RegionsAndZonesBackend
+
+from commands import plan
+from ctipam.errors import Refused
+
+HOME, WEST, ELSEWHERE = "us-east-1", "us-west-2", "eu-west-1"
+MANAGEMENT, NETWORKING, SHOP = "123456789012", "222222222222", "012345678901"
+LAG = 1800
+WORDS = ["VPCS=ipam", "CIDR=10.0.0.0/8", "REGION_PREFIX=12", "ENV_PREFIX=14"]
+
+
+class Company:
+    """An organization whose Networking account has an IPAM in two Regions, the only ones that are enabled."""
+
+    def __init__(self, cloud: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.cloud = cloud
+        cloud.add_account(SHOP, cloud.add_ou("Prod OU"))
+        self.enable(monkeypatch, HOME, WEST)
+        boto3.client("ec2", HOME).enable_ipam_organization_admin_account(DelegatedAdminAccountId=NETWORKING)
+        regions = [{"RegionName": WEST}]
+        self.ec2 = cloud.client("ec2", NETWORKING)
+        self.scope = self.ec2.create_ipam(OperatingRegions=regions)["Ipam"]["PrivateDefaultScopeId"]
+        cloud.clock.advance(15)
+
+    def enable(self, monkeypatch: pytest.MonkeyPatch, *regions: str) -> None:
+        """Let these Regions be enabled. moto enables all."""
+        known = [Region(name, f"ec2.{name}.amazonaws.com", "opt-in-not-required") for name in regions]
+        monkeypatch.setattr(RegionsAndZonesBackend, "describe_regions", lambda _backend, _names=None: known)
+
+    def look(self) -> None:
+        self.cloud.clock.advance(LAG)
+
+    def make_vpc(self, cidr: str, account_id: str = SHOP, region: str = HOME) -> str:
+        created = self.cloud.client("ec2", account_id, region).create_vpc(CidrBlock=cidr)
+        return str(created["Vpc"]["VpcId"])
+
+    def make_pool(self, cidr: str) -> str:
+        pool_id = self.ec2.create_ipam_pool(IpamScopeId=self.scope, AddressFamily="ipv4", Locale=HOME)["IpamPool"][
+            "IpamPoolId"
+        ]
+        self.cloud.clock.advance(15)
+        self.ec2.provision_ipam_pool_cidr(IpamPoolId=pool_id, Cidr=cidr)
+        self.cloud.clock.advance(15)
+        return str(pool_id)
+
+
+@pytest.fixture
+def company(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Company:
+    return Company(cloud, monkeypatch)
+
+
+def report(*words: str) -> str:
+    """Return the lines about existing VPCs as one, with single spaces."""
+    lines = plan.planned([*WORDS, *words]).splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("Existing VPCs"))
+    return " ".join(" ".join(lines[first : lines.index("", first)]).split())
+
+
+def test_vpcs_of_all_accounts_are_listed_with_what_would_reserve_them(company: Company) -> None:
+    ours = company.make_vpc("10.0.0.0/16", MANAGEMENT)
+    theirs = company.make_vpc("10.200.0.0/16", SHOP, WEST)
+    company.make_vpc("192.168.0.0/16")
+    company.look()
+
+    text = report()
+
+    assert text.startswith("Existing VPCs: 2 of 3 CIDRs in 3 accounts overlap 10.0.0.0/8")
+    assert f"10.0.0.0/16 {ours} {MANAGEMENT} {HOME} Prod OU in us-west-2" in text
+    assert f"10.200.0.0/16 {theirs} {SHOP} {WEST} in space that no Region uses yet" in text
+    assert "ReservedCidrs=10.0.0.0/16,10.200.0.0/16 " in text
+    assert "incomplete" not in text
+    assert "up to an hour" in text
+
+
+def test_vpcs_on_all_pages_are_found(company: Company) -> None:
+    for number in range(12):
+        company.make_vpc(f"10.{number}.0.0/16")
+    company.look()
+
+    assert report().startswith("Existing VPCs: 12 of 12 CIDRs")
+    assert "ReservedCidrs=10.0.0.0/13,10.8.0.0/14 " in report()
+
+
+def test_a_vpc_with_addresses_from_a_pool_needs_no_reservation(company: Company) -> None:
+    pool_id = company.make_pool("10.0.0.0/12")
+    company.ec2.create_vpc(Ipv4IpamPoolId=pool_id, Ipv4NetmaskLength=16)
+    company.look()
+
+    assert report().startswith("Existing VPCs: none of the 1 CIDRs in 3 accounts overlaps 10.0.0.0/8.")
+
+
+def test_an_ipam_that_is_new_gives_no_answer(company: Company) -> None:
+    company.make_vpc("10.0.0.0/16")
+    company.cloud.clock.advance(60)
+
+    text = report()
+
+    assert "This answer is incomplete" in text
+    assert "3 of 3 accounts could not be looked at" in text
+    assert "IPAM has not looked there yet; that takes up to an hour" in text
+
+
+def test_an_account_whose_discovery_fails_makes_the_answer_incomplete(company: Company) -> None:
+    company.look()
+    company.cloud.models.ipam.faults.fail_discovery(SHOP)
+    company.look()
+
+    assert f"1 of 3 accounts could not be looked at, and may overlap too: {SHOP} (IPAM's discovery fails: " in report()
+
+
+def test_an_account_in_an_excluded_ou_makes_the_answer_incomplete(company: Company) -> None:
+    organization = company.cloud.models.organization
+    path = organization.path_of(SHOP)
+    discovery = company.ec2.describe_ipam_resource_discoveries()["IpamResourceDiscoveries"][0]
+    organization.path_of = lambda account_id: (
+        "o-exampleorgid/r-ab12/ou-ab12-11111111/" if account_id == SHOP else path.rpartition("ou-")[0]
+    )
+    company.look()
+    company.ec2.modify_ipam_resource_discovery(
+        IpamResourceDiscoveryId=discovery["IpamResourceDiscoveryId"],
+        AddOrganizationalUnitExclusions=[{"OrganizationsEntityPath": "o-exampleorgid/r-ab12/ou-ab12-11111111/*"}],
+    )
+    company.look()
+
+    assert f"may overlap too: {SHOP} (IPAM does not monitor it, or has not found it yet)." in report()
+
+
+def test_an_enabled_region_where_ipam_does_not_operate_makes_the_answer_incomplete(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company.enable(monkeypatch, HOME, WEST, ELSEWHERE)
+    company.look()
+
+    assert f"3 of 3 accounts could not be looked at in {ELSEWHERE}, and may overlap too" in report()
+
+
+def test_without_an_administrator_of_ipam_the_other_way_is_named(company: Company) -> None:
+    boto3.client("ec2", HOME).disable_ipam_organization_admin_account(DelegatedAdminAccountId=NETWORKING)
+
+    with pytest.raises(Refused, match=r"No account administers IPAM yet; .* use VPCS=organization"):
+        report()
+
+
+def test_without_an_ipam_in_the_home_region_it_says_so(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", WEST)
+
+    with pytest.raises(Refused, match=f"has no IPAM in {WEST}; set AWS_REGION to Control Tower's home Region"):
+        report()
+
+
+def test_the_other_errors_of_aws_are_told_without_its_words(company: Company, refuse_calls: Any) -> None:
+    refuse_calls("GetIpamResourceCidrs", "UnauthorizedOperation")
+
+    with pytest.raises(Refused, match="cannot be read: GetIpamResourceCidrs: UnauthorizedOperation"):
+        report()

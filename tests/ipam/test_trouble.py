@@ -1,0 +1,102 @@
+"""What is wrong with the IPAM itself, and what IPAM has discovered."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from ctipam.findings import SUBJECTS_PER_METRIC, Finding, lines
+from ctipam.ipam.discovered import DiscoveredAccount, DiscoveredCidr
+from ctipam.ipam.existing import ExistingIpam
+from ctipam.ipam.trouble import find_trouble
+
+WEST, EAST = "us-west-2", "us-east-1"
+SHOP, BANK = "111122223333", "444455556666"
+
+
+def ipam(tier: str = "advanced", *regions: str) -> ExistingIpam:
+    return ExistingIpam("ipam-1", "create-complete", tier=tier, operating_regions=frozenset(regions or (WEST, EAST)))
+
+
+def found(existing: ExistingIpam | None, *accounts: DiscoveredAccount) -> dict[str, str]:
+    return {one.subject: one.message for one in find_trouble(existing, [WEST, EAST], accounts)}
+
+
+def test_an_ipam_as_it_should_be_is_no_trouble() -> None:
+    assert found(ipam(), DiscoveredAccount(SHOP, WEST, looked=True), DiscoveredAccount(BANK, WEST)) == {}
+
+
+def test_an_ipam_that_is_gone_is_trouble_and_nothing_else_is_said() -> None:
+    assert found(None, DiscoveredAccount(SHOP, WEST, failure="x")) == {
+        "IPAM": "The IPAM is gone. Deploy the stack again to create it and its pools."
+    }
+
+
+def test_the_free_tier_is_trouble() -> None:
+    assert found(ipam("free"))["tier"].endswith("Run `aws ec2 modify-ipam --ipam-id ipam-1 --tier advanced`.")
+
+
+def test_a_region_with_pools_that_is_no_operating_region_is_trouble() -> None:
+    assert list(found(ipam("advanced", EAST, "eu-west-1"))) == [f"operating Region {WEST}"]
+
+
+def test_an_account_whose_discovery_fails_is_named_once_with_some_of_its_regions() -> None:
+    regions = [f"eu-west-{number}" for number in range(5)]
+    failing = [DiscoveredAccount(SHOP, region, looked=True, failure="throttling-failure") for region in regions]
+
+    trouble = found(ipam(), *failing, DiscoveredAccount(BANK, WEST, looked=True))
+
+    assert list(trouble) == [f"discovery of {SHOP}"]
+    assert "eu-west-0, eu-west-1, eu-west-2 and 2 more Regions (throttling-failure)" in trouble[f"discovery of {SHOP}"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ({"LastSuccessfulDiscoveryTime": datetime(2026, 1, 1, tzinfo=UTC)}, ""),
+        ({}, "IPAM has not looked there yet; that takes up to an hour"),
+        ({"FailureReason": {"Code": "unauthorized-failure"}}, "IPAM's discovery fails: unauthorized-failure"),
+        ({"FailureReason": {}}, "IPAM's discovery fails: unknown"),
+    ],
+    ids=["looked", "not yet", "failing", "failing without a code"],
+)
+def test_an_account_can_be_relied_on_once_ipam_has_looked(answer: Any, reason: str) -> None:
+    assert DiscoveredAccount.from_answer({"AccountId": SHOP, "DiscoveryRegion": WEST} | answer).why_unread == reason
+
+
+def test_ipv6_cidrs_are_left_out() -> None:
+    assert DiscoveredCidr.from_answer({"ResourceCidr": "2001:db8::/56"}) is None
+
+
+# The lines for CloudWatch
+
+
+def test_a_finding_is_a_metric_with_its_subject_and_message() -> None:
+    (line,) = lines([Finding("OverlappingVpcs", "vpc-1 für", "It overlaps.")], at_s=2.5)
+
+    written = json.loads(line)
+
+    assert written.pop("_aws") == {
+        "Timestamp": 2500,
+        "CloudWatchMetrics": [
+            {
+                "Namespace": "IpamControlTower",
+                "Dimensions": [["Subject"]],
+                "Metrics": [{"Name": "OverlappingVpcs", "Unit": "Count"}],
+            }
+        ],
+    }
+    assert written == {"Subject": "vpc-1 f\\xfcr", "OverlappingVpcs": 1, "Message": "It overlaps."}
+
+
+def test_of_very_many_findings_all_are_logged_and_some_have_a_metric() -> None:
+    many = [Finding("OverlappingVpcs", f"vpc-{number:04}", "") for number in range(SUBJECTS_PER_METRIC + 7)]
+    other = Finding("IpamTrouble", "tier", "")
+
+    written = [json.loads(line) for line in lines([*many, other], at_s=0)]
+
+    assert len(written) == len(many) + 1
+    assert sum("_aws" in line for line in written) == SUBJECTS_PER_METRIC + 1

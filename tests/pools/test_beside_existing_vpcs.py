@@ -1,0 +1,142 @@
+"""A landing zone that has VPCs already: planned, reserved and used, without giving out one address of theirs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from ipaddress import IPv4Network
+from typing import Any
+
+import boto3
+import pytest
+from moto.ec2.models.availability_zones_and_regions import Region, RegionsAndZonesBackend
+
+from aws_models.errors import AwsError
+from aws_models.organization import Caller
+from commands import ipam_vpcs, organization_vpcs, reserve
+from in_process.fixtures import DEFAULTS
+from landing_zone.direct_stack import Context
+
+EAST, WEST = "us-east-1", "us-west-2"
+MANAGEMENT, NETWORKING, SHOP, BANK = "123456789012", "222222222222", "012345678901", "333333333333"
+LAG = 1800
+NEW_VPCS = 200
+PROPERTIES = {"TopLevelPoolCidr": "192.168.0.0/16", "RegionSelection": f"{WEST},{EAST}"}
+
+INSIDE = {  # 11 in the default space
+    "192.168.0.0/24": (SHOP, WEST),
+    "192.168.3.0/26": (SHOP, WEST),
+    "192.168.7.0/24": (BANK, WEST),
+    "192.168.6.0/23": (BANK, EAST),  # overlaps the one before
+    "192.168.10.0/24": (MANAGEMENT, EAST),
+    "192.168.14.0/28": (SHOP, EAST),
+    "192.168.16.0/22": (SHOP, EAST),
+    "192.168.24.0/25": (BANK, EAST),
+    "192.168.31.0/24": (BANK, WEST),
+    "192.168.28.0/22": (SHOP, WEST),  # contains the one before
+    "192.168.32.0/19": (BANK, EAST),  # across the borders of the Regions' pools
+}
+OUTSIDE = {
+    f"10.{number}.0.0/16": ((SHOP, BANK, MANAGEMENT)[number % 3], (WEST, EAST)[number % 2]) for number in range(19)
+}
+
+
+@pytest.fixture
+def company(networking: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return the Networking stack before its creation, in an organization with 30 VPCs in three accounts."""
+    cloud = networking.cloudformation.cloud
+    for account_id in (SHOP, BANK):
+        cloud.add_account(account_id)
+    enabled = [Region(name, f"ec2.{name}.amazonaws.com", "opt-in-not-required") for name in (EAST, WEST)]
+    monkeypatch.setattr(RegionsAndZonesBackend, "describe_regions", lambda _backend, _names=None: enabled)
+    for cidr, (account_id, region) in (INSIDE | OUTSIDE).items():
+        cloud.client("ec2", account_id, region).create_vpc(CidrBlock=cidr)
+    boto3.client("ec2", EAST).enable_ipam_organization_admin_account(DelegatedAdminAccountId=NETWORKING)
+    return networking
+
+
+@pytest.fixture
+def watch(
+    company: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[str], list[str]]:
+    """Return what runs the watch, and returns the CIDRs of VPCs that it reports."""
+    cloudformation = company.cloudformation
+    handler = cloudformation.handler.__globals__["measure_utilization"]
+
+    def run(reserved: str) -> list[str]:
+        environment = {
+            "STACK_ID": cloudformation.stack_id,
+            "TOPIC_ARN": "arn:aws:sns:us-east-1:222222222222:topic",
+            "POOL_UTILISATION_THRESHOLD": "100",
+            "RESERVED_CIDRS": reserved,
+        }
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        capsys.readouterr()
+        with cloudformation.cloud.running_in(NETWORKING):
+            handler({}, Context(cloudformation.cloud.clock))
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        return [line["Subject"].split()[1] for line in lines if "OverlappingVpcs" in line]
+
+    return run
+
+
+def use_pools(company: Any) -> list[IPv4Network]:
+    """Create VPCs from all environment pools in turn; return their CIDRs."""
+    models = company.cloudformation.cloud.models
+    pages = company.ec2.get_paginator("describe_ipam_pools").paginate()
+    pools = [pool for page in pages for pool in page["IpamPools"] if "AllocationResourceTags" in pool]
+    given: list[IPv4Network] = []
+    for number in range(10 * NEW_VPCS):
+        pool = pools[number % len(pools)]
+        wanted = {
+            "Ipv4IpamPoolId": pool["IpamPoolId"],
+            "Ipv4NetmaskLength": 28,
+            "TagSpecifications": [{"ResourceType": "vpc", "Tags": pool["AllocationResourceTags"]}],
+        }
+        try:
+            allocation = models.ipam.allocate_vpc(wanted, Caller(NETWORKING, pool["Locale"]))
+        except AwsError as full:
+            assert full.code == "InsufficientCidrBlocks"  # noqa: PT017 - other pools have room
+            continue
+        models.ipam.vpc_created(allocation, f"vpc-{number}")
+        given.append(IPv4Network(allocation.cidr))
+        if len(given) == NEW_VPCS:
+            return given
+    raise AssertionError("the pools are full")
+
+
+def taken_twice(given: list[IPv4Network]) -> int:
+    return sum(any(cidr.overlaps(IPv4Network(existing)) for existing in INSIDE) for cidr in given)
+
+
+def test_with_reservations_no_address_of_an_existing_vpc_is_given_out(
+    company: Any, watch: Callable[[str], list[str]]
+) -> None:
+    existing = organization_vpcs.read(WEST)
+    assert existing.unread == ()
+    reserved = reserve.with_existing(PROPERTIES, existing)
+    assert reserved == (
+        "192.168.0.0/24,192.168.3.0/26,192.168.6.0/23,192.168.10.0/24,192.168.14.0/28,192.168.16.0/22,192.168.24.0/25,"
+        "192.168.28.0/22,192.168.32.0/19"
+    )
+
+    answer = company.create(**DEFAULTS | {"ReservedCidrs": reserved})
+
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    assert taken_twice(use_pools(company)) == 0
+    company.cloudformation.cloud.clock.advance(LAG)
+    # Those four overlap each other, whatever is reserved; nothing of the pools is in danger.
+    assert sorted(watch(reserved)) == ["192.168.28.0/22", "192.168.31.0/24", "192.168.6.0/23", "192.168.7.0/24"]
+    assert reserve.with_existing(PROPERTIES, ipam_vpcs.read(WEST)) == reserved, "IPAM's view is the same by now"
+
+
+def test_without_reservations_addresses_are_given_out_twice_and_the_watch_names_each_vpc(
+    company: Any, watch: Callable[[str], list[str]]
+) -> None:
+    assert company.create()["Status"] == "SUCCESS"
+
+    assert taken_twice(use_pools(company)) > 0
+
+    company.cloudformation.cloud.clock.advance(LAG)
+    assert sorted(watch("")) == sorted(INSIDE)

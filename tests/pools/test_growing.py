@@ -1,0 +1,307 @@
+"""The scheduled function and the pools that fill up: what it tells, and how they grow by themselves."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from aws_models.errors import AwsError
+from aws_models.ipam import Timings
+from ctipam import names
+from ctipam.pools.growth import MOST_BLOCKS, TELL_AGAIN_S
+from ctipam.tags import to_dict
+from landing_zone.direct_stack import BUILT, PROPERTIES, DirectStack
+
+FIVE_MINUTES = 300
+PROD = "us-west-2 Prod OU"
+READS = ("Describe", "Get")
+
+
+@pytest.fixture
+def idle(built: DirectStack) -> DirectStack:
+    """Return a stack with pools, of which no operation is in progress."""
+    built.end_operation()
+    return built
+
+
+def fill(stack: DirectStack, pool: str = PROD, blocks: int = 14) -> None:
+    """Allocate so many /16, from the lowest on: 14 of 16 are 87.5 % of a /12."""
+    region = pool.partition(" ")[0]
+    for _ in range(blocks):
+        stack.ec2_in(region).allocate_ipam_pool_cidr(IpamPoolId=stack.pool_ids()[pool], NetmaskLength=16)
+
+
+def take_what_is_free(stack: DirectStack, *, in_top: bool = False) -> None:
+    """Reserve the rest of us-west-2 by hand, and that of the top-level pool."""
+    for _ in range(2):
+        stack.ec2_in("us-west-2").allocate_ipam_pool_cidr(IpamPoolId=stack.pool_ids()["us-west-2"], NetmaskLength=12)
+    for cidr in ("10.128.0.0/10", "10.192.0.0/10") if in_top else ():
+        stack.ec2.allocate_ipam_pool_cidr(IpamPoolId=stack.top_pool_id, Cidr=cidr)
+
+
+def look(stack: DirectStack, times: int = 1, *, growth: bool = True) -> None:
+    for _ in range(times):
+        assert stack.look(growth=growth)
+        stack.clock.advance(FIVE_MINUTES)
+
+
+def subjects(stack: DirectStack) -> list[str]:
+    return [message["Subject"] for message in stack.wire.published]
+
+
+def note(stack: DirectStack, pool: str) -> str:
+    (found,) = stack.ec2.describe_ipam_pools(IpamPoolIds=[stack.pool_ids()[pool]])["IpamPools"]
+    return to_dict(found["Tags"]).get(names.GROWTH_TAG, "")
+
+
+# Nothing to do
+
+
+def test_a_look_at_pools_with_room_costs_two_reads_for_each_environment_pool(idle: DirectStack) -> None:
+    look(idle)
+
+    pages = idle.wire.counted.pop("DescribeIpamPools")
+    assert pages == 1
+    assert idle.wire.counted == {"GetIpamPoolCidrs": 4, "GetIpamPoolAllocations": 4}
+
+
+# Being told
+
+
+def test_a_pool_that_stays_over_the_threshold_is_told_with_the_parameter_to_change(idle: DirectStack) -> None:
+    fill(idle)
+
+    look(idle, growth=False)
+    assert idle.wire.published == []
+    look(idle, growth=False)
+
+    (message,) = idle.wire.published
+    assert message["Subject"] == "us-west-2/Prod OU is 87.5 % full"
+    text = message["Message"]
+    assert "917,504 of 1,048,576 addresses are allocated, to 0 VPCs. It has the block 10.0.0.0/12." in text
+    assert "us-west-2 has room for 2 more blocks of /12, and the top-level pool for 2 more blocks of /10." in text
+    assert "with PoolSizes us-west-2/Prod OU=12+12." in text
+    assert idle.pools() == BUILT
+
+
+def test_it_is_told_once_a_day_while_it_lasts(idle: DirectStack) -> None:
+    fill(idle)
+
+    look(idle, 20, growth=False)
+    assert len(idle.wire.published) == 1
+
+    idle.clock.advance(TELL_AGAIN_S)
+    look(idle, 5, growth=False)
+    assert len(idle.wire.published) == 2
+
+
+def test_a_pool_that_was_over_only_for_a_moment_is_not_told(idle: DirectStack) -> None:
+    vpcs = [idle.make_vpc("us-west-2", "Prod OU", length=16) for _ in range(14)]
+    look(idle, growth=False)
+    assert note(idle, PROD)
+    for vpc in vpcs:
+        idle.models.ipam.vpc_deleted(vpc)
+    idle.clock.advance(1500)
+
+    look(idle, growth=False)
+
+    assert (idle.wire.published, note(idle, PROD)) == ([], "")
+
+
+def test_the_parameters_that_are_told_make_room_also_in_the_region_and_in_the_top_level_pool(idle: DirectStack) -> None:
+    """Nothing is free in us-west-2, nor in the top-level pool."""
+    take_what_is_free(idle, in_top=True)
+    fill(idle)
+
+    look(idle, 2, growth=False)
+
+    text = idle.wire.published[-1]["Message"]
+    assert "has room for 0 more blocks of /12, and the top-level pool for 0 more blocks of /10" in text
+    sizes, cidrs = "us-west-2=10+10,us-west-2/Prod OU=12+12", "10.0.0.0/8,100.64.0.0/10"
+    assert f"with PoolSizes {sizes} and TopLevelPoolCidr {cidrs}." in text
+    properties = PROPERTIES | {"PoolSizes": sizes, "TopLevelPoolCidr": cidrs}
+    assert idle.ask("Update", "InitPools", properties)["Status"] == "SUCCESS"
+
+
+# Growing
+
+
+def test_a_pool_that_stays_over_the_threshold_gets_one_more_block_and_that_is_told_once(
+    idle: DirectStack, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(idle)
+
+    with caplog.at_level(logging.INFO, "ctipam"):
+        look(idle)
+        assert idle.pools() == BUILT
+        look(idle, 10)
+
+    assert idle.pools() == BUILT | {PROD: "10.0.0.0/12,10.32.0.0/12"}
+    assert subjects(idle) == ["us-west-2/Prod OU has grown to 2 blocks"]
+    assert "It is 43.75 % full now." in idle.wire.published[0]["Message"]
+    assert [record.message for record in caplog.records].count("growing pool") == 1
+    assert note(idle, PROD) == ""
+
+
+def test_what_has_grown_stays_through_later_updates_and_is_deleted_with_the_pool(idle: DirectStack) -> None:
+    fill(idle)
+    look(idle, 3)
+
+    for changed in ({}, {"RegionSelection": ["us-west-2", "us-east-1", "eu-west-1"]}, {"PoolSizes": "SDLC OU=12+13"}):
+        assert idle.ask("Update", "InitPools", PROPERTIES | changed)["Status"] == "SUCCESS"
+        assert idle.pools()[PROD] == "10.0.0.0/12,10.32.0.0/12"
+
+    idle.ask("Delete", "InitPools", PROPERTIES)
+    assert idle.pools()[PROD] == "10.0.0.0/12"  # which is in use
+
+
+def test_what_has_grown_is_taken_for_what_is_declared_later(idle: DirectStack) -> None:
+    fill(idle)
+    look(idle, 3)
+
+    answer = idle.ask("Update", "InitPools", PROPERTIES | {"PoolSizes": "us-west-2/Prod OU=12+12"})
+
+    assert answer["Status"] == "SUCCESS"
+    assert idle.pools()[PROD] == "10.0.0.0/12,10.32.0.0/12"
+
+
+def test_a_region_without_room_gets_one_more_block_first(idle: DirectStack) -> None:
+    take_what_is_free(idle)
+    fill(idle)
+
+    look(idle, 10)
+
+    assert idle.pools()["us-west-2"] == "10.0.0.0/10,10.128.0.0/10"
+    assert idle.pools()[PROD] == "10.0.0.0/12,10.128.0.0/12"
+    assert subjects(idle) == ["us-west-2 has grown to 2 blocks", "us-west-2/Prod OU has grown to 2 blocks"]
+    assert note(idle, "us-west-2") == ""
+
+
+def test_when_the_top_level_pool_is_full_too_the_cidr_to_add_is_told(idle: DirectStack) -> None:
+    take_what_is_free(idle, in_top=True)
+    fill(idle)
+
+    look(idle, 10)
+
+    (message,) = idle.wire.published
+    assert "It does not grow by itself: the top-level pool has no free /10." in message["Message"]
+    assert "TopLevelPoolCidr 10.0.0.0/8,100.64.0.0/10." in message["Message"]
+
+
+def test_a_pool_grows_up_to_a_ceiling_by_itself(idle: DirectStack) -> None:
+    small = PROPERTIES | {"AccPoolPrefixLength": "16"}
+    assert idle.ask("Update", "InitPools", small)["Status"] == "SUCCESS"
+    idle.end_operation()
+    for _ in range(MOST_BLOCKS):
+        fill(idle, PROD, 1)
+        look(idle, 4)
+
+    assert len(idle.pools()[PROD].split(",")) == MOST_BLOCKS
+    assert (
+        f"it has {MOST_BLOCKS} blocks, and a pool grows by itself up to {MOST_BLOCKS}"
+        in (idle.wire.published[-1]["Message"])
+    )
+
+
+def test_two_pools_of_one_region_get_a_block_each(idle: DirectStack) -> None:
+    fill(idle)
+    fill(idle, "us-west-2 SDLC OU")
+
+    look(idle, 10)
+
+    assert idle.pools()[PROD] == "10.0.0.0/12,10.32.0.0/12"
+    assert idle.pools()["us-west-2 SDLC OU"] == "10.16.0.0/12,10.48.0.0/12"
+
+
+def test_nothing_grows_while_an_operation_of_the_stack_is_in_progress(idle: DirectStack) -> None:
+    fill(idle)
+    idle.wire.in_progress[idle.stack_id] = "UPDATE_IN_PROGRESS"
+
+    look(idle, 10)
+    assert idle.pools() == BUILT
+    assert idle.wire.published == []
+
+    idle.end_operation()
+    look(idle)
+    assert idle.pools()[PROD] == "10.0.0.0/12,10.32.0.0/12"
+
+
+@pytest.mark.parametrize("listed_s", [0.0, 30.0], ids=["listed at once", "listed late"])
+def test_two_invocations_at_once_make_one_block(idle: DirectStack, listed_s: float) -> None:
+    fill(idle)
+    look(idle)
+    idle.models.ipam._store.timings = Timings(cidr_listed=listed_s)
+
+    assert idle.look()
+    assert idle.look()
+
+    idle.clock.advance(60)
+    assert idle.pools()[PROD] == "10.0.0.0/12,10.32.0.0/12"
+
+
+def test_a_block_that_aws_could_not_give_is_requested_again(idle: DirectStack) -> None:
+    fill(idle)
+    look(idle)
+    idle.models.ipam.faults.fail_next("ProvisionIpamPoolCidr", "The CIDR is not available.", "cidr-not-available")
+
+    look(idle, 5)
+
+    assert idle.pools()[PROD] == "10.0.0.0/12,10.32.0.0/12"
+    assert subjects(idle) == ["us-west-2/Prod OU has grown to 2 blocks"]
+
+
+def test_trouble_with_one_pool_hides_no_other(idle: DirectStack) -> None:
+    fill(idle)
+    fill(idle, "us-east-1 Prod OU")
+    look(idle)
+    idle.wire.refuse("ProvisionIpamPoolCidr", AwsError("UnauthorizedOperation", "no"))
+
+    with pytest.raises(Exception, match="1 not seen to: us-west-2/Prod OU"):
+        idle.look()
+
+    idle.clock.advance(60)
+    assert idle.pools()["us-east-1 Prod OU"] == "10.64.0.0/12,10.96.0.0/12"
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before a call", "after a call"])
+@pytest.mark.parametrize("region_is_full", [False, True])
+def test_killed_anywhere_it_converges(after: bool, region_is_full: bool) -> None:
+    stack = ready(region_is_full)
+    with stack.running():
+        look(stack, 6)
+        grown = stack.pools()
+        calls = [action for action in stack.wire.actions if not action.startswith("DescribeStacks")]
+        changing = [at for at, action in enumerate(stack.wire.actions, 1) if not action.startswith(READS)]
+    assert len(grown[PROD].split(",")) == 2
+    assert calls
+
+    for at in changing:
+        stack = ready(region_is_full)
+        with stack.running():
+            stack.wire.kill(at, after=after)
+            killed = 0
+            for _ in range(12):
+                killed += not stack.look()
+                stack.clock.advance(FIVE_MINUTES)
+            assert killed == 1
+            assert stack.pools() == grown, f"killed at call {at}"
+            told = subjects(stack)
+            assert set(told) >= {"us-west-2/Prod OU has grown to 2 blocks"}, f"killed at call {at}"
+            assert ("us-west-2 has grown to 2 blocks" in told) == region_is_full
+            assert note(stack, PROD) == note(stack, "us-west-2") == ""
+
+
+def ready(region_is_full: bool) -> DirectStack:
+    """Return a stack with a pool over the threshold."""
+    stack = DirectStack(workers=1)
+    stack.set_up()
+    with stack.running():
+        stack.ask("Create", "InitPools", PROPERTIES)
+    stack.end_operation()
+    if region_is_full:
+        take_what_is_free(stack)
+    fill(stack)
+    stack.wire.counted.clear()
+    stack.wire.actions.clear()
+    return stack

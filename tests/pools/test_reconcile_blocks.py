@@ -1,0 +1,245 @@
+"""Custom::InitPools: pools with several blocks, whoever gave them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ctipam import names
+from ctipam.tags import to_dict
+from landing_zone.direct_stack import BUILT, NETWORKING, PROPERTIES, DirectStack
+
+NOTHING_TO_DO = {"DescribeStacks": 1, "DescribeIpamPools": 1}
+THREE_REGIONS = ["us-west-2", "us-east-1", "eu-west-1"]
+GROWN = "us-west-2/Prod OU=12+12"
+
+
+def update(stack: DirectStack, **changed: Any) -> dict[str, Any]:
+    answer = stack.ask("Update", "InitPools", PROPERTIES | changed)
+    assert len(answer["Reason"]) <= 240
+    return answer
+
+
+def succeeds(stack: DirectStack, **changed: Any) -> None:
+    answer = update(stack, **changed)
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+
+
+def refusal(stack: DirectStack, **changed: Any) -> str:
+    """Return why an update failed, without having changed anything."""
+    before = stack.pools(), stack.pool_ids()
+    answer = update(stack, **changed)
+    assert answer["Status"] == "FAILED"
+    assert (stack.pools(), stack.pool_ids()) == before
+    return str(answer["Reason"])
+
+
+def provision(stack: DirectStack, pool: str, *cidrs: str) -> None:
+    """Provision CIDRs by hand."""
+    pool_id = stack.top_pool_id if pool == "top" else stack.pool_ids()[pool]
+    for cidr in cidrs:
+        stack.ec2.provision_ipam_pool_cidr(IpamPoolId=pool_id, Cidr=cidr)
+        stack.clock.advance(60)
+
+
+def reserve(stack: DirectStack, pool: str, cidr: str) -> None:
+    """Allocate a CIDR by hand."""
+    region = pool.partition(" ")[0]
+    stack.ec2_in(region).allocate_ipam_pool_cidr(IpamPoolId=stack.pool_ids()[pool], Cidr=cidr)
+
+
+def recorded(stack: DirectStack, pool: str) -> str:
+    (found,) = stack.ec2.describe_ipam_pools(IpamPoolIds=[stack.pool_ids()[pool]])["IpamPools"]
+    return to_dict(found["Tags"])[names.BLOCK_TAG]
+
+
+# Blocks that were added by hand
+
+
+@pytest.mark.parametrize("block", ["10.32.0.0/12", "10.32.0.0/13"], ids=["of the same size", "of another size"])
+def test_a_block_added_by_hand_counts_as_taken_and_nothing_moves_when_the_landing_zone_grows(
+    built: DirectStack, block: str
+) -> None:
+    provision(built, "us-west-2 Prod OU", block)
+    by_hand = BUILT | {"us-west-2 Prod OU": f"10.0.0.0/12,{block}"}
+    assert built.pools() == by_hand
+
+    succeeds(built, RegionSelection=THREE_REGIONS)
+    assert by_hand.items() <= built.pools().items()
+
+    succeeds(built, RegionSelection=THREE_REGIONS, AccEnvName=["Prod OU", "SDLC OU", "Test OU"])
+    assert by_hand.items() <= built.pools().items()
+    assert built.pools()["us-west-2 Test OU"] == "10.48.0.0/12"
+
+
+def test_a_block_added_by_hand_changes_nothing_about_whether_something_is_to_be_done(built: DirectStack) -> None:
+    provision(built, "us-west-2 Prod OU", "10.32.0.0/12")
+    built.wire.counted.clear()
+
+    succeeds(built)
+
+    assert built.wire.counted == NOTHING_TO_DO
+
+
+def test_a_block_added_by_hand_to_a_region_or_to_the_top_level_pool_is_room_for_others(built: DirectStack) -> None:
+    provision(built, "us-west-2", "10.128.0.0/12")
+    provision(built, "us-east-1", "10.144.0.0/12")
+    provision(built, "top", "172.16.0.0/12")
+    environments = ["Prod OU", "SDLC OU", "A", "B", "C"]
+
+    succeeds(built, AccEnvName=environments)
+
+    assert built.pools()["us-west-2 C"] == "10.128.0.0/12"
+    assert built.pools()["us-east-1 C"] == "10.144.0.0/12"
+    reason = refusal(built, AccEnvName=[*environments, "D"])
+    assert "us-west-2 (10.0.0.0/10, 10.128.0.0/12) has no free /12 left" in reason
+
+
+def test_what_was_added_by_hand_stays_through_every_later_update(built: DirectStack) -> None:
+    provision(built, "us-west-2 Prod OU", "10.32.0.0/12", "10.48.0.0/13")
+
+    succeeds(built, PoolSizes="us-west-2/Prod OU=12+14")
+    succeeds(built)
+
+    assert built.pools()["us-west-2 Prod OU"] == "10.0.0.0/12,10.32.0.0/12,10.48.0.0/13"
+
+
+def test_a_pool_that_goes_takes_with_it_what_was_added_by_hand(built: DirectStack) -> None:
+    provision(built, "us-west-2 Prod OU", "10.32.0.0/12")
+
+    succeeds(built, AccEnvName=["SDLC OU"])
+
+    assert set(built.pools()) == {"us-west-2", "us-west-2 SDLC OU", "us-east-1", "us-east-1 SDLC OU"}
+
+
+def test_a_vpc_in_a_block_added_by_hand_keeps_its_environment(built: DirectStack) -> None:
+    provision(built, "us-west-2 Prod OU", "10.32.0.0/12")
+    reserve(built, "us-west-2 Prod OU", "10.32.0.0/16")
+
+    reason = refusal(built, AccEnvName=["SDLC OU"])
+
+    assert f"us-west-2/Prod OU holds custom allocation (10.32.0.0/16, account {NETWORKING})" in reason
+
+
+def test_a_deletion_takes_every_unused_block_and_keeps_those_in_use(built: DirectStack) -> None:
+    provision(built, "us-west-2 Prod OU", "10.32.0.0/12", "10.48.0.0/12")
+    reserve(built, "us-west-2 Prod OU", "10.32.0.0/16")
+
+    answer = built.ask("Delete", "InitPools", PROPERTIES)
+
+    assert answer["Status"] == "SUCCESS"
+    assert built.pools() == {"us-west-2": "10.0.0.0/10", "us-west-2 Prod OU": "10.32.0.0/12"}
+
+
+# Blocks that are declared
+
+
+def test_a_declared_block_is_added_in_place_and_moves_nothing(built: DirectStack) -> None:
+    ids = built.pool_ids()
+
+    succeeds(built, PoolSizes=GROWN)
+
+    assert built.pool_ids() == ids
+    assert built.pools() == BUILT | {"us-west-2 Prod OU": "10.0.0.0/12,10.32.0.0/12"}
+    assert recorded(built, "us-west-2 Prod OU") == "10.0.0.0/12 10.32.0.0/12"
+    built.wire.counted.clear()
+    succeeds(built, PoolSizes=GROWN)
+    assert built.wire.counted == NOTHING_TO_DO
+
+
+def test_a_block_that_is_declared_no_longer_is_given_back(built: DirectStack) -> None:
+    succeeds(built, PoolSizes=GROWN)
+
+    succeeds(built)
+
+    assert built.pools() == BUILT
+    assert recorded(built, "us-west-2 Prod OU") == "10.0.0.0/12"
+
+
+def test_of_two_blocks_the_one_that_is_in_use_is_kept(built: DirectStack) -> None:
+    succeeds(built, PoolSizes=GROWN)
+    reserve(built, "us-west-2 Prod OU", "10.32.0.0/16")
+
+    succeeds(built)
+
+    assert built.pools()["us-west-2 Prod OU"] == "10.32.0.0/12"
+
+
+def test_a_block_that_holds_something_is_not_given_back_and_named_with_what_it_holds(built: DirectStack) -> None:
+    succeeds(built, PoolSizes=GROWN)
+    reserve(built, "us-west-2 Prod OU", "10.0.0.0/16")
+    reserve(built, "us-west-2 Prod OU", "10.32.0.0/16")
+
+    reason = refusal(built)
+
+    assert f"10.32.0.0/12 of us-west-2/Prod OU holds custom allocation (10.32.0.0/16, account {NETWORKING})" in reason
+    assert reason.endswith(f"or keep it: PoolSizes {GROWN}.")
+
+
+def test_a_block_added_by_hand_is_taken_for_a_declared_one_of_its_size(built: DirectStack) -> None:
+    provision(built, "us-west-2 Prod OU", "10.48.0.0/12")
+
+    succeeds(built, PoolSizes=GROWN)
+
+    assert built.pools()["us-west-2 Prod OU"] == "10.0.0.0/12,10.48.0.0/12"
+
+
+def test_a_region_and_its_environments_grow_and_shrink_together(built: DirectStack) -> None:
+    sizes = "us-west-2=10+10,us-west-2/Prod OU=11+12"
+
+    succeeds(built, PoolSizes=sizes)
+
+    assert built.pools()["us-west-2"] == "10.0.0.0/10,10.128.0.0/10"
+    assert built.pools()["us-west-2 Prod OU"] == "10.0.0.0/12,10.32.0.0/11"
+
+    succeeds(built)
+    assert built.pools() == BUILT
+
+
+def test_a_region_grows_by_the_parameter_that_the_refusal_names(built: DirectStack) -> None:
+    environments = ["Prod OU", "SDLC OU", "A", "B", "C"]
+    reason = refusal(built, AccEnvName=environments)
+    sizes = reason.partition("Give PoolSizes ")[2].partition(";")[0]
+    assert sizes == "us-west-2=10+10,us-east-1=10+10"
+
+    succeeds(built, AccEnvName=environments, PoolSizes=sizes)
+
+    assert built.pools()["us-west-2"] == "10.0.0.0/10,10.128.0.0/10"
+    assert built.pools()["us-west-2 C"] == "10.128.0.0/12"
+
+
+def test_the_top_level_pool_grows_by_the_parameter_that_the_refusal_names(built: DirectStack) -> None:
+    sizes = "us-west-2=10+10+10,us-east-1=10+10"
+    reason = refusal(built, PoolSizes=sizes)
+    cidrs = reason.partition("Give TopLevelPoolCidr ")[2].partition(";")[0]
+    assert cidrs == "10.0.0.0/8,100.64.0.0/10"
+
+    succeeds(built, PoolSizes=sizes, TopLevelPoolCidr=cidrs)
+
+    assert built.cidrs(built.top_pool_id) == cidrs
+    assert built.pools()["us-east-1"] == "10.64.0.0/10,100.64.0.0/10"
+    assert refusal(built, PoolSizes=sizes).endswith(f"or keep it: TopLevelPoolCidr {cidrs}.")
+    succeeds(built)
+    assert built.cidrs(built.top_pool_id) == "10.0.0.0/8"
+    assert built.pools() == BUILT
+
+
+def test_a_pool_of_fifty_cidrs_is_handled_and_the_fifty_first_is_refused() -> None:
+    stack = DirectStack()
+    stack.set_up()
+    properties = PROPERTIES | {"AccPoolPrefixLength": "16", "RegionSelection": ["us-west-2"], "AccEnvName": ["Prod OU"]}
+    sizes = "us-west-2/Prod OU=" + "+".join(["16"] * 50)
+    with stack.running():
+        assert stack.ask("Create", "InitPools", properties | {"PoolSizes": sizes})["Status"] == "SUCCESS"
+        held = stack.pools()["us-west-2 Prod OU"].split(",")
+        assert held == [f"10.{number}.0.0/16" for number in range(50)]
+        stack.wire.counted.clear()
+        assert stack.ask("Update", "InitPools", properties | {"PoolSizes": sizes})["Status"] == "SUCCESS"
+        assert stack.wire.counted == NOTHING_TO_DO
+
+        declared = stack.ask("Update", "InitPools", properties | {"PoolSizes": f"{sizes}+16"})
+        beside_others = stack.ask("Update", "InitPools", properties | {"PoolSizes": f"{sizes[:-3]}+17"})
+
+    assert "51 blocks, and AWS allows 50" in declared["Reason"]
+    assert "us-west-2/Prod OU has 50 CIDRs and would get 1 more, and AWS allows 50" in beside_others["Reason"]

@@ -1,0 +1,150 @@
+"""What is reserved in an environment's pool, and how that becomes what ReservedCidrs names."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+from random import Random
+
+import pytest
+
+from ctipam.errors import REASON_LIMIT, Refused
+from ctipam.pools.addresses import without
+from ctipam.pools.existing import Allocation
+from ctipam.pools.parameters import reserved_cidrs as parse
+from ctipam.pools.reserved import refuse_collisions, reservation_changes, reserved_in
+from ctipam.pools.spec import VpcSizes
+
+SHOP = "111122223333"
+
+
+def networks(text: str) -> list[IPv4Network]:
+    return [IPv4Network(cidr) for cidr in text.split()]
+
+
+def text(cidrs: object) -> str:
+    return " ".join(map(str, cidrs))  # type: ignore[call-overload]
+
+
+def ours(cidr: str) -> Allocation:
+    return Allocation(IPv4Network(cidr), "custom", "", SHOP, f"alloc-{cidr}", is_reservation=True)
+
+
+def by_hand(cidr: str) -> Allocation:
+    return Allocation(IPv4Network(cidr), "custom", "", SHOP, f"alloc-{cidr}")
+
+
+def vpc(cidr: str) -> Allocation:
+    return Allocation(IPv4Network(cidr), "vpc", "vpc-1", SHOP, f"alloc-{cidr}")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("", ""),
+        ("10.2.0.0/16,10.1.0.0/24", "10.1.0.0/24 10.2.0.0/16"),
+        (" 10.1.0.0/16 , 10.1.0.0/16 ,", "10.1.0.0/16"),
+        ("10.1.7.0/24,10.1.0.0/16,10.1.8.1/32", "10.1.0.0/16"),
+        ("10.0.0.0/24,10.0.1.0/24", "10.0.0.0/24 10.0.1.0/24"),
+    ],
+    ids=["none", "in any order", "twice, with blanks", "nested", "neighbors, which stay two"],
+)
+def test_the_cidrs_of_the_parameter(given: str, expected: str) -> None:
+    assert text(parse(given)) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ("office", "'office', which is not an IPv4 CIDR; give one, such as 10.1.0.0/16"),
+        ("10.1.2.3", "give 10.1.2.3/32 for that address alone"),
+        ("10.1.2.3/16", "did you mean 10.1.0.0/16?"),
+        ("2001:db8::/32", "is not an IPv4 CIDR"),
+    ],
+)
+def test_what_is_no_cidr_is_refused(given: str, reason: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        parse(f"10.9.0.0/16,{given}")
+
+    assert reason in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "reserved", "expected"),
+    [
+        ("10.0.0.0/20", "10.1.0.0/16", ""),
+        ("10.0.0.0/20", "10.0.4.0/24", "10.0.4.0/24"),
+        ("10.0.0.0/20", "10.0.0.0/8", "10.0.0.0/20"),
+        ("10.0.0.0/20 10.0.64.0/20", "10.0.4.0/24 10.0.64.0/18", "10.0.4.0/24 10.0.64.0/20"),
+        ("10.0.0.0/20", "10.0.0.1/32 10.0.0.14/31 10.0.0.16/32", "10.0.0.0/28 10.0.0.16/28"),
+        ("10.0.0.0/12", "10.2.0.0/15", "10.2.0.0/16 10.3.0.0/16"),
+    ],
+    ids=["elsewhere", "inside", "around", "two blocks", "smaller than any VPC", "larger than any VPC"],
+)
+def test_what_is_allocated_in_a_pool(blocks: str, reserved: str, expected: str) -> None:
+    assert text(reserved_in(networks(blocks), networks(reserved), VpcSizes())) == expected
+
+
+@pytest.mark.parametrize(
+    ("wanted", "allocations", "add", "release"),
+    [
+        ("10.0.0.0/24", [], "10.0.0.0/24", ""),
+        ("10.0.0.0/24", [ours("10.0.0.0/24")], "", ""),
+        ("", [ours("10.0.0.0/24"), vpc("10.0.1.0/24")], "", "10.0.0.0/24"),
+        ("10.0.0.0/23", [ours("10.0.0.0/24")], "10.0.1.0/24", ""),
+        ("10.0.0.0/24", [ours("10.0.0.0/23")], "", ""),
+        ("10.0.1.0/24 10.0.2.0/24", [ours("10.0.0.0/23"), ours("10.0.8.0/24")], "10.0.2.0/24", "10.0.8.0/24"),
+        ("10.0.0.0/24", [by_hand("10.0.0.0/25")], "10.0.0.128/25", ""),
+        ("", [by_hand("10.0.0.0/25")], "", ""),
+    ],
+    ids=[
+        "new",
+        "there already",
+        "no longer wanted",
+        "larger than before",
+        "smaller than before",
+        "several at once",
+        "partly reserved by hand",
+        "by hand, and none of our business",
+    ],
+)
+def test_how_a_pool_comes_to_what_is_wanted(wanted: str, allocations: list[Allocation], add: str, release: str) -> None:
+    changes = reservation_changes(networks(wanted), allocations)
+
+    assert (text(changes.add), text(one.cidr for one in changes.release)) == (add, release)
+    assert changes.nothing == (not add and not release)
+    assert changes.colliding == ()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_any_change_of_what_is_wanted_ends_with_all_of_it_reserved_and_never_a_gap(seed: int) -> None:
+    random = Random(seed)  # noqa: S311 - the same changes each time
+    held: list[Allocation] = []
+    for _ in range(20):
+        sizes = random.choices((24, 25, 26, 27, 28), k=5)
+        cidrs = ",".join(
+            str(IPv4Network(((10 << 24) + (random.randrange(1024) & -(1 << 32 - size)), size))) for size in sizes
+        )
+        wanted = reserved_in(networks("10.0.0.0/22"), parse(cidrs), VpcSizes())
+
+        changes = reservation_changes(wanted, held)
+
+        before = [one.cidr for one in held]
+        assert not any(new.overlaps(old) for new in changes.add for old in before), "AWS would refuse that"
+        kept = [one for one in held if one not in changes.release]
+        held = kept + [ours(str(cidr)) for cidr in changes.add]
+        assert not any(list(without(cidr, [one.cidr for one in held])) for cidr in wanted)
+        assert reservation_changes(wanted, held).nothing
+        assert all(any(one.cidr.overlaps(cidr) for cidr in wanted) for one in held)
+
+
+def test_a_reservation_that_collides_with_a_vpc_is_refused_and_named() -> None:
+    changes = reservation_changes(networks("10.0.0.0/22"), [vpc("10.0.1.0/24"), vpc("10.0.9.0/24")])
+    assert [one.cidr for one in changes.colliding] == networks("10.0.1.0/24")
+
+    with pytest.raises(Refused) as refusal:
+        refuse_collisions([("the pool of us-west-2/Prod OU", one) for one in changes.colliding])
+
+    words = str(refusal.value)
+    assert words.startswith(f"ReservedCidrs includes addresses of vpc-1 (10.0.1.0/24, account {SHOP}), which has them")
+    assert len(words) <= REASON_LIMIT
+    refuse_collisions([])

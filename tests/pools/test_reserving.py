@@ -1,0 +1,346 @@
+"""ReservedCidrs, from CloudFormation's request to the allocations: what is reserved is given to no VPC."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Network
+from typing import Any
+
+import pytest
+
+from aws_models.errors import AwsError
+from ctipam import names
+from ctipam.pools.environment_pools import environment_pools
+from landing_zone.direct_stack import BUILT, PROPERTIES, DirectStack
+
+WEST, EAST = "us-west-2", "us-east-1"
+PROD = "us-west-2 Prod OU"
+VPC_SIZES = {"VpcDefaultNetmaskLength": "16"}
+
+
+@pytest.fixture
+def stack() -> Iterator[DirectStack]:
+    """Return a stack before its creation."""
+    with DirectStack().running() as stack:
+        stack.set_up()
+        yield stack
+
+
+def ask(stack: DirectStack, kind: str = "Update", reserved: str = "", **changed: Any) -> dict[str, Any]:
+    return stack.ask(kind, "InitPools", PROPERTIES | {"ReservedCidrs": reserved} | changed)
+
+
+def done(answer: dict[str, Any]) -> bool:
+    assert answer["Status"] == "SUCCESS", answer.get("Reason")
+    return True
+
+
+def allocations(stack: DirectStack, pool: str = PROD) -> list[dict[str, Any]]:
+    ec2 = stack.ec2_in(pool.partition(" ")[0])
+    pages = ec2.get_paginator("get_ipam_pool_allocations").paginate(IpamPoolId=stack.pool_ids()[pool])
+    return sorted(
+        (one for page in pages for one in page["IpamPoolAllocations"]), key=lambda one: IPv4Network(one["Cidr"])
+    )
+
+
+def reserved(stack: DirectStack, pool: str = PROD) -> str:
+    return " ".join(one["Cidr"] for one in allocations(stack, pool) if one["ResourceType"] == "custom")
+
+
+def tags(stack: DirectStack, pool: str = PROD) -> dict[str, str]:
+    (found,) = [one for one in stack.listed_pools() if one["IpamPoolId"] == stack.pool_ids()[pool]]
+    return {tag["Key"]: tag["Value"] for tag in found["Tags"]}
+
+
+def test_pools_are_placed_beside_what_is_reserved(stack: DirectStack) -> None:
+    assert done(ask(stack, "Create", "10.0.0.0/16,10.64.0.0/12"))
+
+    assert stack.pools() == {
+        "us-west-2": "10.128.0.0/10",
+        "us-west-2 Prod OU": "10.128.0.0/12",
+        "us-west-2 SDLC OU": "10.144.0.0/12",
+        "us-east-1": "10.192.0.0/10",
+        "us-east-1 Prod OU": "10.192.0.0/12",
+        "us-east-1 SDLC OU": "10.208.0.0/12",
+    }
+    assert [reserved(stack, pool) for pool in stack.pools() if "OU" in pool] == [""] * 4
+
+
+def test_environments_are_placed_beside_it_in_their_regions_pool(stack: DirectStack) -> None:
+    inside_each = "10.0.0.0/16,10.64.0.0/16,10.128.0.0/16,10.192.0.0/16"
+
+    assert done(ask(stack, "Create", inside_each))
+
+    assert stack.pools() == BUILT | {
+        "us-west-2 Prod OU": "10.16.0.0/12",
+        "us-west-2 SDLC OU": "10.32.0.0/12",
+        "us-east-1 Prod OU": "10.80.0.0/12",
+        "us-east-1 SDLC OU": "10.96.0.0/12",
+    }
+
+
+def everywhere() -> str:
+    """Return CIDRs of which one is in each /12, so that no pool can be placed beside them."""
+    return ",".join(f"10.{16 * number + 1}.0.0/16" for number in range(16))
+
+
+def test_what_a_pool_has_to_contain_is_allocated_in_it_tagged_and_described(stack: DirectStack) -> None:
+    assert done(ask(stack, "Create", everywhere()))
+
+    (allocation,) = allocations(stack)
+    assert (stack.pools()[PROD], allocation["Cidr"], allocation["ResourceType"]) == (
+        "10.0.0.0/12",
+        "10.1.0.0/16",
+        "custom",
+    )
+    assert "ReservedCidrs" in allocation["Description"]
+    assert {"Key": names.STACK_TAG, "Value": stack.stack_id} in allocation["Tags"]
+    assert names.RESERVED_TAG in tags(stack)
+    assert names.PREPARING_TAG not in tags(stack)
+
+
+def test_no_vpc_gets_what_is_reserved(stack: DirectStack) -> None:
+    assert done(ask(stack, "Create", everywhere(), **VPC_SIZES))
+
+    for _ in range(15):
+        stack.make_vpc(WEST, "Prod OU", length=16)
+
+    with pytest.raises(AwsError, match="InsufficientCidrBlocks"):
+        stack.make_vpc(WEST, "Prod OU", length=28)
+    given = [IPv4Network(one["Cidr"]) for one in allocations(stack) if one["ResourceType"] == "vpc"]
+    assert not any(cidr.overlaps(IPv4Network("10.1.0.0/16")) for cidr in given)
+
+
+def test_a_new_pool_is_shared_only_once_its_addresses_are_reserved() -> None:
+    """Killed before any call: no pool with addresses that are still to be reserved is among those to share."""
+    small = PROPERTIES | {"RegionSelection": [WEST], "AccEnvName": ["Prod OU"], "ReservedCidrs": everywhere()}
+    for at in range(1, 100):
+        stack = DirectStack(workers=1)
+        stack.set_up()
+        with stack.running():
+            request = stack.request("Create", "InitPools", small)
+            stack.wire.kill(at, after=False)
+            answer = stack.send(request)
+            listed: Any = stack.listed_pools()
+            for _pool in environment_pools(listed):
+                assert reserved(stack) == "10.1.0.0/16", f"killed at call {at}"
+            if answer:
+                break
+            stack.clock.advance(60)
+            assert done(stack.send(request) or {})
+            assert reserved(stack) == "10.1.0.0/16"
+    assert answer is not None
+    assert at > 15
+
+
+@pytest.fixture
+def built(stack: DirectStack) -> DirectStack:
+    """Return a stack with pools, in which nothing is reserved."""
+    assert done(ask(stack, "Create"))
+    return stack
+
+
+def test_reserving_more_less_and_other_addresses_moves_no_pool(built: DirectStack) -> None:
+    for parameter, expected in {
+        "10.1.0.0/16": "10.1.0.0/16",
+        "10.1.0.0/16,10.3.0.0/24": "10.1.0.0/16 10.3.0.0/24",
+        "10.3.0.0/16": "10.3.0.0/24 10.3.1.0/24 10.3.2.0/23 10.3.4.0/22 10.3.8.0/21 10.3.16.0/20 10.3.32.0/19 "
+        "10.3.64.0/18 10.3.128.0/17",
+        "10.9.0.1/32,10.3.0.0/24": "10.3.0.0/24 10.9.0.0/28",
+        "192.168.0.0/16": "",
+        "10.0.0.0/14,10.1.2.0/24": "10.0.0.0/16 10.1.0.0/16 10.2.0.0/16 10.3.0.0/16",
+        "": "",
+    }.items():
+        assert done(ask(built, reserved=parameter))
+        assert reserved(built) == expected, parameter
+        assert built.pools() == BUILT
+        built.clock.advance(300)  # until AWS has recycled what was released
+
+    assert names.RESERVED_TAG not in tags(built)
+
+
+def test_a_cidr_that_shrinks_stays_reserved_so_that_no_vpc_gets_the_rest_of_it_meanwhile(built: DirectStack) -> None:
+    assert done(ask(built, reserved="10.1.0.0/16"))
+    assert done(ask(built, reserved="10.1.7.0/24"))
+    assert reserved(built) == "10.1.0.0/16"
+
+    assert done(ask(built))
+    assert reserved(built) == ""
+
+
+def test_a_repeated_update_changes_nothing_and_mends_what_was_released_by_hand(built: DirectStack) -> None:
+    assert done(ask(built, reserved="10.1.0.0/16"))
+    built.wire.counted.clear()
+
+    assert done(ask(built, reserved="10.1.0.0/16"))
+    assert all(action.startswith(("Describe", "Get")) for action in built.wire.counted)
+
+    (allocation,) = allocations(built)
+    named = {"IpamPoolId": built.pool_ids()[PROD], "Cidr": "10.1.0.0/16"}
+    built.ec2_in(WEST).release_ipam_pool_allocation(**named, IpamPoolAllocationId=allocation["IpamPoolAllocationId"])
+    built.clock.advance(300)
+    assert reserved(built) == ""
+    assert done(ask(built, reserved="10.1.0.0/16"))
+    assert reserved(built) == "10.1.0.0/16"
+
+
+def test_without_reservations_an_update_that_changes_nothing_reads_one_page(built: DirectStack) -> None:
+    assert done(ask(built, reserved="10.1.0.0/16"))
+    assert done(ask(built))
+    built.wire.counted.clear()
+
+    assert done(ask(built))
+
+    assert dict(built.wire.counted) == {"DescribeIpamPools": 1, "DescribeStacks": 1}
+
+
+def test_what_is_reserved_by_hand_is_left_alone(built: DirectStack) -> None:
+    by_hand = {"IpamPoolId": built.pool_ids()[PROD], "Cidr": "10.1.0.0/17"}
+    built.ec2_in(WEST).allocate_ipam_pool_cidr(**by_hand)
+
+    assert done(ask(built, reserved="10.1.0.0/16"))
+    assert reserved(built) == "10.1.0.0/17 10.1.128.0/17"
+
+    assert done(ask(built))
+    assert reserved(built) == "10.1.0.0/17"
+
+
+def test_a_reservation_that_collides_with_a_vpc_is_refused_before_anything_is_changed(built: DirectStack) -> None:
+    vpc_id = built.make_vpc(WEST, "Prod OU")
+
+    for resource in ("Ipam", "InitPools"):
+        asked = {"ReservedCidrs": "10.17.0.0/16,10.0.0.0/16", "RegionSelection": [WEST, EAST, "eu-west-1"]}
+        answer = built.ask("Update", resource, PROPERTIES | asked)
+        assert answer["Status"] == "FAILED"
+        assert answer["Reason"].startswith(f"ReservedCidrs includes addresses of {vpc_id} (10.0.0.0/24,")
+        assert "the pool of us-west-2/Prod OU" in answer["Reason"]
+
+    assert built.pools() == BUILT
+    assert reserved(built, "us-west-2 SDLC OU") == ""
+
+
+def test_a_rollback_ends_even_if_a_vpc_has_taken_what_was_reserved_before(built: DirectStack) -> None:
+    assert done(ask(built, reserved="10.1.0.0/16"))
+    assert done(ask(built))
+    built.clock.advance(300)
+    for _ in range(2):
+        built.make_vpc(WEST, "Prod OU", length=16)
+
+    answer = built.ask(
+        "Update", "InitPools", PROPERTIES | {"ReservedCidrs": "10.1.0.0/16"}, "UPDATE_ROLLBACK_IN_PROGRESS"
+    )
+
+    assert done(answer)
+
+
+def test_a_pool_that_grows_takes_no_block_with_reserved_addresses(built: DirectStack) -> None:
+    assert done(ask(built, reserved="10.32.0.0/16", PoolSizes=f"{WEST}/Prod OU=12+12"))
+
+    assert built.pools()[PROD] == "10.0.0.0/12,10.48.0.0/12"
+    assert reserved(built) == ""
+
+
+def test_a_pool_cannot_grow_where_all_room_has_reserved_addresses(built: DirectStack) -> None:
+    answer = ask(built, reserved="10.33.0.0/16,10.49.0.0/16", PoolSizes=f"{WEST}/Prod OU=12+12")
+
+    assert answer["Status"] == "FAILED"
+    assert "no free /12 left beside ReservedCidrs" in answer["Reason"]
+    assert built.pools() == BUILT
+
+
+def test_blocks_that_were_added_by_hand_are_reserved_too(built: DirectStack) -> None:
+    built.ec2.provision_ipam_pool_cidr(IpamPoolId=built.pool_ids()[PROD], Cidr="10.32.0.0/12")
+    built.clock.advance(60)
+
+    assert done(ask(built, reserved="10.33.0.0/16"))
+
+    assert reserved(built) == "10.33.0.0/16"
+
+
+def test_pools_with_reservations_can_be_removed_and_deleted(built: DirectStack) -> None:
+    assert done(ask(built, reserved="10.1.0.0/16,10.17.0.0/16"))
+
+    assert done(ask(built, reserved="10.1.0.0/16,10.17.0.0/16", AccEnvName=["Prod OU"]))
+    assert "us-west-2 SDLC OU" not in built.pools()
+    assert done(ask(built, "Delete"))
+
+    assert built.listed_pools() == []
+
+
+def test_pools_that_stay_because_of_a_vpc_keep_their_reservations_and_the_next_deployment_adopts_them(
+    built: DirectStack,
+) -> None:
+    assert done(ask(built, reserved="10.1.0.0/16"))
+    built.make_vpc(WEST, "Prod OU")
+    assert done(ask(built, "Delete"))
+    assert reserved(built) == "10.1.0.0/16"
+    built.forget_stack()
+
+    assert done(ask(built, "Create", "10.2.0.0/16"))
+
+    assert reserved(built) == "10.2.0.0/16"
+
+
+SMALL = {"RegionSelection": [WEST], "AccEnvName": ["Prod OU"]}
+
+
+def retried(stack: DirectStack, request: dict[str, Any]) -> bool:
+    return done(stack.send(request) or {})
+
+
+def rolled_back(stack: DirectStack, _request: dict[str, Any]) -> bool:
+    properties = PROPERTIES | SMALL | {"ReservedCidrs": "10.1.0.0/16"}
+    return done(stack.ask("Update", "InitPools", properties, "UPDATE_ROLLBACK_IN_PROGRESS"))
+
+
+def deleted(stack: DirectStack, _request: dict[str, Any]) -> bool:
+    return done(ask(stack, "Delete")) and stack.listed_pools() == []
+
+
+@pytest.mark.parametrize(
+    ("follows", "expected"), [(retried, "10.2.0.0/16"), (rolled_back, "10.1.0.0/16"), (deleted, "")]
+)
+def test_an_update_that_is_killed_anywhere_converges(
+    follows: Callable[[DirectStack, dict[str, Any]], bool], expected: str
+) -> None:
+    """Killed after each call of an update from one reservation to another, whatever follows."""
+    for at in range(1, 100):
+        stack = DirectStack(workers=1)
+        stack.set_up()
+        with stack.running():
+            assert done(ask(stack, "Create", "10.65.0.0/16", **SMALL))
+            assert done(ask(stack, "Update", "10.1.0.0/16", **SMALL))
+            request = stack.request("Update", "InitPools", PROPERTIES | SMALL | {"ReservedCidrs": "10.2.0.0/16"})
+            stack.wire.kill(at, after=True)
+            if stack.send(request) is not None:
+                break
+            stack.clock.advance(300)
+            assert follows(stack, request), f"killed at call {at}"
+            assert not expected or reserved(stack) == expected, f"killed at call {at}"
+    assert at > 5
+
+
+# AutoImport
+
+
+def auto_import(stack: DirectStack) -> dict[str, bool]:
+    return {
+        next(tag["Value"] for tag in pool["Tags"] if tag["Key"] == "Name"): pool["AutoImport"]
+        for pool in stack.listed_pools()
+    }
+
+
+def test_only_environment_pools_import_and_it_can_be_switched(built: DirectStack) -> None:
+    assert not any(auto_import(built).values())
+
+    assert done(ask(built, AutoImport="on"))
+    assert {name for name, on in auto_import(built).items() if on} == {name for name in BUILT if "OU" in name}
+
+    assert done(ask(built, AutoImport="off"))
+    assert not any(auto_import(built).values())
+
+
+def test_new_pools_import_from_the_start(stack: DirectStack) -> None:
+    assert done(ask(stack, "Create", AutoImport="on"))
+
+    assert sum(auto_import(stack).values()) == 4
