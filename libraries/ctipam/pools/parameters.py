@@ -53,7 +53,7 @@ def names(name: str, values: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def environments(values: str | Sequence[str]) -> dict[str, str]:
-    """Return the name of each environment, and the id of its OU if the user named it, as in Prod OU (ou-ab12-34567890)."""
+    """Return the name of each environment, and the id of its OU if it was named, as in Prod OU (ou-ab12-34567890)."""
     split = [split_environment(item) for item in names("AccEnvName", values)]
     ou_ids = [ou_id for _, ou_id in split if ou_id]
     for ou_id in ou_ids:
