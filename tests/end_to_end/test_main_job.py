@@ -335,8 +335,14 @@ def test_an_ou_can_be_renamed_and_its_new_accounts_get_the_same_pools(shop: Engi
     (share,) = reading.eventually(lambda: reading.shares(shop, "000000000010"))
     assert share.pools == ["us-east-1 Prod OU", "us-west-2 Prod OU"]
     assert reading.shares(shop, SHOP) == before
-    sentence = f"Environment 'Prod OU' is OU {ou_id}, which is now named 'Production OU'."
-    reading.eventually(lambda: sentence in reading.log(shop, output(shop, "SharingLogGroupName")))
+    function = output(shop, "LifeCycleFunctionName")
+    answer = shop.client("lambda", MANAGEMENT).invoke(FunctionName=function, Payload=json.dumps({"action": "report"}))
+    renamed = {
+        "environment": "Prod OU",
+        "organizationalUnit": "Production OU",
+        "organizationalUnitId": ou_id,
+    }
+    assert renamed in json.loads(answer["Payload"].read())["environments"]
 
 
 def test_pools_are_not_taken_from_more_accounts_than_the_limit_until_an_operator_permits_it(shop: Engine) -> None:
@@ -359,6 +365,9 @@ def test_pools_are_not_taken_from_more_accounts_than_the_limit_until_an_operator
     assert [share.pools for share in kept] == [["us-east-1 Prod OU", "us-west-2 Prod OU"]]
     assert json.loads(answer["Payload"].read())["heldBack"] == ""
     assert reading.shares(shop, "000000000010") == []
+    shop.advance(HOUR)  # the schedule tells that accounts are in an OU without pools
+    sent = {"Name": variables["NOTICES_PARAMETER"]}
+    reading.eventually(lambda: shop.client("ssm", MANAGEMENT).get_parameter(**sent)["Parameter"]["Value"] != "none")
 
 
 def test_when_the_vpcs_are_gone_the_stack_can_be_deleted_and_nothing_is_left(shop: Engine) -> None:
