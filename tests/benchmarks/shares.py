@@ -115,7 +115,7 @@ def measure() -> Iterator[Row]:
                 yield row(run, *_measured(zone, run.event))
 
 
-def row(run: Run, calls: Counter[str], took_s: float, invocations: int, alarms: int) -> Row:
+def row(run: Run, calls: Counter[str], took_s: float, alarms: int) -> Row:
     writes = sum(count for name, count in calls.items() if name.startswith("ram:") and not name.startswith("ram:Get"))
     figures = (
         f"{calls.total():,}",
@@ -125,7 +125,6 @@ def row(run: Run, calls: Counter[str], took_s: float, invocations: int, alarms: 
         f"{run.creates:,}",
         f"{took_s:,.0f} s",
         f"{run.floor_s:,.0f} s",
-        str(invocations),
         str(alarms),
     )
     faults = {
@@ -137,8 +136,8 @@ def row(run: Run, calls: Counter[str], took_s: float, invocations: int, alarms: 
     return Row(figures, true_faults(faults))
 
 
-def _measured(zone: LandingZone, event: dict[str, Any]) -> tuple[Counter[str], float, int, int]:
-    """Return calls, modeled seconds, invocations and failed ones of an event, including its further invocations.
+def _measured(zone: LandingZone, event: dict[str, Any]) -> tuple[Counter[str], float, int]:
+    """Return calls, modeled seconds and failed invocations of an event, including its further invocations.
 
     Lambda would repeat a failed invocation twice before the event ends in the failure queue, which is one alarm.
     """
@@ -151,7 +150,7 @@ def _measured(zone: LandingZone, event: dict[str, Any]) -> tuple[Counter[str], f
                 zone.invoke(event)
             except AwsFailed:
                 failed += 1
-    return meter.calls, zone.clock.now() - began, invocations, failed
+    return meter.calls, zone.clock.now() - began, failed
 
 
 class Meter:
@@ -187,6 +186,7 @@ def landing_zone(accounts: int) -> Iterator[LandingZone]:
         zone = LandingZone(cloud, [], patch)
         ous = [cloud.add_ou(f"OU {number}") for number in range(ENVIRONMENTS)]
         zone.add_pools(*(f"OU {number}" for number in range(ENVIRONMENTS)))
+        zone.remember_ous({f"OU {number}": ous[number] for number in range(ENVIRONMENTS)})
         for number in range(ENVIRONMENTS, OUS):
             ous.append(cloud.add_ou(f"OU {number}", ous[number % ENVIRONMENTS]))
         organization: Any = organizations_backends[MANAGEMENT]["aws"]
@@ -220,17 +220,15 @@ def _speed_up_models(cloud: Cloud) -> None:
 
 SECTION = Section(
     title="Shares: calls to AWS for the shares of an organization",
-    columns=("calls", "floor", "ratio", "writes", "floor", "modeled", "floor", "invoked", "alarms"),
+    columns=("calls", "floor", "ratio", "writes", "floor", "modeled", "floor", "alarms"),
     labels=tuple(f"{size:,} accounts, {run.name}" for size in SIZES for run in runs(size)),
     measure=measure,
     notes=(
         f"Modeled: {OUS} OUs, pools in {REGIONS} Regions for the {ENVIRONMENTS} top-level OUs; {RATE} calls a second, "
         f"{ASSOCIATION_S} s for an association. Floor: each full page read once ({ACCOUNTS_PAGE} accounts, "
         f"{SHARES_PAGE} shares or associations, a list of OUs for each OU and the root), or the state, OU and share of "
-        "one account; then a creation for each account without a share, and the places of changed accounts once more, "
-        "as they may have moved. Checking whether AWS is done, and whether the stack is being deleted, is extra. "
+        "one account; a creation for each account without a share, and the places of changed accounts once more. "
         f"Promise: at most {CEILING} times the calls of the floor, or {CALLS_MORE} more; {MOST_FOR_ONE} for one new "
-        "account; no write except creations, whatever the OUs are named and however many accounts would lose pools, "
-        "which is one alarm."
+        "account; no write except creations, and one alarm if all would lose pools."
     ),
 )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from landing_zone import reading
-from landing_zone.company import MANAGEMENT, NETWORKING, STACK
+from landing_zone.company import APPS, MANAGEMENT, NETWORKING, STACK
 from landing_zone.engine import Engine
 from landing_zone.inbox import Inbox
 
@@ -175,3 +175,29 @@ def test_when_nobody_compares_the_shares_any_more_the_topic_gets_an_alarm(
 
     told = json.loads(management_inbox.next())
     assert (told["AlarmName"], told["NewStateValue"]) == (name_of("ReconcileStoppedAlarm"), "INSUFFICIENT_DATA")
+
+
+def test_each_event_that_fails_is_told_also_while_the_first_one_lies_in_the_queue(
+    deployed: Engine, management_inbox: Inbox
+) -> None:
+    cloudformation, sqs = deployed.client("cloudformation", MANAGEMENT), deployed.client("sqs", MANAGEMENT)
+    resources = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
+    names = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
+
+    def in_the_queue() -> int:
+        asked = {"QueueUrl": names["FailureQueue"], "AttributeNames": ["ApproximateNumberOfMessages"]}
+        return int(sqs.get_queue_attributes(**asked)["Attributes"]["ApproximateNumberOfMessages"])
+
+    for _ in range(2):
+        waiting = in_the_queue()
+        error = {"code": "MalformedArnException", "message": "no", "status": 400}
+        deployed.fault("ram", "refuse_next", action="GetResourceShares", error=error, times=3)
+        deployed.update(APPS)
+        reading.eventually(lambda waiting=waiting: in_the_queue() > waiting)  # type: ignore[misc]
+
+        deployed.advance(1)  # publishes metrics
+
+        while (told := json.loads(management_inbox.next()))["AlarmName"] != names["FailureAlarm"]:
+            pass
+        assert told["NewStateValue"] == "ALARM"
+        deployed.advance(2 * FIVE_MINUTES)

@@ -433,6 +433,12 @@ class LandingZone:
         """Return the messages that the topic has received."""
         return [message[1] for message in next(iter(sns_backends[MANAGEMENT][HOME].topics.values())).sent_notifications]
 
+    def remember_ous(self, ou_ids: dict[str, str]) -> None:
+        """Write the id of its OU on the pools of each environment, as the creation of the stack does."""
+        for name, arn in self.pool_arns().items():
+            tags = [{"Key": names.OU_TAG, "Value": ou_ids[name.partition(" ")[2]]}]
+            self.networking_ec2.create_tags(Resources=[arn.rpartition("/")[2]], Tags=tags)
+
     def ou_ids_on_pools(self) -> dict[str, str]:
         """Return the id of an OU that each pool carries, by the pool's name; empty if it carries none."""
         pages = self.networking_ec2.get_paginator("describe_ipam_pools").paginate()

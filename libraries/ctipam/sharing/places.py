@@ -36,8 +36,8 @@ class Places:
         self._names: dict[str, str] = {}  # of OUs, by id
         self._listing_s = 0.0
         self.environments = EnvironmentOus(run)
-        self.tree = NOTHING_LISTED
         self.fresh: set[str] = set()
+        self.tree = NOTHING_LISTED
         if list_tree:
             self._list(list_tree)
 
@@ -56,9 +56,8 @@ class Places:
 
         Lists the organization again if that takes fewer calls than one for each account.
         """
-        account_ids = [account_id for account_id in account_ids if account_id not in self._run.rules.never]
-        self._locations |= dict.fromkeys(self._run.rules.never)
-        self.fresh |= self._run.rules.never
+        never = self._run.rules.never
+        account_ids = [account_id for account_id in account_ids if account_id not in never]
         pages = len(self.tree.locations) / 20 + len(self.tree.ous)
         if self._list_tree and len(account_ids) > pages:
             self._run.deadline.require(2 * self._listing_s)
@@ -67,12 +66,15 @@ class Places:
         for account_id, location in zip(account_ids, self._locate(account_ids), strict=True):
             self._locations[account_id] = location
             self.fresh.add(account_id)
+        self._locations |= dict.fromkeys(never)
+        self.fresh |= never
 
     def _list(self, list_tree: ListTree) -> None:
         began = waiting.now()
         self.tree = list_tree()
         self._listing_s = waiting.now() - began
-        self._locations |= {location.account_id: location for location in self.tree.locations}
+        self._locations = {location.account_id: location for location in self.tree.locations}
+        self.fresh.clear()
         self._names |= {ou.ou_id: ou.name for ou in self.tree.ous}
         if self._complete:
             self.environments.decide(self.tree.ous)
