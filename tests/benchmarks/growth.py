@@ -92,7 +92,7 @@ SECTION = Section(
     labels=tuple(f"{1 + regions * (1 + environments)} pools" for regions, environments in SHAPES),
     measure=measure,
     notes=(
-        "Declared: an update with PoolSizes, its time, changes and reads. Unchanged: calls of the same update again. "
-        "Look: calls of the scheduled function when no pool fills up. Automatic: how many more it makes when one grows."
+        "Declared: an update with PoolSizes. Unchanged: calls of the same update again. Look: calls of the scheduled "
+        "function when no pool fills up. Automatic: how many more when one grows."
     ),
 )

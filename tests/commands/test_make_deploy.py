@@ -385,7 +385,7 @@ def test_the_arguments_of_make_plan_are_accepted(clone: Path, cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("word", "reason"),
     [
-        ("ENVS=a,b,c", "ENVS has 3 environments, but a Region's /20 has room for 2"),
+        ("ENVS=a,b,c", "Give POOL_SIZES us-west-2=20+20,us-east-1=20+20, or a longer ENV_PREFIX"),
         ("CIDR=8.8.8.0/24", "CIDR 8.8.8.0/24 is not private address space"),
         ("REGIONS=mars-1", "REGIONS names 'mars-1', which this Lambda runtime's boto3 does not know"),
         ("stack=bad name", "stack=bad name is not a valid stack name"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ctipam.names import GROWTH_TAG
 from landing_zone import reading
 from landing_zone.company import APPS, MANAGEMENT, NETWORKING, STACK
 from landing_zone.engine import Engine
@@ -96,7 +97,24 @@ def test_when_a_pool_fills_up_its_metric_says_so_and_the_topic_gets_the_alarm(
     assert (line["PercentUsed"], line["AddressesFree"]) == (87.5, 256)
 
 
-def test_the_check_uses_all_that_its_role_may_do(deployed: Engine, stack: Stack) -> None:
+def test_when_it_stays_full_the_topic_is_told_the_parameter_to_change(
+    deployed: Engine, stack: Stack, inbox: Inbox
+) -> None:
+    """The clock of functions cannot be moved, so the note that the pool is over the threshold is made older."""
+    (pool,) = [pool for pool in reading.pools(deployed) if pool.name == "us-west-2 Prod OU"]
+    assert pool.tags[GROWTH_TAG].endswith("blocks=1 told=0")
+    older = [{"Key": GROWTH_TAG, "Value": "since=1 blocks=1 told=0"}]
+    deployed.client("ec2", NETWORKING).create_tags(Resources=[pool.pool_id], Tags=older)
+
+    deployed.advance(FIVE_MINUTES)
+
+    told = inbox.next()
+    assert f"The pool of us-west-2/Prod OU ({pool.pool_id}) is 87.5 % full: 1,792 of 2,048 addresses" in told
+    assert "us-west-2 has room for 0 more blocks of /21, and the top-level pool for 14 more blocks of /20." in told
+    assert "with PoolSizes us-west-2=20+20,us-west-2/Prod OU=21+21." in told
+
+
+def test_the_check_uses_no_more_than_it_needs_without_automatic_growth(deployed: Engine, stack: Stack) -> None:
     (used,) = [
         actions
         for role, actions in deployed.used_permissions().items()
@@ -104,11 +122,13 @@ def test_the_check_uses_all_that_its_role_may_do(deployed: Engine, stack: Stack)
     ]
 
     assert used == [
+        "ec2:CreateTags",
         "ec2:DescribeIpamPools",
         "ec2:GetIpamPoolAllocations",
         "ec2:GetIpamPoolCidrs",
         "logs:CreateLogStream",
         "logs:PutLogEvents",
+        "sns:Publish",
     ]
 
 

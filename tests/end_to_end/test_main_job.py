@@ -279,9 +279,29 @@ def test_a_pool_that_stays_over_the_threshold_grows_by_itself_if_that_is_asked_f
     reading.eventually(lambda: pool_of(shop, full.pool_id).cidr.startswith(f"{full.cidr}, "))
     shop.advance(300)
 
-    log_group = output(shop, "PoolUtilizationLogGroupName", NETWORKING)
-    reading.eventually(lambda: f"{IRELAND}/Prod OU has grown to 2 blocks" in reading.log(shop, log_group))
-    assert reading.log(shop, log_group).count("growing pool") == 2
+    logs, group = shop.client("logs", NETWORKING), output(shop, "PoolUtilizationLogGroupName", NETWORKING)
+
+    def logged(what: str) -> int:
+        events = logs.filter_log_events(logGroupName=group, limit=10000)["events"]
+        return sum(what in event["message"] for event in events)
+
+    reading.eventually(lambda: logged(f"{IRELAND}/Prod OU has grown to 2 blocks"))
+    assert logged("growing pool") == 2
+
+
+def test_a_block_that_is_declared_no_longer_is_given_back_and_what_grew_by_itself_stays(shop: Engine) -> None:
+    grown = next(pool for pool in reading.pools(shop) if pool.name == f"{IRELAND} Prod OU")
+    ec2 = shop.client("ec2", NETWORKING, IRELAND)
+    for allocation in ec2.get_ipam_pool_allocations(IpamPoolId=grown.pool_id)["IpamPoolAllocations"]:
+        ids = {"IpamPoolId": grown.pool_id, "IpamPoolAllocationId": allocation["IpamPoolAllocationId"]}
+        ec2.release_ipam_pool_allocation(**ids, Cidr=allocation["Cidr"])
+
+    status = deployment.apply(shop, "update-stack", RegionSelection=REGIONS)
+
+    assert status == "UPDATE_COMPLETE", deployment.failures(shop)
+    cidrs = {pool.name: pool.cidr for pool in reading.pools(shop)}
+    assert (cidrs[WEST], cidrs[f"{WEST} Prod OU"]) == ("192.168.0.0/20", "192.168.0.0/21")
+    assert cidrs[grown.name] == grown.cidr
 
 
 def pool_of(engine: Engine, pool_id: str) -> reading.ReadPool:

@@ -24,6 +24,8 @@ def check(networking: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     cloudformation = networking.cloudformation
     handler = cloudformation.handler.__globals__["measure_utilization"]  # another entry point of the same zip
     monkeypatch.setenv("STACK_ID", cloudformation.stack_id)
+    monkeypatch.setenv("TOPIC_ARN", "arn:aws:sns:us-east-1:222222222222:topic")
+    monkeypatch.setenv("POOL_UTILISATION_THRESHOLD", "80")
 
     def run() -> dict[str, Any]:
         with cloudformation.cloud.running_in(cloudformation.account_id):

@@ -61,6 +61,11 @@ class ExistingPool:
         return replace(self, blocks=tuple(blocks))
 
     @property
+    def is_environments(self) -> bool:
+        """Whether it is the pool of an environment, from which VPCs are taken."""
+        return self.key is not None and bool(self.key.environment)
+
+    @property
     def ready(self) -> bool:
         return self.state in POOL_READY
 

@@ -92,14 +92,12 @@ class _Run:
 
     def see_to(self, measured: Sequence[Utilization]) -> None:
         use = {utilization.pool.pool_id: utilization for utilization in measured}
-        for key in sorted(
-            self._pools, key=lambda key: bool(key.environment)
-        ):  # what a Region's pool was noted for first
-            pool = self._pools[key]
+        # What a Region's pool is noted for comes first: it may be noted again for a pool in it.
+        for pool in sorted(self._pools.values(), key=lambda pool: pool.pool_id in use):
             try:
                 if pool.pool_id in use:
                     self._see_to_environment(pool, use[pool.pool_id])
-                elif not key.environment and (note := Note.read(pool.tags)):
+                elif (note := Note.read(pool.tags)) and not pool.is_environments:
                     self._see_to_region(pool, note)
             except (ClientError, BotoCoreError, AwsFailed) as error:
                 self._failures.append(f"{pool.key}: {explain(error)}")
@@ -129,6 +127,8 @@ class _Run:
 
     def _see_to_due(self, pool: ExistingPool, note: Note, use: Utilization) -> None:
         family = self._family(pool)
+        if len(family.pool.held) > note.blocks:
+            return  # another invocation was faster; the next look tells
         growth = next_growth(family) if self._settings.grow and self._stack_is_idle() else NoGrowth()
         if isinstance(growth, Growth):
             self._grow(growth, note)
@@ -141,7 +141,7 @@ class _Run:
         pool = growth.pool
         if pool.pool_id in self._grown:
             return
-        if pool.key and not pool.key.environment:
+        if not pool.is_environments:
             self._note(pool, Note(int(self._now), len(pool.held)))  # so that its growth is told
         token = client_token(
             self._settings.stack_id, "grow", pool.pool_id, len(pool.blocks), note.since, int(self._now) // TOKEN_S

@@ -56,7 +56,7 @@ class Look(Enum):
     """What a look at a pool has found."""
 
     NOTHING = "nothing to do"
-    OVER = "over the threshold for the first time"
+    OVER = "over the threshold, and not noted as it is"
     DUE = "still over the threshold"
     GROWN = "it has more CIDRs than before"
     OVER_NO_MORE = "no longer over the threshold"
@@ -68,7 +68,7 @@ def look(note: Note | None, *, over: bool, blocks: int, now: float) -> Look:
     over     it is over the threshold
     blocks   how many CIDRs it has
     """
-    if note is None:
+    if note is None or (over and blocks < note.blocks):
         return Look.OVER if over else Look.NOTHING
     if blocks > note.blocks:
         return Look.GROWN
@@ -125,10 +125,10 @@ class Family:
         return replace(self, pool=pool)
 
     def with_growth(self, growth: Growth) -> Family:
-        """Return the family after a growth, of itself or of a sibling, has been requested."""
-        if growth.pool.pool_id == self.region.pool_id:
-            return replace(self, occupied_in_top=[*self.occupied_in_top, growth.cidr])
-        return replace(self, occupied_in_region=[*self.occupied_in_region, growth.cidr])
+        """Return the family after a growth, of itself or of another pool, has been requested."""
+        if growth.pool.is_environments:
+            return replace(self, occupied_in_region=[*self.occupied_in_region, growth.cidr])
+        return replace(self, occupied_in_top=[*self.occupied_in_top, growth.cidr])
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ def pool_sizes(text: str) -> dict[str, tuple[int, ...]]:
         if not name or not re.fullmatch(r"\d+( *\+ *\d+)*", sizes, re.ASCII):
             raise Refused(
                 f"PoolSizes has {quoted(item.strip())}; give a name and the prefix lengths of its blocks, "
-                "such as us-east-1/Prod OU=21+21."
+                "such as Prod OU=21+21."
             )
         if name in found:
             raise Refused(f"PoolSizes lists {quoted(name)} twice; join the sizes with +, such as {name}=21+21.")

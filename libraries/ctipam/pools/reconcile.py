@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ctipam.cloudformation import other_stacks
@@ -115,7 +115,7 @@ class _Blockers:
     """
 
     of_pools: Mapping[str, Sequence[str]]
-    surplus: surplus.SurplusInUse = field(default_factory=surplus.SurplusInUse)
+    surplus: surplus.SurplusInUse
 
     def refuse(self) -> None:
         """Raise Refused if something is in use."""

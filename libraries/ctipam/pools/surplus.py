@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
@@ -17,22 +17,34 @@ ROOM_FOR_VALUES = 80
 
 
 @dataclass(frozen=True)
-class SurplusInUse:
-    """What is allocated from blocks that are declared no longer.
+class BlockInUse:
+    """A block that is declared no longer and from which something is allocated.
 
-    blockers   in words, for each such block: (pool id, key, CIDR) -> sentences
-    in_use     all CIDRs that are in use of the pools that have such blocks, by pool id
-    keep       what keeps them, and adds what is wanted besides, as a parameter has it: "us-east-1=20+21"
+    sentences   what is allocated, one each
+    keep        what keeps it, and adds what is wanted besides, as a parameter has it: "us-east-1=20+21"
     """
 
-    blockers: Mapping[tuple[str, PoolKey, IPv4Network], Sequence[str]] = field(default_factory=dict)
+    pool_id: str
+    key: PoolKey
+    sentences: tuple[str, ...]
+    keep: str
+
+
+@dataclass(frozen=True)
+class SurplusInUse:
+    """What is in use of the pools that have blocks that are declared no longer.
+
+    blocks   those blocks, those of parents first
+    in_use   all CIDRs of these pools that are in use, by pool id
+    """
+
+    blocks: tuple[BlockInUse, ...] = ()
     in_use: Mapping[str, Collection[IPv4Network]] = field(default_factory=dict)
-    keep: Mapping[PoolKey, str] = field(default_factory=dict)
 
     def by_pool(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
-        for (pool_id, _, _), sentences in self.blockers.items():
-            found.setdefault(pool_id, []).extend(sentences)
+        for block in self.blocks:
+            found.setdefault(block.pool_id, []).extend(block.sentences)
         return found
 
 
@@ -40,45 +52,54 @@ def surplus_in_use(comparison: Comparison, held: Mapping[str, Collection[Allocat
     """Return what keeps the blocks that are declared no longer: everything that is allocated from them but what goes
     with them. Of several blocks that fit, those that are in use are kept.
 
-    held   what is allocated from each pool that has such blocks, and from each unwanted pool, by its id
+    held   what is allocated from each pool that has such blocks, by its id
     """
-    existing = {pool.pool_id for pool in comparison.pools}
-    unwanted = {pool.pool_id for pool in comparison.unwanted}
-    going: set[tuple[str, IPv4Network]] = set()
-    blockers: dict[tuple[str, PoolKey, IPv4Network], list[str]] = {}
+    going: set[tuple[str, IPv4Network]] = set()  # ids of pools below, and their CIDRs
     in_use: dict[str, Collection[IPv4Network]] = {}
-    keep: dict[PoolKey, str] = {}
-    for key in reversed(
-        comparison.spec.pools
-    ):  # a pool below that shrinks is in no block's way; one that would move is
+    found: list[BlockInUse] = []
+    for key in reversed(comparison.spec.pools):
         pool = comparison.kept.get(key)
         if pool is None:
             continue
         going |= {(pool.pool_id, block.cidr) for block in pool.held if block.state == "pending-deprovision"}
         if pool.pool_id not in held:
             continue
-        staying = [
-            one
-            for one in sorted(held[pool.pool_id], key=lambda one: one.cidr)
-            if one.resource_id not in unwanted
-            and not one.is_reservation
-            and (one.resource_id, one.cidr) not in going
-            and (one.resource_type != "ipam-pool" or one.resource_id in existing)
-        ]
+        staying = _staying(comparison, held[pool.pool_id], going)
         used = {block.cidr for block in pool.held if any(one.cidr.overlaps(block.cidr) for one in staying)}
         blocks = match_blocks(comparison.spec.wanted(key), pool, used)
-        if not blocks.missing:
+        if not blocks.missing:  # a pool that shrinks is in no block's way; one that would move is
             going |= {(pool.pool_id, block.cidr) for block in blocks.surplus}
         in_use[pool.pool_id] = used
-        for block in blocks.surplus:
-            of_block = [one for one in staying if one.cidr.overlaps(block.cidr)]
-            if of_block:
-                blockers[pool.pool_id, key, block.cidr] = [
-                    f"{block.cidr} of {key} holds {_named(one, comparison.pools)}" for one in of_block
-                ]
-                keep[key] = _kept_by(key, blocks, used)
-    largest_first = {at: blockers[at] for key in comparison.spec.pools for at in blockers if at[1] == key}
-    return SurplusInUse(largest_first, in_use, {at[1]: keep[at[1]] for at in largest_first})
+        found = [*_blocked(comparison, key, blocks, staying), *found]
+    return SurplusInUse(tuple(found), in_use)
+
+
+def _staying(
+    comparison: Comparison, allocations: Collection[Allocation], going: Collection[tuple[str, IPv4Network]]
+) -> list[Allocation]:
+    """Return the allocations that do not go with the block."""
+    existing = {pool.pool_id for pool in comparison.pools} - {pool.pool_id for pool in comparison.unwanted}
+    return [
+        one
+        for one in sorted(allocations, key=lambda one: one.cidr)
+        if not one.is_reservation
+        and (one.resource_id, one.cidr) not in going
+        and (one.resource_type != "ipam-pool" or one.resource_id in existing)
+    ]
+
+
+def _blocked(
+    comparison: Comparison, key: PoolKey, blocks: MatchedBlocks, staying: Sequence[Allocation]
+) -> Iterator[BlockInUse]:
+    used = [block for block in blocks.surplus if any(one.cidr.overlaps(block.cidr) for one in staying)]
+    for block in used:
+        sentences = tuple(
+            f"{block.cidr} of {key} holds {_named(one, comparison.pools)}"
+            for one in staying
+            if one.cidr.overlaps(block.cidr)
+        )
+        keep = _kept_by(key, blocks, [one.cidr for one in used])
+        yield BlockInUse(comparison.kept[key].pool_id, key, sentences, keep)
 
 
 def _named(allocation: Allocation, pools: Sequence[ExistingPool]) -> str:
@@ -88,7 +109,7 @@ def _named(allocation: Allocation, pools: Sequence[ExistingPool]) -> str:
 
 def _kept_by(key: PoolKey, blocks: MatchedBlocks, used: Collection[IPv4Network]) -> str:
     """Return with which value of a parameter the blocks that are in use stay, and larger ones are added."""
-    cidrs = [block.cidr for block in (*blocks.kept, *(block for block in blocks.surplus if block.cidr in used))]
+    cidrs = [*(block.cidr for block in blocks.kept), *used]
     if key == TOP_LEVEL:
         missing = [want for want in blocks.missing if isinstance(want, IPv4Network)]
         apart = [cidr for cidr in missing if not any(cidr.overlaps(other) for other in cidrs)]
@@ -99,13 +120,14 @@ def _kept_by(key: PoolKey, blocks: MatchedBlocks, used: Collection[IPv4Network])
 
 
 def refuse_surplus_in_use(surplus: SurplusInUse) -> None:
-    """Raise Refused that names what is in use, and how to keep it."""
-    for (_, key, _), sentences in surplus.blockers.items():
-        more = f"; and {len(sentences) - 1} more, see the log" if sentences[1:] else ""
-        values = [value for of_key, value in surplus.keep.items() if (of_key == TOP_LEVEL) == (key == TOP_LEVEL)]
-        if len(",".join(values)) > ROOM_FOR_VALUES:
-            values = [values[0], "..."]
-        keep = f"{'TopLevelPoolCidr' if key == TOP_LEVEL else 'PoolSizes'} {','.join(values)}"
-        raise Refused(
-            fit("In use, nothing was changed: ", sentences[0] + more, f"Delete that first, or keep it: {keep}.")
-        )
+    """Raise Refused that names what is in use of the first block, and how to keep all of them."""
+    if not surplus.blocks:
+        return
+    first = surplus.blocks[0]
+    more = f"; and {len(first.sentences) - 1} more, see the log" if first.sentences[1:] else ""
+    of_top = first.key == TOP_LEVEL
+    values = list(dict.fromkeys(block.keep for block in surplus.blocks if (block.key == TOP_LEVEL) == of_top))
+    if len(",".join(values)) > ROOM_FOR_VALUES:
+        values = [values[0], "..."]
+    way_out = f"Delete that first, or keep it: {'TopLevelPoolCidr' if of_top else 'PoolSizes'} {','.join(values)}."
+    raise Refused(fit("In use, nothing was changed: ", first.sentences[0] + more, way_out))
