@@ -26,6 +26,7 @@ import subprocess
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from commands import arguments, make_words, operate, preflight, program, reserve
@@ -35,6 +36,7 @@ from commands.preflight_checks import is_ready
 from commands.preflight_facts import Check
 from commands.regions import regions_of_partition, s3_host
 from commands.stack_events import failure_text, first_failure, new_events, recent_events
+from commands.template_file import LARGEST, sent_template
 from ctipam.errors import Refused
 from ctipam.pools.room import refuse_without_room
 from ctipam.pools.spec import PoolSpec
@@ -45,9 +47,6 @@ DERIVED = ("LambdaPrefix", "RepoRootURL")
 
 PROTECT = ("cloudformation", "update-termination-protection", "--enable-termination-protection")
 """`make undo` switches it off again."""
-
-LARGEST_TEMPLATE = 51_200
-"""Bytes. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
 
 UPDATABLE = re.compile(r"(CREATE|UPDATE|IMPORT|UPDATE_ROLLBACK|IMPORT_ROLLBACK)_COMPLETE|REVIEW_IN_PROGRESS")
 """REVIEW_IN_PROGRESS: a change set exists for a stack that does not exist yet; the CLI creates another.
@@ -80,15 +79,17 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
     if (reserved := reserve.reserved_cidrs(given.options, properties)) is not None:  # last: it may take minutes
         parameters[reserve.PARAMETER] = reserved
         print(f"{reserve.PARAMETER}={reserved}", flush=True)
-    *uploads, deployment = commands(root, stack, bucket_host, parameters)
-    for upload in uploads:
-        aws.run(upload)
-    seen = {event["EventId"] for event in _events(aws, stack)}
-    try:
-        aws.run(deployment)
-    except Refused as refusal:
-        reasons = failure_reasons(aws, stack, seen)
-        raise Refused("\n".join([str(refusal), *reasons])) from None
+    with TemporaryDirectory() as folder:
+        template = sent_template(root / MANAGEMENT_TEMPLATE, Path(folder))
+        *uploads, deployment = commands(root, stack, bucket_host, parameters, template)
+        for upload in uploads:
+            aws.run(upload)
+        seen = {event["EventId"] for event in _events(aws, stack)}
+        try:
+            aws.run(deployment)
+        except Refused as refusal:
+            reasons = failure_reasons(aws, stack, seen)
+            raise Refused("\n".join([str(refusal), *reasons])) from None
     aws.run([*PROTECT, "--stack-name", stack])
 
 
@@ -99,10 +100,13 @@ def _refuse_unready(checks: Sequence[Check]) -> None:
         raise Refused("Nothing was deployed: fix what is marked above, or deploy with preflight=no if it is wrong.")
 
 
-def commands(root: Path, stack: str, bucket_host: str, parameters: Mapping[str, str]) -> list[list[str]]:
+def commands(
+    root: Path, stack: str, bucket_host: str, parameters: Mapping[str, str], template: Path
+) -> list[list[str]]:
     """Return the commands of a deployment, each without the leading `aws`.
 
     bucket_host   s3.us-east-1.amazonaws.com
+    template      what is sent
     """
     bucket = parameters["LambdaBucket"]
     templates = f"templates/{digest(root / 'templates', '*.yaml')}/"
@@ -117,8 +121,8 @@ def commands(root: Path, stack: str, bucket_host: str, parameters: Mapping[str, 
         ["s3", "cp", "templates/", f"s3://{bucket}/{templates}", *only, "*.yaml"],
         ["s3", "cp", "packages/", f"s3://{bucket}/{packages}", *only, "*.zip"],
         [
-            *["cloudformation", "deploy", "--stack-name", stack, "--template-file", MANAGEMENT_TEMPLATE],
-            *(["--s3-bucket", bucket, "--s3-prefix", templates.rstrip("/")] if _is_large(root) else []),
+            *["cloudformation", "deploy", "--stack-name", stack, "--template-file", _path(template, root)],
+            *(["--s3-bucket", bucket, "--s3-prefix", templates.rstrip("/")] if _is_large(template) else []),
             *["--capabilities", "CAPABILITY_IAM", "--no-fail-on-empty-changeset"],
             *["--parameter-overrides", *overrides],
         ],
@@ -166,10 +170,12 @@ def _events(aws: AwsCli, stack: str) -> list[dict[str, Any]]:
         return []
 
 
-def _is_large(root: Path) -> bool:
-    """Return whether the template must be deployed through a bucket, which must be in the same Region:
-    https://github.com/aws/aws-cli/issues/4372"""
-    return (root / MANAGEMENT_TEMPLATE).stat().st_size > LARGEST_TEMPLATE
+def _path(template: Path, root: Path) -> str:
+    return str(template.relative_to(root) if template.is_relative_to(root) else template)
+
+
+def _is_large(template: Path) -> bool:
+    return template.stat().st_size > LARGEST
 
 
 def digest(folder: Path, pattern: str) -> str:
