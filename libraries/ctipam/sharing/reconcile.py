@@ -22,7 +22,7 @@ from ctipam import names, waiting
 from ctipam.cloudformation.other_stacks import can_act
 from ctipam.cloudformation.own_stack import OwnStack
 from ctipam.cloudformation.request import ResourceRequest
-from ctipam.errors import DENIED, UNREACHABLE, OutOfTime, code_of, explain
+from ctipam.errors import DENIED, REASON_LIMIT, UNREACHABLE, OutOfTime, code_of, explain
 from ctipam.logs import log_decision
 from ctipam.networking_account import assume_execution_role
 from ctipam.organization import reader as organization
@@ -54,6 +54,9 @@ for most associations, because each round costs calls."""
 WORKERS = 4
 """Accounts at a time. RAM publishes no rates. boto3 waits when RAM throttles."""
 
+
+FAILED_LIMIT = REASON_LIMIT - 55
+"""Characters of the reason for an account. A request that fails names the account and the number of failures too."""
 
 PERHAPS_CONCURRENT = frozenset(
     {"InvalidStateTransitionException", "InvalidParameterException", "UnknownResourceException"}
@@ -324,7 +327,7 @@ class ShareReconciliation:
                 self._ram_is_unready = True
                 return
             if code_of(error) not in PERHAPS_CONCURRENT or account_id in self._refused:
-                self._results[account_id].failed = explain(error)
+                self._results[account_id].failed = explain(error, FAILED_LIMIT)
             self._refused.add(account_id)
 
     def _may_become_ready(self, error: ClientError) -> bool:

@@ -151,8 +151,10 @@ class SharingResult:
         """Raise AwsFailed, with the first failures, if an account failed."""
         failures = [result for result in self.accounts if result.failed]
         if failures:
-            named = "; ".join(f"{result.spec.account_id}: {result.failed}" for result in failures[:NAMED])
-            raise AwsFailed(f"{len(failures)} of {len(self.accounts)} accounts could not be reconciled: {named}")
+            first, *others = failures[:NAMED]
+            named = "".join(f" {result.spec.account_id}: {result.failed}" for result in others)
+            count = f"{len(failures)} of {len(self.accounts)} accounts failed"
+            raise AwsFailed(f"{first.failed} (Account {first.spec.account_id}; {count}.){named}")
 
 
 def of_one_name(units: Iterable[OrganizationalUnit], environments: Collection[str]) -> dict[str, list[str]]:
