@@ -112,22 +112,21 @@ def where_it_happened(region: str, account_id: str) -> dict[str, str]:
     return {"Region": region, "AccountId": account_id}
 
 
-def explain(error: BaseException) -> str:
-    """Return any error in one line of at most REASON_LIMIT characters.
+def explain(error: BaseException, limit: int = REASON_LIMIT) -> str:
+    """Return any error in one line of at most `limit` characters.
 
     For an error of AWS: the action with its Region and account, the decisive part of AWS's message, and a way out.
     """
     if is_client_error(error):
-        return _explain_client_error(error)
+        return _explain_client_error(error, limit)
     if isinstance(error, OutOfTime):
-        return fit(
-            "AWS did not finish in time: ", _why(error), "What was begun is kept; try again to go on from there."
-        )
+        way_out = "What was begun is kept; try again to go on from there."
+        return fit("AWS did not finish in time: ", _why(error), way_out, limit)
     if isinstance(error, Refused | AwsFailed | StackBeingDeleted | Superseded):
         text = str(error)
     else:
         text = f"{type(error).__name__}: {error}. See the function's log."
-    return _cut(_one_line(text), REASON_LIMIT)
+    return _cut(_one_line(text), limit)
 
 
 def _why(error: OutOfTime) -> str:
@@ -160,19 +159,19 @@ def attempt(error: ClientError) -> str:
     return f"{error.operation_name}{region}{account}"
 
 
-def _explain_client_error(error: ClientError) -> str:
+def _explain_client_error(error: ClientError, limit: int) -> str:
     verb = "was denied" if code_of(error) in DENIED else "failed"
-    return fit(f"{attempt(error)} {verb}: ", cause_of(error), _way_out(error))
+    return fit(f"{attempt(error)} {verb}: ", cause_of(error), _way_out(error), limit)
 
 
-def fit(head: str, cause: str, way_out: str) -> str:
-    """Return the three in one line of at most REASON_LIMIT characters. A long cause is cut, so that the way out stays.
+def fit(head: str, cause: str, way_out: str, limit: int = REASON_LIMIT) -> str:
+    """Return the three in one line of at most `limit` characters. A long cause is cut, so that the way out stays.
 
     head   ends with a space
     """
     cause = cause if cause.endswith((".", "!")) or not cause else f"{cause}."
-    room = REASON_LIMIT - len(head) - (len(way_out) + 1 if way_out else 0)
-    return _cut(f"{head}{_cut(cause, room)} {way_out}".strip(), REASON_LIMIT)
+    room = limit - len(head) - (len(way_out) + 1 if way_out else 0)
+    return _cut(f"{head}{_cut(cause, room)} {way_out}".strip(), limit)
 
 
 def _way_out(error: ClientError) -> str:
@@ -187,10 +186,7 @@ def _way_out(error: ClientError) -> str:
     if code in THROTTLED:
         return "AWS was called too often. Try again, or wait: the next scheduled run goes on."
     if code in UNREACHABLE and error.operation_name.endswith("ResourceShare"):
-        return (
-            "If RAM sharing with the organization is off, run `aws ram enable-sharing-with-aws-organization` in the "
-            "management account."
-        )
+        return "Run `aws ram enable-sharing-with-aws-organization` in the management account."
     if code == "ResourceShareLimitExceededException":
         return "Request an increase in Service Quotas, in the Networking account."
     return ""

@@ -27,6 +27,7 @@ ENCRYPTED_TOPIC = "to publish to an encrypted topic: https://docs.aws.amazon.com
 NEVER_SEEN = {
     "kms:GenerateDataKey": ENCRYPTED_TOPIC,
     "kms:Decrypt": ENCRYPTED_TOPIC,
+    "ec2:DeleteTags": "when the stack loses a tag; the tests of pools show it",
     "ram:UntagResource": "when the stack loses a tag; the tests of sharing show it",
     "organizations:ListParents": "for an SDK that does not know the path of an account; the tests of sharing show it",
 }

@@ -140,8 +140,8 @@ def test_a_request_fails_with_the_reason_if_no_account_can_be_shared_with(landin
     answer = landing_zone.ask("Create")
 
     assert answer["Status"] == "FAILED"
-    assert "accounts could not be reconciled" in answer["Reason"]
-    assert "not today" in answer["Reason"]
+    assert answer["Reason"].startswith("AWS could not share arn:")
+    assert "not today (Account 012345678901; 2 of 4 accounts failed.)" in answer["Reason"]
 
 
 def test_the_outputs_say_which_ou_each_environment_is_and_which_ous_have_no_pools(landing_zone: Any, ous: Any) -> None:
@@ -299,6 +299,8 @@ def test_sharing_fails_if_ram_is_not_ready_after_five_minutes(landing_zone: Any,
 
     assert answer["Status"] == "FAILED"
     assert "OperationNotPermittedException" in answer["Reason"]
+    way_out = "Run `aws ram enable-sharing-with-aws-organization` in the management account."
+    assert f"{way_out} (Account 012345678901; 2 of 4 accounts failed.)" in answer["Reason"]
     assert sharing.RAM_SETTLES_S <= landing_zone.clock.now() - began < sharing.RAM_SETTLES_S + 60
 
 

@@ -41,7 +41,9 @@ def test_an_answer_for_ten_thousand_accounts_fits_the_payload_limit_of_lambda() 
 def test_an_error_names_some_failures_and_counts_all() -> None:
     result = SharingResult([account_result(1), *(account_result(number, failed="no") for number in range(2, 8))])
 
-    with pytest.raises(AwsFailed, match=r"^6 of 7 accounts.*000000000002: no; 000000000003: no; 000000000004: no$"):
+    with pytest.raises(
+        AwsFailed, match=r"^no \(Account 000000000002; 6 of 7 accounts failed\.\) 000000000003: no 000000000004: no$"
+    ):
         result.raise_if_failed()
 
 

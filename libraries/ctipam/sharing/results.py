@@ -164,8 +164,10 @@ class SharingResult:
     def _raise_failures(self) -> None:
         failures = [result for result in self.accounts if result.failed]
         if failures:
-            named = "; ".join(f"{result.spec.account_id}: {result.failed}" for result in failures[:NAMED])
-            raise AwsFailed(f"{len(failures)} of {len(self.accounts)} accounts could not be reconciled: {named}")
+            first, *others = failures[:NAMED]
+            named = "".join(f" {result.spec.account_id}: {result.failed}" for result in others)
+            count = f"{len(failures)} of {len(self.accounts)} accounts failed"
+            raise AwsFailed(f"{first.failed} (Account {first.spec.account_id}; {count}.){named}")
 
 
 def _which(one: EnvironmentOu) -> str:

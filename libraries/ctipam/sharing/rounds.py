@@ -16,7 +16,7 @@ from dataclasses import replace
 from botocore.exceptions import ClientError
 
 from ctipam import waiting
-from ctipam.errors import DENIED, UNREACHABLE, OutOfTime, code_of, explain
+from ctipam.errors import DENIED, REASON_LIMIT, UNREACHABLE, OutOfTime, code_of, explain
 from ctipam.sharing.apply import apply
 from ctipam.sharing.brake import held_back
 from ctipam.sharing.changes import Associate, CreateShare, DeleteShare, ShareChange, ShareChanges, share_changes
@@ -31,6 +31,9 @@ from ctipam.sharing.spec import ShareSpec, share_spec, wrong_rules
 PAUSES_S = (4, 4, 4, 8, 8, 16, 16)
 """Seconds between rounds. AWS completes the rest on its own, and the next run checks it. The first pause is long enough
 for most associations, because each round costs calls."""
+
+FAILED_LIMIT = REASON_LIMIT - 55
+"""Characters of the reason for an account. A request that fails names the account and the number of failures too."""
 
 PERHAPS_CONCURRENT = frozenset(
     {"InvalidStateTransitionException", "InvalidParameterException", "UnknownResourceException"}
@@ -215,7 +218,7 @@ class ShareReconciliation:
                 self._ram_is_unready = True
                 return
             if code_of(error) not in PERHAPS_CONCURRENT or account_id in self._refused:
-                self._results[account_id].failed = explain(error)
+                self._results[account_id].failed = explain(error, FAILED_LIMIT)
             self._refused.add(account_id)
 
     def _may_become_ready(self, error: ClientError) -> bool:
