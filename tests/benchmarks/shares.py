@@ -44,6 +44,7 @@ FIRST = f"{10**11}"
 ACCOUNTS_PAGE, SHARES_PAGE = 20, 500
 SESSION, ONE_ACCOUNT, READ_AGAIN = 2, 3, 1
 NOTICES, SENT = 1, 2  # reading what was sent; sending a notice and remembering it
+EMPTY = OUS + 1  # a page for each OU without accounts, when all accounts are in one
 UNSHARE_LIMIT = 10  # by default
 CEILING, CALLS_MORE, MOST_FOR_ONE = 1.1, 4, 10
 
@@ -83,8 +84,10 @@ def runs(accounts: int) -> tuple[Run, ...]:
     if accounts > SIZES[0]:
         return (one_new, first_time, nothing)
     renamed = replace(nothing, name="OUs renamed", before=rename)
-    confirmed = UNSHARE_LIMIT + 1
-    emptied = replace(nothing, name="all lose pools", reads=nothing.reads + confirmed + SENT, before=empty, alarms=1)
+    confirmed = UNSHARE_LIMIT + 1  # the places that are read again before the run stops taking away
+    emptied = replace(
+        nothing, name="all lose pools", reads=nothing.reads + EMPTY + confirmed + SENT, before=empty, alarms=1
+    )
     return (one_new, first_time, nothing, renamed, emptied)
 
 

@@ -97,7 +97,7 @@ def test_a_target_fails_and_shows_the_response_if_the_function_fails(repository:
     [
         (["reconcile", "dry=maybe"], "dry=maybe is neither yes nor no."),
         (["reconcile", "account=12"], "account=12 is not an account id; give 12 digits, for example 012345678901."),
-        (["reconcile", "stak=x"], "stak is not an argument of make reconcile; use account, dry, stack."),
+        (["reconcile", "stak=x"], "stak is not an argument of make reconcile; use account, dry, unshare, stack."),
         (["report", "dry=yes"], "dry is not an argument of make report; use stack."),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -98,3 +98,29 @@ def test_an_environment_with_that_vpc_is_not_removed_and_vpc_account_and_block_a
     assert answer["Status"] == "FAILED"
     assert f"us-west-2/SDLC OU holds {vpc['VpcId']} (192.168.8.0/24, account {account_id})" in answer["Reason"]
     assert networking.pools() == BUILT
+
+
+def ous(networking: Any) -> dict[str, str]:
+    """Return the OU that each pool of us-west-2 carries, by environment."""
+    pages = networking.ec2.get_paginator("describe_ipam_pools").paginate()
+    tags = [{tag["Key"]: tag["Value"] for tag in pool["Tags"]} for page in pages for pool in page["IpamPools"]]
+    return {
+        of_pool["ctipam:environment"]: of_pool.get("ctipam:ou-id", "")
+        for of_pool in tags
+        if of_pool.get("ctipam:region") == "us-west-2" and "ctipam:environment" in of_pool
+    }
+
+
+def test_the_id_of_an_ou_is_written_if_the_user_names_it_and_else_kept(networking: Any) -> None:
+    first, second = "ou-ab12-00000001", "ou-ab12-00000002"
+    networking.create(AccEnvName=[f"Prod OU ({first})", "SDLC OU"])
+    assert ous(networking) == {"Prod OU": first, "SDLC OU": ""}
+
+    networking.ask("Update", PackageVersion="2")
+    assert ous(networking) == {"Prod OU": first, "SDLC OU": ""}
+
+    networking.ask("Update", AccEnvName=[f"Prod OU ({second})", f"SDLC OU ({first})"])
+    assert ous(networking) == {"Prod OU": second, "SDLC OU": first}
+    networking.ask("Update")
+    assert ous(networking) == {"Prod OU": second, "SDLC OU": first}
+    assert networking.pools() == BUILT

@@ -162,3 +162,23 @@ def test_fifty_pools_with_the_top_level_pool_are_within_aws_quota_and_more_are_n
 
     assert len(plan(**wide, AccEnvName=environments[:11]).pools) == 49
     assert len(plan(**wide, AccEnvName=environments, IpamPoolQuota="60").pools) == 53
+
+
+def test_an_ou_that_is_named_by_its_id_keeps_its_name_as_the_environment() -> None:
+    spec = plan(AccEnvName=["Prod (EU) (ou-ab12-34567890)", "SDLC OU"])
+
+    assert spec.environments == ("Prod (EU)", "SDLC OU")
+    assert spec.pinned_ous == {"Prod (EU)": "ou-ab12-34567890"}
+
+
+@pytest.mark.parametrize(
+    ("environments", "reason"),
+    [
+        ("A (ou-ab12-34567890),B (ou-ab12-34567890)", "lists OU ou-ab12-34567890 twice"),
+        ("A (ou-ab12-34567890),A (ou-ab12-34567891)", "lists 'A' twice"),
+        ("A,A (ou-ab12-34567890)", "lists 'A' twice"),
+    ],
+)
+def test_an_ou_is_one_environment_and_an_environment_is_one_ou(environments: str, reason: str) -> None:
+    with pytest.raises(Refused, match=reason):
+        plan(AccEnvName=environments)

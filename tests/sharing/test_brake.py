@@ -133,6 +133,7 @@ def test_a_stack_operation_succeeds_and_takes_nothing_and_says_so_in_an_output(c
 
 
 def test_removing_a_region_and_an_environment_is_a_permission_for_exactly_that(crowded: Any, ous: Any) -> None:
+    crowded.ask("Create")
     gone = [PROD[0], *SDLC]  # as Custom::InitPools has deleted them
     for name in gone:
         crowded.networking_ec2.delete_ipam_pool(IpamPoolId=crowded.pool_arns()[name].rpartition("/")[2])

@@ -24,7 +24,7 @@ class Places:
 
     list_tree   lists the accounts in question; None: each account is read separately
     complete    what is listed is the whole organization, and not one OU
-    fresh       accounts that were read separately, and not changed since
+    fresh       accounts that were read again, and not changed since
     """
 
     def __init__(self, run: SharingRun, list_tree: ListTree | None = None, *, complete: bool = False) -> None:
@@ -57,7 +57,7 @@ class Places:
         Lists the organization again if that takes fewer calls than one for each account.
         """
         never = self._run.rules.never
-        account_ids = [account_id for account_id in account_ids if account_id not in never]
+        account_ids = asked = [account_id for account_id in account_ids if account_id not in never]
         pages = len(self.tree.locations) / 20 + len(self.tree.ous)
         if self._list_tree and len(account_ids) > pages:
             self._run.deadline.require(2 * self._listing_s)
@@ -65,9 +65,8 @@ class Places:
             account_ids = list(set(account_ids).difference(self.listed))
         for account_id, location in zip(account_ids, self._locate(account_ids), strict=True):
             self._locations[account_id] = location
-            self.fresh.add(account_id)
         self._locations |= dict.fromkeys(never)
-        self.fresh |= never
+        self.fresh |= {*asked, *never}
 
     def _list(self, list_tree: ListTree) -> None:
         began = waiting.now()

@@ -158,6 +158,9 @@ class ShareReconciliation:
         """Find out who would lose pools. If they are too many, let all of them keep what they have."""
         losers = [account_id for account_id, spec in specs.items() if self._loss(account_id, spec, found)]
         brake = self._run.brake
+        if brake.permitted and (stale := set(losers) - self._places.fresh):
+            self._places.read_again(stale)  # together, as they may be many
+            specs |= {account_id: self._decide(account_id, found.get(account_id, ())) for account_id in stale}
         for account_id in losers:
             if brake.holds(len(self._losers)):
                 break
