@@ -1,49 +1,73 @@
-# Run `make` to list the targets. The targets that deploy or operate a stack, and VPCS=organization, need AWS
-# credentials. Tools are installed under .venv/ when they are first needed, from lists pinned by hash; after that, all
+# Run `make` to list the targets. The targets that deploy or operate a stack, `make contract` and VPCS=organization need
+# AWS credentials. Tools are installed under .venv/ when they are first needed, from lists pinned by hash; after that, all
 # other targets but `make lock` and `make audit` work offline.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
+# The words of the command line, NAME=value. They reach the commands as environment variables, and neither make nor a
+# shell interprets their values: a variable that is assigned with := is not expanded again.
+override WORDS := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+$(foreach name,$(WORDS),$(eval override $(name) := $$(value $(name))))
+export WORDS $(WORDS)
+# Settings of Python that change what a program does
+unexport PYTHONHOME PYTHONPATH PYTHONIOENCODING PYTHONOPTIMIZE PYTHONWARNINGS
+
 # Python 3.11 or later. It creates .venv/tools, whose Python runs everything else.
 PYTHON ?= python3
+export PYTHON
 
-RUN := .venv/tools/bin/python
-PIP := -m pip --disable-pip-version-check --quiet
-INSTALL := install --require-hashes --only-binary=:all:
+override RUN := .venv/tools/bin/python
+override PIP := -m pip --disable-pip-version-check --quiet
+override INSTALL := install --require-hashes --only-binary=:all:
 # The stamp file is written last, so an interrupted set-up starts again.
-TOOLS := .venv/tools/.ready
-VENVS := $(TOOLS) .venv/aws-cli/.ready .venv/lambda-runtime/.ready
-WHEEL := .venv/wheels/.ready
-CHECKERS := .venv/checkers/.ready
-FUNCTIONS := ct-integration-lambda ipam-pool-lambda
-LOCKED := tools aws-cli lambda-runtime checkers
+override TOOLS := .venv/tools/.ready
+override VENVS := $(TOOLS) .venv/aws-cli/.ready .venv/lambda-runtime/.ready
+override WHEEL := .venv/wheels/.ready
+override CHECKERS := .venv/checkers/.ready
+override FUNCTIONS := ct-integration-lambda ipam-pool-lambda
+override LOCKED := tools aws-cli lambda-runtime checkers
 
-NEW_ENOUGH = command -v "$(PYTHON)" >/dev/null || { echo 'There is no $(PYTHON); name one: make PYTHON=python3.13 ...' >&2; exit 1; }; \
-  "$(PYTHON)" -c 'import sys; sys.exit("Python 3.11 or later is needed; name one: make PYTHON=python3.13 ..." if sys.version_info < (3, 11) else 0)'
+# The commands check their words themselves. Of the other targets, a few take `only`; no target ignores a word.
+override COMMANDS := plan preflight deploy reconcile report undo contract
+override SELECTIVE := check test bench
+override OTHERS := $(filter-out $(COMMANDS),$(or $(MAKECMDGOALS),help))
+override ACCEPTED := PYTHON $(if $(filter-out $(SELECTIVE),$(OTHERS)),,only)
+ifneq ($(OTHERS),)
+$(foreach name,$(filter-out $(ACCEPTED),$(WORDS)),$(error $(name) is not an argument of make $(firstword $(OTHERS)); use $(ACCEPTED)))
+endif
+ifneq ($(and $(filter $(SELECTIVE),$(OTHERS)),$(filter environment,$(firstword $(origin only))),$(value only)),)
+$(error only is set in the environment; give it after the target: make $(firstword $(OTHERS)) only=...)
+endif
+
+override NEW_ENOUGH = command -v "$$PYTHON" >/dev/null || { \
+  printf 'There is no %s; name one: make PYTHON=python3.13 ...\n' "$$PYTHON" >&2; exit 1; }; \
+  "$$PYTHON" -c 'import sys; sys.exit("Python 3.11 or later is needed; name one: make PYTHON=python3.13 ..." if sys.version_info < (3, 11) else 0)'
 # A plan needs no packages, except with VPCS=organization: that needs boto3, which is one of the tools.
-PLANNER = "$(PYTHON)"
-ifeq ($(origin VPCS)=$(value VPCS),command line=organization)
-PLANNER = $(RUN)
+override PLANNER = "$$PYTHON"
+ifeq ($(filter VPCS,$(WORDS))=$(value VPCS),VPCS=organization)
+override PLANNER = $(RUN)
 plan: $(TOOLS)
 endif
-# Quoted for the shell: the value of `only`, and every NAME=value of the command line.
-ONLY = '$(subst ','\'',$(only))'
-ARGUMENTS = $(foreach name,$(sort $(.VARIABLES)),$(if $(findstring command line,$(origin $(name))),'$(subst ','\'',$(name)=$(value $(name)))'))
 
 ##@ Start here
+# `exec`, here and below: a signal to make reaches the program, and not only the shell around it.
 .PHONY: demo
 demo: $(VENVS) ## Deploy everything to an emulated landing zone on this machine and draw the result
-	@PYTHONPATH="$(CURDIR)/libraries:$(CURDIR)/tests" $(RUN) -m landing_zone.demo
+	@exec env PYTHONPATH=libraries:tests $(RUN) -m landing_zone.demo
 
 ##@ Plan and deploy
-.PHONY: plan deploy
-plan: ## Show what would be built: CIDR= REGIONS= ENVS='Prod OU,SDLC OU' REGION_PREFIX= ENV_PREFIX= VPCS=file|organization FORMAT=svg
+.PHONY: plan preflight deploy
+plan: ## Show what a first deployment would build: CIDR= REGIONS= ENVS='Prod OU,SDLC OU' REGION_PREFIX= ENV_PREFIX= VPCS=file|organization FORMAT=svg
 	@$(NEW_ENOUGH)
-	@PYTHONPATH=libraries $(PLANNER) -B -m commands.plan $(ARGUMENTS)
+	@exec env PYTHONPATH=libraries $(PLANNER) -B -m commands.plan
+
+preflight: ## Check, without changes, whether the organization is ready for `make deploy` with the same arguments
+	@$(NEW_ENOUGH)
+	@exec env PYTHONPATH=libraries "$$PYTHON" -B -m commands.preflight
 
 deploy: ## Deploy with your AWS CLI: BUCKET= NETWORK_ACCOUNT_ID=, the arguments of plan, any parameter such as AlertEmail=
 	@$(NEW_ENOUGH)
-	@PYTHONPATH=libraries "$(PYTHON)" -B -m commands.deploy $(ARGUMENTS)
+	@exec env PYTHONPATH=libraries "$$PYTHON" -B -m commands.deploy
 
 ##@ Check
 .PHONY: check lint zips test bench
@@ -54,7 +78,7 @@ lint: $(TOOLS) $(CHECKERS) ## Check style, types, templates and their IAM polici
 	@$(RUN) -m ruff format --check
 	@$(RUN) -m mypy
 	@set -e; for folder in $(FUNCTIONS); do $(RUN) -m mypy $$folder/index.py; done # separately: both modules are called index
-	@.venv/tools/bin/cfn-lint templates/*.yaml
+	@$(RUN) -c 'import sys; from cfnlint.runner import main; sys.exit(main())' templates/*.yaml
 	@.venv/checkers/bin/python -m checkov.main --config-file tests/checkers/checkov.yaml --directory templates
 	@.venv/checkers/bin/python -W ignore:pkg_resources tests/checkers/iam_policies.py templates/*.yaml
 
@@ -62,10 +86,10 @@ zips: $(TOOLS) $(WHEEL) ## Check that the committed zips are what the sources bu
 	@$(RUN) packages/build.py --check
 
 test: $(VENVS) $(WHEEL) ## Run the tests in the emulator; `make test only=sharing` selects some
-	@$(RUN) -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(if $(only),-k $(ONLY))
+	@exec $(RUN) -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(if $(value only),-k "$$only")
 
 bench: $(VENVS) $(WHEEL) ## Measure, and print each figure beside its limit; `make bench only=pools,shares` selects some
-	@PYTHONPATH="$(CURDIR)/libraries:$(CURDIR)/tests" $(RUN) -m benchmarks $(ONLY)
+	@exec env PYTHONPATH=libraries:tests $(RUN) -m benchmarks "$$only"
 
 # Not part of CI: it calls a service on the network, whose answers change from day to day.
 .PHONY: audit
@@ -74,16 +98,21 @@ audit: $(CHECKERS) ## Check every pinned package for known vulnerabilities
 	  echo $$list; .venv/checkers/bin/python -m pip_audit --progress-spinner off --strict --disable-pip --require-hashes -r $$list; \
 	done
 
+# Not part of CI: it creates resources in an AWS account, and asks before it does.
+.PHONY: contract
+contract: $(TOOLS) ## Try on AWS what the emulator assumes; `make contract dry=yes` lists it; profile= member= region= only=reads
+	@exec env PYTHONPATH=tests $(RUN) -B -m aws_models.contract.run
+
 ##@ Operate (in the management account, with your AWS credentials)
 .PHONY: reconcile report undo
 reconcile: $(TOOLS) .venv/aws-cli/.ready ## Reconcile all shares; `make reconcile account=111122223333 dry=yes`
-	@PYTHONPATH=libraries $(RUN) -B -m commands.operate reconcile $(ARGUMENTS)
+	@exec env PYTHONPATH=libraries $(RUN) -B -m commands.operate reconcile
 
 report: $(TOOLS) .venv/aws-cli/.ready ## List who can use which pool; `make report stack=NAME`
-	@PYTHONPATH=libraries $(RUN) -B -m commands.operate report $(ARGUMENTS)
+	@exec env PYTHONPATH=libraries $(RUN) -B -m commands.operate report
 
 undo: $(TOOLS) .venv/aws-cli/.ready ## Say what would stay, ask, and delete the stack; `make undo dry=yes` only says what would stay
-	@PYTHONPATH=libraries $(RUN) -B -m commands.undo $(ARGUMENTS)
+	@exec env PYTHONPATH=libraries $(RUN) -B -m commands.undo
 
 ##@ Change
 .PHONY: package docs format lock clean
@@ -118,7 +147,7 @@ help: ## Show this list
 $(TOOLS): tests/requirements/tools.txt
 	@$(NEW_ENOUGH)
 	@echo "Setting up $(@D) (once)" >&2
-	@"$(PYTHON)" -m venv --clear $(@D)
+	@"$$PYTHON" -m venv --clear $(@D)
 	@$(RUN) $(PIP) $(INSTALL) -r $<
 	@touch $@
 

@@ -39,7 +39,7 @@ def _responder(resource_type: str) -> Responder:
     if resource_type == "Custom::OrganizationSetup":
         from ctipam.organization import setup
 
-        return Responder({resource_type: CustomResource(setup.ensure, setup.leave)})
+        return Responder({resource_type: CustomResource(setup.ensure, delete=None)})
     from ctipam.sharing import existing_accounts
 
     return Responder({resource_type: CustomResource(existing_accounts.share, existing_accounts.unshare)})

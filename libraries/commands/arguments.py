@@ -29,13 +29,18 @@ SHORT = {
     "VPC_PREFIX": "VpcDefaultNetmaskLength",
     "QUOTA": "IpamPoolQuota",
 }
-OPTIONS = ("FORMAT", "ACTIVE_IPS", "VPCS", "AWS", "stack")
-"""Options of `make plan` and `make deploy`. Each command ignores those of the other."""
+OPTIONS = ("FORMAT", "ACTIVE_IPS", "VPCS", "AWS", "stack", "preflight")
+"""Options of `make plan`, `make preflight` and `make deploy`. Each command ignores those of the others."""
 
 MAKE_VARIABLES = ("PYTHON",)
 
 STACK = "ipam-controltower"
 """Default name of the management stack; stack= overrides it."""
+
+
+def known_names() -> list[str]:
+    """Return all names of arguments of `make plan` and `make deploy`."""
+    return [*SHORT, *OPTIONS, *template_parameters()]
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,17 @@ def refuse_impossible(parameters: Mapping[str, str], root: Path = ROOT) -> None:
     for name, body in _bodies(root):
         value = parameters.get(name)
         if value is not None and not _is_valid(value, body):
-            raise Refused(f"{short_name(name)}={value} is not valid; it must be {_must_be(body)}")
+            raise Refused(f"{short_name(name)}={shortened(value)} is not valid; it must be {_must_be(body)}")
+
+
+def whole_number(text: str) -> int | None:
+    """Return the number, None if the text is not one of up to ten digits."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 10 else None
+
+
+def shortened(value: str) -> str:
+    """Return a value for a message, cut so that the rest of the message is read too."""
+    return value if len(value) <= 60 else value[:57] + "..."
 
 
 def _must_be(body: str) -> str:
@@ -140,7 +155,8 @@ def _is_valid(value: str, body: str) -> bool:
     lowest, highest = _attribute(body, "MinValue"), _attribute(body, "MaxValue")
     if not (lowest or highest):
         return True
-    return value.isdecimal() and int(lowest or 0) <= int(value) <= int(highest or value)
+    number = whole_number(value)
+    return number is not None and int(lowest or 0) <= number <= int(highest or number)
 
 
 def _attribute(body: str, name: str) -> str:

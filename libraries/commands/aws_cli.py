@@ -14,12 +14,23 @@ from typing import Any
 
 from ctipam.errors import Refused
 
+NOT_INTERACTIVE = {"AWS_PAGER": "", "AWS_CLI_AUTO_PROMPT": "off"}
+
+IN_UTF_8 = {"PYTHONUTF8": "1", "AWS_CLI_FILE_ENCODING": "UTF-8", "AWS_CLI_OUTPUT_ENCODING": "UTF-8"}
+"""Templates and answers are in UTF-8, whatever the locale.
+https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html"""
+
 
 class AwsCliError(Exception):
     """The AWS CLI failed; the text is its error message."""
 
     def has_code(self, *codes: str) -> bool:
         return any(f"({code})" in str(self) for code in codes)
+
+    def brief(self) -> str:
+        """Return the operation and the code, "DescribeIpams: UnauthorizedOperation"; without them, the whole text."""
+        found = re.search(r"\((\w+)\) when calling the (\w+) operation", str(self))
+        return f"{found[2]}: {found[1]}" if found else str(self)
 
 
 class AwsCli:
@@ -52,6 +63,11 @@ class AwsCli:
             raise AwsCliError(message.splitlines()[-1] if message else f"exit code {done.returncode}")
         return json.loads(done.stdout) if done.stdout.strip() else {}
 
+    def text(self, *arguments: str) -> str:
+        """Return what a command prints, empty if it fails."""
+        done = self._run(arguments, capture_output=True)
+        return "" if done.returncode else str(done.stdout).strip()
+
     def run(self, arguments: Sequence[str]) -> None:
         """Print the command and run it with its own output. Raises Refused if it fails."""
         print("$ " + to_text(arguments), flush=True)
@@ -62,17 +78,46 @@ class AwsCli:
         command = [*self._program, *arguments]
         environment = _environment() | self._extra
         try:
-            return subprocess.run(command, cwd=self._root, env=environment, text=True, check=False, **options)
+            return subprocess.run(
+                command, cwd=self._root, env=environment, encoding="utf-8", errors="replace", check=False, **options
+            )
         except OSError as error:  # for example, the interpreter of a script does not exist
             raise Refused(
                 f"{self._program[0]} cannot be run: {error.strerror}; give the path of an AWS CLI with AWS=."
             ) from None
 
 
+def users_aws_cli(program: str, root: Path) -> AwsCli:
+    """Return the user's own AWS CLI. Raises Refused if there is none.
+
+    program   the words before a command, quoted as for a shell
+    """
+    try:
+        return AwsCli(shlex.split(program), root)
+    except ValueError:  # a quotation mark without its counterpart
+        raise Refused(
+            f"AWS={program} is not a command; quote it as in a shell, for example AWS='\"my aws\"'."
+        ) from None
+
+
+def assume_role(aws: AwsCli, role_arn: str, session_name: str, policy: Mapping[str, Any]) -> AwsCli:
+    """Return an AWS CLI with credentials of the role. They are passed in the environment and never printed."""
+    options = ["--role-arn", role_arn, "--role-session-name", session_name, "--policy", json.dumps(policy)]
+    credentials = aws.ask("sts", "assume-role", *options)["Credentials"]
+    return aws.with_environment(
+        {
+            "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": credentials["SessionToken"],
+            "AWS_SECURITY_TOKEN": credentials["SessionToken"],  # its old name, which would win over the new one
+        }
+    )
+
+
 def _environment() -> dict[str, str]:
     """Return the user's environment for the AWS CLI. Its version 1 does not read AWS_REGION."""
     region = os.environ.get("AWS_REGION")
-    return os.environ | {"AWS_PAGER": ""} | ({"AWS_DEFAULT_REGION": region} if region else {})
+    return os.environ | NOT_INTERACTIVE | IN_UTF_8 | ({"AWS_DEFAULT_REGION": region} if region else {})
 
 
 def to_text(arguments: Sequence[str]) -> str:

@@ -5,6 +5,7 @@
 
     stack=ipam-controltower   the name of the stack
     AWS=aws                   your AWS CLI, if it is not on the path
+    preflight=no              skip the checks of `make preflight`, which run first and stop the command if one fails
 
 Every parameter of the template is accepted. A parameter that is not given keeps the value of the stack, or has the
 default. Credentials and Region are those of the AWS CLI: the management account, Control Tower's home Region.
@@ -20,17 +21,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from commands import arguments
+from commands import arguments, make_words, operate, preflight, program
 from commands.arguments import MANAGEMENT_TEMPLATE, ROOT, STACK
-from commands.aws_cli import AwsCli, AwsCliError
-from commands.regions import regions_of_partition
+from commands.aws_cli import AwsCli, AwsCliError, users_aws_cli
+from commands.preflight_checks import is_ready
+from commands.preflight_facts import Check
+from commands.regions import regions_of_partition, s3_host
 from commands.stack_events import failure_text, first_failure, new_events, recent_events
 from ctipam.errors import Refused
 from ctipam.pools.spec import PoolSpec
@@ -50,11 +52,8 @@ UPDATABLE = re.compile(r"(CREATE|UPDATE|IMPORT|UPDATE_ROLLBACK|IMPORT_ROLLBACK)_
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
 
 
-def main(words: Sequence[str]) -> None:
-    try:
-        deploy(words)
-    except Refused as refusal:
-        sys.exit(str(refusal))
+def main() -> None:
+    deploy(make_words.read("deploy", arguments.known_names()))
 
 
 def deploy(words: Sequence[str], root: Path = ROOT) -> None:
@@ -68,12 +67,14 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
     _refuse_missing(parameters)
     arguments.refuse_impossible(parameters, root)
     refuse_stale_zips(root)
-    aws = AwsCli(shlex.split(given.options.get("AWS", "aws")), root)
-    account_id = _management_account(aws, parameters["NetworkAccountId"])
-    bucket_region = _bucket_region(aws, parameters["LambdaBucket"], account_id)
+    aws = users_aws_cli(given.options.get("AWS", "aws"), root)
+    account_id, partition = _management_account(aws, parameters["NetworkAccountId"])
+    bucket_host = s3_host(_bucket_region(aws, parameters["LambdaBucket"], account_id), partition)
     existing = _parameters_of_stack(aws, stack)
     refuse_impossible_pools({name: default for name, default in known.items() if default} | existing | parameters)
-    *uploads, deployment = commands(root, stack, bucket_region, parameters)
+    if operate.yes_or_no({"preflight": "yes"} | given.options, "preflight"):
+        _refuse_unready(preflight.run(aws, given, root))
+    *uploads, deployment = commands(root, stack, bucket_host, parameters)
     for upload in uploads:
         aws.run(upload)
     seen = {event["EventId"] for event in _events(aws, stack)}
@@ -85,14 +86,24 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
     aws.run([*PROTECT, "--stack-name", stack])
 
 
-def commands(root: Path, stack: str, bucket_region: str, parameters: Mapping[str, str]) -> list[list[str]]:
-    """Return the commands of a deployment, each without the leading `aws`."""
+def _refuse_unready(checks: Sequence[Check]) -> None:
+    """Print the checks of `make preflight`. Raises Refused if the deployment would fail."""
+    print("\n".join(preflight.to_lines(checks, preflight.marks())), flush=True)
+    if not is_ready(checks):
+        raise Refused("Nothing was deployed: fix what is marked above, or deploy with preflight=no if it is wrong.")
+
+
+def commands(root: Path, stack: str, bucket_host: str, parameters: Mapping[str, str]) -> list[list[str]]:
+    """Return the commands of a deployment, each without the leading `aws`.
+
+    bucket_host   s3.us-east-1.amazonaws.com
+    """
     bucket = parameters["LambdaBucket"]
     templates = f"templates/{digest(root / 'templates', '*.yaml')}/"
     packages = f"packages/{digest(root / 'packages', '*.zip')}/"
     derived = {
         "LambdaPrefix": packages,
-        "RepoRootURL": f"https://{bucket}.s3.{bucket_region}.amazonaws.com/{templates}",
+        "RepoRootURL": f"https://{bucket}.{bucket_host}/{templates}",
     }
     overrides = [f"{name}={value}" for name, value in (dict(parameters) | derived).items()]
     only = ["--recursive", "--exclude", "*", "--include"]
@@ -181,15 +192,16 @@ def refuse_stale_zips(root: Path) -> None:
         raise Refused(done.stderr.strip())
 
 
-def _management_account(aws: AwsCli, network_account_id: str) -> str:
-    """Return the account of the credentials. Raises Refused unless it is the organization's management account."""
+def _management_account(aws: AwsCli, network_account_id: str) -> tuple[str, str]:
+    """Return the account of the credentials and its partition. Raises Refused unless it is the management account."""
     try:
-        account_id = str(aws.ask("sts", "get-caller-identity")["Account"])
+        caller = aws.ask("sts", "get-caller-identity")
     except AwsCliError as error:
         raise Refused(
             "The AWS CLI has no valid credentials; sign in to the management account, or set AWS_PROFILE. "
             f"Its error: {error}"
         ) from None
+    account_id, partition = str(caller["Account"]), str(caller["Arn"]).split(":")[1]
     if account_id == network_account_id:
         raise Refused(
             f"The credentials are the Networking account's ({account_id}), and the stack belongs in the management "
@@ -200,10 +212,10 @@ def _management_account(aws: AwsCli, network_account_id: str) -> str:
     except AwsCliError as error:
         if error.has_code("AWSOrganizationsNotInUseException"):
             raise arguments.in_no_organization(account_id) from None
-        return account_id  # these credentials may not be allowed to ask; the stack checks it again
+        return account_id, partition  # these credentials may not be allowed to ask; the stack checks it again
     if account_id != management:
         raise arguments.another_account(account_id, str(management))
-    return account_id
+    return account_id, partition
 
 
 def _bucket_region(aws: AwsCli, bucket: str, account_id: str) -> str:
@@ -258,4 +270,4 @@ def refuse_impossible_pools(parameters: Mapping[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    program.run(main)

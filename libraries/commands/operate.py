@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from commands import make_words, program
 from commands.arguments import MAKE_VARIABLES, ROOT, STACK
 from commands.aws_cli import AwsCli, AwsCliError
 from ctipam.errors import Refused
@@ -29,16 +30,13 @@ FUNCTION = "LifeCycleFunctionName"
 KNOWN = {"reconcile": ("account", "dry", "stack"), "report": ("stack",), "undo": ("dry", "stack", "yes")}
 
 
-def main(action: str, words: Sequence[str], root: Path = ROOT) -> None:
-    try:
-        options = read(action, words)
-        request = payload(action, options)
-        aws = installed_aws_cli(root)
-        answer, failed = invoke(aws, find_function(aws, options.get("stack", STACK)), request)
-    except Refused as refusal:
-        sys.exit(str(refusal))
+def main(action: str, root: Path = ROOT) -> int:
+    options = read(action, make_words.read(action, KNOWN[action]))
+    request = payload(action, options)
+    aws = installed_aws_cli(root)
+    answer, failed = invoke(aws, find_function(aws, options.get("stack", STACK)), request)
     print(json.dumps(answer, indent=4, ensure_ascii=False))
-    sys.exit(1 if failed else 0)
+    return 1 if failed else 0
 
 
 def installed_aws_cli(root: Path) -> AwsCli:
@@ -111,4 +109,4 @@ def invoke(aws: AwsCli, function: str, request: Mapping[str, Any]) -> tuple[Any,
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    program.run(lambda: main(sys.argv[1]))

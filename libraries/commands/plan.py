@@ -1,4 +1,4 @@
-"""`make plan`: show what a deployment would build, decided by the Lambda's own code.
+"""`make plan`: show what a first deployment would build, decided by the Lambda's own code.
 
     make plan CIDR=10.0.0.0/8 REGIONS=us-west-2,us-east-1 ENVS='Prod OU,SDLC OU' REGION_PREFIX=12 ENV_PREFIX=14
 
@@ -14,15 +14,22 @@ VPCS=organization calls AWS.
 
 from __future__ import annotations
 
-import io
-import os
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from commands import drawing, report, vpcs
-from commands.arguments import SHORT, Arguments, read, refuse_impossible, short_names, template_parameters
+from commands import drawing, make_words, program, report, vpcs
+from commands.arguments import (
+    SHORT,
+    Arguments,
+    known_names,
+    read,
+    refuse_impossible,
+    short_names,
+    shortened,
+    template_parameters,
+    whole_number,
+)
 from commands.regions import regions_of_partition
 from commands.simulation import build
 from ctipam.errors import Refused
@@ -30,16 +37,14 @@ from ctipam.pools.spec import TOP_LEVEL, PoolSpec
 
 ACTIVE_IPS = 1000
 
+FIRST_DEPLOYMENT = "This is the plan of a first deployment. An existing stack keeps the blocks of its pools."
 
-def main(arguments: Sequence[str]) -> None:
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")  # the tree and the picture need it in any locale
-    try:
-        print(planned(arguments), flush=True)
-    except Refused as refusal:
-        sys.exit(str(refusal))
-    except BrokenPipeError:  # `make plan | head`: the reader has closed the pipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+def main() -> None:
+    words = make_words.read("plan", known_names())
+    if "FORMAT=svg" in words:
+        make_words.refuse_lines_of_make()
+    print(planned(words))
 
 
 def planned(arguments: Sequence[str]) -> str:
@@ -52,13 +57,13 @@ def planned(arguments: Sequence[str]) -> str:
     blocks = {key: cidr for key, cidr in build(spec).items() if key != TOP_LEVEL}
     active_ips, output = _active_ips(given), given.options.get("FORMAT", "text")
     if output not in ("text", "svg"):
-        raise Refused(f"FORMAT={output} is not supported; give text or svg.")
+        raise Refused(f"FORMAT={shortened(output)} is not supported; give text or svg.")
     existing = _existing(given.options.get("VPCS", ""), spec)  # last: it may take minutes
     if output == "svg":
         return drawing.draw(spec, blocks, existing)
     lines = report.report(spec, blocks, active_ips)
     lines += ["", *report.report_vpcs(spec, blocks, existing)] if existing.vpcs or existing.what else []
-    return "\n".join([*lines, "", _deploy_command(arguments)])
+    return "\n".join([*lines, "", FIRST_DEPLOYMENT, _deploy_command(arguments)])
 
 
 def _spec(properties: Mapping[str, str]) -> PoolSpec:
@@ -77,9 +82,12 @@ def _existing(source: str, spec: PoolSpec) -> vpcs.Existing:
 
 def _active_ips(given: Arguments) -> int:
     text = given.options.get("ACTIVE_IPS", str(ACTIVE_IPS))
-    if not (text.isascii() and text.isdecimal()):
-        raise Refused(f"ACTIVE_IPS={text} is not a number of addresses; give one in digits, for example {ACTIVE_IPS}.")
-    return int(text)
+    number = whole_number(text)
+    if number is None:
+        raise Refused(
+            f"ACTIVE_IPS={shortened(text)} is not a number of addresses; give one in digits, for example {ACTIVE_IPS}."
+        )
+    return number
 
 
 def _deploy_command(arguments: Sequence[str]) -> str:
@@ -97,4 +105,4 @@ def _quoted(argument: str) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    program.run(main)

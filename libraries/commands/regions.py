@@ -9,8 +9,17 @@ PARTITIONS = {
         ca-central-1 ca-west-1 eu-central-1 eu-central-2 eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3
         il-central-1 me-central-1 me-south-1 mx-central-1 sa-east-1 us-east-1 us-east-2 us-west-1 us-west-2
         """.split(),
+    "aws-cn": "cn-north-1 cn-northwest-1".split(),
+    "aws-eusc": "eusc-de-east-1".split(),
     "aws-us-gov": "us-gov-east-1 us-gov-west-1".split(),
 }
+
+URL_SUFFIX = {"aws-cn": "amazonaws.com.cn", "aws-eusc": "amazonaws.eu"}
+"""Of a partition's endpoints; amazonaws.com in the others."""
+
+
+def s3_host(region: str, partition: str) -> str:
+    return f"s3.{region}.{URL_SUFFIX.get(partition, 'amazonaws.com')}"
 
 
 def regions_of_partition(selection: str) -> list[str]:

@@ -16,6 +16,9 @@ https://aws.amazon.com/vpc/pricing/, IPAM"""
 HOURS = 730
 """Per month."""
 
+MOST_OVERLAPS = 1_000
+"""How many overlaps are listed; the others are counted."""
+
 WIDTH = 115
 """Characters per line."""
 
@@ -107,8 +110,11 @@ def _overlaps(spec: PoolSpec, blocks: Mapping[PoolKey, IPv4Network], existing: E
     width = max(len(f"{overlap.vpc.cidr}  {overlap.vpc.label}".rstrip()) for overlap in found)
     lines = [f"Existing VPCs: {overlapping:,} of {total} overlap{'s' if overlapping == 1 else ''} {spec.top_cidr}"]
     lines += [
-        f"  {f'{overlap.vpc.cidr}  {overlap.vpc.label}'.rstrip():{width}}  {_where(overlap)}" for overlap in found
+        f"  {f'{overlap.vpc.cidr}  {overlap.vpc.label}'.rstrip():{width}}  {_where(overlap)}"
+        for overlap in found[:MOST_OVERLAPS]
     ]
+    if more := len(found[MOST_OVERLAPS:]):
+        lines.append(f"  and {more:,} more overlaps")
     lines += [
         "  IPAM would assign these addresses to other VPCs too. Reserve them in the environment's pool before the",
         "  first VPC is created: aws ec2 allocate-ipam-pool-cidr --region REGION --ipam-pool-id POOL --cidr CIDR",

@@ -15,7 +15,6 @@ If the command is interrupted, CloudFormation continues on its own; `make undo` 
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 import time
@@ -25,9 +24,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from commands import operate
+from commands import make_words, operate, program
 from commands.arguments import ROOT, STACK, force_deletion
-from commands.aws_cli import AwsCli, AwsCliError
+from commands.aws_cli import AwsCli, AwsCliError, assume_role
 from commands.leftovers import (
     DELETED,
     Allocation,
@@ -59,22 +58,15 @@ POLICY = {
 POOLS_AT_ONCE = 8
 POLL_EVERY_S = 5.0
 
-INTERRUPTED = 130
-"""The exit code of a program that Ctrl-C ends."""
 
-
-def main(words: Sequence[str], root: Path = ROOT) -> None:
-    options: dict[str, str] = {}
+def main(words: Sequence[str], root: Path = ROOT) -> int:
+    options = operate.read("undo", words)
     try:
-        options = operate.read("undo", words)
-        succeeded = undo(options, operate.installed_aws_cli(root))
-    except Refused as refusal:
-        sys.exit(str(refusal))
+        return 0 if undo(options, operate.installed_aws_cli(root)) else 1
     except KeyboardInterrupt:
         command = f"make undo stack={shlex.quote(options.get('stack', STACK))}"
         print(f"\nCloudFormation continues a deletion that has started; to follow it: {command}", file=sys.stderr)
-        sys.exit(INTERRUPTED)
-    sys.exit(0 if succeeded else 1)
+        raise
 
 
 def undo(options: Mapping[str, str], aws: AwsCli, sleep: Callable[[float], None] = time.sleep) -> bool:
@@ -133,7 +125,7 @@ def read_leftovers(aws: AwsCli, stack_id: str, network_account_id: str) -> Lefto
     stack_id   arn:aws:cloudformation:us-east-1:111122223333:stack/name/...
     """
     _, partition, _, home, *_ = stack_id.split(":")
-    networking = _assume_role(aws, execution_role_arn(partition, network_account_id))
+    networking = assume_role(aws, execution_role_arn(partition, network_account_id), "undo", POLICY)
     rows = networking.ask("ec2", "describe-ipam-pools", "--region", home)["IpamPools"]
     pools = [to_pool(row) for row in rows if row.get("State") not in DELETED]
     ours = [pool for pool in pools if pool.ours]
@@ -141,20 +133,6 @@ def read_leftovers(aws: AwsCli, stack_id: str, network_account_id: str) -> Lefto
         parts = workers.map(lambda pool: _allocations(networking, pool, home), ours)
         allocations = [allocation for part in parts for allocation in part]
     return find_leftovers(pools, allocations)
-
-
-def _assume_role(aws: AwsCli, role_arn: str) -> AwsCli:
-    """Return an AWS CLI with credentials of the role. They are passed in the environment and never printed."""
-    options = ["--role-arn", role_arn, "--role-session-name", "undo", "--policy", json.dumps(POLICY)]
-    credentials = aws.ask("sts", "assume-role", *options)["Credentials"]
-    return aws.with_environment(
-        {
-            "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
-            "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
-            "AWS_SESSION_TOKEN": credentials["SessionToken"],
-            "AWS_SECURITY_TOKEN": credentials["SessionToken"],  # its old name, which would win over the new one
-        }
-    )
 
 
 def _allocations(networking: AwsCli, pool: Pool, home: str) -> list[Allocation]:
@@ -247,4 +225,4 @@ def _cannot_follow(name: str, error: AwsCliError) -> Refused:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    program.run(lambda: main(make_words.read("undo", operate.KNOWN["undo"])))

@@ -21,6 +21,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from commands.arguments import shortened
 from ctipam.errors import Refused
 from ctipam.names import ENVIRONMENT_TAG
 from ctipam.pools.addresses import lowest_free
@@ -28,6 +29,9 @@ from ctipam.pools.spec import PRIVATE_RANGES, PoolKey
 
 IN_USE = frozenset({"associating", "associated"})
 """States in which a VPC has a CIDR. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_VpcCidrBlockState.html"""
+
+MOST_LINES = 100_000
+"""Of a file, so that a plan takes seconds."""
 
 LISTED = 3
 """How many VPCs of the same CIDR, or accounts with the same error, are listed; the others are counted."""
@@ -96,13 +100,10 @@ class Overlap:
 
 def read(path: Path) -> list[Vpc]:
     """Return the VPCs of a file. Raises Refused with the number of a line that is not a CIDR."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise Refused(f"VPCS={path} cannot be read: {error.strerror}; give a file with a CIDR on each line.") from None
-    except UnicodeDecodeError:
-        raise Refused(f"VPCS={path} is not in UTF-8; save it as UTF-8.") from None
     found = []
+    lines = _lines(path)
+    if len(lines) > MOST_LINES:
+        raise Refused(f"VPCS={path} has {len(lines):,} lines; give at most {MOST_LINES:,}, each CIDR once.")
     for number, line in enumerate(lines, start=1):
         cidr, *label = line.partition("#")[0].replace(",", " ").split() or [""]
         if cidr and "/" not in cidr:
@@ -115,6 +116,18 @@ def read(path: Path) -> list[Vpc]:
     if not found:
         raise Refused(f"VPCS={path} contains no CIDR; give a file with a CIDR on each line.")
     return found
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise Refused(f"VPCS={path} is not a file; save the list in a file first.")  # a pipe may never end
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        given = shortened(str(path))
+        raise Refused(f"VPCS={given} cannot be read: {error.strerror}; give a file with a CIDR on each line.") from None
+    except UnicodeDecodeError:
+        raise Refused(f"VPCS={path} is not in UTF-8; save it as UTF-8.") from None
 
 
 def overlaps(top_cidr: IPv4Network, blocks: Mapping[PoolKey, IPv4Network], vpcs: Sequence[Vpc]) -> list[Overlap]:
@@ -134,7 +147,8 @@ def overlaps(top_cidr: IPv4Network, blocks: Mapping[PoolKey, IPv4Network], vpcs:
 
 def elsewhere(prefix_length: int, vpcs: Sequence[Vpc]) -> IPv4Network | None:
     """Return the first block of this size in private address space that overlaps no VPC."""
-    candidates = (lowest_free(space, prefix_length, [vpc.cidr for vpc in vpcs]) for space in PRIVATE_RANGES)
+    taken = sorted({vpc.cidr for vpc in vpcs})  # once: lowest_free sorts again, which is quick then
+    candidates = (lowest_free(space, prefix_length, taken) for space in PRIVATE_RANGES)
     return next((block for block in candidates if block), None)
 
 

@@ -78,15 +78,23 @@ class Pace:
         self._next_s = min(self._next_s * self.GROWTH, self.LONGEST_S)
 
 
-def retry_while_busy(call: Callable[..., object], deadline: Deadline, busy: Collection[str], **parameters: Any) -> None:
+def retry_while_busy(
+    call: Callable[..., object],
+    deadline: Deadline,
+    busy: Collection[str],
+    before_each: Callable[[], None],
+    **parameters: Any,
+) -> None:
     """Call AWS until it accepts the change. Raise AWS's error after PATIENCE_S, and any other error at once.
 
     busy         error codes that a later attempt may not meet
+    before_each  called before each attempt; raises an error to stop
     parameters   of the call
     Raises       OutOfTime
     """
     pace, until = Pace(deadline), now() + PATIENCE_S
     while True:
+        before_each()
         try:
             call(**parameters)
             return

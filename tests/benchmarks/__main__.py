@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 
 from benchmarks import cold_start, packages, page, pools, shares, suite
 from benchmarks.page import Row, Section
+from landing_zone.isolation import isolate
 
 SECTIONS = {
     "pools": pools.SECTION,
@@ -29,6 +30,7 @@ SECTIONS = {
 
 
 def main(chosen: str = "") -> int:
+    isolate()
     names = chosen.replace(",", " ").split() or list(SECTIONS)
     if unknown := [name for name in names if name not in SECTIONS]:
         sys.exit(f"There is no section {unknown[0]}. Choose from {', '.join(SECTIONS)}.")

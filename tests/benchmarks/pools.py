@@ -23,13 +23,13 @@ from random import Random
 from statistics import mean
 from typing import Any
 
+from aws_models.ipam import MutationLock, Quotas
+from aws_models.organization import Caller
 from benchmarks.page import Row, Section, true_faults
 from ctipam.names import pool_name
 from ctipam.tags import to_dict
 from landing_zone.direct import REGIONS
 from landing_zone.direct_stack import DirectStack
-from landing_zone.ipam import MutationLock, Quotas
-from landing_zone.organization import Caller
 
 READS_S, CHANGES_S = 0.2, 0.4
 USUAL_S, SLOW_S = 5.0, 30.0

@@ -30,12 +30,7 @@ def measure() -> Iterator[Row]:
 
 def _run(target: str) -> Row:
     """Run a target and measure its time."""
-    # Without the variables that make passes on to its children, for example those of `make bench only=tests`.
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("MAKE", "MFLAGS")) and name not in ("PYTHONPATH", "only")
-    }
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = ["make", "--silent", target]
     began = time.perf_counter()
     run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)

@@ -8,10 +8,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from aws_models.errors import AwsError
 from ctipam import sessions
 from ctipam.errors import REASON_LIMIT, AwsFailed, OutOfTime, Refused, explain
 from landing_zone.direct import DirectAccount, Wire
-from landing_zone.errors import AwsError
 
 NETWORKING = "222222222222"
 ROLE = (

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
+from aws_models.errors import AwsError
 from ctipam import names
 from ctipam.cloudformation.other_stacks import can_act, living
 from ctipam.cloudformation.own_stack import OwnStack
 from in_process.function import STACK_ID, Function
 from landing_zone.direct import DirectAccount
-from landing_zone.errors import AwsError
 
 OTHER = STACK_ID.replace("networking", "other")
 

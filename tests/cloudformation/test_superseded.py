@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from aws_models.errors import AwsError
 from ctipam.cloudformation.custom_resource import Data
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import OutOfTime
 from in_process.function import STACK_ID, Function
-from landing_zone.errors import AwsError
 
 CURRENT = {
     "Create": {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"},

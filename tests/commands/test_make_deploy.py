@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from commands import arguments, deploy
+from commands.preflight_facts import Check
 from ctipam.errors import Refused
 
 ACCOUNT = "NETWORK_ACCOUNT_ID=111122223333"
@@ -43,7 +44,7 @@ print(json.dumps(answer))
 
 NO_STACK = "An error occurred (ValidationError) when calling the DescribeStacks operation: Stack x does not exist"
 ANSWERS: dict[str, Any] = {
-    "sts get-caller-identity": {"Account": MANAGEMENT},
+    "sts get-caller-identity": {"Account": MANAGEMENT, "Arn": f"arn:aws:iam::{MANAGEMENT}:user/operator"},
     "organizations describe-organization": {"Organization": {"MasterAccountId": MANAGEMENT}},
     "s3api get-bucket-location": {"LocationConstraint": None},
     "cloudformation describe-stacks": NO_STACK,
@@ -117,6 +118,7 @@ def package(root: Path) -> None:
 
 def run(clone: Path, cli: Cli, *words: str) -> None:
     required = [f"BUCKET={BUCKET}", f"NETWORK_ACCOUNT_ID={NETWORKING}", f"AWS={shlex.quote(str(cli.path))}"]
+    required += [] if any(word.startswith("preflight=") for word in words) else ["preflight=no"]  # many calls
     deploy.deploy([*required, *words], clone)
 
 
@@ -209,6 +211,25 @@ def test_the_bucket_can_be_in_any_region(clone: Path, cli: Cli, location: str | 
     assert f"//{BUCKET}.s3.{region}.amazonaws.com/" in prefixes(clone, cli)[1]
 
 
+@pytest.mark.parametrize(
+    ("partition", "region", "host"),
+    [
+        ("aws-cn", "cn-north-1", "s3.cn-north-1.amazonaws.com.cn"),
+        ("aws-eusc", "eusc-de-east-1", "s3.eusc-de-east-1.amazonaws.eu"),
+        ("aws-us-gov", "us-gov-west-1", "s3.us-gov-west-1.amazonaws.com"),
+    ],
+)
+def test_the_url_of_the_templates_is_one_of_the_partition(
+    packaged: Path, cli: Cli, partition: str, region: str, host: str
+) -> None:
+    caller = {"Account": MANAGEMENT, "Arn": f"arn:{partition}:sts::{MANAGEMENT}:assumed-role/operator/x"}
+    cli.answer(sts_get_caller_identity=caller, s3api_get_bucket_location={"LocationConstraint": region})
+
+    run(packaged, cli, f"REGIONS={region}")
+
+    assert overrides(cli)["RepoRootURL"].startswith(f"https://{BUCKET}.{host}/templates/")
+
+
 def test_only_a_large_template_is_passed_through_the_bucket(clone: Path, cli: Cli) -> None:
     """Passing a template through the bucket fails for a bucket in another Region."""
     run(clone, cli)
@@ -231,9 +252,12 @@ def test_the_stack_name_can_be_chosen(clone: Path, cli: Cli) -> None:
     ("answers", "reason"),
     [
         ({"sts_get_caller_identity": "Unable to locate credentials."}, "has no valid credentials; sign in"),
-        ({"sts_get_caller_identity": {"Account": NETWORKING}}, "are the Networking account's (222222222222)"),
         (
-            {"sts_get_caller_identity": {"Account": "333333333333"}},
+            {"sts_get_caller_identity": {"Account": NETWORKING, "Arn": "arn:aws:iam::222222222222:root"}},
+            "are the Networking account's (222222222222)",
+        ),
+        (
+            {"sts_get_caller_identity": {"Account": "333333333333", "Arn": "arn:aws:iam::333333333333:root"}},
             "are of account 333333333333, and the organization's management account is 111111111111",
         ),
         (
@@ -309,6 +333,7 @@ def test_zips_that_differ_from_the_sources_are_refused(clone: Path, cli: Cli) ->
         (["BUCKET=code", ACCOUNT, "LambdaPrefix=x/"], "LambdaPrefix follows from the uploads"),
         (["BUCKET=code", ACCOUNT, "Regionselection=a"], "Did you mean RegionSelection?"),
         (["BUCKET=code", ACCOUNT, "AWS=/nowhere/aws"], "There is no /nowhere/aws; install the AWS CLI"),
+        (["BUCKET=code", ACCOUNT, "AWS='"], "AWS=' is not a command; quote it as in a shell"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
@@ -317,6 +342,27 @@ def test_missing_and_wrong_arguments_are_refused(clone: Path, words: list[str], 
         deploy.deploy(words, clone)
 
     assert reason in str(refused.value)
+
+
+def test_a_failed_check_of_the_preflight_stops_the_deployment(
+    packaged: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checks = [Check("Landing zone", "ok", "Fine."), Check("IPAM", "failed", "In the free tier.")]
+    monkeypatch.setattr("commands.preflight.run", lambda *_arguments: checks)
+
+    assert "fix what is marked above, or deploy with preflight=no" in refusal(packaged, cli, "preflight=yes")
+    assert capsys.readouterr().out.splitlines()[-4:-1] == ["✓ Landing zone: Fine.", "✗ IPAM: In the free tier.", ""]
+
+
+def test_checks_that_do_not_fail_let_the_deployment_go_on(
+    packaged: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks = [Check("Trail", "warning", "None."), Check("Quota", "unknown", "Cannot be read.")]
+    monkeypatch.setattr("commands.preflight.run", lambda *_arguments: checks)
+
+    run(packaged, cli, "preflight=yes")
+
+    assert len(cli.changes()) == 3
 
 
 def test_no_further_command_runs_after_a_command_fails(clone: Path, cli: Cli) -> None:

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from commands.arguments import MANAGEMENT_TEMPLATE, SHORT, template_parameters
 from commands.plan import planned
 from commands.regions import PARTITIONS
-from commands.report import vpc_counts
+from commands.report import MOST_OVERLAPS, vpc_counts
 from commands.simulation import build
+from commands.vpcs import MOST_LINES
 from ctipam.errors import Refused
 from ctipam.pools.spec import PoolSpec, VpcSizes
 
@@ -52,6 +53,7 @@ Pools: 1 + 2 + 2 * 2 = 7, of the 50 that AWS allows in a scope
 Cost: about US$ 197 a month for IPAM, if 1,000 addresses are in use (ACTIVE_IPS; US$ 0.00027 an hour for each,
   in all VPCs that IPAM monitors, including those outside these pools). The rest costs little.
 
+This is the plan of a first deployment. An existing stack keeps the blocks of its pools.
 To deploy it: make deploy BUCKET=... NETWORK_ACCOUNT_ID=..."""
 
 WIDE = ("CIDR=10.0.0.0/8", "REGIONS=us-west-2,eu-west-1", "ENVS=Prod OU,SDLC OU", "REGION_PREFIX=12", "ENV_PREFIX=14")
@@ -88,7 +90,7 @@ def test_the_regions_are_those_of_boto3(partition: str) -> None:
 
 
 def test_the_commands_need_no_installed_package() -> None:
-    code = "import sys; sys.path.insert(0, 'libraries'); import commands.plan, commands.deploy; commands.plan.main([])"
+    code = "import sys; sys.path.insert(0, 'libraries'); import commands.plan, commands.deploy; commands.plan.main()"
 
     run = subprocess.run([sys.executable, "-I", "-S", "-B", "-c", code], capture_output=True, text=True, cwd=ROOT)
 
@@ -129,7 +131,11 @@ def test_regions_of_another_partition_are_accepted_together() -> None:
         ("xyzzy=1", "The valid names are NETWORK_ACCOUNT_ID, BUCKET, CIDR"),
         ("FORMAT=png", "give text or svg"),
         ("ACTIVE_IPS=many", "give one in digits"),
+        (f"ACTIVE_IPS={'9' * 5000}", "999... is not a number of addresses"),
+        (f"PoolUtilisationThreshold={'9' * 5000}", "999... is not valid; it must be a number from 1 to 100"),
         ("VPCS=/nowhere/at/all", "cannot be read"),
+        (f"VPCS={'x' * 5000}", "xxx... cannot be read: File name too long"),
+        ("VPCS=/dev/zero", "is not a file; save the list in a file first"),
     ],
 )
 def test_an_unknown_argument_or_value_is_refused_with_a_suggestion(word: str, reason: str) -> None:
@@ -245,6 +251,22 @@ def test_a_line_without_a_cidr_is_refused_with_its_number(vpcs: Path) -> None:
         plan(f"VPCS={vpcs}")
 
 
+def test_a_pipe_is_refused_because_it_may_never_end(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(Refused, match="is not a file"):
+        plan(f"VPCS={tmp_path / 'pipe'}")
+
+
+def test_a_file_with_too_many_lines_is_refused_and_many_overlaps_are_counted(vpcs: Path) -> None:
+    vpcs.write_text("10.0.0.0/24\n" * (MOST_LINES + 1))
+    with pytest.raises(Refused, match="has 100,001 lines; give at most 100,000"):
+        plan(*WIDE, f"VPCS={vpcs}")
+
+    vpcs.write_text("10.0.0.0/24\n" * (MOST_OVERLAPS + 2))
+    assert "  and 2 more overlaps" in plan(*WIDE, f"VPCS={vpcs}").splitlines()
+
+
 def rectangles(svg: str) -> list[tuple[str, float, float]]:
     """Return title, x and width of each area of a bar, from the top down. Raises if the text is not XML."""
     found = []
@@ -280,20 +302,42 @@ def test_a_picture_labels_ten_regions_and_four_environments_and_shows_vpcs(vpcs:
 
 
 def make(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run make as from a shell, even if make runs these tests."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
     command = ["make", "-s", *words, f"PYTHON={sys.executable}"]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
 
 
 def test_make_passes_each_argument_on_unchanged() -> None:
-    names = """R&D 'x',$HOME;"q" `a`|*,(b) #c\\"""
+    names = """R&D 'x',$HOME;"q" `a`|*$(shell touch x),(b) $$1 #c\\"""
 
     run = make("plan", f"ENVS={names}", "ENV_PREFIX=22")
 
     assert run.returncode == 0, run.stderr
     first = [entry.partition("Env=")[2] for entry in run.stdout.splitlines() if "Env=" in entry][:3]
     assert ",".join(first) == names
+
+
+@pytest.mark.parametrize(
+    "locale",
+    [{"LC_ALL": "C"}, {"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}],
+    ids=str,
+)
+def test_a_plan_is_in_utf_8_in_every_locale(monkeypatch: pytest.MonkeyPatch, locale: dict[str, str]) -> None:
+    for name, value in locale.items():
+        monkeypatch.setenv(name, value)
+
+    command = ["make", "-s", "plan", "ENVS=Zürich,生産", f"PYTHON={sys.executable}"]
+    run = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, cwd=ROOT)
+
+    assert run.stderr == ""
+    assert "├─ Zürich" in run.stdout
+    assert "Env=生産" in run.stdout
+
+
+def test_a_plan_whose_reader_stops_ends_without_a_message() -> None:
+    command = ["bash", "-c", 'set -o pipefail; make -s plan PYTHON="$0" | true', sys.executable]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+
+    assert (run.returncode, run.stderr) == (0, "")
 
 
 def test_make_plan_fails_with_only_the_reason() -> None:

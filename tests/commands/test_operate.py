@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import shutil
 import subprocess
@@ -60,9 +59,8 @@ def answering(repository: Path, stack: object = STACK, **invoked: str) -> None:
 
 
 def make(repository: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
     command = ["make", "--no-print-directory", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=repository, env=environment)
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=repository)
 
 
 @pytest.mark.parametrize(

@@ -317,20 +317,19 @@ def test_insufficient_credentials_are_refused_with_a_reason(
     ("variables", "reason"),
     [({}, "Unable to locate credentials"), ({"AWS_PROFILE": "nobody"}, "The config profile (nobody) could not be")],
 )
-def test_the_command_exits_with_a_reason_and_status_1_without_credentials(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variables: dict[str, str], reason: str
+def test_missing_credentials_are_explained(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], reason: str
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name)
     for name, value in [("AWS_EC2_METADATA_DISABLED", "true"), *variables.items()]:
         monkeypatch.setenv(name, value)
 
-    with pytest.raises(SystemExit) as ended:
-        plan.main(WORDS)
+    with pytest.raises(Refused) as refusal:
+        plan.planned(WORDS)
 
-    assert reason in str(ended.value)  # Python prints a text and exits with status 1
-    assert "sign in to the management account, or set AWS_PROFILE" in str(ended.value)
-    assert capsys.readouterr().out == ""
+    assert reason in str(refusal.value)
+    assert "sign in to the management account, or set AWS_PROFILE" in str(refusal.value)
 
 
 def test_an_invalid_token_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 from zipfile import ZipFile
@@ -16,6 +18,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from landing_zone.engine import Engine, EngineFailed
+from landing_zone.reading import eventually
 
 MANAGEMENT, NETWORK, MEMBER, OUTSIDER = "111111111111", "222222222222", "000000000042", "999999999999"
 REGION, LOCALE = "us-east-1", "us-east-1"
@@ -883,3 +886,17 @@ def test_a_program_of_its_own_finds_the_engine_through_its_environment(engine: E
     )
 
     assert ran.stdout.startswith(MEMBER)
+
+
+def test_an_engine_whose_starter_is_killed_leaves_no_folder(tmp_path: Path) -> None:
+    start = "import time; from landing_zone.engine import Engine; Engine.start()"
+    code = f"{start}; print('ready', flush=True); time.sleep(60)"
+    environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[1])}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE) as starter:
+        assert starter.stdout
+        assert starter.stdout.readline() == b"ready\n"
+        assert len([*tmp_path.iterdir()]) == 1
+
+        starter.kill()
+
+    eventually(lambda: not [*tmp_path.iterdir()])

@@ -12,11 +12,11 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.ec2.exceptions import EC2ClientError
 
-from landing_zone.clock import ManualClock
-from landing_zone.errors import AwsError
-from landing_zone.models import Models
+from aws_models.clock import ManualClock
+from aws_models.errors import AwsError
+from aws_models.models import Models
+from aws_models.organization import Organization
 from landing_zone.on_moto import installed
-from landing_zone.organization import Organization
 
 HOME, WEST = "us-east-1", "us-west-2"
 MANAGEMENT, NETWORKING, MEMBER = "123456789012", "444455556666", "012345678901"  # the first is moto's default account

@@ -7,15 +7,30 @@ from collections.abc import Iterator
 import pytest
 
 from landing_zone import deployment, release
-from landing_zone.cli import AwsCli
+from landing_zone.cli import AwsCli, preloaded
 from landing_zone.company import HOME_REGION, MANAGEMENT, ORGANIZATIONAL_UNITS
 from landing_zone.engine import Engine
+from landing_zone.fork_server import ForkServer
 
 SPEED = 50
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[ForkServer]:
+    with preloaded() as server:
+        yield server
+
+
 @pytest.fixture(scope="module")
-def uploaded() -> Iterator[Engine]:
+def fast_cli(server: ForkServer) -> Iterator[None]:
+    """Start the AWS CLI faster. What test_demo and test_ways_in type starts it as a shell does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AwsCli, "server", server)
+        yield
+
+
+@pytest.fixture(scope="module")
+def uploaded(fast_cli: None) -> Iterator[Engine]:
     """Return a landing zone with everything uploaded and nothing deployed."""
     with Engine.start(speed=SPEED) as engine:
         engine.set_up(MANAGEMENT, ORGANIZATIONAL_UNITS, HOME_REGION)

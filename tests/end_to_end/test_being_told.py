@@ -46,6 +46,19 @@ def state(engine: Engine, alarm: str) -> str:
     return str(found["StateValue"])
 
 
+def test_no_alarm_is_sent_by_the_installation(deployed: Engine) -> None:
+    """Before the first run of their schedules, the alarms on schedules that stop have no data."""
+    deployed.advance(0)  # evaluates all alarms
+
+    states = {
+        alarm["AlarmName"]: alarm["StateValue"]
+        for account_id in (MANAGEMENT, NETWORKING)
+        for alarm in deployed.client("cloudwatch", account_id).describe_alarms()["MetricAlarms"]
+    }
+    assert len(states) > 8
+    assert [name for name, value in states.items() if value == "ALARM"] == []
+
+
 def measured(engine: Engine, log_group: str) -> dict[tuple[str, str], dict[str, Any]]:
     """Return the newest metric line of each pool."""
     events = engine.client("logs", NETWORKING).filter_log_events(logGroupName=log_group, limit=10000)["events"]
@@ -121,7 +134,10 @@ def test_when_the_schedule_stops_the_topic_gets_an_alarm(deployed: Engine, stack
     deployed.advance(HALF_AN_HOUR + 1)
 
     told = json.loads(inbox.next())
-    assert (told["AlarmName"], told["NewStateValue"]) == (stack.names["PoolUtilizationStoppedAlarm"], "ALARM")
+    assert (told["AlarmName"], told["NewStateValue"]) == (
+        stack.names["PoolUtilizationStoppedAlarm"],
+        "INSUFFICIENT_DATA",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -158,4 +174,4 @@ def test_when_nobody_compares_the_shares_any_more_the_topic_gets_an_alarm(
     deployed.advance(DAY + 1)
 
     told = json.loads(management_inbox.next())
-    assert (told["AlarmName"], told["NewStateValue"]) == (name_of("ReconcileStoppedAlarm"), "ALARM")
+    assert (told["AlarmName"], told["NewStateValue"]) == (name_of("ReconcileStoppedAlarm"), "INSUFFICIENT_DATA")

@@ -43,13 +43,15 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return clone
 
 
-def make(clone: Path, engine: Engine, *words: str, account_id: str = MANAGEMENT) -> subprocess.CompletedProcess[str]:
-    """Run make as that account's administrator does, with the existing tools."""
+def make(
+    clone: Path, engine: Engine, *words: str, account_id: str = MANAGEMENT, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run make as that account's administrator does, or in this environment, with the existing tools."""
     there = [f"--old-file=.venv/{name}/.ready" for name in ("tools", "wheels", "aws-cli", "lambda-runtime")]
     return subprocess.run(
         ["make", *there, f"PYTHON={sys.executable}", *words],
         cwd=clone,
-        env=engine.environment(account_id),
+        env=environment or engine.environment(account_id),
         capture_output=True,
         text=True,
         check=False,
@@ -84,7 +86,7 @@ def test_credentials_of_another_account_and_a_bucket_that_is_not_there_are_told(
 def test_what_has_not_changed_is_not_deployed(made: Engine, clone: Path) -> None:
     before = stack(made)
 
-    done = deploy(clone, made)
+    done = deploy(clone, made, "preflight=no")
 
     assert done.returncode == 0, done.stderr
     assert "No changes to deploy" in done.stdout
@@ -95,6 +97,61 @@ def stack(engine: Engine) -> dict[str, Any]:
     """Return the stack without its change sets: an empty one may be left."""
     found: dict[str, Any] = engine.client("cloudformation", MANAGEMENT).describe_stacks(StackName=STACK)["Stacks"][0]
     return {name: found.get(name) for name in ("StackStatus", "LastUpdatedTime", "Parameters")}
+
+
+REGION_DENY = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Sid": "RegionDeny",
+            "Effect": "Deny",
+            "NotAction": ["iam:*", "organizations:*", "sts:*"],
+            "Resource": "*",
+            "Condition": {
+                "StringNotEquals": {"aws:RequestedRegion": ["us-east-1"]},
+                "ArnNotLike": {"aws:PrincipalARN": "arn:aws:iam::*:role/AWSControlTowerExecution"},
+            },
+        }
+    ],
+}
+
+
+def test_the_preflight_needs_only_a_read_only_operator_and_finds_a_region_that_is_denied(
+    made: Engine, clone: Path
+) -> None:
+    words = [f"NETWORK_ACCOUNT_ID={NETWORKING}", f"BUCKET={BUCKET}", f"AWS={IMPATIENT_CLI}", "FORMAT=json"]
+    operator = made.environment(MANAGEMENT) | credentials_of_operator(made)
+
+    ready = make(clone, made, "--silent", "preflight", *words, environment=operator)
+    policy_id = made.attach_scp(NETWORKING, REGION_DENY)
+    denied = make(clone, made, "--silent", "preflight", *words, environment=operator)
+    made.detach_scp(policy_id, NETWORKING)
+
+    found = {one["about"]: one["result"] for one in json.loads(ready.stdout)["checks"]}
+    not_emulated = {"RAM sharing", "Quota of pools", "Proactive controls"}
+    assert ready.returncode == 0, ready.stdout + ready.stderr
+    assert {about for about, result in found.items() if result == "unknown"} == not_emulated
+    assert {about for about, result in found.items() if result in ("warning", "failed")} == {"Trail"}
+    assert "Denied" not in ready.stdout
+    (failed,) = [one["text"] for one in json.loads(denied.stdout)["checks"] if one["result"] == "failed"]
+    assert " denies ec2:GetIpamPoolAllocations in us-west-2 to the function that builds the pools" in failed
+    assert denied.returncode != 0
+
+
+def credentials_of_operator(engine: Engine) -> dict[str, str]:
+    """Create a role with the policy for operators, and return variables with its credentials."""
+    iam, policy = engine.client("iam", MANAGEMENT), ROOT / "libraries/commands/preflight-policy.json"
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{MANAGEMENT}:root"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = iam.create_role(RoleName="operator", AssumeRolePolicyDocument=document)["Role"]
+    iam.put_role_policy(RoleName="operator", PolicyName="preflight", PolicyDocument=policy.read_text())
+    sts = engine.client("sts", MANAGEMENT)
+    credentials = sts.assume_role(RoleArn=role["Arn"], RoleSessionName="test")["Credentials"]
+    return {
+        "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": credentials["SessionToken"],
+    }
 
 
 def test_a_team_makes_its_vpc_with_the_two_commands_of_the_template(made: Engine) -> None:
@@ -158,7 +215,7 @@ def test_a_lambda_that_was_changed_is_packaged_deployed_and_runs(made: Engine, c
 
     stale = deploy(clone, made)
     packaged = make(clone, made, "package")
-    done = deploy(clone, made)
+    done = deploy(clone, made, "preflight=no")
 
     assert "is not what the sources build: index.py differs. Run `make package`" in stale.stderr.replace("\n", " ")
     assert packaged.returncode == 0, packaged.stderr

@@ -23,14 +23,14 @@ from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.organizations.models import organizations_backends
 
+from aws_models.clock import ManualClock
+from aws_models.models import Models
+from aws_models.organization import Organization
 from ctipam import names, waiting
 from ctipam.cloudformation import custom_resource
 from in_process.aws_calls import Call, intercept
 from in_process.lifecycle_events import ONE, ZERO
-from landing_zone.clock import ManualClock
-from landing_zone.models import Models
 from landing_zone.on_moto import installed
-from landing_zone.organization import Organization
 
 ROOT = Path(__file__).parents[2]
 HOME = "us-east-1"

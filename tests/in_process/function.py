@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from aws_models.clock import ManualClock
+from aws_models.models import Models
+from aws_models.organization import Organization
 from ctipam.cloudformation.custom_resource import CustomResource, Data, Responder
 from ctipam.cloudformation.request import ResourceRequest
-from landing_zone.clock import ManualClock
 from landing_zone.direct import Wire
 from landing_zone.direct_stack import Context
-from landing_zone.models import Models
-from landing_zone.organization import Organization
 
 STACK_ID = "arn:aws:cloudformation:us-east-1:222222222222:stack/networking/11111111-2222-3333-4444-555555555555"
 PHYSICAL_ID = "Thing-11111111-2222-3333-4444-555555555555"

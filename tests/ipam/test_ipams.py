@@ -8,11 +8,11 @@ from unittest.mock import patch
 
 import pytest
 
+from aws_models.errors import AwsError
+from aws_models.ipam import Timings
 from ctipam import names, tags, waiting
 from ctipam.errors import REASON_LIMIT
 from landing_zone.direct_stack import NETWORKING, STACK_ID, Context, DirectStack
-from landing_zone.errors import AwsError
-from landing_zone.ipam import Timings
 
 PROPERTIES: dict[str, Any] = {
     "IpamScope": "",

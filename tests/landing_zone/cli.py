@@ -6,9 +6,10 @@ import json
 import shlex
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from landing_zone.engine import Engine
+from landing_zone.fork_server import Forked, ForkServer
 
 ROOT = Path(__file__).resolve().parents[2]
 # Not .venv/aws-cli/bin/aws: that script does not run where the path of the clone has a space in it.
@@ -19,14 +20,27 @@ class AwsCliFailed(Exception):
     """The CLI failed; the text is its standard error."""
 
 
+def preloaded() -> ForkServer:
+    """Return a server that starts the CLI in an eighth of the time that its command takes to start."""
+    modules = ["awscli.clidriver", "awscli.handlers"]
+    return ForkServer(AWS[0], modules=modules, services=["cloudformation", "ec2", "s3"])
+
+
 class AwsCli:
-    """The CLI with administrator credentials for one account and Region."""
+    """The CLI with administrator credentials for one account and Region.
+
+    server   starts every CLI; None: each is started anew, as in a shell
+    """
+
+    server: ClassVar[ForkServer | None] = None
 
     def __init__(self, engine: Engine, account_id: str, region: str = "") -> None:
         self._environment = engine.environment(account_id, region)
 
-    def begin(self, *words: str) -> subprocess.Popen[str]:
+    def begin(self, *words: str) -> subprocess.Popen[str] | Forked:
         """Start `aws words...`, as a user would type it from the root of the clone."""
+        if self.server:
+            return self.server.start([*AWS[1:], *words], env=self._environment, cwd=str(ROOT))
         return subprocess.Popen(
             [*AWS, *words],
             cwd=ROOT,

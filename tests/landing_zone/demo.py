@@ -11,11 +11,13 @@ import sys
 import time
 from functools import partial
 
+from commands import program
 from landing_zone import deployment, reading
 from landing_zone.cli import AwsCli, AwsCliFailed
 from landing_zone.company import APPS, HOME_REGION, MANAGEMENT, NETWORKING, ORGANIZATIONAL_UNITS, SHOP, STACK
 from landing_zone.drawing import draw
 from landing_zone.engine import Engine
+from landing_zone.isolation import isolate
 
 WEST = "us-west-2"
 SPEED = 20
@@ -33,6 +35,7 @@ MILESTONES = {
 
 def main() -> None:
     began = time.monotonic()
+    isolate()
     try:
         with Engine.start(speed=SPEED) as engine:
             engine.set_up(MANAGEMENT, ORGANIZATIONAL_UNITS, HOME_REGION)
@@ -149,4 +152,4 @@ def take_down(engine: Engine) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    program.run(main)

@@ -14,6 +14,7 @@ from landing_zone.engine import Engine
 
 TEMPLATE = "templates/ipam-controltower-integration.template.yaml"
 LOOK_EVERY_S = 0.2
+TELL_EVERY_S = 0.5
 NO_TAGS: Mapping[str, str] = {}
 
 Action = Literal["create-stack", "update-stack"]
@@ -95,7 +96,7 @@ def deploy(engine: Engine, told: Told = silent, **parameters: str) -> None:
     process = AwsCli(engine, MANAGEMENT).begin(*deploy_command(**parameters))
     while process.poll() is None:
         watcher.look()
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(TELL_EVERY_S)
     output, errors = process.communicate()
     watcher.look()
     if process.returncode:
@@ -159,12 +160,14 @@ def failures(engine: Engine) -> list[str]:
 
 def end(engine: Engine, told: Told = silent, *, stack: str = STACK) -> str:
     """Wait until the stack's operation has ended, and return the stack's status."""
-    watcher = Watcher(engine, told)
+    watcher = None if told is silent else Watcher(engine, told)  # it reads every event each time
     client = engine.client("cloudformation", MANAGEMENT)
     while (status := _status(client, stack)).endswith("_IN_PROGRESS"):
-        watcher.look()
+        if watcher:
+            watcher.look()
         time.sleep(LOOK_EVERY_S)
-    watcher.look()
+    if watcher:
+        watcher.look()
     return status
 
 

@@ -21,11 +21,10 @@ import botocore.session
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
-from landing_zone.errors import AwsError
-from landing_zone.models import Models
-from landing_zone.organization import Caller
+from aws_models.errors import AwsError
+from aws_models.models import Models
+from aws_models.organization import Caller
 
-Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 REGIONS = frozenset(
@@ -255,13 +254,13 @@ class SideBySide:
     def __exit__(self, *_: object) -> None:
         return None
 
-    def map(self, act: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    def map(self, act: Callable[..., Result], *items: Iterable[Any]) -> list[Result]:
         free_at = list(itertools.repeat(self._clock.now(), self._workers))
         results = []
-        for item in items:
+        for arguments in zip(*items, strict=True):
             worker = free_at.index(min(free_at))
             self._clock.advance(free_at[worker] - self._clock.now())
-            results.append(act(item))
+            results.append(act(*arguments))
             free_at[worker] = self._clock.now()
         self._clock.advance(max(free_at) - self._clock.now())
         return results

@@ -24,15 +24,15 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
+from aws_models.clock import ManualClock
+from aws_models.models import Models
+from aws_models.organization import Caller, Organization
 from ctipam import names, sessions, waiting
 from ctipam.cloudformation import custom_resource
 from ctipam.ipam import reader as ipam_reader
 from ctipam.pools import reconcile
 from ctipam.tags import to_dict
-from landing_zone.clock import ManualClock
 from landing_zone.direct import DirectAccount, DirectEc2, Killed, SideBySide, Wire
-from landing_zone.models import Models
-from landing_zone.organization import Caller, Organization
 
 ROOT = Path(__file__).parents[2]
 MANAGEMENT, NETWORKING, HOME = "111111111111", "222222222222", "us-east-1"
@@ -90,7 +90,7 @@ class DirectStack:
         self.answers: list[dict[str, Any]] = []
         self.scope_id = ""
         self.stack_id = STACK_ID
-        self.handler = _shared_handler()
+        self.handler = handler_of(0)
         self._requests = 0
         self._workers = workers
 
@@ -188,10 +188,10 @@ class DirectStack:
         assert len(self.answers) == before + 1, "one request, one answer"
         return self.answers[-1]
 
-    def invoke(self, event: dict[str, Any], status: str = "") -> None:
-        """Invoke the function once."""
+    def invoke(self, event: dict[str, Any], status: str = "", handler: Any = None) -> None:
+        """Invoke the function once. handler: that of another execution environment; None: of the usual one."""
         self.wire.in_progress[event["StackId"]] = status or f"{event['RequestType'].upper()}_IN_PROGRESS"
-        self.handler(event, Context(self.clock))
+        (handler or self.handler)(event, Context(self.clock))
 
     def ask(self, kind: str, resource: str, properties: Properties, status: str = "") -> dict[str, Any]:
         answer = self.send(self.request(kind, resource, properties), status)
@@ -234,14 +234,10 @@ class DirectStack:
 
 
 @cache
-def _shared_handler() -> Any:
-    return new_handler()
-
-
-def new_handler() -> Any:
+def handler_of(_environment: int) -> Any:
     """ipam-pool-lambda/index.py's, as in an execution environment of its own: for a request that runs beside another.
 
-    crhelper makes clients of its own when it is imported, and never uses them.
+    crhelper makes clients of its own for each, and never uses them.
     """
     spec = importlib.util.spec_from_file_location("ipam_pool_lambda_direct", ROOT / "ipam-pool-lambda" / "index.py")
     assert spec

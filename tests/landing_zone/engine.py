@@ -59,6 +59,7 @@ class Engine:
         self._process, self._port, self._folder = process, port, folder
         self.home_region = HOME_REGION
         self.management_account_id = ""
+        self._clients: dict[tuple[str, str, str], Any] = {}
 
     @classmethod
     def start(
@@ -149,7 +150,11 @@ class Engine:
         )
 
     def client(self, service: str, account_id: str, region: str = "") -> Any:
-        return self.client_of(self.session(account_id, region), service)
+        """Return the client of this account's root. Each is made once, because that takes longer than most calls."""
+        key = (service, account_id, region or self.home_region)
+        if key not in self._clients:
+            self._clients[key] = self.client_of(self.session(account_id, region), service)
+        return self._clients[key]
 
     def client_as(self, service: str, credentials: dict[str, Any], region: str = "") -> Any:
         """Return a client with the Credentials that sts:AssumeRole returned."""

@@ -37,11 +37,11 @@ from moto.organizations.responses import OrganizationsResponse
 from moto.ram import urls as ram_urls
 from moto.ram.responses import ResourceAccessManagerResponse
 
-from landing_zone import protocol
-from landing_zone.errors import AwsError
-from landing_zone.models import Models
-from landing_zone.organization import Caller
-from landing_zone.protocol import HttpAnswer, Service
+from aws_models import protocol
+from aws_models.errors import AwsError
+from aws_models.models import Models
+from aws_models.organization import Caller
+from aws_models.protocol import HttpAnswer, Service
 
 Method = Callable[[Any], Any]  # of one of moto's response classes, whose instances are single requests
 

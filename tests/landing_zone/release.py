@@ -20,11 +20,11 @@ ZIPS = ("ctipam_ct_integration", "ctipam_helper")
 SHORTER: dict[str, dict[str, Any]] = {
     "ctipam.cloudformation.custom_resource": {"NEW_POLICY_PAUSES_S": (0.5,)},
     "ctipam.cloudformation.deletion": {"FIRST_PAUSES_S": (0.5,), "LATER_PAUSE_S": 1.0, "DENIED_S": 2.0},
+    "ctipam.cloudformation.latecomers": {"LATECOMERS_S": 2.0},
     "ctipam.cloudformation.own_stack": {"BELIEVED_S": 0.5},
     "ctipam.organization.leftover_stack_set": {"PAUSE_S": 0.5},
-    "ctipam.ipam.reconcile": {"LATECOMERS_S": 2.0},
-    "ctipam.pools.reconcile": {"LATECOMERS_S": 2.0, "VPC_RELEASE_S": 3.0, "RELEASE_PAUSE_S": 0.5},
-    "ctipam.sharing.reconcile": {"LATECOMERS_S": 2.0, "PAUSES_S": (0.5,) * 20},
+    "ctipam.pools.reconcile": {"VPC_RELEASE_S": 3.0, "RELEASE_PAUSE_S": 0.5},
+    "ctipam.sharing.reconcile": {"PAUSES_S": (0.5,) * 20},
 }
 """By module: the constants that an impatient release has otherwise."""
 

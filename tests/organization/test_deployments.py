@@ -6,77 +6,16 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
 
 from ctipam import names, sessions
 from ctipam.errors import REASON_LIMIT
 from ctipam.organization.session_policies import read_policy, release_policy
-from in_process.aws_calls import Call, intercept
+from in_process.aws_calls import intercept
 from in_process.fixtures import DEFAULTS, HOME, MANAGEMENT, NETWORKING, STACK_ID, Cloud, CloudFormation, load
+from in_process.stack_sets import StackSets
 
 OLD = f"arn:aws:cloudformation:{HOME}:{NETWORKING}:stack/StackSet-ipam-networking/22222222-2222-3333-4444-555555555555"
 OTHER_ACCOUNT = "333333333333"
-
-
-class StackSets:
-    """The StackSet ipam-networking and its operations, in the place of CloudFormation. Any other call fails."""
-
-    def __init__(self, clock: Any) -> None:
-        self.clock = clock
-        self.exists = False
-        self.description = "IPAM pools in the Networking account, version 1.0.0"
-        self.stack_ids: list[str] = []
-        self.own_resources: list[str] = []
-        self.results = {False: "SUCCEEDED", True: "SUCCEEDED"}  # RetainStacks -> final status of the operation
-        self.takes_s = 60.0
-        self.operations: dict[str, tuple[bool, float]] = {}
-        self.retained: list[bool] = []
-
-    def answer(self, call: Call, client: Any, operation: str, parameters: Any) -> Any:
-        if client.meta.service_model.service_name != "cloudformation" or operation == "DescribeStacks":
-            return call(client, operation, parameters)
-        handlers = {
-            "DescribeStackSet": self._describe,
-            "ListStackResources": lambda _: {
-                "StackResourceSummaries": [{"LogicalResourceId": name} for name in self.own_resources]
-            },
-            "ListStackInstances": lambda _: {
-                "Summaries": [
-                    {"Account": NETWORKING, "Region": HOME, "StackId": stack_id} for stack_id in self.stack_ids
-                ]
-            },
-            "DescribeStackSetOperation": self._describe_operation,
-            "DeleteStackInstances": self._delete_instances,
-            "DeleteStackSet": self._delete,
-        }
-        return handlers[operation](parameters)
-
-    def _describe(self, _: Any) -> Any:
-        if not self.exists:
-            raise ClientError({"Error": {"Code": "StackSetNotFoundException", "Message": ""}}, "DescribeStackSet")
-        return {"StackSet": {"Description": self.description}}
-
-    def _describe_operation(self, parameters: Any) -> Any:
-        if parameters["OperationId"] not in self.operations:
-            raise ClientError({"Error": {"Code": "OperationNotFoundException", "Message": ""}}, "Describe")
-        retain, ends = self.operations[parameters["OperationId"]]
-        if self.clock.now() < ends:
-            return {"StackSetOperation": {"Status": "RUNNING"}}
-        if self.results[retain] == "SUCCEEDED":
-            self.stack_ids = []
-        return {"StackSetOperation": {"Status": self.results[retain]}}
-
-    def _delete_instances(self, parameters: Any) -> Any:
-        assert (parameters["Accounts"], parameters["Regions"]) == ([NETWORKING], [HOME])
-        assert parameters["OperationId"] not in self.operations
-        self.operations[parameters["OperationId"]] = (parameters["RetainStacks"], self.clock.now() + self.takes_s)
-        self.retained.append(parameters["RetainStacks"])
-        return {"OperationId": parameters["OperationId"]}
-
-    def _delete(self, _: Any) -> Any:
-        assert not self.stack_ids, "StackSetNotEmptyException"
-        self.exists = False
-        return {}
 
 
 class Setup:
@@ -236,6 +175,21 @@ def test_a_removal_that_takes_longer_than_an_invocation_is_continued(
 
     assert setup.stack_sets.retained == [False]
     assert not setup.stack_sets.exists
+
+
+def test_a_retained_stack_is_named_in_a_warning_by_whichever_invocation_finishes(
+    setup: Setup, continuations: list[dict[str, Any]], answers: list[dict[str, Any]]
+) -> None:
+    leave_stack_set(setup)
+    setup.stack_sets.results[False] = "FAILED"
+    setup.stack_sets.takes_s = 8 * 60.0
+
+    assert setup.is_continued(continuations)
+    setup.cloud.clock.advance(5 * 60)
+    assert not setup.is_continued(continuations, dict(continuations[0]))
+
+    assert setup.stack_sets.retained == [False, True]
+    assert "Stack StackSet-ipam-networking-... of the earlier deployment" in answers[-1]["Data"]["Warnings"]
 
 
 def test_a_request_that_arrives_twice_does_not_remove_the_stack_set_of_its_stack(setup: Setup) -> None:

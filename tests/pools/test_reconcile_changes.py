@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from aws_models.ipam import Quotas
 from ctipam import names
 from landing_zone.direct_stack import BUILT, NETWORKING, PROPERTIES, DirectStack
-from landing_zone.ipam import Quotas
 
 READS = ("Describe", "Get")
 NOTHING_TO_DO = {"DescribeStacks": 1, "DescribeIpamPools": 1}

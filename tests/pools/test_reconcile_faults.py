@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 import pytest
 
+from aws_models.errors import AwsError
+from aws_models.ipam import Timings
 from ctipam import waiting
 from ctipam.invocation import MAX_INVOCATIONS
 from landing_zone.direct_stack import BUILT, PROPERTIES, DirectStack
-from landing_zone.errors import AwsError
-from landing_zone.ipam import Timings
 
 HOUR = 3600.0
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from aws_models.ipam import Timings
 from landing_zone.direct_stack import ANOTHER_STACK_ID, DirectStack
-from landing_zone.ipam import Timings
 
 Request = dict[str, Any]
 

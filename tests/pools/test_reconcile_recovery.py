@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from aws_models.errors import AwsError
+from aws_models.organization import Caller
 from ctipam import names
 from ctipam.tags import to_dict
 from landing_zone.direct_stack import BUILT, HOME, NETWORKING, PROPERTIES, STACK_ID, DirectStack
-from landing_zone.errors import AwsError
-from landing_zone.organization import Caller
 
 HOUR = 3600.0
 ROLLING_BACK = "UPDATE_ROLLBACK_IN_PROGRESS"

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from aws_models.errors import AwsError
 from landing_zone.direct_stack import BUILT, PROPERTIES, STACK_ID, DirectStack
-from landing_zone.errors import AwsError
 
 WITH_IRELAND = PROPERTIES | {"RegionSelection": ["us-west-2", "us-east-1", "eu-west-1"]}
 WITHOUT_WEST = PROPERTIES | {"RegionSelection": ["us-east-1"]}

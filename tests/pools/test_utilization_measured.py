@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from aws_models.errors import AwsError
 from ctipam.errors import AwsFailed
 from landing_zone.direct_stack import Context
-from landing_zone.errors import AwsError
 
 Check = Callable[[], dict[str, Any]]
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from landing_zone.isolation import isolate
 
 ROOT = Path(__file__).parents[2]
 LISTS = sorted(ROOT.glob("tests/requirements/*.txt"))
 
 
 def make(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Run make as from a shell, even if make runs these tests."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
-    return subprocess.run(["make", *arguments], capture_output=True, text=True, check=False, cwd=cwd, env=environment)
+    return subprocess.run(["make", *arguments], capture_output=True, text=True, check=False, cwd=cwd)
 
 
 def pinned(path: Path) -> dict[str, str]:
@@ -68,7 +70,7 @@ def test_a_plan_sets_up_the_tools_only_if_it_asks_aws(tmp_path: Path, words: lis
 
     assert ("-m venv --clear .venv/tools" in told) is tools
     assert (".venv/tools/bin/python -B -m commands.plan" in told) is tools
-    assert ('"python3" -B -m commands.plan' in told) is not tools
+    assert ('"$PYTHON" -B -m commands.plan' in told) is not tools
 
 
 def test_a_python_that_is_not_there_is_told_in_a_sentence() -> None:
@@ -77,20 +79,122 @@ def test_a_python_that_is_not_there_is_told_in_a_sentence() -> None:
     assert refused.stderr.startswith("There is no /nowhere/python 3; name one: make PYTHON=")
 
 
-@pytest.mark.parametrize("target", ["test", "bench"])
-def test_what_only_says_is_one_word_for_the_shell(target: str) -> None:
-    only = "a'; touch x; '"
-
-    told = make("--dry-run", target, f"only={only}").stdout
-
-    assert only in shlex.split(told.strip().splitlines()[-1])
+MEAN = "$(shell touch made) $${HOME} '; touch made; '\"`touch made`\n#\\"
 
 
-@pytest.mark.parametrize("target", ["reconcile", "report", "undo"])
-def test_what_is_given_to_an_operators_target_is_one_word_each_for_the_shell(target: str) -> None:
-    told = make("--dry-run", target, "stack=a'b", "yes=yes").stdout
+def targets() -> list[str]:
+    return sorted(set(" ".join(re.findall(r"^\.PHONY: (.*)", (ROOT / "Makefile").read_text(), re.MULTILINE)).split()))
 
-    assert shlex.split(told.strip().splitlines()[-1])[-2:] == ["stack=a'b", "yes=yes"]
+
+@pytest.mark.parametrize("target", targets())
+def test_the_value_of_a_word_stands_in_no_recipe(target: str) -> None:
+    told = make("--dry-run", target, *(f"{word}={MEAN}" for word in ("only", "stack", "ENVS", "PYTHON", "RUN", "AWS")))
+
+    assert "touch made" not in told.stdout + told.stderr
+    assert not (ROOT / "made").exists()
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """Return a copy of the Makefile in a path that a shell would interpret. Its tools only show what they are given."""
+    folder = tmp_path / """a "b" $HOME 'c' `d`"""
+    shutil.copytree(ROOT / "tests/requirements", folder / "tests/requirements")
+    shutil.copy(ROOT / "Makefile", folder)
+    (folder / "libraries").mkdir()
+    shutil.copy(ROOT / "libraries/requirements.txt", folder / "libraries")
+    for name in ("tools", "aws-cli", "lambda-runtime", "wheels", "checkers"):
+        (folder / f".venv/{name}/bin").mkdir(parents=True)
+        (folder / f".venv/{name}/.ready").touch()
+    show = "import json, os, sys; print(json.dumps([sys.argv[1:], dict(os.environ)]))"
+    python = folder / ".venv/tools/bin/python"
+    python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -c {shlex.quote(show)} "$@"\n')
+    python.chmod(0o755)
+    return folder
+
+
+@pytest.mark.parametrize("target", ["demo", "test", "bench", "reconcile", "report", "undo"])
+def test_a_program_gets_the_words_as_they_are_wherever_the_clone_is(clone: Path, target: str) -> None:
+    word = "only" if target in ("test", "bench") else "stack"
+    words = [] if target == "demo" else [f"{word}={MEAN}"]
+
+    done = make(target, *words, cwd=clone)
+
+    assert done.returncode == 0, done.stderr
+    arguments, environment = json.loads(done.stdout)
+    assert environment["WORDS"].split() == [word for _ in words]
+    if words:
+        assert environment[word] == MEAN
+    if word == "only":
+        assert arguments[-1] == MEAN
+    if "PYTHONPATH" in environment:  # relative: no path in it needs quoting
+        assert environment["PYTHONPATH"] in ("libraries", "libraries:tests")
+    assert not (clone / "made").exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "words", "environment", "reason"),
+    [
+        ("test", ["onyl=x"], {}, "onyl is not an argument of make test; use PYTHON only"),
+        ("lint", ["only=x"], {}, "only is not an argument of make lint; use PYTHON"),
+        ("test", ["RUN=x"], {}, "RUN is not an argument of make test"),
+        ("check", [], {"only": "x"}, "only is set in the environment; give it after the target: make check only="),
+        ("plan", [], {"CIDR": "10.0.0.0/8"}, "give it after the target, make plan CIDR=..., or run env -u CIDR make"),
+        ("deploy", [], {"ENVS": "Test OU"}, "give it after the target, make deploy ENVS=..."),
+        ("deploy", [], {"AccEnvName": "Test OU"}, "give it after the target, make deploy AccEnvName=..."),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list | dict) else value,
+)
+def test_a_word_is_never_ignored(
+    monkeypatch: pytest.MonkeyPatch, target: str, words: list[str], environment: dict[str, str], reason: str
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    refused = make(target, f"PYTHON={sys.executable}", *words)
+
+    assert refused.returncode != 0
+    assert reason in refused.stderr
+    assert refused.stdout == ""
+
+
+def test_a_picture_without_lines_of_make_is_possible_from_another_folder(tmp_path: Path) -> None:
+    plan = ["plan", "FORMAT=svg", f"PYTHON={sys.executable}"]
+
+    spoiled = make("-C", str(ROOT), *plan, cwd=tmp_path)
+    clean = make("--no-print-directory", "-C", str(ROOT), *plan, cwd=tmp_path)
+
+    assert "add --no-print-directory" in spoiled.stderr
+    assert "<svg" not in spoiled.stdout
+    assert clean.stdout.startswith("<svg")
+
+
+def test_the_tests_need_nothing_of_the_users_settings() -> None:
+    environment = {"PATH": os.environ["PATH"]}
+    hostile = dict.fromkeys(("AWS_PROFILE", "https_proxy", "HTTPS_PROXY", "ALL_PROXY", "AWS_ENDPOINT_URL"), "nobody")
+    hostile |= {
+        "AWS_CONFIG_FILE": __file__,
+        "AWS_CA_BUNDLE": "/nowhere",
+        "WORDS": "only",
+        "only": "x",
+        "MAKEFLAGS": "n",
+    }
+    environment |= hostile
+
+    isolate(environment)
+
+    assert {name: value for name, value in environment.items() if name in hostile} == {"AWS_CONFIG_FILE": os.devnull}
+    assert environment["NO_PROXY"] == environment["no_proxy"] == "*"
+    assert environment["PATH"] == os.environ["PATH"]
+
+
+def test_a_selection_of_tests_that_cannot_be_read_is_refused_in_a_sentence() -> None:
+    command = [sys.executable, "-m", "pytest", "-n", "1", "-k", "it's", __file__]
+
+    refused = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+
+    assert "it's" in refused.stderr
+    assert "give names joined by and, or, not" in refused.stderr
+    assert "INTERNALERROR" not in refused.stdout + refused.stderr
 
 
 @pytest.mark.parametrize("path", LISTS, ids=lambda path: path.stem)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,18 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 TEMPLATES = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "templates").glob("*.yaml"))
 PRODUCT = TEMPLATES + "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("libraries/ctipam/**/*.py"))
 PLANS = re.findall(r"`make (plan [A-Z][^`]*)`", README)
-EMULATOR = "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("tests/landing_zone/**/*.py"))
+EMULATOR = "\n".join(
+    path.read_text(encoding="utf-8")
+    for folder in ("aws_models", "landing_zone")
+    for path in (ROOT / "tests" / folder).glob("**/*.py")
+)
 
 
 def test_the_plan_in_the_readme_is_the_plan_of_the_defaults() -> None:
     shown = re.search(r"```console\n\$ make plan\n(.*?)```", README, re.DOTALL)
-    done = subprocess.run(["make", "-s", "plan"], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["make", "-s", "plan", f"PYTHON={sys.executable}"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
 
     assert shown
     assert shown[1].strip() == done.stdout.strip()
@@ -30,7 +37,8 @@ def test_the_plan_in_the_readme_is_the_plan_of_the_defaults() -> None:
 
 @pytest.mark.parametrize("command", [words for words in PLANS if "organization" not in words])  # needs AWS
 def test_every_plan_command_in_the_readme_works(command: str) -> None:
-    made = subprocess.run(["make", "-s", *shlex.split(command)], cwd=ROOT, capture_output=True, text=True, check=True)
+    words = [*shlex.split(command), f"PYTHON={sys.executable}"]
+    made = subprocess.run(["make", "-s", *words], cwd=ROOT, capture_output=True, text=True, check=True)
 
     assert "Pools: " in made.stdout
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from moto.organizations.models import organizations_backends
 
+from aws_models.errors import AwsError
 from ctipam import waiting
-from ctipam.cloudformation.own_stack import LATECOMERS_S
+from ctipam.cloudformation.latecomers import LATECOMERS_S
 from ctipam.sharing import reconcile as sharing
 from in_process.fixtures import STACK_ID
 from in_process.lifecycle_events import ONE, PROD, SCHEDULE, SDLC, ZERO, moved
-from landing_zone.errors import AwsError
 
 SHARED = {f"ipamShare-{ZERO}": PROD, f"ipamShare-{ONE}": SDLC}
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from aws_models.errors import AwsError
 from ctipam import networking_account, sessions
 from ctipam.errors import REASON_LIMIT, WHERE, AwsFailed, Refused, where_it_happened
 from ctipam.names import execution_role_arn
 from ctipam.sharing.session_policy import session_policy
 from in_process.fixtures import NETWORKING
 from in_process.lifecycle_events import NEWCOMER, ONE, PROD, SCHEDULE, SDLC, ZERO, moved
-from landing_zone.errors import AwsError
 
 SHARED = {f"ipamShare-{ZERO}": PROD}
 

@@ -96,9 +96,17 @@ def test_each_function_has_an_alarm_on_its_errors_and_each_alarm_notifies_the_to
 
     assert watched == set(properties(path, "AWS::Lambda::Function"))
     for name, alarm in alarms.items():
-        assert alarm["AlarmActions"] == [{"Ref": "IpamSnsTopic"}], name
+        # A metric without zeros: its alarm reports that it has no data any more.
+        stopped = alarm["TreatMissingData"] == "missing"
+        assert alarm["InsufficientDataActions" if stopped else "AlarmActions"] == [{"Ref": "IpamSnsTopic"}], name
         assert alarm["AlarmDescription"], name
-        assert "TreatMissingData" in alarm, name
+
+
+@each_template
+def test_no_alarm_is_raised_before_its_metric_has_data(path: Path) -> None:
+    alarms = properties(path, "AWS::CloudWatch::Alarm")
+
+    assert [name for name, alarm in alarms.items() if alarm["TreatMissingData"] == "breaching"] == []
 
 
 LONGEST_S = 3600
@@ -139,3 +147,21 @@ def test_the_topic_exists_until_everything_that_reports_to_it_is_deleted(path: P
         assert resource["Properties"]["TopicArn"] == {"Ref": "IpamSnsTopic"}, name
         assert "IpamSnsTopicPolicy" in resource["DependsOn"], name
         assert {"Ref": "IpamSnsSubscription"} in resource["Metadata"]["Subscription"]["Fn::If"], name
+
+
+@pytest.mark.parametrize(
+    ("partition", "domain"),
+    [
+        ("aws", "console.aws.amazon.com"),
+        ("aws-cn", "console.amazonaws.cn"),
+        ("aws-eusc", "console.amazonaws-eusc.eu"),
+        ("aws-us-gov", "console.amazonaws-us-gov.com"),
+    ],
+)
+@each_template
+def test_links_lead_to_the_console_of_the_partition(path: Path, partition: str, domain: str) -> None:
+    template, _ = decode(str(path))
+    text = path.read_text(encoding="utf-8")
+
+    assert template["Mappings"]["Console"][partition]["Domain"] == domain
+    assert text.count("https://${AWS::Region}.${Domain}/") == text.count("!FindInMap [Console, !Ref AWS::Partition,")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +27,6 @@ def read(path: Path) -> dict[str, Any]:
 
 def resources(path: Path, kind: str) -> dict[str, dict[str, Any]]:
     return {name: found for name, found in read(path)["Resources"].items() if found["Type"] == kind}
-
-
-def test_cfn_lint_finds_nothing() -> None:
-    command = [sys.executable, "-c", "from cfnlint.runner import main; main()", *map(str, TEMPLATES)]
-
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-
-    assert (run.returncode, run.stdout) == (0, "")
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)

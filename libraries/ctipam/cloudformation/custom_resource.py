@@ -35,6 +35,7 @@ from crhelper import CfnResource
 from ctipam import sessions, waiting
 from ctipam.cloudformation import deletion
 from ctipam.cloudformation.deletion import Delete
+from ctipam.cloudformation.latecomers import wait_for_latecomers
 from ctipam.cloudformation.own_stack import OwnStack
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import DENIED, OutOfTime, Refused, Superseded, code_of, explain
@@ -64,11 +65,12 @@ class CustomResource:
     """The functions for a resource type.
 
     ensure   creates and updates
-    delete   returns what was left behind and why, a sentence each; what is gone already counts as deleted
+    delete   returns what was left behind and why, a sentence each; what is gone already counts as deleted. None: a
+             deletion changes nothing
     """
 
     ensure: Callable[[ResourceRequest], Data]
-    delete: Delete
+    delete: Delete | None
 
 
 class Responder(CfnResource):
@@ -110,11 +112,13 @@ class Responder(CfnResource):
         resource = self._resources[event["ResourceType"]]
         request.raise_if_superseded()
         try:
-            if request.kind == "Delete":
+            if request.kind != "Delete":
+                wait_for_latecomers(request)
+                self.Data.update(_ensure(resource, request))
+            elif resource.delete:
+                wait_for_latecomers(request)
                 if left := deletion.delete_as_far_as_possible(resource.delete, request):
                     deletion.report(request.account, event, left)
-            else:
-                self.Data.update(_ensure(resource, request))
         except OutOfTime as still_busy:
             if Invocation.of(event).is_last or waiting.now() + waiting.RESERVE_S >= until:
                 raise

@@ -26,10 +26,6 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events
 BELIEVED_S = 5.0
 """How long a status is used before it is read again, so that a run over all accounts does not read it for each."""
 
-LATECOMERS_S = BELIEVED_S + 5.0
-"""For how long, after a request supersedes another, changes of the earlier one may still arrive: it may believe the
-status for BELIEVED_S, and its last calls take a while."""
-
 
 class OwnStack:
     """Reads the stack with DescribeStacks, which the function's role must allow.

@@ -37,6 +37,7 @@ def ensure_exclusions(request: ResourceRequest, discovery_id: str, wanted: Set[s
         request.account.ec2().modify_ipam_resource_discovery,
         request.deadline,
         RETRYABLE_ERRORS,
+        request.raise_if_superseded,
         # In one call, because AWS validates the result: two exclusions must not cover the same OU.
         IpamResourceDiscoveryId=discovery_id,
         AddOrganizationalUnitExclusions=[{"OrganizationsEntityPath": path} for path in sorted(wanted - found)],

@@ -14,7 +14,6 @@ from botocore.exceptions import ClientError
 from ctipam import names, waiting
 from ctipam.client_tokens import create_until_alive
 from ctipam.cloudformation import other_stacks
-from ctipam.cloudformation.own_stack import LATECOMERS_S
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import BUSY, AwsFailed, OutOfTime, code_of
 from ctipam.ipam import preconditions, reader
@@ -67,7 +66,6 @@ def ensure(request: ResourceRequest, spec: IpamSpec, existing: ExistingIpam | No
     ipam_id = existing.ipam_id if existing else _create(request, spec)
     ipam = _wait_until_ready(request, spec, ipam_id)
     while changes := pending_changes(spec, ipam):
-        request.raise_if_superseded()
         ipam = _modify(request, spec, ipam_id, changes[0])
     return ipam
 
@@ -97,9 +95,6 @@ def _ensure_tags(request: ResourceRequest, ipam: ExistingIpam) -> None:
 def delete(request: ResourceRequest) -> Sequence[str]:
     """Delete the IPAM if it is this stack's and empty. Return a sentence if it had to be left."""
     ipam = reader.find_ipam(request.account)
-    if ipam is None:
-        request.deadline.pause(LATECOMERS_S)
-        ipam = reader.find_ipam(request.account)
     if ipam is None or ipam.tags.get(names.STACK_TAG) != request.stack_id:
         log_decision("leaving the IPAM: it is not this stack's", ipam=ipam and ipam.ipam_id)
         return ()
@@ -141,6 +136,7 @@ def _create(request: ResourceRequest, spec: IpamSpec) -> str:
         if not existing.is_being_deleted:  # a repetition of this request has created it meanwhile
             return existing.ipam_id
         pace.wait(progress=False)
+    request.raise_if_superseded()
     ipam = create_until_alive(lambda dead_id: _create_ipam(request, spec, request.token("ipam", dead_id)), "IpamId")
     log_decision("creating an IPAM", ipam=ipam["IpamId"], regions=list(spec.regions))
     return ipam["IpamId"]
@@ -159,7 +155,8 @@ def _create_ipam(request: ResourceRequest, spec: IpamSpec, token: str) -> IpamTy
 
 
 def _modify(request: ResourceRequest, spec: IpamSpec, ipam_id: str, change: IpamChange) -> ExistingIpam:
-    retry_while_busy(request.account.ec2().modify_ipam, request.deadline, BUSY, IpamId=ipam_id, **change)
+    modify, check = request.account.ec2().modify_ipam, request.raise_if_superseded
+    retry_while_busy(modify, request.deadline, BUSY, check, IpamId=ipam_id, **change)
     log_decision("changing the IPAM", ipam=ipam_id, **change)
     ipam = _wait_until_ready(request, spec, ipam_id, change)
     if ipam.state == "modify-failed":

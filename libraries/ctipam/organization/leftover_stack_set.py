@@ -27,6 +27,9 @@ LOGICAL_ID = "NetworkingStackSet"
 
 PAUSE_S = 10.0
 
+RETAIN = "retain stacks"
+"""Makes the id of the operation that deletes the stack instances and keeps their stacks."""
+
 
 @dataclass(frozen=True)
 class StackInstance:
@@ -78,21 +81,28 @@ def _is_of_this_stack(management: Account, stack_id: str) -> bool:
 
 def remove(request: ResourceRequest, leftover: LeftoverStackSet) -> list[str]:
     """Remove the StackSet. Return a sentence for each stack that stays. Raises OutOfTime, AwsFailed, Superseded."""
-    retained: list[str] = []
     for instance in leftover.instances:
         _release(request, instance)
     if leftover.instances and not _delete_instances(request, leftover, retain=False):
         if not _delete_instances(request, leftover, retain=True):
             raise AwsFailed(f"Cannot delete the instances of StackSet {leftover.name}; delete it, then retry.")
-        retained = [
-            f"Stack {one.stack_id.split('/')[1]} of the earlier deployment could not be deleted; force-delete it in "
-            f"account {one.account_id}."
-            for one in leftover.instances
-            if one.stack_id
-        ]
+    retained = _retained(request, leftover)
     _delete_stack_set(request, leftover.name)
     log_decision("removed the StackSet of an earlier deployment", stack_set=leftover.name, retained=retained)
     return retained
+
+
+def _retained(request: ResourceRequest, leftover: LeftoverStackSet) -> list[str]:
+    """Return a sentence for each stack that was retained, perhaps by an earlier invocation for this request."""
+    if _operation_status(request.account, leftover.name, request.token(RETAIN)) != "SUCCEEDED":
+        return []
+    known = [(one.stack_id.split("/")[1], f"account {one.account_id}") for one in leftover.instances if one.stack_id]
+    # Without instances, which name the stacks, an earlier invocation has deleted them.
+    found = known if leftover.instances else [(f"StackSet-{leftover.name}-...", "its account")]
+    return [
+        f"Stack {name} of the earlier deployment could not be deleted; force-delete it in {place}."
+        for name, place in found
+    ]
 
 
 def _release(request: ResourceRequest, instance: StackInstance) -> None:
@@ -124,7 +134,7 @@ def _is_of(stack_id: str, tags: dict[str, str]) -> bool:
 def _delete_instances(request: ResourceRequest, leftover: LeftoverStackSet, *, retain: bool) -> bool:
     """Delete the stack instances, once for each request. Return whether that succeeded."""
     cloudformation = request.account.cloudformation()
-    operation_id = request.token("retain stacks" if retain else "delete stacks")
+    operation_id = request.token(RETAIN if retain else "delete stacks")
     while True:
         status = _operation_status(request.account, leftover.name, operation_id)
         if status in ("SUCCEEDED", "FAILED", "STOPPED"):

@@ -7,7 +7,6 @@ rely on it: RAM sharing with the organization, and the Networking account as IPA
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -54,8 +53,8 @@ def ensure(request: ResourceRequest) -> Data:
         ignored = leftover.stack_ids if leftover else ()
         living = living_deployments(management, spec.network_account_id, ignored)
         preconditions.refuse_second_deployment(living, request.stack_id.split("/")[1])
-    request.raise_if_superseded()
     retained = remove(request, leftover) if leftover else []
+    request.raise_if_superseded()
     enable(management, spec)
     result = replace(result, warnings=(*result.warnings, *retained))
     for warning in result.warnings:
@@ -65,11 +64,6 @@ def ensure(request: ResourceRequest) -> Data:
         "IpamExclusions": result.exclusions,
         "Warnings": result.warnings_output(),
     }
-
-
-def leave(_request: ResourceRequest) -> Sequence[str]:
-    """Handle Delete of Custom::OrganizationSetup: change nothing, because other stacks may rely on what is enabled."""
-    return ()
 
 
 def check(management: Account, spec: SetupSpec) -> SetupResult:

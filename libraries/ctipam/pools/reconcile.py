@@ -13,17 +13,16 @@ change. AWS completes each change in its own time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Network
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from ctipam import waiting
 from ctipam.cloudformation import other_stacks
 from ctipam.cloudformation.deletion import report_kept
-from ctipam.cloudformation.own_stack import LATECOMERS_S
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import BUSY, DENIED, POOL_NOT_FOUND, THROTTLED, AwsFailed, OutOfTime, code_of, explain
 from ctipam.logs import log_decision
@@ -37,8 +36,6 @@ from ctipam.waiting import Pace
 
 if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import IpamPoolTypeDef
-
-Result = TypeVar("Result")
 
 ANOTHER_CHANGE = "ConcurrentMutationLimitExceeded"
 
@@ -58,28 +55,15 @@ def ensure(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> dict[Pool
 
     Raises Refused before anything is changed, AwsFailed with AWS's reason, OutOfTime when work is left, Superseded.
     """
-    if request.is_rollback:
-        pools, kept = _repeat_for_latecomers(request, lambda: _ensure(request, scope_id, spec, trust_tags=False))
-    else:
-        pools, kept = _ensure(request, scope_id, spec, trust_tags=True)
-    if kept:
-        report_kept(request, kept)
-    return pools
-
-
-def _ensure(
-    request: ResourceRequest, scope_id: str, spec: PoolSpec, *, trust_tags: bool
-) -> tuple[dict[PoolKey, ExistingPool], list[str]]:
-    """Return the pools, and a sentence for each pool that is not wanted and could not be removed.
-
-    trust_tags   whether nothing has to be done if the CIDRs that the pools' tags record are right
-    """
     with ThreadPoolExecutor(CONCURRENT_READS) as executor:
         listed = listing.list_pools(request.account)
         pool_reader = _reader(request, scope_id, listed, executor)
-        if trust_tags and (built := _built_pools(pool_reader, spec, listed)):
-            return built, []
-        return PoolReconciliation(request, pool_reader, spec).run(listed)
+        if built := _built_pools(pool_reader, spec, listed):
+            return built
+        pools, kept = PoolReconciliation(request, pool_reader, spec).run(listed)
+    if kept:
+        report_kept(request, kept)
+    return pools
 
 
 def check(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> None:
@@ -102,26 +86,11 @@ def delete(request: ResourceRequest) -> list[str]:
 
     Waits for CIDRs whose VPC may be gone. Raises OutOfTime when work is left.
     """
-    return _repeat_for_latecomers(request, lambda: _delete(request))
-
-
-def _delete(request: ResourceRequest) -> list[str]:
     with ThreadPoolExecutor(CONCURRENT_READS) as executor:
         listed = listing.list_pools(request.account)
         ours = frozenset({request.stack_id})
         scopes = {listing.scope_of(pool) for pool in listed if listing.stack_of(pool) == request.stack_id}
         return PoolDeletion(request, PoolReader(request.account, ours, min(scopes, default=""), executor)).run(listed)
-
-
-def _repeat_for_latecomers(request: ResourceRequest, act: Callable[[], Result]) -> Result:
-    """Act, and once more if that began before the last change of an earlier request can have arrived."""
-    while True:
-        began, settled = waiting.now(), request.began + LATECOMERS_S
-        result = act()
-        if began >= settled:
-            return result
-        if (remaining := settled - waiting.now()) > 0:
-            request.deadline.pause(remaining)
 
 
 def _reader(
@@ -257,7 +226,7 @@ class PoolReconciliation(_Rounds):
     _spec: PoolSpec
 
     def run(self, listed: Sequence[IpamPoolTypeDef]) -> tuple[dict[PoolKey, ExistingPool], list[str]]:
-        """Return what `_ensure` does."""
+        """Return the pools, and a sentence for each pool that is not wanted and could not be removed."""
         pools: Sequence[ExistingPool] = self._read(listed)
         blockers = _deletion_blockers(self._reader, self._spec, pools)
         not_removed = blockers if self._request.is_rollback else {}

@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 
 from ctipam import names, waiting
 from ctipam.cloudformation.other_stacks import can_act
-from ctipam.cloudformation.own_stack import LATECOMERS_S, OwnStack
+from ctipam.cloudformation.own_stack import OwnStack
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import DENIED, UNREACHABLE, OutOfTime, code_of, explain
 from ctipam.logs import log_decision
@@ -173,15 +173,12 @@ class ShareOwnership:
 
 
 def unshare_all(networking: Account, ownership: ShareOwnership, deadline: Deadline) -> None:
-    """Delete every share of the stack, and wait until AWS has deleted them and none is added.
+    """Delete every share of the stack, and wait until AWS has deleted them.
 
     A share that cannot be deleted does not keep the others. Raises OutOfTime; ClientError after all others are deleted.
-
-    A handler that was working when the stack's deletion began may share once more after the first round. This misses a
-    share only if RAM throttles its creation for longer than LATECOMERS_S.
     """
-    ram, waited = networking.ram(), False
-    while (found := ownership.filter(reader.find_all_shares(ram))) or not waited:
+    ram = networking.ram()
+    while found := ownership.filter(reader.find_all_shares(ram)):
         problem: ClientError | None = None
         for share in [share for of_account in found.values() for share in of_account]:
             deadline.pause(0)
@@ -195,8 +192,6 @@ def unshare_all(networking: Account, ownership: ShareOwnership, deadline: Deadli
             raise problem
         while reader.is_deleting(ram):
             deadline.pause(PAUSES_S[0])
-        deadline.pause(LATECOMERS_S)
-        waited = True
 
 
 class ShareReconciliation:

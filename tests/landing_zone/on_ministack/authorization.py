@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
-from landing_zone.errors import AwsError
+from aws_models.errors import AwsError
+from aws_models.organization import Caller, Organization
 from landing_zone.on_ministack import service_control
 from landing_zone.on_ministack.internals import app, iam, iam_actions, iam_evaluator, organizations, responses, router
 from landing_zone.on_ministack.service_control import ServiceControlPolicies
-from landing_zone.organization import Caller, Organization
 
 Headers = Mapping[str, str]
 Query = Mapping[str, list[str]]

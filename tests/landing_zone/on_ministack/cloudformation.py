@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from landing_zone.errors import AwsError
-from landing_zone.models import Models
+from aws_models.errors import AwsError
+from aws_models.models import Models
 from landing_zone.on_ministack import authorization
 from landing_zone.on_ministack.internals import custom_resource, provisioners, responses, stacks
 

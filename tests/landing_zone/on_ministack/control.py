@@ -28,8 +28,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from landing_zone.errors import AwsError
-from landing_zone.models import Models
+from aws_models.errors import AwsError
+from aws_models.models import Models
+from aws_models.organization import Caller
 from landing_zone.on_ministack import events
 from landing_zone.on_ministack.authorization import UsedPermissions
 from landing_zone.on_ministack.control_tower import ControlTower
@@ -37,7 +38,6 @@ from landing_zone.on_ministack.engine_time import Time
 from landing_zone.on_ministack.internals import organizations, responses
 from landing_zone.on_ministack.metrics import Metrics
 from landing_zone.on_ministack.service_control import ServiceControlPolicies
-from landing_zone.organization import Caller
 
 PREFIX = "/_landing-zone/"
 CLOUDFORMATION_RESPONSE = "/_ministack/cfn-response/"

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from landing_zone.models import Models
+from aws_models.models import Models
 from landing_zone.on_ministack import events
 from landing_zone.on_ministack.internals import organizations, provisioners, responses
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from landing_zone.errors import AwsError
-from landing_zone.models import Models
+from aws_models.errors import AwsError
+from aws_models.models import Models
+from aws_models.protocol import HttpAnswer
 from landing_zone.on_ministack import authorization
 from landing_zone.on_ministack.authorization import Check
-from landing_zone.protocol import HttpAnswer
 
 HEADERS = {"Content-Type": "application/json"}
 

@@ -11,14 +11,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
-from landing_zone import protocol
-from landing_zone.errors import AwsError
-from landing_zone.models import Models
+from aws_models import protocol
+from aws_models.errors import AwsError
+from aws_models.models import Models
+from aws_models.organization import Caller
+from aws_models.protocol import HttpAnswer
 from landing_zone.on_ministack import authorization, inventory
 from landing_zone.on_ministack.authorization import Check
 from landing_zone.on_ministack.internals import responses
-from landing_zone.organization import Caller
-from landing_zone.protocol import HttpAnswer
 
 Handler = Callable[[str, str, dict[str, str], bytes, dict[str, list[str]]], Awaitable[HttpAnswer]]
 Query = Mapping[str, list[str]]

@@ -5,9 +5,9 @@ It reads the models' stores: a call would use up the faults that a test has orde
 
 from __future__ import annotations
 
-from landing_zone.ipam import IpamModel
-from landing_zone.ram import RamModel
-from landing_zone.ram.records import Share
+from aws_models.ipam import IpamModel
+from aws_models.ram import RamModel
+from aws_models.ram.records import Share
 
 
 def ipam_resource(ipam: IpamModel, resource_id: str) -> tuple[str, dict[str, str]] | None:

@@ -7,8 +7,10 @@ code in templates. Nothing of the host's environment reaches them.
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import Any
 
+from landing_zone.fork_server import Forked, ForkServer
 from landing_zone.on_ministack.authorization import RolePermissions
 from landing_zone.on_ministack.cloudformation import HandlerFailure, Properties, Provisioned
 from landing_zone.on_ministack.internals import (
@@ -28,6 +30,8 @@ KEPT_VARIABLES = (
     "AWS_CA_BUNDLE SSL_CERT_FILE REQUESTS_CA_BUNDLE AWS_DISABLE_HOST_PREFIX_INJECTION LAMBDA_TASK_ROOT "
     "_LAMBDA_FUNCTION_ARN _LAMBDA_TIMEOUT _LAMBDA_LAYERS_DIRS PATH LANG TZ TMPDIR".split()
 )
+SERVICES = "cloudformation controltower ec2 iam lambda organizations ram s3 sns sqs sts".split()
+"""What functions call. botocore reads the models of these once for all of them."""
 # Runs before ministack's own worker script. AWS's runtime too gives the root logger a handler, and leaves its level.
 PRELUDE = f"""
 import logging, os, sys
@@ -54,8 +58,24 @@ def install(runtime: str, roles: RolePermissions, metrics: Metrics) -> None:
         return (runtime, PRELUDE + script) if name.startswith("python") else (binary, script)
 
     lambda_runtime._detect_runtime_binary = detect_runtime_binary
+    lambda_runtime.subprocess = WorkerProcesses(runtime)
     _read_code_of_other_accounts()
     _ask_the_role(roles, metrics)
+
+
+class WorkerProcesses:
+    """The module subprocess, for ministack's workers. Those of Python find boto3 imported, which takes longest."""
+
+    PIPE, STDOUT, DEVNULL = subprocess.PIPE, subprocess.STDOUT, subprocess.DEVNULL
+
+    def __init__(self, runtime: str) -> None:
+        self._runtime = runtime
+        self._server = ForkServer(runtime, modules=["boto3", "urllib3"], services=SERVICES)
+
+    def Popen(self, command: list[str], **options: Any) -> Forked | subprocess.Popen[str]:  # noqa: N802 - its name there
+        if command[0] != self._runtime:
+            return subprocess.Popen(command, **options)
+        return self._server.start(command[1:], env=options["env"], cwd=options["cwd"])
 
 
 def _read_code_of_other_accounts() -> None:

@@ -207,6 +207,8 @@ class Metrics:
             state, word = "ALARM", "breaches"
         elif False in verdicts:
             state, word = "OK", "does not breach"
+        elif alarm["TreatMissingData"] == "missing":
+            state, word = "INSUFFICIENT_DATA", "has no data"
         else:
             return
         before = alarm["StateValue"]
@@ -233,7 +235,7 @@ class Metrics:
         return list(found.values()) or [[]]
 
     def _verdict(self, alarm: dict[str, Any], points: list[Point]) -> bool | None:
-        """Return whether a series breaches in every evaluation period; None keeps the state, for lack of data."""
+        """Return whether a series breaches in every evaluation period, None if it has no data."""
         periods = list(self._periods(alarm, points))
         if all(periods):
             return True

@@ -9,10 +9,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from landing_zone.models import Models
+from aws_models.models import Models
+from aws_models.protocol import HttpAnswer
 from landing_zone.on_ministack.ec2 import Handler
 from landing_zone.on_ministack.internals import organizations, responses
-from landing_zone.protocol import HttpAnswer
 
 PAGED = {
     "ListAccounts": "Accounts",

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from landing_zone import protocol
-from landing_zone.errors import AwsError
-from landing_zone.models import Models
+from aws_models import protocol
+from aws_models.errors import AwsError
+from aws_models.models import Models
+from aws_models.organization import Caller
+from aws_models.protocol import HttpAnswer
 from landing_zone.on_ministack import authorization, inventory
 from landing_zone.on_ministack.authorization import Check
 from landing_zone.on_ministack.ec2 import SERVICE_ROLE
 from landing_zone.on_ministack.internals import responses
-from landing_zone.organization import Caller
-from landing_zone.protocol import HttpAnswer
 
 # What RAM does with the pools' own policies on behalf of its caller, who needs the permission.
 # https://docs.aws.amazon.com/vpc/latest/ipam/share-pool-ipam.html

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import unquote
 
+from aws_models.protocol import HttpAnswer
 from landing_zone.on_ministack.ec2 import Handler
 from landing_zone.on_ministack.internals import app, iam_evaluator, responses, router
-from landing_zone.protocol import HttpAnswer
 
 DENIED = (
     b"<?xml version='1.0' encoding='utf-8'?><Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"

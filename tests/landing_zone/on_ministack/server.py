@@ -9,13 +9,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import shutil
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
-from landing_zone.clock import RunningClock
-from landing_zone.models import Models
+from aws_models.clock import RunningClock
+from aws_models.models import Models
+from aws_models.organization import Organization
+from aws_models.protocol import HttpAnswer
 from landing_zone.on_ministack import (
     authorization,
     cloudformation,
@@ -40,8 +44,6 @@ from landing_zone.on_ministack.ram import Ram
 from landing_zone.on_ministack.role_principals import RolePrincipals
 from landing_zone.on_ministack.service_control import ServiceControlPolicies
 from landing_zone.on_ministack.stack_set_api import StackSetApi
-from landing_zone.organization import Organization
-from landing_zone.protocol import HttpAnswer
 
 UNSET = "000000000000"  # the management account's id, until the landing zone is set up
 
@@ -130,13 +132,15 @@ async def serve(application: Control, port: int) -> None:
 
 
 def _end_with_the_starter() -> None:
-    """Kill this process and the Lambda functions' when the starter ends.
+    """Remove the folder and kill this process and the Lambda functions' when the starter ends, however it ends.
 
     Standard input is a pipe of the starter that ends with it. This process leads the group of all of them.
     """
+    folder = Path.cwd()
 
     def watch() -> None:
         sys.stdin.buffer.read()
+        shutil.rmtree(folder, ignore_errors=True)
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True).start()

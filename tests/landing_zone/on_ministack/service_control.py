@@ -18,8 +18,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from aws_models.organization import Organization
 from landing_zone.on_ministack.internals import iam_actions, iam_evaluator, organizations, responses, tagging
-from landing_zone.organization import Organization
 
 TYPE = "SERVICE_CONTROL_POLICY"
 POLICY = "/service_control_policy/"  # part of the ARN of every such policy

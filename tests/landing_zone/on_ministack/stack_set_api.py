@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import Any
 from xml.sax.saxutils import escape
 
-from landing_zone.errors import AwsError
+from aws_models.errors import AwsError
 from landing_zone.on_ministack.cloudformation import HandlerFailure
 from landing_zone.on_ministack.internals import cloudformation as service
 from landing_zone.on_ministack.internals import handlers

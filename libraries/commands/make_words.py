@@ -1,0 +1,53 @@
+"""The words that make was given, NAME=value: they come in environment variables, so that no shell interprets them.
+
+The Makefile lists in WORDS the names that stand on its command line. A variable of the user's environment is no word:
+a forgotten `export` must not change a network. If it has the name of a word, it is refused, never ignored.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+
+from ctipam.errors import Refused
+
+NAMES = "WORDS"
+
+
+def read(target: str, known: Collection[str], environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Return the words, ["CIDR=10.0.0.0/8", ...], in the order of their names.
+
+    target   "plan", for the messages
+    known    the names that the target accepts; others are returned too, for a message with a suggestion
+    Raises   Refused for a word in the environment, or for one that is not text in UTF-8
+    """
+    names = sorted(environment.get(NAMES, "").split())
+    for name in known:
+        if name not in names and environment.get(name):
+            raise Refused(
+                f"{name} is set in the environment, from which make {target} takes no arguments; give it after the "
+                f"target, make {target} {name}=..., or run env -u {name} make {target}."
+            )
+    return [f"{name}={_text(name, environment.get(name, ''))}" for name in names]
+
+
+def refuse_lines_of_make(environment: Mapping[str, str] = os.environ) -> None:
+    """Raise Refused if make, run with -C or -w, writes its own lines before and after an output that programs read."""
+    flags = environment.get("MAKEFLAGS", "").split(" -- ")[0].split()
+    if flags and not flags[0].startswith("-") and "w" in flags[0] and "--no-print-directory" not in flags:
+        raise Refused("With -C or -w, make writes its own lines into this output; add --no-print-directory.")
+
+
+def _text(name: str, value: str) -> str:
+    """Return a value as text, also where the locale has no letters beyond ASCII."""
+    if value.isascii():
+        return value
+    try:
+        value.encode()  # fails if Python could not decode the bytes in the locale's encoding
+        return value
+    except UnicodeEncodeError:
+        pass
+    try:
+        return os.fsencode(value).decode("utf-8")
+    except UnicodeDecodeError:
+        raise Refused(f"{name} is not text in UTF-8; give it in UTF-8.") from None

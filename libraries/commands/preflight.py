@@ -1,0 +1,84 @@
+"""`make preflight`: is this organization ready for a deployment? Reads, and changes nothing.
+
+    make preflight BUCKET=example-ipam-code NETWORK_ACCOUNT_ID=111122223333 REGIONS=us-west-2,us-east-1
+
+    FORMAT=json               for programs: {"ready": true, "checks": [{"about", "result", "text"}, ...]}
+    stack=ipam-controltower   the stack whose parameters apply where none is given
+
+Takes the arguments of `make deploy`, uses your AWS CLI (AWS=), and prints a line for each check: ✓, ! for a warning or
+for what could not be read, ✗ for what would make the deployment fail. Exits with 1 if there is a ✗. The permissions
+that it needs are in preflight-policy.json, beside this file.
+"""
+
+from __future__ import annotations
+
+import json
+import locale
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from commands import arguments, make_words, program
+from commands.arguments import ROOT, STACK, Arguments
+from commands.aws_cli import AwsCli, users_aws_cli
+from commands.preflight_checks import check, is_ready
+from commands.preflight_facts import Check
+from commands.preflight_reading import Request, read_facts, read_stack
+from ctipam.errors import Refused
+
+MARKS = {"ok": "✓", "warning": "!", "unknown": "!", "failed": "✗"}
+ASCII_MARKS = MARKS | {"ok": "ok", "failed": "x"}
+
+
+def main(root: Path = ROOT) -> int:
+    words = make_words.read("preflight", arguments.known_names())
+    given = arguments.read(words, arguments.template_parameters(root))
+    output = given.options.get("FORMAT", "text")
+    if output not in ("text", "json"):
+        raise Refused(f"FORMAT={arguments.shortened(output)} is not supported; give text or json.")
+    if output == "json":
+        make_words.refuse_lines_of_make()
+    arguments.refuse_impossible(given.parameters, root)
+    aws = users_aws_cli(given.options.get("AWS", "aws"), root)
+    if sys.stderr.isatty():
+        print("Reading the organization ...", file=sys.stderr, flush=True)
+    checks = run(aws, given, root)
+    print(to_json(checks) if output == "json" else "\n".join(to_lines(checks, marks())))
+    return 0 if is_ready(checks) else 1
+
+
+def run(aws: AwsCli, given: Arguments, root: Path = ROOT) -> list[Check]:
+    """Read the organization, and return all checks."""
+    defaults = {name: default for name, default in arguments.template_parameters(root).items() if default is not None}
+    name = given.options.get("stack", STACK)
+    stack = read_stack(aws, name)
+    existing = stack if isinstance(stack, Mapping) else {}
+    parameters = {**defaults, **existing, **given.parameters}
+    regions = tuple(region.strip() for region in parameters["RegionSelection"].split(","))
+    request = Request(parameters.get("NetworkAccountId", ""), parameters.get("LambdaBucket", ""), regions)
+    return check(replace(read_facts(aws, request, stack), parameters=parameters))
+
+
+def to_lines(checks: Sequence[Check], marks: Mapping[str, str]) -> list[str]:
+    """Return a line for each check, and a summary."""
+    width = max(len(mark) for mark in marks.values())
+    lines = [f"{marks[one.result]:{width}} {one.about}: {one.text}" for one in checks]
+    failed = sum(one.result == "failed" for one in checks)
+    unknown = sum(one.result == "unknown" for one in checks)
+    summary = f"Not ready: {failed} to fix." if failed else "Ready."
+    return [*lines, "", f"{summary} {unknown} could not be read." if unknown else summary]
+
+
+def to_json(checks: Sequence[Check]) -> str:
+    return json.dumps({"ready": is_ready(checks), "checks": [asdict(one) for one in checks]}, indent=4)
+
+
+def marks() -> Mapping[str, str]:
+    """Return the marks that a terminal can show in the user's locale."""
+    utf_8 = locale.getencoding().lower().replace("-", "") == "utf8"
+    return MARKS if utf_8 or not sys.stdout.isatty() else ASCII_MARKS
+
+
+if __name__ == "__main__":
+    program.run(main)

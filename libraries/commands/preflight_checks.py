@@ -1,0 +1,200 @@
+"""Decide whether an organization is ready for a deployment. Pure: nothing here calls AWS.
+
+A check is ok, failed (the deployment would fail), a warning, or unknown if what it needs could not be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from commands import preflight_networking as networking
+from commands.arguments import short_names
+from commands.preflight_facts import Check, Facts, LandingZone, Unknown, unknown_check
+from ctipam.errors import Refused
+from ctipam.ipam.cost_controls import LEAVE
+from ctipam.organization.preconditions import SetupSpec, refuse_another_administrator, ungoverned_regions
+
+EVENTS_REGION = {"aws": "us-east-1", "aws-cn": "cn-northwest-1", "aws-us-gov": "us-gov-west-1"}
+"""Where Organizations sends its events.
+https://docs.aws.amazon.com/organizations/latest/userguide/orgs_cloudtrail-integration.html"""
+
+
+def check(facts: Facts) -> list[Check]:
+    """Return all checks, in the order in which a deployment depends on them."""
+    return [one for checks in CHECKS for one in checks(facts)]
+
+
+def is_ready(checks: Sequence[Check]) -> bool:
+    return not any(one.result == "failed" for one in checks)
+
+
+def _credentials(facts: Facts) -> Iterator[Check]:
+    caller, management = facts.caller, facts.management_id
+    if isinstance(caller, Unknown):
+        yield Check(
+            "Credentials",
+            "failed",
+            f"The AWS CLI has no valid credentials ({caller.why}). Sign in to the management account, or set "
+            "AWS_PROFILE.",
+        )
+    elif isinstance(management, Unknown):
+        yield unknown_check("Credentials", "organizations:DescribeOrganization", management)
+    elif not management:
+        yield Check(
+            "Credentials",
+            "failed",
+            f"Account {caller.account_id} is in no organization. Use the management account of the landing zone.",
+        )
+    elif caller.account_id != management:
+        yield Check(
+            "Credentials",
+            "failed",
+            f"Account {caller.account_id} is not the management account, which is {management}. Sign in there, or set "
+            "AWS_PROFILE.",
+        )
+    else:
+        yield Check("Credentials", "ok", f"Account {caller.account_id} is the management account.")
+
+
+def _landing_zone(facts: Facts) -> Iterator[Check]:
+    zone = facts.landing_zone
+    if not facts.region:
+        yield Check("Region", "failed", "The AWS CLI has no Region. Set AWS_REGION to Control Tower's home Region.")
+    elif isinstance(zone, Unknown):
+        yield unknown_check("Landing zone", "controltower:ListLandingZones and GetLandingZone", zone)
+    elif zone is None:
+        yield Check(
+            "Landing zone",
+            "warning",
+            f"Control Tower lists no landing zone in {facts.region}. Set AWS_REGION to its home Region.",
+        )
+    elif zone.region != facts.region:
+        yield Check(
+            "Landing zone",
+            "failed",
+            f"{facts.region} is not Control Tower's home Region. Set AWS_REGION to {zone.region}.",
+        )
+    else:
+        yield from _state(zone)
+        yield from _governed(facts, zone)
+
+
+def _state(zone: LandingZone) -> Iterator[Check]:
+    about, found = "Landing zone", f"Version {zone.version}, home Region {zone.region}"
+    if zone.status != "ACTIVE":
+        yield Check(about, "warning", f"{found}, but it is {zone.status}. Wait, or repair it in its settings.")
+    elif zone.drifted:
+        yield Check(about, "warning", f"{found}, but it has drifted. Reset it in Control Tower's settings.")
+    else:
+        yield Check(about, "ok", f"{found}.")
+
+
+def _governed(facts: Facts, zone: LandingZone) -> Iterator[Check]:
+    spec = facts.spec()
+    if isinstance(spec, Refused):
+        return
+    if zone.governed is None:
+        yield Check(
+            "Governed Regions",
+            "unknown",
+            f"Landing zone {zone.version} names no governed Regions; the stack tests each Region itself.",
+        )
+        return
+    existing = facts.stack if isinstance(facts.stack, Mapping) else {}
+    before = existing.get("RegionSelection", "").split(",")
+    ungoverned = ungoverned_regions(spec.regions, zone.governed)
+    for region, sentence in ungoverned.items():
+        yield Check("Governed Regions", "warning" if region in before else "failed", sentence)
+    if not ungoverned:
+        yield Check("Governed Regions", "ok", f"Control Tower governs {', '.join(spec.regions)}.")
+
+
+def _organization(facts: Facts) -> Iterator[Check]:
+    trusted, administrators = facts.trusted, facts.administrators
+    if isinstance(trusted, Unknown):
+        yield unknown_check("RAM sharing", "organizations:ListAWSServiceAccessForOrganization", trusted)
+    else:
+        enabled = "ram.amazonaws.com" in trusted
+        yield Check("RAM sharing", "ok", f"{'Enabled' if enabled else 'Not enabled yet; the stack enables it'}.")
+    if isinstance(administrators, Unknown):
+        yield unknown_check("IPAM administrator", "organizations:ListDelegatedAdministrators", administrators)
+    else:
+        yield _administrator(facts, administrators)
+
+
+def _administrator(facts: Facts, administrators: Sequence[str]) -> Check:
+    about = "IPAM administrator"
+    spec = SetupSpec(facts.stack is None, facts.network_account_id, (), exact=False, excluded_ous=LEAVE)
+    try:
+        if facts.network_account_id:
+            with short_names():
+                refuse_another_administrator(administrators, spec)
+    except Refused as refusal:
+        return Check(about, "failed", str(refusal))
+    found = (
+        f"Account {administrators[0]}." if administrators else "None yet; the stack appoints the Networking account."
+    )
+    return Check(about, "ok", found)
+
+
+def _bucket(facts: Facts) -> Iterator[Check]:
+    name, bucket = facts.parameters.get("LambdaBucket", ""), facts.bucket
+    if isinstance(bucket, Unknown):
+        yield unknown_check("Bucket", "s3:GetBucketLocation and s3:GetEncryptionConfiguration", bucket)
+    elif not bucket.region:
+        yield Check("Bucket", "failed", f"There is no bucket {name}. Create it: aws s3 mb s3://{name}")
+    elif bucket.key:
+        yield Check(
+            "Bucket",
+            "failed",
+            f"{name} is encrypted with {bucket.key}, which the stack may not use. Use a bucket with S3's own "
+            "encryption (SSE-S3).",
+        )
+    else:
+        yield Check("Bucket", "ok", f"{name} is in {bucket.region} and uses S3's own encryption.")
+
+
+def _events(facts: Facts) -> Iterator[Check]:
+    trails = facts.trails
+    if isinstance(trails, Unknown):
+        yield unknown_check("Trail", "cloudtrail:DescribeTrails and GetTrailStatus", trails)
+    elif trails:
+        yield Check("Trail", "ok", f"{trails[0]} logs in {facts.region}, so EventBridge gets the events of accounts.")
+    else:
+        yield Check(
+            "Trail",
+            "warning",
+            f"No trail logs in {facts.region}, so EventBridge may get no events of new accounts; the schedule "
+            "finds them within the hour. Enable CloudTrail in the landing zone settings.",
+        )
+    partition = "aws" if isinstance(facts.caller, Unknown) else facts.caller.partition
+    source = EVENTS_REGION.get(partition, facts.region)
+    if facts.region and source != facts.region:
+        yield Check(
+            "Organizations events",
+            "warning",
+            f"Organizations sends its events to {source}. Deploy templates/organizations-events.template.yaml there, "
+            "or let the schedule find moved accounts within the hour.",
+        )
+
+
+def _stack(facts: Facts) -> Iterator[Check]:
+    if isinstance(facts.stack, Unknown):
+        yield unknown_check("Stack", "cloudformation:DescribeStacks", facts.stack)
+
+
+CHECKS: tuple[Callable[[Facts], Iterator[Check]], ...] = (
+    _credentials,
+    _landing_zone,
+    _stack,
+    networking.account,
+    networking.roles,
+    networking.enabled_regions,
+    networking.policies,
+    _organization,
+    networking.ipam,
+    networking.pools,
+    networking.controls,
+    _bucket,
+    _events,
+)

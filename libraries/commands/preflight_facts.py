@@ -1,0 +1,144 @@
+"""What `make preflight` reads of an organization, as data. Pure.
+
+Each fact is the value, or Unknown with AWS's error: what cannot be read is reported, never assumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias, TypeVar
+
+from commands.arguments import short_names
+from commands.regions import regions_of_partition
+from commands.service_control_policies import Policy
+from ctipam.errors import Refused
+from ctipam.pools.spec import PoolSpec
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A fact that could not be read.
+
+    why      AWS's error, or what else is missing
+    by_aws   it is AWS's error, which a permission may end
+    """
+
+    why: str
+    by_aws: bool = True
+
+
+Fact: TypeAlias = T | Unknown
+
+
+@dataclass(frozen=True)
+class Caller:
+    account_id: str
+    partition: str
+
+
+@dataclass(frozen=True)
+class LandingZone:
+    """region: its home Region. governed: None if its manifest names no Regions, as from version 4.0."""
+
+    region: str
+    version: str = ""
+    status: str = ""
+    drifted: bool = False
+    governed: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where the Networking account is. state: empty if it is not in the organization. ous: nearest last, by id."""
+
+    state: str
+    ous: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ipam:
+    ipam_id: str
+    tier: str
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """region: empty if there is no such bucket of this account. key: of KMS, empty for S3's own encryption."""
+
+    region: str
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was read.
+
+    region             the Region of the AWS CLI; empty if none is configured
+    management_id      of the organization; empty if the account is in none
+    landing_zone       None if Control Tower lists none in this Region
+    stack              the parameters of the existing stack; None if there is no stack
+    stack_set_role     whether Control Tower's StackSet role exists
+    execution_role     whether Control Tower's role in the Networking account can be assumed
+    regions            Regions that are enabled in the Networking account
+    policies           service control policies of the root, of each OU, and of the account
+    trusted            service principals that the organization trusts
+    administrators     account ids of IPAM's delegated administrators
+    ipams              IPAMs of the Networking account, by Region
+    quotas             by their names in Service Quotas
+    controls           of the OUs of the Networking account, for example {"CT.LAMBDA.PR.3": "ou-abcd-11111111"}
+    trails             names of the trails that log management events of this Region
+    """
+
+    region: str
+    caller: Fact[Caller]
+    management_id: Fact[str]
+    landing_zone: Fact[LandingZone | None]
+    stack: Fact[Mapping[str, str] | None]
+    location: Fact[Location]
+    stack_set_role: Fact[bool]
+    execution_role: Fact[bool]
+    regions: Fact[frozenset[str]]
+    policies: Fact[tuple[tuple[Policy, ...], ...]]
+    trusted: Fact[frozenset[str]]
+    administrators: Fact[tuple[str, ...]]
+    ipams: Mapping[str, Fact[tuple[Ipam, ...]]]
+    quotas: Fact[Mapping[str, int]]
+    controls: Fact[Mapping[str, str]]
+    bucket: Fact[Bucket]
+    trails: Fact[tuple[str, ...]]
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+    def spec(self) -> PoolSpec | Refused:
+        """Return the spec of the pools, or why the parameters are refused."""
+        try:
+            with short_names():
+                selection = self.parameters["RegionSelection"]
+                return PoolSpec.from_properties(self.parameters, regions_of_partition(selection))
+        except Refused as refusal:
+            return refusal
+
+    @property
+    def network_account_id(self) -> str:
+        return self.parameters.get("NetworkAccountId", "")
+
+
+Result = Literal["ok", "warning", "failed", "unknown"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """about: what was checked. text: what was found, and for all but ok, the way out."""
+
+    about: str
+    result: Result
+    text: str
+
+
+def unknown_check(about: str, permission: str, unknown: Unknown) -> Check:
+    """Return the check of a fact that could not be read. permission: that AWS requires for it."""
+    if not unknown.by_aws:
+        return Check(about, "unknown", f"Not checked: {unknown.why}.")
+    return Check(about, "unknown", f"Cannot be read ({unknown.why.rstrip('.')}). Allow {permission}.")

@@ -1,0 +1,33 @@
+"""Asynchronous operations: entries that are due later run at the next look at the clock."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable
+
+from aws_models.clock import Clock
+
+
+class Agenda:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._entries: list[tuple[float, int, Callable[[], None]]] = []
+        self._count = itertools.count()  # what is due at one time happens in the order of entry
+        self._now = clock.now()
+
+    @property
+    def now(self) -> float:
+        """Return the time in seconds; while an entry runs, the time at which it was due."""
+        return self._now
+
+    def later(self, seconds: float, act: Callable[[], None]) -> None:
+        heapq.heappush(self._entries, (self._now + seconds, next(self._count), act))
+
+    def settle(self) -> None:
+        """Run all entries that are due by now."""
+        until = self._clock.now()
+        while self._entries and self._entries[0][0] <= until:
+            self._now, _, act = heapq.heappop(self._entries)
+            act()
+        self._now = until

@@ -1,0 +1,44 @@
+"""Failures of IPAM's asynchronous operations that tests order, besides the faults of `aws_models.faults`.
+
+    faults.fail_next("ProvisionIpamPoolCidr", "no", code="cidr-not-available", shown_early=True)
+    faults.hang_next("DeleteIpamPool")              its *-in-progress or pending-* state never ends
+
+An action is named as in EC2's API; CreateVpc can be refused too. fail_next and hang_next take asynchronous ones only.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+
+from aws_models.errors import AwsError
+from aws_models.faults import CallFaults
+from aws_models.ipam.records import Failure
+
+HANG = Failure("", "never ends")
+
+ASYNCHRONOUS = frozenset(
+    "CreateIpam ModifyIpam DeleteIpam CreateIpamScope DeleteIpamScope ModifyIpamResourceDiscovery "
+    "CreateIpamPool ModifyIpamPool DeleteIpamPool ProvisionIpamPoolCidr DeprovisionIpamPoolCidr".split()
+)
+
+
+class Faults(CallFaults):
+    def __init__(self) -> None:
+        super().__init__(AwsError("InternalError", "An internal error has occurred", 500))
+        self._fates: defaultdict[str, deque[Failure]] = defaultdict(deque)
+
+    def fail_next(self, action: str, message: str, code: str = "", shown_early: bool = False) -> None:
+        """Let the next accepted one end *-failed with this StateMessage, or failed-* with this FailureReason."""
+        self._add_fate(action, Failure(code, message, shown_early))
+
+    def hang_next(self, action: str) -> None:
+        self._add_fate(action, HANG)
+
+    def _add_fate(self, action: str, fate: Failure) -> None:
+        if action not in ASYNCHRONOUS:
+            raise ValueError(f"{action} ends at once; these do not: {', '.join(sorted(ASYNCHRONOUS))}")
+        self._fates[action].append(fate)
+
+    def fate(self, action: str) -> Failure | None:
+        """Return how the operation that was just accepted will end: HANG for never, None for success. For the model."""
+        return self._fates[action].popleft() if self._fates[action] else None

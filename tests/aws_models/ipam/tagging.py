@@ -1,0 +1,40 @@
+"""EC2's CreateTags and DeleteTags, on what is IPAM's.
+
+Source  https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateTags.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+
+from aws_models.ipam.records import Lasting
+from aws_models.ipam.requests import Call, check_tags
+from aws_models.ipam.store import Store, own_ipam, own_pool, own_scope
+
+Find = Callable[[Store, Call, str], Lasting]
+
+
+def holds(resource_id: str) -> bool:
+    return resource_id.startswith("ipam-")
+
+
+def tag(store: Store, call: Call, resource_id: str, tags: Mapping[str, str]) -> None:
+    thing = _find(store, call, resource_id)
+    check_tags(thing.tags | dict(tags))
+    thing.tags |= tags
+
+
+def untag(store: Store, call: Call, resource_id: str, keys: Collection[str]) -> None:
+    thing = _find(store, call, resource_id)
+    thing.tags = {key: value for key, value in thing.tags.items() if keys and key not in keys}
+
+
+def _find(store: Store, call: Call, resource_id: str) -> Lasting:
+    if resource_id.startswith(("ipam-pool-alloc-", "ipam-pool-cidr-", "ipam-res-")):
+        raise NotImplementedError(f"{call.action} on {resource_id}")
+    find: Find = own_ipam
+    if resource_id.startswith("ipam-pool-"):
+        find = own_pool
+    elif resource_id.startswith("ipam-scope-"):
+        find = own_scope
+    return find(store, call, resource_id)

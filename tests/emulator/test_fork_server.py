@@ -1,0 +1,105 @@
+"""A program that is forked runs as if its interpreter had been started."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from landing_zone.fork_server import Forked, ForkServer
+
+ENVIRONMENT = {"COLOR": "blue"}
+
+Start = Callable[..., Forked]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ForkServer]:
+    with ForkServer(sys.executable, modules=["json"], services=[]) as server:
+        yield server
+
+
+@pytest.fixture
+def start(server: ForkServer, tmp_path: Path) -> Start:
+    """Start a program with this text, in a folder of its own."""
+
+    def started(program: str, *arguments: str) -> Forked:
+        script = tmp_path / "program.py"
+        script.write_text(program)
+        return server.start([str(script), *arguments], env=ENVIRONMENT, cwd=str(tmp_path))
+
+    return started
+
+
+def test_it_has_its_own_arguments_environment_folder_and_streams(start: Start, tmp_path: Path) -> None:
+    process = start(
+        "import os, sys\nprint(__name__, sys.argv[1:], dict(os.environ), os.getcwd())\nprint('oops', file=sys.stderr)",
+        "a word",
+    )
+
+    assert process.communicate() == (f"__main__ ['a word'] {ENVIRONMENT} {tmp_path}\n", "oops\n")
+    assert process.returncode == 0
+
+
+def test_it_reads_its_input_line_by_line_and_ends_with_it(start: Start) -> None:
+    process = start("import sys\nfor line in sys.stdin: print(line.upper(), end='', flush=True)")
+
+    with process.stdin, process.stdout, process.stderr:
+        process.stdin.write("one\n")
+        first = process.stdout.readline()
+        still_running = process.poll() is None
+        process.stdin.close()
+        assert process.wait(timeout=60) == 0
+    assert first == "ONE\n"
+    assert still_running
+
+
+@pytest.mark.parametrize(
+    ("program", "status", "errors"),
+    [
+        ("import sys; sys.exit(3)", 3, ""),
+        ("import sys; sys.exit('no')", 1, "no\n"),
+        ("1 / 0", 1, "ZeroDivisionError: division by zero\n"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", -15, ""),
+    ],
+    ids=["a number", "a text", "an exception", "a signal"],
+)
+def test_its_exit_status_is_told(start: Start, program: str, status: int, errors: str) -> None:
+    process = start(program)
+
+    _, told = process.communicate()
+
+    assert process.returncode == status
+    assert told.endswith(errors)
+
+
+def test_two_run_at_the_same_time_and_either_can_be_stopped(start: Start) -> None:
+    endless = "import sys\nsys.stdin.read()"
+    first, second = start(endless), start(endless)
+
+    first.terminate()
+    assert first.wait(timeout=60) == -15
+    assert second.poll() is None
+    second.kill()
+
+    assert second.wait(timeout=60) == -9
+    for process in (first, second):
+        process.communicate()
+
+
+def test_what_a_program_changes_is_not_there_for_the_next(start: Start) -> None:
+    start("import json, os\njson.dumps = None\nos.environ['COLOR'] = 'red'").communicate()
+
+    output, _ = start("import json, os\nprint(json.dumps(os.environ['COLOR']))").communicate()
+
+    assert output == '"blue"\n'
+
+
+def test_it_finds_modules_as_the_interpreter_does(start: Start) -> None:
+    output, _ = start("import sys\nprint(sys.path)").communicate()
+
+    assert os.path.dirname(__file__) not in output  # noqa: PTH120
+    assert "landing_zone" not in output

@@ -1,0 +1,247 @@
+"""Two requests of CloudFormation for one resource, of which the second supersedes the first.
+
+CloudFormation rolls back and deletes without waiting for the function. Here the second request begins at every moment
+of the first, one sequence for each moment. Of the two, one runs at a time, so each sequence is always the same.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+from unittest.mock import patch
+
+from aws_models.clock import ManualClock
+from ctipam import waiting
+from ctipam.cloudformation.latecomers import LATECOMERS_S
+from ctipam.cloudformation.own_stack import BELIEVED_S
+from landing_zone.direct_stack import DirectStack, handler_of
+
+World = TypeVar("World")
+
+FIRST, SECOND = "first", "second"
+"""The RequestIds."""
+
+ARRIVALS = {"soon": 0.001, "late": LATECOMERS_S - 1}
+"""For how many seconds a call is on its way to AWS. Soon: it arrives when the second request waits for the first time.
+"""
+
+STOPS_S = 20.0
+"""How long it may take until a request notices that it was superseded: its longest pause, and BELIEVED_S."""
+
+
+@dataclass(frozen=True)
+class Race(Generic[World]):
+    """Two requests, about to be sent.
+
+    world     what they change
+    first     serves the first request
+    second    gives the stack the status that goes with the second request, and serves it
+    answers   all responses so far
+    calls     makes a function be called before each AWS call, with the name of the action
+    are_updates   both are
+    """
+
+    world: World
+    clock: ManualClock
+    first: Callable[[], None]
+    second: Callable[[], None]
+    answers: list[dict[str, Any]]
+    calls: Callable[[Callable[[str], None]], AbstractContextManager[Any]]
+    are_updates: bool
+
+    def answered(self) -> list[str]:
+        return [answer["RequestId"] for answer in self.answers]
+
+    @property
+    def failure(self) -> str:
+        """Why the second request failed; empty: it succeeded. Raises AssertionError unless it has one response."""
+        (answer,) = [answer for answer in self.answers if answer["RequestId"] == SECOND]
+        return "" if answer["Status"] == "SUCCESS" else str(answer["Reason"])
+
+
+Ready = Callable[[], AbstractContextManager[Race[World]]]
+
+
+Sent = tuple[dict[str, Any], str]
+"""A request, and the status of the stack that goes with it."""
+
+
+def race_of(stack: DirectStack, first: Sent, second: Sent) -> Race[DirectStack]:
+    """Return the race of two requests of a DirectStack."""
+    stack.answers.clear()
+    carry = stack.wire.carry
+
+    @contextmanager
+    def calls(before: Callable[[str], None]) -> Iterator[None]:
+        def carry_later(*call: Any) -> Any:
+            before(call[0])
+            return carry(*call)
+
+        with patch.object(stack.wire, "carry", carry_later):
+            yield
+
+    return Race(
+        stack,
+        stack.clock,
+        first=lambda: stack.invoke(first[0] | {"RequestId": FIRST}, first[1]),
+        second=lambda: stack.invoke(second[0] | {"RequestId": SECOND}, second[1], handler_of(1)),
+        answers=stack.answers,
+        calls=calls,
+        are_updates=first[0]["RequestType"] == second[0]["RequestType"] == "Update",
+    )
+
+
+@dataclass(frozen=True)
+class Moment(Generic[World]):
+    """How a race ended in which the second request began at this moment.
+
+    name    for messages
+    action  that the first was about to request; empty: it waited
+    """
+
+    race: Race[World]
+    name: str
+    action: str = ""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def at_each_wait(ready: Ready[World]) -> Iterator[Moment[World]]:
+    """Run the second request from its beginning to its end whenever the first waits. The first must not answer."""
+    with ready() as race:
+        total = _waits(race, at=0)
+    assert total
+    for at in range(1, total + 1):
+        with ready() as race:
+            _waits(race, at)
+            moment = Moment(race, f"at wait {at} of {total}")
+            assert race.answered() == [SECOND], moment.name
+            yield moment
+
+
+def _waits(race: Race[Any], at: int) -> int:
+    """Serve the first request, and the second at wait number `at`. Return how often the first has waited."""
+    waits = 0
+
+    def sleep(seconds: float) -> None:
+        nonlocal waits
+        waits += 1
+        if waits == at:
+            with patch.object(waiting, "sleep", race.clock.advance):
+                race.second()
+        race.clock.advance(seconds)
+
+    with patch.object(waiting, "sleep", sleep):
+        race.first()
+    return waits
+
+
+def at_each_call(ready: Ready[World], arrives: str) -> Iterator[Moment[World]]:
+    """Begin the second request whenever the first is about to make a call. That call arrives later.
+
+    Leaves out call 1 of two Updates: there the first reads the status of the stack, and cannot know that it is not the
+    Update of the rollback.
+
+    arrives   one of ARRIVALS
+    """
+    with ready() as race:
+        total = _calls(race)
+    for at in range(2 if race.are_updates else 1, total + 1):
+        with ready() as race:
+            turns = _Turns(race, at, ARRIVALS[arrives])
+            turns.run()
+            moment = Moment(race, f"at call {at} of {total}, {turns.action}, which arrives {arrives}", turns.action)
+            assert turns.first_went_on_s <= (BELIEVED_S if FIRST in race.answered() else STOPS_S), moment.name
+            yield moment
+
+
+def _calls(race: Race[Any]) -> int:
+    actions: list[str] = []
+    with race.calls(actions.append):
+        race.first()
+    return len(actions)
+
+
+@dataclass(eq=False)
+class _Turn:
+    """A request and the thread that serves it.
+
+    wakes_at   when it continues; None: it has not begun, or has ended
+    """
+
+    serve: Callable[[], None]
+    wakes_at: float | None
+    may_run: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    ended_at: float | None = None
+    error: BaseException | None = None
+
+
+class _Turns:
+    """Serves two requests, of which one runs at a time: the one that wakes first.
+
+    The second begins when the first is about to make its call number `at`, which takes `delay_s` to arrive.
+    """
+
+    def __init__(self, race: Race[Any], at: int, delay_s: float) -> None:
+        self._race = race
+        self._clock = race.clock
+        self._at = at
+        self._delay_s = delay_s
+        self._calls = 0
+        self._superseded_at = 0.0
+        self.action = ""  # that arrives later
+        self._main = threading.Semaphore(0)
+        self._first = _Turn(race.first, wakes_at=self._clock.now())
+        self._second = _Turn(race.second, wakes_at=None)
+        self._running = self._first
+
+    @property
+    def first_went_on_s(self) -> float:
+        """For how long the first was at work after its last call before the second had arrived."""
+        return (self._first.ended_at or 0.0) - self._superseded_at - self._delay_s
+
+    def run(self) -> None:
+        """Raises what either of them raised. Afterwards nothing is left to wait for."""
+        threads = [threading.Thread(target=self._begin, args=(turn,)) for turn in (self._first, self._second)]
+        with patch.object(waiting, "sleep", self._sleep), self._race.calls(self._call):
+            for thread in threads:
+                thread.start()
+            while ready := [turn for turn in (self._first, self._second) if turn.wakes_at is not None]:
+                self._running = min(ready, key=lambda turn: turn.wakes_at or 0.0)
+                self._clock.advance(max((self._running.wakes_at or 0.0) - self._clock.now(), 0.0))
+                self._running.may_run.release()
+                self._main.acquire()
+            for thread in threads:
+                thread.join()
+        for turn in (self._first, self._second):
+            if turn.error:
+                raise turn.error
+
+    def _begin(self, turn: _Turn) -> None:
+        turn.may_run.acquire()
+        try:
+            turn.serve()
+        except BaseException as error:
+            turn.error = error
+        turn.ended_at, turn.wakes_at = self._clock.now(), None
+        self._main.release()
+
+    def _sleep(self, seconds: float) -> None:
+        self._pause(self._running, seconds)
+
+    def _pause(self, turn: _Turn, seconds: float) -> None:
+        turn.wakes_at = self._clock.now() + seconds
+        self._main.release()
+        turn.may_run.acquire()
+
+    def _call(self, action: str) -> None:
+        if self._running is self._first:
+            self._calls += 1
+            if self._calls == self._at:
+                self.action = action
+                self._second.wakes_at = self._superseded_at = self._clock.now()
+                self._pause(self._first, self._delay_s)

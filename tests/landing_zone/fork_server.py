@@ -1,0 +1,223 @@
+"""Start Python programs that need the same modules, from a process that has imported them once.
+
+    with ForkServer("/usr/bin/python3", modules=["boto3"], services=["ec2"]) as server:
+        process = server.start(["-m", "awscli", "--version"], env={...}, cwd="/tmp")
+        output, errors = process.communicate()
+
+A program runs in a process of its own, with its own environment, folder and streams, as if the interpreter had been
+started. But the modules are there already, and so are AWS's models of the services: reading both takes most of the time
+of a command of the AWS CLI, and of the first invocation of a function.
+
+The interpreter may be another environment's: this file is the server's program too, and needs only Python.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import importlib
+import json
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+REQUEST_BYTES = 200_000
+STREAMS = 3  # input, output, errors
+ENVIRONMENT = {  # nothing of the starter's: each program gets its own
+    "LANG": "C.UTF-8",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+}
+
+
+class ForkServer:
+    """modules   to import before any program starts
+    services  of which botocore reads the models before any program starts
+    """
+
+    def __init__(self, interpreter: str, *, modules: Sequence[str], services: Sequence[str]) -> None:
+        self._command = [interpreter, __file__, json.dumps([*modules]), json.dumps([*services])]
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._process:
+            self._socket.close()
+            self._process.wait()
+
+    def start(self, words: Sequence[str], *, env: Mapping[str, str], cwd: str) -> Forked:
+        """Start a program. words: a script, or -m and a module, and the arguments."""
+        (in_child, stdin), (stdout, out_child), (stderr, error_child) = os.pipe(), os.pipe(), os.pipe()
+        status, status_child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        given = [in_child, out_child, error_child, status_child.detach()]
+        request = json.dumps({"words": list(words), "env": dict(env), "cwd": cwd}).encode()
+        socket.send_fds(self._control(), [request], given)
+        for descriptor in given:
+            os.close(descriptor)
+        return Forked(status, stdin, stdout, stderr)
+
+    def _control(self) -> socket.socket:
+        with self._lock:
+            if self._process is None:
+                # Message by message: threads may start programs at the same time. It ends with us, and the server too.
+                self._socket, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                with other:
+                    command = [*self._command, str(other.fileno())]
+                    self._process = subprocess.Popen(
+                        command, env=ENVIRONMENT, stdin=subprocess.DEVNULL, pass_fds=[other.fileno()]
+                    )
+            return self._socket
+
+
+class Forked:
+    """A started program, like a subprocess.Popen with text pipes."""
+
+    def __init__(self, status: socket.socket, stdin: int, stdout: int, stderr: int) -> None:
+        self.stdin = os.fdopen(stdin, "w", buffering=1)
+        self.stdout, self.stderr = os.fdopen(stdout), os.fdopen(stderr)
+        self.returncode: int | None = None
+        self._status, self._lock = status, threading.Lock()
+        self.pid = self._told()
+
+    def poll(self) -> int | None:
+        with contextlib.suppress(TimeoutError):
+            self.wait(timeout=0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit status; that of a signal is negative. Raises TimeoutError after timeout seconds."""
+        with self._lock:
+            if self.returncode is None:
+                self._status.settimeout(timeout)
+                try:
+                    self.returncode = self._told()
+                except BlockingIOError as error:
+                    raise TimeoutError from error
+                self._status.close()
+            return self.returncode
+
+    def communicate(self) -> tuple[str, str]:
+        """Return what the program prints from now on, when it has ended."""
+        self.stdin.close()
+        errors: list[str] = []
+        reader = threading.Thread(target=lambda: errors.append(self.stderr.read()))
+        reader.start()
+        with self.stdout, self.stderr:
+            output = self.stdout.read()
+            reader.join()
+        self.wait()
+        return output, errors[0]
+
+    def terminate(self) -> None:
+        self._send(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._send(signal.SIGKILL)
+
+    def _send(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def _told(self) -> int:
+        return int(self._status.recv(100) or -signal.SIGKILL)  # silence: whoever would tell was killed with it
+
+
+def serve(control: socket.socket, added: Mapping[str, str]) -> None:
+    """Start what is asked for, until the asker ends. added: the variables that the modules set when imported."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the processes that wait for the programs
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(control, REQUEST_BYTES, STREAMS + 1)
+        if not message:
+            return
+        if os.fork() == 0:
+            control.close()
+            request = json.loads(message)
+            _watch(request | {"env": {**request["env"], **added}}, descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _watch(request: dict[str, Any], descriptors: list[int]) -> None:
+    """Fork the program, tell its process id and later its exit status, and end."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    pid = os.fork()
+    if pid == 0:
+        _become(request, descriptors)
+    for descriptor in descriptors[:STREAMS]:
+        os.close(descriptor)
+    with socket.socket(fileno=descriptors[STREAMS]) as status:
+        status.send(str(pid).encode())
+        status.send(str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])).encode())
+    os._exit(0)
+
+
+def _become(request: dict[str, Any], descriptors: list[int]) -> None:
+    """Run the program in this process."""
+    for stream, descriptor in enumerate(descriptors[:STREAMS]):
+        os.dup2(descriptor, stream)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    os.chdir(request["cwd"])
+    os.environ.clear()
+    os.environ.update(request["env"])
+    status = 1
+    try:
+        _run(request["words"])
+        status = 0
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+        else:
+            status = end.code or 0
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _run(words: list[str]) -> None:
+    if words[0] == "-m":
+        sys.argv = words[1:]
+        runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = words
+        runpy.run_path(words[0], run_name="__main__")
+
+
+def _read_models(services: list[str]) -> None:
+    session: Any = importlib.import_module("botocore.session")  # the interpreter's own botocore
+    session.create_loader = functools.cache(session.create_loader)  # a loader remembers what it has read
+    maker = session.Session()
+    for service in services:
+        maker.create_client(service, "us-east-1", aws_access_key_id="none", aws_secret_access_key="none")
+
+
+def main() -> None:
+    modules, given_services, control = sys.argv[1:]
+    sys.path.pop(0)  # the folder of this file
+    before = dict(os.environ)
+    for name in json.loads(modules):
+        importlib.import_module(name)
+    added = {name: value for name, value in os.environ.items() if before.get(name) != value}
+    if services := json.loads(given_services):
+        _read_models(services)
+    gc.collect()
+    gc.freeze()  # what is there already stays shared by all processes
+    serve(socket.socket(fileno=int(control)), added)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""The two templates for the teams' accounts: the sample VPC, and the policy that requires VPCs to use a pool."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.decode import decode  # type: ignore[import-untyped]
+
+TEMPLATES = Path(__file__).parents[2] / "templates"
+SUBNETS = ("FirstSubnet", "SecondSubnet", "ThirdSubnet")
+
+
+def resources(name: str) -> dict[str, Any]:
+    template, problems = decode(str(TEMPLATES / name))
+    assert not problems
+    return dict(template["Resources"])
+
+
+def evaluated(value: Any, zones: list[str]) -> Any:
+    """Return what CloudFormation makes of the functions in an AvailabilityZone."""
+    match value:
+        case {"Fn::GetAZs": _}:
+            return zones
+        case {"Fn::Join": [separator, items]}:
+            return separator.join(evaluated(items, zones))
+        case {"Fn::Split": [separator, text]}:
+            return evaluated(text, zones).split(separator)
+        case {"Fn::Select": [index, items]}:
+            return evaluated(items, zones)[int(index)]
+        case list():
+            return [evaluated(item, zones) for item in value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("zones", "used"),
+    [(["a", "b"], ["a", "b", "a"]), (["a", "b", "c"], ["a", "b", "c"]), (["a", "b", "c", "d"], ["a", "b", "c"])],
+)
+def test_three_subnets_fit_an_account_that_sees_two_zones(zones: list[str], used: list[str]) -> None:
+    found = resources("workload-vpc.template.yaml")
+
+    assert [evaluated(found[name]["Properties"]["AvailabilityZone"], zones) for name in SUBNETS] == used
+
+
+def test_a_vpc_that_an_update_replaces_stays_and_the_parameters_say_so() -> None:
+    template, _ = decode(str(TEMPLATES / "workload-vpc.template.yaml"))
+
+    for name in ("Vpc", *SUBNETS):
+        assert template["Resources"][name]["UpdateReplacePolicy"] == "Retain"
+    for name in ("PoolId", "VpcNetmaskLength"):
+        assert "the existing VPC and its subnets remain" in template["Parameters"][name]["Description"]
+
+
+def test_an_ipv6_cidr_from_a_pool_may_be_added_and_one_of_amazon_is_said_to_be_denied() -> None:
+    """The request names an IPv4 pool, an IPv6 pool, or neither."""
+    template, _ = decode(str(TEMPLATES / "require-ipam-pool.template.yaml"))
+    statements = template["Resources"]["RequireIpamPool"]["Properties"]["Content"]["Statement"]
+    keys = {one["Action"]: one["Condition"].get("Null", {}) for one in statements}
+
+    assert set(keys["ec2:CreateVpc"]) == {"ec2:Ipv4IpamPoolId"}  # an IPv6 pool does not replace the IPv4 pool
+    assert set(keys["ec2:AssociateVpcCidrBlock"]) == {"ec2:Ipv4IpamPoolId", "ec2:Ipv6IpamPoolId"}
+    assert "denies adding an IPv6 CIDR that Amazon provides" in template["Description"]
