@@ -121,9 +121,12 @@ undo: $(TOOLS) .venv/aws-cli/.ready ## Say what would stay, ask, and delete the 
 	@exec env PYTHONPATH=libraries $(RUN) -B -m commands.undo
 
 ##@ Change
-.PHONY: package format lock clean
+.PHONY: package docs format lock clean
 package: $(TOOLS) $(WHEEL) ## Build the zips in packages/, which are committed
 	@$(RUN) packages/build.py
+
+docs: $(TOOLS) ## Write the generated documents: the parameter reference and the picture in the README
+	@PYTHONPATH="$(CURDIR)/libraries:$(CURDIR)/tests" $(RUN) -m repository.generated
 
 format: $(TOOLS) ## Format the code and fix what ruff can fix
 	@$(RUN) -m ruff check --fix

@@ -1,0 +1,13 @@
+"""The generated documents are those that `make docs` writes now."""
+
+from __future__ import annotations
+
+import pytest
+from repository import generated
+
+DOCUMENTS = generated.documents()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_a_generated_document_is_up_to_date(path: generated.Path) -> None:
+    assert path.read_text(encoding="utf-8") == DOCUMENTS[path], "run make docs"
