@@ -32,7 +32,10 @@ def watch(networking: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     boto3.client("ec2", HOME).enable_ipam_organization_admin_account(DelegatedAdminAccountId=NETWORKING)
     networking.create()
     handler = cloudformation.handler.__globals__["measure_utilization"]  # another entry point of the same zip
-    monkeypatch.setenv("STACK_ID", cloudformation.stack_id)
+    topic = boto3.client("sns", HOME).create_topic(Name="ipam")["TopicArn"]
+    variables = {"STACK_ID": cloudformation.stack_id, "TOPIC_ARN": topic, "POOL_UTILISATION_THRESHOLD": "80"}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
 
     def run(event: dict[str, str] = ON_THE_HOUR, after: float = LAG) -> dict[str, str]:
         cloud.clock.advance(after)
@@ -120,7 +123,7 @@ def test_trouble_of_the_measurement_does_not_hide_what_the_watch_finds(
 ) -> None:
     make_vpc(networking, "192.168.1.0/24")
     networking.cloudformation.cloud.clock.advance(LAG)
-    monkeypatch.setattr("ctipam.pools.measurement._measure", lambda *_: 1 / 0)
+    monkeypatch.setattr("ctipam.pools.measurement._attempt", lambda *_: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         watch(after=0)

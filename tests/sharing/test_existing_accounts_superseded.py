@@ -16,7 +16,7 @@ from unittest.mock import patch
 import pytest
 
 from ctipam.cloudformation import custom_resource
-from ctipam.sharing import reconcile
+from ctipam.sharing import rounds
 from in_process.fixtures import (
     MANAGEMENT,
     NETWORKING,
@@ -104,7 +104,7 @@ def zone() -> Iterator[Zone]:
 
         monkeypatch.setattr(custom_resource, "put", put)
         one_worker = SideBySide(cloud.clock, 1)
-        stack.enter_context(patch.object(reconcile, "ThreadPoolExecutor", lambda _workers: one_worker))
+        stack.enter_context(patch.object(rounds, "ThreadPoolExecutor", lambda _workers: one_worker))
         stack.enter_context(cloud.running_in(MANAGEMENT))
         stack.enter_context(quick_calls(cloud))
         yield Zone(landing_zone, answers)

@@ -100,6 +100,16 @@ NOT_TRIED = (
         "Keep an IPAM and a VPC for a day, and look every quarter of an hour.",
     ),
     Question(
+        "Which VPCs does a pool with AutoImport import, and what becomes of those without the pool's tag?",
+        "Keep such a pool for a day, beside VPCs with and without the tag, inside its CIDR and across its border.",
+        ("ipam.imports", "ipam.pools._wanted_auto_import"),
+    ),
+    Question(
+        "What does ModifyIpamResourceCidr do with the VPC of a closed account, and how are failing accounts shown?",
+        "Close an account that has a VPC from a pool; look at both lists for a week.",
+        ("ipam.resources.modify_ipam_resource_cidr", "ipam.resources.get_ipam_discovered_accounts"),
+    ),
+    Question(
         "In which words is a value refused?",
         "The request ids of the differences above lead to some; nothing may depend on the others.",
         ("ipam.requests.invalid",),
