@@ -144,7 +144,7 @@ def test_the_dashboard_stands_where_the_output_says_and_reads_the_checks_log(dep
     assert stack.outputs["DashboardUrl"] == f"{home}#dashboards/dashboard/{listed['DashboardName']}"
     assert named["DashboardUrl"] == stack.outputs["DashboardUrl"]
     queries = [widget["properties"]["query"] for widget in json.loads(body)["widgets"] if widget["type"] == "log"]
-    assert [query.split("'")[1] for query in queries] == [stack.outputs["PoolUtilizationLogGroupName"]]
+    assert {query.split("'")[1] for query in queries} == {stack.outputs["PoolUtilizationLogGroupName"]}
     assert "${" not in body
 
 

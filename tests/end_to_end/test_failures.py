@@ -23,7 +23,7 @@ from landing_zone.engine import Engine
         ({"LambdaPrefix": "nowhere/"}, "check LambdaBucket and LambdaPrefix"),
         ({"NetworkAccountId": "999999999999"}, "999999999999 is not an active account of o-"),
         ({"NetworkAccountId": APPS}, "has no role AWSControlTowerExecution that this account may assume"),
-        ({"AccEnvName": "a,b,c"}, "a Region's /20 has room for 2 blocks of /21"),
+        ({"AccEnvName": "a,b,c"}, "No room for us-west-2/c"),
     ],
     ids=["no zips there", "no such account", "an account that is not enrolled", "more environments than fit"],
 )

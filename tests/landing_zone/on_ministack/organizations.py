@@ -117,9 +117,9 @@ class Organizations:
         content = json.loads(answer[2])
         for account in [*content.get("Accounts", []), *filter(None, [content.get("Account")])]:
             account["State"] = account["Status"]  # Status retires in 2026, yet both are answered
+            account["Paths"] = [_path(account["Id"], self._organization.organization_id)]
         if (action, asked.get("Filter")) == ("ListPoliciesForTarget", "SERVICE_CONTROL_POLICY"):
             content["Policies"] = _with_full_access(content["Policies"])
-            account["Paths"] = [_path(account["Id"], self._organization.organization_id)]
         if action in PAGED:
             start = int(asked.get("NextToken") or 0)
             end = start + min(int(asked.get("MaxResults") or self._page_size), 20)
