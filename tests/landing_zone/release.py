@@ -23,8 +23,9 @@ SHORTER: dict[str, dict[str, Any]] = {
     "ctipam.cloudformation.latecomers": {"LATECOMERS_S": 2.0},
     "ctipam.cloudformation.own_stack": {"BELIEVED_S": 0.5},
     "ctipam.organization.leftover_stack_set": {"PAUSE_S": 0.5},
-    "ctipam.pools.reconcile": {"VPC_RELEASE_S": 3.0, "RELEASE_PAUSE_S": 0.5},
-    "ctipam.sharing.reconcile": {"PAUSES_S": (0.5,) * 20},
+    "ctipam.pools.deletion": {"VPC_RELEASE_S": 3.0, "RELEASE_PAUSE_S": 0.5},
+    "ctipam.sharing.ownership": {"DELETION_PAUSE_S": 0.5},
+    "ctipam.sharing.rounds": {"PAUSES_S": (0.5,) * 20},
 }
 """By module: the constants that an impatient release has otherwise."""
 
