@@ -49,6 +49,13 @@ ACCEPTED: dict[tuple[str, str], str] = {
         )
         for kind in ("ipam-pool", "ipam-scope")
     },
+    (
+        "RESOURCE_MISMATCH",
+        str([{"action": "ec2:AllocateIpamPoolCidr", "required_format": "arn:*:ec2::*:ipam-pool/*"}]),
+    ): (
+        "With tags, IAM authorizes the pool and the new allocation separately, so each has its own statement. "
+        "parliament knows only the pool."
+    ),
 }
 """(issue, detail) -> why the finding is accepted."""
 
