@@ -13,6 +13,7 @@ from commands.arguments import short_names
 from commands.regions import regions_of_partition
 from commands.service_control_policies import Policy
 from ctipam.errors import Refused
+from ctipam.pools.room import refuse_without_room
 from ctipam.pools.spec import PoolSpec
 
 T = TypeVar("T")
@@ -116,7 +117,10 @@ class Facts:
         try:
             with short_names():
                 selection = self.parameters["RegionSelection"]
-                return PoolSpec.from_properties(self.parameters, regions_of_partition(selection))
+                spec = PoolSpec.from_properties(self.parameters, regions_of_partition(selection))
+                if self.stack is None:  # later, pools may have more room than the parameters give them
+                    refuse_without_room(spec, [], {})
+                return spec
         except Refused as refusal:
             return refusal
 

@@ -80,7 +80,7 @@ def test_an_organization_that_has_everything_is_ready() -> None:
         ({"controls": {"CT.LAMBDA.PR.3": "ou-1"}}, "Proactive controls", "on ou-1 rejects functions outside a VPC"),
         ({"bucket": Bucket("")}, "Bucket", "Create it: aws s3 mb s3://code"),
         ({"bucket": Bucket(HOME, "arn:aws:kms:::key/1")}, "Bucket", "Use a bucket with S3's own encryption"),
-        ({"parameters": PARAMETERS | {"AccEnvName": "a,b,c"}}, "Pools", "ENVS has 3 environments"),
+        ({"parameters": PARAMETERS | {"AccEnvName": "a,b,c"}}, "Pools", "No room for us-west-2/c"),
         (
             {
                 "controls": {"CT.CLOUDWATCH.PR.2": "ou-1"},
