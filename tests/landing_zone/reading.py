@@ -11,7 +11,7 @@ from typing import Any
 from landing_zone.company import MANAGEMENT, NETWORKING
 from landing_zone.engine import Engine
 
-PATIENCE_S = 60
+PATIENCE_S = 240  # a busy machine takes its time, and whoever waits goes on at once
 LOOK_EVERY_S = 0.1
 
 
