@@ -62,6 +62,10 @@ REGION_NOT_ENABLED = frozenset({"AuthFailure", "OptInRequired", "InvalidClientTo
 https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html"""
 
 POOL_NOT_FOUND = "InvalidIpamPoolId.NotFound"
+RETRYABLE_POOL_ERRORS = BUSY | THROTTLED | {POOL_NOT_FOUND}
+"""Refusals that a later attempt does not meet. A pool is not found if it was deleted by hand a moment ago, or is so new
+that not all of AWS knows it; boto3 does not retry ConcurrentMutationLimitExceeded, one of BUSY."""
+
 SCOPE_ID_ERRORS = frozenset({"InvalidIpamScopeId.NotFound", "InvalidIpamScopeId.Malformed"})
 DISCOVERY_ID_ERRORS = frozenset({"InvalidIpamResourceDiscoveryId.NotFound", "InvalidIpamResourceDiscoveryId.Malformed"})
 INVALID_VALUE = "InvalidParameterValue"

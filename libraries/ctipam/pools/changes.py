@@ -66,7 +66,7 @@ def pending_changes(
     comparison = compare(spec, pools, in_use)
     unwanted = [pool for pool in comparison.unwanted if pool.pool_id not in kept_anyway]
     building = _additions(comparison, place(comparison, occupied))
-    if not building.is_complete and not building.lacking_room:
+    if not building.nothing_but_tags and not building.lacking_room:
         return PendingChanges(building.changes, building.waiting)
     if building.lacking_room:
         first = first_in_the_way(building.lacking_room, unwanted, comparison.kept)
@@ -81,11 +81,6 @@ class _Additions(PendingChanges):
     """
 
     lacking_room: PoolKey | None = None
-
-    @property
-    def is_complete(self) -> bool:
-        """A tag is there as soon as AWS has accepted it."""
-        return not self.waiting and all(isinstance(change, TagPool) for change in self.changes)
 
 
 def _additions(comparison: Comparison, placement: Placement) -> _Additions:

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from ctipam import names
 from ctipam.cloudformation.request import ResourceRequest
-from ctipam.errors import BUSY, POOL_NOT_FOUND, THROTTLED, code_of
+from ctipam.errors import POOL_NOT_FOUND, RETRYABLE_POOL_ERRORS, code_of
 from ctipam.logs import log_decision
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.reader import UNREADABLE, read_allocations
@@ -34,9 +34,6 @@ from ctipam.waiting import retry_while_busy
 
 DESCRIPTION = "Reserved: no VPC gets it (ReservedCidrs)"
 YES = "yes"
-
-RETRYABLE = BUSY | THROTTLED | {POOL_NOT_FOUND}
-"""A pool is not found in its Region right after its creation."""
 
 ALREADY_RELEASED = "InvalidIpamPoolAllocationId.NotFound"
 
@@ -94,7 +91,7 @@ def _allocate(request: ResourceRequest, spec: PoolSpec, pool: ExistingPool, cidr
     retry_while_busy(
         request.account.ec2(region).allocate_ipam_pool_cidr,
         request.deadline,
-        RETRYABLE,
+        RETRYABLE_POOL_ERRORS,
         request.raise_if_superseded,
         IpamPoolId=pool.pool_id,
         Cidr=str(cidr),

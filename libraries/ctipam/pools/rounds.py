@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from ctipam import waiting
 from ctipam.cloudformation.request import ResourceRequest
-from ctipam.errors import BUSY, POOL_NOT_FOUND, THROTTLED, OutOfTime, code_of
+from ctipam.errors import BUSY, RETRYABLE_POOL_ERRORS, OutOfTime, code_of
 from ctipam.logs import log_decision
 from ctipam.pools import apply
 from ctipam.pools.change_kinds import CreatePool, DeprovisionCidr, PendingChanges, PoolChange, ProvisionCidr, TagPool
@@ -28,10 +28,6 @@ if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import IpamPoolTypeDef
 
 ANOTHER_CHANGE = "ConcurrentMutationLimitExceeded"
-
-RETRYABLE_POOL_ERRORS = BUSY | THROTTLED | {POOL_NOT_FOUND}
-"""Refusals that a later attempt does not meet. A pool is not found if it was deleted by hand a moment ago, or is so new
-that not all of AWS knows it; boto3 does not retry ConcurrentMutationLimitExceeded, one of BUSY."""
 
 Allocated = dict[str, Collection[IPv4Network]]
 """What others have allocated from a pool, by its id."""
