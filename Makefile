@@ -121,7 +121,7 @@ contract: $(TOOLS) ## Try on AWS what the emulator assumes; `make contract dry=y
 reconcile: $(TOOLS) .venv/aws-cli/.ready ## Reconcile all shares; `make reconcile account=111122223333 dry=yes unshare=yes`
 	@exec env PYTHONPATH=libraries $(RUN) -B -m commands.operate reconcile
 
-report: $(TOOLS) .venv/aws-cli/.ready ## List who can use which pool; `make report stack=NAME`
+report: $(TOOLS) .venv/aws-cli/.ready ## Draw the pools, and list their accounts, what is in use, and what is wrong; FORMAT=json stack=NAME
 	@exec env PYTHONPATH=libraries $(RUN) -B -m commands.operate report
 
 undo: $(TOOLS) .venv/aws-cli/.ready ## Say what would stay, ask, and delete the stack; `make undo dry=yes` only says what would stay

@@ -40,7 +40,11 @@ class Pool:
 
 @dataclass(frozen=True)
 class Allocation:
-    """A part of a pool that something holds. region and resource_id may be empty."""
+    """A part of a pool that something holds.
+
+    resource_id   that of a manual allocation is the id of the allocation
+    region        that of the resource, or else of the pool
+    """
 
     pool_id: str
     cidr: str
@@ -83,11 +87,12 @@ def to_pool(pool: Mapping[str, Any]) -> Pool:
     )
 
 
-def to_allocation(pool_id: str, allocation: Mapping[str, Any]) -> Allocation:
+def to_allocation(pool_id: str, allocation: Mapping[str, Any], region: str) -> Allocation:
     """Return an allocation of GetIpamPoolAllocations.
 
     allocation   {"Cidr": "10.0.0.0/24", "ResourceType": "vpc", "ResourceId": "vpc-...", "ResourceOwner":
                   "111122223333", "ResourceRegion": "us-west-2"}; a custom allocation has no resource
+    region       the Region in which the pool's allocations are read and released
     """
     return Allocation(
         pool_id,
@@ -95,8 +100,13 @@ def to_allocation(pool_id: str, allocation: Mapping[str, Any]) -> Allocation:
         allocation["ResourceType"],
         allocation.get("ResourceId", "") or allocation.get("IpamPoolAllocationId", ""),
         allocation.get("ResourceOwner", ""),
-        allocation.get("ResourceRegion", ""),
+        allocation.get("ResourceRegion", "") or region,
     )
+
+
+def is_reservation(allocation: Mapping[str, Any]) -> bool:
+    """Return whether this solution made the allocation, for ReservedCidrs: it is released with its pool."""
+    return allocation["ResourceType"] == "custom" and STACK_TAG in to_dict(allocation.get("Tags", []))
 
 
 def find_leftovers(pools: Iterable[Pool], allocations: Iterable[Allocation]) -> Leftovers:
@@ -165,7 +175,7 @@ def _pool_lines(pools: Sequence[Pool], leftovers: Leftovers) -> list[str]:
         users = leftovers.users.get(pool.pool_id, ())
         if users:
             lines.append(f"  {name}: in use by")
-            lines += [f"    {_user(user)}" for user in users]
+            lines += [f"    {describe_user(user)}" for user in users]
         elif pool.pool_id in leftovers.stays:
             lines.append(f"  {name}: a parent of a pool in use")
         else:
@@ -173,20 +183,35 @@ def _pool_lines(pools: Sequence[Pool], leftovers: Leftovers) -> list[str]:
     return lines
 
 
-def _user(user: Allocation) -> str:
+def describe_user(user: Allocation, names: Mapping[str, str] | None = None) -> str:
+    """Return what holds a part of a pool, in words. names: of accounts, by id."""
     kind = KINDS.get(user.resource_type, user.resource_type)
-    where = "".join([f", account {user.owner}" if user.owner else "", f", {user.region}" if user.region else ""])
-    return f"{kind} {user.resource_id}, {user.cidr}{where}"
+    name = (names or {}).get(user.owner, "")
+    account = f", account {user.owner}{f' ({name})' if name else ''}" if user.owner else ""
+    return f"{kind} {user.resource_id}, {user.cidr}{account}{f', {user.region}' if user.region else ''}"
 
 
 def _release_lines(leftovers: Leftovers) -> list[str]:
-    """Return how to free what keeps the pools, a line for each kind of allocation."""
-    kinds = {user.resource_type for users in leftovers.users.values() for user in users}
+    return release_lines([user for users in leftovers.users.values() for user in users])
+
+
+def release_lines(users: Sequence[Allocation]) -> list[str]:
+    """Return how to free what keeps the pools: a line for each kind of allocation, a command for each manual one."""
+    kinds = {user.resource_type for user in users}
     lines = []
     if "vpc" in kinds:
         lines.append("To free a VPC's block, delete the VPC in its account and Region.")
     if "custom" in kinds:
-        lines.append("To free a manual allocation, run aws ec2 release-ipam-pool-allocation in the pool's Region.")
+        lines.append("To free a manual allocation, run in the Networking account:")
+        lines += [f"  {_release(user)}" for user in users if user.resource_type == "custom"]
     if kinds - {"vpc", "custom"}:
         lines.append("To free another allocation, delete the resource that is named.")
     return lines
+
+
+def _release(user: Allocation) -> str:
+    region = f" --region {user.region}" if user.region else ""
+    return (
+        f"aws ec2 release-ipam-pool-allocation{region} --ipam-pool-id {user.pool_id} --cidr {user.cidr} "
+        f"--ipam-pool-allocation-id {user.resource_id}"
+    )

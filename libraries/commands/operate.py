@@ -1,10 +1,11 @@
-"""`make reconcile` and `make report`: invoke the lifecycle function of a stack and print its answer.
+"""`make reconcile` and `make report`: invoke the lifecycle function of a stack and show its answer.
 
     make reconcile                        reconcile all shares
     make reconcile account=111122223333   reconcile the share of an account
     make reconcile dry=yes                show the changes without applying them
     make reconcile unshare=yes            also if more accounts than UnshareLimit lose pools by that
-    make report                           list who can use which pool
+    make report                           draw the pools, and list their accounts, what is in use, and what is wrong
+    make report FORMAT=json               the same and more for programs
 
     stack=ipam-controltower               the name of the stack
 
@@ -21,22 +22,30 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from commands import make_words, program
+from commands import make_words, pool_report, program
 from commands.arguments import MAKE_VARIABLES, ROOT, STACK
 from commands.aws_cli import AwsCli, AwsCliError
 from ctipam.errors import Refused
 from ctipam.organization.events import is_account_id
 
 FUNCTION = "LifeCycleFunctionName"
-KNOWN = {"reconcile": ("account", "dry", "unshare", "stack"), "report": ("stack",), "undo": ("dry", "stack", "yes")}
+KNOWN = {
+    "reconcile": ("account", "dry", "unshare", "stack"),
+    "report": ("FORMAT", "stack"),
+    "undo": ("dry", "stack", "yes"),
+}
 
 
 def main(action: str, root: Path = ROOT) -> int:
     options = read(action, make_words.read(action, KNOWN[action]))
     request = payload(action, options)
+    for_people = action == "report" and _format(options) == "text"
     aws = installed_aws_cli(root)
     answer, failed = invoke(aws, find_function(aws, options.get("stack", STACK)), request)
-    print(json.dumps(answer, indent=4, ensure_ascii=False))
+    if for_people and not failed and "tree" in answer:
+        print("\n".join(pool_report.report(answer)))
+    else:
+        print(json.dumps(answer, indent=4, ensure_ascii=False))
     return 1 if failed else 0
 
 
@@ -63,6 +72,13 @@ def yes_or_no(options: Mapping[str, str], name: str) -> bool:
     if value not in ("yes", "no"):
         raise Refused(f"{name}={value} is neither yes nor no.")
     return value == "yes"
+
+
+def _format(options: Mapping[str, str]) -> str:
+    value = options.get("FORMAT") or "text"
+    if value not in ("text", "json"):
+        raise Refused(f"FORMAT={value} is neither text nor json.")
+    return value
 
 
 def payload(action: str, options: Mapping[str, str]) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from commands.leftovers import (
     describe_after,
     describe_before,
     find_leftovers,
+    is_reservation,
     to_allocation,
     to_pool,
 )
@@ -148,7 +149,8 @@ def _allocations(networking: AwsCli, pool: Pool, home: str) -> list[Allocation]:
         if error.has_code("InvalidIpamPoolId.NotFound"):  # deleted since it was listed
             return []
         raise AwsCliError(f"{pool.pool_id} in {region}: {error}") from None
-    return [to_allocation(pool.pool_id, row) for row in answer["IpamPoolAllocations"]]
+    rows = answer["IpamPoolAllocations"]
+    return [to_allocation(pool.pool_id, row, region) for row in rows if not is_reservation(row)]
 
 
 def _confirm(name: str) -> None:

@@ -16,9 +16,13 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 NAMESPACE = "IpamControlTower"
 DIMENSION = "Subject"
+WATCHED = "watched"
+"""What the watch logs when it has looked."""
+
 SUBJECTS_PER_METRIC = 50
 """CloudWatch bills each subject as a metric. Findings beyond this number are logged and have no metric."""
 
@@ -41,6 +45,33 @@ def lines(findings: Iterable[Finding], at_s: float) -> Iterator[str]:
     for finding in sorted(findings):
         counted[finding.metric] += 1
         yield _line(finding, at_s, with_metric=counted[finding.metric] <= SUBJECTS_PER_METRIC)
+
+
+def last_watch(logged: Iterable[tuple[int, str]]) -> tuple[int, list[Finding]] | None:
+    """Return when the watch last looked, and what it found; None if it has not looked.
+
+    logged   the lines of its log: when each was written, in milliseconds since 1970, and its text
+    """
+    parsed = [(at, fields) for at, text in logged if (fields := _fields(text))]
+    looks = [at for at, fields in parsed if fields.get("message") == WATCHED]
+    if not looks:
+        return None
+    last = max(looks)  # it logs that it has looked, and then what it has found
+    found = {_finding(fields) for at, fields in parsed if at >= last and DIMENSION in fields}
+    return last, sorted(found)
+
+
+def _fields(text: str) -> dict[str, Any]:
+    try:
+        fields = json.loads(text)
+    except ValueError:  # a line that Lambda or Python wrote
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def _finding(fields: dict[str, Any]) -> Finding:
+    metric = next((name for name in fields if name not in ("_aws", DIMENSION, "Message")), "")
+    return Finding(metric, str(fields[DIMENSION]), str(fields.get("Message", "")))
 
 
 def _line(finding: Finding, at_s: float, *, with_metric: bool) -> str:

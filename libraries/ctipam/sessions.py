@@ -78,6 +78,9 @@ class Account:
     def cloudformation(self) -> CloudFormationClient:
         return self._client("cloudformation", self.region)  # type: ignore[no-any-return]
 
+    def logs(self) -> Any:
+        return self._client("logs", self.region)
+
     def ssm(self) -> Any:
         return self._client("ssm", self.region)
 

@@ -4,7 +4,7 @@
     python -m benchmarks pools,shares    only these sections
 
 Exits with status 1 and names the promise if a section does not keep one. Progress goes to standard error. The sections
-"packages", "start" and "tests" measure seconds on this machine; the other sections use a modeled clock.
+"report", "packages", "start" and "tests" measure seconds on this machine; the other sections use a modeled clock.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from benchmarks import cold_start, growth, packages, page, pools, shares, suite
+from benchmarks import cold_start, growth, packages, page, pools, report, shares, suite
 from benchmarks.page import Row, Section
 from landing_zone.isolation import isolate
 
@@ -24,6 +24,7 @@ SECTIONS = {
     "pools": pools.SECTION,
     "growth": growth.SECTION,
     "shares": shares.SECTION,
+    "report": report.SECTION,
     "packages": packages.SECTION,
     "start": cold_start.SECTION,
     "tests": suite.SECTION,

@@ -26,13 +26,7 @@ ARN = "arn:aws:ram:us-east-1:222222222222:resource-share/00000000-0000-0000-0000
 def reconcile(accounts: int) -> None:
     """Reconcile accounts that all have their share already."""
     made_up = cast(Account, MadeUp(accounts))
-    environments = {
-        f"OU {ou}": [
-            SharedPool(_pool(ou, region), f"region-{region}", ou_id=f"ou-{ou}", required_value=f"OU {ou}")
-            for region in range(REGIONS)
-        ]
-        for ou in range(OUS)
-    }
+    environments = environments_of(OUS)
     stack, deadline = OwnStack(made_up, STACK_ID), Deadline(lambda: 900.0)
     run = SharingRun(made_up, made_up, environments, Rules(frozenset()), stack, deadline, Brake(0))
 
@@ -44,7 +38,18 @@ def reconcile(accounts: int) -> None:
     result.to_dict()
 
 
-def _pool(ou: int, region: int) -> str:
+def environments_of(ous: int) -> dict[str, list[SharedPool]]:
+    """Return the pools of as many of the OUs."""
+    return {
+        f"OU {ou}": [
+            SharedPool(pool_arn(ou, region), f"region-{region}", ou_id=f"ou-{ou}", required_value=f"OU {ou}")
+            for region in range(REGIONS)
+        ]
+        for ou in range(ous)
+    }
+
+
+def pool_arn(ou: int, region: int) -> str:
     return f"arn:aws:ec2::222222222222:ipam-pool/ipam-pool-{ou:015x}{region:02x}"
 
 
@@ -108,7 +113,7 @@ class MadeUp:
                 "resourceShareAssociations": [
                     {
                         "resourceShareArn": ARN.format(account_id),
-                        "associatedEntity": _pool(int(account_id) % OUS, region) if of_pools else account_id,
+                        "associatedEntity": pool_arn(int(account_id) % OUS, region) if of_pools else account_id,
                         "associationType": parameters["associationType"],
                         "status": "ASSOCIATED",
                     }

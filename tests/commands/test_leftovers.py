@@ -12,6 +12,7 @@ from commands.leftovers import (
     describe_after,
     describe_before,
     find_leftovers,
+    is_reservation,
     to_allocation,
     to_pool,
 )
@@ -86,7 +87,9 @@ def test_each_reason_has_id_cidr_account_and_region() -> None:
         f"    VPC vpc-1, 10.0.0.0/24, account {SHOP}, us-west-2",
         "  IPAM ipam-1 would stay: it contains other pools.",
         "To free a VPC's block, delete the VPC in its account and Region.",
-        "To free a manual allocation, run aws ec2 release-ipam-pool-allocation in the pool's Region.",
+        "To free a manual allocation, run in the Networking account:",
+        "  aws ec2 release-ipam-pool-allocation --region us-west-2 --ipam-pool-id east --cidr 10.0.0.0/24 "
+        "--ipam-pool-allocation-id ipam-pool-alloc-1",
         "IPAM frees a block some 20 minutes later. Then run make undo again.",
     ]
 
@@ -117,6 +120,13 @@ def test_pools_and_allocations_are_read_from_the_responses_of_aws() -> None:
 
     assert to_pool(top) == Pool("ipam-pool-1", "", "", "ipam-1", "", ours=True)
     assert to_pool(child) == Pool("ipam-pool-2", "ipam-pool-1", "us-west-2", "ipam-1", "", ours=False)
-    assert to_allocation("ipam-pool-2", custom) == Allocation(
-        "ipam-pool-2", "10.0.0.0/24", "custom", "ipam-pool-alloc-1", "", ""
+    assert to_allocation("ipam-pool-2", custom, "us-west-2") == Allocation(
+        "ipam-pool-2", "10.0.0.0/24", "custom", "ipam-pool-alloc-1", "", "us-west-2"
     )
+
+
+def test_a_reserved_cidr_keeps_no_pool_because_it_is_released_with_it() -> None:
+    by_hand = {"Cidr": "10.0.0.0/24", "ResourceType": "custom", "Tags": [{"Key": "Name", "Value": "office"}]}
+
+    assert not is_reservation(by_hand)
+    assert is_reservation({**by_hand, "Tags": [{"Key": "ctipam:stack-id", "Value": "arn:..."}]})

@@ -70,7 +70,7 @@ def make(repository: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         (["reconcile", "account=012345678901"], {"action": "reconcile", "accountId": "012345678901"}),
         (["reconcile", "dry=yes"], {"action": "reconcile", "dryRun": True}),
         (["reconcile", "dry=no", "PYTHON=python3"], {"action": "reconcile"}),
-        (["report"], {"action": "report"}),
+        (["report", "FORMAT=json"], {"action": "report"}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -98,7 +98,8 @@ def test_a_target_fails_and_shows_the_response_if_the_function_fails(repository:
         (["reconcile", "dry=maybe"], "dry=maybe is neither yes nor no."),
         (["reconcile", "account=12"], "account=12 is not an account id; give 12 digits, for example 012345678901."),
         (["reconcile", "stak=x"], "stak is not an argument of make reconcile; use account, dry, unshare, stack."),
-        (["report", "dry=yes"], "dry is not an argument of make report; use stack."),
+        (["report", "FORMAT=svg"], "FORMAT=svg is neither text nor json."),
+        (["report", "dry=yes"], "dry is not an argument of make report; use FORMAT, stack."),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -12,10 +12,10 @@ import time
 from functools import partial
 
 from commands import program
+from commands.pool_tree import draw
 from landing_zone import deployment, reading
 from landing_zone.cli import AwsCli, AwsCliFailed
 from landing_zone.company import APPS, HOME_REGION, MANAGEMENT, NETWORKING, ORGANIZATIONAL_UNITS, SHOP, STACK
-from landing_zone.drawing import draw
 from landing_zone.engine import Engine
 from landing_zone.isolation import isolate
 

@@ -119,6 +119,8 @@ ENTRIES = """
     ctipam/sharing/places.py
     ctipam/sharing/reader.py
     ctipam/sharing/reconcile.py
+    ctipam/sharing/report.py
+    ctipam/sharing/report_rows.py
     ctipam/sharing/result_log.py
     ctipam/sharing/results.py
     ctipam/sharing/rounds.py

@@ -20,6 +20,12 @@ NOT_FOUND = frozenset({"AccountNotFoundException", "ChildNotFoundException", "Or
 
 ORGANIZATIONS_PAGE: Any = {"PageSize": 20}  # the most that Organizations allows
 
+Place = tuple[str, OuPath]
+"""The id of a root or OU, and the OU path of an account in it."""
+
+SideBySide = Callable[[Callable[[Place], Any], Iterable[Place]], Iterable[Any]]
+"""The function map, or that of an executor."""
+
 
 def state_of(account: AccountTypeDef) -> str:
     """Return ACTIVE, SUSPENDED, ... State replaced Status in September 2026; older SDKs know only Status."""
@@ -114,9 +120,12 @@ def find_ou_paths(organizations: OrganizationsClient, root_ids: Iterable[str]) -
     return [path for _, path in _walk(organizations, root_ids, ()) if path]
 
 
-def read_all(organizations: OrganizationsClient) -> OrganizationTree:
-    """Return the whole organization. Takes a call for each 20 accounts, and two for each OU."""
-    return _read_tree(organizations, find_roots(organizations), ())
+def read_all(organizations: OrganizationsClient, side_by_side: SideBySide = map) -> OrganizationTree:
+    """Return the whole organization. Takes a call for each 20 accounts, and two for each OU.
+
+    side_by_side   the map of an executor, for somebody who waits for the answer
+    """
+    return _read_tree(organizations, find_roots(organizations), (), side_by_side)
 
 
 def read_below(organizations: OrganizationsClient, ou_id: str) -> OrganizationTree:
@@ -131,29 +140,44 @@ def read_below(organizations: OrganizationsClient, ou_id: str) -> OrganizationTr
     return _read_tree(organizations, [ou_id], path)
 
 
-def _read_tree(organizations: OrganizationsClient, parent_ids: Iterable[str], parents: OuPath) -> OrganizationTree:
-    ous: list[OrganizationalUnit] = []
-    locations: list[AccountLocation] = []
-    for parent_id, path in _walk(organizations, parent_ids, parents):
-        ous += path[:1]
-        pages = organizations.get_paginator("list_accounts_for_parent").paginate(
-            ParentId=parent_id, PaginationConfig=ORGANIZATIONS_PAGE
-        )
-        for account in (account for page in pages for account in page["Accounts"]):
-            locations.append(AccountLocation(account["Id"], state_of(account), account.get("JoinedTimestamp"), path))
-    return OrganizationTree(tuple(ous), tuple(locations))
+def _read_tree(
+    organizations: OrganizationsClient, parent_ids: Iterable[str], parents: OuPath, side_by_side: SideBySide = map
+) -> OrganizationTree:
+    places = list(_walk(organizations, parent_ids, parents, side_by_side))
+    accounts = side_by_side(lambda place: _accounts_in(organizations, *place), places)
+    return OrganizationTree(
+        tuple(path[0] for _, path in places if path), tuple(location for there in accounts for location in there)
+    )
+
+
+def _accounts_in(organizations: OrganizationsClient, parent_id: str, path: OuPath) -> list[AccountLocation]:
+    pages = organizations.get_paginator("list_accounts_for_parent").paginate(
+        ParentId=parent_id, PaginationConfig=ORGANIZATIONS_PAGE
+    )
+    return [
+        AccountLocation(account["Id"], state_of(account), account.get("JoinedTimestamp"), path, account.get("Name", ""))
+        for page in pages
+        for account in page["Accounts"]
+    ]
 
 
 def _walk(
-    organizations: OrganizationsClient, parent_ids: Iterable[str], parents: OuPath
-) -> Iterator[tuple[str, OuPath]]:
+    organizations: OrganizationsClient, parent_ids: Iterable[str], parents: OuPath, side_by_side: SideBySide = map
+) -> Iterator[Place]:
     """Yield these roots or OUs and all their nested OUs: the id of each, and the OU path of an account in it."""
-    to_do = [(parent_id, parents) for parent_id in parent_ids]
-    while to_do:
-        parent_id, path = to_do.pop()
-        yield parent_id, path
-        for page in organizations.get_paginator("list_organizational_units_for_parent").paginate(
-            ParentId=parent_id, PaginationConfig=ORGANIZATIONS_PAGE
-        ):
-            for row in page["OrganizationalUnits"]:
-                to_do.append((row["Id"], (OrganizationalUnit(row["Id"], row["Name"]), *path)))
+    level = [(parent_id, parents) for parent_id in parent_ids]
+    while level:
+        yield from level
+        below = side_by_side(lambda place: _ous_in(organizations, *place), level)
+        level = [place for places in below for place in places]
+
+
+def _ous_in(organizations: OrganizationsClient, parent_id: str, path: OuPath) -> list[Place]:
+    pages = organizations.get_paginator("list_organizational_units_for_parent").paginate(
+        ParentId=parent_id, PaginationConfig=ORGANIZATIONS_PAGE
+    )
+    return [
+        (row["Id"], (OrganizationalUnit(row["Id"], row["Name"]), *path))
+        for page in pages
+        for row in page["OrganizationalUnits"]
+    ]

@@ -23,12 +23,14 @@ class AccountLocation:
     state     ACTIVE, SUSPENDED, PENDING_CLOSURE, ...
     joined    when it joined the organization
     ou_path   its OUs, the nearest first, without the root; only as many as the caller asked for
+    name      empty if the account was read alone
     """
 
     account_id: str
     state: str
     joined: datetime | None = None
     ou_path: OuPath = ()
+    name: str = ""
 
 
 @dataclass(frozen=True)

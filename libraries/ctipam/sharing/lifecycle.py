@@ -15,7 +15,7 @@ from ctipam.logs import log_decision
 from ctipam.organization import events
 from ctipam.sessions import Account
 from ctipam.settings import SharingSettings
-from ctipam.sharing import notify, reconcile
+from ctipam.sharing import notify, reconcile, report
 from ctipam.sharing import run as runs
 from ctipam.sharing.brake import Brake
 from ctipam.sharing.run import SharingRun
@@ -63,7 +63,7 @@ def _answer(
         unshare=request.unshare,
     )
     if request.action == "report":
-        return reconcile.report(run)
+        return report.report(run)
     if request.account_id:
         result = reconcile.reconcile_account(run, request.account_id)
     elif request.ou_id:

@@ -8,14 +8,12 @@ list belongs to a new account, or to one that has left.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
 
 from ctipam.organization import reader as organization
 from ctipam.sharing import reader
 from ctipam.sharing.existing import Share
 from ctipam.sharing.places import Places
-from ctipam.sharing.results import SharingResult, who_can_use
+from ctipam.sharing.results import SharingResult
 from ctipam.sharing.rounds import ReadShares, ShareReconciliation
 from ctipam.sharing.run import SharingRun
 
@@ -48,13 +46,3 @@ def _everywhere(run: SharingRun) -> Places:
 
 def _read_all(run: SharingRun) -> ReadShares:
     return lambda _created: reader.find_all_shares(run.networking.ram())
-
-
-def report(run: SharingRun) -> dict[str, Any]:
-    """Return which accounts can use which pool, and what an operator should know. Changes nothing."""
-    run = replace(run, dry_run=True)
-    places = _everywhere(run)
-    found = reader.find_all_shares(run.networking.ram())
-    answer = ShareReconciliation(run, lambda _created: found, places).run(None).to_dict()
-    del answer["reconciled"]
-    return {"pools": who_can_use(run.environments, found)} | answer

@@ -7,8 +7,12 @@ from typing import Any, Literal
 
 from ctipam import names
 
-Access = Literal["read", "share", "unshare"]
-"""read: change nothing. share: create, change and delete shares. unshare: delete shares."""
+Access = Literal["read", "report", "share", "unshare"]
+"""read: change nothing. report: read how full the pools are and what the watch has found. share: create, change and
+delete shares. unshare: delete shares."""
+
+WATCH_LOG_GROUP = "PoolUtilizationLogGroup"
+"""Its id in the template, which is part of the name that CloudFormation gives it."""
 
 CLOSED = {"ram:RequestedAllowsExternalPrincipals": "false"}
 OURS: tuple[dict[str, Any], ...] = (
@@ -27,6 +31,7 @@ def session_policy(partition: str, region: str, account_id: str, access: Access)
     pools = f"arn:{partition}:ec2::{account_id}:ipam-pool/*"  # the ARN of a pool has no Region
     statements = {
         "read": _to_read(region),
+        "report": _to_report(partition, region, account_id, pools),
         "share": [
             *_to_read(region),
             *_to_create(region, shares),
@@ -51,6 +56,23 @@ def _to_read(region: str) -> list[dict[str, Any]]:
             "Resource": "*",
             "Condition": _in_region(region),
         }
+    ]
+
+
+def _to_report(partition: str, region: str, account_id: str, pools: str) -> list[dict[str, Any]]:
+    """The allocations of a pool are read in its own Region."""
+    in_account = f"{region}:{account_id}"
+    return [
+        {"Action": "ec2:DescribeIpamPools", "Resource": "*", "Condition": _in_region(region)},
+        {"Action": ["ec2:GetIpamPoolCidrs", "ec2:GetIpamPoolAllocations"], "Resource": pools},
+        {
+            "Action": "cloudformation:DescribeStacks",
+            "Resource": f"arn:{partition}:cloudformation:{in_account}:stack/*",
+        },
+        {
+            "Action": "logs:FilterLogEvents",
+            "Resource": f"arn:{partition}:logs:{in_account}:log-group:*{WATCH_LOG_GROUP}*",
+        },
     ]
 
 

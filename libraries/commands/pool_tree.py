@@ -1,0 +1,71 @@
+"""Draws existing pools as a tree, with the CIDRs and utilization of each pool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import ip_network
+from typing import Protocol
+
+UNKNOWN = "?" * 10
+"""The bar of a pool whose utilization is not known."""
+
+
+class DrawnPool(Protocol):
+    """A pool. cidr: all its CIDRs, separated by ", ". used_percent: of its addresses; None: not known."""
+
+    @property
+    def pool_id(self) -> str: ...
+    @property
+    def source_pool_id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def cidr(self) -> str: ...
+    @property
+    def used_percent(self) -> float | None: ...
+    @property
+    def required_tags(self) -> Mapping[str, str]: ...
+
+
+def draw(pools: Sequence[DrawnPool]) -> list[str]:
+    """Return a line for each pool: branch, name, CIDR, a bar of ten blocks, the percentage, and the required tag.
+
+    Further CIDRs of a pool have a line each.
+    """
+    known = {pool.pool_id for pool in pools}
+    roots = sorted({pool.source_pool_id for pool in pools} - known)
+    drawn = [row for root in roots for row in _branches(root, "", pools, is_root=True)]
+    width = max((len(branch + pool.name) for branch, _, pool in drawn), default=0)
+    return [line for branch, stem, pool in drawn for line in _lines(branch, stem, pool, width)]
+
+
+def _lines(branch: str, stem: str, pool: DrawnPool, width: int) -> Iterator[str]:
+    first, *others = pool.cidr.split(", ")
+    tags = ", ".join(f"{key}={value}" for key, value in pool.required_tags.items())
+    yield f"{branch + pool.name:{width}}  {first:16}  {_fill(pool)}  {tags}".rstrip()
+    for cidr in others:
+        yield f"{stem:{width}}  {cidr}"
+
+
+def _branches(
+    source: str, indent: str, pools: Sequence[DrawnPool], *, is_root: bool = False
+) -> Iterator[tuple[str, str, DrawnPool]]:
+    """Yield each pool below a source, with what stands before its name and before its further CIDRs."""
+    below = sorted((pool for pool in pools if pool.source_pool_id == source), key=_address)
+    for pool in below:
+        branch, further = ("", "") if is_root else ("└─ ", "   ") if pool is below[-1] else ("├─ ", "│  ")
+        is_parent = any(child.source_pool_id == pool.pool_id for child in pools)
+        yield indent + branch, indent + further + ("│" if is_parent else ""), pool
+        yield from _branches(pool.pool_id, indent + further, pools)
+
+
+def _address(pool: DrawnPool) -> int:
+    return int(ip_network(pool.cidr.split(",")[0]).network_address) if pool.cidr else 0
+
+
+def _fill(pool: DrawnPool) -> str:
+    used = pool.used_percent
+    if used is None:
+        return f"{UNKNOWN}     ? %"
+    blocks = min(10, max(round(used / 10), used > 0))  # any use shows at least one block
+    return f"{'█' * blocks}{'░' * (10 - blocks)} {used:5.1f} %"

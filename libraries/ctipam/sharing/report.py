@@ -1,0 +1,155 @@
+"""Reports which pools exist, how full they are, who can use them, and what the watch has found. Changes nothing.
+
+Reads side by side what takes long, because an operator waits for the answer: the organization, the shares, the CIDRs
+and allocations of each pool, and the log of the watch.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ctipam import findings
+from ctipam.errors import code_of, explain
+from ctipam.networking_account import assume_execution_role
+from ctipam.organization import reader as organization
+from ctipam.pools.existing import ExistingPool
+from ctipam.pools.listing import list_pools, stack_of
+from ctipam.pools.reader import PoolReader
+from ctipam.sessions import Account
+from ctipam.sharing import reader
+from ctipam.sharing.existing import Share
+from ctipam.sharing.places import Places
+from ctipam.sharing.report_rows import Held, account_rows, allocation_rows, pool_rows, within
+from ctipam.sharing.results import LAMBDA_RESPONSE_LIMIT, who_can_use
+from ctipam.sharing.rounds import ShareReconciliation
+from ctipam.sharing.run import SharingRun
+from ctipam.sharing.session_policy import WATCH_LOG_GROUP, session_policy
+
+CONCURRENT_PARTS = 3
+CONCURRENT_OUS = 8
+CONCURRENT_POOLS = 20
+
+LOOK_BACK_S = 130 * 60
+"""The watch looks once an hour; one look may fail."""
+
+
+def report(run: SharingRun) -> dict[str, Any]:
+    """Return the report. Raises ClientError, unless only the log of the watch cannot be read.
+
+    {"pools": who can use which pool, "tree": all pools, "allocations": ..., "accountDetails": ..., "watch": ...,
+     and what SharingResult.to_dict returns for a dry run, except "reconciled"}
+    """
+    run = replace(run, dry_run=True)
+    with ThreadPoolExecutor(CONCURRENT_PARTS) as executor:
+        networking = executor.submit(_read_networking_account, run)
+        found = executor.submit(reader.find_all_shares, run.networking.ram())
+        places = _read_places(run)
+        shares = found.result()
+        pools, held, watched = networking.result()
+    answer = _who_can_use(run, places, shares)
+    answer |= {"tree": pool_rows(pools, held), "watch": watched}
+    return answer | _details(answer.pop("details"), allocation_rows(pools, held), len(json.dumps(answer)))
+
+
+def _read_places(run: SharingRun) -> Places:
+    with ThreadPoolExecutor(CONCURRENT_OUS) as executor:
+        return Places(run, lambda: organization.read_all(run.management.organizations(), executor.map), complete=True)
+
+
+def _who_can_use(run: SharingRun, places: Places, shares: Mapping[str, Sequence[Share]]) -> dict[str, Any]:
+    result = ShareReconciliation(run, lambda _created: shares, places).run(None)
+    locations = {location.account_id: location for location in places.tree.locations}
+    answer = {"pools": who_can_use(run.environments, shares)} | result.to_dict(limit=0)
+    del answer["reconciled"]
+    return answer | {"details": account_rows(result.accounts, locations, shares)}
+
+
+def _details(accounts: Sequence[dict[str, Any]], allocations: Sequence[dict[str, Any]], taken: int) -> dict[str, Any]:
+    """Return the rows that fit into an answer, and how many do not."""
+    kept = within(accounts, LAMBDA_RESPONSE_LIMIT - taken)
+    taken += len(json.dumps(kept))
+    used = within(allocations, LAMBDA_RESPONSE_LIMIT - taken)
+    return {
+        "accountDetails": kept,
+        "leftOut": len(accounts) - len(kept),
+        "allocations": used,
+        "allocationsLeftOut": len(allocations) - len(used),
+    }
+
+
+def _read_networking_account(run: SharingRun) -> tuple[list[ExistingPool], Held, dict[str, Any]]:
+    management, account_id = run.management, run.networking.account_id
+    policy = session_policy(management.partition, management.region, account_id, "report")
+    networking = assume_execution_role(management, account_id, policy)
+    listed = list_pools(networking)
+    stack_ids = frozenset(stack_id for pool in listed if (stack_id := stack_of(pool)))
+    with ThreadPoolExecutor(CONCURRENT_POOLS) as executor:
+        watched = executor.submit(_read_watch, networking, stack_ids)
+        pools = PoolReader(networking, stack_ids, scope_id="", executor=executor)
+        ours = pools.read_pools([pool for pool in listed if pools.is_ours(pool)], known={})
+        return ours, pools.read_allocations(ours), watched.result()
+
+
+def _read_watch(networking: Account, stack_ids: frozenset[str]) -> dict[str, Any]:
+    """Return what the watch of the Networking account's stack found when it last looked, and where to see more."""
+    try:
+        outputs = _outputs(networking, stack_ids)
+        if WATCH_LOG_GROUP + "Name" not in outputs:
+            return _watched("The pools have no stack whose log could be read.", outputs)
+        last = findings.last_watch(_lines(networking, outputs[WATCH_LOG_GROUP + "Name"]))
+    except ClientError as error:
+        return _watched(f"The log of the watch cannot be read: {explain(error)}")
+    if last is None:
+        return _watched(f"The watch has not looked in the last {LOOK_BACK_S // 60} minutes.", outputs)
+    at, found = last
+    rows = [{"metric": one.metric, "subject": one.subject, "message": one.message} for one in found]
+    looked = datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="seconds")
+    return _watched("", outputs) | {"at": looked, "findings": rows}
+
+
+def _watched(problem: str, outputs: Mapping[str, str] | None = None) -> dict[str, Any]:
+    url = (outputs or {}).get("DashboardUrl", "")
+    return {"at": None, "findings": [], "problem": problem, "dashboardUrl": url}
+
+
+def _outputs(networking: Account, stack_ids: frozenset[str]) -> dict[str, str]:
+    """Return the outputs of the stack that has the log of a watch; nothing if none of these stacks exists any more."""
+    for stack_id in sorted(one for one in stack_ids if one.startswith("arn:")):
+        outputs = _outputs_of(networking, stack_id)
+        if WATCH_LOG_GROUP + "Name" in outputs:
+            return outputs
+    return {}
+
+
+def _outputs_of(networking: Account, stack_id: str) -> dict[str, str]:
+    try:
+        (stack,) = networking.cloudformation().describe_stacks(StackName=stack_id)["Stacks"]
+    except ClientError as error:
+        if code_of(error) != "ValidationError":  # deleted some months ago
+            raise
+        return {}
+    if stack["StackStatus"] == "DELETE_COMPLETE":
+        return {}
+    return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+
+
+def _lines(networking: Account, log_group: str) -> list[tuple[int, str]]:
+    since = time.time() - LOOK_BACK_S
+    pages = (
+        networking.logs()
+        .get_paginator("filter_log_events")
+        .paginate(
+            logGroupName=log_group,
+            startTime=int(since * 1000),
+            filterPattern=f'{{ ($.{findings.DIMENSION} = "*") || ($.message = "{findings.WATCHED}") }}',
+        )
+    )
+    return [(event["timestamp"], event["message"]) for page in pages for event in page["events"]]

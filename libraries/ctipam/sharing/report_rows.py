@@ -1,0 +1,114 @@
+"""The rows of a report: pools, what is allocated from them, and accounts, as JSON has them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from ctipam.names import STACK_TAG
+from ctipam.organization.tree import AccountLocation
+from ctipam.pools.existing import Allocation, ExistingPool
+from ctipam.sharing.existing import ADDED, Share
+from ctipam.sharing.results import AccountResult
+
+Held = Mapping[str, Collection[Allocation]]
+"""What is allocated from each pool, by its id. A pool is missing if its Region cannot be read."""
+
+
+def pool_rows(pools: Iterable[ExistingPool], held: Held) -> list[dict[str, Any]]:
+    """Return each pool of this solution, parents first.
+
+    percentUsed   of its addresses, by pools below it, VPCs or others; null if that is not known
+    """
+    ours = sorted((pool for pool in pools if pool.key), key=lambda pool: (pool.key, pool.pool_id))
+    return [_pool_row(pool, held.get(pool.pool_id)) for pool in ours]
+
+
+def _pool_row(pool: ExistingPool, allocations: Collection[Allocation] | None) -> dict[str, Any]:
+    cidrs = [block.cidr for block in pool.held]
+    addresses = sum(cidr.num_addresses for cidr in cidrs)
+    used = None if allocations is None else sum(one.cidr.num_addresses for one in allocations)
+    return {
+        "poolId": pool.pool_id,
+        "sourcePoolId": pool.source_pool_id,
+        "name": pool.tags.get("Name", pool.pool_id),
+        "description": pool.description,
+        "region": pool.key.region if pool.key else "",
+        "environment": pool.key.environment if pool.key else "",
+        "state": pool.state,
+        "cidrs": [str(cidr) for cidr in cidrs],
+        "percentUsed": round(100 * used / addresses, 2) if addresses and used is not None else None,
+        "requiredTags": dict(pool.allocation_tags),
+        "stackId": pool.tags.get(STACK_TAG, ""),
+    }
+
+
+def allocation_rows(pools: Iterable[ExistingPool], held: Held) -> list[dict[str, Any]]:
+    """Return what is allocated from the pools, except by pools of this solution: what a pool is in use by."""
+    ours = {pool.pool_id: pool for pool in pools if pool.key}
+    return [
+        {
+            "poolId": pool_id,
+            "cidr": str(one.cidr),
+            "resourceType": one.resource_type,
+            "resourceId": one.resource_id,
+            "allocationId": one.allocation_id,
+            "accountId": one.owner,
+            "region": pool.key.region if pool.key else "",
+            "reserved": one.is_reservation,
+        }
+        for pool_id, pool in ours.items()
+        for one in sorted(held.get(pool_id, ()), key=lambda one: one.cidr)
+        if one.resource_id not in ours
+    ]
+
+
+def account_rows(
+    accounts: Iterable[AccountResult],
+    locations: Mapping[str, AccountLocation],
+    shares: Mapping[str, Sequence[Share]],
+) -> list[dict[str, Any]]:
+    """Return each account with its name, its OUs from the root down, and the state of its share."""
+    return [
+        _account_row(one, locations.get(one.spec.account_id), shares.get(one.spec.account_id, ())) for one in accounts
+    ]
+
+
+def _account_row(result: AccountResult, location: AccountLocation | None, shares: Sequence[Share]) -> dict[str, Any]:
+    path = location.ou_path if location else ()
+    row = {
+        "accountId": result.spec.account_id,
+        "name": location.name if location else "",
+        "organizationalUnits": [ou.name for ou in reversed(path)],
+        "environment": result.spec.environment or None,
+        "share": _share_state(result, shares),
+    }
+    return row | ({"reason": result.spec.reason} if result.spec.reason else {})
+
+
+def _share_state(result: AccountResult, shares: Sequence[Share]) -> str:
+    """Return none, shared, pending (AWS has not finished), or outdated: the next run changes it."""
+    if result.added or result.removed:
+        return "outdated"
+    usable = {
+        arn
+        for share in shares
+        for arn, status in share.pools.items()
+        if status in ADDED and share.principals.get(share.account_id) in ADDED
+    }
+    wanted = {pool.arn for pool in result.spec.pools}
+    if not wanted:
+        return "shared" if usable else "none"
+    return "shared" if wanted <= usable else "pending"
+
+
+def within(rows: Sequence[dict[str, Any]], characters: int) -> list[dict[str, Any]]:
+    """Return as many rows, from the first one on, as fit into this much JSON."""
+    kept = []
+    for row in rows:
+        characters -= len(json.dumps(row)) + 2
+        if characters < 0:
+            break
+        kept.append(row)
+    return kept

@@ -1,0 +1,123 @@
+"""The report for operators: what the lifecycle function reads, and the text that `make report` prints of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import boto3
+import pytest
+
+from commands import pool_report
+from ctipam import findings
+from ctipam.findings import Finding
+from in_process.fixtures import HOME, NETWORKING, LandingZone
+from in_process.lifecycle_events import ONE, ZERO
+
+WEST = "us-west-2"
+LOG_GROUP = "StackSet-ipam-PoolUtilizationLogGroup-1"
+DASHBOARD = "https://console.example/dashboard"
+
+
+@pytest.fixture
+def zone(cloud: Any, networking: Any, answers: Any, monkeypatch: pytest.MonkeyPatch) -> LandingZone:
+    """Return a landing zone with the pools that the Networking account's stack builds, and shares."""
+    zone = LandingZone(cloud, answers, monkeypatch)
+    for name, account_id in (("Prod OU", ZERO), ("SDLC OU", ONE)):
+        cloud.add_account(account_id, cloud.add_ou(name))
+    networking.create()
+    cloud.stacks[networking.cloudformation.stack_id] |= {
+        "Outputs": [
+            {"OutputKey": "PoolUtilizationLogGroupName", "OutputValue": LOG_GROUP},
+            {"OutputKey": "DashboardUrl", "OutputValue": DASHBOARD},
+        ]
+    }
+    zone.invoke({"action": "reconcile"})
+    zone.clock.advance(60)
+    return zone
+
+
+def make_vpc(zone: LandingZone) -> dict[str, Any]:
+    ec2 = zone.cloud.client("ec2", ZERO, WEST)
+    (pool,) = ec2.describe_ipam_pools(Filters=[{"Name": "locale", "Values": [WEST]}])["IpamPools"]
+    tags = [{"ResourceType": "vpc", "Tags": [{"Key": "Env", "Value": "Prod OU"}]}]
+    vpc: dict[str, Any] = ec2.create_vpc(
+        Ipv4IpamPoolId=pool["IpamPoolId"], Ipv4NetmaskLength=24, TagSpecifications=tags
+    )["Vpc"]
+    return vpc
+
+
+def log(zone: LandingZone, *texts: str) -> None:
+    """Write these lines into the log of the watch, a second after each other."""
+    logs = zone.cloud.client("logs", NETWORKING)
+    logs.create_log_group(logGroupName=LOG_GROUP)
+    logs.create_log_stream(logGroupName=LOG_GROUP, logStreamName="1")
+    now = int(time.time() * 1000) - 60_000
+    events = [{"timestamp": now + 1000 * number, "message": text} for number, text in enumerate(texts)]
+    logs.put_log_events(logGroupName=LOG_GROUP, logStreamName="1", logEvents=events)
+
+
+def test_the_report_draws_the_pools_and_names_accounts_users_and_findings(zone: LandingZone) -> None:
+    vpc = make_vpc(zone)
+    sdlc = zone.pool_arns()[f"{WEST} SDLC OU"].rpartition("/")[2]
+    manual = zone.cloud.client("ec2", NETWORKING, WEST).allocate_ipam_pool_cidr(IpamPoolId=sdlc, NetmaskLength=25)
+    allocation_id = manual["IpamPoolAllocation"]["IpamPoolAllocationId"]
+    gone, found = (
+        Finding("OverlappingVpcs", "vpc-1", "It is gone."),
+        Finding("OverlappingVpcs", "vpc-2", "It overlaps."),
+    )
+    watched = json.dumps({"message": "watched", "vpcs": 2})
+    log(zone, watched, *findings.lines([gone], 0), "START", watched, *findings.lines([found], 0))
+
+    answer = zone.invoke({"action": "report"})
+    lines = pool_report.report(answer)
+
+    tree = {row["name"]: row for row in answer["tree"]}
+    prod = tree[f"{WEST} Prod OU"]["poolId"]
+    assert lines[:4] == [
+        "landing-zone             192.168.0.0/16    █░░░░░░░░░  12.5 %",
+        "├─ us-west-2             192.168.0.0/20    ██████████ 100.0 %",
+        "│  ├─ us-west-2 Prod OU  192.168.0.0/21    █░░░░░░░░░  12.5 %  Env=Prod OU",
+        "│  └─ us-west-2 SDLC OU  192.168.8.0/21    █░░░░░░░░░   6.2 %  Env=SDLC OU",
+    ]
+    assert f"    {ZERO}  {ZERO}  Prod OU  shared" in lines
+    in_use = lines.index("In use (a pool or Region that holds one of these is not removed)")
+    assert lines[in_use + 1 : lines.index("", in_use)] == [
+        f"  us-west-2 Prod OU ({prod})",
+        f"    addresses: {ZERO} 256",
+        f"    VPC {vpc['VpcId']}, 192.168.0.0/24, account {ZERO} ({ZERO}), us-west-2",
+        f"  us-west-2 SDLC OU ({sdlc})",
+        f"    addresses: {NETWORKING} 128",
+        f"    manual allocation {allocation_id}, 192.168.8.0/25, account {NETWORKING} ({NETWORKING}), us-west-2",
+        "  To free a VPC's block, delete the VPC in its account and Region.",
+        "  To free a manual allocation, run in the Networking account:",
+        f"    aws ec2 release-ipam-pool-allocation --region us-west-2 --ipam-pool-id {sdlc} --cidr 192.168.8.0/25 "
+        f"--ipam-pool-allocation-id {allocation_id}",
+    ]
+    assert [line for line in lines if line.startswith("  - It")] == ["  - It overlaps."]
+    assert lines[-1] == f"Dashboard, in the Networking account: {DASHBOARD}"
+
+
+def test_the_report_tells_what_the_next_run_changes_and_what_needs_a_decision(zone: LandingZone) -> None:
+    organizations = boto3.client("organizations", HOME)
+    units = organizations.list_organizational_units_for_parent(ParentId=zone.cloud.root)["OrganizationalUnits"]
+    ids = {unit["Name"]: unit["Id"] for unit in units}
+    zone.cloud.move(ONE, ids["Prod OU"])
+    zone.cloud.remove_ou(ids["SDLC OU"])
+    zone.cloud.rename(ids["Prod OU"], "Production")
+
+    answer = zone.invoke({"action": "report"})
+    lines = pool_report.report(answer)
+
+    assert f"  Prod OU ({ids['Prod OU']}, now named Production)" in lines
+    assert f"    {ONE}  {ONE}  Production  outdated: the next run changes it" in lines
+    assert "  SDLC OU, which has no OU" in lines
+    assert any(line.startswith(f"  - OU {ids['SDLC OU']} of environment 'SDLC OU' is not in") for line in lines)
+    assert {row["accountId"]: row["share"] for row in answer["accountDetails"]} == {
+        zone.cloud.management: "none",
+        NETWORKING: "none",
+        ZERO: "shared",
+        ONE: "outdated",
+    }
+    assert answer["watch"]["problem"].startswith("The log of the watch cannot be read: ")
