@@ -107,7 +107,8 @@ def test_the_commands_need_no_installed_package() -> None:
     ("words", "reason"),
     [
         (["CIDR=ten"], "CIDR 'ten' is not an IPv4 CIDR"),
-        (["ENV_PREFIX=29"], "ENV_PREFIX 29 cannot be; give a prefix length from 1 to 28"),
+        (["ENV_PREFIX=29"], "ENV_PREFIX 29 cannot be; give a prefix length from 2 to 28"),
+        (["REGION_PREFIX=28"], "REGION_PREFIX 28 cannot be; give a prefix length from 1 to 27"),
         (["ENVS=a,b,c"], "Give POOL_SIZES us-west-2=20+20,us-east-1=20+20, or a longer ENV_PREFIX"),
         (
             ["CIDR=10.0.0.0/17", "REGION_PREFIX=18", "REGIONS=us-west-2,us-east-1,us-east-2"],

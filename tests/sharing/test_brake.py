@@ -154,7 +154,7 @@ def test_a_limit_of_none_holds_back_every_loss_but_not_what_the_run_itself_gave(
     landing_zone.invoke(SCHEDULE)
     landing_zone.cloud.move(ZERO, landing_zone.cloud.add_ou("Sandbox"))
 
-    with pytest.raises(AwsFailed, match="1 accounts would lose pools"):
+    with pytest.raises(AwsFailed, match="1 account would lose pools"):
         landing_zone.invoke(moved(ZERO))
 
     assert landing_zone.shared()[f"ipamShare-{ZERO}"] == PROD

@@ -31,10 +31,11 @@ def number(name: str, text: object) -> int:
     return int(digits)
 
 
-def prefix_length(name: str, text: object) -> int:
+def prefix_length(name: str, text: object, shortest: int = 1, longest: int = SMALLEST_VPC) -> int:
+    """Return a prefix length. The limits are those of the templates' parameters."""
     length = number(name, text)
-    if not 0 < length <= SMALLEST_VPC:
-        raise Refused(f"{name} {length} cannot be; give a prefix length from 1 to {SMALLEST_VPC}, such as 20.")
+    if not shortest <= length <= longest:
+        raise Refused(f"{name} {length} cannot be; give a prefix length from {shortest} to {longest}, such as 20.")
     return length
 
 

@@ -12,7 +12,8 @@ from ctipam.pools.parameters import CIDRS_PER_POOL
 from ctipam.pools.spec import TOP_LEVEL, PoolSpec, refuse_over_quota
 
 ROOM_FOR_BLOCKERS = 120
-"""Characters of a message that name what is in the way: CloudFormation shows about 240 in all. The log names all."""
+"""Characters of a message that name what is in the way: CloudFormation shows about 240 in all. The log and `make
+report` name all."""
 
 
 def refuse_second_stack(living: Sequence[str]) -> None:
@@ -117,7 +118,7 @@ def refuse_deletion(blockers: Sequence[str]) -> None:
         if len("; ".join([*named, blocker])) > ROOM_FOR_BLOCKERS:
             break
         named.append(blocker)
-    more = f"; and {len(blockers) - len(named)} more, see the log" if len(blockers) > len(named) else ""
+    more = f"; and {len(blockers) - len(named)} more, see make report" if len(blockers) > len(named) else ""
     raise Refused(
         f"In use, nothing was changed: {'; '.join(named)}{more}. "
         "Keep their Regions and environments, or delete these and wait 20 minutes."

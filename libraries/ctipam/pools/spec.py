@@ -68,6 +68,9 @@ class PoolKey:
 
 TOP_LEVEL = PoolKey()
 
+SMALLEST_REGION = SMALLEST_VPC - 1
+"""Prefix length: the pool of an environment in it is at least half as large."""
+
 
 @dataclass(frozen=True)
 class VpcSizes:
@@ -123,8 +126,12 @@ class PoolSpec:
         environments = parameters.environments(properties["AccEnvName"])
         spec = cls(
             top_cidrs=parameters.top_level_cidrs(properties["TopLevelPoolCidr"]),
-            region_prefix_length=prefix_length("IpamPoolPrefixLength", properties["IpamPoolPrefixLength"]),
-            environment_prefix_length=prefix_length("AccPoolPrefixLength", properties["AccPoolPrefixLength"]),
+            region_prefix_length=prefix_length(
+                "IpamPoolPrefixLength", properties["IpamPoolPrefixLength"], longest=SMALLEST_REGION
+            ),
+            environment_prefix_length=prefix_length(
+                "AccPoolPrefixLength", properties["AccPoolPrefixLength"], shortest=2
+            ),
             regions=regions,
             environments=tuple(environments),
             vpc_sizes=_vpc_sizes(properties),
@@ -226,15 +233,15 @@ def _vpc_sizes(properties: Mapping[str, Any]) -> VpcSizes:
 def _refuse_sizes_that_do_not_nest(spec: PoolSpec) -> None:
     largest = min(spec.top_cidrs, key=lambda cidr: cidr.prefixlen)
     top, region, environment = largest.prefixlen, spec.region_prefix_length, spec.environment_prefix_length
-    longest = SMALLEST_VPC - 1  # of a Region's pool, in which that of an environment is at least half as large
-    if top >= longest:
+    if top >= SMALLEST_REGION:
         raise Refused(
             f"TopLevelPoolCidr {largest} is too small for a pool in a pool that a VPC fits in; "
-            f"give a /{longest - 1} or larger, such as {PRIVATE_RANGES[2]}."
+            f"give a /{SMALLEST_REGION - 1} or larger, such as {PRIVATE_RANGES[2]}."
         )
-    if not top < region <= longest:
+    if not top < region:
         raise Refused(
-            f"IpamPoolPrefixLength {region} is no part of the /{top} of TopLevelPoolCidr; give {top + 1} to {longest}."
+            f"IpamPoolPrefixLength {region} is no part of the /{top} of TopLevelPoolCidr; "
+            f"give {top + 1} to {SMALLEST_REGION}."
         )
     if not region < environment:
         raise Refused(

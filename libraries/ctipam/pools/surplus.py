@@ -124,7 +124,7 @@ def refuse_surplus_in_use(surplus: SurplusInUse) -> None:
     if not surplus.blocks:
         return
     first = surplus.blocks[0]
-    more = f"; and {len(first.sentences) - 1} more, see the log" if first.sentences[1:] else ""
+    more = f"; and {len(first.sentences) - 1} more, see make report" if first.sentences[1:] else ""
     of_top = first.key == TOP_LEVEL
     values = list(dict.fromkeys(block.keep for block in surplus.blocks if (block.key == TOP_LEVEL) == of_top))
     if len(",".join(values)) > ROOM_FOR_VALUES:

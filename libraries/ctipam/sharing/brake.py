@@ -28,7 +28,8 @@ def held_back(losers: Mapping[str, str], limit: int) -> str:
     first = ", ".join(sorted(losers)[:NAMED])
     causes = "; ".join(f"{why} ({count})" for why, count in Counter(losers.values()).most_common(NAMED))
     more = ", ..." if len(losers) > NAMED else ""
+    count = f"{len(losers)} account" if len(losers) == 1 else f"{len(losers)} accounts"
     return (
-        f"{len(losers)} accounts would lose pools, more than UnshareLimit ({limit}), so none was taken away: "
+        f"{count} would lose pools, more than UnshareLimit ({limit}), so none was taken away: "
         f"{first}{more}. Cause: {causes}. If that is right, run `make reconcile unshare=yes` once."
     )
