@@ -49,7 +49,7 @@ def roles(deployed: Engine) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def session_policy() -> list[permissions.Statement]:
     """Return the session policy of sharing in the Networking account, where the role itself is administrator."""
-    purposes: tuple[Access, ...] = ("read", "share", "unshare")
+    purposes: tuple[Access, ...] = ("read", "report", "share", "unshare")
     policies = [policy_of("aws", HOME_REGION, NETWORKING, purpose) for purpose in purposes]
     return [statement for policy in policies for statement in policy["Statement"]]
 
@@ -439,7 +439,14 @@ def test_an_ou_can_be_renamed_and_its_new_accounts_get_the_same_pools(shop: Engi
         "organizationalUnit": "Production OU",
         "organizationalUnitId": ou_id,
     }
-    assert renamed in json.loads(answer["Payload"].read())["environments"]
+    report = json.loads(answer["Payload"].read())
+    assert renamed in report["environments"]
+    assert {row["name"]: ", ".join(row["cidrs"]) for row in report["tree"]} == {
+        pool.name: pool.cidr for pool in reading.pools(shop)
+    }
+    assert None not in [row["percentUsed"] for row in report["tree"]]
+    assert report["watch"]["problem"] == ""
+    assert any("192.168.5.0/24" in one["message"] for one in report["watch"]["findings"])
 
 
 def test_pools_are_not_taken_from_more_accounts_than_the_limit_until_an_operator_permits_it(shop: Engine) -> None:

@@ -15,7 +15,7 @@ from ctipam.logs import log_decision
 from ctipam.organization import events
 from ctipam.sessions import Account
 from ctipam.settings import SharingSettings
-from ctipam.sharing import notify, reconcile, report
+from ctipam.sharing import notify, reconcile
 from ctipam.sharing import run as runs
 from ctipam.sharing.brake import Brake
 from ctipam.sharing.run import SharingRun
@@ -63,7 +63,10 @@ def _answer(
         unshare=request.unshare,
     )
     if request.action == "report":
-        return report.report(run)
+        # Imported here: a new account need not wait for what reads the pools.
+        from ctipam.sharing.report import report
+
+        return report(run)
     if request.account_id:
         result = reconcile.reconcile_account(run, request.account_id)
     elif request.ou_id:
