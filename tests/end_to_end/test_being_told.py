@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,7 +145,8 @@ def test_the_dashboard_stands_where_the_output_says_and_reads_the_checks_log(dep
     assert stack.outputs["DashboardUrl"] == f"{home}#dashboards/dashboard/{listed['DashboardName']}"
     assert named["DashboardUrl"] == stack.outputs["DashboardUrl"]
     queries = [widget["properties"]["query"] for widget in json.loads(body)["widgets"] if widget["type"] == "log"]
-    assert {query.split("'")[1] for query in queries} == {stack.outputs["PoolUtilizationLogGroupName"]}
+    groups = {stack.outputs[name] for name in ("PoolUtilizationLogGroupName", "IpamFunctionLogGroupName")}
+    assert {name for query in queries for name in re.findall("SOURCE '([^']+)'", query)} == groups
     assert "${" not in body
 
 

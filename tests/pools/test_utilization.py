@@ -55,7 +55,10 @@ def test_a_pool_without_a_block_is_not_measured() -> None:
 
 
 def test_the_line_is_one_line_and_names_environment_and_region() -> None:
-    line = metric_line(Utilization(POOL, addresses=2048, used=256, vpcs=1), at_s=1700000000.0)
+    measured = measure(POOL, [BLOCK], [vpc("192.168.0.0/24")])
+    assert measured
+
+    line = metric_line(measured, at_s=1700000000.0)
 
     assert "\n" not in line
     assert json.loads(line) == {
@@ -73,9 +76,24 @@ def test_the_line_is_one_line_and_names_environment_and_region() -> None:
         "Region": "us-west-2",
         "PercentUsed": 12.5,
         "Vpcs": 1,
+        "AddressesUsed": 256,
         "AddressesFree": 1792,
         "Blocks": 1,
+        "LargestAccounts": "012345678901: 256",
     }
+
+
+def test_the_accounts_that_fill_a_pool_are_named_the_largest_first() -> None:
+    of_others = [
+        Allocation(IPv4Network(f"192.168.{number}.0/24"), "vpc", f"vpc-{number}", f"00000000000{number // 2}")
+        for number in range(6)
+    ]
+    measured = measure(POOL, [BLOCK], [RESERVED, *of_others[:4], Allocation(BLOCK, "vpc", "vpc-9", "999999999999")])
+    assert measured
+
+    line = json.loads(metric_line(measured, at_s=0.0))
+
+    assert line["LargestAccounts"] == "999999999999: 2048, 222222222222: 1024, 000000000000: 512"
 
 
 def test_the_name_of_an_ou_that_cloudwatch_would_refuse_is_written_in_ascii() -> None:

@@ -17,7 +17,8 @@ from ctipam.pools import overlaps, utilization, watch
 from ctipam.pools.environment_pools import EnvironmentPool
 from ctipam.pools.utilization import Utilization
 
-TEMPLATE = Path(__file__).parents[2] / "templates" / "ipamnetworkingStack.yaml"
+ROOT = Path(__file__).parents[2]
+TEMPLATE = ROOT / "templates" / "ipamnetworkingStack.yaml"
 COLUMNS = 24
 LINES = 10  # in a graph; more lines cannot be distinguished
 SCHEMA = ",".join([utilization.NAMESPACE, *utilization.DIMENSIONS])
@@ -75,23 +76,52 @@ def test_each_variable_is_a_dimension_and_changes_a_graph_and_its_title(dashboar
         assert [variable["pattern"] in widget["properties"]["title"] for widget in changed] == [True]
 
 
-def test_the_table_reads_the_fields_of_the_metric_lines(dashboard: dict[str, Any]) -> None:
+def query(dashboard: dict[str, Any], title: str) -> str:
+    """Return the query of the log widget whose title begins like this."""
+    logs = [widget["properties"] for widget in dashboard["widgets"] if widget["type"] == "log"]
+    (found,) = [str(log["query"]) for log in logs if log["title"].startswith(title)]
+    return found
+
+
+def fields(text: str) -> set[str]:
+    """Return the fields of the log that a query reads."""
+    return set(re.findall(r"(?:latest|earliest|ispresent)\(([\w.]+)\)", text))
+
+
+def test_the_tables_read_the_fields_of_the_metric_lines(dashboard: dict[str, Any]) -> None:
     pool = EnvironmentPool("ipam-pool-0123456789abcdef0", "Prod OU", "us-west-2")
     line = json.loads(utilization.metric_line(Utilization(pool, addresses=2048, used=256, vpcs=1), at_s=0.0))
-    query, _ = [widget["properties"]["query"] for widget in dashboard["widgets"] if widget["type"] == "log"]
+    tables = [query(dashboard, title) for title in ("Current utilization", "Days until a pool is full")]
 
-    read = set(re.findall(r"(?:latest|ispresent)\((\w+)\)", query))
-
-    assert read == line.keys() - {"_aws"} - set(utilization.DIMENSIONS)
-    assert f"by {', '.join(utilization.DIMENSIONS)} " in query
+    assert fields(tables[0]) | fields(tables[1]) == line.keys() - {"_aws"} - set(utilization.DIMENSIONS)
+    for table in tables:
+        assert f"by {', '.join(utilization.DIMENSIONS)} " in table
 
 
 def test_the_table_of_findings_reads_the_fields_of_their_lines(dashboard: dict[str, Any]) -> None:
     (line,) = findings.lines([Finding(overlaps.METRIC, "vpc-1", "It overlaps.")], at_s=0.0)
-    _, query = [widget["properties"]["query"] for widget in dashboard["widgets"] if widget["type"] == "log"]
+    table = query(dashboard, "Existing VPCs")
 
-    assert {*re.findall(r"(?:latest|ispresent)\((\w+)\)", query)} == json.loads(line).keys() - {"_aws", overlaps.METRIC}
-    assert f"by {findings.DIMENSION} " in query
+    assert fields(table) == json.loads(line).keys() - {"_aws", overlaps.METRIC}
+    assert f"by {findings.DIMENSION} " in table
+    assert f"now() * 1000 - {2 * watch.EVERY_MINUTES * 60_000} " in table, "what is gone must not be listed"
+
+
+def test_failures_and_last_runs_are_those_of_both_functions(dashboard: dict[str, Any], resources: Any) -> None:
+    body = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    sources = "SOURCE '${IpamFunctionLogGroup}' | SOURCE '${PoolUtilizationLogGroup}' | "
+
+    assert body.count(sources) == len([query(dashboard, title) for title in ("Failures", "Last run of each function")])
+    for function in ("IpamFunction", "PoolUtilizationFunction"):  # only then do levels and reports have fields
+        assert resources[function]["Properties"]["LoggingConfig"]["LogFormat"] == "JSON"
+
+
+@pytest.mark.parametrize("what", ["in use, so nothing is changed", "left behind", "kept what could not be removed"])
+def test_what_is_in_use_is_found_by_what_the_functions_log(dashboard: dict[str, Any], what: str) -> None:
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "libraries/ctipam").rglob("*.py"))
+
+    assert f"'{what}'" in query(dashboard, "Failures")
+    assert f'log_decision("{what}"' in sources
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ documented; these name the environment and the Region. A line in the embedded me
     {"_aws": {"Timestamp": 1700000000000,
               "CloudWatchMetrics": [{"Namespace": "IpamControlTower", "Dimensions": [["Environment", "Region"]],
                                      "Metrics": [{"Name": "PercentUsed", "Unit": "Percent"}]}]},
-     "Environment": "Prod OU", "Region": "us-west-2", "PercentUsed": 12.5, "Vpcs": 1, "AddressesFree": 1792,
-     "Blocks": 1}
+     "Environment": "Prod OU", "Region": "us-west-2", "PercentUsed": 12.5, "Vpcs": 1, "AddressesUsed": 256,
+     "AddressesFree": 1792, "Blocks": 1, "LargestAccounts": "012345678901: 256"}
 
 Only PercentUsed is a metric, because each metric of each pool is billed by the month. The dashboard reads the rest from
 the lines. The Regions' pools are left out: they are carved into environment pools, so they are full by design.
@@ -18,8 +18,9 @@ Source  https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatc
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
 from ctipam.pools.environment_pools import EnvironmentPool
@@ -29,16 +30,23 @@ NAMESPACE = "IpamControlTower"
 METRIC = "PercentUsed"
 DIMENSIONS = ("Environment", "Region")
 
+LARGEST = 3
+"""How many accounts are named as those that fill a pool."""
+
 
 @dataclass(frozen=True)
 class Utilization:
-    """How many addresses a pool has in how many blocks, how many of them are allocated, and to how many VPCs."""
+    """How many addresses a pool has in how many blocks, how many of them are allocated, and to how many VPCs.
+
+    by_account   how many addresses each account has
+    """
 
     pool: EnvironmentPool
     addresses: int
     used: int
     vpcs: int
     blocks: int = 1
+    by_account: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def percent_used(self) -> float:
@@ -60,7 +68,19 @@ def measure(
         # a VPC with a second CIDR is one VPC
         vpcs=len({allocation.resource_id for allocation in allocated if allocation.resource_type == "vpc"}),
         blocks=len(blocks),
+        by_account=_by_account(allocated),
     )
+
+
+def _by_account(allocations: Iterable[Allocation]) -> dict[str, int]:
+    addresses = Counter[str]()
+    for allocation in allocations:
+        addresses[allocation.owner] += allocation.cidr.num_addresses
+    return addresses
+
+
+def _largest(utilization: Utilization) -> list[tuple[str, int]]:
+    return Counter(utilization.by_account).most_common(LARGEST)
 
 
 def metric_line(utilization: Utilization, at_s: float) -> str:
@@ -80,7 +100,9 @@ def metric_line(utilization: Utilization, at_s: float) -> str:
             "Region": pool.region,
             METRIC: utilization.percent_used,
             "Vpcs": utilization.vpcs,
+            "AddressesUsed": utilization.used,
             "AddressesFree": utilization.addresses - utilization.used,
             "Blocks": utilization.blocks,
+            "LargestAccounts": ", ".join(f"{owner}: {count}" for owner, count in _largest(utilization)),
         }
     )
