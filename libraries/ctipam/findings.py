@@ -20,8 +20,8 @@ from typing import Any
 
 NAMESPACE = "IpamControlTower"
 DIMENSION = "Subject"
-WATCHED = "watched"
-"""What the watch logs when it has looked."""
+COUNT = "Findings"
+"""In the line that stands before those of the findings: how many there are, so that a look without any shows too."""
 
 SUBJECTS_PER_METRIC = 50
 """CloudWatch bills each subject as a metric. Findings beyond this number are logged and have no metric."""
@@ -40,9 +40,11 @@ class Finding:
 
 
 def lines(findings: Iterable[Finding], at_s: float) -> Iterator[str]:
-    """Yield a line for each finding. at_s: when it was found, in seconds since 1970."""
+    """Yield a line with their number, and one for each finding. at_s: when it was found, in seconds since 1970."""
+    findings = sorted(findings)
+    yield json.dumps({COUNT: len(findings)})
     counted = Counter[str]()
-    for finding in sorted(findings):
+    for finding in findings:
         counted[finding.metric] += 1
         yield _line(finding, at_s, with_metric=counted[finding.metric] <= SUBJECTS_PER_METRIC)
 
@@ -53,10 +55,10 @@ def last_watch(logged: Iterable[tuple[int, str]]) -> tuple[int, list[Finding]] |
     logged   the lines of its log: when each was written, in milliseconds since 1970, and its text
     """
     parsed = [(at, fields) for at, text in logged if (fields := _fields(text))]
-    looks = [at for at, fields in parsed if fields.get("message") == WATCHED]
+    looks = [at for at, fields in parsed if COUNT in fields]
     if not looks:
         return None
-    last = max(looks)  # it logs that it has looked, and then what it has found
+    last = max(looks)
     found = {_finding(fields) for at, fields in parsed if at >= last and DIMENSION in fields}
     return last, sorted(found)
 

@@ -77,7 +77,7 @@ class Answering(MadeUp):
         return {"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Outputs": [output]}]}
 
     def _filter_log_events(self, **_: Any) -> Iterator[Any]:
-        yield {"events": [{"timestamp": 1, "message": '{"message": "watched"}'}]}
+        yield {"events": [{"timestamp": 1, "message": '{"Findings": 0}'}]}
 
     def _describe_ipam_pools(self, **_: Any) -> Iterator[Any]:
         rows = [self._pool("top", "", "None")]

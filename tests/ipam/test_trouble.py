@@ -75,10 +75,11 @@ def test_ipv6_cidrs_are_left_out() -> None:
 
 
 def test_a_finding_is_a_metric_with_its_subject_and_message() -> None:
-    (line,) = lines([Finding("OverlappingVpcs", "vpc-1 für", "It overlaps.")], at_s=2.5)
+    number, line = lines([Finding("OverlappingVpcs", "vpc-1 für", "It overlaps.")], at_s=2.5)
 
     written = json.loads(line)
 
+    assert json.loads(number) == {"Findings": 1}
     assert written.pop("_aws") == {
         "Timestamp": 2500,
         "CloudWatchMetrics": [
@@ -96,7 +97,8 @@ def test_of_very_many_findings_all_are_logged_and_some_have_a_metric() -> None:
     many = [Finding("OverlappingVpcs", f"vpc-{number:04}", "") for number in range(SUBJECTS_PER_METRIC + 7)]
     other = Finding("IpamTrouble", "tier", "")
 
-    written = [json.loads(line) for line in lines([*many, other], at_s=0)]
+    number, *written = [json.loads(line) for line in lines([*many, other], at_s=0)]
 
+    assert number == {"Findings": len(written)}
     assert len(written) == len(many) + 1
     assert sum("_aws" in line for line in written) == SUBJECTS_PER_METRIC + 1

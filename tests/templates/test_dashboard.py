@@ -99,7 +99,7 @@ def test_the_tables_read_the_fields_of_the_metric_lines(dashboard: dict[str, Any
 
 
 def test_the_table_of_findings_reads_the_fields_of_their_lines(dashboard: dict[str, Any]) -> None:
-    (line,) = findings.lines([Finding(overlaps.METRIC, "vpc-1", "It overlaps.")], at_s=0.0)
+    _, line = findings.lines([Finding(overlaps.METRIC, "vpc-1", "It overlaps.")], at_s=0.0)
     table = query(dashboard, "Existing VPCs")
 
     assert fields(table) == json.loads(line).keys() - {"_aws", overlaps.METRIC}

@@ -149,7 +149,7 @@ def _lines(networking: Account, log_group: str) -> list[tuple[int, str]]:
         .paginate(
             logGroupName=log_group,
             startTime=int(since * 1000),
-            filterPattern=f'{{ ($.{findings.DIMENSION} = "*") || ($.message = "{findings.WATCHED}") }}',
+            filterPattern=f'{{ ($.{findings.DIMENSION} = "*") || ($.{findings.COUNT} >= 0) }}',
         )
     )
     return [(event["timestamp"], event["message"]) for page in pages for event in page["events"]]
