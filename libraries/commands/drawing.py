@@ -7,9 +7,11 @@ second bar shows the used part, enlarged.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from colorsys import hls_to_rgb
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from itertools import groupby
+from itertools import groupby, pairwise
+from math import dist
 from textwrap import wrap
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
@@ -19,9 +21,12 @@ from commands.vpcs import Existing, Vpc
 from ctipam.pools.spec import PoolKey, PoolSpec
 
 WIDTH, MARGIN = 1000, 20
-BAR, VERTICAL_BAR, THIN_BAR, LANE, ENLARGED = 36, 104, 12, 6, 14
-LINE, GAP, LETTER = 18, 16, 6.3
-"""Pixels. LETTER is the average width of a character at font size 11."""
+BAR, VERTICAL_BAR, THIN_BAR, LANE, NAMES, ENLARGED = 36, 104, 12, 6, 11, 14
+LINE, GAP, LETTER, SMALL_LETTER = 18, 16, 6.3, 5.2
+"""Pixels. LETTER is the average width of a character at font size 11, SMALL_LETTER at 9."""
+
+SHORTEST_NAME = 4
+"""Characters of a name of a VPC, below which only its tooltip has it."""
 
 LEGEND = 250
 """Maximum width of a name in the legend, in pixels."""
@@ -33,8 +38,11 @@ BOLD = 0.9 * (WIDTH - 2 * MARGIN)
 """Pixels of a bold line of full width, whose characters are wider."""
 
 REGION_COLOR, FREE, VPC = "#b8c4d6", "#f4f4f4", "#d1242f"
-COLORS = ("#9ecae1", "#a1d99b", "#fdd0a2", "#dadaeb", "#f7b6d2", "#c7e9e4", "#ffe699", "#d9c3a5", "#c9d6a3", "#e0e0e0")
-"""The colors of the environments, in their order. They repeat from the eleventh environment on."""
+COLORS = ("#9ecae1", "#a1d99b", "#fdd0a2", "#dadaeb", "#f7b6d2", "#c7e9e4", "#ffe699", "#d9c3a5", "#c9d6a3", "#ababab")
+"""The colors of the first environments, in their order. `_colors` finds others for further ones."""
+
+HUES, LIGHTNESSES, SATURATION = 36, (0.67, 0.77, 0.87), 0.6
+"""The colors to choose from for further environments: light enough for black text."""
 
 ENLARGE_BELOW = 1 / 4
 """The share of a pool's addresses below which the used part is drawn enlarged."""
@@ -100,7 +108,7 @@ def draw(spec: PoolSpec, blocks: Blocks, existing: Existing) -> str:
     canvas, vpcs, space = Canvas(), existing.vpcs, Space(spec, blocks)
     canvas.shape("title", f"Address space {_listed(spec.top_cidrs)}, to scale")
     _draw_background(canvas)
-    colors = {name: COLORS[number % len(COLORS)] for number, name in enumerate(spec.environments)}
+    colors = dict(zip(spec.environments, _colors(len(spec.environments)), strict=True))
     regions = [area for region in spec.regions for area in _areas(PoolKey(region), blocks, REGION_COLOR)]
     room = _room({spec.region_prefix_length: space.more_regions})
     _draw_pool(canvas, "Address space", spec.top_cidrs, room, regions, vpcs)
@@ -113,6 +121,26 @@ def draw(spec: PoolSpec, blocks: Blocks, existing: Existing) -> str:
     for line in (line for sentence in existing.unread for line in wrap(sentence, SENTENCE, break_on_hyphens=False)):
         canvas.text(line)
     return canvas.to_svg()
+
+
+def _colors(number: int) -> list[str]:
+    """Return a color for each environment. Each further one is as far from all others as possible."""
+    chosen = [*COLORS]
+    others = [_rgb(color) for color in (*COLORS, REGION_COLOR, FREE, VPC)]
+    candidates = [
+        tuple(round(255 * part) for part in hls_to_rgb(hue / HUES, lightness, SATURATION))
+        for hue in range(HUES)
+        for lightness in LIGHTNESSES
+    ]
+    while len(chosen) < number:
+        farthest = max(candidates, key=lambda color: min(dist(color, other) for other in others))
+        others.append(farthest)
+        chosen.append("#{:02x}{:02x}{:02x}".format(*farthest))
+    return chosen[:number]
+
+
+def _rgb(color: str) -> tuple[int, ...]:
+    return tuple(bytes.fromhex(color.removeprefix("#")))
 
 
 def _draw_background(canvas: Canvas) -> None:
@@ -146,13 +174,20 @@ def _areas(key: PoolKey, blocks: Blocks, color: str) -> list[Area]:
 def _draw_pool(
     canvas: Canvas, name: str, blocks: Sequence[IPv4Network], room: str, areas: Sequence[Area], vpcs: Sequence[Vpc]
 ) -> None:
-    """Draw a bar for each block of a pool, below its name. Several bars have the same width whatever their sizes."""
+    """Draw a bar for each block of a pool, below its name. Several bars have the same width whatever their sizes.
+
+    Of several blocks, those of which nothing is used are only listed: a pool may have fifty.
+    """
     addresses = sum(block.num_addresses for block in blocks)
     canvas.text(_cut(f"{name}: {_listed(blocks)}: {addresses:,} addresses, {room}", BOLD), font_weight="bold")
-    for block in blocks:
+    used = [*(area.block for area in areas), *(vpc.cidr for vpc in vpcs)]
+    empty = [block for block in blocks if not any(block.overlaps(one) for one in used)] if len(blocks) > 1 else []
+    for block in (block for block in blocks if block not in empty):
         if len(blocks) > 1:
             canvas.text(f"{block}: {block.num_addresses:,} addresses", font_size=9, fill="#555555")
         _draw_block(canvas, block, [area for area in areas if area.block.subnet_of(block)], vpcs)
+    if empty:
+        canvas.text(_cut(f"empty: {_listed(empty)}", WIDTH - 2 * MARGIN), font_size=9, fill="#555555")
 
 
 def _draw_block(canvas: Canvas, pool: IPv4Network, areas: Sequence[Area], vpcs: Sequence[Vpc]) -> None:
@@ -198,12 +233,30 @@ def _draw_bar(canvas: Canvas, pool: IPv4Network, areas: Iterable[Area], vpcs: It
 
 
 def _draw_vpcs(canvas: Canvas, pool: IPv4Network, vpcs: Sequence[Vpc]) -> None:
-    """Draw the VPCs in a lane below the bar, so that its text stays legible. VPCs of the same CIDR share a tooltip."""
+    """Draw the VPCs in a lane below the bar, so that its text stays legible, with their names as far as they fit.
+
+    VPCs of the same CIDR share a tooltip and a name.
+    """
+    drawn: list[tuple[float, str]] = []
     for cidr, same in groupby(sorted(vpcs), lambda vpc: vpc.cidr):
         x, width = _position(pool, cidr if cidr.subnet_of(pool) else pool)
         labels = "; ".join(vpc.label for vpc in same if vpc.label)
         canvas.rectangle(x, max(width, 2), LANE, VPC, f"existing VPC {cidr} {labels}".rstrip())
+        drawn.append((x, labels or str(cidr)))
     canvas.y += LANE if vpcs else 0
+    _draw_names(canvas, drawn)
+
+
+def _draw_names(canvas: Canvas, names: Sequence[tuple[float, str]]) -> None:
+    """Write names in a line, each to the right of its x and to the left of the next name."""
+    written = False
+    for (x, name), (end, _) in pairwise([*names, (WIDTH - MARGIN, "")]):
+        letters = int((end - x) / SMALL_LETTER) - 1
+        if letters >= min(SHORTEST_NAME, len(name)):
+            text = name if len(name) <= letters else name[: letters - 1] + "…"
+            canvas.shape("text", text, x=x, y=canvas.y + NAMES - 2, font_size=9, fill=VPC)
+            written = True
+    canvas.y += NAMES if written else 0
 
 
 def _position(pool: IPv4Network, block: IPv4Network) -> tuple[float, float]:

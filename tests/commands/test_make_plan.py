@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from ipaddress import IPv4Network
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -334,6 +336,45 @@ def test_a_picture_labels_ten_regions_and_four_environments_and_shows_vpcs(vpcs:
     for environment in environments.split(","):
         assert written.count(environment) == 10 + 1  # and in the legend
     assert [width for title, _, width in rectangles(svg) if title == "existing VPC 10.200.0.0/14"] == [15]
+
+
+def texts(svg: str) -> list[str]:
+    return [text.text or "" for text in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]  # noqa: S314
+
+
+def test_a_picture_names_the_existing_vpcs_that_have_room_for_it(tmp_path: Path) -> None:
+    vpcs = tmp_path / "vpcs"
+    vpcs.write_text("192.168.0.0/20 shop 111122223333\n192.168.20.0/24\n192.168.20.0/28 tiny\n")
+
+    written = texts(plan("FORMAT=svg", f"VPCS={vpcs}"))
+
+    assert "shop 111122223333" in written  # in the bar of the Region, whose name is long enough
+    assert "tiny" in written  # beside the VPC that contains it, whose name has no room
+    assert "192.168.20.0/24" not in written
+
+
+def test_a_picture_gives_each_of_forty_environments_a_color_of_its_own() -> None:
+    environments = ",".join(f"OU {number}" for number in range(40))
+    words = ["CIDR=10.0.0.0/8", f"ENVS={environments}", "QUOTA=100", "REGION_PREFIX=12", "ENV_PREFIX=20", "FORMAT=svg"]
+
+    svg = plan(*words)
+
+    legend = re.findall(r'<rect [^>]*width="12" height="12" fill="#(\w+)">', svg)
+    colors = [tuple(bytes.fromhex(color)) for color in legend]
+    assert len(set(colors)) == 40
+    assert min(math.dist(one, other) for one, other in combinations(colors, 2)) > 20
+
+
+def test_a_region_with_many_empty_blocks_makes_the_picture_hardly_higher() -> None:
+    words = ["CIDR=10.0.0.0/8", "REGION_PREFIX=12", "ENV_PREFIX=14", "FORMAT=svg"]
+    sizes = "+".join(["12", *["16"] * 49])
+
+    heights = [
+        float(ElementTree.fromstring(plan(*words, *more)).attrib["height"])  # noqa: S314
+        for more in ([], [f"POOL_SIZES=us-east-1={sizes}"])
+    ]
+
+    assert heights[1] < heights[0] + 100
 
 
 def test_a_picture_shows_every_block_of_a_pool_and_the_room_left() -> None:
