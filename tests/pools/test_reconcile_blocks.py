@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -207,6 +208,25 @@ def test_a_region_grows_by_the_parameter_that_the_refusal_names(built: DirectSta
 
     assert built.pools()["us-west-2"] == "10.0.0.0/10,10.128.0.0/10"
     assert built.pools()["us-west-2 C"] == "10.128.0.0/12"
+
+
+@pytest.mark.parametrize("tried", [{}, {"IpamPoolPrefixLength": "19"}, {"AccPoolPrefixLength": "22"}], ids=str)
+def test_who_adds_an_environment_to_default_sizes_gets_there_by_what_the_refusals_say(tried: dict[str, str]) -> None:
+    defaults = {"TopLevelPoolCidr": "192.168.0.0/16", "IpamPoolPrefixLength": "20", "AccPoolPrefixLength": "21"}
+    stack = DirectStack()
+    stack.set_up()
+    with stack.running():
+        assert stack.ask("Create", "InitPools", PROPERTIES | defaults)["Status"] == "SUCCESS"
+        refusals: list[str] = []
+        changed: dict[str, Any] = {**defaults, "AccEnvName": ["Prod OU", "SDLC OU", "Test OU"], **tried}
+        while (answer := update(stack, **changed))["Status"] == "FAILED":
+            refusals.append(answer["Reason"])
+            changed |= dict(re.findall(r"(PoolSizes) (\S.*?)(?:\.$|; or)", answer["Reason"]))
+            assert len(refusals) <= 2, refusals
+
+        after = stack.pools()
+    assert refusals
+    assert after["us-east-1 Test OU"]
 
 
 def test_the_top_level_pool_grows_by_the_parameter_that_the_refusal_names(built: DirectStack) -> None:
