@@ -42,7 +42,7 @@ def report(answer: Answer) -> list[str]:
         _attention(answer),
         _watch(answer["watch"]),
     ]
-    return [line for number, section in enumerate(filter(None, sections)) for line in [*[""][:number], *section]]
+    return "\n\n".join("\n".join(section) for section in sections if section).split("\n")
 
 
 def _pools(tree: Sequence[Answer]) -> list[str]:
@@ -142,6 +142,11 @@ def _attention(answer: Answer) -> list[str]:
         *([answer["heldBack"]] if answer["heldBack"] else []),
         *(one["problem"] for one in answer["environments"] if "problem" in one),
         *answer["wrongRules"],
+        *(
+            f"What is allocated from {row['name']} cannot be read: its Region is denied or not enabled."
+            for row in answer["tree"]
+            if row["cidrs"] and row["percentUsed"] is None
+        ),
         *_ous_without_pools(answer["organizationalUnitsWithoutPools"]),
     ]
     return ["To be seen to", *_items(sentences)] if sentences else []

@@ -20,12 +20,12 @@ from ctipam import findings
 from ctipam.errors import code_of, explain
 from ctipam.networking_account import assume_execution_role
 from ctipam.organization import reader as organization
+from ctipam.organization.tree import OrganizationTree
 from ctipam.pools.existing import ExistingPool
 from ctipam.pools.listing import list_pools, stack_of
 from ctipam.pools.reader import PoolReader
 from ctipam.sessions import Account
 from ctipam.sharing import reader
-from ctipam.sharing.existing import Share
 from ctipam.sharing.places import Places
 from ctipam.sharing.report_rows import Held, account_rows, allocation_rows, pool_rows, within
 from ctipam.sharing.results import LAMBDA_RESPONSE_LIMIT, who_can_use
@@ -51,25 +51,22 @@ def report(run: SharingRun) -> dict[str, Any]:
     with ThreadPoolExecutor(CONCURRENT_PARTS) as executor:
         networking = executor.submit(_read_networking_account, run)
         found = executor.submit(reader.find_all_shares, run.networking.ram())
-        places = _read_places(run)
+        places = Places(run, lambda: _read_organization(run), complete=True)
         shares = found.result()
         pools, held, watched = networking.result()
-    answer = _who_can_use(run, places, shares)
-    answer |= {"tree": pool_rows(pools, held), "watch": watched}
-    return answer | _details(answer.pop("details"), allocation_rows(pools, held), len(json.dumps(answer)))
-
-
-def _read_places(run: SharingRun) -> Places:
-    with ThreadPoolExecutor(CONCURRENT_OUS) as executor:
-        return Places(run, lambda: organization.read_all(run.management.organizations(), executor.map), complete=True)
-
-
-def _who_can_use(run: SharingRun, places: Places, shares: Mapping[str, Sequence[Share]]) -> dict[str, Any]:
     result = ShareReconciliation(run, lambda _created: shares, places).run(None)
     locations = {location.account_id: location for location in places.tree.locations}
-    answer = {"pools": who_can_use(run.environments, shares)} | result.to_dict(limit=0)
+    answer = {"pools": who_can_use(run.environments, shares), "tree": pool_rows(pools, held), "watch": watched}
+    answer |= result.to_dict(limit=0)
     del answer["reconciled"]
-    return answer | {"details": account_rows(result.accounts, locations, shares)}
+    accounts = account_rows(result.accounts, locations, shares)
+    allocations = allocation_rows(pools, held, run.management.region)
+    return answer | _details(accounts, allocations, len(json.dumps(answer)))
+
+
+def _read_organization(run: SharingRun) -> OrganizationTree:
+    with ThreadPoolExecutor(CONCURRENT_OUS) as executor:
+        return organization.read_all(run.management.organizations(), executor.map)
 
 
 def _details(accounts: Sequence[dict[str, Any]], allocations: Sequence[dict[str, Any]], taken: int) -> dict[str, Any]:

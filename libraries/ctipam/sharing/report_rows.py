@@ -44,8 +44,11 @@ def _pool_row(pool: ExistingPool, allocations: Collection[Allocation] | None) ->
     }
 
 
-def allocation_rows(pools: Iterable[ExistingPool], held: Held) -> list[dict[str, Any]]:
-    """Return what is allocated from the pools, except by pools of this solution: what a pool is in use by."""
+def allocation_rows(pools: Iterable[ExistingPool], held: Held, home: str) -> list[dict[str, Any]]:
+    """Return what is allocated from the pools, except by pools of this solution: what a pool is in use by.
+
+    home   the Region in which allocations of a pool without a Region are read and released
+    """
     ours = {pool.pool_id: pool for pool in pools if pool.key}
     return [
         {
@@ -55,7 +58,7 @@ def allocation_rows(pools: Iterable[ExistingPool], held: Held) -> list[dict[str,
             "resourceId": one.resource_id,
             "allocationId": one.allocation_id,
             "accountId": one.owner,
-            "region": pool.key.region if pool.key else "",
+            "region": (pool.key.region if pool.key else "") or home,
             "reserved": one.is_reservation,
         }
         for pool_id, pool in ours.items()
