@@ -1,0 +1,116 @@
+"""What `make report` prints, of answers that no test in process produces."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from commands import pool_report
+from commands.pool_report import TreePool
+from commands.pool_tree import draw
+from ctipam.sharing.report_rows import within
+
+
+def answer(**changed: Any) -> dict[str, Any]:
+    """Return the answer about a landing zone with a top-level pool and an account."""
+    top = {
+        "poolId": "ipam-pool-1",
+        "sourcePoolId": "",
+        "name": "landing-zone",
+        "state": "create-complete",
+        "cidrs": ["10.0.0.0/8"],
+        "percentUsed": 0.0,
+        "requiredTags": {},
+    }
+    account = {"accountId": "111122223333", "name": "shop", "organizationalUnits": ["Workloads", "Prod OU"]}
+    plain: dict[str, Any] = {
+        "tree": [top],
+        "accounts": 1,
+        "sharedWith": 1,
+        "accountDetails": [{**account, "environment": "Prod OU", "share": "pending"}],
+        "leftOut": 0,
+        "environments": [
+            {"environment": "Prod OU", "organizationalUnit": "Prod OU", "organizationalUnitId": "ou-ab12-34567890"}
+        ],
+        "allocations": [],
+        "allocationsLeftOut": 0,
+        "organizationalUnitsWithoutPools": [],
+        "wrongRules": [],
+        "heldBack": "",
+        "watch": {"at": "2026-11-26T10:03:00+00:00", "findings": [], "problem": "", "dashboardUrl": ""},
+    }
+    return plain | changed
+
+
+def allocation(**changed: Any) -> dict[str, Any]:
+    plain = {"poolId": "ipam-pool-1", "cidr": "10.1.0.0/16", "resourceType": "custom", "resourceId": ""}
+    more = {"allocationId": "ipam-pool-alloc-1", "accountId": "222222222222", "region": "us-east-1", "reserved": False}
+    return plain | more | changed
+
+
+def test_a_report_has_a_section_for_what_there_is_and_none_for_what_there_is_not() -> None:
+    assert pool_report.report(answer()) == [
+        "landing-zone  10.0.0.0/8        ░░░░░░░░░░   0.0 %",
+        "",
+        "Accounts: 1 of 1 have pools",
+        "  Prod OU (ou-ab12-34567890)",
+        "    111122223333  shop  Workloads / Prod OU  pending: AWS has not finished",
+        "",
+        "Findings of the watch (2026-11-26T10:03:00+00:00): none",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        ({"tree": []}, "The Networking account has no pools of this solution."),
+        ({"leftOut": 7}, "  and 7 more, for which the answer has no room"),
+        ({"heldBack": "12 accounts would lose pools."}, "  - 12 accounts would lose pools."),
+        ({"wrongRules": ["The rule is wrong."]}, "  - The rule is wrong."),
+        (
+            {"organizationalUnitsWithoutPools": [{"organizationalUnit": "Sandbox", "id": "ou-1", "accounts": 3}]},
+            "  - OU 'Sandbox' (ou-1) has no pools; accounts in it: 3.",
+        ),
+        (
+            {"tree": [{**answer()["tree"][0], "percentUsed": None}]},
+            "  - What is allocated from landing-zone cannot be read: its Region is denied or not enabled.",
+        ),
+        (
+            {"tree": [{**answer()["tree"][0], "state": "modify-failed"}]},
+            "landing-zone (modify-failed)  10.0.0.0/8        ░░░░░░░░░░   0.0 %",
+        ),
+        ({"allocations": [allocation()], "allocationsLeftOut": 9}, "  and 9 more, for which the answer has no room"),
+    ],
+    ids=str,
+)
+def test_what_somebody_has_to_know_is_said(changed: dict[str, Any], line: str) -> None:
+    assert line in pool_report.report(answer(**changed))
+
+
+def test_reserved_cidrs_are_not_in_the_way() -> None:
+    assert pool_report.report(answer(allocations=[allocation(reserved=True)])) == pool_report.report(answer())
+
+
+def test_each_cidr_of_a_pool_has_a_line_and_a_pool_that_cannot_be_measured_a_question_mark() -> None:
+    pools = [
+        TreePool("top", "", "top", "10.0.0.0/9, 172.16.0.0/12", 50.0, {}),
+        TreePool("west", "top", "west", "10.0.0.0/10, 172.16.0.0/16", None, {}),
+        TreePool("east", "top", "east", "10.64.0.0/10, 172.17.0.0/16", 100.0, {"Env": "Prod OU"}),
+    ]
+
+    assert draw(pools) == [
+        "top      10.0.0.0/9        █████░░░░░  50.0 %",
+        "│        172.16.0.0/12",
+        "├─ west  10.0.0.0/10       ??????????     ? %",
+        "│        172.16.0.0/16",
+        "└─ east  10.64.0.0/10      ██████████ 100.0 %  Env=Prod OU",
+        "         172.17.0.0/16",
+    ]
+
+
+def test_an_answer_holds_as_many_rows_as_lambda_returns() -> None:
+    rows = [{"number": number} for number in range(10)]
+
+    assert within(rows, 1_000) == rows
+    assert within(rows, 35) == rows[:2]
