@@ -17,7 +17,7 @@ LARGEST = 5
 Answer = Mapping[str, Any]
 """The answer of the lifecycle function, see ctipam.sharing.report."""
 
-SHARE_STATES = {"pending": "pending: AWS has not finished", "outdated": "outdated: the next run changes it"}
+SHARE_STATES = {"pending": "pending (AWS has not finished)", "outdated": "outdated (the next run changes it)"}
 """How the states of a share are explained. The others speak for themselves."""
 
 

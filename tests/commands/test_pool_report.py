@@ -55,7 +55,7 @@ def test_a_report_has_a_section_for_what_there_is_and_none_for_what_there_is_not
         "",
         "Accounts: 1 of 1 have pools",
         "  Prod OU (ou-ab12-34567890)",
-        "    111122223333  shop  Workloads / Prod OU  pending: AWS has not finished",
+        "    111122223333  shop  Workloads / Prod OU  pending (AWS has not finished)",
         "",
         "Findings of the watch (2026-11-26T10:03:00+00:00): none",
     ]

@@ -109,7 +109,7 @@ def test_the_report_tells_what_the_next_run_changes_and_what_needs_a_decision(zo
     lines = pool_report.report(answer)
 
     assert f"  Prod OU ({ids['Prod OU']}, now named Production)" in lines
-    assert f"    {ONE}  {ONE}  Production  outdated: the next run changes it" in lines
+    assert f"    {ONE}  {ONE}  Production  outdated (the next run changes it)" in lines
     assert "  SDLC OU, which has no OU" in lines
     assert any(line.startswith(f"  - OU {ids['SDLC OU']} of environment 'SDLC OU' is not in") for line in lines)
     assert {row["accountId"]: row["share"] for row in answer["accountDetails"]} == {
