@@ -26,7 +26,7 @@ if sys.argv[3] == "cloudformation":
 *options, answer = sys.argv[5:-2]
 options = dict(zip(options[::2], options[1::2]))
 response = {"payload": json.loads(options["--payload"]), "function": options["--function-name"]}
-pathlib.Path(answer).write_text(json.dumps(response))
+pathlib.Path(answer).write_text(json.dumps(answers["response"] or response))
 print(json.dumps({"StatusCode": 200} | answers["invoked"]))
 """
 STACK = {"Outputs": [{"OutputKey": "LifeCycleFunctionName", "OutputValue": "the-function"}]}
@@ -52,9 +52,9 @@ def repository(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def answering(repository: Path, stack: object = STACK, **invoked: str) -> None:
-    """Set the answers. stack is the stack, or the error message of the AWS CLI."""
-    answers = json.dumps({"stack": stack, "invoked": invoked})
+def answering(repository: Path, stack: object = STACK, response: object = None, **invoked: str) -> None:
+    """Set the answers. stack is the stack, or the error message of the AWS CLI; response that of the function."""
+    answers = json.dumps({"stack": stack, "response": response, "invoked": invoked})
     (repository / ".venv/aws-cli/bin/answers").write_text(answers)
 
 
@@ -81,6 +81,22 @@ def test_a_target_invokes_the_lifecycle_function_and_shows_its_response(
 
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout) == {"payload": payload, "function": "the-function"}
+
+
+def test_a_report_is_text_for_people(repository: Path) -> None:
+    lists = ("tree", "accountDetails", "environments", "allocations", "wrongRules", "organizationalUnitsWithoutPools")
+    counts = {"accounts": 2, "sharedWith": 0, "leftOut": 0, "allocationsLeftOut": 0, "heldBack": ""}
+    watch = {"problem": "It has not looked.", "dashboardUrl": ""}
+    answering(repository, response={**{name: [] for name in lists}, **counts, "watch": watch})
+
+    run = make(repository, "report")
+
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split("\n\n") == [
+        "The Networking account has no pools of this solution.",
+        "Accounts: 0 of 2 have pools",
+        "Findings of the watch: It has not looked.\n",
+    ]
 
 
 def test_a_target_fails_and_shows_the_response_if_the_function_fails(repository: Path) -> None:
