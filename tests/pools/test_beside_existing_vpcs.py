@@ -68,7 +68,7 @@ def watch(
             "STACK_ID": cloudformation.stack_id,
             "TOPIC_ARN": "arn:aws:sns:us-east-1:222222222222:topic",
             "POOL_UTILISATION_THRESHOLD": "100",
-            "RESERVED_CIDRS": reserved,
+            "MENDING_FUNCTION": "function",
         }
         for name, value in environment.items():
             monkeypatch.setenv(name, value)

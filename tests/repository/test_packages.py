@@ -77,6 +77,7 @@ ENTRIES = """
     ctipam/pools/changes.py
     ctipam/pools/concurrency.py
     ctipam/pools/deletion.py
+    ctipam/pools/drift.py
     ctipam/pools/environment_pools.py
     ctipam/pools/existing.py
     ctipam/pools/growing.py
@@ -86,6 +87,7 @@ ENTRIES = """
     ctipam/pools/listing.py
     ctipam/pools/matching.py
     ctipam/pools/measurement.py
+    ctipam/pools/mending.py
     ctipam/pools/overlaps.py
     ctipam/pools/parameters.py
     ctipam/pools/placement.py

@@ -13,7 +13,7 @@ from cfnlint.decode import cfn_yaml  # type: ignore[import-untyped]
 from ctipam import findings
 from ctipam.findings import Finding
 from ctipam.ipam import trouble
-from ctipam.pools import overlaps, utilization, watch
+from ctipam.pools import drift, overlaps, utilization, watch
 from ctipam.pools.environment_pools import EnvironmentPool
 from ctipam.pools.utilization import Utilization
 
@@ -95,7 +95,8 @@ def test_the_table_of_findings_reads_the_fields_of_their_lines(dashboard: dict[s
 
 
 @pytest.mark.parametrize(
-    ("alarm", "metric"), [("OverlappingVpcsAlarm", overlaps.METRIC), ("IpamTroubleAlarm", trouble.METRIC)]
+    ("alarm", "metric"),
+    [("OverlappingVpcsAlarm", overlaps.METRIC), ("IpamTroubleAlarm", trouble.METRIC), ("DriftAlarm", drift.METRIC)],
 )
 def test_the_alarms_of_the_watch_cover_each_subject(resources: Any, alarm: str, metric: str) -> None:
     (query,) = resources[alarm]["Properties"]["Metrics"]

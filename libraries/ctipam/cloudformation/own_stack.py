@@ -1,4 +1,4 @@
-"""The stack that the function belongs to: its status, its tags and when it was created."""
+"""The stack that the function belongs to: its status, parameters and tags, and when it was created."""
 
 from __future__ import annotations
 
@@ -23,6 +23,12 @@ BEING_DELETED = frozenset(
 only be deleted again, and that does not look for shares, which the first deletion removed.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
 
+SETTLED = frozenset(
+    {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}
+)
+"""No operation is in progress, and the parameters are those of the resources: after a rollback, the previous ones.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_RollbackStack.html"""
+
 BELIEVED_S = 5.0
 """How long a status is used before it is read again, so that a run over all accounts does not read it for each."""
 
@@ -30,12 +36,14 @@ BELIEVED_S = 5.0
 class OwnStack:
     """Reads the stack with DescribeStacks, which the function's role must allow.
 
-    stack_id   ARN of the stack, in the account and its home Region
+    stack_id     ARN of the stack, in the account and its home Region
+    believed_s   how long a status is used before it is read again
     """
 
-    def __init__(self, account: Account, stack_id: str) -> None:
+    def __init__(self, account: Account, stack_id: str, believed_s: float = BELIEVED_S) -> None:
         self._account = account
         self._stack_id = stack_id
+        self._believed_s = believed_s
         self._asked_at = float("-inf")
         self._last: StackTypeDef | None = None
         self._one_at_a_time = threading.Lock()  # several threads share one answer
@@ -52,10 +60,23 @@ class OwnStack:
         tags = to_dict(self._remembered().get("Tags", []))
         return {key: value for key, value in tags.items() if not key.startswith("aws:")}
 
+    def parameters(self) -> dict[str, str]:
+        """Return the parameters of the stack, those with their defaults too. Read once. Raises ClientError."""
+        given = self._remembered().get("Parameters", [])
+        return {one["ParameterKey"]: one["ParameterValue"] for one in given}
+
+    def state(self) -> str:
+        """Return what an operation of the stack changes when it begins and when it ends: "UPDATE_COMPLETE 2026-...".
+
+        As old as the status may be. Raises ClientError.
+        """
+        status, last = self.status(), self._remembered()
+        return f"{status} {last.get('LastUpdatedTime', '')}".strip()
+
     def status(self) -> str:
-        """Return the status, at most BELIEVED_S seconds old. Raises ClientError."""
+        """Return the status, at most believed_s seconds old. Raises ClientError."""
         with self._one_at_a_time:
-            if waiting.now() - self._asked_at >= BELIEVED_S:
+            if waiting.now() - self._asked_at >= self._believed_s:
                 self._read()
             return self._last["StackStatus"] if self._last else ""
 
@@ -92,7 +113,7 @@ class OwnStack:
         return self._last
 
     def _keep_last(self) -> str:
-        """Use the last status for another BELIEVED_S seconds; return it."""
+        """Use the last status for another believed_s seconds; return it."""
         with self._one_at_a_time:
             self._asked_at = waiting.now()
             return self._last["StackStatus"] if self._last else ""
