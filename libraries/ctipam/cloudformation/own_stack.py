@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -33,6 +35,25 @@ BELIEVED_S = 5.0
 """How long a status is used before it is read again, so that a run over all accounts does not read it for each."""
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """What one answer of DescribeStacks says of a stack. An operation changes it when it begins and when it ends.
+
+    updated      when the last update began; empty: there was none
+    parameters   those with their defaults too; a list is text
+    tags         without those that AWS adds
+    """
+
+    status: str
+    updated: str
+    parameters: Mapping[str, str]
+    tags: Mapping[str, str]
+
+    @property
+    def is_settled(self) -> bool:
+        return self.status in SETTLED
+
+
 class OwnStack:
     """Reads the stack with DescribeStacks, which the function's role must allow.
 
@@ -57,28 +78,24 @@ class OwnStack:
 
     def tags(self) -> dict[str, str]:
         """Return the tags of the stack, without those that AWS adds. Read once. Raises ClientError."""
-        tags = to_dict(self._remembered().get("Tags", []))
-        return {key: value for key, value in tags.items() if not key.startswith("aws:")}
+        return _without_aws(to_dict(self._remembered().get("Tags", [])))
 
-    def parameters(self) -> dict[str, str]:
-        """Return the parameters of the stack, those with their defaults too. Read once. Raises ClientError."""
-        given = self._remembered().get("Parameters", [])
-        return {one["ParameterKey"]: one["ParameterValue"] for one in given}
-
-    def state(self) -> str:
-        """Return what an operation of the stack changes when it begins and when it ends: "UPDATE_COMPLETE 2026-...".
-
-        As old as the status may be. Raises ClientError.
-        """
-        status, last = self.status(), self._remembered()
-        return f"{status} {last.get('LastUpdatedTime', '')}".strip()
+    def snapshot(self) -> Snapshot:
+        """Return the stack as it is, at most believed_s seconds old. Raises ClientError."""
+        with self._one_at_a_time:
+            is_old = waiting.now() - self._asked_at >= self._believed_s
+            last = self._read() if is_old or self._last is None else self._last
+        given = last.get("Parameters", [])
+        return Snapshot(
+            status=last["StackStatus"],
+            updated=str(last.get("LastUpdatedTime", "")),
+            parameters={one["ParameterKey"]: one["ParameterValue"] for one in given},
+            tags=_without_aws(to_dict(last.get("Tags", []))),
+        )
 
     def status(self) -> str:
         """Return the status, at most believed_s seconds old. Raises ClientError."""
-        with self._one_at_a_time:
-            if waiting.now() - self._asked_at >= self._believed_s:
-                self._read()
-            return self._last["StackStatus"] if self._last else ""
+        return self.snapshot().status
 
     def status_if_known(self) -> str:
         """Return the status as `status` does; after a ClientError, the last one known, or an empty text."""
@@ -117,3 +134,7 @@ class OwnStack:
         with self._one_at_a_time:
             self._asked_at = waiting.now()
             return self._last["StackStatus"] if self._last else ""
+
+
+def _without_aws(tags: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in tags.items() if not key.startswith("aws:")}

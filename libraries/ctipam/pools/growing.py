@@ -166,7 +166,7 @@ class _Run:
             region, top = self._pools.get(PoolKey(region_name)), self._pools.get(TOP_LEVEL)
             if region is None or top is None:
                 raise AwsFailed("a pool above it is missing; update the stack to mend that")
-            reserved = reserved_cidrs(self._stack.parameters().get("ReservedCidrs", ""))
+            reserved = reserved_cidrs(self._stack.snapshot().parameters.get("ReservedCidrs", ""))
             self._families[region_name] = Family(
                 pool,
                 self._read(region),

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ctipam import waiting
-from ctipam.cloudformation.own_stack import SETTLED, OwnStack
+from ctipam.cloudformation.own_stack import OwnStack, Snapshot
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import OutOfTime, Refused, Superseded
 from ctipam.ipam.reader import find_ipam
@@ -43,17 +43,17 @@ if TYPE_CHECKING:
 ACTION = "mend"
 
 
-def spec_of(account: Account, stack: OwnStack) -> PoolSpec | None:
+def spec_of(account: Account, stack_id: str, stack: Snapshot) -> PoolSpec | None:
     """Return what the stack wants; None while an operation is in progress, or after one that ended half-way."""
-    if stack.status() not in SETTLED:
+    if not stack.is_settled:
         return None
-    return PoolSpec.from_properties(stack.parameters(), account.known_regions(), stack.stack_id, stack.tags())
+    return PoolSpec.from_properties(stack.parameters, account.known_regions(), stack_id, stack.tags)
 
 
-def scope_of_pools(account: Account, stack: OwnStack, listed: Sequence[IpamPoolTypeDef]) -> str:
+def scope_of_pools(account: Account, stack_id: str, stack: Snapshot, listed: Sequence[IpamPoolTypeDef]) -> str:
     """Return the id of the scope that the stack's pools are, or would be, in; empty if there is no IPAM."""
-    scopes = {scope_of(pool) for pool in listed if stack_of(pool) == stack.stack_id}
-    if scope_id := min(scopes, default="") or stack.parameters().get("IpamScope", ""):
+    scopes = {scope_of(pool) for pool in listed if stack_of(pool) == stack_id}
+    if scope_id := min(scopes, default="") or stack.parameters.get("IpamScope", ""):
         return scope_id
     ipam = find_ipam(account)
     return ipam.private_scope_id if ipam else ""
@@ -91,28 +91,30 @@ def mend(account: Account, event: Mapping[str, Any], deadline: Deadline) -> None
 
     Raises ClientError, or AwsFailed with AWS's reason.
     """
-    stack = OwnStack(account, event["stackId"], believed_s=0)
-    state = stack.state()
-    spec = spec_of(account, stack)
+    stack_id = event["stackId"]
+    stack = OwnStack(account, stack_id, believed_s=0)
+    snapshot = stack.snapshot()
+    spec = spec_of(account, stack_id, snapshot)
     if spec is None:
-        log_decision("not mended, because the stack is not settled", state=state)
+        log_decision("not mended, because the stack is not settled", status=snapshot.status)
         return
     request = _MendRequest(
         kind="Mend",
-        stack_id=stack.stack_id,
-        request_id=f"mend {stack.stack_id} {event['run']}",
-        properties={},
+        stack_id=stack_id,
+        request_id=f"mend {stack_id} {event['run']}",
+        properties=snapshot.parameters,
         account=account,
         deadline=deadline,
         began=waiting.now(),
         stack=stack,
-        stack_status=state,
+        stack_status=snapshot.status,
+        snapshot=snapshot,
     )
     try:
         with ThreadPoolExecutor(CONCURRENT_READS) as executor:
             listed = list_pools(account)
-            scope_id = scope_of_pools(account, stack, listed)
-            reader = PoolReader(account, frozenset({stack.stack_id}), scope_id, executor)
+            scope_id = scope_of_pools(account, stack_id, snapshot, listed)
+            reader = PoolReader(account, frozenset({stack_id}), scope_id, executor)
             Mending(request, reader, spec).run(listed)
     except (Refused, OutOfTime, Superseded) as reason:
         log_decision("not all was mended", reason=str(reason))
@@ -120,13 +122,15 @@ def mend(account: Account, event: Mapping[str, Any], deadline: Deadline) -> None
 
 @dataclass(frozen=True)
 class _MendRequest(ResourceRequest):
-    """stack_status   the state of the stack whose parameters are the spec"""
+    """snapshot   the stack whose parameters are the spec"""
+
+    snapshot: Snapshot | None = None
 
     def raise_if_superseded(self) -> None:
         """Raise Superseded if an operation of the stack has begun since. Raises ClientError if that cannot be read."""
-        state = self.stack.state()
-        if state != self.stack_status:
-            raise Superseded(f"The stack is {state}, and what is mended may no longer be wanted.")
+        now = self.stack.snapshot()
+        if now != self.snapshot:
+            raise Superseded(f"The stack is {now.status} since {now.updated}, and may want other pools.")
 
 
 class Mending(Rounds):

@@ -49,12 +49,12 @@ def watch(account: Account, settings: UtilizationSettings, event: Mapping[str, A
 
     event   see is_due
     """
-    stack = OwnStack(account, settings.stack_id)
+    stack = OwnStack(account, settings.stack_id).snapshot()
     listed = list_pools(account)
-    spec = mending.spec_of(account, stack)
+    spec = mending.spec_of(account, settings.stack_id, stack)
     if spec is None and not any(stack_of(pool) == settings.stack_id for pool in listed):
         return []  # the stack is being created
-    scope_id = mending.scope_of_pools(account, stack, listed)
+    scope_id = mending.scope_of_pools(account, settings.stack_id, stack, listed)
     with ThreadPoolExecutor(CONCURRENT_READS) as executor:
         reader = PoolReader(account, frozenset({settings.stack_id}), scope_id, executor)
         pools = reader.read_pools(listed, known={})
@@ -68,7 +68,7 @@ def watch(account: Account, settings: UtilizationSettings, event: Mapping[str, A
     accounts = [one for region in regions for one in read_accounts(account, ipam.discovery_id, region)] if ipam else []
     trouble = find_trouble(ipam, {pool.key.region for pool in pools if pool.key and pool.key.region}, accounts)
     vpcs = list(read_vpcs(account, scope_id)) if ipam else []
-    reserved = reserved_cidrs(stack.parameters().get("ReservedCidrs", ""))
+    reserved = reserved_cidrs(stack.parameters.get("ReservedCidrs", ""))
     overlapping = overlaps_of(pools, [one for some in allocated.values() for one in some], reserved, vpcs)
     found = [*trouble, *(one.finding() for one in overlapping), *drift.findings]
     log_decision("watched", vpcs=len(vpcs), accounts=len({one.account_id for one in accounts}), findings=len(found))
