@@ -12,13 +12,14 @@ from typing import Any
 
 from ctipam import findings, sessions
 from ctipam.cloudformation.custom_resource import CustomResource, Data, Responder
+from ctipam.cloudformation.outputs import warnings_output
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.invocation import LambdaContext, account_id_of
 from ctipam.ipam import discovery
 from ctipam.ipam import reconcile as ipam_reconcile
 from ctipam.ipam.cost_controls import CostControls
 from ctipam.ipam.spec import IpamSpec
-from ctipam.pools import growing, measurement, mending, watch
+from ctipam.pools import existing_vpcs, growing, measurement, mending, watch
 from ctipam.pools import reconcile as pools
 from ctipam.pools.listing import list_pools
 from ctipam.pools.spec import TOP_LEVEL, PoolSpec
@@ -36,7 +37,9 @@ def _ensure_ipam(request: ResourceRequest) -> Data:
     ipam = ipam_reconcile.ensure(request, spec, existing)
     if costs.exclusions is not None:
         discovery.ensure_exclusions(request, ipam.discovery_id, costs.exclusions)
-    return {"IpamId": ipam.ipam_id, "ScopeId": spec.scope_id_in(ipam)}
+    scope_id = spec.scope_id_in(ipam)
+    warnings = existing_vpcs.warnings(request.account, ipam, scope_id, pool_spec, is_new=existing is None)
+    return {"IpamId": ipam.ipam_id, "ScopeId": scope_id, "Warnings": warnings_output(warnings)}
 
 
 def _ensure_pools(request: ResourceRequest) -> Data:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -190,12 +191,8 @@ def test_what_would_take_something_away_is_only_told(idle: DirectStack, watch: W
     """A pool made by hand, and a Region that a rollback could not remove."""
     wanted = dict(BUILT)
     idle.set_parameters(PROPERTIES | {"RegionSelection": ["us-west-2"]})
-    made = idle.ec2.create_ipam_pool(
-        IpamScopeId=idle.scope_id,
-        AddressFamily="ipv4",
-        SourceIpamPoolId=idle.pool_ids()["us-west-2"],
-        Locale="us-west-2",
-    )["IpamPool"]["IpamPoolId"]
+    place = {"IpamScopeId": idle.scope_id, "SourceIpamPoolId": idle.pool_ids()["us-west-2"], "Locale": "us-west-2"}
+    made = idle.ec2.create_ipam_pool(AddressFamily="ipv4", **place)["IpamPool"]["IpamPoolId"]
     idle.clock.advance(60)
 
     found = watch()
@@ -323,9 +320,9 @@ def _changes_after_the_operation_begins(stack: DirectStack, event: dict[str, Any
                 stack.wire.in_progress[stack.stack_id] = "UPDATE_IN_PROGRESS"
         return carry(action, *call)
 
-    stack.wire.carry = carry_and_begin  # type: ignore[method-assign]
     stack.wire.invocations[:] = [event]
-    stack.mend()
+    with patch.object(stack.wire, "carry", carry_and_begin):
+        stack.mend()
     return len(changes) - at + 1
 
 
@@ -340,8 +337,8 @@ def test_an_update_that_was_finished_meanwhile_stops_it_too(idle: DirectStack, w
             idle.wire.stacks[idle.stack_id]["LastUpdatedTime"] = "2026-11-26T11:00:07Z"
         return carry(action, *call)
 
-    idle.wire.carry = carry_and_update  # type: ignore[method-assign]
-    mended(idle)
+    with patch.object(idle.wire, "carry", carry_and_update):
+        mended(idle)
 
     assert idle.pools()[PROD] == "", "created, and nothing more"
 
@@ -381,9 +378,8 @@ def told_of(stack: DirectStack) -> dict[str, Any]:
 
 def drifted() -> tuple[DirectStack, dict[str, Any]]:
     """Return a stack with a deleted Region, a deleted reservation and changed rules, and how it was before."""
-    stack = DirectStack(
-        workers=1, ipam_timings=Timings(pool_create=0.3, pool_modify=0.3, provision=0.3, cidr_listed=0.2)
-    )
+    quick = Timings(pool_create=0.3, pool_modify=0.3, provision=0.3, cidr_listed=0.2)
+    stack = DirectStack(workers=1, ipam_timings=quick)
     stack.set_up()
     with stack.running():
         stack.ask("Create", "InitPools", RESERVED)

@@ -40,6 +40,7 @@ ENTRIES = """
     ctipam/cloudformation/latecomers.py
     ctipam/cloudformation/leftovers.py
     ctipam/cloudformation/other_stacks.py
+    ctipam/cloudformation/outputs.py
     ctipam/cloudformation/own_stack.py
     ctipam/cloudformation/request.py
     ctipam/errors.py
@@ -80,6 +81,7 @@ ENTRIES = """
     ctipam/pools/drift.py
     ctipam/pools/environment_pools.py
     ctipam/pools/existing.py
+    ctipam/pools/existing_vpcs.py
     ctipam/pools/growing.py
     ctipam/pools/growth.py
     ctipam/pools/growth_messages.py

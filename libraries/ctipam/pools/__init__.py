@@ -13,5 +13,5 @@ Pure:  `parameters` reads values, `spec` is what is wanted, `wanted` its tags an
 AWS:   `listing` lists all pools; `reader` reads ours with CIDRs and allocations; `apply` makes one change; `rounds`,
        `reconcile` and `deletion` build, update and delete the pools, `reserving` reserves CIDRs in them; `measurement`
        measures them, `growing` sees to those that fill up, `watch` looks for what overlaps and what was changed, and
-       `mending` mends that
+       `mending` mends that; `existing_vpcs` warns of VPCs in their address space
 """
