@@ -106,6 +106,11 @@ def use_pools(company: Any) -> list[IPv4Network]:
     raise AssertionError("the pools are full")
 
 
+def warnings(company: Any, **changed: str) -> str:
+    """Return what the next deployment warns of."""
+    return str(company.cloudformation.ask("Update", "Ipam", DEFAULTS | changed)["Data"]["Warnings"])
+
+
 def taken_twice(given: list[IPv4Network]) -> int:
     return sum(any(cidr.overlaps(IPv4Network(existing)) for existing in INSIDE) for cidr in given)
 
@@ -126,6 +131,7 @@ def test_with_reservations_no_address_of_an_existing_vpc_is_given_out(
     assert answer["Status"] == "SUCCESS", answer["Reason"]
     assert taken_twice(use_pools(company)) == 0
     company.cloudformation.cloud.clock.advance(LAG)
+    assert warnings(company, ReservedCidrs=reserved) == "none"
     # Those four overlap each other, whatever is reserved; nothing of the pools is in danger.
     assert sorted(watch(reserved)) == ["192.168.28.0/22", "192.168.31.0/24", "192.168.6.0/23", "192.168.7.0/24"]
     assert reserve.with_existing(PROPERTIES, ipam_vpcs.read(WEST)) == reserved, "IPAM's view is the same by now"
@@ -138,5 +144,7 @@ def test_without_reservations_addresses_are_given_out_twice_and_the_watch_names_
 
     assert taken_twice(use_pools(company)) > 0
 
+    assert warnings(company).startswith("IPAM does not know the VPCs yet.")
     company.cloudformation.cloud.clock.advance(LAG)
     assert sorted(watch("")) == sorted(INSIDE)
+    assert "account 012345678901, us-west-2) and 8 more. Add to ReservedCidrs: 192.168.0.0/24, " in warnings(company)

@@ -41,19 +41,20 @@ def known_ous(management: Account, network_account_id: str) -> dict[str, set[str
 
 
 def warnings_of_networking(management: Account, network_account_id: str) -> str:
-    """Return the output Warnings of the stack that has pools in the account; empty: it has none, or cannot be read."""
-    networking = _networking_account(management, network_account_id)
-    stack_ids = {tags[names.STACK_TAG] for tags in _tags_of_pools(networking) if names.STACK_TAG in tags}
-    for stack_id in sorted(stack_ids - {names.RELEASED}):
-        try:
-            (stack,) = networking.cloudformation().describe_stacks(StackName=stack_id)["Stacks"]
-        except ClientError as error:  # the stack is gone, for example, and its pools are not
-            log_decision("the warnings of a stack cannot be read", stack=stack_id, reason=explain(error))
-            continue
-        outputs = {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
-        if outputs.get("Warnings", NO_WARNINGS) != NO_WARNINGS:
-            return outputs["Warnings"]
-    return ""
+    """Return the output Warnings of the stack that has pools in the account; "none" too if it cannot be read."""
+    try:
+        networking = _networking_account(management, network_account_id)
+        stack_ids = {tags[names.STACK_TAG] for tags in _tags_of_pools(networking) if names.STACK_TAG in tags}
+        outputs = {
+            one["OutputKey"]: one["OutputValue"]
+            for stack_id in living(networking, sorted(stack_ids - {names.RELEASED}))
+            for stack in networking.cloudformation().describe_stacks(StackName=stack_id)["Stacks"]
+            for one in stack.get("Outputs", [])
+        }
+        return outputs.get("Warnings", NO_WARNINGS)
+    except ClientError as error:  # nothing that a deployment should fail for
+        log_decision("the warnings of the Networking account cannot be read", reason=explain(error))
+        return NO_WARNINGS
 
 
 def _networking_account(management: Account, network_account_id: str) -> Account:

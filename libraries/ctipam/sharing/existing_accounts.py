@@ -41,7 +41,7 @@ def _warnings(request: ResourceRequest) -> str:
     network_account_id = SharingSettings.from_environment().network_account_id
     of_setup = request.properties.get("SetupWarnings", NO_WARNINGS)
     of_networking = warnings_of_networking(request.account, network_account_id)
-    return warnings_output(text for text in (of_setup, of_networking) if text not in ("", NO_WARNINGS))
+    return warnings_output(text for text in (of_setup, of_networking) if text != NO_WARNINGS)
 
 
 def unshare(request: ResourceRequest) -> Sequence[str]:
