@@ -147,4 +147,4 @@ def test_without_reservations_addresses_are_given_out_twice_and_the_watch_names_
     assert warnings(company).startswith("IPAM does not know the VPCs yet.")
     company.cloudformation.cloud.clock.advance(LAG)
     assert sorted(watch("")) == sorted(INSIDE)
-    assert "account 012345678901, us-west-2) and 8 more. Add to ReservedCidrs: 192.168.0.0/24, " in warnings(company)
+    assert ") and 8 more. Add to ReservedCidrs: 192.168.0.0/24, 192.168.3.0/26, 192.168.6.0/23, " in warnings(company)
