@@ -13,7 +13,7 @@ from moto.ec2.models.availability_zones_and_regions import Region, RegionsAndZon
 
 from aws_models.errors import AwsError
 from aws_models.organization import Caller
-from commands import ipam_vpcs, organization_vpcs, reserve
+from commands import plan, reserve
 from in_process.fixtures import DEFAULTS
 from landing_zone.direct_stack import Context
 
@@ -118,9 +118,10 @@ def taken_twice(given: list[IPv4Network]) -> int:
 def test_with_reservations_no_address_of_an_existing_vpc_is_given_out(
     company: Any, watch: Callable[[str], list[str]]
 ) -> None:
-    existing = organization_vpcs.read(WEST)
-    assert existing.unread == ()
-    reserved = reserve.with_existing(PROPERTIES, existing)
+    planned = plan.planned(["VPCS=organization"])
+    assert "Existing VPCs: 11 of 38 CIDRs in 4 accounts overlap 192.168.0.0/16\n" in planned  # 8 are default VPCs
+    reserved = reserve.reserved_cidrs({"RESERVE": "organization"}, PROPERTIES)
+    assert f"ReservedCidrs={reserved}\n" in planned
     assert reserved == (
         "192.168.0.0/24,192.168.3.0/26,192.168.6.0/23,192.168.10.0/24,192.168.14.0/28,192.168.16.0/22,192.168.24.0/25,"
         "192.168.28.0/22,192.168.32.0/19"
@@ -134,7 +135,7 @@ def test_with_reservations_no_address_of_an_existing_vpc_is_given_out(
     assert warnings(company, ReservedCidrs=reserved) == "none"
     # Those four overlap each other, whatever is reserved; nothing of the pools is in danger.
     assert sorted(watch(reserved)) == ["192.168.28.0/22", "192.168.31.0/24", "192.168.6.0/23", "192.168.7.0/24"]
-    assert reserve.with_existing(PROPERTIES, ipam_vpcs.read(WEST)) == reserved, "IPAM's view is the same by now"
+    assert reserve.reserved_cidrs({"RESERVE": "ipam"}, PROPERTIES) == reserved, "IPAM's view is the same by now"
 
 
 def test_without_reservations_addresses_are_given_out_twice_and_the_watch_names_each_vpc(
