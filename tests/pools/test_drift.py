@@ -283,6 +283,33 @@ def test_nothing_is_looked_for_or_mended_unless_the_stack_is_settled(
     assert idle.wire.counted == {"DescribeStacks": 1}
 
 
+def test_what_an_operation_changes_while_the_watch_looks_is_not_taken_for_drift(
+    idle: DirectStack, watch: Watch
+) -> None:
+    delete(idle, PROD)
+    carry = idle.wire.carry
+
+    def carry_and_begin(action: str, *call: Any) -> Any:
+        if action == "DescribeIpams":
+            idle.wire.in_progress[idle.stack_id] = "UPDATE_IN_PROGRESS"
+        return carry(action, *call)
+
+    with patch.object(idle.wire, "carry", carry_and_begin):
+        assert watch() == {}
+    assert idle.wire.invocations == []
+
+
+def test_without_an_ipam_nothing_is_mended(idle: DirectStack, capsys: pytest.CaptureFixture[str]) -> None:
+    idle.set_parameters(PROPERTIES | {"IpamScope": idle.scope_id})
+    (ipam,) = idle.ec2.describe_ipams()["Ipams"]
+    by_hand.delete(idle.models.ipam._store, ipam["IpamId"])
+
+    assert idle.look(event=TO_WATCH)
+
+    assert "The IPAM is gone." in capsys.readouterr().out
+    assert idle.wire.invocations == []
+
+
 def test_two_invocations_for_one_watch_make_one_pool_even_while_no_list_shows_it(
     idle: DirectStack, watch: Watch
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from ctipam import names
 from ctipam.cloudformation.other_stacks import living
@@ -52,7 +52,7 @@ def warnings_of_networking(management: Account, network_account_id: str) -> str:
             for one in stack.get("Outputs", [])
         }
         return outputs.get("Warnings", NO_WARNINGS)
-    except ClientError as error:  # nothing that a deployment should fail for
+    except (BotoCoreError, ClientError) as error:  # nothing that a deployment should fail for
         log_decision("the warnings of the Networking account cannot be read", reason=explain(error))
         return NO_WARNINGS
 

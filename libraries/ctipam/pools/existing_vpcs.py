@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Network
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from ctipam.errors import explain
 from ctipam.ipam.discovered import DiscoveredAccount, DiscoveredCidr
@@ -38,7 +38,7 @@ def warnings(account: Account, ipam: ExistingIpam, scope_id: str, spec: PoolSpec
             exposed = _exposed(vpcs, spec, _allocated(account, scope_id, spec.stack_id))
         regions = sorted(ipam.operating_regions)
         accounts = [one for region in regions for one in read_accounts(account, ipam.discovery_id, region)]
-    except ClientError as error:  # nothing that a deployment should fail for
+    except (BotoCoreError, ClientError) as error:  # nothing that a deployment should fail for
         return [f"Existing VPCs are not known: {explain(error)}"]
     return [*_of_vpcs(exposed), *_of_accounts(accounts)]
 
