@@ -1,5 +1,5 @@
-"""The Networking account's functions: the IPAM and its pools as custom resources, and the measurement of the pools,
-which grow by themselves if that is asked for.
+"""The Networking account's functions: the IPAM and its pools as custom resources, which mends the pools too, and the
+measurement of the pools, which grow by themselves if that is asked for, with the watch.
 
 The stack creates Custom::Ipam first. It refuses what Custom::InitPools could not do, before anything is changed.
 """
@@ -12,19 +12,20 @@ from typing import Any
 
 from ctipam import findings, sessions
 from ctipam.cloudformation.custom_resource import CustomResource, Data, Responder
+from ctipam.cloudformation.outputs import warnings_output
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.invocation import LambdaContext, account_id_of
 from ctipam.ipam import discovery
 from ctipam.ipam import reconcile as ipam_reconcile
 from ctipam.ipam.cost_controls import CostControls
 from ctipam.ipam.spec import IpamSpec
-from ctipam.pools import growing, measurement, watch
+from ctipam.pools import existing_vpcs, growing, measurement, mending, watch
 from ctipam.pools import reconcile as pools
 from ctipam.pools.listing import list_pools
-from ctipam.pools.parameters import reserved_cidrs
 from ctipam.pools.spec import TOP_LEVEL, PoolSpec
 from ctipam.pools.utilization import Utilization, metric_line
 from ctipam.settings import UtilizationSettings
+from ctipam.waiting import Deadline
 
 
 def _ensure_ipam(request: ResourceRequest) -> Data:
@@ -36,7 +37,9 @@ def _ensure_ipam(request: ResourceRequest) -> Data:
     ipam = ipam_reconcile.ensure(request, spec, existing)
     if costs.exclusions is not None:
         discovery.ensure_exclusions(request, ipam.discovery_id, costs.exclusions)
-    return {"IpamId": ipam.ipam_id, "ScopeId": spec.scope_id_in(ipam)}
+    scope_id = spec.scope_id_in(ipam)
+    warnings = existing_vpcs.warnings(request.account, ipam, scope_id, pool_spec, is_new=existing is None)
+    return {"IpamId": ipam.ipam_id, "ScopeId": scope_id, "Warnings": warnings_output(warnings)}
 
 
 def _ensure_pools(request: ResourceRequest) -> Data:
@@ -60,7 +63,11 @@ responder = Responder(
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:
-    responder(event, context)
+    """Serve a custom resource, or mend what the watch has found."""
+    if mending.is_requested(event):
+        mending.mend(sessions.current_account(account_id_of(context)), event, Deadline.of(context))
+    else:
+        responder(event, context)
 
 
 def measure_utilization(event: dict[str, Any], context: LambdaContext) -> None:
@@ -84,6 +91,6 @@ def measure_utilization(event: dict[str, Any], context: LambdaContext) -> None:
 
 def _watch(account: sessions.Account, settings: UtilizationSettings, event: dict[str, Any]) -> None:
     if watch.is_due(event):
-        found = watch.watch(account, settings.stack_id, reserved_cidrs(settings.reserved))
+        found = watch.watch(account, settings, event)
         for line in findings.lines(found, time.time()):
             print(line)

@@ -50,14 +50,14 @@ class UtilizationSettings:
     topic_arn   TOPIC_ARN: the SNS topic that is told of pools that fill up
     threshold   POOL_UTILISATION_THRESHOLD: from how many percent on a pool fills up
     grow        POOL_GROWTH "on": such a pool gets one more block
-    reserved    RESERVED_CIDRS: the stack's parameter ReservedCidrs
+    mender      MENDING_FUNCTION: name of the function that mends pools that somebody changed by hand
     """
 
     stack_id: str
     topic_arn: str
     threshold: float
     grow: bool
-    reserved: str = ""
+    mender: str
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> UtilizationSettings:
@@ -66,7 +66,7 @@ class UtilizationSettings:
             topic_arn=_required(environment, "TOPIC_ARN"),
             threshold=float(_required(environment, "POOL_UTILISATION_THRESHOLD")),
             grow=environment.get("POOL_GROWTH") == "on",
-            reserved=environment.get("RESERVED_CIDRS", ""),
+            mender=_required(environment, "MENDING_FUNCTION"),
         )
 
 

@@ -16,13 +16,14 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from benchmarks import cold_start, growth, packages, page, pools, report, shares, suite
+from benchmarks import cold_start, growth, packages, page, pools, report, shares, suite, watching
 from benchmarks.page import Row, Section
 from landing_zone.isolation import isolate
 
 SECTIONS = {
     "pools": pools.SECTION,
     "growth": growth.SECTION,
+    "watch": watching.SECTION,
     "shares": shares.SECTION,
     "report": report.SECTION,
     "packages": packages.SECTION,

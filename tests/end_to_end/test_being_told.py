@@ -16,6 +16,7 @@ from landing_zone.engine import Engine
 from landing_zone.inbox import Inbox
 
 WEST = "us-west-2"
+TO_WATCH = {"ec2:DescribeIpams", "ec2:GetIpamDiscoveredAccounts", "ec2:GetIpamResourceCidrs"}
 FIVE_MINUTES, HALF_AN_HOUR, HOUR, DAY = 300, 1800, 3600, 86400
 
 
@@ -122,7 +123,9 @@ def test_the_check_uses_no_more_than_it_needs_without_automatic_growth(deployed:
         if role.endswith(f":role/{stack.names['PoolUtilizationRole']}")
     ]
 
-    assert used == [
+    # Besides what the watch needs, if one of the runs was the one of its hour
+    assert [action for action in used if action not in TO_WATCH] == [
+        "cloudformation:DescribeStacks",
         "ec2:CreateTags",
         "ec2:DescribeIpamPools",
         "ec2:GetIpamPoolAllocations",

@@ -123,7 +123,8 @@ def test_the_outputs_say_where_everything_is(deployed: Engine) -> None:
     assert deployed.client("s3", MANAGEMENT).head_bucket(Bucket=output(deployed, "LambdaZipsBucketName"))
     assert output(deployed, "NetworkingStackSetName") in output(deployed, "WhyNetworkingFailed")
     assert output(deployed, "Version") == output(deployed, "Version", NETWORKING) == ctipam.__version__
-    assert output(deployed, "Warnings") == "none"
+    assert output(deployed, "Warnings") == output(deployed, "Warnings", NETWORKING)
+    assert output(deployed, "Warnings").startswith("IPAM is new and has not looked for existing VPCs yet")
 
 
 def test_a_vpc_must_carry_the_name_of_the_ou_and_every_pool_says_what_it_is_for(deployed: Engine) -> None:
@@ -226,9 +227,14 @@ def manual_allocations(engine: Engine) -> list[str]:
     return [one["Cidr"] for one in found["IpamPoolAllocations"] if one["ResourceType"] == "custom"]
 
 
-def test_the_watch_reports_a_vpc_that_overlaps_the_pools(shop: Engine) -> None:
+def test_the_watch_reports_a_vpc_that_overlaps_the_pools_and_has_a_changed_pool_mended(shop: Engine) -> None:
     vpc = shop.client("ec2", SHOP, WEST).create_vpc(CidrBlock="192.168.5.0/24")["Vpc"]["VpcId"]
     shop.advance(1800)
+    changed_by_hand = next(found for found in reading.pools(shop) if found.name == "us-east-1 SDLC OU")
+    rule = [{"Key": "Env", "Value": "SDLC OU"}]
+    shop.client("ec2", NETWORKING).modify_ipam_pool(
+        IpamPoolId=changed_by_hand.pool_id, RemoveAllocationResourceTags=rule
+    )
 
     function = output(shop, "PoolUtilizationFunctionName", NETWORKING)
     answer = shop.client("lambda", NETWORKING).invoke(FunctionName=function, Payload=b"{}")
@@ -237,6 +243,8 @@ def test_the_watch_reports_a_vpc_that_overlaps_the_pools(shop: Engine) -> None:
     log_group = output(shop, "PoolUtilizationLogGroupName", NETWORKING)
     events = shop.client("logs", NETWORKING).filter_log_events(logGroupName=log_group, limit=10000)["events"]
     assert any(vpc in event["message"] and "OverlappingVpcs" in event["message"] for event in events)
+    assert any('"Drift": 1' in event["message"] for event in events)
+    reading.eventually(lambda: pool_of(shop, changed_by_hand.pool_id) == changed_by_hand)
 
 
 def test_a_pool_grows_in_place_by_a_parameter_and_what_does_not_fit_is_refused_with_the_way_out(shop: Engine) -> None:

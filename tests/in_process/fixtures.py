@@ -114,6 +114,12 @@ class Cloud:
             stack["StackStatus"] = self.in_progress[stack_id]
         return stack
 
+    def set_parameters(self, stack_id: str, properties: dict[str, Any]) -> None:
+        """Let DescribeStacks answer these parameters. A list is text there."""
+        texts = {key: ",".join(value) if isinstance(value, list) else value for key, value in properties.items()}
+        listed = [{"ParameterKey": key, "ParameterValue": value} for key, value in texts.items()]
+        self.stacks[stack_id]["Parameters"] = listed
+
     def _members(self) -> set[str]:
         return {account.id for account in organizations_backends[MANAGEMENT]["aws"].accounts}
 
@@ -238,6 +244,7 @@ class CloudFormation:
         self.cloud.stacks.setdefault(self.stack_id, {"StackStatus": "CREATE_COMPLETE"})
         if request["RequestType"] != "Delete":
             self.cloud.in_progress[self.stack_id] = f"{request['RequestType'].upper()}_IN_PROGRESS"
+            self.cloud.set_parameters(self.stack_id, request["ResourceProperties"])
         with self.cloud.running_in(self.account_id):
             self.handler(request, Context(self.account_id, self.cloud.clock))
         self.cloud.in_progress.pop(self.stack_id, None)

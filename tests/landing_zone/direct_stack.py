@@ -30,7 +30,7 @@ from aws_models.organization import Caller, Organization
 from ctipam import names, sessions, waiting
 from ctipam.cloudformation import custom_resource
 from ctipam.ipam import reader as ipam_reader
-from ctipam.pools import measurement, reconcile
+from ctipam.pools import measurement, mending, reconcile, watch
 from ctipam.tags import to_dict
 from landing_zone.direct import DirectAccount, DirectEc2, Killed, SideBySide, Wire
 
@@ -40,6 +40,7 @@ STACK_ID = f"arn:aws:cloudformation:{HOME}:{NETWORKING}:stack/StackSet-ipam/1111
 ANOTHER_STACK_ID = f"arn:aws:cloudformation:{HOME}:{NETWORKING}:stack/ipam-2/66666666-7777-8888-9999-000000000000"
 INVOCATION_S = 15 * 60.0
 BETWEEN_WATCHES = {"time": "2026-11-26T10:30:00Z"}  # a run of the schedule that does not watch
+TO_WATCH = {"time": "2026-11-26T11:00:00Z"}
 
 Properties = dict[str, Any]
 
@@ -105,6 +106,8 @@ class DirectStack:
             stack.enter_context(patch.object(reconcile, "ThreadPoolExecutor", self._executor))
             stack.enter_context(patch.object(ipam_reader, "ThreadPoolExecutor", self._executor))
             stack.enter_context(patch.object(measurement, "ThreadPoolExecutor", self._executor))
+            stack.enter_context(patch.object(mending, "ThreadPoolExecutor", self._executor))
+            stack.enter_context(patch.object(watch, "ThreadPoolExecutor", self._executor))
             stack.enter_context(patch.object(custom_resource, "put", self._answered))
             yield self
 
@@ -157,8 +160,9 @@ class DirectStack:
         return str(top)
 
     def request(self, kind: str, resource: str, properties: Properties) -> dict[str, Any]:
-        """A new one of CloudFormation's, to be sent once or again."""
+        """A new one of CloudFormation's, to be sent once or again. Its properties are the parameters of the stack."""
         self._requests += 1
+        self.set_parameters(properties)
         physical_id = (
             {} if kind == "Create" else {"PhysicalResourceId": f"{resource}-{self.stack_id.rpartition('/')[2]}"}
         )
@@ -200,19 +204,39 @@ class DirectStack:
         assert answer
         return answer
 
-    def look(self, *, growth: bool = True, threshold: int = 80, reserved: str = "") -> bool:
-        """Invoke the function that measures the pools, as the schedule does; return False if it was killed."""
+    def set_parameters(self, properties: Properties) -> None:
+        """Let DescribeStacks answer these parameters. A list is text there."""
+        texts = {key: ",".join(value) if isinstance(value, list) else value for key, value in properties.items()}
+        listed = [{"ParameterKey": key, "ParameterValue": value} for key, value in texts.items()]
+        self.wire.stacks.setdefault(self.stack_id, {})["Parameters"] = listed
+
+    def look(self, *, growth: bool = True, threshold: int = 80, event: dict[str, str] = BETWEEN_WATCHES) -> bool:
+        """Invoke the function that measures the pools, as the schedule does; return False if it was killed.
+
+        What it invokes is in wire.invocations.
+        """
         self.wire.revive()
         environment = {
             "STACK_ID": self.stack_id,
             "TOPIC_ARN": "arn:aws:sns:us-east-1:222222222222:topic",
             "POOL_UTILISATION_THRESHOLD": str(threshold),
             "POOL_GROWTH": "on" if growth else "off",
-            "RESERVED_CIDRS": reserved,
+            "MENDING_FUNCTION": "function",
         }
         with patch.dict(os.environ, environment):
             try:
-                module_of(0).measure_utilization(BETWEEN_WATCHES, Context(self.clock))
+                module_of(0).measure_utilization(event, Context(self.clock))
+            except Killed:
+                return False
+        return True
+
+    def mend(self) -> bool:
+        """Invoke the function that mends as often as the watch has asked; return False if it was killed."""
+        invocations, self.wire.invocations[:] = list(self.wire.invocations), []
+        for event in invocations:
+            self.wire.revive()
+            try:
+                self.handler(event, Context(self.clock))
             except Killed:
                 return False
         return True

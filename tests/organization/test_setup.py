@@ -10,9 +10,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from ctipam import sessions
+from ctipam.cloudformation.outputs import WARNINGS_LIMIT, warnings_output
 from ctipam.errors import REASON_LIMIT, Refused
 from ctipam.organization import setup as organization_setup
-from ctipam.organization.preconditions import WARNINGS_LIMIT, SetupResult, SetupSpec, ungoverned_regions
+from ctipam.organization.preconditions import SetupResult, SetupSpec, ungoverned_regions
 
 HOME, MANAGEMENT, NETWORKING, MEMBER = "us-east-1", "123456789012", "222222222222", "333333333333"
 ROLE = "AWSControlTowerStackSetRole"
@@ -65,7 +66,7 @@ def test_the_setup_enables_ram_sharing_and_the_ipam_administrator_and_can_be_rep
 
     assert organization.ram_sharing_enabled
     assert organization.delegated_administrators == {"ipam.amazonaws.com": NETWORKING}
-    assert set_up().warnings_output() == "none"
+    assert warnings_output(set_up().warnings) == "none"
 
 
 def test_a_region_other_than_the_home_region_is_refused_and_nothing_is_enabled(
@@ -86,7 +87,7 @@ def test_a_region_other_than_the_home_region_is_refused_and_nothing_is_enabled(
 def test_a_warning_is_given_if_control_tower_lists_no_landing_zone(landing_zone: Any) -> None:
     landing_zone.models.organization.home_region = ""
 
-    assert "Control Tower lists no landing zone in us-east-1" in set_up().warnings_output()
+    assert "Control Tower lists no landing zone in us-east-1" in warnings_output(set_up().warnings)
 
 
 def test_a_landing_zone_without_its_stack_set_role_is_refused(landing_zone: Any) -> None:
@@ -159,7 +160,7 @@ def test_an_added_environment_that_is_the_name_of_several_ous_is_refused_with_th
 
     assert len(str(it.value)) <= REASON_LIMIT
     assert not landing_zone.models.organization.ram_sharing_enabled
-    assert "2 OUs are named 'SDLC OU'" in set_up().warnings_output()
+    assert "2 OUs are named 'SDLC OU'" in warnings_output(set_up().warnings)
 
 
 @pytest.mark.parametrize("number", [0, 1])
@@ -223,10 +224,10 @@ def test_an_ou_that_an_update_cannot_exclude_is_a_warning(landing_zone: Any) -> 
 
 
 def test_many_warnings_fit_the_limit_of_cloudformation() -> None:
-    setup = SetupResult("o-exampleorgid", "leave", ("An OU is missing.",) * 100)
+    text = warnings_output(["An OU is missing."] * 100)
 
-    assert len(setup.warnings_output()) == WARNINGS_LIMIT
-    assert setup.warnings_output().endswith("...")
+    assert len(text) == WARNINGS_LIMIT
+    assert text.endswith("...")
 
 
 def test_governed_regions_cause_no_warning(landing_zone: Any) -> None:

@@ -13,7 +13,7 @@ from moto.ec2.models.availability_zones_and_regions import Region, RegionsAndZon
 
 from aws_models.errors import AwsError
 from aws_models.organization import Caller
-from commands import ipam_vpcs, organization_vpcs, reserve
+from commands import plan, reserve
 from in_process.fixtures import DEFAULTS
 from landing_zone.direct_stack import Context
 
@@ -68,7 +68,7 @@ def watch(
             "STACK_ID": cloudformation.stack_id,
             "TOPIC_ARN": "arn:aws:sns:us-east-1:222222222222:topic",
             "POOL_UTILISATION_THRESHOLD": "100",
-            "RESERVED_CIDRS": reserved,
+            "MENDING_FUNCTION": "function",
         }
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
@@ -106,6 +106,11 @@ def use_pools(company: Any) -> list[IPv4Network]:
     raise AssertionError("the pools are full")
 
 
+def warnings(company: Any, **changed: str) -> str:
+    """Return what the next deployment warns of."""
+    return str(company.cloudformation.ask("Update", "Ipam", DEFAULTS | changed)["Data"]["Warnings"])
+
+
 def taken_twice(given: list[IPv4Network]) -> int:
     return sum(any(cidr.overlaps(IPv4Network(existing)) for existing in INSIDE) for cidr in given)
 
@@ -113,9 +118,10 @@ def taken_twice(given: list[IPv4Network]) -> int:
 def test_with_reservations_no_address_of_an_existing_vpc_is_given_out(
     company: Any, watch: Callable[[str], list[str]]
 ) -> None:
-    existing = organization_vpcs.read(WEST)
-    assert existing.unread == ()
-    reserved = reserve.with_existing(PROPERTIES, existing)
+    planned = plan.planned(["VPCS=organization"])
+    assert "Existing VPCs: 11 of 38 CIDRs in 4 accounts overlap 192.168.0.0/16\n" in planned  # 8 are default VPCs
+    reserved = reserve.reserved_cidrs({"RESERVE": "organization"}, PROPERTIES)
+    assert f"ReservedCidrs={reserved}\n" in planned
     assert reserved == (
         "192.168.0.0/24,192.168.3.0/26,192.168.6.0/23,192.168.10.0/24,192.168.14.0/28,192.168.16.0/22,192.168.24.0/25,"
         "192.168.28.0/22,192.168.32.0/19"
@@ -126,9 +132,10 @@ def test_with_reservations_no_address_of_an_existing_vpc_is_given_out(
     assert answer["Status"] == "SUCCESS", answer["Reason"]
     assert taken_twice(use_pools(company)) == 0
     company.cloudformation.cloud.clock.advance(LAG)
+    assert warnings(company, ReservedCidrs=reserved) == "none"
     # Those four overlap each other, whatever is reserved; nothing of the pools is in danger.
     assert sorted(watch(reserved)) == ["192.168.28.0/22", "192.168.31.0/24", "192.168.6.0/23", "192.168.7.0/24"]
-    assert reserve.with_existing(PROPERTIES, ipam_vpcs.read(WEST)) == reserved, "IPAM's view is the same by now"
+    assert reserve.reserved_cidrs({"RESERVE": "ipam"}, PROPERTIES) == reserved, "IPAM's view is the same by now"
 
 
 def test_without_reservations_addresses_are_given_out_twice_and_the_watch_names_each_vpc(
@@ -138,5 +145,7 @@ def test_without_reservations_addresses_are_given_out_twice_and_the_watch_names_
 
     assert taken_twice(use_pools(company)) > 0
 
+    assert warnings(company).startswith("IPAM does not know the VPCs yet.")
     company.cloudformation.cloud.clock.advance(LAG)
     assert sorted(watch("")) == sorted(INSIDE)
+    assert ") and 8 more. Add to ReservedCidrs: 192.168.0.0/24, 192.168.3.0/26, 192.168.6.0/23, " in warnings(company)

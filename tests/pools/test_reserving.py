@@ -320,6 +320,38 @@ def test_an_update_that_is_killed_anywhere_converges(
     assert at > 5
 
 
+@pytest.mark.parametrize("after", [False, True], ids=["before a call", "after a call"])
+def test_a_deletion_that_is_killed_anywhere_ends_the_same_when_it_is_tried_again(after: bool) -> None:
+    """Three pools with reservations, one of which somebody uses: that one keeps its reservation."""
+    stack, request = being_deleted()
+    stack.wire.actions.clear()
+    with stack.running():
+        assert retried(stack, request)
+    changing = [at for at, action in enumerate(stack.wire.actions, 1) if not action.startswith(("Describe", "Get"))]
+    assert stack.wire.actions.count("ReleaseIpamPoolAllocation") == 2
+    assert len(changing) > 10
+
+    for at in changing:
+        stack, request = being_deleted()
+        stack.wire.kill(at, after=after)
+        with stack.running():
+            assert stack.send(request) is None
+            assert retried(stack, request)
+            assert set(stack.pools()) == {WEST, PROD}, f"killed at call {at}"
+            assert reserved(stack) == "10.1.0.0/16 10.2.0.0/16", f"killed at call {at}"
+
+
+def being_deleted() -> tuple[DirectStack, dict[str, Any]]:
+    """Return a stack with reservations, and the request to delete its pools. 10.2.0.0/16 was allocated by hand."""
+    stack = DirectStack(workers=1)
+    stack.set_up()
+    with stack.running():
+        assert done(ask(stack, "Create"))
+        assert done(ask(stack, "Update", "10.1.0.0/16,10.17.0.0/16,10.65.0.0/16"))
+    stack.ec2_in(WEST).allocate_ipam_pool_cidr(IpamPoolId=stack.pool_ids()[PROD], Cidr="10.2.0.0/16")
+    return stack, stack.request("Delete", "InitPools", PROPERTIES)
+
+
 # AutoImport
 
 

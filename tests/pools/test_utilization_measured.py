@@ -26,6 +26,7 @@ def check(networking: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     monkeypatch.setenv("STACK_ID", cloudformation.stack_id)
     monkeypatch.setenv("TOPIC_ARN", "arn:aws:sns:us-east-1:222222222222:topic")
     monkeypatch.setenv("POOL_UTILISATION_THRESHOLD", "80")
+    monkeypatch.setenv("MENDING_FUNCTION", "function")
 
     def run() -> dict[str, Any]:
         with cloudformation.cloud.running_in(cloudformation.account_id):
@@ -67,7 +68,10 @@ def test_a_pool_that_fills_up_is_seen_filling_up(networking: Any, check: Check) 
     assert full[EAST_PROD]["PercentUsed"] == 0.0
 
 
-def test_before_there_are_pools_there_is_nothing_to_say(check: Check) -> None:
+def test_before_there_are_pools_there_is_nothing_to_say(networking: Any, check: Check) -> None:
+    cloudformation = networking.cloudformation
+    cloudformation.cloud.stacks[cloudformation.stack_id] = {"StackStatus": "CREATE_IN_PROGRESS"}
+
     assert check() == {}
 
 
@@ -76,7 +80,9 @@ def test_pools_of_another_stack_are_not_measured(
 ) -> None:
     networking.create(RegionSelection=["us-west-2"], AccEnvName=["Prod OU"])
 
-    monkeypatch.setenv("STACK_ID", "arn:aws:cloudformation:us-east-1:222222222222:stack/another/id")
+    another = "arn:aws:cloudformation:us-east-1:222222222222:stack/another/id"
+    networking.cloudformation.cloud.stacks[another] = {"StackStatus": "CREATE_IN_PROGRESS"}
+    monkeypatch.setenv("STACK_ID", another)
 
     assert check() == {}
 

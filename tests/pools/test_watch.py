@@ -34,6 +34,7 @@ def watch(networking: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     handler = cloudformation.handler.__globals__["measure_utilization"]  # another entry point of the same zip
     topic = boto3.client("sns", HOME).create_topic(Name="ipam")["TopicArn"]
     variables = {"STACK_ID": cloudformation.stack_id, "TOPIC_ARN": topic, "POOL_UTILISATION_THRESHOLD": "80"}
+    variables["MENDING_FUNCTION"] = "function"
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
 
@@ -84,11 +85,11 @@ def test_a_vpc_from_a_pool_is_not_reported(networking: Any, watch: Watch) -> Non
     assert watch() == {}
 
 
-def test_a_vpc_that_is_reserved_is_not_reported(networking: Any, watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_vpc_that_is_reserved_is_not_reported(networking: Any, watch: Watch) -> None:
     make_vpc(networking, "192.168.64.0/20")
     assert len(watch()) == 1
 
-    monkeypatch.setenv("RESERVED_CIDRS", "192.168.64.0/20")
+    networking.ask("Update", ReservedCidrs="192.168.64.0/20")
 
     assert watch() == {}
 

@@ -40,6 +40,7 @@ ENTRIES = """
     ctipam/cloudformation/latecomers.py
     ctipam/cloudformation/leftovers.py
     ctipam/cloudformation/other_stacks.py
+    ctipam/cloudformation/outputs.py
     ctipam/cloudformation/own_stack.py
     ctipam/cloudformation/request.py
     ctipam/errors.py
@@ -77,8 +78,10 @@ ENTRIES = """
     ctipam/pools/changes.py
     ctipam/pools/concurrency.py
     ctipam/pools/deletion.py
+    ctipam/pools/drift.py
     ctipam/pools/environment_pools.py
     ctipam/pools/existing.py
+    ctipam/pools/existing_vpcs.py
     ctipam/pools/growing.py
     ctipam/pools/growth.py
     ctipam/pools/growth_messages.py
@@ -86,6 +89,7 @@ ENTRIES = """
     ctipam/pools/listing.py
     ctipam/pools/matching.py
     ctipam/pools/measurement.py
+    ctipam/pools/mending.py
     ctipam/pools/overlaps.py
     ctipam/pools/parameters.py
     ctipam/pools/placement.py

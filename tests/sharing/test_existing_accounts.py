@@ -93,11 +93,25 @@ def test_a_creation_shares_nothing_after_its_rollback_begins(landing_zone: Any, 
     assert landing_zone.shared() == {}
 
 
+NETWORKING_STACK = "arn:aws:cloudformation:networking"  # as the pools of this landing zone name it
+
+
+def test_the_warnings_are_those_of_the_setup_and_of_the_networking_account(landing_zone: Any, ous: Any) -> None:
+    assert landing_zone.ask("Create", SetupWarnings="none")["Data"]["Warnings"] == "none"
+
+    outputs = [{"OutputKey": "Warnings", "OutputValue": "A VPC was there before."}]
+    landing_zone.cloud.stacks[NETWORKING_STACK] = {"StackStatus": "CREATE_COMPLETE", "Outputs": outputs}
+
+    assert landing_zone.ask("Update", SetupWarnings="none")["Data"]["Warnings"] == "A VPC was there before."
+    both = landing_zone.ask("Update", SetupWarnings="An OU is missing.")["Data"]["Warnings"]
+    assert both == "An OU is missing. A VPC was there before."
+
+
 def test_the_stack_status_is_read_once_and_a_throttled_read_does_not_stop_sharing(
     landing_zone: Any, ous: Any, calls: list[str], refuse_calls: Any
 ) -> None:
     landing_zone.ask("Create")
-    assert calls.count("cloudformation:DescribeStacks") == 1
+    assert calls.count("cloudformation:DescribeStacks") == 1 + 1  # and the Networking account's, for its warnings
 
     refuse_calls("DescribeStacks", "Throttling")
     landing_zone.cloud.move(ZERO, ous["SDLC OU"])

@@ -13,7 +13,7 @@ from cfnlint.decode import cfn_yaml  # type: ignore[import-untyped]
 from ctipam import findings
 from ctipam.findings import Finding
 from ctipam.ipam import trouble
-from ctipam.pools import overlaps, utilization, watch
+from ctipam.pools import drift, overlaps, utilization, watch
 from ctipam.pools.environment_pools import EnvironmentPool
 from ctipam.pools.utilization import Utilization
 
@@ -100,7 +100,7 @@ def test_the_tables_read_the_fields_of_the_metric_lines(dashboard: dict[str, Any
 
 def test_the_table_of_findings_reads_the_fields_of_their_lines(dashboard: dict[str, Any]) -> None:
     _, line = findings.lines([Finding(overlaps.METRIC, "vpc-1", "It overlaps.")], at_s=0.0)
-    table = query(dashboard, "Existing VPCs")
+    table = query(dashboard, "VPCs that overlap")
 
     assert fields(table) == json.loads(line).keys() - {"_aws", overlaps.METRIC}
     assert f"by {findings.DIMENSION} " in table
@@ -125,7 +125,8 @@ def test_what_is_in_use_is_found_by_what_the_functions_log(dashboard: dict[str, 
 
 
 @pytest.mark.parametrize(
-    ("alarm", "metric"), [("OverlappingVpcsAlarm", overlaps.METRIC), ("IpamTroubleAlarm", trouble.METRIC)]
+    ("alarm", "metric"),
+    [("OverlappingVpcsAlarm", overlaps.METRIC), ("IpamTroubleAlarm", trouble.METRIC), ("DriftAlarm", drift.METRIC)],
 )
 def test_the_alarms_of_the_watch_cover_each_subject(resources: Any, alarm: str, metric: str) -> None:
     (query,) = resources[alarm]["Properties"]["Metrics"]

@@ -1,8 +1,10 @@
-"""The stack that the function belongs to: its status, its tags and when it was created."""
+"""The stack that the function belongs to: its status, parameters and tags, and when it was created."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -23,19 +25,46 @@ BEING_DELETED = frozenset(
 only be deleted again, and that does not look for shares, which the first deletion removed.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
 
+SETTLED = frozenset(
+    {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}
+)
+"""No operation is in progress, and the parameters are those of the resources: after a rollback, the previous ones.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_RollbackStack.html"""
+
 BELIEVED_S = 5.0
 """How long a status is used before it is read again, so that a run over all accounts does not read it for each."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What one answer of DescribeStacks says of a stack. An operation changes it when it begins and when it ends.
+
+    updated      when the last update began; empty: there was none
+    parameters   those with their defaults too; a list is text
+    tags         without those that AWS adds
+    """
+
+    status: str
+    updated: str
+    parameters: Mapping[str, str]
+    tags: Mapping[str, str]
+
+    @property
+    def is_settled(self) -> bool:
+        return self.status in SETTLED
 
 
 class OwnStack:
     """Reads the stack with DescribeStacks, which the function's role must allow.
 
-    stack_id   ARN of the stack, in the account and its home Region
+    stack_id     ARN of the stack, in the account and its home Region
+    believed_s   how long a status is used before it is read again
     """
 
-    def __init__(self, account: Account, stack_id: str) -> None:
+    def __init__(self, account: Account, stack_id: str, believed_s: float = BELIEVED_S) -> None:
         self._account = account
         self._stack_id = stack_id
+        self._believed_s = believed_s
         self._asked_at = float("-inf")
         self._last: StackTypeDef | None = None
         self._one_at_a_time = threading.Lock()  # several threads share one answer
@@ -49,15 +78,24 @@ class OwnStack:
 
     def tags(self) -> dict[str, str]:
         """Return the tags of the stack, without those that AWS adds. Read once. Raises ClientError."""
-        tags = to_dict(self._remembered().get("Tags", []))
-        return {key: value for key, value in tags.items() if not key.startswith("aws:")}
+        return _without_aws(to_dict(self._remembered().get("Tags", [])))
+
+    def snapshot(self) -> Snapshot:
+        """Return the stack as it is, at most believed_s seconds old. Raises ClientError."""
+        with self._one_at_a_time:
+            is_old = waiting.now() - self._asked_at >= self._believed_s
+            last = self._read() if is_old or self._last is None else self._last
+        given = last.get("Parameters", [])
+        return Snapshot(
+            status=last["StackStatus"],
+            updated=str(last.get("LastUpdatedTime", "")),
+            parameters={one["ParameterKey"]: one["ParameterValue"] for one in given},
+            tags=_without_aws(to_dict(last.get("Tags", []))),
+        )
 
     def status(self) -> str:
-        """Return the status, at most BELIEVED_S seconds old. Raises ClientError."""
-        with self._one_at_a_time:
-            if waiting.now() - self._asked_at >= BELIEVED_S:
-                self._read()
-            return self._last["StackStatus"] if self._last else ""
+        """Return the status, at most believed_s seconds old. Raises ClientError."""
+        return self.snapshot().status
 
     def status_if_known(self) -> str:
         """Return the status as `status` does; after a ClientError, the last one known, or an empty text."""
@@ -92,7 +130,11 @@ class OwnStack:
         return self._last
 
     def _keep_last(self) -> str:
-        """Use the last status for another BELIEVED_S seconds; return it."""
+        """Use the last status for another believed_s seconds; return it."""
         with self._one_at_a_time:
             self._asked_at = waiting.now()
             return self._last["StackStatus"] if self._last else ""
+
+
+def _without_aws(tags: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in tags.items() if not key.startswith("aws:")}

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from ctipam import names
 from ctipam.cloudformation.other_stacks import living
+from ctipam.cloudformation.outputs import NO_WARNINGS
+from ctipam.errors import explain
+from ctipam.logs import log_decision
 from ctipam.networking_account import assume_execution_role
 from ctipam.organization.session_policies import read_policy
 from ctipam.sessions import Account
@@ -33,6 +38,23 @@ def known_ous(management: Account, network_account_id: str) -> dict[str, set[str
         if names.POOL_ENVIRONMENT_TAG in tags and names.OU_TAG in tags:
             known.setdefault(tags[names.POOL_ENVIRONMENT_TAG], set()).add(tags[names.OU_TAG])
     return known
+
+
+def warnings_of_networking(management: Account, network_account_id: str) -> str:
+    """Return the output Warnings of the stack that has pools in the account; "none" too if it cannot be read."""
+    try:
+        networking = _networking_account(management, network_account_id)
+        stack_ids = {tags[names.STACK_TAG] for tags in _tags_of_pools(networking) if names.STACK_TAG in tags}
+        outputs = {
+            one["OutputKey"]: one["OutputValue"]
+            for stack_id in living(networking, sorted(stack_ids - {names.RELEASED}))
+            for stack in networking.cloudformation().describe_stacks(StackName=stack_id)["Stacks"]
+            for one in stack.get("Outputs", [])
+        }
+        return outputs.get("Warnings", NO_WARNINGS)
+    except (BotoCoreError, ClientError) as error:  # nothing that a deployment should fail for
+        log_decision("the warnings of the Networking account cannot be read", reason=explain(error))
+        return NO_WARNINGS
 
 
 def _networking_account(management: Account, network_account_id: str) -> Account:

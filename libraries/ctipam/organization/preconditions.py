@@ -16,9 +16,6 @@ from ctipam.pools.spec import PoolSpec
 NETWORKING_STACK = re.compile(r"StackSet-(.+)-networking-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """The name that CloudFormation gives to the Networking stack. The StackSet is named after the management stack."""
 
-WARNINGS_LIMIT = 1000
-"""Characters. CloudFormation reads 4096 bytes of answer in all, and 1024 bytes of an output."""
-
 
 @dataclass(frozen=True)
 class SetupSpec:
@@ -84,12 +81,6 @@ class SetupResult:
     organization_id: str
     exclusions: str
     warnings: tuple[str, ...]
-
-    def warnings_output(self) -> str:
-        """Return the warnings, cut to what an output of a stack holds."""
-        text = " ".join(self.warnings) or "none"
-        limit = WARNINGS_LIMIT if text.isascii() else WARNINGS_LIMIT // 6  # JSON takes six bytes for other characters
-        return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 def refuse_wrong_account(own_account_id: str, organization_id: str, owner_id: str, network_account_id: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ctipam.cloudformation.custom_resource import Data
+from ctipam.cloudformation.outputs import warnings_output
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import DENIED, Refused, code_of
 from ctipam.ipam.cost_controls import exclusions_property
@@ -63,7 +64,7 @@ def ensure(request: ResourceRequest) -> Data:
     return {
         "OrganizationId": result.organization_id,
         "IpamExclusions": result.exclusions,
-        "Warnings": result.warnings_output(),
+        "Warnings": warnings_output(result.warnings),
     }
 
 

@@ -88,6 +88,7 @@ class _Run:
         self._grown: dict[str, Growth] = {}  # what was requested in this run, by pool id
         self._families: dict[str, Family] = {}  # what was read, by Region
         self._failures: list[str] = []
+        self._stack = OwnStack(account, settings.stack_id)
         self._is_idle: bool | None = None
 
     def see_to(self, measured: Sequence[Utilization]) -> None:
@@ -165,7 +166,7 @@ class _Run:
             region, top = self._pools.get(PoolKey(region_name)), self._pools.get(TOP_LEVEL)
             if region is None or top is None:
                 raise AwsFailed("a pool above it is missing; update the stack to mend that")
-            reserved = reserved_cidrs(self._settings.reserved)
+            reserved = reserved_cidrs(self._stack.snapshot().parameters.get("ReservedCidrs", ""))
             self._families[region_name] = Family(
                 pool,
                 self._read(region),
@@ -190,8 +191,7 @@ class _Run:
     def _stack_is_idle(self) -> bool:
         """Return whether no operation of the stack is in progress, which may change the same pools. Read once."""
         if self._is_idle is None:
-            status = OwnStack(self._account, self._settings.stack_id).status()
-            self._is_idle = not status.endswith("_IN_PROGRESS")
+            self._is_idle = not self._stack.status().endswith("_IN_PROGRESS")
         return self._is_idle
 
     def _note(self, pool: ExistingPool, note: Note) -> None:

@@ -23,10 +23,11 @@ from ctipam.cloudformation.deletion import report_kept
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.logs import log_decision
 from ctipam.pools import changes, listing, preconditions, reserving, room, surplus
+from ctipam.pools.change_kinds import PendingChanges
 from ctipam.pools.deletion import PoolDeletion
 from ctipam.pools.existing import ExistingPool
 from ctipam.pools.matching import compare, kept_pools
-from ctipam.pools.placement import parents_of_new_cidrs
+from ctipam.pools.placement import Occupied, parents_of_new_cidrs
 from ctipam.pools.reader import CONCURRENT_READS, PoolReader
 from ctipam.pools.rounds import Allocated, Rounds, with_ancestors
 from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec
@@ -61,11 +62,11 @@ def check(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> None:
         pool_reader = _reader(request, scope_id, listed, executor)
         if not _built_pools(pool_reader, spec, listed):
             allocated: Allocated = {}
-            pools = _with_coming(pool_reader, spec, pool_reader.read_pools(listed, known={}), allocated)
+            pools = with_coming(pool_reader, spec, pool_reader.read_pools(listed, known={}), allocated)
             if not request.is_rollback:
                 _blockers(pool_reader, spec, pools).refuse()
                 reserving.refuse_collisions_in(request.account, executor, spec, compare(spec, pools).kept)
-            _refuse(pool_reader, spec, pools, listed, allocated)
+            refuse_impossible(pool_reader, spec, pools, listed, allocated)
 
 
 def delete(request: ResourceRequest) -> list[str]:
@@ -99,7 +100,7 @@ def _built_pools(
     return None if elsewhere or not changes.is_built(spec, pools) else kept_pools(spec, pools)
 
 
-def _with_coming(
+def with_coming(
     pool_reader: PoolReader, spec: PoolSpec, pools: Sequence[ExistingPool], allocated: Allocated
 ) -> Sequence[ExistingPool]:
     """Return the pools with the CIDRs that they are being given and their own lists do not show yet."""
@@ -140,13 +141,14 @@ def _blockers(pool_reader: PoolReader, spec: PoolSpec, pools: Sequence[ExistingP
     )
 
 
-def _refuse(
+def refuse_impossible(
     pool_reader: PoolReader,
     spec: PoolSpec,
     pools: Sequence[ExistingPool],
     listed: Sequence[IpamPoolTypeDef],
     allocated: Allocated,
 ) -> None:
+    """Raise Refused if what is missing cannot be added."""
     in_scope = pool_reader.ids_in_scope(listed)
     scopes = {pool["IpamPoolId"]: listing.scope_of(pool) for pool in listed}
     others = pool_reader.read_top_level_blocks(pools)
@@ -170,26 +172,21 @@ class PoolReconciliation(Rounds):
 
     def run(self, listed: Sequence[IpamPoolTypeDef]) -> tuple[dict[PoolKey, ExistingPool], list[str]]:
         """Return the pools, and a sentence for each pool that is not wanted and could not be removed."""
-        pools = _with_coming(self._reader, self._spec, self._read(listed), self._allocated)
+        pools: Sequence[ExistingPool] = with_coming(self._reader, self._spec, self._read(listed), self._allocated)
         blockers = _blockers(self._reader, self._spec, pools)
         not_removed = blockers.by_pool() if self._request.is_rollback else {}
         if not self._request.is_rollback:
             blockers.refuse()
             kept = compare(self._spec, pools).kept
             reserving.refuse_collisions_in(self._request.account, self._reader.executor, self._spec, kept)
-        _refuse(self._reader, self._spec, pools, listed, self._allocated)
-        while True:
-            parents = parents_of_new_cidrs(compare(self._spec, pools))
-            occupied, pools = self._reader.read_occupied(pools, parents, self._allocated)
-            self._forget_coming(pools)
+        refuse_impossible(self._reader, self._spec, pools, listed, self._allocated)
+
+        def left_to_do(pools: Sequence[ExistingPool], occupied: Occupied) -> PendingChanges:
+            not_removed.update(self._failures.failed_removals(pools))
             kept_anyway = with_ancestors(not_removed, pools)
-            pending = changes.pending_changes(self._spec, pools, occupied, kept_anyway, blockers.surplus.in_use)
-            accepted = self._apply(pending.changes, pools)
-            if pending.nothing_but_tags and len(accepted) == len(pending.changes):
-                break
-            self._wait(pending, progress=bool(accepted))
-            pools = self._read(listing.list_pools(self._request.account))
-            not_removed |= self._failures.failed_removals(pools)
+            return changes.pending_changes(self._spec, pools, occupied, kept_anyway, blockers.surplus.in_use)
+
+        pools = self._change_until_done(self._spec, pools, left_to_do)
         built = kept_pools(self._spec, pools)
         reserving.reserve(self._request, self._reader.executor, self._spec, built)
         return built, [sentence for of_pool in not_removed.values() for sentence in of_pool]

@@ -99,7 +99,11 @@ def refuse_collisions(colliding: Iterable[tuple[str, Allocation]]) -> None:
     colliding   the pool, in words, and what has some of its reserved addresses
     """
     for pool, allocation in colliding:
-        raise Refused(
-            f"ReservedCidrs includes addresses of {allocation}, which has them from {pool}. Delete it, and wait "
-            "20 minutes until IPAM frees its CIDR, or leave it out of ReservedCidrs."
-        )
+        raise Refused(collision(pool, allocation))
+
+
+def collision(pool: str, allocation: Allocation) -> str:
+    return (
+        f"ReservedCidrs includes addresses of {allocation}, which has them from {pool}. Delete it, and wait "
+        "20 minutes until IPAM frees its CIDR, or leave it out of ReservedCidrs."
+    )

@@ -5,7 +5,7 @@ AWS completes each change in its own time.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
@@ -15,11 +15,13 @@ from ctipam import waiting
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import BUSY, RETRYABLE_POOL_ERRORS, OutOfTime, code_of
 from ctipam.logs import log_decision
-from ctipam.pools import apply
+from ctipam.pools import apply, listing
 from ctipam.pools.change_kinds import CreatePool, DeprovisionCidr, PendingChanges, PoolChange, ProvisionCidr, TagPool
 from ctipam.pools.concurrency import Concurrency, InFlight, busy_parents
 from ctipam.pools.existing import Block, ExistingPool
 from ctipam.pools.late_failures import LateFailures
+from ctipam.pools.matching import compare
+from ctipam.pools.placement import Occupied, parents_of_new_cidrs
 from ctipam.pools.reader import PoolReader
 from ctipam.pools.spec import PoolSpec
 from ctipam.waiting import Pace
@@ -59,6 +61,27 @@ class Rounds:
             self._allocated.clear()
             self._known.clear()  # perhaps the pool above lost its CIDR
         return pools
+
+    def _change_until_done(
+        self,
+        spec: PoolSpec,
+        pools: Sequence[ExistingPool],
+        left_to_do: Callable[[Sequence[ExistingPool], Occupied], PendingChanges],
+    ) -> Sequence[ExistingPool]:
+        """Apply what may be applied now, wait and read again, until nothing is left; return the pools.
+
+        left_to_do   returns it for the pools, and what is occupied of those in which a CIDR is to be chosen
+        """
+        while True:
+            parents = parents_of_new_cidrs(compare(spec, pools))
+            occupied, pools = self._reader.read_occupied(pools, parents, self._allocated)
+            self._forget_coming(pools)
+            pending = left_to_do(pools, occupied)
+            accepted = self._apply(pending.changes, pools)
+            if pending.nothing_but_tags and len(accepted) == len(pending.changes):
+                return pools
+            self._wait(pending, progress=bool(accepted))
+            pools = self._read(listing.list_pools(self._request.account))
 
     def _forget_coming(self, pools: Sequence[ExistingPool]) -> None:
         """Read pools again for which the allocations of their parent show a CIDR that their own list does not show."""

@@ -1,4 +1,5 @@
-"""Looks once an hour for VPCs that overlap the pools, and for trouble of the IPAM. Called by a schedule.
+"""Looks once an hour for VPCs that overlap the pools, for trouble of the IPAM, and for pools that somebody has changed.
+Called by a schedule.
 
 Reads what IPAM has discovered; no other account is entered. The calls grow with the pages of VPCs and accounts, and
 with the pools.
@@ -11,16 +12,23 @@ from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Network
 from typing import Any
 
+from ctipam import waiting
+from ctipam.cloudformation.own_stack import OwnStack
 from ctipam.findings import Finding
-from ctipam.ipam.discovered import DiscoveredCidr
+from ctipam.ipam.discovered import DiscoveredAccount, DiscoveredCidr
+from ctipam.ipam.existing import ExistingIpam
 from ctipam.ipam.reader import find_ipam, read_accounts, read_vpcs
 from ctipam.ipam.trouble import find_trouble
 from ctipam.logs import log_decision
+from ctipam.pools import mending
+from ctipam.pools.drift import Drift
 from ctipam.pools.existing import Allocation, ExistingPool
-from ctipam.pools.listing import list_pools, scope_of, stack_of
+from ctipam.pools.listing import list_pools, stack_of
 from ctipam.pools.overlaps import find_overlaps
+from ctipam.pools.parameters import reserved_cidrs
 from ctipam.pools.reader import PoolReader
 from ctipam.sessions import Account
+from ctipam.settings import UtilizationSettings
 
 CONCURRENT_READS = 10
 EVERY_MINUTES = 60
@@ -37,27 +45,47 @@ def is_due(event: Mapping[str, Any]) -> bool:
     return minute % EVERY_MINUTES < SCHEDULE_MINUTES
 
 
-def watch(account: Account, stack_id: str, reserved: Collection[IPv4Network]) -> list[Finding]:
-    """Return what is wrong beside the pools of a stack; nothing while it has none. Raises ClientError.
+def watch(account: Account, settings: UtilizationSettings, event: Mapping[str, Any]) -> list[Finding]:
+    """Return what is wrong with the pools of a stack and beside them, and have mended what can be. Raises ClientError.
 
-    reserved   the stack's ReservedCidrs
+    event   see is_due
     """
-    listed = [pool for pool in list_pools(account) if stack_of(pool) == stack_id]
-    if not listed:
-        return []
-    scope_id = scope_of(listed[0])
+    own_stack = OwnStack(account, settings.stack_id, believed_s=0)
+    stack = own_stack.snapshot()
+    listed = list_pools(account)
+    spec = mending.spec_of(account, settings.stack_id, stack)
+    if spec is None and not any(stack_of(pool) == settings.stack_id for pool in listed):
+        return []  # the stack is being created
+    scope_id = mending.scope_of_pools(account, settings.stack_id, stack, listed)
+    ipam, accounts, vpcs = _discovered(account, scope_id)
     with ThreadPoolExecutor(CONCURRENT_READS) as executor:
-        reader = PoolReader(account, frozenset({stack_id}), scope_id, executor)
+        reader = PoolReader(account, frozenset({settings.stack_id}), scope_id, executor)
         pools = reader.read_pools(listed, known={})
-        allocated = reader.read_allocations([pool for pool in pools if pool.key and pool.key.environment])
-    ipam = find_ipam(account)
-    regions = sorted(ipam.operating_regions) if ipam else []
-    accounts = [one for region in regions for one in read_accounts(account, ipam.discovery_id, region)] if ipam else []
+        allocated = reader.read_allocations([pool for pool in pools if pool.is_environments])
+        drift = mending.look(reader, spec, listed, pools, allocated) if spec and ipam else Drift()
+    if drift.findings and own_stack.snapshot() != stack:
+        drift = Drift()  # an operation has begun meanwhile, and makes these differences
+    if drift.is_mendable:
+        run = str(event.get("time") or int(waiting.now()) // (EVERY_MINUTES * 60))
+        mending.request_mending(account, settings.mender, settings.stack_id, run)
     trouble = find_trouble(ipam, {pool.key.region for pool in pools if pool.key and pool.key.region}, accounts)
-    vpcs = list(read_vpcs(account, scope_id)) if ipam else []
-    found = [*trouble, *_overlapping(pools, [one for some in allocated.values() for one in some], reserved, vpcs)]
+    reserved = reserved_cidrs(stack.parameters.get("ReservedCidrs", ""))
+    overlapping = _overlapping(pools, [one for some in allocated.values() for one in some], reserved, vpcs)
+    found = [*trouble, *overlapping, *drift.findings]
     log_decision("watched", vpcs=len(vpcs), accounts=len({one.account_id for one in accounts}), findings=len(found))
     return found
+
+
+def _discovered(
+    account: Account, scope_id: str
+) -> tuple[ExistingIpam | None, list[DiscoveredAccount], list[DiscoveredCidr]]:
+    """Return the IPAM, the accounts that it looks at, and the VPCs that it has found."""
+    ipam = find_ipam(account)
+    if ipam is None:
+        return None, [], []
+    regions = sorted(ipam.operating_regions)
+    accounts = [one for region in regions for one in read_accounts(account, ipam.discovery_id, region)]
+    return ipam, accounts, list(read_vpcs(account, scope_id))
 
 
 def _overlapping(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ctipam.cloudformation.custom_resource import Data
+from ctipam.cloudformation.outputs import NO_WARNINGS, warnings_output
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import OutOfTime, StackBeingDeleted
 from ctipam.networking_account import assume_execution_role
+from ctipam.organization.deployments import warnings_of_networking
 from ctipam.settings import SharingSettings
 from ctipam.sharing import lifecycle, reconcile
 from ctipam.sharing.ownership import ShareOwnership, unshare_all
@@ -31,7 +33,15 @@ def share(request: ResourceRequest) -> Data:
     if result.unfinished:
         raise OutOfTime("there are more accounts")
     result.raise_if_all_failed()
-    return result.outputs()
+    return {**result.outputs(), "Warnings": _warnings(request)}
+
+
+def _warnings(request: ResourceRequest) -> str:
+    """Return the warnings of the whole deployment: those of Custom::OrganizationSetup, and the Networking account's."""
+    network_account_id = SharingSettings.from_environment().network_account_id
+    of_setup = request.properties.get("SetupWarnings", NO_WARNINGS)
+    of_networking = warnings_of_networking(request.account, network_account_id)
+    return warnings_output(text for text in (of_setup, of_networking) if text != NO_WARNINGS)
 
 
 def unshare(request: ResourceRequest) -> Sequence[str]:

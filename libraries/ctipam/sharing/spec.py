@@ -35,8 +35,8 @@ def wrong_rules(environments: Environments) -> dict[str, str]:
     """Return a sentence, by ARN, for each pool whose allocation rule somebody has changed. It stays shared."""
     return {
         pool.arn: f"The pool of {environment!r} in {pool.region} does not require the tag "
-        f"{ENVIRONMENT_TAG}={environment} of a VPC. Add it to the pool's rules, or update the stack with another "
-        "PackageVersion."
+        f"{ENVIRONMENT_TAG}={environment} of a VPC. It stays shared, and the watch in the Networking account corrects "
+        "it within an hour."
         for environment, pools in environments.items()
         for pool in pools
         if pool.ready and pool.required_value != environment

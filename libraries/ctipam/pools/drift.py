@@ -1,0 +1,217 @@
+"""What differs from the spec although no deployment changed it: what somebody changed by hand, and what is left over.
+
+The comparison is that of an update (`changes`). What adds or corrects is mended; what would take away a pool, a CIDR or
+a reservation is only told. CIDRs that were given by hand or by automatic growth differ from nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ctipam import names
+from ctipam.findings import Finding
+from ctipam.pools import reserved
+from ctipam.pools.change_kinds import ModifyPool, PendingChanges, TagPool
+from ctipam.pools.changes import pending_changes
+from ctipam.pools.existing import Allocation, ExistingPool
+from ctipam.pools.matching import Comparison, compare, kept_pools
+from ctipam.pools.placement import Occupied
+from ctipam.pools.spec import PoolKey, PoolSpec
+from ctipam.pools.wanted import wanted_allocation_tags
+
+METRIC = "Drift"
+
+LOST_TAG = "first put the tag back of the pool that has lost it."
+"""Why nothing is added while a pool may be missing only because nothing tells that it is ours."""
+
+NEXT_UPDATE = "The next update that changes a parameter removes it if nothing uses it, or delete it."
+
+
+@dataclass(frozen=True)
+class Drift:
+    """findings      what differs
+    is_mendable   something of it can be mended
+    """
+
+    findings: tuple[Finding, ...] = ()
+    is_mendable: bool = False
+
+
+def recognized(spec: PoolSpec, pools: Sequence[ExistingPool]) -> list[ExistingPool]:
+    """Return the pools, each with the key of the wanted pool that it must be: one that is missing, and whose place and
+    description a single pool has, has lost the tags that tell."""
+    found = list(pools)
+    for key in spec.pools:
+        kept = kept_pools(spec, found)
+        if key in kept:
+            continue
+        parent_id = kept[key.parent].pool_id if key.parent in kept else ""
+        taken = {pool.pool_id for pool in kept.values()}
+        alike = [pool for pool in found if pool.pool_id not in taken and _is_alike(pool, key, parent_id)]
+        if len(alike) == 1:
+            found[found.index(alike[0])] = replace(alike[0], key=key)
+    return found
+
+
+def _is_alike(pool: ExistingPool, key: PoolKey, parent_id: str) -> bool:
+    return (
+        (pool.key is not None or names.STACK_TAG not in pool.tags)  # else it is another stack's
+        and pool.source_pool_id == parent_id
+        and bool(parent_id) == (key.parent is not None)
+        and pool.description == names.pool_description(key.region, key.environment)
+        and pool.state not in ("create-failed", "delete-in-progress")
+    )
+
+
+def has_lost_stack_tag(pool: ExistingPool) -> bool:
+    """Return whether a pool of ours has lost the tag by which this solution may change it."""
+    return pool.key is not None and names.STACK_TAG not in pool.tags
+
+
+def mendable_changes(spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied, refusal: str) -> PendingChanges:
+    """Return what adds and corrects, or only what corrects.
+
+    pools     recognized()
+    occupied  for each of parents_of_new_cidrs()
+    refusal   why nothing can be added, in words; empty: something can
+    """
+    everything = {pool.pool_id for pool in pools}
+    pending = pending_changes(spec, pools, occupied, kept_anyway=everything)
+    if not refusal:
+        return pending
+    corrections = [change for change in pending.changes if isinstance(change, TagPool | ModifyPool)]
+    return PendingChanges(tuple(change for change in corrections if not has_lost_stack_tag(change.pool)))
+
+
+def is_incomplete(spec: PoolSpec, pools: Sequence[ExistingPool]) -> bool:
+    """Return whether a pool or a block is missing."""
+    comparison = compare(spec, pools)
+    return any(key not in comparison.kept or comparison.blocks[key].missing for key in spec.pools)
+
+
+def find_drift(
+    spec: PoolSpec, pools: Sequence[ExistingPool], allocated: Mapping[str, Collection[Allocation]], refusal: str
+) -> Drift:
+    """Return what differs from the spec.
+
+    pools       all pools of the scope, recognized(), ours with their CIDRs
+    allocated   what is allocated from environment pools, by the pool's id. Pools of which that is not known keep it
+    refusal     why what is missing cannot be added, in words; empty: it can
+    """
+    comparison = compare(spec, pools)
+    additions = list(_missing(comparison, refusal))
+    corrections = [*_corrections(spec, pools, refusal), *_reservations(comparison, allocated)]
+    told = [*_lost(comparison), *_collisions(comparison, allocated), *_left_over(comparison), *_by_hand(comparison)]
+    return Drift((*additions, *corrections, *told), bool(corrections or (additions and not refusal)))
+
+
+def _finding(subject: object, what: str, message: str) -> Finding:
+    return Finding(METRIC, f"{subject}: {what}", message)
+
+
+def _missing(comparison: Comparison, refusal: str) -> Iterator[Finding]:
+    outcome = f"It cannot be added again: {refusal}" if refusal else "It is being added again."
+    for key in comparison.spec.pools:
+        missing = comparison.blocks[key].missing
+        if key not in comparison.kept:
+            yield _finding(key, "missing", f"{_upper(key.phrase)} does not exist any more. {outcome}")
+        elif missing and not has_lost_stack_tag(comparison.kept[key]):
+            sizes = ", ".join(f"/{one}" if isinstance(one, int) else str(one) for one in missing)
+            yield _finding(key, "blocks", f"{_named(comparison, key)} lacks a block, {sizes}. {outcome}")
+
+
+def _corrections(spec: PoolSpec, pools: Sequence[ExistingPool], refusal: str) -> Iterator[Finding]:
+    comparison = compare(spec, pools)
+    for change in mendable_changes(spec, pools, {}, refusal).changes:
+        if isinstance(change, TagPool) and change.pool.key:
+            keys = ", ".join(sorted({*change.tags, *change.removed}))
+            text = f"{_named(comparison, change.pool.key)} has other tags than the stack: {keys}."
+            yield _finding(change.pool.key, "tags", f"{text} They are being corrected.")
+        elif isinstance(change, ModifyPool):
+            text = f"{_named(comparison, change.key)} was changed: {', '.join(_differences(change))}."
+            yield _finding(change.key, "rules", f"{text} It is being changed back.")
+
+
+def _differences(change: ModifyPool) -> Iterator[str]:
+    pool, key = change.pool, change.key
+    if pool.description != names.pool_description(key.region, key.environment):
+        yield "its description"
+    if dict(pool.allocation_tags) != wanted_allocation_tags(key):
+        yield "the tags that a VPC must carry"
+    if change.vpc_sizes is not None and pool.vpc_sizes != change.vpc_sizes:
+        yield "the sizes of VPCs"
+    if pool.auto_import != change.auto_import:
+        yield "whether it imports VPCs"
+
+
+def _reservations(comparison: Comparison, allocated: Mapping[str, Collection[Allocation]]) -> Iterator[Finding]:
+    for key, pool in _readable(comparison, allocated):
+        wanted = reserved.wanted_reservations(comparison.spec, key, (block.cidr for block in pool.held))
+        missing = reserved.reservation_changes(wanted, allocated[pool.pool_id]).add
+        if missing:
+            cidrs = ", ".join(map(str, missing))
+            text = f"{_named(comparison, key)} does not keep {cidrs} of ReservedCidrs from VPCs any more."
+            yield _finding(key, "reservations", f"{text} It is being reserved again.")
+        elif names.PREPARING_TAG in pool.tags or (wanted and names.RESERVED_TAG not in pool.tags):
+            text = f"{_named(comparison, key)} has other tags about ReservedCidrs than it should."
+            yield _finding(key, "reservations", f"{text} They are being corrected.")
+
+
+def _collisions(comparison: Comparison, allocated: Mapping[str, Collection[Allocation]]) -> Iterator[Finding]:
+    for key, pool in _readable(comparison, allocated):
+        wanted = reserved.wanted_reservations(comparison.spec, key, (block.cidr for block in pool.held))
+        for one in reserved.reservation_changes(wanted, allocated[pool.pool_id]).colliding:
+            yield _finding(key, f"{one.cidr} is reserved and in use", reserved.collision(key.phrase, one))
+
+
+def _readable(
+    comparison: Comparison, allocated: Mapping[str, Collection[Allocation]]
+) -> Iterator[tuple[PoolKey, ExistingPool]]:
+    for key, pool in comparison.kept.items():
+        if key.environment and pool.pool_id in allocated and not has_lost_stack_tag(pool):
+            yield key, pool
+
+
+def _lost(comparison: Comparison) -> Iterator[Finding]:
+    for key, pool in comparison.kept.items():
+        if has_lost_stack_tag(pool):
+            tag = f"Key={names.STACK_TAG},Value={comparison.spec.stack_id}"
+            message = (
+                f"{_named(comparison, key)} has lost the tag by which it is ours, so its accounts lose it, and nothing "
+                f"is added meanwhile. Run `aws ec2 create-tags --resources {pool.pool_id} --tags {tag}`."
+            )
+            yield _finding(key, "not ours", message)
+
+
+def _left_over(comparison: Comparison) -> Iterator[Finding]:
+    for pool in comparison.unwanted:
+        if not pool.being_removed:
+            cidrs = ", ".join(str(block.cidr) for block in pool.held) or "no CIDR"
+            text = f"Pool {pool.pool_id} ({cidrs}) has the tags of {pool.key}, and the stack does not declare it."
+            yield _finding(pool.pool_id, "not declared", f"{text} {NEXT_UPDATE}")
+    for key, pool in comparison.kept.items():
+        for block in comparison.blocks[key].surplus:
+            if block.state != "pending-deprovision":
+                text = f"{_named(comparison, key)} holds {block.cidr}, which is declared no longer. {NEXT_UPDATE}"
+                yield _finding(pool.pool_id, f"{block.cidr} not declared", text)
+
+
+def _by_hand(comparison: Comparison) -> Iterator[Finding]:
+    ours = {pool.pool_id: pool.key for pool in comparison.pools if pool.key}
+    for pool in comparison.pools:
+        if pool.key is None and pool.source_pool_id in ours:
+            key = ours[pool.source_pool_id]
+            message = (
+                f"Pool {pool.pool_id} ({pool.description or 'no description'}) was made by hand in {key.phrase}, and "
+                "takes its addresses from it. No account gets it from this solution. Delete it, unless you need it."
+            )
+            yield _finding(pool.pool_id, f"by hand in {key}", message)
+
+
+def _named(comparison: Comparison, key: PoolKey) -> str:
+    return f"{_upper(key.phrase)} ({comparison.kept[key].pool_id})"
+
+
+def _upper(phrase: str) -> str:
+    return phrase[0].upper() + phrase[1:]

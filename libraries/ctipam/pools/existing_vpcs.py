@@ -1,0 +1,82 @@
+"""Warns whoever deploys of VPCs that are in the pools' address space already, as far as IPAM has discovered them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv4Network
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ctipam.errors import explain
+from ctipam.ipam.discovered import DiscoveredAccount, DiscoveredCidr
+from ctipam.ipam.existing import ExistingIpam
+from ctipam.ipam.reader import read_accounts, read_vpcs
+from ctipam.pools.addresses import outermost
+from ctipam.pools.listing import list_pools
+from ctipam.pools.overlaps import find_overlaps
+from ctipam.pools.reader import CONCURRENT_READS, PoolReader
+from ctipam.pools.spec import TOP_LEVEL, PoolSpec
+from ctipam.sessions import Account
+
+NAMED_VPCS, NAMED_CIDRS = 3, 20
+
+LATER = "The dashboard and the alarm OverlappingVpcsAlarm in the Networking account tell of those that it finds later."
+
+
+def warnings(account: Account, ipam: ExistingIpam, scope_id: str, spec: PoolSpec, *, is_new: bool) -> list[str]:
+    """Return a sentence for each thing to know; nothing if IPAM has looked everywhere and found nothing.
+
+    is_new   the IPAM was created a moment ago, and cannot have looked yet
+    """
+    if is_new:
+        return [f"IPAM is new and has not looked for existing VPCs yet, which takes up to an hour. {LATER}"]
+    try:
+        vpcs = list(read_vpcs(account, scope_id))
+        exposed = _exposed(vpcs, spec, ())
+        if exposed:  # perhaps a pool has allocated them, which IPAM shows later
+            exposed = _exposed(vpcs, spec, _allocated(account, scope_id, spec.stack_id))
+        regions = sorted(ipam.operating_regions)
+        accounts = [one for region in regions for one in read_accounts(account, ipam.discovery_id, region)]
+    except (BotoCoreError, ClientError) as error:  # nothing that a deployment should fail for
+        return [f"Existing VPCs are not known: {explain(error)}"]
+    return [*_of_vpcs(exposed), *_of_accounts(accounts)]
+
+
+def _exposed(
+    vpcs: Sequence[DiscoveredCidr], spec: PoolSpec, allocated: Collection[tuple[str, IPv4Network]]
+) -> list[DiscoveredCidr]:
+    """Return those whose addresses the pools contain, or may contain later, and nothing reserves."""
+    overlaps = find_overlaps(vpcs, {TOP_LEVEL: spec.top_cidrs}, spec.reserved, spec.reserved, allocated)
+    return [overlap.vpc for overlap in overlaps if overlap.pools]
+
+
+def _allocated(account: Account, scope_id: str, stack_id: str) -> set[tuple[str, IPv4Network]]:
+    with ThreadPoolExecutor(CONCURRENT_READS) as executor:
+        reader = PoolReader(account, frozenset({stack_id}), scope_id, executor)
+        pools = reader.read_pools(list_pools(account), known=None)
+        found = reader.read_allocations([pool for pool in pools if pool.is_environments])
+    return {(one.resource_id, one.cidr) for of_pool in found.values() for one in of_pool}
+
+
+def _of_vpcs(exposed: Sequence[DiscoveredCidr]) -> list[str]:
+    if not exposed:
+        return []
+    cidrs = list(outermost(vpc.cidr for vpc in exposed))
+    return [
+        f"IPAM can assign the addresses of existing VPCs again, {_some(exposed, NAMED_VPCS)}. "
+        f"Add to ReservedCidrs: {_some(cidrs, NAMED_CIDRS)}."
+    ]
+
+
+def _of_accounts(accounts: Sequence[DiscoveredAccount]) -> list[str]:
+    unread = {one.account_id for one in accounts if one.why_unread}
+    if accounts and not unread:
+        return []
+    of_accounts = f" of {len(unread)} accounts" if unread else ""
+    return [f"IPAM does not know the VPCs{of_accounts} yet. {LATER}"]
+
+
+def _some(items: Sequence[object], number: int) -> str:
+    more = f" and {len(items) - number} more" if len(items) > number else ""
+    return ", ".join(map(str, items[:number])) + more
