@@ -28,7 +28,7 @@ override FUNCTIONS := ct-integration-lambda ipam-pool-lambda
 override LOCKED := tools aws-cli lambda-runtime checkers
 
 # The commands check their words themselves. Of the other targets, a few take `only`; no target ignores a word.
-override COMMANDS := plan preflight deploy reconcile report undo contract
+override COMMANDS := plan preflight preview deploy reconcile report undo contract
 override SELECTIVE := check test bench
 override OTHERS := $(filter-out $(COMMANDS),$(or $(MAKECMDGOALS),help))
 override ACCEPTED := PYTHON $(if $(filter-out $(SELECTIVE),$(OTHERS)),,only)
@@ -56,7 +56,7 @@ demo: $(VENVS) ## Deploy everything to an emulated landing zone on this machine 
 	@exec env PYTHONPATH=libraries:tests $(RUN) -m landing_zone.demo
 
 ##@ Plan and deploy
-.PHONY: plan preflight deploy
+.PHONY: plan preflight preview deploy
 plan: ## Show what a first deployment would build: CIDR= REGIONS= ENVS='Prod OU,SDLC OU' REGION_PREFIX= ENV_PREFIX= POOL_SIZES= VPCS_A_MONTH= VPCS=file|organization|ipam FORMAT=svg
 	@$(NEW_ENOUGH)
 	@exec env PYTHONPATH=libraries $(PLANNER) -B -m commands.plan
@@ -64,6 +64,9 @@ plan: ## Show what a first deployment would build: CIDR= REGIONS= ENVS='Prod OU,
 preflight: ## Check, without changes, whether the organization is ready for `make deploy` with the same arguments
 	@$(NEW_ENOUGH)
 	@exec env PYTHONPATH=libraries "$$PYTHON" -B -m commands.preflight
+
+preview: $(TOOLS) ## Show, without changes, what `make deploy` with the same arguments would do to pools and shares; FORMAT=json
+	@exec env PYTHONPATH=libraries $(RUN) -B -m commands.preview
 
 # RESERVE reads the VPCs with boto3, which is one of the tools.
 override DEPLOYER = "$$PYTHON"
