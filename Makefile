@@ -28,7 +28,7 @@ override FUNCTIONS := ct-integration-lambda ipam-pool-lambda
 override LOCKED := tools aws-cli lambda-runtime checkers
 
 # The commands check their words themselves. Of the other targets, a few take `only`; no target ignores a word.
-override COMMANDS := plan preflight preview deploy reconcile report undo contract
+override COMMANDS := plan preflight preview deploy reconcile report explain undo contract
 override SELECTIVE := check test bench
 override OTHERS := $(filter-out $(COMMANDS),$(or $(MAKECMDGOALS),help))
 override ACCEPTED := PYTHON $(if $(filter-out $(SELECTIVE),$(OTHERS)),,only)
@@ -113,12 +113,15 @@ contract: $(TOOLS) ## Try on AWS what the emulator assumes; `make contract dry=y
 	@exec env PYTHONPATH=tests $(RUN) -B -m aws_models.contract.run
 
 ##@ Operate (in the management account, with your AWS credentials)
-.PHONY: reconcile report undo
+.PHONY: reconcile report explain undo
 reconcile: $(TOOLS) .venv/aws-cli/.ready ## Reconcile all shares; `make reconcile account=111122223333 dry=yes unshare=yes`
 	@exec env PYTHONPATH=libraries $(RUN) -B -m commands.operate reconcile
 
 report: $(TOOLS) .venv/aws-cli/.ready ## List who can use which pool; `make report stack=NAME`
 	@exec env PYTHONPATH=libraries $(RUN) -B -m commands.operate report
+
+explain: $(TOOLS) ## Say why: `make explain account=111122223333`, pool='us-west-2/Prod OU' or vpc=vpc-0123
+	@exec env PYTHONPATH=libraries $(RUN) -B -m commands.explain
 
 undo: $(TOOLS) .venv/aws-cli/.ready ## Say what would stay, ask, and delete the stack; `make undo dry=yes` only says what would stay
 	@exec env PYTHONPATH=libraries $(RUN) -B -m commands.undo

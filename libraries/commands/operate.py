@@ -28,7 +28,12 @@ from ctipam.errors import Refused
 from ctipam.organization.events import is_account_id
 
 FUNCTION = "LifeCycleFunctionName"
-KNOWN = {"reconcile": ("account", "dry", "unshare", "stack"), "report": ("stack",), "undo": ("dry", "stack", "yes")}
+KNOWN = {
+    "reconcile": ("account", "dry", "unshare", "stack"),
+    "report": ("stack",),
+    "explain": ("account", "pool", "vpc", "stack"),
+    "undo": ("dry", "stack", "yes"),
+}
 
 
 def main(action: str, root: Path = ROOT) -> int:

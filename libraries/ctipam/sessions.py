@@ -81,6 +81,9 @@ class Account:
     def ssm(self) -> Any:
         return self._client("ssm", self.region)
 
+    def logs(self) -> Any:
+        return self._client("logs", self.region)
+
     def sns(self) -> SNSClient:
         return self._client("sns", self.region)  # type: ignore[no-any-return]
 
