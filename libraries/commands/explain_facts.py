@@ -28,7 +28,6 @@ class Log:
     """The last decisions about something. unread: why they could not be read; empty if they could"""
 
     group: str
-    days: int
     decisions: Sequence[Decision] = ()
     unread: str = ""
 

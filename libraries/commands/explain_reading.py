@@ -28,9 +28,6 @@ from ctipam.sharing import reader as sharing
 from ctipam.sharing.results import who_can_use
 from ctipam.waiting import Deadline
 
-DAYS = 30
-"""How far back the logs are read."""
-
 DECISIONS = 6
 """How many of the last decisions are told."""
 
@@ -170,18 +167,20 @@ def read_vpc(deployment: Deployment, vpc_id: str, progress: Progress) -> VpcFact
 
 
 def _log(account: Account, group: str, term: str) -> Log:
-    """Return the last decisions that name something. term: an id"""
+    """Return the last decisions that name something: shares and pools change seldom, so the whole log is read.
+
+    term   an id
+    """
     if not group:
-        return Log("", DAYS, unread="the stack has no output that names its log group")
-    since = int((time.time() - DAYS * 86400) * 1000)
+        return Log("", unread="the stack has no output that names its log group")
     pages = account.logs().get_paginator("filter_log_events")
     found: deque[Mapping[str, Any]] = deque(maxlen=DECISIONS)
     try:
-        for page in pages.paginate(logGroupName=group, startTime=since, filterPattern=f'"{term}"'):
+        for page in pages.paginate(logGroupName=group, filterPattern=f'"{term}"'):
             found += page["events"]
     except ClientError as error:
-        return Log(group, DAYS, unread=f"{error.operation_name}: {code_of(error)}")
-    return Log(group, DAYS, [_decision(event) for event in found])
+        return Log(group, unread=f"{error.operation_name}: {code_of(error)}")
+    return Log(group, [_decision(event) for event in found])
 
 
 def _decision(event: Mapping[str, Any]) -> Decision:

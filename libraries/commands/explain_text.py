@@ -221,7 +221,8 @@ def _ways_of_pool(pool: ExistingPool) -> Iterator[str]:
     if pool.key is None or not pool.key.region:
         yield "another CIDR in TopLevelPoolCidr makes it larger"
     elif lengths:
-        yield f"PoolSizes {pool.key}={joined([*lengths, lengths[-1]])} gives it another block; `make preview` shows which"
+        larger = joined([*lengths, lengths[-1]])
+        yield f"PoolSizes {pool.key}={larger} gives it another block; `make preview` says which"
     if pool.is_environments:
         yield "PoolGrowth=on lets it grow by itself"
     yield "it is removed with its Region or environment, if nothing is allocated from it"
@@ -256,7 +257,7 @@ def _log(log: Log, names: Mapping[str, str]) -> Sequence[str]:
     if log.unread:
         return [f"could not be read ({log.unread})"]
     if not log.decisions:
-        return [f"nothing in the last {log.days} days in {log.group}"]
+        return [f"nothing in {log.group}"]
     return [_decision(one, names) for one in log.decisions]
 
 

@@ -29,7 +29,7 @@ READ_ONLY: dict[str, Any] = {
     "Version": "2012-10-17",
     "Statement": [
         {
-            "Sid": "ReadPoolsSharesStacksAndLogs",
+            "Sid": "ReadPoolsSharesAndStacks",
             "Effect": "Allow",
             "Action": [
                 "cloudformation:DescribeStacks",
@@ -40,12 +40,17 @@ READ_ONLY: dict[str, Any] = {
                 "ec2:GetIpamPoolAllocations",
                 "ec2:GetIpamPoolCidrs",
                 "ec2:GetIpamResourceCidrs",
-                "logs:FilterLogEvents",
                 "ram:GetResourceShareAssociations",
                 "ram:GetResourceShares",
             ],
             "Resource": "*",
-        }
+        },
+        {
+            "Sid": "ReadLogOfPools",
+            "Effect": "Allow",
+            "Action": "logs:FilterLogEvents",
+            "Resource": "arn:*:logs:*:*:log-group:*IpamFunctionLogGroup*",
+        },
     ],
 }
 """The session policy. The role itself is an administrator."""
