@@ -180,10 +180,11 @@ def _log(account: Account, group: str, term: str) -> Log:
             found += page["events"]
     except ClientError as error:
         return Log(group, unread=f"{error.operation_name}: {code_of(error)}")
-    return Log(group, [_decision(event) for event in found])
+    return Log(group, [_decision(event, term) for event in found])
 
 
-def _decision(event: Mapping[str, Any]) -> Decision:
+def _decision(event: Mapping[str, Any], term: str) -> Decision:
+    """Return a line of a log, without what it says of the subject itself and without empty fields."""
     at = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(event["timestamp"] / 1000))
     try:
         line = json.loads(event["message"])
@@ -191,5 +192,7 @@ def _decision(event: Mapping[str, Any]) -> Decision:
         line = None
     if not isinstance(line, dict):
         return Decision(at, event["message"].strip(), {})
-    fields = {key: value for key, value in line.items() if key not in OF_LAMBDA and value not in (None, "", [], False)}
+    fields = {
+        key: value for key, value in line.items() if key not in OF_LAMBDA and value not in (None, "", [], False, term)
+    }
     return Decision(at, str(line.get("message", "")), fields)

@@ -12,7 +12,7 @@ MOST_ACCOUNTS = 50
 """How many accounts are listed; FORMAT=json has all."""
 
 REPLACED = {
-    "AlertEmail": "replaces both subscriptions: AWS asks the new address to confirm them",
+    "AlertEmail": "replaces both subscriptions, which AWS asks to confirm",
     "LambdaBucket": "copies the zips again",
     "PackageVersion": "replaces the copies of the zips, and checks everything again",
 }
