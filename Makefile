@@ -82,11 +82,18 @@ deploy: ## Deploy with your AWS CLI: BUCKET= NETWORK_ACCOUNT_ID= RESERVE=organiz
 .PHONY: check lint zips test bench
 check: lint zips test ## Run everything that CI runs
 
-lint: $(TOOLS) $(CHECKERS) ## Check style, types, templates and their IAM policies
+lint: style types templates ## Check style, types and templates; `make -j lint` checks them at the same time
+
+.PHONY: style types templates
+style: $(TOOLS) ## Check the style of the code
 	@$(RUN) -m ruff check
 	@$(RUN) -m ruff format --check
+
+types: $(TOOLS) ## Check the types
 	@$(RUN) -m mypy
 	@set -e; for folder in $(FUNCTIONS); do $(RUN) -m mypy $$folder/index.py; done # separately: both modules are called index
+
+templates: $(TOOLS) $(CHECKERS) ## Check the templates and their IAM policies
 	@$(RUN) -c 'import sys; from cfnlint.runner import main; sys.exit(main())' templates/*.yaml
 	@.venv/checkers/bin/python -m checkov.main --config-file tests/checkers/checkov.yaml --directory templates
 	@.venv/checkers/bin/python -W ignore:pkg_resources tests/checkers/iam_policies.py templates/*.yaml

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from landing_zone import fork_client
 from landing_zone.fork_server import Forked, ForkServer
 
 ENVIRONMENT = {"COLOR": "blue"}
@@ -103,3 +105,18 @@ def test_it_finds_modules_as_the_interpreter_does(start: Start) -> None:
 
     assert os.path.dirname(__file__) not in output  # noqa: PTH120
     assert "landing_zone" not in output
+
+
+def test_a_client_lends_its_own_environment_folder_and_streams(tmp_path: Path) -> None:
+    program = "import os, sys\nprint(sys.stdin.read(), sys.argv[1:], dict(os.environ), os.getcwd())\nsys.exit(3)"
+    (tmp_path / "program.py").write_text(program)
+    address, environment = str(tmp_path / "address"), ENVIRONMENT | {"LC_ALL": "C.UTF-8"}
+    command = [sys.executable, "-IS", fork_client.__file__, address, "program.py", "a word"]
+
+    with ForkServer(sys.executable, modules=[], services=[], address=address):
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, input="hello", capture_output=True, text=True, check=False
+        )
+
+    assert (done.returncode, done.stderr) == (3, "")
+    assert done.stdout == f"hello ['a word'] {environment} {tmp_path}\n"

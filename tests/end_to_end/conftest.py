@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -16,14 +18,21 @@ SPEED = 50
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[ForkServer]:
-    with preloaded() as server:
+def address() -> Iterator[str]:
+    """Return the address at which others start the AWS CLI faster. A socket's path must be short."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield str(Path(folder, "aws"))
+
+
+@pytest.fixture(scope="session")
+def server(address: str) -> Iterator[ForkServer]:
+    with preloaded(address) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def fast_cli(server: ForkServer) -> Iterator[None]:
-    """Start the AWS CLI faster. What test_demo and test_ways_in type starts it as a shell does."""
+    """Start the AWS CLI faster. What test_demo types starts it as a shell does."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(AwsCli, "server", server)
         yield

@@ -28,7 +28,7 @@ USERS_SETTINGS = {
 
 
 def test_the_demo_prints_what_is_shown_of_it_whatever_the_users_settings(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    fast_cli: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in USERS_SETTINGS.items():
         monkeypatch.setenv(name, value)

@@ -442,10 +442,30 @@ def test_an_ou_can_be_renamed_and_its_new_accounts_get_the_same_pools(shop: Engi
     assert renamed in json.loads(answer["Payload"].read())["environments"]
 
 
-def test_an_account_in_an_ou_without_pools_loses_its_share(shop: Engine) -> None:
+def test_pools_are_not_taken_from_more_accounts_than_the_limit_until_an_operator_permits_it(shop: Engine) -> None:
+    functions, function = shop.client("lambda", MANAGEMENT), output(shop, "LifeCycleFunctionName")
+    variables = functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+    reading.eventually(shop.is_idle)  # what runs already keeps the limit with which it began
+    functions.update_function_configuration(
+        FunctionName=function, Environment={"Variables": variables | {"UNSHARE_LIMIT": "0"}}
+    )
     shop.move("000000000010", "Sandbox")
 
-    reading.eventually(lambda: reading.shares(shop, "000000000010") == [])
+    sqs, queue = shop.client("sqs", MANAGEMENT), output(shop, "FailureQueueUrl")
+    text = "more than UnshareLimit (0), so none was taken away"
+    reading.eventually(
+        lambda: any(text in one["Body"] for one in sqs.receive_message(QueueUrl=queue).get("Messages", ()))
+    )
+    kept = reading.shares(shop, "000000000010")
+    answer = functions.invoke(FunctionName=function, Payload=json.dumps({"action": "reconcile", "unshare": True}))
+
+    functions.update_function_configuration(FunctionName=function, Environment={"Variables": variables})
+    assert [share.pools for share in kept] == [["us-east-1 Prod OU", "us-west-2 Prod OU"]]
+    assert json.loads(answer["Payload"].read())["heldBack"] == ""
+    assert reading.shares(shop, "000000000010") == []
+    shop.advance(HOUR)  # the schedule tells that accounts are in an OU without pools
+    sent = {"Name": variables["NOTICES_PARAMETER"]}
+    reading.eventually(lambda: shop.client("ssm", MANAGEMENT).get_parameter(**sent)["Parameter"]["Value"] != "none")
 
 
 def test_when_the_vpcs_are_gone_the_stack_can_be_deleted_and_nothing_is_left(shop: Engine) -> None:

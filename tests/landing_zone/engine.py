@@ -253,6 +253,10 @@ class Engine:
     def delete_by_hand(self, resource_id: str) -> None:
         self.control("delete-by-hand", resource_id=resource_id)
 
+    def is_idle(self) -> bool:
+        """Return whether no invocation of a function is under way. One that waits to be tried again is not counted."""
+        return bool(self.control("running")["invocations"] == 0)
+
     def used_permissions(self) -> dict[str, list[str]]:
         """Return, by role ARN, the actions that the role has used and was allowed, for example ec2:CreateIpamPool."""
         used: dict[str, list[str]] = self.control("used-permissions")

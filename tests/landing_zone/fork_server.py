@@ -20,6 +20,7 @@ import importlib
 import json
 import os
 import runpy
+import select
 import signal
 import socket
 import subprocess
@@ -42,12 +43,18 @@ ENVIRONMENT = {  # nothing of the starter's: each program gets its own
 class ForkServer:
     """modules   to import before any program starts
     services  of which botocore reads the models before any program starts
+    address   the path of a socket at which fork_client.py may ask too; empty: nobody else may
     """
 
-    def __init__(self, interpreter: str, *, modules: Sequence[str], services: Sequence[str]) -> None:
+    def __init__(self, interpreter: str, *, modules: Sequence[str], services: Sequence[str], address: str = "") -> None:
         self._command = [interpreter, __file__, json.dumps([*modules]), json.dumps([*services])]
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        if address:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as others:
+                others.bind(address)
+                others.listen()  # who connects from now on, waits for the server
+                self._begin(others)
 
     def __enter__(self) -> Self:
         return self
@@ -71,14 +78,16 @@ class ForkServer:
     def _control(self) -> socket.socket:
         with self._lock:
             if self._process is None:
-                # Message by message: threads may start programs at the same time. It ends with us, and the server too.
-                self._socket, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-                with other:
-                    command = [*self._command, str(other.fileno())]
-                    self._process = subprocess.Popen(
-                        command, env=ENVIRONMENT, stdin=subprocess.DEVNULL, pass_fds=[other.fileno()]
-                    )
+                self._begin()
             return self._socket
+
+    def _begin(self, *others: socket.socket) -> None:
+        # Message by message: threads may start programs at the same time. It ends with us, and the server too.
+        self._socket, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with control:
+            askers = [asker.fileno() for asker in (control, *others)]
+            command = [*self._command, *map(str, askers)]
+            self._process = subprocess.Popen(command, env=ENVIRONMENT, stdin=subprocess.DEVNULL, pass_fds=askers)
 
 
 class Forked:
@@ -134,15 +143,27 @@ class Forked:
         return int(self._status.recv(100) or -signal.SIGKILL)  # silence: whoever would tell was killed with it
 
 
-def serve(control: socket.socket, added: Mapping[str, str]) -> None:
-    """Start what is asked for, until the asker ends. added: the variables that the modules set when imported."""
+def serve(control: socket.socket, others: Sequence[socket.socket], added: Mapping[str, str]) -> None:
+    """Start what is asked for, until the starter ends.
+
+    others   where clients of fork_client.py connect: one socket or none
+    added    the variables that the modules set when imported
+    """
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the processes that wait for the programs
+    askers = [control, *others]
     while True:
-        message, descriptors, _, _ = socket.recv_fds(control, REQUEST_BYTES, STREAMS + 1)
-        if not message:
-            return
-        if os.fork() == 0:
-            control.close()
+        asker = select.select(askers, [], [])[0][0]
+        if asker is control:
+            message, descriptors, _, _ = socket.recv_fds(control, REQUEST_BYTES, STREAMS + 1)
+            if not message:
+                return
+        else:
+            connection, _ = asker.accept()
+            message, descriptors, _, _ = socket.recv_fds(connection, REQUEST_BYTES, STREAMS)
+            descriptors.append(connection.detach())  # where the client waits for the status
+        if message and os.fork() == 0:
+            for asker in askers:
+                asker.close()
             request = json.loads(message)
             _watch(request | {"env": {**request["env"], **added}}, descriptors)
         for descriptor in descriptors:
@@ -206,7 +227,8 @@ def _read_models(services: list[str]) -> None:
 
 
 def main() -> None:
-    modules, given_services, control = sys.argv[1:]
+    modules, given_services, *askers = sys.argv[1:]
+    control, *others = (socket.socket(fileno=int(asker)) for asker in askers)
     sys.path.pop(0)  # the folder of this file
     before = dict(os.environ)
     for name in json.loads(modules):
@@ -216,7 +238,7 @@ def main() -> None:
         _read_models(services)
     gc.collect()
     gc.freeze()  # what is there already stays shared by all processes
-    serve(socket.socket(fileno=int(control)), added)
+    serve(control, others, added)
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ def test_it_watches_once_an_hour_and_measures_every_time(
 ) -> None:
     make_vpc(networking, "192.168.1.0/24")
 
-    assert [len(watch({"time": f"2026-11-26T10:{minute:02}:00Z"})) for minute in range(3, 60, 5)] == [1, *[0] * 11]
+    assert [len(watch({"time": f"2026-11-26T10:{minute:02}:00Z"})) for minute in (3, 8, 58)] == [1, 0, 0]
 
 
 @pytest.mark.parametrize("offset", range(5))

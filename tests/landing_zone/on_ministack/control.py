@@ -18,6 +18,7 @@ A request is a JSON object of the arguments; the answer is a JSON object, or {"e
     fault             {"model": "ipam", "fault": "fail_next", "arguments": {...}}; an "error" in the arguments is
                       {"code", "message", "status"}. See landing_zone.ipam.faults and landing_zone.ram.faults
     delete-by-hand    {"resource_id": ...}: an operator deletes an IPAM or a pool
+    running           how many invocations of functions are under way: {"invocations": 2}
     used-permissions  by role ARN, the actions that the role has used and was allowed
 """
 
@@ -35,7 +36,7 @@ from landing_zone.on_ministack import events
 from landing_zone.on_ministack.authorization import UsedPermissions
 from landing_zone.on_ministack.control_tower import ControlTower
 from landing_zone.on_ministack.engine_time import Time
-from landing_zone.on_ministack.internals import organizations, responses
+from landing_zone.on_ministack.internals import lambda_runtime, organizations, responses
 from landing_zone.on_ministack.metrics import Metrics
 from landing_zone.on_ministack.service_control import ServiceControlPolicies
 
@@ -82,6 +83,7 @@ class Control:
             "timings": self._set_timings,
             "fault": self._wish_fault,
             "delete-by-hand": models.ipam.delete_by_hand,
+            "running": lambda: {"invocations": lambda_runtime.workers_in_use()},
             "used-permissions": used.by_role,
         }
 
