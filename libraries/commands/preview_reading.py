@@ -85,12 +85,12 @@ T = TypeVar("T")
 class Update:
     """What is to be previewed.
 
-    stack       the name of the stack
-    stack_id    its ARN; of a stack that does not exist yet, one that it might have
+    stack                 the name of the stack
+    stack_id              its ARN; of a stack that does not exist yet, one that it might have
     networking_stack_id   the ARN of the stack in the Networking account, likewise
-    old         the parameters of the stack that exists; None: this is the first deployment
-    new         all parameters, with those that are given
-    networking_exists     that stack exists
+    old                   the parameters of the stack that exists; None: this is the first deployment
+    new                   all parameters, with those that are given
+    networking_exists     there is a stack in the Networking account
     """
 
     stack: str
@@ -138,16 +138,18 @@ def as_properties(parameters: Mapping[str, str]) -> dict[str, Any]:
 def preview(management: Account, networking: Account, asked: Update, progress: Progress) -> Preview:
     """Return what the update would do. Raises AWS's errors."""
     refused: list[str] = []
+    unknown: list[str] = []  # what would be refused if CloudFormation asked
     result = None
     if asked.asks("OrganizationSetup"):
         progress("the organization")
         result = _unless_refused(refused, lambda: check_organization(management, asked))
     progress("the IPAM and its pools")
     exclusions = result.exclusions if result else LEAVE
-    of_pools = _unless_refused(refused, lambda: foresee_pools(networking, asked, exclusions))
+    reasons = refused if asked.asks("Ipam") else unknown
+    of_pools = _unless_refused(reasons, lambda: foresee_pools(networking, asked, exclusions))
     found = Preview(asked.stack, asked.old is None, parameters=asked.parameters, refused=tuple(refused))
     if refused or of_pools is None:
-        return found
+        return replace(found, notes=tuple(unknown))
     progress("accounts and shares")
     run = start_sharing(management, networking, asked, of_pools.after)
     accounts, of_sharing = foresee_shares(run, of_pools.names(networking))

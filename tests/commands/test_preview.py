@@ -17,7 +17,8 @@ from typing import Any, cast
 import pytest
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
-from commands import arguments, preview, terminal
+from aws_models.errors import AwsError
+from commands import arguments, preview, preview_reading, terminal
 from commands.preview_changes import AccountDifference, Change, Difference, Preview, parameter_differences
 from commands.preview_reading import PROPERTIES, Update, as_properties, check_organization, foresee_pools
 from commands.preview_text import MOST_ACCOUNTS, to_lines
@@ -122,6 +123,23 @@ def test_an_update_looks_and_changes_nothing(built: DirectStack) -> None:
     )
 
     assert all(action.startswith(("Describe", "Get")) for action in built.wire.counted)
+
+
+@pytest.mark.parametrize(
+    ("changed", "refused"), [({"AlertEmail": "a@example.com"}, False), ({"IpamTier": "advanced"}, True)]
+)
+def test_only_what_cloudformation_asks_for_can_be_refused(
+    built: DirectStack, changed: dict[str, str], refused: bool
+) -> None:
+    built.wire.unusable["us-west-2"] = AwsError("UnauthorizedOperation", "no")
+
+    found = preview_reading.preview(
+        cast(Account, None), cast(Account, built.account), asked(built, **changed), lambda _step: None
+    )
+
+    (sentence,) = found.refused if refused else found.notes
+    assert sentence.startswith("Cannot use us-west-2: DescribeIpamPools in us-west-2")
+    assert found.exit_code == (1 if refused else 2)
 
 
 def test_a_region_that_is_added_is_one_of_the_ipams_too(built: DirectStack) -> None:
