@@ -28,7 +28,7 @@ override FUNCTIONS := ct-integration-lambda ipam-pool-lambda
 override LOCKED := tools aws-cli lambda-runtime checkers
 
 # The commands check their words themselves. Of the other targets, a few take `only`; no target ignores a word.
-override COMMANDS := plan preflight deploy reconcile report undo contract
+override COMMANDS := plan preflight preview deploy reconcile report explain undo contract
 override SELECTIVE := check test bench
 override OTHERS := $(filter-out $(COMMANDS),$(or $(MAKECMDGOALS),help))
 override ACCEPTED := PYTHON $(if $(filter-out $(SELECTIVE),$(OTHERS)),,only)
@@ -56,7 +56,7 @@ demo: $(VENVS) ## Deploy everything to an emulated landing zone on this machine 
 	@exec env PYTHONPATH=libraries:tests $(RUN) -m landing_zone.demo
 
 ##@ Plan and deploy
-.PHONY: plan preflight deploy
+.PHONY: plan preflight preview deploy
 plan: ## Show what a first deployment would build: CIDR= REGIONS= ENVS='Prod OU,SDLC OU' REGION_PREFIX= ENV_PREFIX= POOL_SIZES= VPCS_A_MONTH= VPCS=file|organization|ipam FORMAT=svg
 	@$(NEW_ENOUGH)
 	@exec env PYTHONPATH=libraries $(PLANNER) -B -m commands.plan
@@ -64,6 +64,9 @@ plan: ## Show what a first deployment would build: CIDR= REGIONS= ENVS='Prod OU,
 preflight: ## Check, without changes, whether the organization is ready for `make deploy` with the same arguments
 	@$(NEW_ENOUGH)
 	@exec env PYTHONPATH=libraries "$$PYTHON" -B -m commands.preflight
+
+preview: $(TOOLS) ## Show, without changes, what `make deploy` with the same arguments would do to pools and shares; FORMAT=json
+	@exec env PYTHONPATH=libraries $(RUN) -B -m commands.preview
 
 # RESERVE reads the VPCs with boto3, which is one of the tools.
 override DEPLOYER = "$$PYTHON"
@@ -117,12 +120,15 @@ contract: $(TOOLS) ## Try on AWS what the emulator assumes; `make contract dry=y
 	@exec env PYTHONPATH=tests $(RUN) -B -m aws_models.contract.run
 
 ##@ Operate (in the management account, with your AWS credentials)
-.PHONY: reconcile report undo
+.PHONY: reconcile report explain undo
 reconcile: $(TOOLS) .venv/aws-cli/.ready ## Reconcile all shares; `make reconcile account=111122223333 dry=yes unshare=yes`
 	@exec env PYTHONPATH=libraries $(RUN) -B -m commands.operate reconcile
 
 report: $(TOOLS) .venv/aws-cli/.ready ## Draw the pools, and list their accounts, what is in use, and what is wrong; FORMAT=json stack=NAME
 	@exec env PYTHONPATH=libraries $(RUN) -B -m commands.operate report
+
+explain: $(TOOLS) ## Say why: `make explain account=111122223333`, pool='us-west-2/Prod OU' or vpc=vpc-0123
+	@exec env PYTHONPATH=libraries $(RUN) -B -m commands.explain
 
 undo: $(TOOLS) .venv/aws-cli/.ready ## Say what would stay, ask, and delete the stack; `make undo dry=yes` only says what would stay
 	@exec env PYTHONPATH=libraries $(RUN) -B -m commands.undo

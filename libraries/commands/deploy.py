@@ -256,7 +256,12 @@ def _parameters_of_stack(aws: AwsCli, stack: str) -> dict[str, str]:
         if "does not exist" in str(error):
             return {}
         raise Refused(f"The AWS CLI cannot read stack {stack}: {error}") from None
-    status = found["StackStatus"]
+    refuse_unless_updatable(stack, found["StackStatus"])
+    return {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
+
+
+def refuse_unless_updatable(stack: str, status: str) -> None:
+    """Raise Refused, with the way out, for a stack in a state that takes no update."""
     if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"):
         raise Refused(
             f"Stack {stack} is {status}: its first deployment failed, and it can only be deleted. See its events for "
@@ -272,7 +277,6 @@ def _parameters_of_stack(aws: AwsCli, stack: str) -> dict[str, str]:
         )
     if not UPDATABLE.fullmatch(status):
         raise Refused(f"Stack {stack} is {status}; wait until that has ended, or repair the stack, and try again.")
-    return {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
 
 
 def refuse_impossible_pools(parameters: Mapping[str, str], *, new: bool) -> None:

@@ -32,6 +32,7 @@ FUNCTION = "LifeCycleFunctionName"
 KNOWN = {
     "reconcile": ("account", "dry", "unshare", "stack"),
     "report": ("FORMAT", "stack"),
+    "explain": ("account", "pool", "vpc", "stack"),
     "undo": ("dry", "stack", "yes"),
 }
 

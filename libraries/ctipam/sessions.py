@@ -78,11 +78,11 @@ class Account:
     def cloudformation(self) -> CloudFormationClient:
         return self._client("cloudformation", self.region)  # type: ignore[no-any-return]
 
-    def logs(self) -> Any:
-        return self._client("logs", self.region)
-
     def ssm(self) -> Any:
         return self._client("ssm", self.region)
+
+    def logs(self) -> Any:
+        return self._client("logs", self.region)
 
     def sns(self) -> SNSClient:
         return self._client("sns", self.region)  # type: ignore[no-any-return]

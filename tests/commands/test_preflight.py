@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from commands import arguments, preflight
+from commands import arguments, preflight, reading
 from commands.aws_cli import AwsCli, AwsCliError
 from commands.preflight_checks import check, is_ready
 from commands.preflight_facts import Bucket, Caller, Check, Facts, Ipam, LandingZone, Location, Unknown
@@ -365,9 +365,16 @@ def test_without_a_networking_account_its_checks_are_left_out() -> None:
 
 def test_the_policies_for_operators_allow_only_reading() -> None:
     path = ROOT / "libraries/commands/preflight-policy.json"
-    read, enter = json.loads(path.read_text(encoding="utf-8"))["Statement"]
-    actions = [*read["Action"], *READ_ONLY["Statement"][0]["Action"]]  # type: ignore[index]
+    read, logs, enter = json.loads(path.read_text(encoding="utf-8"))["Statement"]
+    inside = [*READ_ONLY["Statement"], *reading.READ_ONLY["Statement"]]
+    actions = [
+        action
+        for one in (read, logs, *inside)
+        for action in ([one["Action"]] if isinstance(one["Action"], str) else one["Action"])
+    ]
 
-    assert [one for one in actions if not one.partition(":")[2].startswith(("Describe", "Get", "List"))] == []
+    verbs = ("Describe", "FilterLogEvents", "Get", "List")
+    assert [one for one in actions if not one.partition(":")[2].startswith(verbs)] == []
+    assert logs["Resource"].endswith(":log-group:*SharingLogGroup*")
     assert enter["Action"] == "sts:AssumeRole"
     assert enter["Resource"].endswith(":role/AWSControlTowerExecution")

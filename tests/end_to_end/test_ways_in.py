@@ -15,7 +15,7 @@ import pytest
 
 from landing_zone import deployment, fork_client, reading
 from landing_zone.cli import ROOT
-from landing_zone.company import BUCKET, MANAGEMENT, NETWORKING, SHOP, STACK
+from landing_zone.company import APPS, BUCKET, MANAGEMENT, NETWORKING, SHOP, STACK
 from landing_zone.engine import Engine
 from landing_zone.fork_server import ForkServer
 
@@ -101,6 +101,27 @@ def test_credentials_of_another_account_and_a_bucket_that_is_not_there_are_told(
     assert nowhere.returncode
 
 
+@pytest.fixture(scope="module")
+def operator(uploaded: Engine) -> dict[str, str]:
+    """Return the environment of an operator with only the permissions of the policy for operators."""
+    return uploaded.environment(MANAGEMENT) | credentials_of_operator(uploaded)
+
+
+def test_a_preview_before_the_first_deployment_shows_all_pools_and_accounts(
+    uploaded: Engine, clone: Path, operator: dict[str, str]
+) -> None:
+    words = [f"NETWORK_ACCOUNT_ID={NETWORKING}", "ENVS=Prod OU,SDLC OU"]
+
+    done = make(clone, uploaded, "--silent", "preview", *words, environment=operator)
+
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    assert done.returncode == 2, done.stderr
+    assert "+ IPAM in us-east-1  + operating Regions us-west-2, us-east-1" in lines
+    assert "+ us-west-2/Prod OU  192.168.0.0/21" in lines
+    assert f"+ {APPS} (SDLC OU)  + us-east-1/SDLC OU; + us-west-2/SDLC OU" in lines
+    assert lines[-1] == "Pools and IPAM: 8 to add, 0 to change, 0 to remove. Accounts: 1 gain pools, 0 lose pools."
+
+
 def test_what_has_not_changed_is_not_deployed(made: Engine, clone: Path) -> None:
     before = stack(made)
 
@@ -135,7 +156,7 @@ REGION_DENY = {
 
 
 def test_the_preflight_needs_only_a_read_only_operator_and_finds_a_region_that_is_denied(
-    made: Engine, clone: Path
+    made: Engine, clone: Path, operator: dict[str, str]
 ) -> None:
     words = [
         f"NETWORK_ACCOUNT_ID={NETWORKING}",
@@ -143,7 +164,6 @@ def test_the_preflight_needs_only_a_read_only_operator_and_finds_a_region_that_i
         f"AWS={shlex.join(impatient_cli(clone))}",
         "FORMAT=json",
     ]
-    operator = made.environment(MANAGEMENT) | credentials_of_operator(made)
 
     ready = make(clone, made, "--silent", "preflight", *words, environment=operator)
     policy_id = made.attach_scp(NETWORKING, REGION_DENY)
@@ -159,6 +179,22 @@ def test_the_preflight_needs_only_a_read_only_operator_and_finds_a_region_that_i
     (failed,) = [one["text"] for one in json.loads(denied.stdout)["checks"] if one["result"] == "failed"]
     assert " denies ec2:GetIpamPoolAllocations in us-west-2 to the function that builds the pools" in failed
     assert denied.returncode != 0
+
+
+def test_a_preview_shows_what_an_update_would_do(made: Engine, clone: Path, operator: dict[str, str]) -> None:
+    changed = make(clone, made, "--silent", "preview", "ENVS=SDLC OU,Sandbox", "FORMAT=json", environment=operator)
+    same = make(clone, made, "--silent", "preview", environment=operator)
+
+    found = json.loads(changed.stdout)
+    assert (changed.returncode, found["exitCode"]) == (2, 2), changed.stderr
+    assert [(one["action"], one["name"], one["cidrs"]) for one in found["pools"]] == [
+        ("add", "us-west-2/Sandbox", ["192.168.0.0/21"]),  # of the pool that is removed first, to make room
+        ("add", "us-east-1/Sandbox", ["192.168.16.0/21"]),
+        ("remove", "us-east-1/Prod OU", ["192.168.16.0/21"]),
+        ("remove", "us-west-2/Prod OU", ["192.168.0.0/21"]),
+    ]
+    assert same.returncode == 0, same.stdout + same.stderr
+    assert same.stdout.splitlines()[-1] == "Nothing to do: everything is as it should be."
 
 
 def credentials_of_operator(engine: Engine) -> dict[str, str]:
@@ -193,6 +229,26 @@ def test_a_team_makes_its_vpc_with_the_two_commands_of_the_template(made: Engine
         ("us-west-2a", "192.168.0.0/26"),
         ("us-west-2b", "192.168.0.64/26"),
     ]
+
+
+def test_a_vpc_and_its_account_are_explained(made: Engine, clone: Path, operator: dict[str, str]) -> None:
+    (vpc,) = made.client("ec2", SHOP, WEST).describe_vpcs(Filters=[{"Name": "tag:Env", "Values": ["Prod OU"]}])["Vpcs"]
+
+    of_vpc = make(clone, made, "--silent", "explain", f"vpc={vpc['VpcId']}", environment=operator)
+    of_pool = make(clone, made, "--silent", "explain", "pool=us-west-2/Prod OU", environment=operator)
+
+    assert (of_vpc.returncode, of_pool.returncode) == (0, 0), of_vpc.stderr + of_pool.stderr
+    told = [" ".join(line.split()) for line in (of_vpc.stdout + of_pool.stdout).splitlines()]
+    assert any(
+        re.match(rf"Addresses 192.168.0.0/24 from us-west-2/Prod OU \(.*\), for account {SHOP}", line) for line in told
+    )
+    assert any(
+        re.match(r"Matched environment 'Prod OU' is Prod OU \(ou-.*\), the account's own OU", line) for line in told
+    )
+    assert any(re.match(r"us-west-2/Prod OU 192.168.0.0/21 ipam-pool-\w+ shared", line) for line in told)
+    assert any(re.match(r"Log .* reconciled account ou=Prod OU", line) for line in told), "\n".join(told)
+    assert any(re.match(r"Log .* creating pool key=us-west-2/Prod OU", line) for line in told)
+    assert f"Accounts 1: {SHOP}" in told
 
 
 def test_a_plan_sees_the_vpcs_of_the_organization_and_says_where_it_could_not_look(made: Engine, clone: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,32 @@ def test_each_function_has_an_alarm_on_its_errors_and_each_alarm_notifies_the_to
         stopped = alarm["TreatMissingData"] == "missing"
         assert alarm["InsufficientDataActions" if stopped else "AlarmActions"] == [{"Ref": "IpamSnsTopic"}], name
         assert alarm["AlarmDescription"], name
+
+
+@each_template
+def test_the_description_of_each_alarm_is_a_runbook(path: Path) -> None:
+    """What to look at first, and the command; where AWS has the values of variables, with room for them.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+    """
+    outputs = decode(str(path))[0]["Outputs"]
+    for name, alarm in properties(path, "AWS::CloudWatch::Alarm").items():
+        described = alarm["AlarmDescription"]
+        text = described if isinstance(described, str) else described["Fn::Sub"][0]
+        assert len(text) <= 800, name
+        assert all(f" {number}. " in text for number in (1, 2, 3)), name
+        assert re.search(r"\bmake (deploy|explain|preflight|preview|reconcile|report)\b", text), name
+        assert set(re.findall(r"\w+(?:LogGroupName|QueueUrl|FunctionName)\b", text)) <= outputs.keys(), name
+
+
+@each_template
+def test_saved_log_queries_read_log_groups_of_the_stack_and_are_in_a_folder_of_its_own(path: Path) -> None:
+    (query,) = properties(path, "AWS::Logs::QueryDefinition").values()
+    groups = {name for name, _ in of_type(path, "AWS::Logs::LogGroup")}
+
+    assert {group["Ref"] for group in query["LogGroupNames"]} <= groups
+    assert re.match(r"\$\{(AWS::StackName|DashboardName)\}/", query["Name"]["Fn::Sub"])
+    assert "LogQueriesUrl" in decode(str(path))[0]["Outputs"]
 
 
 @each_template

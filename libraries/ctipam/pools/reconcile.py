@@ -25,8 +25,8 @@ from ctipam.logs import log_decision
 from ctipam.pools import changes, listing, preconditions, reserving, room, surplus
 from ctipam.pools.change_kinds import PendingChanges
 from ctipam.pools.deletion import PoolDeletion
-from ctipam.pools.existing import ExistingPool
-from ctipam.pools.matching import compare, kept_pools
+from ctipam.pools.existing import Allocation, ExistingPool
+from ctipam.pools.matching import InUse, compare, kept_pools
 from ctipam.pools.placement import Occupied, parents_of_new_cidrs
 from ctipam.pools.reader import CONCURRENT_READS, PoolReader
 from ctipam.pools.rounds import Allocated, Rounds, with_ancestors
@@ -64,9 +64,41 @@ def check(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> None:
             allocated: Allocated = {}
             pools = with_coming(pool_reader, spec, pool_reader.read_pools(listed, known={}), allocated)
             if not request.is_rollback:
-                _blockers(pool_reader, spec, pools).refuse()
-                reserving.refuse_collisions_in(request.account, executor, spec, compare(spec, pools).kept)
+                _refuse_in_use(request, pool_reader, spec, pools)
             refuse_impossible(pool_reader, spec, pools, listed, allocated)
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a request finds before it changes anything, with the CIDRs that AWS lists now.
+
+    built        everything is as wanted, so the request changes nothing
+    allocated    what others have allocated, by pool id, of each pool in which a CIDR may have to be chosen
+    in_use       the CIDRs in use of pools that have surplus blocks, by pool id
+    reservable   what is allocated, by pool id, of each pool in which something is, or should be, reserved
+    """
+
+    pools: Sequence[ExistingPool]
+    built: bool
+    allocated: Allocated
+    in_use: InUse
+    reservable: Mapping[str, Sequence[Allocation]]
+
+
+def look(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> Situation:
+    """Read what `ensure` would decide from; called by `commands`. Changes nothing. Raises Refused as `ensure` does."""
+    with ThreadPoolExecutor(CONCURRENT_READS) as executor:
+        listed = listing.list_pools(request.account)
+        pool_reader = _reader(request, scope_id, listed, executor)
+        built = bool(_built_pools(pool_reader, spec, listed))
+        allocated: Allocated = {}
+        pools = with_coming(pool_reader, spec, pool_reader.read_pools(listed, known={}), allocated)
+        in_use: InUse = {}
+        if not built:
+            in_use = _refuse_in_use(request, pool_reader, spec, pools).surplus.in_use
+            refuse_impossible(pool_reader, spec, pools, listed, allocated)
+        reservable = reserving.read_concerned(request.account, executor, spec, compare(spec, pools).kept)
+        return Situation(pools, built, allocated, in_use, reservable)
 
 
 def delete(request: ResourceRequest) -> list[str]:
@@ -141,6 +173,17 @@ def _blockers(pool_reader: PoolReader, spec: PoolSpec, pools: Sequence[ExistingP
     )
 
 
+def _refuse_in_use(
+    request: ResourceRequest, pool_reader: PoolReader, spec: PoolSpec, pools: Sequence[ExistingPool]
+) -> _Blockers:
+    """Return what is in use of what is not wanted. Raise Refused if there is any, except in a rollback."""
+    blockers = _blockers(pool_reader, spec, pools)
+    if not request.is_rollback:
+        blockers.refuse()
+        reserving.refuse_collisions_in(request.account, pool_reader.executor, spec, compare(spec, pools).kept)
+    return blockers
+
+
 def refuse_impossible(
     pool_reader: PoolReader,
     spec: PoolSpec,
@@ -173,12 +216,8 @@ class PoolReconciliation(Rounds):
     def run(self, listed: Sequence[IpamPoolTypeDef]) -> tuple[dict[PoolKey, ExistingPool], list[str]]:
         """Return the pools, and a sentence for each pool that is not wanted and could not be removed."""
         pools: Sequence[ExistingPool] = with_coming(self._reader, self._spec, self._read(listed), self._allocated)
-        blockers = _blockers(self._reader, self._spec, pools)
+        blockers = _refuse_in_use(self._request, self._reader, self._spec, pools)
         not_removed = blockers.by_pool() if self._request.is_rollback else {}
-        if not self._request.is_rollback:
-            blockers.refuse()
-            kept = compare(self._spec, pools).kept
-            reserving.refuse_collisions_in(self._request.account, self._reader.executor, self._spec, kept)
         refuse_impossible(self._reader, self._spec, pools, listed, self._allocated)
 
         def left_to_do(pools: Sequence[ExistingPool], occupied: Occupied) -> PendingChanges:

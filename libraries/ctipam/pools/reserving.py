@@ -51,6 +51,15 @@ def refuse_collisions_in(
         refuse_collisions((key.phrase, one) for one in reservation_changes(wanted, allocations).colliding)
 
 
+def read_concerned(
+    account: Account, executor: Executor, spec: PoolSpec, pools: Mapping[PoolKey, ExistingPool]
+) -> dict[str, Sequence[Allocation]]:
+    """Return what is allocated from each pool in which something is, or should be, reserved, by its id."""
+    concerned = [pool for _, pool, _ in _concerned(spec, pools)]
+    allocations = executor.map(partial(_read, account), concerned)
+    return {pool.pool_id: found for pool, found in zip(concerned, allocations, strict=True)}
+
+
 def reserve(
     request: ResourceRequest, executor: Executor, spec: PoolSpec, pools: Mapping[PoolKey, ExistingPool]
 ) -> None:

@@ -32,17 +32,28 @@ KEPT_VARIABLES = (
 )
 SERVICES = "cloudformation controltower ec2 iam lambda organizations ram s3 sns sqs sts".split()
 """What functions call. botocore reads the models of these once for all of them."""
-# Runs before ministack's own worker script. AWS's runtime too gives the root logger a handler, and leaves its level.
+# Runs before ministack's own worker script. AWS's runtime too gives the root logger a handler, which writes JSON with
+# the fields of `extra` beside the message, from INFO on, for functions with LogFormat JSON. That is each of ours.
+# https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
 PRELUDE = f"""
-import logging, os, sys
+import json, logging, os, sys
 for name in list(os.environ):
     if name not in {KEPT_VARIABLES!r} and not name.startswith("AWS_LAMBDA_"):
         del os.environ[name]
 class ToStandardError(logging.StreamHandler):
     def __init__(self):
         super().__init__(sys.stderr)
+class ToJson(logging.Formatter):
+    usual = {{*logging.makeLogRecord({{}}).__dict__, "message", "asctime"}}
+    def format(self, record):
+        own = {{"level": record.levelname, "message": record.getMessage(), "logger": record.name}}
+        if record.exc_info:
+            own["stackTrace"] = self.formatException(record.exc_info).splitlines()
+        extra = {{key: value for key, value in record.__dict__.items() if key not in self.usual}}
+        return json.dumps({{**extra, **own}}, default=str)
 logging.getLogger().addHandler(ToStandardError())
-logging.getLogger().handlers[0].setFormatter(logging.Formatter("[%(levelname)s]\\t%(name)s\\t%(message)s"))
+logging.getLogger().handlers[0].setFormatter(ToJson())
+logging.getLogger().setLevel(logging.INFO)
 """
 
 

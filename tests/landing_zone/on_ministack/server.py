@@ -25,6 +25,7 @@ from landing_zone.on_ministack import (
     cloudformation,
     events,
     lambda_code,
+    query_definitions,
     s3,
     service_control,
     stack_operations,
@@ -70,6 +71,7 @@ def install(models: Models, runtime: str) -> Control:
     authorization.install(models.organization, used, lambda service, params: service == "ec2" and ec2.answers(params))
     stack_operations.install()
     cloudformation.install(models)
+    query_definitions.install()
     RolePrincipals().install()
     StackSetApi(stack_sets.install()).install()
     topics.install()

@@ -1,0 +1,50 @@
+"""`make explain`: why an account has its pools, who uses a pool, where a VPC has its addresses from. Changes nothing.
+
+    make explain account=111122223333
+    make explain pool=ipam-pool-0123456789abcdef0     or pool=us-west-2, or pool='us-west-2/Prod OU'
+    make explain vpc=vpc-0123456789abcdef0
+
+    stack=ipam-controltower                           the name of the stack
+
+Uses credentials of the management account, in Control Tower's home Region. The permissions that it needs are in
+preflight-policy.json, beside this file.
+"""
+
+from __future__ import annotations
+
+import os
+
+from commands import explain_reading, make_words, operate, program, reading, terminal
+from commands.arguments import STACK
+from commands.explain_text import of_account, of_pool, of_vpc
+from ctipam.errors import Refused
+from ctipam.organization.events import is_account_id
+
+SUBJECTS = ("account", "pool", "vpc")
+
+
+def main() -> int:
+    options = operate.read("explain", make_words.read("explain", operate.KNOWN["explain"]))
+    about = [name for name in SUBJECTS if options.get(name)]
+    if len(about) != 1:
+        raise Refused("Give one of account=111122223333, pool=ipam-pool-..., pool='us-west-2/Prod OU' and vpc=vpc-...")
+    subject = options[about[0]]
+    if about == ["account"] and not is_account_id(subject):
+        raise Refused(f"account={subject} is not an account id; give 12 digits, for example 012345678901.")
+    with terminal.progress() as progress, reading.errors_in_words():
+        progress("the stack")
+        deployment = explain_reading.find_deployment(
+            reading.management_account(os.environ.get("AWS_DEFAULT_REGION", "")), options.get("stack", STACK)
+        )
+        if about == ["account"]:
+            lines = of_account(explain_reading.read_account(deployment, subject, progress))
+        elif about == ["pool"]:
+            lines = of_pool(explain_reading.read_pool(deployment, subject, progress))
+        else:
+            lines = of_vpc(explain_reading.read_vpc(deployment, subject, progress))
+    print("\n".join(lines))
+    return 0
+
+
+if __name__ == "__main__":
+    program.run(main)

@@ -1,0 +1,198 @@
+"""Read what `make explain` tells: the organization, the pools, the shares and the functions' logs. Changes nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from commands import reading
+from commands.explain_facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
+from commands.reading import Stack
+from ctipam.errors import Refused, code_of
+from ctipam.ipam.reader import find_ipam, read_vpcs
+from ctipam.organization import reader as organization
+from ctipam.organization.tree import AccountLocation
+from ctipam.pools.existing import Allocation, ExistingPool
+from ctipam.pools.listing import list_pools, stack_of
+from ctipam.pools.reader import CONCURRENT_READS, UNREADABLE, as_listed, read_allocations, read_blocks
+from ctipam.sessions import Account
+from ctipam.sharing import lifecycle, reconcile
+from ctipam.sharing import reader as sharing
+from ctipam.sharing.results import who_can_use
+from ctipam.waiting import Deadline
+
+DECISIONS = 6
+"""How many of the last decisions are told."""
+
+OF_LAMBDA = frozenset({"timestamp", "level", "message", "logger", "requestId", "tenantId"})
+"""What Lambda writes beside the fields of a decision.
+https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html"""
+
+LONG_S = 3600.0
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A deployment that exists: its two accounts, read only, and its two stacks."""
+
+    management: Account
+    networking: Account
+    stack: Stack
+    networking_stack: Stack | None
+
+
+def find_deployment(management: Account, name: str) -> Deployment:
+    """Raises Refused if there is no such deployment."""
+    stack = reading.find_stack(management, name)
+    if stack is None or "NetworkAccountId" not in stack.parameters:
+        raise Refused(
+            f"There is no deployment named {name} in {management.region}; set AWS_REGION to Control Tower's home "
+            "Region, or name the stack with stack=."
+        )
+    account_id = stack.parameters["NetworkAccountId"]
+    networking = reading.networking_account(management, account_id)
+    networking_stack_id = reading.networking_stack_id(management, name, account_id)
+    found = reading.find_stack(networking, networking_stack_id) if networking_stack_id else None
+    return Deployment(management, networking, stack, found)
+
+
+def read_account(deployment: Deployment, account_id: str, progress: Progress) -> AccountFacts:
+    progress("the account, its pools and its shares")
+    settings = reading.sharing_settings(deployment.stack.parameters, deployment.stack.stack_id)
+    run = lifecycle.start_run(deployment.management, settings, Deadline(lambda: LONG_S), dry_run=True)
+    of_run = reconcile.reconcile_account(run, account_id)
+    (result,) = of_run.accounts
+    shares = sharing.find_shares(run.networking.ram(), account_id)
+    pools = {_arn(deployment, pool): pool for pool in _our_pools(deployment)}
+    held = {arn for share in shares for arn in share.pools} | {pool.arn for pool in result.spec.pools}
+    with_cidrs = {arn: _with_cidrs(deployment, pool) if arn in held else pool for arn, pool in pools.items()}
+    progress("the log")
+    ou_ids = {environment: pool.ou_id for environment, found in run.environments.items() for pool in found}
+    return AccountFacts(
+        account_id,
+        _location(deployment.management, account_id),
+        result,
+        ou_ids,
+        of_run.environments,
+        shares,
+        with_cidrs,
+        settings.exact,
+        _log(deployment.management, deployment.stack.outputs.get("SharingLogGroupName", ""), account_id),
+    )
+
+
+def _arn(deployment: Deployment, pool: ExistingPool) -> str:
+    return f"arn:{deployment.networking.partition}:ec2::{deployment.networking.account_id}:ipam-pool/{pool.pool_id}"
+
+
+def _our_pools(deployment: Deployment) -> list[ExistingPool]:
+    """Return this solution's pools without their CIDRs, parents first."""
+    pools = [as_listed(pool, ours=True) for pool in list_pools(deployment.networking) if stack_of(pool)]
+    return sorted(pools, key=lambda pool: (bool(pool.source_pool_id), str(pool.key)))
+
+
+def _with_cidrs(deployment: Deployment, pool: ExistingPool) -> ExistingPool:
+    return pool.with_blocks(read_blocks(deployment.networking, pool.pool_id))
+
+
+def _location(management: Account, account_id: str) -> AccountLocation | None:
+    organizations = management.organizations()
+    location = organization.locate(organizations, account_id)
+    if location is None:
+        return None
+    return replace(location, ou_path=organization.name_ous(organizations, location.ou_path, {}))
+
+
+def read_pool(deployment: Deployment, name: str, progress: Progress) -> PoolFacts:
+    """name: its id, or us-west-2/Prod OU. Raises Refused if there is no such pool."""
+    progress("the pool")
+    pools = _our_pools(deployment)
+    found = next((pool for pool in pools if name in (pool.pool_id, str(pool.key))), None)
+    if found is None or found.key is None:
+        known = ", ".join(str(pool.key) for pool in pools[:20]) or "none"
+        raise Refused(f"pool={name} is no pool of this deployment. Its pools are {known}.")
+    pool = _with_cidrs(deployment, found)
+    networking = deployment.networking
+    users = who_can_use(sharing.find_environments(networking), sharing.find_all_shares(networking.ram()))
+    nobody: dict[str, Any] = {"accounts": [], "pending": []}
+    row = next((one for one in users if one["pool"] == _arn(deployment, pool)), nobody)
+    progress("the log")
+    outputs = deployment.networking_stack.outputs if deployment.networking_stack else {}
+    return PoolFacts(
+        pool,
+        _allocations(networking, pool),
+        row["accounts"],
+        row["pending"],
+        {one.pool_id: str(one.key) for one in pools},
+        _log(networking, outputs.get("IpamFunctionLogGroupName", ""), pool.pool_id),
+    )
+
+
+def _allocations(networking: Account, pool: ExistingPool) -> Sequence[Allocation] | None:
+    try:
+        return read_allocations(networking, pool.pool_id, pool.key.region if pool.key else "")
+    except ClientError as error:
+        if code_of(error) not in UNREADABLE:
+            raise
+        return None
+
+
+def read_vpc(deployment: Deployment, vpc_id: str, progress: Progress) -> VpcFacts:
+    progress("the allocations of all pools")
+    pools = [pool for pool in _our_pools(deployment) if pool.is_environments]
+    with ThreadPoolExecutor(CONCURRENT_READS) as executor:
+        allocated = [*executor.map(lambda pool: _allocations(deployment.networking, pool), pools)]
+    found = [
+        (pool, one)
+        for pool, allocations in zip(pools, allocated, strict=True)
+        for one in allocations or ()
+        if one.resource_id == vpc_id
+    ]
+    progress("what IPAM has discovered")
+    ipam = find_ipam(deployment.networking)
+    scope_id = deployment.stack.parameters.get("IpamScope", "") or (ipam.private_scope_id if ipam else "")
+    discovered = [one for one in read_vpcs(deployment.networking, scope_id) if one.vpc_id == vpc_id] if ipam else []
+    owners = [one.owner for _, one in found] + [one.account_id for one in discovered]
+    account = read_account(deployment, owners[0], progress) if owners else None
+    return VpcFacts(vpc_id, found, discovered, account)
+
+
+def _log(account: Account, group: str, term: str) -> Log:
+    """Return the last decisions that name something: shares and pools change seldom, so the whole log is read.
+
+    term   an id
+    """
+    if not group:
+        return Log("", unread="the stack has no output that names its log group")
+    pages = account.logs().get_paginator("filter_log_events")
+    found: deque[Mapping[str, Any]] = deque(maxlen=DECISIONS)
+    try:
+        for page in pages.paginate(logGroupName=group, filterPattern=f'"{term}"'):
+            found += page["events"]
+    except ClientError as error:
+        return Log(group, unread=f"{error.operation_name}: {code_of(error)}")
+    return Log(group, [_decision(event, term) for event in found])
+
+
+def _decision(event: Mapping[str, Any], term: str) -> Decision:
+    """Return a line of a log, without what it says of the subject itself and without empty fields."""
+    at = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(event["timestamp"] / 1000))
+    try:
+        line = json.loads(event["message"])
+    except ValueError:
+        line = None
+    if not isinstance(line, dict):
+        return Decision(at, event["message"].strip(), {})
+    fields = {
+        key: value for key, value in line.items() if key not in OF_LAMBDA and value not in (None, "", [], False, term)
+    }
+    return Decision(at, str(line.get("message", "")), fields)

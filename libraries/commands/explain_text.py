@@ -1,0 +1,273 @@
+"""The answers of `make explain`, each on one screen. Pure: nothing here calls AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from textwrap import wrap
+
+from commands.explain_facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
+from ctipam.names import ENVIRONMENT_TAG, OU_TAG
+from ctipam.organization.tree import OrganizationalUnit
+from ctipam.pools import record
+from ctipam.pools.existing import ExistingPool
+from ctipam.pools.parameters import joined
+from ctipam.sharing.existing import ADDED, Share
+
+WIDTH = 115
+"""Characters per line."""
+
+LABEL = 10
+"""Characters of what stands before the lines of a section."""
+
+MOST = 10
+"""How many allocations or accounts are listed; the others are counted."""
+
+
+def of_account(facts: AccountFacts) -> list[str]:
+    return [
+        *_section("Account", [facts.account_id]),
+        *_section("Where", _where(facts)),
+        *_section("Matched", _matched(facts)),
+        *_section("Pools", _pools(facts)),
+        *_section("Share", [line for share in facts.shares for line in _share(share)] or ["none"]),
+        *_section("Next run", [_next_run(facts)]),
+        *_section("Log", _log(facts.log, {arn: str(pool.key) for arn, pool in facts.pools.items()})),
+        *_section("To change", _ways(facts)),
+    ]
+
+
+def _section(label: str, lines: Iterable[str]) -> Iterator[str]:
+    """Yield the lines, wrapped, behind a label that stands once."""
+    before = f"{label:{LABEL}}"
+    for line in lines:
+        for text in wrap(line, WIDTH - LABEL, break_long_words=False, break_on_hyphens=False) or [""]:
+            yield f"{before}{text}"
+            before = " " * LABEL
+
+
+def _named(ou: OrganizationalUnit) -> str:
+    return f"{ou.name or 'an OU that is gone'} ({ou.ou_id})"
+
+
+def _where(facts: AccountFacts) -> Iterator[str]:
+    location = facts.location
+    if location is None:
+        yield "not in the organization"
+        return
+    yield " / ".join(["Root", *(_named(ou) for ou in reversed(location.ou_path))])
+    joined_on = f", joined {location.joined:%Y-%m-%d}" if location.joined else ""
+    yield f"{location.state}{joined_on}"
+
+
+def _matched(facts: AccountFacts) -> Iterator[str]:
+    spec = facts.result.spec
+    if not spec.environment:
+        yield f"no environment: {spec.reason}"
+    else:
+        path = facts.location.ou_path if facts.location else ()
+        decided = {one.environment: one.ou.ou_id for one in facts.decided if one.ou}
+        ou_id = facts.ou_ids.get(spec.environment) or decided.get(spec.environment, "")
+        how = f"its pools carry that id in the tag {OU_TAG}"
+        if not facts.ou_ids.get(spec.environment):
+            how = "found by its name, and not yet written to its pools"
+        ou = next((ou for ou in path if ou.ou_id == ou_id), None)
+        place = "the account's own OU" if ou and ou == path[0] else "the nearest parent OU that is an environment"
+        yield f"environment {spec.environment!r} is {_named(ou) if ou else ou_id}, {place}; {how}"
+    yield from (one.sentence for one in facts.decided if one.problem)
+
+
+def _pools(facts: AccountFacts) -> list[str]:
+    """Return a line for each pool that the account has or is to have."""
+    result, statuses = facts.result, _statuses(facts.shares)
+    wanted = {pool.arn for pool in result.spec.pools}
+    lines = []
+    for arn in sorted(wanted | statuses.keys(), key=lambda arn: _pool_name(facts.pools, arn)):
+        status = statuses.get(arn, "")
+        state = "shared" if status in ADDED else status.lower() or "not shared"
+        if arn in result.removed:
+            state += ", and the next run takes it away"
+        elif arn not in wanted and arn in facts.pools:
+            state += ", and kept although it is not of this environment"
+        elif arn not in facts.pools:
+            state += ", and deleted"
+        pool = facts.pools.get(arn)
+        cidrs = ", ".join(str(block.cidr) for block in pool.held) if pool else ""
+        lines.append(f"{_pool_name(facts.pools, arn)}  {cidrs}  {arn.rpartition('/')[2]}  {state}")
+    return lines or ["none"]
+
+
+def _statuses(shares: Iterable[Share]) -> dict[str, str]:
+    """Return the best status of each pool in the shares that have it, by ARN."""
+    found: dict[str, str] = {}
+    for share in shares:
+        for arn, status in share.pools.items():
+            if found.get(arn) not in ADDED:
+                found[arn] = status
+    return found
+
+
+def _pool_name(pools: Mapping[str, ExistingPool], arn: str) -> str:
+    return str(pools[arn].key) if arn in pools else arn.rpartition("/")[2]
+
+
+def _share(share: Share) -> Iterator[str]:
+    status = share.principals.get(share.account_id, "not in the share")
+    others = sorted(set(share.principals) - {share.account_id})
+    strangers = f"; also shared with {', '.join(others)}, which the next run removes" if others else ""
+    yield f"{share.name}, created {share.created:%Y-%m-%d %H:%M}, account {status.lower()}{strangers}"
+    yield share.arn
+    yield from (f"{entity} failed: {share.messages[entity]}" for entity in _failed(share))
+
+
+def _failed(share: Share) -> list[str]:
+    both = {**share.pools, **share.principals}
+    return [entity for entity, status in both.items() if status == "FAILED" and share.messages.get(entity)]
+
+
+def _next_run(facts: AccountFacts) -> str:
+    result = facts.result
+    names = {arn: _pool_name(facts.pools, arn) for arn in result.added | result.removed}
+    changes = [f"+ {names[arn]}" for arn in sorted(result.added)] + [
+        f"- {names[arn]}" for arn in sorted(result.removed)
+    ]
+    if changes:
+        return "; ".join(changes)
+    return "repairs the share" if result.changed else "changes nothing"
+
+
+def _ways(facts: AccountFacts) -> Iterator[str]:
+    """Yield what would give the account other pools."""
+    spec, account_id = facts.result.spec, facts.account_id
+    now = f"make reconcile account={account_id}"
+    if spec.left_alone:
+        yield f"`{now}` shares with it; ShareWithExistingAccounts=true shares with all such accounts"
+        return
+    if facts.result.changed:
+        yield f"`{now}` does now what the next run would do"
+    if facts.location is None or facts.location.state != "ACTIVE" or not facts.location.ou_path:
+        yield "an active account in an OU of an environment gets pools"
+        return
+    known = ", ".join(sorted(facts.ou_ids))
+    yield f"moving it below the OU of another environment ({known})"
+    if spec.environment:
+        yield f"an environment for an OU nearer to it, or none for {spec.environment!r} (AccEnvName); another Region"
+    elif facts.exact:
+        yield "OuMatch=nearest, which lets parent OUs count, or its own OU in AccEnvName"
+    else:
+        yield "one of the OUs above in AccEnvName"
+    yield "`make preview` shows what other parameters would change"
+
+
+def of_pool(facts: PoolFacts) -> list[str]:
+    pool = facts.pool
+    return [
+        *_section("Pool", [f"{pool.key} ({pool.pool_id}), {pool.state}", *([pool.message] if pool.message else [])]),
+        *_section("For", _purpose(pool)),
+        *_section("CIDRs", _cidrs(pool)),
+        *_section("In use", _in_use(facts)),
+        *_section("Accounts", _accounts(facts) if pool.is_environments else ["only environment pools are shared"]),
+        *_section("Log", _log(facts.log, facts.names)),
+        *_section("To change", _ways_of_pool(pool)),
+    ]
+
+
+def _purpose(pool: ExistingPool) -> Iterator[str]:
+    if pool.key is None or not pool.key.region:
+        yield "the Regions' pools, which get their CIDRs from it"
+    elif not pool.key.environment:
+        yield f"the environments in {pool.key.region}, whose pools get their CIDRs from it"
+    else:
+        ou_id = pool.tags.get(OU_TAG, "not found yet")
+        yield f"VPCs in {pool.key.region} of the accounts below the OU of {pool.key.environment!r} ({ou_id})"
+        required = ", ".join(f"{key}={value}" for key, value in pool.allocation_tags.items()) or "no tag"
+        sizes = pool.vpc_sizes
+        limits = f", /{sizes.minimum} to /{sizes.maximum}, /{sizes.default} by default" if sizes else ""
+        yield f"a VPC must carry {required}{limits}"
+        if pool.allocation_tags.get(ENVIRONMENT_TAG) != pool.key.environment:
+            yield f"somebody has changed that rule: it should be {ENVIRONMENT_TAG}={pool.key.environment}"
+
+
+def _cidrs(pool: ExistingPool) -> list[str]:
+    recorded = record.read(pool.tags)
+    return [
+        f"{block.cidr}  {block.state}  {'declared' if recorded.has(block.cidr) else 'given by hand, or by growth'}"
+        for block in pool.held
+    ] or ["none"]
+
+
+def _in_use(facts: PoolFacts) -> list[str]:
+    if facts.allocated is None:
+        return ["unknown: its allocations cannot be read in its Region"]
+    total = sum(block.cidr.num_addresses for block in facts.pool.held)
+    used = sum(one.cidr.num_addresses for one in facts.allocated)
+    percent = f"{100 * used / total:.0f} %, " if total else ""
+    rows = sorted(facts.allocated, key=lambda one: one.cidr)
+    named = [f"{facts.names.get(one.resource_id, one.resource_type)}  {one}" for one in rows[:MOST]]
+    return [f"{percent}{len(rows):,} allocations", *named, *_more(len(rows))]
+
+
+def _more(number: int) -> list[str]:
+    return [f"and {number - MOST:,} more"] if number > MOST else []
+
+
+def _accounts(facts: PoolFacts) -> list[str]:
+    pending = [f"soon also {', '.join(facts.pending[:MOST])}"] if facts.pending else []
+    shown = ", ".join(facts.accounts[:MOST]) or "none"
+    return [f"{len(facts.accounts):,}: {shown}", *_more(len(facts.accounts)), *pending]
+
+
+def _ways_of_pool(pool: ExistingPool) -> Iterator[str]:
+    lengths = [block.cidr.prefixlen for block in pool.held]
+    if pool.key is None or not pool.key.region:
+        yield "another CIDR in TopLevelPoolCidr makes it larger"
+    elif lengths:
+        larger = joined([*lengths, lengths[-1]])
+        yield f"PoolSizes {pool.key}={larger} gives it another block; `make preview` says which"
+    if pool.is_environments:
+        yield "PoolGrowth=on lets it grow by itself"
+    yield "it is removed with its Region or environment, if nothing is allocated from it"
+
+
+def of_vpc(facts: VpcFacts) -> list[str]:
+    lines = [*_section("VPC", [facts.vpc_id]), *_section("Addresses", _origin(facts))]
+    if facts.account is None:
+        return lines
+    return [*lines, "", *of_account(facts.account)]
+
+
+def _origin(facts: VpcFacts) -> Iterator[str]:
+    for pool, one in facts.found:
+        yield f"{one.cidr} from {pool.key} ({pool.pool_id}), for account {one.owner}"
+    if facts.found and facts.account:
+        has = {arn.rpartition("/")[2] for arn in _statuses(facts.account.shares)}
+        if any(pool.pool_id not in has for pool, _ in facts.found):
+            yield "the account no longer has that pool, for example because it was moved; the VPC keeps its addresses"
+    allocated = {one.cidr for _, one in facts.found}
+    for row in facts.discovered:
+        if row.cidr not in allocated:
+            origin = "another pool" if row.allocated else "no pool"
+            yield f"{row.cidr} from {origin} ({row.region}, account {row.account_id})"
+    if not facts.found and not facts.discovered:
+        yield "unknown: no pool has given it addresses, and IPAM has not discovered it, which takes up to an hour"
+    elif facts.found:
+        yield "the pool gets them back up to 20 minutes after the VPC is deleted"
+
+
+def _log(log: Log, names: Mapping[str, str]) -> Sequence[str]:
+    if log.unread:
+        return [f"could not be read ({log.unread})"]
+    if not log.decisions:
+        return [f"nothing in {log.group}"]
+    return [_decision(one, names) for one in log.decisions]
+
+
+def _decision(decision: Decision, names: Mapping[str, str]) -> str:
+    fields = [f"{key}={_value(value, names)}" for key, value in decision.fields.items() if key != "pools"]
+    return "  ".join([decision.at, decision.what, *fields])
+
+
+def _value(value: object, names: Mapping[str, str]) -> str:
+    """Return a value with pools by their names, shortened."""
+    items = value if isinstance(value, list) else [value]
+    text = ",".join(names.get(str(item), str(item)) for item in items)
+    return text if len(text) <= 200 else text[:197] + "..."

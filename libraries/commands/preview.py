@@ -1,0 +1,98 @@
+"""`make preview`: what an update with these parameters would do to the pools and shares that exist. Changes nothing.
+
+    make preview REGIONS=us-west-2,us-east-1,eu-west-1
+    make preview NETWORK_ACCOUNT_ID=111122223333              before the first deployment
+
+    stack=ipam-controltower   the name of the stack
+    FORMAT=json               for programs: {"stack", "new", "parameters", "ipam", "pools", "accounts", "drift",
+                              "notes", "refused", "exitCode"}
+
+Takes the arguments of `make deploy`. A parameter that is not given keeps the value of the stack, or has the default.
+The functions' own code decides, on what exists now, with credentials of the management account. The permissions that it
+needs are in preflight-policy.json, beside this file. Service control policies are `make preflight`'s to check.
+
+Exits with 0 if there is nothing to do, 2 if something would change, 1 if the update would be refused. make itself turns
+every code but 0 into 2, so the JSON has it too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from commands import arguments, make_words, program, reading, terminal
+from commands.arguments import ROOT, STACK
+from commands.deploy import DERIVED, STACK_NAME, refuse_unless_updatable
+from commands.preview_changes import Preview
+from commands.preview_reading import Update, preview
+from commands.preview_text import to_lines
+from ctipam.errors import Refused
+from ctipam.sessions import Account
+
+
+def main(root: Path = ROOT) -> int:
+    words = make_words.read("preview", arguments.known_names())
+    known = arguments.template_parameters(root)
+    given = arguments.read(words, known)
+    output = given.options.get("FORMAT", "text")
+    if output not in ("text", "json"):
+        raise Refused(f"FORMAT={arguments.shortened(output)} is not supported; give text or json.")
+    if output == "json":
+        make_words.refuse_lines_of_make()
+    stack = given.options.get("stack", STACK)
+    if not STACK_NAME.fullmatch(stack):
+        raise Refused(f"stack={stack} is not a valid stack name; use letters, digits and hyphens, first a letter.")
+    for name in DERIVED:
+        if name in given.parameters:
+            raise Refused(f"{name} follows from the uploads; do not give it.")
+    arguments.refuse_impossible(given.parameters, root)
+    defaults = {name: default for name, default in known.items() if default is not None}
+    with terminal.progress() as progress, reading.errors_in_words(), arguments.short_names():
+        progress("the stack")
+        management = reading.management_account(os.environ.get("AWS_DEFAULT_REGION", ""))
+        asked = find_update(management, stack, defaults, given.parameters)
+        networking = reading.networking_account(management, asked.new["NetworkAccountId"])
+        found = preview(management, networking, asked, progress)
+    if output == "json":
+        print(to_json(found))
+    else:
+        colors = terminal.has_colors(sys.stdout)
+        print("\n".join(terminal.colored(line) if colors else line for line in to_lines(found)))
+    return found.exit_code
+
+
+def find_update(management: Account, stack: str, defaults: Mapping[str, str], given: Mapping[str, str]) -> Update:
+    """Return what is to be previewed. Raises Refused if the stack cannot be updated."""
+    found = reading.find_stack(management, stack)
+    if found:
+        refuse_unless_updatable(stack, found.status)
+    old = {**defaults, **found.parameters} if found else None
+    new = {**(old or defaults), **given}
+    if not new.get("NetworkAccountId"):
+        raise Refused(
+            f"There is no stack {stack} yet, so NETWORK_ACCOUNT_ID is required: make preview "
+            "NETWORK_ACCOUNT_ID=111122223333. Name an existing stack with stack=."
+        )
+    account_id = (old or new)["NetworkAccountId"]
+    networking_stack_id = reading.networking_stack_id(management, stack, account_id)
+    place = f"arn:{management.partition}:cloudformation:{management.region}"
+    return Update(
+        stack,
+        found.stack_id if found else f"{place}:{management.account_id}:stack/{stack}/new",
+        networking_stack_id or f"{place}:{account_id}:stack/StackSet-{stack}-networking/new",
+        old,
+        new,
+        networking_exists=bool(networking_stack_id),
+    )
+
+
+def to_json(found: Preview) -> str:
+    return json.dumps(asdict(found) | {"exitCode": found.exit_code}, indent=4, ensure_ascii=False)
+
+
+if __name__ == "__main__":
+    program.run(main)

@@ -1,0 +1,297 @@
+"""Ask the functions' own code what an update would do, on what exists. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from commands import reading
+from commands.preview_changes import (
+    AccountDifference,
+    Change,
+    Difference,
+    Preview,
+    account_differences,
+    environments_after,
+    notes_on_blocks,
+    parameter_differences,
+    pool_differences,
+)
+from commands.simulation import update
+from ctipam import waiting
+from ctipam.cloudformation.own_stack import OwnStack
+from ctipam.cloudformation.request import ResourceRequest
+from ctipam.errors import Refused
+from ctipam.ipam import reconcile as ipam_reconcile
+from ctipam.ipam.changes import pending_changes
+from ctipam.ipam.cost_controls import LEAVE, CostControls
+from ctipam.ipam.existing import ExistingIpam
+from ctipam.ipam.reader import find_discovery
+from ctipam.ipam.spec import IpamSpec
+from ctipam.organization import preconditions, setup
+from ctipam.organization.deployments import living_deployments
+from ctipam.organization.preconditions import SetupResult, SetupSpec
+from ctipam.pools import reconcile as pools_reconcile
+from ctipam.pools.existing import ExistingPool
+from ctipam.pools.reconcile import Situation
+from ctipam.pools.spec import PoolSpec
+from ctipam.sessions import Account
+from ctipam.sharing import lifecycle
+from ctipam.sharing.reconcile import reconcile_all
+from ctipam.sharing.results import SharingResult
+from ctipam.sharing.run import SharingRun
+from ctipam.waiting import Deadline
+
+LISTS = ("RegionSelection", "AccEnvName")
+"""The parameters that CloudFormation passes on as lists."""
+
+_SIZES = {"TopLevelPoolCidr", "RegionSelection", "IpamPoolPrefixLength", "AccEnvName", "AccPoolPrefixLength"}
+_POOLS = _SIZES | {
+    "PoolSizes",
+    "VpcDefaultNetmaskLength",
+    "VpcMinNetmaskLength",
+    "VpcMaxNetmaskLength",
+    "ReservedCidrs",
+    "AutoImport",
+    "IpamPoolQuota",
+    "PackageVersion",
+}
+PROPERTIES: dict[str, frozenset[str]] = {
+    "OrganizationSetup": frozenset(
+        _SIZES | {"NetworkAccountId", "PoolSizes", "OuMatch", "IpamExcludedOus", "PackageVersion"}
+    ),
+    "Ipam": frozenset(_POOLS | {"IpamScope", "IpamTier", "IpamMeteredAccount"}),
+    "InitPools": frozenset(_POOLS),
+    "ShareExistingAccounts": frozenset(
+        _SIZES
+        | {"NetworkAccountId", "IpamScope", "IpamPoolQuota", "ShareWithExistingAccounts", "OuMatch", "UnshareLimit"}
+        | {"PackageVersion"}
+    ),
+}
+"""The parameters that each custom resource has as properties. CloudFormation asks it only if one of them changes."""
+
+LONG_S = 3600.0
+"""A preview has as much time as it takes."""
+
+Progress = Callable[[str], None]
+"""Is told what is read next."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Update:
+    """What is to be previewed.
+
+    stack                 the name of the stack
+    stack_id              its ARN; of a stack that does not exist yet, one that it might have
+    networking_stack_id   the ARN of the stack in the Networking account, likewise
+    old                   the parameters of the stack that exists; None: this is the first deployment
+    new                   all parameters, with those that are given
+    networking_exists     there is a stack in the Networking account
+    """
+
+    stack: str
+    stack_id: str
+    networking_stack_id: str
+    old: Mapping[str, str] | None
+    new: Mapping[str, str]
+    networking_exists: bool = False
+
+    @property
+    def leftover(self) -> bool:
+        """Whether an earlier deployment of the name has left its stack in the Networking account."""
+        return self.old is None and self.networking_exists
+
+    @property
+    def parameters(self) -> tuple[Difference, ...]:
+        return () if self.old is None else parameter_differences(self.old, self.new)
+
+    def asks(self, resource: str) -> bool:
+        """Return whether CloudFormation asks the custom resource to do something."""
+        return self.old is None or any(one.name in PROPERTIES[resource] for one in self.parameters)
+
+    def request(self, account: Account, stack_id: str, properties: Mapping[str, Any]) -> ResourceRequest:
+        """Return the request that CloudFormation would send, as far as deciding needs it."""
+        return ResourceRequest(
+            kind="Create" if self.old is None else "Update",
+            stack_id=stack_id,
+            request_id="preview",
+            properties=properties,
+            account=account,
+            deadline=Deadline(lambda: LONG_S),
+            began=waiting.now(),
+            stack=OwnStack(account, stack_id),
+            stack_status="",
+            old_properties=as_properties(self.old or {}),
+        )
+
+
+def as_properties(parameters: Mapping[str, str]) -> dict[str, Any]:
+    """Return parameters as a custom resource has them: lists are lists."""
+    lists = {name: [item.strip() for item in parameters[name].split(",")] for name in LISTS if name in parameters}
+    return {**parameters, **lists}
+
+
+def preview(management: Account, networking: Account, asked: Update, progress: Progress) -> Preview:
+    """Return what the update would do. Raises AWS's errors."""
+    refused: list[str] = []
+    unknown: list[str] = []  # what would be refused if CloudFormation asked
+    result = None
+    if asked.asks("OrganizationSetup"):
+        progress("the organization")
+        result = _unless_refused(refused, lambda: check_organization(management, asked))
+    progress("the IPAM and its pools")
+    exclusions = result.exclusions if result else LEAVE
+    reasons = refused if asked.asks("Ipam") else unknown
+    of_pools = _unless_refused(reasons, lambda: foresee_pools(networking, asked, exclusions))
+    found = Preview(asked.stack, asked.old is None, parameters=asked.parameters, refused=tuple(refused))
+    if refused or of_pools is None:
+        return replace(found, notes=tuple(unknown))
+    progress("accounts and shares")
+    run = start_sharing(management, networking, asked, of_pools.after)
+    accounts, of_sharing = foresee_shares(run, of_pools.names(networking))
+    asks_sharing = asked.asks("ShareExistingAccounts")
+    return replace(
+        found,
+        ipam=of_pools.ipam,
+        pools=of_pools.planned,
+        accounts=accounts if asks_sharing else (),
+        drift=(*of_pools.drift, *(() if asks_sharing else accounts)),
+        notes=_notes(asked, result, of_pools.after, of_sharing),
+    )
+
+
+def _unless_refused(refused: list[str], ask: Callable[[], T]) -> T | None:
+    """Return the answer, or note why there is none; what several would refuse, once."""
+    try:
+        return ask()
+    except Refused as refusal:
+        if str(refusal) not in refused:
+            refused.append(str(refusal))
+        return None
+
+
+def check_organization(management: Account, asked: Update) -> SetupResult:
+    """Do what Custom::OrganizationSetup does before it changes anything. Raises Refused."""
+    request = asked.request(management, asked.stack_id, as_properties(asked.new))
+    preconditions.refuse_another_networking_account(request)
+    spec = SetupSpec.from_request(request, management.known_regions())
+    result = setup.check(management, spec)
+    if spec.new:
+        ignored = [asked.networking_stack_id] if asked.leftover else []
+        living = living_deployments(management, spec.network_account_id, ignored)
+        preconditions.refuse_second_deployment(living, asked.stack)
+    return result
+
+
+@dataclass(frozen=True)
+class PoolsForecast:
+    """planned   what the update does
+    drift     what it leaves as it is
+    after     the pools after the update
+    """
+
+    before: list[ExistingPool]
+    after: list[ExistingPool]
+    planned: tuple[Difference, ...] = ()
+    drift: tuple[Difference, ...] = ()
+    ipam: tuple[Difference, ...] = ()
+
+    def names(self, networking: Account) -> dict[str, str]:
+        """Return the names of all pools by ARN."""
+        return {pool_arn(networking) + pool.pool_id: str(pool.key) for pool in (*self.before, *self.after) if pool.key}
+
+
+def pool_arn(networking: Account) -> str:
+    """Return the ARN of a pool up to its id. It has no Region."""
+    return f"arn:{networking.partition}:ec2::{networking.account_id}:ipam-pool/"
+
+
+def foresee_pools(networking: Account, asked: Update, exclusions: str = LEAVE) -> PoolsForecast:
+    """Return what Custom::Ipam and Custom::InitPools would do. Raises Refused as they do.
+
+    exclusions   the property IpamExclusions, from Custom::OrganizationSetup
+    """
+    properties = as_properties(asked.new) | {"IpamExclusions": exclusions}
+    request = asked.request(networking, asked.networking_stack_id, properties)
+    tags = request.stack_tags() if asked.networking_exists else {}
+    spec = PoolSpec.from_properties(properties, networking.known_regions(), request.stack_id, tags)
+    ipam_spec = IpamSpec(properties["IpamScope"], spec.regions, CostControls.from_properties(properties))
+    ipam = ipam_reconcile.check(request, ipam_spec)
+    found = pools_reconcile.look(request, ipam_spec.scope_id_in(ipam) if ipam else "", spec)
+    before = [*found.pools]
+    after = update(spec, before, found.allocated, found.in_use)
+    differences = pool_differences(spec, before, after, found.reservable)
+    asks = asked.asks("InitPools") and not found.built
+    drifted = _drifted(networking, asked, found, spec) if asks and asked.old is not None else ()
+    return PoolsForecast(
+        before,
+        after if asks else before,
+        planned=tuple(replace(one, drift=one in drifted) for one in differences) if asks else (),
+        drift=() if asks else differences,
+        ipam=_ipam_differences(networking, ipam_spec, ipam) if asked.asks("Ipam") or exclusions != LEAVE else (),
+    )
+
+
+def _drifted(networking: Account, asked: Update, found: Situation, spec: PoolSpec) -> tuple[Difference, ...]:
+    """Return what an update with the present parameters would change: what somebody has changed by hand."""
+    properties = as_properties(asked.old or {})
+    try:
+        old = PoolSpec.from_properties(properties, networking.known_regions(), spec.stack_id, spec.stack_tags)
+        after = update(old, found.pools, found.allocated)
+    except Refused:  # by this version of the code: then everything counts as planned
+        return ()
+    return pool_differences(old, found.pools, after, found.reservable)
+
+
+def _ipam_differences(networking: Account, spec: IpamSpec, ipam: ExistingIpam | None) -> tuple[Difference, ...]:
+    if ipam is None:
+        regions = Change("operating Regions", "", ", ".join(spec.regions))
+        return (Difference("add", f"IPAM in {networking.region}", changes=(regions,)),)
+    before = {"Tier": ipam.tier, "MeteredAccount": ipam.metered_account}
+    words = {"Tier": "tier", "MeteredAccount": "who pays"}
+    changes = []
+    for change in pending_changes(spec, ipam):
+        for name, value in change.items():
+            if name in words:
+                changes.append(Change(words[name], before[name], value))
+            else:
+                changes += [Change("operating Region", "", region["RegionName"]) for region in value]
+    if spec.costs.exclusions is not None and (discovery := find_discovery(networking, ipam.discovery_id)):
+        excluded = {one["OrganizationsEntityPath"] for one in discovery.get("OrganizationalUnitExclusions", [])}
+        changes += [Change("excluded OUs", "", path) for path in sorted(spec.costs.exclusions - excluded)]
+        changes += [Change("excluded OUs", path, "") for path in sorted(excluded - spec.costs.exclusions)]
+    return (Difference("change", "IPAM", ipam.ipam_id, changes=tuple(changes)),) if changes else ()
+
+
+def start_sharing(management: Account, networking: Account, asked: Update, after: list[ExistingPool]) -> SharingRun:
+    """Return a dry run of the lifecycle function, as it will be after the update."""
+    settings = reading.sharing_settings(asked.new, asked.stack_id)
+    new = asked.old is None
+    run = lifecycle.start_run(management, settings, Deadline(lambda: LONG_S), dry_run=True, share_with_all=new)
+    rules = run.rules
+    if new and not settings.share_with_existing_accounts:  # the stack that would tell since when does not exist yet
+        rules = replace(rules, since=datetime.now(UTC))
+    return replace(run, rules=rules, environments=environments_after(after, pool_arn(networking)))
+
+
+def foresee_shares(
+    run: SharingRun, pool_names: Mapping[str, str]
+) -> tuple[tuple[AccountDifference, ...], SharingResult]:
+    """Return which accounts gain and lose pools, and the result of the dry run. pool_names: by ARN"""
+    result = reconcile_all(run)
+    return account_differences(result.accounts, pool_names), result
+
+
+def _notes(
+    asked: Update, result: SetupResult | None, after: list[ExistingPool], of_sharing: SharingResult
+) -> tuple[str, ...]:
+    taken_over = ["Pools of an earlier deployment of this name are taken over."] if asked.leftover else []
+    environments = [one.sentence for one in of_sharing.environments if one.problem or one.is_renamed]
+    held_back = [of_sharing.held_back] if of_sharing.held_back else []
+    warnings = result.warnings if result else ()
+    rules = of_sharing.wrong_rules.values()
+    return tuple(dict.fromkeys([*taken_over, *warnings, *environments, *held_back, *rules, *notes_on_blocks(after)]))

@@ -1,0 +1,153 @@
+"""The two accounts of a deployment, as `make preview` and `make explain` read them. Changes nothing.
+
+The management account is read with the user's credentials, and the Networking account through Control Tower's execution
+role, with a session policy that only allows reading. Requires boto3, which `make` installs for both commands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from commands.arguments import another_account, in_no_organization
+from commands.organization_vpcs import sign_in
+from ctipam.errors import DENIED, Refused, code_of, explain
+from ctipam.names import EXECUTION_ROLE, execution_role_arn
+from ctipam.sessions import Account
+from ctipam.settings import SharingSettings
+
+SESSION_NAME = "read-ipam-pools"  # what CloudTrail shows in the Networking account
+
+REASON_LIMIT = 600
+"""Characters of an error of AWS on a terminal."""
+
+READ_ONLY: dict[str, Any] = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Sid": "ReadPoolsSharesAndStacks",
+            "Effect": "Allow",
+            "Action": [
+                "cloudformation:DescribeStacks",
+                "ec2:DescribeIpamPools",
+                "ec2:DescribeIpamResourceDiscoveries",
+                "ec2:DescribeIpamScopes",
+                "ec2:DescribeIpams",
+                "ec2:GetIpamPoolAllocations",
+                "ec2:GetIpamPoolCidrs",
+                "ec2:GetIpamResourceCidrs",
+                "ram:GetResourceShareAssociations",
+                "ram:GetResourceShares",
+            ],
+            "Resource": "*",
+        },
+        {
+            "Sid": "ReadLogOfPools",
+            "Effect": "Allow",
+            "Action": "logs:FilterLogEvents",
+            "Resource": "arn:*:logs:*:*:log-group:*IpamFunctionLogGroup*",
+        },
+    ],
+}
+"""The session policy. The role itself is an administrator."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack that exists. outputs: those of the stack"""
+
+    stack_id: str
+    status: str
+    parameters: Mapping[str, str]
+    outputs: Mapping[str, str]
+
+
+@contextmanager
+def errors_in_words() -> Iterator[None]:
+    """Replace every error of AWS, and of the connection, by a Refused."""
+    try:
+        yield
+    except ClientError as error:
+        way_out = " The permissions that are enough are in preflight-policy.json." if code_of(error) in DENIED else ""
+        raise Refused(explain(error, REASON_LIMIT) + way_out) from None
+    except BotoCoreError as error:
+        raise Refused(f"AWS cannot be reached: {error}") from None
+
+
+def management_account(region: str) -> Account:
+    """Return the account of the user's credentials. Raises Refused unless it is the management account.
+
+    region   used if the user's configuration names none
+    """
+    management = sign_in(region)
+    try:
+        owner = management.organizations().describe_organization()["Organization"]["MasterAccountId"]
+    except ClientError as error:
+        if code_of(error) != "AWSOrganizationsNotInUseException":
+            raise
+        raise in_no_organization(management.account_id) from None
+    if owner != management.account_id:
+        raise another_account(management.account_id, owner)
+    return management
+
+
+def find_stack(account: Account, name: str) -> Stack | None:
+    """Return a stack, by its name or ARN; None if it does not exist, or has no resources yet."""
+    try:
+        (found,) = account.cloudformation().describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        if code_of(error) == "ValidationError" and "does not exist" in str(error):
+            return None
+        raise
+    if found["StackStatus"] == "REVIEW_IN_PROGRESS":
+        return None
+    return Stack(
+        found["StackId"],
+        found["StackStatus"],
+        {each["ParameterKey"]: each.get("ParameterValue", "") for each in found.get("Parameters", [])},
+        {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])},
+    )
+
+
+def networking_account(management: Account, account_id: str) -> Account:
+    """Return the Networking account, read only. Raises Refused if the role cannot be assumed."""
+    try:
+        return management.assume(execution_role_arn(management.partition, account_id), SESSION_NAME, READ_ONLY)
+    except ClientError as error:
+        if code_of(error) not in DENIED:
+            raise
+        raise Refused(
+            f"Cannot assume {EXECUTION_ROLE} in NetworkAccountId {account_id}: enroll the account in Control Tower, "
+            "which creates the role, and use credentials that may assume it (preflight-policy.json)."
+        ) from None
+
+
+def networking_stack_id(management: Account, stack: str, account_id: str) -> str:
+    """Return the ARN of the stack that the StackSet has created in the Networking account; empty if there is none."""
+    pages = management.cloudformation().get_paginator("list_stack_instances")
+    try:
+        for page in pages.paginate(StackSetName=f"{stack}-networking"):
+            for instance in page["Summaries"]:
+                if instance["Account"] == account_id and instance.get("StackId"):
+                    return str(instance["StackId"])
+    except ClientError as error:
+        if code_of(error) != "StackSetNotFoundException":
+            raise
+    return ""
+
+
+def sharing_settings(parameters: Mapping[str, str], stack_id: str) -> SharingSettings:
+    """Return the settings of the sharing functions, as the template passes them on."""
+    return SharingSettings.from_environment(
+        {
+            "NETWORK_ACCOUNT_ID": parameters["NetworkAccountId"],
+            "STACK_ID": stack_id,
+            "OU_MATCH": parameters["OuMatch"],
+            "SHARE_WITH_EXISTING_ACCOUNTS": parameters["ShareWithExistingAccounts"],
+            "UNSHARE_LIMIT": parameters["UnshareLimit"],
+        }
+    )

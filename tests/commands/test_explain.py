@@ -1,0 +1,206 @@
+"""`make explain`: what it makes of the facts. test_ways_in reads them from a landing zone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from ipaddress import IPv4Network
+
+import pytest
+
+from commands import explain
+from commands.explain_facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
+from commands.explain_text import WIDTH, of_account, of_pool, of_vpc
+from ctipam import names
+from ctipam.errors import Refused
+from ctipam.ipam.discovered import DiscoveredCidr
+from ctipam.organization.tree import AccountLocation, OrganizationalUnit
+from ctipam.pools.existing import Allocation, Block, ExistingPool
+from ctipam.pools.spec import PoolKey, VpcSizes
+from ctipam.sharing.existing import Share
+from ctipam.sharing.results import AccountResult
+from ctipam.sharing.spec import EXISTING, NO_POOL, SharedPool, ShareSpec
+
+SHOP, OTHER = "012345678901", "333333333333"
+PROD = OrganizationalUnit("ou-ab12-prodprod", "Prod OU")
+TEAM = OrganizationalUnit("ou-ab12-teamteam", "Team")
+WHEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+ARN = "arn:aws:ec2::222222222222:ipam-pool/"
+
+
+def pool(region: str, environment: str, *cidrs: str) -> ExistingPool:
+    return ExistingPool(
+        f"ipam-pool-{region[:7]}-{environment[:4].lower()}",
+        "ipam-pool-parent",
+        "create-complete",
+        PoolKey(region, environment),
+        tuple(Block(IPv4Network(cidr), "provisioned") for cidr in cidrs),
+        {names.BLOCK_TAG: cidrs[0] if cidrs else "+", names.OU_TAG: PROD.ou_id},
+        allocation_tags={"Env": environment},
+        vpc_sizes=VpcSizes(),
+    )
+
+
+WEST, EAST, OLD = (
+    pool("us-west-2", "Prod OU", "10.0.0.0/20"),
+    pool("us-east-1", "Prod OU", "10.1.0.0/20", "10.1.32.0/20"),
+    pool("us-west-2", "Test OU", "10.0.16.0/20"),
+)
+POOLS = {ARN + one.pool_id: one for one in (WEST, EAST, OLD)}
+SHARED = tuple(SharedPool(ARN + one.pool_id, one.key.region if one.key else "") for one in (EAST, WEST))
+LOG = Log(
+    "sharing-log",
+    [Decision("2026-01-02 03:04:05", "reconciled account", {"ou": "Team", "added": [ARN + WEST.pool_id]})],
+)
+MOVED = AccountFacts(
+    SHOP,
+    AccountLocation(SHOP, "ACTIVE", WHEN, (TEAM, PROD)),
+    AccountResult(
+        ShareSpec(SHOP, TEAM, "Prod OU", SHARED),
+        frozenset({ARN + EAST.pool_id}),
+        frozenset({ARN + OLD.pool_id}),
+        changed=True,
+    ),
+    {"Prod OU": PROD.ou_id, "Test OU": "ou-ab12-testtest"},
+    (),
+    [
+        Share(
+            "arn:aws:ram:us-east-1:222222222222:resource-share/1",
+            SHOP,
+            WHEN,
+            pools={ARN + WEST.pool_id: "ASSOCIATED", ARN + OLD.pool_id: "ASSOCIATED", ARN + EAST.pool_id: "FAILED"},
+            principals={SHOP: "ASSOCIATED", OTHER: "ASSOCIATED"},
+            messages={ARN + EAST.pool_id: "not today"},
+        )
+    ],
+    POOLS,
+    exact=False,
+    log=LOG,
+)
+
+
+def told(lines: list[str]) -> list[str]:
+    """Return the lines with single spaces, after a look at their width."""
+    assert max(map(len, lines)) <= WIDTH
+    return [" ".join(line.split()) for line in lines]
+
+
+def test_an_account_is_explained_on_one_screen() -> None:
+    assert told(of_account(MOVED)) == [
+        f"Account {SHOP}",
+        f"Where Root / Prod OU ({PROD.ou_id}) / Team ({TEAM.ou_id})",
+        "ACTIVE, joined 2026-01-02",
+        f"Matched environment 'Prod OU' is Prod OU ({PROD.ou_id}), the nearest parent OU that is an environment; its",
+        "pools carry that id in the tag ctipam:ou-id",
+        "Pools us-east-1/Prod OU 10.1.0.0/20, 10.1.32.0/20 ipam-pool-us-east-prod failed",
+        "us-west-2/Prod OU 10.0.0.0/20 ipam-pool-us-west-prod shared",
+        "us-west-2/Test OU 10.0.16.0/20 ipam-pool-us-west-test shared, and the next run takes it away",
+        f"Share ipamShare-{SHOP}, created 2026-01-02 03:04, account associated; also shared with {OTHER},",
+        "which the next run removes",
+        "arn:aws:ram:us-east-1:222222222222:resource-share/1",
+        f"{ARN}ipam-pool-us-east-prod failed: not today",
+        "Next run + us-east-1/Prod OU; - us-west-2/Test OU",
+        "Log 2026-01-02 03:04:05 reconciled account ou=Team added=us-west-2/Prod OU",
+        f"To change `make reconcile account={SHOP}` does now what the next run would do",
+        "moving it below the OU of another environment (Prod OU, Test OU)",
+        "an environment for an OU nearer to it, or none for 'Prod OU' (AccEnvName); another Region",
+        "`make preview` shows what other parameters would change",
+    ]
+
+
+NONE = replace(MOVED, shares=(), log=Log("sharing-log", unread="FilterLogEvents: AccessDeniedException"))
+
+
+@pytest.mark.parametrize(
+    ("facts", "matched", "way"),
+    [
+        (
+            replace(NONE, result=AccountResult(ShareSpec(SHOP, TEAM, reason=NO_POOL))),
+            "Matched no environment: no pool for its OU",
+            "one of the OUs above in AccEnvName",
+        ),
+        (
+            replace(NONE, result=AccountResult(ShareSpec(SHOP, TEAM, reason=NO_POOL)), exact=True),
+            "Matched no environment: no pool for its OU",
+            "OuMatch=nearest, which lets parent OUs count, or its own OU in AccEnvName",
+        ),
+        (
+            replace(NONE, result=AccountResult(ShareSpec(SHOP, reason="not in the organization")), location=None),
+            "Matched no environment: not in the organization",
+            "To change an active account in an OU of an environment gets pools",
+        ),
+        (
+            replace(NONE, result=AccountResult(ShareSpec(SHOP, reason=EXISTING, left_alone=True))),
+            f"Matched no environment: {EXISTING}",
+            f"To change `make reconcile account={SHOP}` shares with it; ShareWithExistingAccounts=true",
+        ),
+    ],
+    ids=["no environment", "only its own OU counts", "gone", "left alone"],
+)
+def test_why_an_account_has_no_pools_and_what_gives_it_some(facts: AccountFacts, matched: str, way: str) -> None:
+    lines = told(of_account(facts))
+
+    unread = "Log could not be read (FilterLogEvents: AccessDeniedException)"
+    assert {matched, "Pools none", "Share none", unread} <= {*lines}
+    assert any(line.startswith(way) for line in lines)
+
+
+def test_a_pool_is_explained_with_its_blocks_its_users_and_its_log() -> None:
+    vpc = Allocation(IPv4Network("10.1.0.0/22"), "vpc", "vpc-1", SHOP)
+
+    lines = told(of_pool(PoolFacts(EAST, [vpc], [SHOP], [OTHER], {}, Log("pools-log"))))
+
+    assert lines == [
+        "Pool us-east-1/Prod OU (ipam-pool-us-east-prod), create-complete",
+        f"For VPCs in us-east-1 of the accounts below the OU of 'Prod OU' ({PROD.ou_id})",
+        "a VPC must carry Env=Prod OU, /16 to /28, /24 by default",
+        "CIDRs 10.1.0.0/20 provisioned declared",
+        "10.1.32.0/20 provisioned given by hand, or by growth",
+        "In use 12 %, 1 allocations",
+        f"vpc vpc-1 (10.1.0.0/22, account {SHOP})",
+        f"Accounts 1: {SHOP}",
+        f"soon also {OTHER}",
+        "Log nothing in pools-log",
+        "To change PoolSizes us-east-1/Prod OU=20+20+20 gives it another block; `make preview` says which",
+        "PoolGrowth=on lets it grow by itself",
+        "it is removed with its Region or environment, if nothing is allocated from it",
+    ]
+
+
+def test_a_vpc_is_traced_to_its_pool_or_to_none() -> None:
+    allocation = Allocation(IPv4Network("10.0.16.0/24"), "vpc", "vpc-1", SHOP)
+    without = replace(MOVED, shares=())
+    stray = DiscoveredCidr(IPv4Network("10.0.0.0/24"), SHOP, "us-west-2", "vpc-1")
+
+    found = told(of_vpc(VpcFacts("vpc-1", [(OLD, allocation)], [stray], without)))
+    unknown = told(of_vpc(VpcFacts("vpc-2", [], [], None)))
+
+    assert found[:5] == [
+        "VPC vpc-1",
+        f"Addresses 10.0.16.0/24 from us-west-2/Test OU (ipam-pool-us-west-test), for account {SHOP}",
+        "the account no longer has that pool, for example because it was moved; the VPC keeps its addresses",
+        f"10.0.0.0/24 from no pool (us-west-2, account {SHOP})",
+        "the pool gets them back up to 20 minutes after the VPC is deleted",
+    ]
+    assert f"Account {SHOP}" in found
+    assert unknown[1].startswith("Addresses unknown: no pool has given it addresses, and IPAM has not discovered it")
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ({}, "Give one of account=111122223333"),
+        ({"account": SHOP, "vpc": "vpc-1"}, "Give one of account=111122223333"),
+        ({"account": "12"}, "account=12 is not an account id"),
+        ({"acount": "12"}, "acount is not an argument of make explain"),
+    ],
+    ids=["nothing", "two subjects", "no account id", "a typo"],
+)
+def test_a_question_that_cannot_be_answered_is_refused(
+    monkeypatch: pytest.MonkeyPatch, words: dict[str, str], reason: str
+) -> None:
+    for name, value in ({"WORDS": " ".join(words)} | words).items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(Refused, match=reason):
+        explain.main()

@@ -1,0 +1,266 @@
+"""`make preview`: what it shows and refuses. Whether it comes true, test_preview_comes_true compares."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from cfnlint.decode import decode  # type: ignore[import-untyped]
+
+from aws_models.errors import AwsError
+from commands import arguments, preview, preview_reading, terminal
+from commands.preview_changes import AccountDifference, Change, Difference, Preview, parameter_differences
+from commands.preview_reading import PROPERTIES, Update, as_properties, check_organization, foresee_pools
+from commands.preview_text import MOST_ACCOUNTS, to_lines
+from ctipam.errors import Refused
+from ctipam.sessions import Account
+from landing_zone.direct_stack import HOME, MANAGEMENT, NETWORKING, DirectStack
+from landing_zone.direct_stack import PROPERTIES as BUILT_FROM
+
+ROOT = Path(__file__).parents[2]
+SHOP = "012345678901"
+DEFAULTS = {name: default for name, default in arguments.template_parameters().items() if default is not None}
+PARAMETERS: dict[str, str] = DEFAULTS | {
+    "NetworkAccountId": NETWORKING,
+    **{name: value if isinstance(value, str) else ",".join(value) for name, value in BUILT_FROM.items()},
+}
+
+
+@pytest.fixture
+def built() -> Iterator[DirectStack]:
+    """Return a stack that was deployed with PARAMETERS."""
+    stack = DirectStack()
+    with stack.running():
+        for resource in ("Ipam", "InitPools"):
+            answer = stack.ask("Create", resource, as_properties(PARAMETERS))
+            assert answer["Status"] == "SUCCESS", answer
+            stack.scope_id = answer["Data"].get("ScopeId", stack.scope_id)
+        stack.end_operation()
+        yield stack
+
+
+def asked(stack: DirectStack | None, **changed: str) -> Update:
+    stack_id = f"arn:aws:cloudformation:{HOME}:{MANAGEMENT}:stack/ipam/1"
+    return Update(
+        "ipam", stack_id, stack.stack_id if stack else stack_id, PARAMETERS, PARAMETERS | changed, stack is not None
+    )
+
+
+def test_the_parameters_of_each_custom_resource_are_those_of_the_templates() -> None:
+    for path in ("ipam-controltower-integration.template.yaml", "ipamnetworkingStack.yaml"):
+        template, _ = decode(str(ROOT / "templates" / path))
+        for name, resource in template["Resources"].items():
+            if resource["Type"].startswith("Custom::") and name != "CopyZips":
+                used = {
+                    value["Ref"]
+                    for value in resource["Properties"].values()
+                    if isinstance(value, dict) and "Ref" in value
+                }
+                # IpamExclusions come from the management account's setup, which resolves IpamExcludedOus
+                assert used - {"IpamSnsTopic", "IpamExclusions"} == PROPERTIES[name], name
+
+
+def test_spaces_in_a_list_are_no_change() -> None:
+    assert parameter_differences({"A": "x, y", "B": ""}, {"A": "x,y", "B": "z"}) == (
+        Difference("change", "B", changes=(Change("", "", "z"),)),
+    )
+
+
+def test_another_networking_account_is_refused_in_the_words_of_the_setup() -> None:
+    with pytest.raises(Refused, match=f"NetworkAccountId cannot change from {NETWORKING} to {SHOP}: a deployment"):
+        check_organization(cast(Account, None), asked(None, NetworkAccountId=SHOP))
+
+
+def test_what_was_changed_by_hand_is_drift_that_an_update_of_other_parameters_leaves_as_it_is(
+    built: DirectStack,
+) -> None:
+    pool_id = built.pool_ids()["us-west-2 Prod OU"]
+    built.ec2.modify_ipam_pool(IpamPoolId=pool_id, Description="mine")
+    built.clock.advance(60)
+    description = Change("description", "mine", "Prod OU in us-west-2")
+
+    left = foresee_pools(cast(Account, built.account), asked(built, AlertEmail="a@example.com"))
+    corrected = foresee_pools(cast(Account, built.account), asked(built, VpcMinNetmaskLength="20"))
+
+    assert left.planned == ()
+    assert left.drift == (Difference("change", "us-west-2/Prod OU", pool_id, changes=(description,)),)
+    assert corrected.drift == ()
+    assert {one.name: description in one.changes for one in corrected.planned} == {
+        "us-west-2/Prod OU": True,
+        **dict.fromkeys(["us-west-2/SDLC OU", "us-east-1/Prod OU", "us-east-1/SDLC OU"], False),
+    }
+
+
+def test_only_what_the_parameters_change_is_not_called_drift(built: DirectStack) -> None:
+    pool_id = built.pool_ids()["us-east-1 SDLC OU"]
+    built.ec2.modify_ipam_pool(IpamPoolId=pool_id, Description="mine")
+    built.clock.advance(60)
+
+    found = foresee_pools(cast(Account, built.account), asked(built, AccEnvName="Prod OU,SDLC OU,Test OU"))
+
+    assert [(one.action, one.name, one.drift) for one in found.planned] == [
+        ("add", "us-west-2/Test OU", False),
+        ("change", "us-east-1/SDLC OU", True),
+        ("add", "us-east-1/Test OU", False),
+    ]
+
+
+def test_an_update_looks_and_changes_nothing(built: DirectStack) -> None:
+    built.wire.counted.clear()
+
+    foresee_pools(
+        cast(Account, built.account), asked(built, RegionSelection="us-east-1,eu-west-1", IpamTier="advanced")
+    )
+
+    assert all(action.startswith(("Describe", "Get")) for action in built.wire.counted)
+
+
+@pytest.mark.parametrize(
+    ("changed", "refused"), [({"AlertEmail": "a@example.com"}, False), ({"IpamTier": "advanced"}, True)]
+)
+def test_only_what_cloudformation_asks_for_can_be_refused(
+    built: DirectStack, changed: dict[str, str], refused: bool
+) -> None:
+    built.wire.unusable["us-west-2"] = AwsError("UnauthorizedOperation", "no")
+
+    found = preview_reading.preview(
+        cast(Account, None), cast(Account, built.account), asked(built, **changed), lambda _step: None
+    )
+
+    (sentence,) = found.refused if refused else found.notes
+    assert sentence.startswith("Cannot use us-west-2: DescribeIpamPools in us-west-2")
+    assert found.exit_code == (1 if refused else 2)
+
+
+def test_a_region_that_is_added_is_one_of_the_ipams_too(built: DirectStack) -> None:
+    found = foresee_pools(cast(Account, built.account), asked(built, RegionSelection="us-west-2,us-east-1,eu-west-1"))
+
+    (ipam,) = found.ipam
+    assert (ipam.action, ipam.changes) == ("change", (Change("operating Region", "", "eu-west-1"),))
+
+
+EVERYTHING = Preview(
+    "ipam",
+    new=False,
+    parameters=(Difference("change", "AlertEmail", changes=(Change("", "", "a@example.com"),)),),
+    ipam=(Difference("change", "IPAM", "ipam-1", changes=(Change("tier", "free", "advanced"),)),),
+    pools=(
+        Difference(
+            "add", "us-west-2/Test OU", cidrs=("10.0.0.0/20",), changes=(Change("reserved", "", "10.0.1.0/24"),)
+        ),
+        Difference("change", "us-west-2/Prod OU", "ipam-pool-1", (), (Change("CIDR", "", "10.1.0.0/20"),)),
+        Difference("change", "us-west-2", "ipam-pool-2", (), (Change("description", "a", "b"),), drift=True),
+        Difference("remove", "us-east-1/Prod OU", "ipam-pool-3", ("10.9.0.0/20", "10.9.64.0/20")),
+    ),
+    accounts=(
+        AccountDifference("add", SHOP, "Test OU", ("us-west-2/Test OU",), ()),
+        AccountDifference("remove", "333333333333", "", (), ("us-east-1/Prod OU",), "no pool for its OU"),
+    ),
+    notes=("OU 'Test OU' is new.",),
+)
+
+
+def test_each_change_is_a_line_with_a_mark_and_a_summary_comes_last() -> None:
+    assert to_lines(EVERYTHING) == [
+        "Update of ipam",
+        "",
+        "Parameters",
+        "  ~ AlertEmail  none -> a@example.com  (replaces both subscriptions, which AWS asks to confirm)",
+        "",
+        "IPAM",
+        "  ~ IPAM (ipam-1)  tier: free -> advanced",
+        "",
+        "Pools",
+        "  + us-west-2/Test OU  10.0.0.0/20  + reserved 10.0.1.0/24",
+        "  ~ us-west-2/Prod OU (ipam-pool-1)  + CIDR 10.1.0.0/20",
+        "  ~ us-west-2 (ipam-pool-2)  description: a -> b  (corrects drift)",
+        "  - us-east-1/Prod OU (ipam-pool-3)  10.9.0.0/20, 10.9.64.0/20",
+        "",
+        "Accounts",
+        f"  + {SHOP} (Test OU)  + us-west-2/Test OU",
+        "  - 333333333333 (no pool for its OU)  - us-east-1/Prod OU",
+        "",
+        "Notes",
+        "  ! OU 'Test OU' is new.",
+        "",
+        "Pools and IPAM: 1 to add, 3 to change, 1 to remove. Accounts: 1 gain pools, 1 lose pools.",
+    ]
+
+
+def test_many_accounts_are_counted_in_text_and_listed_in_json() -> None:
+    many = replace(EVERYTHING, accounts=EVERYTHING.accounts[:1] * (MOST_ACCOUNTS + 2))
+
+    assert "  ... and 2 more accounts" in to_lines(many)
+    assert len(json.loads(preview.to_json(many))["accounts"]) == MOST_ACCOUNTS + 2
+
+
+NOTHING = Preview("ipam", new=False)
+
+
+@pytest.mark.parametrize(
+    ("found", "code", "last"),
+    [
+        (NOTHING, 0, "Nothing to do: everything is as it should be."),
+        (replace(NOTHING, drift=EVERYTHING.pools[1:2]), 0, "This update has nothing to do."),
+        (EVERYTHING, 2, "Pools and IPAM: 1 to add, 3 to change, 1 to remove. Accounts: 1 gain pools, 1 lose pools."),
+        (replace(EVERYTHING, refused=("In use.",)), 1, "The update would be refused."),
+    ],
+    ids=["nothing", "drift only", "changes", "refused"],
+)
+def test_the_exit_code_and_the_last_line_tell_what_an_update_would_do(found: Preview, code: int, last: str) -> None:
+    assert found.exit_code == json.loads(preview.to_json(found))["exitCode"] == code
+    assert to_lines(found)[-1] == last
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "environment", "colors"),
+    [(Terminal(), {}, True), (io.StringIO(), {}, False), (Terminal(), {"NO_COLOR": "1"}, False)],
+    ids=["a terminal", "a pipe", "NO_COLOR"],
+)
+def test_only_a_terminal_gets_colors_and_only_if_it_wants_them(
+    stream: Any, environment: dict[str, str], colors: bool
+) -> None:
+    assert terminal.has_colors(stream, environment) is colors
+    assert terminal.colored("  + a") == "\033[32m  + a\033[0m"
+    assert terminal.colored("Pools") == "Pools"
+
+
+@pytest.mark.parametrize("command", ["preview", "explain"])
+def test_ctrl_c_ends_a_command_without_a_traceback(command: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as never_answers:
+        environment = {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{never_answers.getsockname()[1]}",
+            "AWS_ACCESS_KEY_ID": "made",
+            "AWS_SECRET_ACCESS_KEY": "up",
+            "AWS_REGION": HOME,
+            "WORDS": "account" if command == "explain" else "",
+            "account": SHOP,
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-m", f"commands.{command}"],
+            env=os.environ | environment | {"PYTHONPATH": str(ROOT / "libraries")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        connection, _ = never_answers.accept()
+        process.send_signal(signal.SIGINT)
+        told, errors = process.communicate()
+        connection.close()
+
+    assert (process.returncode, told, errors.strip()) == (128 + signal.SIGINT, "", "")
