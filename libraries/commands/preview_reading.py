@@ -67,7 +67,7 @@ PROPERTIES: dict[str, frozenset[str]] = {
     "ShareExistingAccounts": frozenset(
         _SIZES
         | {"NetworkAccountId", "IpamScope", "IpamPoolQuota", "ShareWithExistingAccounts", "OuMatch", "UnshareLimit"}
-        | {"PackageVersion"}
+        | {"ReservedCidrs", "PackageVersion"}
     ),
 }
 """The parameters that each custom resource has as properties. CloudFormation asks it only if one of them changes."""
