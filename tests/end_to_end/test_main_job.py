@@ -15,7 +15,7 @@ from ctipam.sharing.session_policy import session_policy as policy_of
 from ctipam.waiting import RESERVE_S
 from landing_zone import deployment, permissions, reading, release
 from landing_zone.cli import AwsCli, AwsCliFailed
-from landing_zone.company import APPS, HOME_REGION, MANAGEMENT, NETWORKING, SHOP
+from landing_zone.company import APPS, HOME_REGION, MANAGEMENT, NETWORKING, SHOP, STACK
 from landing_zone.engine import Engine
 
 HOUR = 3600
@@ -450,10 +450,14 @@ def test_an_ou_can_be_renamed_and_its_new_accounts_get_the_same_pools(shop: Engi
     assert renamed in json.loads(answer["Payload"].read())["environments"]
 
 
-def test_an_account_in_an_ou_without_pools_loses_its_share(shop: Engine) -> None:
+def test_an_account_in_an_ou_without_pools_loses_its_share_and_the_next_run_tells_of_the_ou(shop: Engine) -> None:
     shop.move("000000000010", "Sandbox")
-
     reading.eventually(lambda: reading.shares(shop, "000000000010") == [])
+
+    shop.advance(HOUR)  # the schedule fires
+
+    ssm = shop.client("ssm", MANAGEMENT)
+    reading.eventually(lambda: ssm.get_parameter(Name=f"/{STACK}/notices")["Parameter"]["Value"] != "none")
 
 
 def test_when_the_vpcs_are_gone_the_stack_can_be_deleted_and_nothing_is_left(shop: Engine) -> None:
