@@ -255,6 +255,16 @@ def test_what_finds_no_room_is_told_with_the_way_out_and_the_rest_is_corrected(i
     assert after == {pool_id: before[pool_id] for pool_id in after}
 
 
+def test_what_finds_no_room_beside_pools_that_are_not_declared_is_told(idle: DirectStack, watch: Watch) -> None:
+    idle.set_parameters(PROPERTIES | {"AccEnvName": ["Test OU", "Next OU"], "AccPoolPrefixLength": "11"})
+
+    found = watch()
+
+    assert "cannot be added again: there is no free /11" in found["us-west-2/Test OU: missing"]
+    assert sum(subject.endswith(": not declared") for subject in found) == 4
+    assert idle.wire.invocations == []
+
+
 def test_a_vpc_that_has_reserved_addresses_is_told(idle: DirectStack, watch: Watch) -> None:
     vpc_id = idle.make_vpc("us-west-2", "Prod OU", length=16)
     idle.set_parameters(PROPERTIES | {"ReservedCidrs": "10.0.0.0/16"})

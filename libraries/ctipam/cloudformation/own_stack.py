@@ -89,7 +89,7 @@ class OwnStack:
         return Snapshot(
             status=last["StackStatus"],
             updated=str(last.get("LastUpdatedTime", "")),
-            parameters={one["ParameterKey"]: one["ParameterValue"] for one in given},
+            parameters={one["ParameterKey"]: one.get("ParameterValue", "") for one in given},
             tags=_without_aws(to_dict(last.get("Tags", []))),
         )
 

@@ -16,7 +16,7 @@ from ctipam.pools.change_kinds import ModifyPool, PendingChanges, TagPool
 from ctipam.pools.changes import pending_changes
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.matching import Comparison, compare, kept_pools
-from ctipam.pools.placement import Occupied
+from ctipam.pools.placement import Occupied, place
 from ctipam.pools.spec import PoolKey, PoolSpec
 from ctipam.pools.wanted import wanted_allocation_tags
 
@@ -88,6 +88,18 @@ def is_incomplete(spec: PoolSpec, pools: Sequence[ExistingPool]) -> bool:
     """Return whether a pool or a block is missing."""
     comparison = compare(spec, pools)
     return any(key not in comparison.kept or comparison.blocks[key].missing for key in spec.pools)
+
+
+def lacking_until_removed(spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied) -> str:
+    """Return for what there is no room, in words, until what is not declared is removed; empty: there is room."""
+    comparison = compare(spec, pools)
+    if lacking := place(comparison, occupied).lacking:
+        return (
+            f"there is no free /{lacking[1]} for {lacking[0]} until pools or blocks that are not declared are removed."
+        )
+    if len(spec.pools) - len(comparison.kept) > spec.quota - len(pools):
+        return "IpamPoolQuota has no place until what is not declared is removed."
+    return ""
 
 
 def find_drift(

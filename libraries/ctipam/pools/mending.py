@@ -28,8 +28,8 @@ from ctipam.pools.change_kinds import PendingChanges
 from ctipam.pools.drift import Drift
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.listing import list_pools, scope_of, stack_of
-from ctipam.pools.matching import kept_pools
-from ctipam.pools.placement import Occupied
+from ctipam.pools.matching import compare, kept_pools
+from ctipam.pools.placement import Occupied, parents_of_new_cidrs
 from ctipam.pools.reader import CONCURRENT_READS, PoolReader, read_blocks
 from ctipam.pools.reconcile import refuse_impossible, with_coming
 from ctipam.pools.rounds import Allocated, Rounds
@@ -176,9 +176,11 @@ def _refusal(
     """Return why nothing can be added, in words; empty: it can."""
     if any(map(drift.has_lost_stack_tag, pools)):
         return drift.LOST_TAG
-    if drift.is_incomplete(spec, pools):
-        try:
-            refuse_impossible(reader, spec, pools, listed, allocated)
-        except Refused as error:
-            return str(error)
-    return ""
+    if not drift.is_incomplete(spec, pools):
+        return ""
+    try:
+        refuse_impossible(reader, spec, pools, listed, allocated)
+    except Refused as error:
+        return str(error)
+    occupied, _ = reader.read_occupied(pools, parents_of_new_cidrs(compare(spec, pools)), allocated)
+    return drift.lacking_until_removed(spec, pools, occupied)
