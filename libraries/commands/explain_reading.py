@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from commands import reading
 from commands.explain_facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
 from commands.reading import Stack
+from commands.terminal import Progress
 from ctipam.errors import Refused, code_of
 from ctipam.ipam.reader import find_ipam, read_vpcs
 from ctipam.organization import reader as organization
@@ -36,8 +37,6 @@ OF_LAMBDA = frozenset({"timestamp", "level", "message", "logger", "requestId", "
 https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html"""
 
 LONG_S = 3600.0
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)

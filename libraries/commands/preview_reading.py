@@ -20,6 +20,7 @@ from commands.preview_changes import (
     pool_differences,
 )
 from commands.simulation import update
+from commands.terminal import Progress
 from ctipam import waiting
 from ctipam.cloudformation.own_stack import OwnStack
 from ctipam.cloudformation.request import ResourceRequest
@@ -74,9 +75,6 @@ PROPERTIES: dict[str, frozenset[str]] = {
 
 LONG_S = 3600.0
 """A preview has as much time as it takes."""
-
-Progress = Callable[[str], None]
-"""Is told what is read next."""
 
 T = TypeVar("T")
 

@@ -14,6 +14,9 @@ COLORS = {"+": "32", "~": "33", "-": "31", "✗": "31", "!": "33"}
 
 PROGRESS_EVERY_S = 5.0
 
+Progress = Callable[[str], None]
+"""Is told what is read next."""
+
 
 def has_colors(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
     """https://no-color.org/"""
@@ -27,7 +30,7 @@ def colored(line: str) -> str:
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[str], None]]:
+def progress() -> Iterator[Progress]:
     """Yield a function that is told what is read next, and say on stderr every few seconds what is still being read.
 
     On a terminal, each step is shown when it begins.

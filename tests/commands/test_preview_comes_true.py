@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from ipaddress import IPv4Network
 from typing import Any, cast
 
 from botocore.exceptions import ClientError
@@ -30,6 +29,7 @@ OUS = {"ou-ab12-aaaaaaaa": "a", "ou-ab12-bbbbbbbb": "b", "ou-ab12-cccccccc": "c"
 MANAGEMENT_STACK = f"arn:aws:cloudformation:{HOME}:{MANAGEMENT}:stack/ipam/1"
 
 Parameters = Mapping[str, str]
+State = dict[str, dict[str, set[str]]]
 
 
 class LandingZone(SharingWorld):
@@ -75,10 +75,21 @@ class LandingZone(SharingWorld):
         accounts, _ = foresee_shares(self.sharing_run(environments, dry_run=True), forecast.names(networking))
         return forecast, accounts
 
-    def state(self) -> dict[str, str]:
-        """Return the CIDRs of each pool, by the name that a preview gives it."""
-        found = {name.replace(" ", "/"): cidrs for name, cidrs in self.stack.pools().items()}
-        return found | {"the top-level pool": self.stack.cidrs(self.stack.top_pool_id)}
+    def state(self) -> State:
+        """Return the CIDRs of each pool, and those reserved in it, by the name that a preview gives it."""
+        ids = {name.replace(" ", "/"): pool_id for name, pool_id in self.stack.pool_ids().items()}
+        ids["the top-level pool"] = self.stack.top_pool_id
+        return {
+            name: {"CIDR": {*self.stack.cidrs(pool_id).split(",")} - {""}, "reserved": self.reserved(name, pool_id)}
+            for name, pool_id in ids.items()
+        }
+
+    def reserved(self, name: str, pool_id: str) -> set[str]:
+        region, _, environment = name.partition("/")
+        if not environment:
+            return set()
+        rows = self.stack.ec2_in(region).get_ipam_pool_allocations(IpamPoolId=pool_id)["IpamPoolAllocations"]
+        return {row["Cidr"] for row in rows if row["ResourceType"] == "custom"}
 
     def shared(self) -> dict[str, list[str]]:
         """Return the names of the pools of each account that has a share."""
@@ -100,18 +111,17 @@ class Networking(Api):
         return cast(Any, self._world).stack.account.ec2(region)
 
 
-def after(before: Mapping[str, str], differences: tuple[Difference, ...]) -> dict[str, str]:
-    """Return the CIDRs of the pools after what the preview says."""
-    found = dict(before)
+def after(before: State, differences: tuple[Difference, ...]) -> State:
+    """Return the state of the pools after what the preview says."""
+    found = {name: {what: {*cidrs} for what, cidrs in of_pool.items()} for name, of_pool in before.items()}
     for one in differences:
         if one.action == "remove":
-            assert found.pop(one.name) == ",".join(one.cidrs)
+            assert found.pop(one.name)["CIDR"] == {*one.cidrs}
             continue
-        cidrs = {*filter(None, found.get(one.name, "").split(",")), *one.cidrs}
+        of_pool = found.setdefault(one.name, {"CIDR": {*one.cidrs}, "reserved": set()})
         for change in one.changes:
-            if change.what == "CIDR":
-                cidrs = cidrs - {change.before} | {change.after} - {""}
-        found[one.name] = ",".join(map(str, sorted(map(IPv4Network, cidrs))))
+            if change.what in of_pool:
+                of_pool[change.what] = of_pool[change.what] - {change.before} | ({change.after} - {""})
     return found
 
 

@@ -113,7 +113,7 @@ def clone(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "bench", "reconcile", "report", "undo"])
+@pytest.mark.parametrize("target", ["demo", "test", "bench", "preview", "reconcile", "report", "explain", "undo"])
 def test_a_program_gets_the_words_as_they_are_wherever_the_clone_is(clone: Path, target: str) -> None:
     word = "only" if target in ("test", "bench") else "stack"
     words = [] if target == "demo" else [f"{word}={MEAN}"]
