@@ -15,7 +15,7 @@ from ctipam.sharing.session_policy import session_policy as policy_of
 from ctipam.waiting import RESERVE_S
 from landing_zone import deployment, permissions, reading, release
 from landing_zone.cli import AwsCli, AwsCliFailed
-from landing_zone.company import APPS, HOME_REGION, MANAGEMENT, NETWORKING, SHOP, STACK
+from landing_zone.company import APPS, HOME_REGION, MANAGEMENT, NETWORKING, SHOP
 from landing_zone.engine import Engine
 
 HOUR = 3600
