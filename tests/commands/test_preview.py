@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -77,6 +78,7 @@ def test_spaces_in_a_list_are_no_change() -> None:
 
 
 def test_another_networking_account_is_refused_in_the_words_of_the_setup() -> None:
+    assert asked(None, NetworkAccountId=SHOP).network_account_id == NETWORKING  # whose pools are read
     with pytest.raises(Refused, match=f"NetworkAccountId cannot change from {NETWORKING} to {SHOP}: a deployment"):
         check_organization(cast(Account, None), asked(None, NetworkAccountId=SHOP))
 
@@ -238,6 +240,23 @@ def test_only_a_terminal_gets_colors_and_only_if_it_wants_them(
     assert terminal.has_colors(stream, environment) is colors
     assert terminal.colored("  + a") == "\033[32m  + a\033[0m"
     assert terminal.colored("Pools") == "Pools"
+
+
+def test_a_long_read_says_on_stderr_what_is_still_being_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = threading.Event()
+
+    class Errors(io.StringIO):
+        def write(self, text: str) -> int:
+            if text.startswith("still reading the moon ("):
+                told.set()
+            return len(text)
+
+    monkeypatch.setattr(terminal, "PROGRESS_EVERY_S", 0.01)
+    monkeypatch.setattr(sys, "stderr", Errors())
+
+    with terminal.progress() as begin:
+        begin("the moon")
+        assert told.wait(60)
 
 
 @pytest.mark.parametrize("command", ["preview", "explain"])
