@@ -3,10 +3,10 @@
     make preview REGIONS=us-west-2,us-east-1,eu-west-1
     make preview NETWORK_ACCOUNT_ID=111122223333              before the first deployment
 
-    stack=ipam-controltower   the name of the stack
+    stack=ipam-controltower     the name of the stack
     RESERVE=organization|ipam   as with `make deploy`, see commands.reserve
-    FORMAT=json               for programs: {"stack", "new", "parameters", "ipam", "pools", "accounts", "drift",
-                              "notes", "refused", "exitCode"}
+    FORMAT=json                 for programs: {"stack", "new", "parameters", "ipam", "pools", "accounts", "drift",
+                                "notes", "refused", "exitCode"}
 
 Takes the arguments of `make deploy`. A parameter that is not given keeps the value of the stack, or has the default.
 The functions' own code decides, on what exists now, with credentials of the management account. The permissions that it
