@@ -117,6 +117,36 @@ def test_only_what_the_parameters_change_is_not_called_drift(built: DirectStack)
     ]
 
 
+def test_a_new_pool_is_shown_beside_what_others_have_allocated(built: DirectStack) -> None:
+    taken = built.ec2_in("us-west-2").allocate_ipam_pool_cidr(
+        IpamPoolId=built.pool_ids()["us-west-2"], NetmaskLength=13
+    )
+    new = {"AccEnvName": "Prod OU,SDLC OU,Test OU", "RegionSelection": "us-west-2"}
+
+    found = foresee_pools(cast(Account, built.account), asked(built, **new))
+
+    (added,) = [one for one in found.planned if one.action == "add"]
+    assert taken["IpamPoolAllocation"]["Cidr"] == "10.32.0.0/13"
+    assert (added.name, added.cidrs) == ("us-west-2/Test OU", ("10.48.0.0/12",))
+    assert built.ask("Update", "InitPools", as_properties(PARAMETERS | new))["Status"] == "SUCCESS"
+    assert built.pools()["us-west-2 Test OU"] == "10.48.0.0/12"
+
+
+def test_of_two_blocks_the_one_in_use_is_shown_to_stay(built: DirectStack) -> None:
+    larger = PARAMETERS | {"PoolSizes": "us-west-2/Prod OU=12+12"}
+    built.ask("Update", "InitPools", as_properties(larger))
+    pool_id = built.pool_ids()["us-west-2 Prod OU"]
+    built.ec2_in("us-west-2").allocate_ipam_pool_cidr(IpamPoolId=pool_id, Cidr="10.32.0.0/24")
+
+    found = foresee_pools(cast(Account, built.account), replace(asked(built), old=larger))
+
+    assert found.planned == (
+        Difference("change", "us-west-2/Prod OU", pool_id, changes=(Change("CIDR", "10.0.0.0/12", ""),)),
+    )
+    assert built.ask("Update", "InitPools", as_properties(PARAMETERS))["Status"] == "SUCCESS"
+    assert built.pools()["us-west-2 Prod OU"] == "10.32.0.0/12"
+
+
 def test_an_update_looks_and_changes_nothing(built: DirectStack) -> None:
     built.wire.counted.clear()
 
