@@ -75,7 +75,7 @@ def _account(one: AccountDifference) -> str:
 def _drift(found: Iterable[Difference | AccountDifference]) -> list[str]:
     pools = [_line(one) for one in found if isinstance(one, Difference)]
     accounts = _accounts([one for one in found if isinstance(one, AccountDifference)])
-    ways_out = ["An update with another PackageVersion corrects the pools."] if pools else []
+    ways_out = ["An update that changes a parameter of the pools corrects them."] if pools else []
     return [*pools, *accounts, *ways_out, *(["The next scheduled run corrects the shares."] if accounts else [])]
 
 
