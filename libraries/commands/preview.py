@@ -10,7 +10,7 @@
 
 Takes the arguments of `make deploy`. A parameter that is not given keeps the value of the stack, or has the default.
 The functions' own code decides, on what exists now, with credentials of the management account. The permissions that it
-needs are in preflight-policy.json, beside this file. Service control policies are `make preflight`'s to check.
+needs are in read-only-policy.json, beside this file. Service control policies are `make preflight`'s to check.
 
 Exits with 0 if there is nothing to do, 2 if something would change, 1 if the update would be refused. make itself turns
 every code but 0 into 2, so the JSON has it too.
