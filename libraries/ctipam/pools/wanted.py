@@ -13,6 +13,9 @@ from ctipam.tags import with_stack_tags
 
 OU_TAGS = (names.OU_TAG, names.REPLACED_OU_TAG)
 
+NO_OU = "none"
+"""The value of REPLACED_OU_TAG if there was no OU_TAG."""
+
 
 def wanted_allocation_tags(key: PoolKey) -> dict[str, str]:
     """Return the tags that a VPC must carry. Only an environment's pool gives CIDRs to VPCs."""
@@ -32,7 +35,8 @@ def wanted_auto_import(spec: PoolSpec, key: PoolKey) -> bool:
 def wanted_tags(spec: PoolSpec, key: PoolKey) -> dict[str, str]:
     """Return the tags of a new pool."""
     until_reserved = {names.PREPARING_TAG: "yes"} if key.environment and spec.reserved else {}
-    own = own_tags(spec, key, spec.known_ous.get(key.environment, {}))
+    of_new_environment = {names.OU_TAG: spec.pinned_ous.get(key.environment, "")}  # it has replaced nothing
+    own = own_tags(spec, key, spec.known_ous.get(key.environment, of_new_environment))
     return with_stack_tags(own | {names.BLOCK_TAG: record.EVERYTHING} | until_reserved, spec.stack_tags)
 
 
@@ -57,10 +61,12 @@ def _ou_tags(spec: PoolSpec, environment: str, existing: Mapping[str, str]) -> d
     """
     ou_id, replaced = (existing.get(tag, "") for tag in OU_TAGS)
     if pinned := spec.pinned_ous.get(environment, ""):
-        wanted = {names.OU_TAG: pinned, names.REPLACED_OU_TAG: replaced or (ou_id if ou_id != pinned else "")}
+        if ou_id != pinned:
+            replaced = replaced or ou_id or NO_OU
+        wanted = {names.OU_TAG: pinned, names.REPLACED_OU_TAG: replaced}
     else:
         wanted = {names.OU_TAG: replaced or ou_id}
-    return {tag: value for tag, value in wanted.items() if value}
+    return {tag: value for tag, value in wanted.items() if value and (tag, value) != (names.OU_TAG, NO_OU)}
 
 
 def with_known_ous(spec: PoolSpec, pools: Iterable[ExistingPool]) -> PoolSpec:
