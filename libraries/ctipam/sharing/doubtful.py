@@ -32,8 +32,8 @@ class DoubtfulPool:
 
     @property
     def sentence(self) -> str:
-        count = "1 account keeps" if self.accounts == 1 else f"{self.accounts} accounts keep"
-        return f"{self.why} Until then, {count} what they have, and nobody else gets it."
+        kept = "1 account keeps what it has" if self.accounts == 1 else f"{self.accounts} accounts keep what they have"
+        return f"{self.why} Until then, {kept}, and no other account gets it."
 
 
 def why_doubtful(pool: IpamPoolTypeDef) -> str:
