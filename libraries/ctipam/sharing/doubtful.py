@@ -23,7 +23,7 @@ NO_POOLS = (
 
 @dataclass(frozen=True)
 class DoubtfulPool:
-    """why   it is in doubt, in sentences with the way out
+    """why        it is in doubt, in sentences with the way out
     accounts   how many have it
     """
 

@@ -24,11 +24,11 @@ from ctipam.waiting import Deadline
 class SharingRun:
     """One run.
 
-    doubtful      see reader.FoundPools
     brake         how many accounts may lose pools
     dry_run       change nothing; the result is a preview
     for_request   the run answers a stack operation: it keeps the tags of the shares in step with the stack's, waits
                   until RAM is ready, and stops when the request is superseded
+    doubtful      see reader.FoundPools
     """
 
     management: Account
