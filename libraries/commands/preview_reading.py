@@ -294,7 +294,8 @@ def _notes(
 ) -> tuple[str, ...]:
     taken_over = ["Pools of an earlier deployment of this name are taken over."] if asked.leftover else []
     environments = [one.sentence for one in of_sharing.environments if one.problem or one.is_renamed]
-    held_back = [of_sharing.held_back] if of_sharing.held_back else []
     warnings = result.warnings if result else ()
     rules = of_sharing.wrong_rules.values()
-    return tuple(dict.fromkeys([*taken_over, *warnings, *environments, *held_back, *rules, *notes_on_blocks(after)]))
+    return tuple(
+        dict.fromkeys([*taken_over, *warnings, *environments, *of_sharing.not_taken, *rules, *notes_on_blocks(after)])
+    )

@@ -22,7 +22,7 @@ from ctipam.pools.existing import CIDR_PENDING, Block, ExistingPool
 from ctipam.pools.matching import InUse, compare
 from ctipam.pools.placement import parents_of_new_cidrs
 from ctipam.pools.spec import PoolKey, PoolSpec
-from ctipam.pools.wanted import wanted_allocation_tags, wanted_tags
+from ctipam.pools.wanted import wanted_allocation_tags, wanted_tags, with_known_ous
 
 Blocks = Mapping[PoolKey, tuple[IPv4Network, ...]]
 """The CIDRs of each pool."""
@@ -46,6 +46,7 @@ def update(
     Raises     Refused if the Lambda would wait for something that does not end by itself
     """
     pools = _settled(existing)
+    spec = with_known_ous(spec, pools)
     while not (pending := pending_changes(spec, pools, _occupied(spec, pools, others), in_use=in_use)).nothing:
         if not pending.changes:
             raise Refused(f"Nothing can be done about {', '.join(pending.waiting)}; look at these pools in IPAM.")

@@ -22,6 +22,9 @@ POOL_ENVIRONMENT_TAG = "ctipam:environment"
 OU_TAG = "ctipam:ou-id"
 """On each environment pool: the id of the OU that the environment is, as soon as the OU was found by its name."""
 
+REPLACED_OU_TAG = "ctipam:replaced-ou-id"
+"""On an environment pool whose OU_TAG follows AccEnvName: what that tag was before, for when it no longer does."""
+
 BLOCK_TAG = "ctipam:cidr"
 """On each pool: which of its CIDRs were declared, see `ctipam.pools.record`."""
 

@@ -59,6 +59,13 @@ def test_nothing_is_decided_silently(
     assert one.lasting is lasting
 
 
+def test_the_way_out_of_two_environments_with_one_ou_is_for_the_one_that_is_not_named_as_it() -> None:
+    found = identify({"Prod": [FIRST], "SDLC": [FIRST]}, ous(n1="SDLC", n2="Prod"))
+
+    for one in found.values():
+        assert f"Write another OU for 'Prod', such as '{pinned('Prod', SECOND)}', in AccEnvName" in one.problem
+
+
 @pytest.mark.parametrize(
     ("item", "split"),
     [

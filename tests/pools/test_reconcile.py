@@ -111,7 +111,7 @@ def ous(networking: Any) -> dict[str, str]:
     }
 
 
-def test_the_id_of_an_ou_is_written_if_the_user_names_it_and_else_kept(networking: Any) -> None:
+def test_the_id_of_an_ou_is_written_while_the_user_names_it_and_else_what_it_was_before(networking: Any) -> None:
     first, second = "ou-ab12-00000001", "ou-ab12-00000002"
     networking.create(AccEnvName=[f"Prod OU ({first})", "SDLC OU"])
     assert ous(networking) == {"Prod OU": first, "SDLC OU": ""}
@@ -122,5 +122,5 @@ def test_the_id_of_an_ou_is_written_if_the_user_names_it_and_else_kept(networkin
     networking.ask("Update", AccEnvName=[f"Prod OU ({second})", f"SDLC OU ({first})"])
     assert ous(networking) == {"Prod OU": second, "SDLC OU": first}
     networking.ask("Update")
-    assert ous(networking) == {"Prod OU": second, "SDLC OU": first}
+    assert ous(networking) == {"Prod OU": first, "SDLC OU": ""}
     assert networking.pools() == BUILT

@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 
 from aws_models.errors import AwsError
+from ctipam import names
+from ctipam.tags import to_dict
 from landing_zone.direct_stack import BUILT, PROPERTIES, STACK_ID, DirectStack
 
 WITH_IRELAND = PROPERTIES | {"RegionSelection": ["us-west-2", "us-east-1", "eu-west-1"]}
 WITHOUT_WEST = PROPERTIES | {"RegionSelection": ["us-east-1"]}
 DENIED = AwsError("UnauthorizedOperation", "You are not authorized, with an explicit deny in a service control policy.")
+FIRST, SECOND = "ou-ab12-00000001", "ou-ab12-00000002"
 TOPIC = "arn:aws:sns:us-east-1:222222222222:alarms"
 
 
@@ -46,6 +49,58 @@ def test_a_rollback_keeps_a_new_pool_that_is_in_use_and_reports_it(
     (message,) = built.wire.published
     assert message["TopicArn"] == TOPIC
     assert vpc_id in message["Message"]
+
+
+def ous(stack: DirectStack) -> dict[str, str]:
+    """The tag with the OU of each pool of Prod OU, by the pool's name."""
+    tags = [to_dict(pool["Tags"]) for pool in stack.listed_pools()]
+    return {
+        of_pool["Name"]: of_pool.get(names.OU_TAG, "")
+        for of_pool in tags
+        if of_pool.get(names.POOL_ENVIRONMENT_TAG) == "Prod OU"
+    }
+
+
+def write_ou(stack: DirectStack, ou_id: str) -> None:
+    """Write the OU of Prod OU on its pools, as sharing does when it has found it."""
+    ids = [pool_id for name, pool_id in stack.pool_ids().items() if name.endswith("Prod OU")]
+    stack.ec2.create_tags(Resources=ids, Tags=[{"Key": names.OU_TAG, "Value": ou_id}])
+
+
+@pytest.mark.parametrize("earlier", [FIRST, ""], ids=["known", "not found yet"])
+@pytest.mark.parametrize("of_networking", [True, False], ids=["the stack rolls back", "the stack above it does"])
+def test_a_rollback_gives_an_environment_back_the_ou_that_it_was(
+    built: DirectStack, earlier: str, of_networking: bool
+) -> None:
+    """StackSets rolls the Networking stack back with an ordinary update, if only the stack above has failed."""
+    if earlier:
+        write_ou(built, earlier)
+    pinned = PROPERTIES | {"AccEnvName": [f"Prod OU ({SECOND})", "SDLC OU"]}
+    request = built.request("Update", "InitPools", pinned)
+    for _ in range(2):  # Lambda delivers it twice
+        assert (built.send(request) or {})["Status"] == "SUCCESS"
+    assert set(ous(built).values()) == {SECOND}
+
+    if of_networking:
+        answer = rolled_back(built, "InitPools", PROPERTIES)
+    else:
+        answer = built.ask("Update", "InitPools", PROPERTIES)
+
+    assert answer["Status"] == "SUCCESS"
+    assert set(ous(built).values()) == {earlier}
+    assert not any(names.REPLACED_OU_TAG in to_dict(pool["Tags"]) for pool in built.listed_pools())
+
+
+def test_an_environment_stays_the_ou_that_it_was_when_all_regions_are_replaced_and_back(built: DirectStack) -> None:
+    write_ou(built, FIRST)
+    elsewhere = PROPERTIES | {"RegionSelection": ["eu-west-1"], "AccEnvName": [f"Prod OU ({SECOND})", "SDLC OU"]}
+
+    assert built.ask("Update", "InitPools", elsewhere)["Status"] == "SUCCESS"
+    assert ous(built) == {"eu-west-1 Prod OU": SECOND}
+    assert rolled_back(built, "InitPools", PROPERTIES)["Status"] == "SUCCESS"
+    assert ous(built) == {"us-west-2 Prod OU": FIRST, "us-east-1 Prod OU": FIRST}
+    assert built.ask("Update", "InitPools", WITH_IRELAND)["Status"] == "SUCCESS"
+    assert ous(built)["eu-west-1 Prod OU"] == FIRST
 
 
 def test_a_rollback_of_the_ipam_passes_although_a_region_has_been_denied_since(built: DirectStack) -> None:

@@ -113,6 +113,7 @@ ENTRIES = """
     ctipam/sharing/apply.py
     ctipam/sharing/brake.py
     ctipam/sharing/changes.py
+    ctipam/sharing/doubtful.py
     ctipam/sharing/environment_ous.py
     ctipam/sharing/existing.py
     ctipam/sharing/existing_accounts.py

@@ -175,6 +175,34 @@ def test_a_pool_of_a_new_region_gets_the_id_of_the_others_even_if_the_ou_was_ren
     assert shared.shared()[f"ipamShare-{ZERO}"] == ["eu-west-1 Prod OU", *PROD]
 
 
+def test_a_renamed_ou_whose_id_no_pool_carries_any_more_is_told_daily_and_no_share_changes(
+    shared: Any, ous: Any
+) -> None:
+    ids = [shared.pool_arns()[name].rpartition("/")[2] for name in PROD]
+    shared.networking_ec2.delete_tags(Resources=ids, Tags=[{"Key": "ctipam:ou-id"}])
+    shared.cloud.rename(ous["Prod OU"], "Production OU")
+
+    for hours in (23, 1, 1):
+        shared.invoke(SCHEDULE)
+        shared.clock.advance(3600 * hours)
+
+    assert shared.shared() == SHARED
+    first, second = shared.told()
+    assert "No OU is named 'Prod OU' any more" in first
+    assert "Write its OU: 'Prod OU (ou-...)' in AccEnvName" in second
+
+
+def test_a_problem_that_has_become_another_is_told_on_the_same_day(shared: Any, ous: Any) -> None:
+    pin(shared, ous["SDLC OU"])
+    shared.invoke(SCHEDULE)
+    pin(shared, "ou-ab12-00000000")
+    shared.invoke(SCHEDULE)
+
+    first, second = shared.told()
+    assert "is the OU of 'Prod OU' and of another environment" in first
+    assert "OU ou-ab12-00000000 of environment 'Prod OU' is not in the organization" in second
+
+
 def test_tags_that_name_two_ous_change_no_share(shared: Any, ous: Any) -> None:
     pin(shared, ous["SDLC OU"], PROD[:1])
 
@@ -203,7 +231,9 @@ def test_a_pool_whose_allocation_rule_was_changed_by_hand_stays_shared(
 
     assert shared.shared() == SHARED
     assert [call for call in writes(calls) if call.startswith("ram:")] == []
-    assert "us-east-1 does not require the tag Env=Prod OU" in "".join(shared.told())
+    (told,) = shared.told()
+    assert "us-east-1 does not require the tag Env=Prod OU of a VPC" in told
+    assert (", but Env=Other." in told) is bool(value)
 
 
 def test_an_older_sdk_without_paths_reads_the_parent_ous_one_by_one(

@@ -215,6 +215,20 @@ def test_an_operator_can_share_with_an_existing_account_by_its_id(leaving_alone:
     assert leaving_alone.shared() == SHARED
 
 
+def test_an_account_that_was_shared_with_by_its_id_gets_pools_again_when_it_comes_back(
+    leaving_alone: Any, ous: Any
+) -> None:
+    leaving_alone.invoke({"action": "reconcile", "accountId": ZERO})
+    leaving_alone.cloud.move(ZERO, leaving_alone.cloud.add_ou("Sandbox"))
+    leaving_alone.invoke(SCHEDULE)
+    assert leaving_alone.shared()[f"ipamShare-{ZERO}"] == []
+
+    leaving_alone.cloud.move(ZERO, ous["Prod OU"])
+    leaving_alone.invoke(moved(ZERO))
+
+    assert leaving_alone.shared()[f"ipamShare-{ZERO}"] == PROD
+
+
 # Tags of the stack, and shares of other stacks
 
 

@@ -6,9 +6,8 @@ tag (names.OU_TAG), and the name is only a label: the OU may be renamed, and ano
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ctipam.organization.tree import OrganizationalUnit
@@ -54,7 +53,10 @@ class EnvironmentOu:
 def identify(known: KnownOus, ous: Iterable[OrganizationalUnit]) -> dict[str, EnvironmentOu]:
     """Return which OU each environment is, by environment. ous: all OUs of the organization."""
     by_id = {ou.ou_id: ou for ou in ous}
-    claims = Counter(ou_id for ou_ids in known.values() for ou_id in ou_ids)
+    claims: dict[str, list[str]] = {}
+    for environment, ou_ids in known.items():
+        for ou_id in set(ou_ids):
+            claims.setdefault(ou_id, []).append(environment)
     found = {}
     for environment, ou_ids in known.items():
         of_name = [ou for ou in by_id.values() if ou.name == environment]
@@ -65,18 +67,30 @@ def identify(known: KnownOus, ous: Iterable[OrganizationalUnit]) -> dict[str, En
     return found
 
 
+def if_accounts_have_its_pools(one: EnvironmentOu) -> EnvironmentOu:
+    """Return an environment of which accounts have pools. They keep them, even if no OU has its name."""
+    if one.ou or one.lasting:
+        return one
+    problem = (
+        f"No OU is named {one.environment!r} any more, and its pools do not say which OU it is. Its shares stay as "
+        f"they are, and no other account gets its pools. Write its OU: {pinned(one.environment, 'ou-...')!r} in "
+        "AccEnvName, or remove the environment there."
+    )
+    return replace(one, problem=problem, lasting=True)
+
+
 def _by_id(
     environment: str,
     ou_ids: Collection[str],
     by_id: Mapping[str, OrganizationalUnit],
-    claims: Mapping[str, int],
+    claims: Mapping[str, Collection[str]],
     of_name: Sequence[OrganizationalUnit],
 ) -> EnvironmentOu:
     ou_id, *others = sorted(ou_ids)
     if others:
         problem = f"The tags of the pools of {environment!r} name several OUs ({', '.join([ou_id, *others])})."
-    elif claims[ou_id] > 1:
-        problem = f"OU {ou_id} is the OU of {environment!r} and of another environment, by the tags of their pools."
+    elif len(claims[ou_id]) > 1:
+        return _claimed_twice(environment, ou_id, by_id, claims[ou_id])
     elif ou_id not in by_id:
         problem = f"OU {ou_id} of environment {environment!r} is not in the organization."
     else:
@@ -87,7 +101,23 @@ def _by_id(
     return EnvironmentOu(environment, problem=f"{problem} Its shares stay as they are. {way_out}", lasting=True)
 
 
-def _by_name(environment: str, claims: Mapping[str, int], of_name: Sequence[OrganizationalUnit]) -> EnvironmentOu:
+def _claimed_twice(
+    environment: str, ou_id: str, by_id: Mapping[str, OrganizationalUnit], claimants: Collection[str]
+) -> EnvironmentOu:
+    """The way out is for the environment that is not named as the OU: the other may be right."""
+    named = by_id[ou_id].name if ou_id in by_id else ""
+    wrong = next((other for other in sorted(claimants) if other != named), environment)
+    own = next((ou.ou_id for ou in by_id.values() if ou.name == wrong and ou.ou_id != ou_id), "ou-...")
+    problem = (
+        f"OU {ou_id} is the OU of {environment!r} and of another environment, by the tags of their pools. Their shares "
+        f"stay as they are. Write another OU for {wrong!r}, such as {pinned(wrong, own)!r}, in AccEnvName."
+    )
+    return EnvironmentOu(environment, problem=problem, lasting=True)
+
+
+def _by_name(
+    environment: str, claims: Mapping[str, Collection[str]], of_name: Sequence[OrganizationalUnit]
+) -> EnvironmentOu:
     if not of_name:
         problem = f"No OU is named {environment!r}, so no account gets the pools of that environment."
         return EnvironmentOu(environment, problem=problem)
@@ -98,7 +128,7 @@ def _by_name(environment: str, claims: Mapping[str, int], of_name: Sequence[Orga
             f"{pinned(environment, ou_ids[0])!r}. They are {', '.join(ou_ids)}."
         )
         return EnvironmentOu(environment, problem=problem, lasting=True)
-    if claims[ou_ids[0]]:
+    if ou_ids[0] in claims:
         problem = f"OU {ou_ids[0]}, named {environment!r}, is the OU of another environment. Remove one of the two."
         return EnvironmentOu(environment, problem=problem, lasting=True)
     return EnvironmentOu(environment, of_name[0])

@@ -22,7 +22,7 @@ from ctipam.pools.placement import Occupied, Placement, place
 from ctipam.pools.removals import first_in_the_way, removals, subtree, surplus_removals
 from ctipam.pools.reserved import may_have_reservations
 from ctipam.pools.spec import PoolKey, PoolSpec, VpcSizes
-from ctipam.pools.wanted import own_tags, wanted_allocation_tags, wanted_auto_import, wanted_vpc_sizes
+from ctipam.pools.wanted import OU_TAGS, own_tags, wanted_allocation_tags, wanted_auto_import, wanted_vpc_sizes
 from ctipam.tags import tag_changes
 
 
@@ -163,11 +163,11 @@ def _provision(comparison: Comparison, key: PoolKey, pool: ExistingPool, room: _
 
 def _tag_changes(spec: PoolSpec, key: PoolKey, pool: ExistingPool, blocks: MatchedBlocks) -> list[PoolChange]:
     """The CIDRs are recorded as declared when they were seen provisioned, and no other is left to be given back."""
-    own = own_tags(spec, key)
-    stale: tuple[str, ...] = ()
+    own = own_tags(spec, key, pool.tags)
+    stale: tuple[str, ...] = tuple(tag for tag in OU_TAGS if tag in pool.tags and tag not in own)
     if not blocks.surplus:
         final = record.written(block.cidr for block in blocks.kept)
-        own, stale = own | final, tuple(tag for tag in record.record_keys(pool.tags) if tag not in final)
+        own, stale = own | final, (*stale, *(tag for tag in record.record_keys(pool.tags) if tag not in final))
     missing = {tag: value for tag, value in own.items() if pool.tags.get(tag) != value}
     of_stack = tag_changes(pool.tags, spec.stack_tags)
     if not (missing or stale or of_stack):

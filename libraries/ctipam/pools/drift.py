@@ -190,8 +190,8 @@ def _lost(comparison: Comparison) -> Iterator[Finding]:
         if has_lost_stack_tag(pool):
             tag = f"Key={names.STACK_TAG},Value={comparison.spec.stack_id}"
             message = (
-                f"{_named(comparison, key)} has lost the tag by which it is ours, so its accounts lose it, and nothing "
-                f"is added meanwhile. Run `aws ec2 create-tags --resources {pool.pool_id} --tags {tag}`."
+                f"{_named(comparison, key)} has lost the tag by which it is ours. Its accounts keep it, but nothing is "
+                f"added meanwhile. Run `aws ec2 create-tags --resources {pool.pool_id} --tags {tag}`."
             )
             yield _finding(key, "not ours", message)
 

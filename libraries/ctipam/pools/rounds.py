@@ -24,6 +24,7 @@ from ctipam.pools.matching import compare
 from ctipam.pools.placement import Occupied, parents_of_new_cidrs
 from ctipam.pools.reader import PoolReader
 from ctipam.pools.spec import PoolSpec
+from ctipam.pools.wanted import with_known_ous
 from ctipam.waiting import Pace
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ class Rounds:
 
         left_to_do   returns it for the pools, and what is occupied of those in which a CIDR is to be chosen
         """
+        if self._spec:
+            self._spec = with_known_ous(self._spec, pools)
         while True:
             parents = parents_of_new_cidrs(compare(spec, pools))
             occupied, pools = self._reader.read_occupied(pools, parents, self._allocated)

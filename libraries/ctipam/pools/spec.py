@@ -93,6 +93,7 @@ class PoolSpec:
     stack_id     ARN of the stack that owns the pools
     stack_tags   of that stack
     pinned_ous   the ids of the OUs that the user has named by id, by environment
+    known_ous    what the tags of its pools say of an environment's OU, for its new pools
     """
 
     top_cidrs: tuple[IPv4Network, ...]
@@ -108,6 +109,7 @@ class PoolSpec:
     stack_id: str = ""
     stack_tags: Mapping[str, str] = field(default_factory=dict)
     pinned_ous: Mapping[str, str] = field(default_factory=dict)
+    known_ous: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @classmethod
     def from_properties(

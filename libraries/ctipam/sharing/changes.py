@@ -79,7 +79,10 @@ def share_changes(
         return ShareChanges()
     oldest_first = sorted(shares, key=lambda share: (share.created, share.arn))
     if not spec.pools:
-        return ShareChanges(tuple(change for share in oldest_first for change in _withdraw(share, spec)))
+        kept_anyway = next((share for share in oldest_first if spec.keeps_share and share.settled), None)
+        withdrawn = [_withdraw(share, spec, keep=share is kept_anyway) for share in oldest_first]
+        coming = kept_anyway is not None and not ADDING.isdisjoint(kept_anyway.pools.values())
+        return ShareChanges(tuple(change for changes in withdrawn for change in changes), in_progress=coming)
     ready = {pool.arn for pool in spec.pools if pool.ready}
     if not oldest_first:
         missing = tuple(sorted(ready))
@@ -101,9 +104,9 @@ def share_changes(
     return ShareChanges((*adopted, *added, *removed, *deleted), in_progress)
 
 
-def _withdraw(share: Share, spec: ShareSpec) -> tuple[ShareChange, ...]:
+def _withdraw(share: Share, spec: ShareSpec, *, keep: bool) -> tuple[ShareChange, ...]:
     """Delete a share of an account that is to have no pools, or leave in it only those that are not taken away."""
-    if not share.present & spec.kept:
+    if not keep and not share.present & spec.kept:
         return (DeleteShare(share),)
     return _to_remove(share, set(spec.kept), {spec.account_id})
 

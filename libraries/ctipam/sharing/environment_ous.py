@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 
 from ctipam import names
 from ctipam.logs import log_decision
@@ -28,7 +29,7 @@ class EnvironmentOus:
         claimed = [ou_id for ou_ids in self._ids.values() for ou_id in ou_ids]
         alone = {next(iter(ou_ids)): name for name, ou_ids in self._ids.items() if len(ou_ids) == 1}
         by_ou = {ou_id: name for ou_id, name in alone.items() if claimed.count(ou_id) == 1}
-        self.known = EnvironmentsOfOus(run.environments, by_ou)
+        self.known = EnvironmentsOfOus(run.environments, by_ou, frozenset(run.doubtful))
         self.decided: Mapping[str, EnvironmentOu] = {}
         self._written: set[str] = set()  # ARNs of pools
 
@@ -59,7 +60,7 @@ class EnvironmentOus:
         """Decide which OU each environment is, and write its id to those of its pools that do not carry it."""
         self.decided = identify(self._ids, ous)
         by_ou = {one.ou.ou_id: one.environment for one in self.decided.values() if one.ou}
-        self.known = EnvironmentsOfOus(self._run.environments, by_ou)
+        self.known = replace(self.known, by_ou=by_ou)
         for ou_id, environment in by_ou.items():
             self._ids[environment] = {ou_id}
             if not self._run.dry_run:

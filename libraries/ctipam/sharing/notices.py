@@ -1,7 +1,8 @@
 """Decides what somebody has to be told about the organization, and when, and writes the message.
 
     once    an OU has accounts and no pools; an environment has no OU yet; somebody has changed the rule of a pool
-    daily   somebody has to decide which OU an environment is, and until then its shares stay as they are
+    daily   somebody has to decide which OU an environment is, or whose a pool is, and until then shares stay as they
+            are
 
 What has been sent is remembered as text, in an SSM parameter: a digest of each notice, with the hour for a daily one.
 A notice that no longer holds is forgotten, so that it is sent again when it holds again.
@@ -30,7 +31,7 @@ HOURS_PER_DAY = 24
 
 @dataclass(frozen=True)
 class Notice:
-    """key   tells it from others, whatever its text says"""
+    """key   tells it from others: a problem that has become another is another, but not one of more accounts"""
 
     key: str
     text: str
@@ -43,11 +44,13 @@ class Notice:
 
 def notices(result: SharingResult) -> Iterator[Notice]:
     """Yield the notices of a run over all accounts, the daily ones first."""
+    for pool in result.doubtful:
+        yield Notice(f"doubtful {pool.why}", pool.sentence, daily=True)
     for one in sorted(result.environments, key=lambda one: not one.lasting):
         if one.problem:
-            yield Notice(f"environment {one.environment} {one.lasting}", one.problem, daily=one.lasting)
-    for arn, sentence in result.wrong_rules.items():
-        yield Notice(f"rule of {arn}", sentence)
+            yield Notice(f"environment {one.problem}", one.problem, daily=one.lasting)
+    for sentence in result.wrong_rules.values():
+        yield Notice(f"rule {sentence}", sentence)
     for unit, accounts in result.without_pools.items():
         if unit:
             text = f"OU {unit.name!r} ({unit.ou_id}) has no pools; accounts in it: {accounts}."

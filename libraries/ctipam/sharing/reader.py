@@ -7,8 +7,8 @@ https://docs.aws.amazon.com/ram/latest/APIReference/
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -18,8 +18,9 @@ from ctipam.errors import code_of
 from ctipam.pools.environment_pools import environment_pools
 from ctipam.pools.listing import list_pools
 from ctipam.sessions import Account
+from ctipam.sharing.doubtful import why_doubtful
 from ctipam.sharing.existing import BEST_FIRST, Share
-from ctipam.sharing.spec import SharedPool
+from ctipam.sharing.spec import Environments, SharedPool
 from ctipam.tags import to_dict
 
 if TYPE_CHECKING:
@@ -47,18 +48,37 @@ _ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _NAME = re.compile(re.escape(names.share_name("")) + rf"({_ACCOUNT_ID.pattern})")
 
 
-def find_environments(networking: Account) -> dict[str, list[SharedPool]]:
-    """Return this solution's environment pools, by environment. Omits pools of other owners.
+@dataclass(frozen=True)
+class FoundPools:
+    """environments   this solution's environment pools, by environment
+    doubtful       why any other pool that is shared with accounts must stay so, by ARN, see `doubtful`
+    """
+
+    environments: Environments
+    doubtful: Mapping[str, str]
+
+
+def find_pools(networking: Account) -> FoundPools:
+    """Return the pools of the account. Omits pools of other owners.
 
     A tag of ours says which environment a pool is for; its allocation rule, which anybody may change, does not count.
     """
-    found: dict[str, list[SharedPool]] = {}
-    for pool in environment_pools(list_pools(networking)):
-        if pool.owner_id == networking.account_id and pool.state in USABLE:
-            ready = pool.state in SHAREABLE
-            shared = SharedPool(pool.arn, pool.region, ready, pool.ou_id, pool.required_value)
-            found.setdefault(pool.environment, []).append(shared)
-    return found
+    own = [pool for pool in list_pools(networking) if pool["OwnerId"] == networking.account_id]
+    usable = [pool for pool in environment_pools(own) if pool.state in USABLE]
+    environments: dict[str, list[SharedPool]] = {}
+    for pool in usable:
+        ready = pool.state in SHAREABLE
+        shared = SharedPool(pool.arn, pool.region, ready, pool.ou_id, pool.required_value)
+        environments.setdefault(pool.environment, []).append(shared)
+    ids = {pool.pool_id for pool in usable}
+    others = [pool for pool in own if pool["IpamPoolId"] not in ids]
+    doubtful = {pool["IpamPoolArn"]: why for pool in others if (why := why_doubtful(pool))}
+    return FoundPools(environments, doubtful)
+
+
+def find_environments(networking: Account) -> Environments:
+    """Return this solution's environment pools, by environment."""
+    return find_pools(networking).environments
 
 
 def account_of(share: ResourceShareTypeDef) -> str | None:

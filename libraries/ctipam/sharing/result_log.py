@@ -19,8 +19,8 @@ def log_result(result: SharingResult) -> None:
         log_decision("environment", about=one.sentence, **one.to_dict())
     for arn, sentence in result.wrong_rules.items():
         log_decision("changed rule", pool=arn, about=sentence)
-    if result.held_back:
-        log_decision("held back", reason=result.held_back)
+    for reason in result.not_taken:
+        log_decision("held back", reason=reason)
     log_decision("reconciled", dryRun=result.dry_run, unfinished=result.unfinished, **result.counts())
 
 

@@ -12,6 +12,7 @@ from ctipam.errors import AwsFailed
 from ctipam.organization.environments import EnvironmentOu
 from ctipam.organization.tree import OrganizationalUnit
 from ctipam.sharing.changes import Associate, CreateShare, DeleteShare, Disassociate, ShareChange, ShareChanges
+from ctipam.sharing.doubtful import DoubtfulPool
 from ctipam.sharing.existing import ADDED, ADDING, Share
 from ctipam.sharing.spec import NO_POOL, Environments, ShareSpec
 
@@ -47,7 +48,7 @@ class AccountResult:
         present = frozenset(pool for share in shares for pool in share.present)
         if not self.spec.left_alone:
             self.added, self.removed = pools - present, present - pools - self.spec.kept
-            self.changed = bool(changes.apply_now) or pools != present
+            self.changed = bool(changes.apply_now or self.added or self.removed)
 
     def record(self, change: ShareChange) -> None:
         """Record a change that was made."""
@@ -84,6 +85,7 @@ class SharingResult:
     """The results of all accounts, and what an operator should know of the organization.
 
     environments   which OU each environment is; empty if the run did not have to know
+    doubtful       pools that stay with the accounts that have them, until somebody has looked
     wrong_rules    see spec.wrong_rules
     held_back      why pools were not taken away; empty if nothing was held back
     unfinished     the invocation had no time for all accounts
@@ -91,10 +93,16 @@ class SharingResult:
 
     accounts: Sequence[AccountResult]
     environments: Sequence[EnvironmentOu] = ()
+    doubtful: Sequence[DoubtfulPool] = ()
     wrong_rules: Mapping[str, str] = field(default_factory=dict)
     held_back: str = ""
     dry_run: bool = False
     unfinished: bool = False
+
+    @property
+    def not_taken(self) -> list[str]:
+        """Return a sentence for each reason why accounts keep pools that their place does not give them."""
+        return [*([self.held_back] if self.held_back else []), *(pool.sentence for pool in self.doubtful)]
 
     @property
     def without_pools(self) -> Counter[OrganizationalUnit | None]:
@@ -131,7 +139,7 @@ class SharingResult:
             "organizationalUnitsWithoutPools": _units_to_dicts(self.without_pools),
             "environments": [environment.to_dict() for environment in self.environments],
             "wrongRules": list(self.wrong_rules.values()),
-            "heldBack": self.held_back,
+            "heldBack": " ".join(self.not_taken),
             "reconciled": sorted(rows, key=lambda row: str(row["accountId"])),
             "leftOut": len(self.accounts) - len(rows),
         }
@@ -146,7 +154,7 @@ class SharingResult:
             "WithoutPools": str(self.counts()["withoutPools"]),
             "OusWithoutPools": _short(without),
             "Environments": _short(environments),
-            "HeldBack": _short([self.held_back] if self.held_back else []),
+            "HeldBack": _short(self.not_taken),
         }
 
     def raise_if_all_failed(self) -> None:

@@ -9,6 +9,7 @@ each account that it changed after the last change.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -17,9 +18,11 @@ from botocore.exceptions import ClientError
 
 from ctipam import waiting
 from ctipam.errors import DENIED, REASON_LIMIT, UNREACHABLE, OutOfTime, code_of, explain
+from ctipam.organization.environments import EnvironmentOu, if_accounts_have_its_pools
 from ctipam.sharing.apply import apply
 from ctipam.sharing.brake import held_back
 from ctipam.sharing.changes import Associate, CreateShare, DeleteShare, ShareChange, ShareChanges, share_changes
+from ctipam.sharing.doubtful import NO_POOLS, DoubtfulPool
 from ctipam.sharing.existing import Share
 from ctipam.sharing.ownership import ShareOwnership
 from ctipam.sharing.places import WORKERS, Places
@@ -64,6 +67,7 @@ class ShareReconciliation:
         self._refused: set[str] = set()  # accounts for which RAM has refused a change
         self._unconfirmed: set[str] = set()  # accounts that were changed since their place was read
         self._losers: dict[str, str] = {}  # accounts that lose pools in this run -> why
+        self._present: dict[str, frozenset[str]] = {}  # account -> pools that it has, at the last look
         self._unfinished = False
         self._ownership = ShareOwnership(run.management, run.stack.stack_id)
         self._ram_settles_until = waiting.now() + (RAM_SETTLES_S if run.for_request else 0)
@@ -76,7 +80,8 @@ class ShareReconciliation:
         brake = self._run.brake
         result = SharingResult(
             accounts=[self._results[account_id] for account_id in sorted(self._results)],
-            environments=list(self._places.environments.decided.values()),
+            environments=self._environments(),
+            doubtful=self._doubtful(),
             wrong_rules=wrong_rules(self._run.environments),
             held_back=held_back(self._losers, brake.limit) if brake.holds(len(self._losers)) else "",
             dry_run=self._run.dry_run,
@@ -84,6 +89,21 @@ class ShareReconciliation:
         )
         log_result(result)
         return result
+
+    def _environments(self) -> list[EnvironmentOu]:
+        shared = frozenset[str]().union(*self._present.values())
+        pools = self._run.environments
+        return [
+            if_accounts_have_its_pools(one) if any(pool.arn in shared for pool in pools[one.environment]) else one
+            for one in self._places.environments.decided.values()
+        ]
+
+    def _doubtful(self) -> list[DoubtfulPool]:
+        """Return the pools in doubt that accounts have, or one for all pools if AWS lists none."""
+        counts = Counter(arn for arns in self._present.values() for arn in arns if arn in self._run.doubtful)
+        if not counts and not self._run.environments and (accounts := sum(map(bool, self._present.values()))):
+            return [DoubtfulPool(NO_POOLS, accounts)]
+        return [DoubtfulPool(self._run.doubtful[arn], accounts) for arn, accounts in sorted(counts.items())]
 
     def _repeat_until_places_agree(self, account_ids: Collection[str] | None) -> None:
         try:
@@ -136,6 +156,7 @@ class ShareReconciliation:
         changes: dict[str, ShareChanges] = {}
         for account_id, spec in specs.items():
             shares = found.get(account_id, ())
+            self._present[account_id] = _present(shares)
             of_account = share_changes(spec, shares, self._run.tag_changes)
             result = self._results.setdefault(account_id, AccountResult(spec))
             result.spec = spec

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ctipam import names
 from ctipam.cloudformation.own_stack import OwnStack
@@ -27,6 +28,7 @@ class SharingRun:
     dry_run       change nothing; the result is a preview
     for_request   the run answers a stack operation: it keeps the tags of the shares in step with the stack's, waits
                   until RAM is ready, and stops when the request is superseded
+    doubtful      see reader.FoundPools
     """
 
     management: Account
@@ -38,6 +40,7 @@ class SharingRun:
     brake: Brake
     dry_run: bool = False
     for_request: ResourceRequest | None = None
+    doubtful: Mapping[str, str] = field(default_factory=dict)
 
     def create_tags(self) -> dict[str, str]:
         """Return the tags of a new share: those of the stack, and the one that names the stack."""
@@ -66,5 +69,16 @@ def start_run(
     access: Access = "read" if dry_run else "share"
     policy = session_policy(management.partition, management.region, network_account_id, access)
     networking = assume_execution_role(management, network_account_id, policy)
-    environments = reader.find_environments(networking)
-    return SharingRun(management, networking, environments, rules, stack, deadline, brake, dry_run, for_request)
+    pools = reader.find_pools(networking)
+    return SharingRun(
+        management,
+        networking,
+        pools.environments,
+        rules,
+        stack,
+        deadline,
+        brake,
+        dry_run,
+        for_request,
+        pools.doubtful,
+    )

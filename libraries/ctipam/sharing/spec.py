@@ -34,8 +34,7 @@ Environments = Mapping[str, Collection[SharedPool]]
 def wrong_rules(environments: Environments) -> dict[str, str]:
     """Return a sentence, by ARN, for each pool whose allocation rule somebody has changed. It stays shared."""
     return {
-        pool.arn: f"The pool of {environment!r} in {pool.region} does not require the tag "
-        f"{ENVIRONMENT_TAG}={environment} of a VPC. It stays shared, and the watch in the Networking account corrects "
+        pool.arn: f"{_wrong_rule(environment, pool)} It stays shared, and the watch in the Networking account corrects "
         "it within an hour."
         for environment, pools in environments.items()
         for pool in pools
@@ -43,15 +42,23 @@ def wrong_rules(environments: Environments) -> dict[str, str]:
     }
 
 
+def _wrong_rule(environment: str, pool: SharedPool) -> str:
+    instead = f", but {ENVIRONMENT_TAG}={pool.required_value}" if pool.required_value else ""
+    wanted = f"{ENVIRONMENT_TAG}={environment}"
+    return f"The pool of {environment!r} in {pool.region} does not require the tag {wanted} of a VPC{instead}."
+
+
 @dataclass(frozen=True)
 class EnvironmentsOfOus:
     """The environments, and which OU each of them is.
 
-    by_ou   OU id -> environment. An environment that is missing here has no OU, or it is not known which
+    by_ou      OU id -> environment. An environment that is missing here has no OU, or it is not known which
+    doubtful   ARNs of other pools, of which it is not known who is to have them
     """
 
     pools: Environments
     by_ou: Mapping[str, str]
+    doubtful: frozenset[str] = frozenset()
 
     @cached_property
     def undecided(self) -> frozenset[str]:
@@ -88,6 +95,7 @@ class ShareSpec:
     environment   the environment whose pools it has; empty if it has none
     reason        why it has no pools
     left_alone    its shares do not change
+    keeps_share   its share stays without pools, because only the share tells that the account is not to be left alone
     kept          ARNs of other pools that are not taken away if it has them
     """
 
@@ -97,13 +105,14 @@ class ShareSpec:
     pools: tuple[SharedPool, ...] = ()
     reason: str = ""
     left_alone: bool = False
+    keeps_share: bool = False
     kept: frozenset[str] = frozenset()
 
     def loses(self, present: Collection[str], existing: Collection[str]) -> frozenset[str]:
         """Return the pools that are taken away from an account.
 
         present    ARNs of pools that it has
-        existing   ARNs of pools that exist; from others, which were deleted, nobody can lose anything
+        existing   ARNs of the environments' pools; from others, which were deleted, nobody can lose anything
         """
         if self.left_alone:
             return frozenset()
@@ -111,17 +120,21 @@ class ShareSpec:
 
 
 NO_POOL = "no pool for its OU"
+NOTHING_LISTED = "AWS lists no pool of an environment, so nothing is known"
 EXISTING = "joined the organization before this stack was created"
 
 
 def share_spec(
     account_id: str, location: AccountLocation | None, environments: EnvironmentsOfOus, rules: Rules, has_share: bool
 ) -> ShareSpec:
-    """Return the spec of an account. The pools of an environment without an OU are not taken away.
+    """Return the spec of an account. The pools of an environment without an OU, and those in doubt, are not taken away,
+    and nothing is where no pool of an environment is found at all.
 
     location   None if the account is not in the organization
     """
-    kept = environments.undecided_pools
+    if has_share and not environments.pools:
+        return ShareSpec(account_id, reason=NOTHING_LISTED, left_alone=True)
+    kept = environments.undecided_pools | environments.doubtful
     if account_id in rules.never:
         return ShareSpec(account_id, reason="the management and Networking accounts have no share", kept=kept)
     if location is None:
@@ -129,11 +142,12 @@ def share_spec(
     ou = location.ou_path[0] if location.ou_path else None
     if location.state != "ACTIVE":
         return ShareSpec(account_id, ou, reason=f"the account is {location.state}", kept=kept)
-    if rules.since and location.joined and location.joined < rules.since and not has_share:
+    is_spared = bool(rules.since and location.joined and location.joined < rules.since)
+    if is_spared and not has_share:
         return ShareSpec(account_id, ou, reason=EXISTING, left_alone=True)
     environment = environment_of(location.ou_path, environments.by_ou, rules.exact)
     if environment is None:
-        return ShareSpec(account_id, ou, reason=NO_POOL, kept=kept)
+        return ShareSpec(account_id, ou, reason=NO_POOL, keeps_share=is_spared, kept=kept)
     pools = tuple(sorted(environments.pools[environment], key=lambda pool: pool.region))
     return ShareSpec(account_id, ou, environment, pools, kept=kept)
 

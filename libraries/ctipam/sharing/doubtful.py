@@ -1,0 +1,67 @@
+"""Pools that AWS lists and that a run cannot share, because their tags or their state do not say who gets them.
+
+Nobody gets such a pool, and nobody loses it: what takes pools away is a decision about an account or a stack, never a
+tag that was lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ctipam import names
+from ctipam.tags import to_dict
+
+if TYPE_CHECKING:
+    from types_boto3_ec2.type_defs import IpamPoolTypeDef
+
+NO_POOLS = (
+    "AWS lists no environment's pool of this solution, although accounts have shares. If the pools were deleted, the "
+    "watch in the Networking account adds them again within an hour; to give the shares up too, delete the stack."
+)
+
+
+@dataclass(frozen=True)
+class DoubtfulPool:
+    """why        it is in doubt, in sentences with the way out
+    accounts   how many have it
+    """
+
+    why: str
+    accounts: int
+
+    @property
+    def sentence(self) -> str:
+        kept = "1 account keeps what it has" if self.accounts == 1 else f"{self.accounts} accounts keep what they have"
+        return f"{self.why} Until then, {kept}, and no other account gets it."
+
+
+def why_doubtful(pool: IpamPoolTypeDef) -> str:
+    """Return why a pool that is shared with accounts must stay so; empty if it may be taken away from them.
+
+    pool   none that can be shared
+    """
+    tags, region = to_dict(pool.get("Tags", [])), pool["Locale"]
+    above = {names.pool_description("", ""), names.pool_description(region, "")}
+    if pool["State"] == "delete-in-progress" or pool.get("Description") in above:
+        return ""
+    named = f"Pool {pool['IpamPoolId']} in {region}"
+    if names.POOL_ENVIRONMENT_TAG not in tags:
+        tag = f"Key={names.POOL_ENVIRONMENT_TAG},Value={_environment(pool)}"
+        return (
+            f"{named} has lost the tag {names.POOL_ENVIRONMENT_TAG}, so nothing says whose it is. The watch in the "
+            "Networking account puts the tag back within an hour; if it does not, run `aws ec2 create-tags "
+            f"--resources {pool['IpamPoolId']} --tags '{tag}'` there, or remove the pool from the shares."
+        )
+    if names.PREPARING_TAG in tags:
+        return (
+            f"{named} has the tag {names.PREPARING_TAG}, as if it were new. The watch in the Networking account "
+            "removes the tag within an hour; if it does not, remove it by hand."
+        )
+    return f"{named} is {pool['State']}. Look at it in the IPAM console of the Networking account."
+
+
+def _environment(pool: IpamPoolTypeDef) -> str:
+    """Return the environment that a pool without its tag was for, by its allocation rule, or else its description."""
+    required = to_dict(pool.get("AllocationResourceTags", [])).get(names.ENVIRONMENT_TAG)
+    return required or pool.get("Description", "").removesuffix(f" in {pool['Locale']}") or "..."
