@@ -56,7 +56,7 @@ _LIKE_A_PIN = re.compile(
     rf"[(\[{{<]\s*ou-|[\"'`]\s*{OU_ID.pattern}|(?<![0-9a-z-])ou-[0-9a-z]{{4,32}}-(?=[a-z]*[0-9])[0-9a-z]{{8,32}}",
     re.IGNORECASE,
 )
-"""An OU can be named ou-prod-workloads; in brackets or quotes, or with a digit near its end, that is taken for an id."""
+"""OUs can be named ou-prod-workloads. In brackets or quotes, or with a digit near its end, it is taken for an id."""
 
 _PIN_IN_NAME = re.compile(rf"[(\[{{<]\s*{OU_ID.pattern}", re.IGNORECASE)
 _QUOTES = "\"'`"

@@ -213,7 +213,7 @@ def test_an_id_that_is_not_written_as_it_must_be_is_refused_with_the_right_form(
     with pytest.raises(Refused) as refusal:
         plan(AccEnvName=["SDLC OU", item])
 
-    assert f"; write {right} for this OU" in str(refusal.value)
+    assert f" Write {right} for this OU: " in str(refusal.value)
     assert len(str(refusal.value)) <= 240
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network
 from itertools import combinations
 
-from ctipam.errors import Refused
+from ctipam.errors import Refused, fit
 from ctipam.names import corrected, looks_mistyped, split_environment
 from ctipam.pools.addresses import outermost
 
@@ -58,10 +58,9 @@ def environments(values: str | Sequence[str]) -> dict[str, str]:
     items = names("AccEnvName", values)
     for item in items:
         if looks_mistyped(item):
-            raise Refused(
-                f"AccEnvName has {quoted(item)}, which does not name an OU by its ID; write {corrected(item)} for this "
-                "OU, with one space, an ID in lower case, and no quotation marks."
-            )
+            cause = f"{quoted(item)}, which does not name an OU by its ID"
+            way_out = f"Write {corrected(item)} for this OU: one space, the ID in lower case, no quotation marks."
+            raise Refused(fit("AccEnvName has ", cause, way_out))
     split = [split_environment(item) for item in items]
     ou_ids = [ou_id for _, ou_id in split if ou_id]
     for ou_id in ou_ids:

@@ -201,7 +201,7 @@ def _pool_sizes(
 ) -> dict[PoolKey, tuple[int, ...]]:
     """Return the sizes by pool: those of one pool precede those of an environment in all Regions.
 
-    A name that is a Region's and an environment's is the Region's. The id of an OU may follow its name as in AccEnvName.
+    A name that is a Region's and an environment's is the Region's. An OU's id may follow its name as in AccEnvName.
 
     environments   the id of each one's OU if it was named
     """
