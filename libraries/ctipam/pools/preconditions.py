@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from ipaddress import IPv4Network
 
+from ctipam import names
 from ctipam.errors import Refused
 from ctipam.pools.existing import Allocation, Block, ExistingPool
 from ctipam.pools.matching import Comparison, kept_pools
 from ctipam.pools.parameters import CIDRS_PER_POOL
+from ctipam.pools.recognition import has_lost_environment
 from ctipam.pools.spec import TOP_LEVEL, PoolSpec, refuse_over_quota
 
 ROOM_FOR_BLOCKERS = 120
@@ -102,8 +104,10 @@ def deletion_blockers(
             for child in pools
             if child.source_pool_id == pool.pool_id and child.pool_id not in unwanted_ids | named
         ]
-        sentences = [f"{pool.key} holds {allocation}" for allocation in in_the_way]
-        sentences += [f"{pool.key} holds the pool {child_id}" for child_id in without_cidr]
+        lost = has_lost_environment(pool, pools)
+        name = f"{pool.pool_id}, without its tag {names.POOL_ENVIRONMENT_TAG}," if lost else pool.key
+        sentences = [f"{name} holds {allocation}" for allocation in in_the_way]
+        sentences += [f"{name} holds the pool {child_id}" for child_id in without_cidr]
         if sentences:
             blockers[pool.pool_id] = sentences
     return blockers
