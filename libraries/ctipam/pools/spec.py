@@ -169,6 +169,15 @@ class PoolSpec:
         default = self.environment_prefix_length if key.environment else self.region_prefix_length
         return self.pool_sizes.get(key, (default,))
 
+    def written_sizes(self) -> list[str]:
+        """Return the entries of PoolSizes: ["us-east-1=20+20", "Prod OU=21"]."""
+        found: dict[str, None] = {}
+        for key, sizes in self.pool_sizes.items():
+            alike = {self.pool_sizes.get(PoolKey(region, key.environment)) for region in self.regions}
+            everywhere = key.environment and len(alike) == 1 and key.environment not in self.regions
+            found[f"{key.environment if everywhere else key}={parameters.joined(sizes)}"] = None
+        return list(found)
+
     def default_vpc(self, key: PoolKey) -> int:
         """Netmask length of a VPC whose creator names none: the pool's largest block where that is smaller."""
         return max(self.vpc_sizes.default, self.sizes(key)[0])
