@@ -184,6 +184,11 @@ def test_an_ou_is_one_environment_and_an_environment_is_one_ou(environments: str
         plan(AccEnvName=environments)
 
 
+@pytest.mark.parametrize("sizes", ["us-east-1=20+20,us-east-1/Prod OU=21+21", "SDLC OU=22,us-west-2/Prod OU=22", ""])
+def test_the_sizes_of_pools_are_written_as_they_were_given(sizes: str) -> None:
+    assert ",".join(plan(PoolSizes=sizes).written_sizes()) == sizes
+
+
 PIN = "ou-ab12-34567890"
 
 
