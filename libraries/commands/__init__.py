@@ -1,6 +1,8 @@
-"""The commands behind `make plan`, `make preflight`, `make deploy`, `make undo`, `make reconcile` and `make report`.
+"""The commands behind `make plan`, `make preflight`, `make preview`, `make deploy`, `make undo`, `make reconcile`,
+`make report` and `make explain`.
 
-They run on the user's machine and need only the standard library and ctipam; VPCS=organization also needs boto3.
+They run on the user's machine and need only the standard library and ctipam; preview, explain, VPCS= and RESERVE=
+(organization or ipam) also need boto3.
 
 No zip contains them: packages/build.py takes libraries/ctipam only.
 """

@@ -7,7 +7,7 @@
     stack=ipam-controltower                           the name of the stack
 
 Uses credentials of the management account, in Control Tower's home Region. The permissions that it needs are in
-preflight-policy.json, beside this file.
+read-only-policy.json, beside this file.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from commands import make_words, pool_report, program
+from commands import make_words, program, report_text
 from commands.arguments import MAKE_VARIABLES, ROOT, STACK
 from commands.aws_cli import AwsCli, AwsCliError
 from ctipam.errors import Refused
@@ -44,7 +44,7 @@ def main(action: str, root: Path = ROOT) -> int:
     aws = installed_aws_cli(root)
     answer, failed = invoke(aws, find_function(aws, options.get("stack", STACK)), request)
     if for_people and not failed and "tree" in answer:
-        print("\n".join(pool_report.report(answer)))
+        print("\n".join(report_text.to_lines(answer)))
     else:
         print(json.dumps(answer, indent=4, ensure_ascii=False))
     return 1 if failed else 0

@@ -20,7 +20,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from commands import drawing, make_words, program, report, vpcs
+from commands import make_words, plan_drawing, plan_text, program, vpcs
 from commands.arguments import (
     SHORT,
     Arguments,
@@ -67,9 +67,9 @@ def planned(arguments: Sequence[str]) -> str:
         raise Refused(f"FORMAT={shortened(output)} is not supported; give text or svg.")
     existing = _existing(given.options.get("VPCS", ""), spec, properties.get("IpamScope", ""))  # last: it takes minutes
     if output == "svg":
-        return drawing.draw(spec, blocks, existing)
-    lines = report.report(spec, blocks, active_ips, vpcs_a_month)
-    lines += ["", *report.report_vpcs(spec, blocks, existing)] if existing.vpcs or existing.what else []
+        return plan_drawing.draw(spec, blocks, existing)
+    lines = plan_text.to_lines(spec, blocks, active_ips, vpcs_a_month)
+    lines += ["", *plan_text.vpcs_to_lines(spec, blocks, existing)] if existing.vpcs or existing.what else []
     return "\n".join([*lines, "", FIRST_DEPLOYMENT, _deploy_command(arguments)])
 
 

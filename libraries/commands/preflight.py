@@ -7,7 +7,7 @@
 
 Takes the arguments of `make deploy`, uses your AWS CLI (AWS=), and prints a line for each check: ✓, ! for a warning or
 for what could not be read, ✗ for what would make the deployment fail. Exits with 1 if there is a ✗. The permissions
-that it needs are in preflight-policy.json, beside this file.
+that it needs are in read-only-policy.json, beside this file.
 """
 
 from __future__ import annotations

@@ -3,13 +3,14 @@
     make preview REGIONS=us-west-2,us-east-1,eu-west-1
     make preview NETWORK_ACCOUNT_ID=111122223333              before the first deployment
 
-    stack=ipam-controltower   the name of the stack
-    FORMAT=json               for programs: {"stack", "new", "parameters", "ipam", "pools", "accounts", "drift",
-                              "notes", "refused", "exitCode"}
+    stack=ipam-controltower     the name of the stack
+    RESERVE=organization|ipam   as with `make deploy`, see commands.reserve
+    FORMAT=json                 for programs: {"stack", "new", "parameters", "ipam", "pools", "accounts", "drift",
+                                "notes", "refused", "exitCode"}
 
 Takes the arguments of `make deploy`. A parameter that is not given keeps the value of the stack, or has the default.
 The functions' own code decides, on what exists now, with credentials of the management account. The permissions that it
-needs are in preflight-policy.json, beside this file. Service control policies are `make preflight`'s to check.
+needs are in read-only-policy.json, beside this file. Service control policies are `make preflight`'s to check.
 
 Exits with 0 if there is nothing to do, 2 if something would change, 1 if the update would be refused. make itself turns
 every code but 0 into 2, so the JSON has it too.
@@ -21,10 +22,10 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from commands import arguments, make_words, program, reading, terminal
+from commands import arguments, make_words, program, reading, reserve, terminal
 from commands.arguments import ROOT, STACK
 from commands.deploy import DERIVED, STACK_NAME, refuse_unless_updatable
 from commands.preview_changes import Preview
@@ -55,7 +56,9 @@ def main(root: Path = ROOT) -> int:
         progress("the stack")
         management = reading.management_account(os.environ.get("AWS_DEFAULT_REGION", ""))
         asked = find_update(management, stack, defaults, given.parameters)
-        networking = reading.networking_account(management, asked.new["NetworkAccountId"])
+        if (reserved := reserve.reserved_cidrs(given.options, asked.new)) is not None:
+            asked = replace(asked, new={**asked.new, reserve.PARAMETER: reserved})
+        networking = reading.networking_account(management, asked.network_account_id)
         found = preview(management, networking, asked, progress)
     if output == "json":
         print(to_json(found))

@@ -99,6 +99,11 @@ class Update:
     networking_exists: bool = False
 
     @property
+    def network_account_id(self) -> str:
+        """The account that has the pools. Another one is refused."""
+        return (self.new if self.old is None else self.old)["NetworkAccountId"]
+
+    @property
     def leftover(self) -> bool:
         """Whether an earlier deployment of the name has left its stack in the Networking account."""
         return self.old is None and self.networking_exists

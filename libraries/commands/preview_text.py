@@ -11,11 +11,6 @@ MARKS: dict[Action, str] = {"add": "+", "change": "~", "remove": "-"}
 MOST_ACCOUNTS = 50
 """How many accounts are listed; FORMAT=json has all."""
 
-POOLS_CORRECTED = (
-    "The hourly watch adds and corrects; an update that changes a parameter of the pools also removes, for example "
-    "another IpamPoolQuota."
-)
-
 REPLACED = {
     "AlertEmail": "replaces both subscriptions, which AWS asks to confirm",
     "LambdaBucket": "copies the zips again",
@@ -80,7 +75,7 @@ def _account(one: AccountDifference) -> str:
 def _drift(found: Iterable[Difference | AccountDifference]) -> list[str]:
     pools = [_line(one) for one in found if isinstance(one, Difference)]
     accounts = _accounts([one for one in found if isinstance(one, AccountDifference)])
-    ways_out = [POOLS_CORRECTED] if pools else []
+    ways_out = ["An update that changes a parameter of the pools corrects them."] if pools else []
     return [*pools, *accounts, *ways_out, *(["The next scheduled run corrects the shares."] if accounts else [])]
 
 

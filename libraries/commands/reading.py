@@ -72,7 +72,7 @@ def errors_in_words() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        way_out = " The permissions that are enough are in preflight-policy.json." if code_of(error) in DENIED else ""
+        way_out = " The permissions that are enough are in read-only-policy.json." if code_of(error) in DENIED else ""
         raise Refused(explain(error, REASON_LIMIT) + way_out) from None
     except BotoCoreError as error:
         raise Refused(f"AWS cannot be reached: {error}") from None
@@ -122,7 +122,7 @@ def networking_account(management: Account, account_id: str) -> Account:
             raise
         raise Refused(
             f"Cannot assume {EXECUTION_ROLE} in NetworkAccountId {account_id}: enroll the account in Control Tower, "
-            "which creates the role, and use credentials that may assume it (preflight-policy.json)."
+            "which creates the role, and use credentials that may assume it (read-only-policy.json)."
         ) from None
 
 

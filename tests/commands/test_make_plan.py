@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 
 from commands.arguments import MANAGEMENT_TEMPLATE, SHORT, template_parameters
 from commands.plan import planned
+from commands.plan_text import MOST_OVERLAPS, vpc_counts
 from commands.regions import PARTITIONS
-from commands.report import MOST_OVERLAPS, vpc_counts
 from commands.simulation import build
 from commands.vpcs import MOST_LINES
 from ctipam.errors import Refused

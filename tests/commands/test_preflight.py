@@ -364,7 +364,7 @@ def test_without_a_networking_account_its_checks_are_left_out() -> None:
 
 
 def test_the_policies_for_operators_allow_only_reading() -> None:
-    path = ROOT / "libraries/commands/preflight-policy.json"
+    path = ROOT / "libraries/commands/read-only-policy.json"
     read, logs, enter = json.loads(path.read_text(encoding="utf-8"))["Statement"]
     inside = [*READ_ONLY["Statement"], *reading.READ_ONLY["Statement"]]
     actions = [

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -77,6 +78,7 @@ def test_spaces_in_a_list_are_no_change() -> None:
 
 
 def test_another_networking_account_is_refused_in_the_words_of_the_setup() -> None:
+    assert asked(None, NetworkAccountId=SHOP).network_account_id == NETWORKING  # whose pools are read
     with pytest.raises(Refused, match=f"NetworkAccountId cannot change from {NETWORKING} to {SHOP}: a deployment"):
         check_organization(cast(Account, None), asked(None, NetworkAccountId=SHOP))
 
@@ -113,6 +115,36 @@ def test_only_what_the_parameters_change_is_not_called_drift(built: DirectStack)
         ("change", "us-east-1/SDLC OU", True),
         ("add", "us-east-1/Test OU", False),
     ]
+
+
+def test_a_new_pool_is_shown_beside_what_others_have_allocated(built: DirectStack) -> None:
+    taken = built.ec2_in("us-west-2").allocate_ipam_pool_cidr(
+        IpamPoolId=built.pool_ids()["us-west-2"], NetmaskLength=13
+    )
+    new = {"AccEnvName": "Prod OU,SDLC OU,Test OU", "RegionSelection": "us-west-2"}
+
+    found = foresee_pools(cast(Account, built.account), asked(built, **new))
+
+    (added,) = [one for one in found.planned if one.action == "add"]
+    assert taken["IpamPoolAllocation"]["Cidr"] == "10.32.0.0/13"
+    assert (added.name, added.cidrs) == ("us-west-2/Test OU", ("10.48.0.0/12",))
+    assert built.ask("Update", "InitPools", as_properties(PARAMETERS | new))["Status"] == "SUCCESS"
+    assert built.pools()["us-west-2 Test OU"] == "10.48.0.0/12"
+
+
+def test_of_two_blocks_the_one_in_use_is_shown_to_stay(built: DirectStack) -> None:
+    larger = PARAMETERS | {"PoolSizes": "us-west-2/Prod OU=12+12"}
+    built.ask("Update", "InitPools", as_properties(larger))
+    pool_id = built.pool_ids()["us-west-2 Prod OU"]
+    built.ec2_in("us-west-2").allocate_ipam_pool_cidr(IpamPoolId=pool_id, Cidr="10.32.0.0/24")
+
+    found = foresee_pools(cast(Account, built.account), replace(asked(built), old=larger))
+
+    assert found.planned == (
+        Difference("change", "us-west-2/Prod OU", pool_id, changes=(Change("CIDR", "10.0.0.0/12", ""),)),
+    )
+    assert built.ask("Update", "InitPools", as_properties(PARAMETERS))["Status"] == "SUCCESS"
+    assert built.pools()["us-west-2 Prod OU"] == "10.32.0.0/12"
 
 
 def test_an_update_looks_and_changes_nothing(built: DirectStack) -> None:
@@ -238,6 +270,23 @@ def test_only_a_terminal_gets_colors_and_only_if_it_wants_them(
     assert terminal.has_colors(stream, environment) is colors
     assert terminal.colored("  + a") == "\033[32m  + a\033[0m"
     assert terminal.colored("Pools") == "Pools"
+
+
+def test_a_long_read_says_on_stderr_what_is_still_being_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = threading.Event()
+
+    class Errors(io.StringIO):
+        def write(self, text: str) -> int:
+            if text.startswith("still reading the moon ("):
+                told.set()
+            return len(text)
+
+    monkeypatch.setattr(terminal, "PROGRESS_EVERY_S", 0.01)
+    monkeypatch.setattr(sys, "stderr", Errors())
+
+    with terminal.progress() as begin:
+        begin("the moon")
+        assert told.wait(60)
 
 
 @pytest.mark.parametrize("command", ["preview", "explain"])

@@ -174,7 +174,9 @@ def updates(draw: st.DrawFn) -> tuple[dict[str, str], dict[str, str]]:
 places = st.dictionaries(
     st.sampled_from(["333333333333", "444444444444", "012345678901"]), st.sampled_from([*OUS, ""]), min_size=1
 )
-by_hand = st.sets(st.sampled_from(["vpc", "pool", "rule", "block", "move"]), min_size=1, max_size=2).map(sorted)
+by_hand = st.sets(st.sampled_from(["vpc", "pool", "rule", "block", "allocation", "move"]), min_size=1, max_size=2).map(
+    sorted
+)
 
 
 def change_by_hand(world: LandingZone, what: str) -> None:
@@ -191,6 +193,10 @@ def change_by_hand(world: LandingZone, what: str) -> None:
         case "block":
             with suppress(ClientError):  # there may be no room
                 stack.ec2.provision_ipam_pool_cidr(IpamPoolId=ids[name], NetmaskLength=22)
+        case "allocation":
+            region = name.partition(" ")[0]
+            with suppress(ClientError):
+                stack.ec2_in(region).allocate_ipam_pool_cidr(IpamPoolId=ids[region], NetmaskLength=21)
         case "move":
             world.places |= dict.fromkeys(list(world.places)[:1], ("ACTIVE", "ou-ab12-aaaaaaaa"))
     stack.clock.advance(300)

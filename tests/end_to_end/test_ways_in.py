@@ -199,7 +199,7 @@ def test_a_preview_shows_what_an_update_would_do(made: Engine, clone: Path, oper
 
 def credentials_of_operator(engine: Engine) -> dict[str, str]:
     """Create a role with the policy for operators, and return variables with its credentials."""
-    iam, policy = engine.client("iam", MANAGEMENT), ROOT / "libraries/commands/preflight-policy.json"
+    iam, policy = engine.client("iam", MANAGEMENT), ROOT / "libraries/commands/read-only-policy.json"
     trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{MANAGEMENT}:root"}, "Action": "sts:AssumeRole"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     role = iam.create_role(RoleName="operator", AssumeRolePolicyDocument=document)["Role"]

@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
-from commands import pool_report
+from commands import report_text
 from ctipam import findings
 from ctipam.findings import Finding
 from in_process.fixtures import HOME, NETWORKING, LandingZone
@@ -69,7 +69,7 @@ def test_the_report_draws_the_pools_and_names_accounts_users_and_findings(zone: 
     log(zone, *findings.lines([gone], 0), "START RequestId", *findings.lines([found], 0))
 
     answer = zone.invoke({"action": "report"})
-    lines = pool_report.report(answer)
+    lines = report_text.to_lines(answer)
 
     tree = {row["name"]: row for row in answer["tree"]}
     prod = tree[f"{WEST} Prod OU"]["poolId"]
@@ -106,7 +106,7 @@ def test_the_report_tells_what_the_next_run_changes_and_what_needs_a_decision(zo
     zone.cloud.rename(ids["Prod OU"], "Production")
 
     answer = zone.invoke({"action": "report"})
-    lines = pool_report.report(answer)
+    lines = report_text.to_lines(answer)
 
     assert f"  Prod OU ({ids['Prod OU']}, now named Production)" in lines
     assert f"    {ONE}  {ONE}  Production  outdated (the next run changes it)" in lines

@@ -25,7 +25,7 @@ WIDTH = 115
 """Characters per line."""
 
 
-def report(spec: PoolSpec, blocks: Blocks, active_ips: int, vpcs_a_month: int) -> list[str]:
+def to_lines(spec: PoolSpec, blocks: Blocks, active_ips: int, vpcs_a_month: int) -> list[str]:
     """Return the lines of a plan. vpcs_a_month: 0 if nothing is to be said about how long the pools last."""
     space = Space(spec, blocks)
     return [
@@ -158,7 +158,7 @@ def _cost(active_ips: int) -> list[str]:
     ]
 
 
-def report_vpcs(spec: PoolSpec, blocks: Blocks, existing: Existing) -> list[str]:
+def vpcs_to_lines(spec: PoolSpec, blocks: Blocks, existing: Existing) -> list[str]:
     lines = _overlaps(spec, blocks, existing)
     if existing.unread:
         lines.append("  This answer is incomplete, and so are ReservedCidrs:")

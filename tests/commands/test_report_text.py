@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from commands import pool_report
-from commands.pool_report import TreePool
+from commands import report_text
 from commands.pool_tree import draw
+from commands.report_text import TreePool
 from ctipam.sharing.report_rows import within
 
 
@@ -50,7 +50,7 @@ def allocation(**changed: Any) -> dict[str, Any]:
 
 
 def test_a_report_has_a_section_for_what_there_is_and_none_for_what_there_is_not() -> None:
-    assert pool_report.report(answer()) == [
+    assert report_text.to_lines(answer()) == [
         "landing-zone  10.0.0.0/8        ░░░░░░░░░░   0.0 %",
         "",
         "Accounts: 1 of 1 have pools",
@@ -85,11 +85,11 @@ def test_a_report_has_a_section_for_what_there_is_and_none_for_what_there_is_not
     ids=str,
 )
 def test_what_somebody_has_to_know_is_said(changed: dict[str, Any], line: str) -> None:
-    assert line in pool_report.report(answer(**changed))
+    assert line in report_text.to_lines(answer(**changed))
 
 
 def test_reserved_cidrs_are_not_in_the_way() -> None:
-    assert pool_report.report(answer(allocations=[allocation(reserved=True)])) == pool_report.report(answer())
+    assert report_text.to_lines(answer(allocations=[allocation(reserved=True)])) == report_text.to_lines(answer())
 
 
 def test_each_cidr_of_a_pool_has_a_line_and_a_pool_that_cannot_be_measured_a_question_mark() -> None:

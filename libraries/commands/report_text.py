@@ -33,7 +33,7 @@ class TreePool:
     required_tags: Mapping[str, str]
 
 
-def report(answer: Answer) -> list[str]:
+def to_lines(answer: Answer) -> list[str]:
     """Return the lines of a report."""
     sections = [
         _pools(answer["tree"]),
