@@ -3,7 +3,7 @@
     make plan CIDR=10.0.0.0/8 REGIONS=us-west-2,us-east-1 ENVS='Prod OU,SDLC OU' REGION_PREFIX=12 ENV_PREFIX=14
 
     CIDR, REGIONS, ENVS, REGION_PREFIX, ENV_PREFIX, POOL_SIZES, VPC_PREFIX, QUOTA    default: as in the template
-    VPCS_A_MONTH=20     new VPCs in all pools, for how long the pools last
+    VPCS_A_MONTH=20     new VPCs in all pools, to see for how long the pools last
     ACTIVE_IPS=1000     the number of addresses in use, for the cost
     VPCS=file           existing VPCs, see commands.vpcs
     VPCS=organization   the VPCs of all accounts, see commands.organization_vpcs; a file of this name is ./organization
@@ -60,6 +60,8 @@ def planned(arguments: Sequence[str]) -> str:
     blocks = build(spec)
     active_ips = _count(given, "ACTIVE_IPS", ACTIVE_IPS, "addresses")
     vpcs_a_month = _count(given, "VPCS_A_MONTH", 0, "VPCs")
+    if "VPCS_A_MONTH" in given.options and not vpcs_a_month:
+        raise Refused("VPCS_A_MONTH=0 fills no pool; give how many VPCs are created a month, or leave it out.")
     output = given.options.get("FORMAT", "text")
     if output not in ("text", "svg"):
         raise Refused(f"FORMAT={shortened(output)} is not supported; give text or svg.")

@@ -134,9 +134,13 @@ def _duration(space: Space, vpcs_a_month: int) -> list[str]:
     now, grown = space.months(vpcs_a_month)
     return [
         f"  At {vpcs_a_month:,} VPCs a month (VPCS_A_MONTH), of default size and spread evenly over {pools} pools: "
-        f"{now:,.1f} months until the",
-        f"  first pool is full, {grown:,.1f} months if the pools grow into all of this room.",
+        f"{_months(now)} until the",
+        f"  first pool is full, {_months(grown)} until one is that can grow no more, by blocks of its own size.",
     ]
+
+
+def _months(number: float) -> str:
+    return f"{number:,.1f} months" if number >= 0.1 else "less than 0.1 months"
 
 
 def _pools(spec: PoolSpec) -> list[str]:

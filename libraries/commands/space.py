@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 
 from commands.simulation import Blocks
-from ctipam.pools.addresses import count_free
+from ctipam.pools.addresses import count_free, lowest_free_in
+from ctipam.pools.parameters import CIDRS_PER_POOL
 from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec
 
 
@@ -33,16 +35,26 @@ class Space:
         return {size: self._free(PoolKey(region), size) for size in sorted(sizes)}
 
     def months(self, vpcs_a_month: int) -> tuple[float, float]:
-        """Return after how many months the first environment pool is full, and all room that pools can grow into.
+        """Return after how many months the first environment pool is full, and after how many months one is full that
+        can grow no more.
 
         vpcs_a_month   new VPCs of the default size, spread evenly over all environment pools
         """
         rate = vpcs_a_month / len(self._environments)
-        first = min(self._vpcs(key) for key in self._environments) / rate
-        default = min(self.spec.default_vpc(key) for key in self._environments)
-        in_regions = sum(self._free(PoolKey(region), default) for region in self.spec.regions)
-        in_top = self.more_regions * 2 ** max(default - self.spec.region_prefix_length, 0)
-        return first, (sum(map(self._vpcs, self._environments)) + in_regions + in_top) / vpcs_a_month
+        return min(map(self._vpcs, self._environments)) / rate, self._vpcs_of_the_first_that_ends() / rate
+
+    def _vpcs_of_the_first_that_ends(self) -> int:
+        """Let always the pool with the least room grow, by a block of its own size, and its Region's pool if that is
+        full; return the room of the pool for which there is no more."""
+        vpcs = {key: self._vpcs(key) for key in self._environments}
+        blocks = {key: list(cidrs) for key, cidrs in self.blocks.items()}
+        while True:
+            key = min(vpcs, key=lambda one: vpcs[one])
+            size, region = self.spec.sizes(key)[0], PoolKey(key.region)
+            if _grow(blocks, key, size):
+                vpcs[key] += 2 ** (self.spec.default_vpc(key) - size)
+            elif not _grow(blocks, region, min(self.spec.sizes(region)[0], size)):
+                return vpcs[key]
 
     @property
     def _environments(self) -> list[PoolKey]:
@@ -54,3 +66,14 @@ class Space:
     def _free(self, parent: PoolKey, size: int) -> int:
         taken = [block for key, blocks in self.blocks.items() if key.parent == parent for block in blocks]
         return count_free(self.blocks[parent], size, taken)
+
+
+def _grow(blocks: dict[PoolKey, list[IPv4Network]], key: PoolKey, size: int) -> bool:
+    """Give the pool the lowest free block of its parent. Return False if there is none, or AWS allows no more."""
+    parent = key.parent or TOP_LEVEL
+    taken = [cidr for one, cidrs in blocks.items() if one.parent == parent for cidr in cidrs]
+    cidr = lowest_free_in(blocks[parent], size, taken)
+    if cidr is None or len(blocks[key]) >= CIDRS_PER_POOL:
+        return False
+    blocks[key].append(cidr)
+    return True

@@ -199,10 +199,25 @@ def test_the_plan_shows_every_block_and_for_how_long_they_last() -> None:
     assert "  us-west-2       1 of /21" in output
     assert "  us-east-1       0 of /21, or 1 of /22" in output
     assert "  top-level pool  13 of /20, for Regions" in output
-    # 4 VPCs in the smallest of 4 pools; 28 in all, 8 + 4 in the rest of the Regions, 13 * 16 in the top-level pool
+    # 4 VPCs in the smallest of 4 pools; with growth 64 in each, 128 in the 8 /20 of either Region
     assert "spread evenly over 4 pools: 2.0 months until the" in "\n".join(output)
-    assert f"first pool is full, {(16 + 8 + 8 + 4 + 8 + 4 + 13 * 16) / 8:.1f} months if" in "\n".join(output)
+    assert f"first pool is full, {64 / 2:.1f} months until one is that can grow no more" in "\n".join(output)
     assert output[-1].endswith(f"POOL_SIZES='{sizes}'")
+
+
+def test_room_that_only_one_of_several_regions_can_get_does_not_make_all_last_longer() -> None:
+    """Four /16: three Regions have one each, and the last goes to one of them. A /17 holds 128 VPCs."""
+    words = ("CIDR=10.0.0.0/14", "REGIONS=us-west-2,us-east-1,eu-west-1", "ENVS=Prod OU", "REGION_PREFIX=16")
+
+    output = plan(*words, "ENV_PREFIX=17", "VPCS_A_MONTH=3")
+
+    assert "128.0 months until the\n  first pool is full, 256.0 months until one is" in output
+
+
+def test_less_than_a_month_is_no_month_and_no_vpc_a_month_is_refused() -> None:
+    assert "less than 0.1 months until the" in plan("VPCS_A_MONTH=100000")
+    with pytest.raises(Refused, match="VPCS_A_MONTH=0 fills no pool"):
+        plan("VPCS_A_MONTH=0")
 
 
 def test_the_cost_follows_the_addresses_in_use() -> None:

@@ -110,13 +110,15 @@ def test_a_removed_region_stays_an_operating_region(stack: DirectStack) -> None:
     assert {"RegionName": "us-west-2"} in ipam["OperatingRegions"]
 
 
-def test_an_update_without_changes_reads_one_page_of_ipams_and_of_pools_in_each_region(stack: DirectStack) -> None:
+def test_an_update_without_changes_reads_each_pool_once_and_tries_each_region(stack: DirectStack) -> None:
     whole_stack(stack)
 
     ensure(stack, "Update")
 
     discovered = {"GetIpamResourceCidrs", "GetIpamDiscoveredAccounts"}
-    assert set(stack.wire.counted) == {"DescribeStacks", "DescribeIpams", "DescribeIpamPools"} | discovered
+    described = {"DescribeStacks", "DescribeIpams", "DescribeIpamPools"}
+    assert set(stack.wire.counted) == {"GetIpamPoolCidrs"} | described | discovered
+    assert stack.wire.counted["GetIpamPoolCidrs"] == len(stack.listed_pools())
     assert stack.wire.counted["DescribeIpamPools"] == len(PROPERTIES["RegionSelection"]) + 1  # tries each Region
 
 

@@ -251,28 +251,9 @@ def test_a_pool_that_has_pools_below_it_stands_for_its_region_rather_than_an_emp
     assert kept_pools(SPEC, [TOP_POOL, empty, used, child])[WEST] == used
 
 
-@pytest.mark.parametrize(
-    ("west", "prod"),
-    [
-        ("10.0.0.0/19", "10.0.0.0/21"),
-        ("10.1.0.0/20", "10.1.0.0/21"),
-        ("10.0.0.0/20", "10.0.16.0/21"),
-        ("10.0.0.0/20", "10.0.0.0/22"),
-    ],
-    ids=["of another size", "outside the top-level pool", "outside its Region's", "an environment's of another size"],
-)
-def test_tags_that_cannot_be_true_are_not_believed(west: str, prod: str) -> None:
-    assert not is_built(SPEC, [TOP_POOL, pool(WEST, west), pool(WEST_PROD, prod)])
-
-
-def test_tags_of_two_pools_that_record_one_cidr_are_not_believed() -> None:
-    spec = replace(SPEC, environments=("Prod OU", "SDLC OU"))
-
-    assert not is_built(spec, [*BUILT, pool(WEST_SDLC, "10.0.0.0/21")])
-
-
-def test_what_is_built_is_seen_from_the_tags_alone() -> None:
+def test_what_is_built_is_seen_from_the_cidrs_that_the_pools_hold_and_not_from_what_their_tags_record() -> None:
     assert is_built(SPEC, BUILT)
+    assert not is_built(SPEC, [*BUILT[:2], BUILT[2].with_blocks([])])
     assert not is_built(SPEC, [replace(TOP_POOL, pool_id="ipam-pool-another-top"), *BUILT[1:]])
 
 

@@ -124,6 +124,37 @@ def test_the_parameters_that_are_told_make_room_also_in_the_region_and_in_the_to
     assert idle.ask("Update", "InitPools", properties)["Status"] == "SUCCESS"
 
 
+def test_without_private_space_it_is_told_that_no_parameter_helps(idle: DirectStack) -> None:
+    take_what_is_free(idle, in_top=True)
+    idle.add_foreign_pool("100.64.0.0/10")
+    fill(idle)
+
+    look(idle, 2, growth=False)
+
+    text = idle.wire.published[-1]["Message"]
+    assert "No parameter helps: us-west-2 and the top-level pool are full, and of the private address space" in text
+    assert "..." not in text
+
+
+def test_for_a_pool_of_fifty_cidrs_it_is_told_how_to_make_place_for_another(idle: DirectStack) -> None:
+    """Every CIDR but the first was added by hand."""
+    for number in range(49):
+        idle.ec2.provision_ipam_pool_cidr(IpamPoolId=idle.pool_ids()[PROD], Cidr=f"10.32.{number}.0/24")
+        idle.clock.advance(60)
+    fill(idle)
+
+    look(idle, 2, growth=False)
+
+    text = idle.wire.published[-1]["Message"]
+    assert "the pool of us-west-2/Prod OU has 50 CIDRs, and AWS allows 50 in a pool. First give back one" in text
+    assert "+24" not in text
+    grown = PROPERTIES | {"PoolSizes": "us-west-2/Prod OU=12+13"}
+    assert "Give fewer; or first leave unused ones" in idle.ask("Update", "InitPools", grown)["Reason"]
+    idle.ec2.deprovision_ipam_pool_cidr(IpamPoolId=idle.pool_ids()[PROD], Cidr="10.32.0.0/24")
+    idle.clock.advance(60)
+    assert idle.ask("Update", "InitPools", grown)["Status"] == "SUCCESS"
+
+
 # Growing
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from ctipam import names
 from ctipam.tags import to_dict
 from landing_zone.direct_stack import BUILT, NETWORKING, PROPERTIES, DirectStack
 
-NOTHING_TO_DO = {"DescribeStacks": 1, "DescribeIpamPools": 1}
+ROOT = Path(__file__).parents[2]
+NOTHING_TO_DO = {"DescribeStacks": 1, "DescribeIpamPools": 1, "GetIpamPoolCidrs": 7}
 THREE_REGIONS = ["us-west-2", "us-east-1", "eu-west-1"]
 GROWN = "us-west-2/Prod OU=12+12"
 
@@ -133,7 +135,34 @@ def test_a_deletion_takes_every_unused_block_and_keeps_those_in_use(built: Direc
     assert built.pools() == {"us-west-2": "10.0.0.0/10", "us-west-2 Prod OU": "10.32.0.0/12"}
 
 
+def deprovision(stack: DirectStack, pool: str, cidr: str) -> None:
+    """Take a CIDR from a pool by hand."""
+    stack.ec2.deprovision_ipam_pool_cidr(IpamPoolId=stack.pool_ids()[pool], Cidr=cidr)
+    stack.clock.advance(60)
+
+
 # Blocks that are declared
+
+
+@pytest.mark.parametrize("changed", [{}, {"PackageVersion": "2"}, {"RegionSelection": THREE_REGIONS}], ids=str)
+def test_a_declared_block_that_was_taken_away_by_hand_is_given_again_by_any_update(
+    built: DirectStack, changed: dict[str, Any]
+) -> None:
+    deprovision(built, "us-west-2 Prod OU", "10.0.0.0/12")
+    assert built.pools()["us-west-2 Prod OU"] == ""
+
+    succeeds(built, **changed)
+
+    assert BUILT.items() <= built.pools().items()
+
+
+def test_one_of_two_declared_blocks_that_was_taken_away_by_hand_is_given_again(built: DirectStack) -> None:
+    succeeds(built, PoolSizes=GROWN)
+    deprovision(built, "us-west-2 Prod OU", "10.0.0.0/12")
+
+    succeeds(built, PoolSizes=GROWN)
+
+    assert built.pools() == BUILT | {"us-west-2 Prod OU": "10.0.0.0/12,10.32.0.0/12"}
 
 
 def test_a_declared_block_is_added_in_place_and_moves_nothing(built: DirectStack) -> None:
@@ -245,6 +274,72 @@ def test_the_top_level_pool_grows_by_the_parameter_that_the_refusal_names(built:
     assert built.pools() == BUILT
 
 
+DEFAULTS = {"TopLevelPoolCidr": "192.168.0.0/16", "IpamPoolPrefixLength": "20", "AccPoolPrefixLength": "21"}
+DOCUMENTS = [ROOT / "README.md", ROOT / "templates/ipam-controltower-integration.template.yaml"]
+EXAMPLE = re.compile(r"for example `?((?:[\w-]+(?:/\w+)?(?: OU)?=[\d+]+,?)+)")
+EXAMPLES = {found for path in DOCUMENTS for found in EXAMPLE.findall(" ".join(path.read_text("utf-8").split()))}
+
+
+def default_stack() -> DirectStack:
+    stack = DirectStack()
+    stack.set_up()
+    with stack.running():
+        assert stack.ask("Create", "InitPools", PROPERTIES | DEFAULTS)["Status"] == "SUCCESS"
+    return stack
+
+
+def test_the_examples_of_pool_sizes_fit_a_stack_with_the_default_values() -> None:
+    assert len(EXAMPLES) == 3
+
+    for example in EXAMPLES:
+        stack = default_stack()
+        with stack.running():
+            succeeds(stack, **DEFAULTS, PoolSizes=example)
+
+
+@pytest.mark.parametrize(
+    "sizes", ["us-east-1/Prod OU=21+21", "SDLC OU=22,us-west-2=20", "us-east-1/Prod OU=22+22+22,SDLC OU=21+21"]
+)
+def test_a_refusal_for_lack_of_room_gives_all_of_pool_sizes_so_that_what_was_asked_for_stays(sizes: str) -> None:
+    stack = default_stack()
+    with stack.running():
+        given = re.search(r"Give PoolSizes (.*?)(?:;|$)", refusal(stack, **DEFAULTS, PoolSizes=sizes))
+        assert given
+
+        succeeds(stack, **DEFAULTS, PoolSizes=given[1])
+
+    for entry in sizes.split(","):
+        name, _, lengths = entry.rpartition("=")
+        assert f"{name}={lengths}" in given[1].split(",") or f"{name}={lengths}+" in given[1]
+
+
+def test_without_private_space_the_blocks_that_fit_are_named(built: DirectStack) -> None:
+    reason = refusal(built, PoolSizes="us-west-2=10+10+10+10+10")
+
+    assert "PrefixLength" not in reason
+    assert reason.endswith("Give PoolSizes us-west-2=10+10+10; or leave it out.")
+    succeeds(built, PoolSizes="us-west-2=10+10+10")
+
+
+def test_a_cidr_that_contains_one_of_the_top_level_pool_is_refused_with_those_to_give(built: DirectStack) -> None:
+    provision(built, "top", "172.16.0.0/16")
+
+    reason = refusal(built, TopLevelPoolCidr="10.0.0.0/8,172.16.0.0/12")
+
+    instead = "172.16.0.0/16,172.17.0.0/16,172.18.0.0/15,172.20.0.0/14,172.24.0.0/13"
+    assert reason.endswith(f"which the top-level pool of this stack has already. Give {instead} instead.")
+    succeeds(built, TopLevelPoolCidr=f"10.0.0.0/8,{instead}")
+
+
+def test_what_keeps_a_block_that_is_in_use_keeps_the_other_sizes_too(built: DirectStack) -> None:
+    others = "SDLC OU=13,us-east-1/Prod OU=13"
+    succeeds(built, PoolSizes=f"{GROWN},{others}")
+    reserve(built, "us-west-2 Prod OU", "10.0.0.0/16")
+    reserve(built, "us-west-2 Prod OU", "10.32.0.0/16")
+
+    assert refusal(built, PoolSizes=others).endswith(f"or keep it: PoolSizes {GROWN},{others}.")
+
+
 def test_a_pool_of_fifty_cidrs_is_handled_and_the_fifty_first_is_refused() -> None:
     stack = DirectStack()
     stack.set_up()
@@ -256,7 +351,7 @@ def test_a_pool_of_fifty_cidrs_is_handled_and_the_fifty_first_is_refused() -> No
         assert held == [f"10.{number}.0.0/16" for number in range(50)]
         stack.wire.counted.clear()
         assert stack.ask("Update", "InitPools", properties | {"PoolSizes": sizes})["Status"] == "SUCCESS"
-        assert stack.wire.counted == NOTHING_TO_DO
+        assert stack.wire.counted.keys() == NOTHING_TO_DO.keys()
 
         declared = stack.ask("Update", "InitPools", properties | {"PoolSizes": f"{sizes}+16"})
         beside_others = stack.ask("Update", "InitPools", properties | {"PoolSizes": f"{sizes[:-3]}+17"})

@@ -225,7 +225,7 @@ def test_every_pool_is_created_with_the_tags_of_the_stack() -> None:
         assert without_memory(tags(stack)) == [{"Team": "network"}] * 7
         stack.wire.counted.clear()
         update(stack)
-        assert stack.wire.counted == {"DescribeStacks": 1, "DescribeIpamPools": 1}
+        assert stack.wire.counted == {"DescribeStacks": 1, "DescribeIpamPools": 1, "GetIpamPoolCidrs": 7}
 
 
 def test_tags_of_the_stack_follow_on_the_next_update_and_tags_set_by_hand_stay(built: DirectStack) -> None:
@@ -244,6 +244,78 @@ def test_tags_of_the_stack_follow_on_the_next_update_and_tags_set_by_hand_stay(b
     assert update(built)["Status"] == "SUCCESS"
     assert tags(built) == [{"Note": "mine"}] * 7
     assert built.pools() == BUILT
+
+
+# Tags of ours that somebody has cleared
+
+
+def clear(stack: DirectStack, name: str, *keys: str) -> str:
+    """Remove tags of a pool by hand; return its id."""
+    pool_id = stack.pool_ids()[name]
+    stack.ec2.delete_tags(Resources=[pool_id], Tags=[{"Key": key} for key in keys])
+    return pool_id
+
+
+@pytest.mark.parametrize("in_use", [False, True], ids=["unused", "with a VPC"])
+def test_a_pool_whose_environment_was_cleared_is_recognized_and_gets_its_tag_again(
+    built: DirectStack, in_use: bool
+) -> None:
+    if in_use:
+        built.make_vpc("us-west-2", "SDLC OU")
+    ids = built.pool_ids()
+    clear(built, "us-west-2 SDLC OU", names.POOL_ENVIRONMENT_TAG, names.REGION_TAG, names.BLOCK_TAG)
+
+    assert update(built)["Status"] == "SUCCESS"
+
+    assert (built.pools(), built.pool_ids()) == (BUILT, ids)
+    (found,) = built.ec2.describe_ipam_pools(IpamPoolIds=[ids["us-west-2 SDLC OU"]])["IpamPools"]
+    assert to_dict(found["Tags"])[names.POOL_ENVIRONMENT_TAG] == "SDLC OU"
+
+
+def test_one_that_cannot_be_recognized_and_is_in_use_is_named_with_its_tag(built: DirectStack) -> None:
+    built.make_vpc("us-west-2", "SDLC OU")
+    pool_id = clear(built, "us-west-2 SDLC OU", names.POOL_ENVIRONMENT_TAG)
+    built.ec2.modify_ipam_pool(IpamPoolId=pool_id, Description="other")
+    built.clock.advance(60)
+
+    answer = update(built)
+
+    assert answer["Status"] == "FAILED"
+    assert f"{pool_id}, without its tag {names.POOL_ENVIRONMENT_TAG}, holds vpc-" in answer["Reason"]
+    tag = {"Key": names.POOL_ENVIRONMENT_TAG, "Value": "SDLC OU"}
+    built.ec2.create_tags(Resources=[pool_id], Tags=[tag])
+    assert update(built)["Status"] == "SUCCESS"
+    assert built.pools() == BUILT
+
+
+def test_a_pool_that_has_lost_the_tag_that_makes_it_ours_is_named_and_gets_no_second_beside_it(
+    built: DirectStack,
+) -> None:
+    ids = built.pool_ids()
+    pool_id = clear(built, "us-west-2 SDLC OU", names.STACK_TAG)
+
+    for resource in ("Ipam", "InitPools"):
+        answer = built.ask("Update", resource, PROPERTIES | {"AccPoolPrefixLength": "13"})
+
+        assert answer["Status"] == "FAILED"
+        assert f"us-west-2/SDLC OU ({pool_id}) has lost the tag ctipam:stack-id. Put it back" in answer["Reason"]
+        assert len(answer["Reason"]) <= 240
+        assert built.ask("Update", resource, PROPERTIES, ROLLING_BACK)["Status"] == "SUCCESS"
+    assert (built.pools(), built.pool_ids()) == (BUILT, ids)
+
+    built.ec2.create_tags(Resources=[pool_id], Tags=[{"Key": names.STACK_TAG, "Value": STACK_ID}])
+    assert update(built)["Status"] == "SUCCESS"
+    assert (built.pools(), built.pool_ids()) == (BUILT, ids)
+
+
+def test_a_pool_of_somebody_that_only_looks_like_ours_is_nothing_to_a_new_stack() -> None:
+    stack = DirectStack()
+    stack.set_up()
+    top = {"IpamScopeId": stack.scope_id, "AddressFamily": "ipv4", "Description": names.pool_description("", "")}
+    stack.ec2.create_ipam_pool(**top)
+    stack.clock.advance(60)
+    with stack.running():
+        assert stack.ask("Create", "InitPools", PROPERTIES)["Status"] == "SUCCESS"
 
 
 # Upgrades

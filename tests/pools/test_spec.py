@@ -182,3 +182,73 @@ def test_an_ou_that_is_named_by_its_id_keeps_its_name_as_the_environment() -> No
 def test_an_ou_is_one_environment_and_an_environment_is_one_ou(environments: str, reason: str) -> None:
     with pytest.raises(Refused, match=reason):
         plan(AccEnvName=environments)
+
+
+@pytest.mark.parametrize("sizes", ["us-east-1=20+20,us-east-1/Prod OU=21+21", "SDLC OU=22,us-west-2/Prod OU=22", ""])
+def test_the_sizes_of_pools_are_written_as_they_were_given(sizes: str) -> None:
+    assert ",".join(plan(PoolSizes=sizes).written_sizes()) == sizes
+
+
+PIN = "ou-ab12-34567890"
+
+
+@pytest.mark.parametrize(
+    ("item", "right"),
+    [
+        (f"Prod OU({PIN})", f"Prod OU ({PIN})"),
+        (f"Prod OU  ({PIN})", f"Prod OU ({PIN})"),
+        (f"Prod OU\u00a0({PIN})", f"Prod OU ({PIN})"),
+        (f"Prod OU ({PIN.upper()})", f"Prod OU ({PIN})"),
+        (f"Prod OU ( {PIN} )", f"Prod OU ({PIN})"),
+        (f"Prod OU [{PIN}]", f"Prod OU ({PIN})"),
+        (f"Prod OU {PIN}", f"Prod OU ({PIN})"),
+        (f"Prod OU: {PIN}", f"Prod OU ({PIN})"),
+        (f"'Prod OU ({PIN})'", f"Prod OU ({PIN})"),
+        (f'"Prod OU" ({PIN})', f"Prod OU ({PIN})"),
+        (f"Prod OU ({PIN}", f"Prod OU ({PIN})"),
+        (f"Prod OU ({PIN}) ({PIN})", f"Prod OU ({PIN})"),
+        (f"Prod (EU)({PIN})", f"Prod (EU) ({PIN})"),
+        ("Prod OU (ou-ab12-3456)", "Prod OU (ou-...)"),
+        ("Prod OU (OU-", "Prod OU (ou-...)"),
+        (PIN, f"<name> ({PIN})"),
+        (f"({PIN})", f"<name> ({PIN})"),
+    ],
+)
+def test_an_id_that_is_not_written_as_it_must_be_is_refused_with_the_right_form(item: str, right: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        plan(AccEnvName=["SDLC OU", item])
+
+    assert f" Write {right} for this OU: " in str(refusal.value)
+    assert len(str(refusal.value)) <= 240
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Prod (EU)",
+        "[old] Prod",
+        "Prod (OU)",
+        "'Prod'",
+        "you-know-everything1",
+        "ou-prod-workloads",
+        "l'ou-est",
+        "(x) 'y'",
+    ],
+)
+def test_what_looks_like_no_id_is_the_name_of_an_ou_whatever_it_holds(name: str) -> None:
+    assert plan(AccEnvName=[name]).environments == (name,)
+
+
+def test_an_ou_whose_name_looks_like_an_id_is_named_by_its_id() -> None:
+    names = ["Team (ou-tside)", "ou-prod-workload1"]
+
+    for name in names:
+        assert plan(AccEnvName=[f"{name} ({PIN})"]).pinned_ous == {name: PIN}
+
+
+def test_the_sizes_of_an_ou_that_is_named_by_its_id_may_be_written_as_it_is_in_the_list() -> None:
+    spec = plan(
+        AccEnvName=[f"Prod OU ({PIN})", "SDLC OU"], PoolSizes=f"Prod OU ({PIN})=22,us-east-1/Prod OU ({PIN})=23"
+    )
+
+    assert spec.pool_sizes == {WEST_PROD: (22,), EAST_PROD: (23,)}

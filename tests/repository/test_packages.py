@@ -95,6 +95,7 @@ ENTRIES = """
     ctipam/pools/placement.py
     ctipam/pools/preconditions.py
     ctipam/pools/reader.py
+    ctipam/pools/recognition.py
     ctipam/pools/reconcile.py
     ctipam/pools/record.py
     ctipam/pools/removals.py

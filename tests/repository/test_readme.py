@@ -89,6 +89,28 @@ def test_every_parameter_output_and_resource_in_the_readme_is_in_a_template() ->
     assert [name for name in sorted(names) if name not in TEMPLATES] == []
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "by the tags of their pools",
+        "does not require the tag",
+        "has lost the tag",
+        "has no pools; accounts in it",
+        "name several OUs",
+        "not seen to",
+        "overlaps",
+        "which does not name an OU by its ID",
+        "which is no pool of this stack",
+        "without its tag",
+        "% full",
+        "and AWS allows",
+    ],
+)
+def test_what_is_told_of_pools_and_environments_is_explained(words: str) -> None:
+    assert words in PRODUCT
+    assert words in MESSAGES
+
+
 @pytest.mark.parametrize("message", sorted(set(re.findall(r"^\| `([^`]+)`", MESSAGES, re.MULTILINE))))
 def test_every_message_is_one_of_ours_or_of_aws(message: str) -> None:
     words = max(re.findall(r"[A-Za-z][A-Za-z' ,]+[A-Za-z]", message), key=len)  # without its values

@@ -27,26 +27,13 @@ from ctipam.tags import tag_changes
 
 
 def is_built(spec: PoolSpec, pools: Sequence[ExistingPool]) -> bool:
-    """Return whether everything is as wanted, as far as the CIDRs that the pools' tags record can be true. What is
-    reserved can only be seen in the allocations.
+    """Return whether everything is as wanted. What is reserved can only be seen in the allocations.
 
-    Somebody may have edited a tag: each CIDR must lie in one of the parent's, apart from all others.
+    pools   all pools of the scope, ours with their CIDRs
     """
     if spec.reserved or any(may_have_reservations(pool) for pool in pools):
         return False
-    return pending_changes(spec, pools, {}).nothing and _is_nested(compare(spec, pools))
-
-
-def _is_nested(comparison: Comparison) -> bool:
-    seen: dict[PoolKey | None, list[IPv4Network]] = {}
-    for key in comparison.spec.pools:
-        siblings = seen.setdefault(key.parent, [])
-        for block in comparison.blocks[key].kept:
-            inside = key.parent is None or any(block.cidr.subnet_of(cidr) for cidr in comparison.room(key.parent))
-            if not inside or any(block.cidr.overlaps(sibling) for sibling in siblings):
-                return False
-            siblings.append(block.cidr)
-    return True
+    return pending_changes(spec, pools, {}).nothing
 
 
 def pending_changes(

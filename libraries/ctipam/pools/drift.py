@@ -7,7 +7,7 @@ a reservation is only told. CIDRs that were given by hand or by automatic growth
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ctipam import names
 from ctipam.findings import Finding
@@ -15,8 +15,9 @@ from ctipam.pools import reserved
 from ctipam.pools.change_kinds import ModifyPool, PendingChanges, TagPool
 from ctipam.pools.changes import pending_changes
 from ctipam.pools.existing import Allocation, ExistingPool
-from ctipam.pools.matching import Comparison, compare, kept_pools
+from ctipam.pools.matching import Comparison, compare
 from ctipam.pools.placement import Occupied, place
+from ctipam.pools.recognition import has_lost_stack_tag
 from ctipam.pools.spec import PoolKey, PoolSpec
 from ctipam.pools.wanted import wanted_allocation_tags
 
@@ -36,37 +37,6 @@ class Drift:
 
     findings: tuple[Finding, ...] = ()
     is_mendable: bool = False
-
-
-def recognized(spec: PoolSpec, pools: Sequence[ExistingPool]) -> list[ExistingPool]:
-    """Return the pools, each with the key of the wanted pool that it must be: one that is missing, and whose place and
-    description a single pool has, has lost the tags that tell."""
-    found = list(pools)
-    for key in spec.pools:
-        kept = kept_pools(spec, found)
-        if key in kept:
-            continue
-        parent_id = kept[key.parent].pool_id if key.parent in kept else ""
-        taken = {pool.pool_id for pool in kept.values()}
-        alike = [pool for pool in found if pool.pool_id not in taken and _is_alike(pool, key, parent_id)]
-        if len(alike) == 1:
-            found[found.index(alike[0])] = replace(alike[0], key=key)
-    return found
-
-
-def _is_alike(pool: ExistingPool, key: PoolKey, parent_id: str) -> bool:
-    return (
-        (pool.key is not None or names.STACK_TAG not in pool.tags)  # else it is another stack's
-        and pool.source_pool_id == parent_id
-        and bool(parent_id) == (key.parent is not None)
-        and pool.description == names.pool_description(key.region, key.environment)
-        and pool.state not in ("create-failed", "delete-in-progress")
-    )
-
-
-def has_lost_stack_tag(pool: ExistingPool) -> bool:
-    """Return whether a pool of ours has lost the tag by which this solution may change it."""
-    return pool.key is not None and names.STACK_TAG not in pool.tags
 
 
 def mendable_changes(spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied, refusal: str) -> PendingChanges:

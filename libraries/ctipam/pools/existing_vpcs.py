@@ -15,7 +15,7 @@ from ctipam.ipam.reader import read_accounts, read_vpcs
 from ctipam.pools.addresses import outermost
 from ctipam.pools.listing import list_pools
 from ctipam.pools.overlaps import find_overlaps
-from ctipam.pools.reader import CONCURRENT_READS, PoolReader
+from ctipam.pools.reader import CONCURRENT_READS, PoolReader, as_listed
 from ctipam.pools.spec import TOP_LEVEL, PoolSpec
 from ctipam.sessions import Account
 
@@ -54,8 +54,8 @@ def _exposed(
 def _allocated(account: Account, scope_id: str, stack_id: str) -> set[tuple[str, IPv4Network]]:
     with ThreadPoolExecutor(CONCURRENT_READS) as executor:
         reader = PoolReader(account, frozenset({stack_id}), scope_id, executor)
-        pools = reader.read_pools(list_pools(account), known=None)
-        found = reader.read_allocations([pool for pool in pools if pool.is_environments])
+        ours = [as_listed(pool, ours=True) for pool in list_pools(account) if reader.is_ours(pool)]
+        found = reader.read_allocations([pool for pool in ours if pool.is_environments])
     return {(one.resource_id, one.cidr) for of_pool in found.values() for one in of_pool}
 
 

@@ -21,7 +21,7 @@ from ctipam import names
 from ctipam.pools import record
 from ctipam.pools.addresses import count_free, lowest_free_in
 from ctipam.pools.existing import ExistingPool
-from ctipam.pools.parameters import PRIVATE_RANGES, joined
+from ctipam.pools.parameters import CIDRS_PER_POOL, PRIVATE_RANGES, joined
 
 LOOKS_APART_S = 240
 """Two looks are at least so far apart. The schedule invokes the function every 300 seconds, sometimes twice at once."""
@@ -163,7 +163,8 @@ def next_growth(family: Family) -> Growth | NoGrowth:
 
 
 def parameters_for_growth(family: Family, elsewhere: Collection[IPv4Network] = ()) -> str:
-    """Return the parameters that give the pool one more block: "PoolSizes us-east-1/Prod OU=21+21".
+    """Return the parameters that give the pool one more block: "PoolSizes us-east-1/Prod OU=21+21". Empty: there are
+    none, because no private address space is left.
 
     elsewhere   CIDRs of other top-level pools of the scope
     """
@@ -173,9 +174,20 @@ def parameters_for_growth(family: Family, elsewhere: Collection[IPv4Network] = (
     parts = [f"PoolSizes {','.join(sizes)}"]
     if not family.place and not family.place_for_region:
         own = [block.cidr for block in family.top.held]
-        cidr = lowest_free_in(PRIVATE_RANGES, family.region_size, [*own, *elsewhere])
-        parts.append(f"TopLevelPoolCidr {','.join(map(str, own))},{cidr or '...'}")
+        cidr = lowest_free_in(PRIVATE_RANGES, family.region_size, [*own, *family.occupied_in_top, *elsewhere])
+        if cidr is None:
+            return ""
+        parts.append(f"TopLevelPoolCidr {','.join(map(str, [*own, cidr]))}")
     return " and ".join(parts)
+
+
+def pool_at_the_limit(family: Family) -> ExistingPool | None:
+    """Return the pool that would have to get a block and has as many as AWS allows; None: there is none."""
+    needed = [family.pool]
+    if not family.place:
+        needed.append(family.region)
+        needed += [family.top] if not family.place_for_region else []
+    return next((pool for pool in needed if len(pool.held) >= CIDRS_PER_POOL), None)
 
 
 def own_size(pool: ExistingPool) -> int:

@@ -7,12 +7,24 @@ from ipaddress import IPv4Network
 
 from ctipam.cloudformation.leftovers import Message, ascii_title
 from ctipam.pools.existing import ExistingPool
-from ctipam.pools.growth import Family, parameters_for_growth
+from ctipam.pools.growth import Family, parameters_for_growth, pool_at_the_limit
+from ctipam.pools.parameters import CIDRS_PER_POOL, numbered
 from ctipam.pools.utilization import Utilization
 
 HOW = (
     "What to do: delete VPCs that are not needed, or update the stack in the management account with {parameters}. "
     "Leave the other entries of PoolSizes as they are. With make, the names are POOL_SIZES and CIDR."
+)
+
+NO_SPACE = (
+    "What to do: delete VPCs that are not needed. No parameter helps: {region} and the top-level pool are full, and of "
+    "the private address space nothing as large as a /{size} is left that no top-level pool of this scope has."
+)
+
+TOO_MANY_BLOCKS = (
+    "What to do: delete VPCs that are not needed. No parameter helps directly: {phrase} has {number} CIDRs, and AWS "
+    "allows {limit} in a pool. First give back one that is unused: leave it out of {parameter} and update the stack, "
+    "or deprovision it in IPAM if it was added by hand. Then declare a larger one."
 )
 
 
@@ -23,10 +35,9 @@ def due(family: Family, use: Utilization, why: str, elsewhere: Collection[IPv4Ne
     elsewhere   CIDRs of other top-level pools of the scope
     """
     key = family.pool.key
-    vpcs = f"{use.vpcs} VPC" if use.vpcs == 1 else f"{use.vpcs} VPCs"
     room = (
-        f"Room left: {family.region.key} has room for {family.room_in_region} more blocks of /{family.size}, and the "
-        f"top-level pool for {family.room_in_top} more blocks of /{family.region_size}."
+        f"Room left: {family.region.key} has room for {_more(family.room_in_region, family.size)}, and the top-level "
+        f"pool for {_more(family.room_in_top, family.region_size)}."
     )
     no_growth = f"It does not grow by itself: {why or 'PoolGrowth is off'}."
     return Message(
@@ -34,13 +45,29 @@ def due(family: Family, use: Utilization, why: str, elsewhere: Collection[IPv4Ne
         "\n\n".join(
             [
                 f"The pool of {key} ({family.pool.pool_id}) is {use.percent_used:g} % full: {use.used:,} of "
-                f"{use.addresses:,} addresses are allocated, to {vpcs}. It has {_blocks(family.pool)}.",
+                f"{use.addresses:,} addresses are allocated, to {numbered(use.vpcs, 'VPC')}. "
+                f"It has {_blocks(family.pool)}.",
                 room,
                 no_growth,
-                HOW.format(parameters=parameters_for_growth(family, elsewhere)),
+                _what_to_do(family, elsewhere),
             ]
         ),
     )
+
+
+def _what_to_do(family: Family, elsewhere: Collection[IPv4Network]) -> str:
+    if (full := pool_at_the_limit(family)) and full.key is not None:
+        parameter = "PoolSizes" if full.key.region else "TopLevelPoolCidr"
+        numbers = {"number": len(full.held), "limit": CIDRS_PER_POOL}
+        return TOO_MANY_BLOCKS.format(phrase=full.key.phrase, parameter=parameter, **numbers)
+    parameters = parameters_for_growth(family, elsewhere)
+    if not parameters:
+        return NO_SPACE.format(region=family.region.key, size=family.region_size)
+    return HOW.format(parameters=parameters)
+
+
+def _more(number: int, size: int) -> str:
+    return f"{numbered(number, 'more block')} of /{size}"
 
 
 def grown(pool: ExistingPool, before: int, use: Utilization | None = None) -> Message:

@@ -31,6 +31,7 @@ from ctipam.pools.listing import list_pools, scope_of, stack_of
 from ctipam.pools.matching import compare, kept_pools
 from ctipam.pools.placement import Occupied, parents_of_new_cidrs
 from ctipam.pools.reader import CONCURRENT_READS, PoolReader, read_blocks
+from ctipam.pools.recognition import has_lost_stack_tag, recognized
 from ctipam.pools.reconcile import refuse_impossible, with_coming
 from ctipam.pools.rounds import Allocated, Rounds
 from ctipam.pools.spec import PoolSpec
@@ -150,17 +151,17 @@ class Mending(Rounds):
 
         pools = self._change_until_done(spec, pools, left_to_do)
         built = kept_pools(spec, _recognized(self._reader, spec, pools))
-        ours = {key: pool for key, pool in built.items() if not drift.has_lost_stack_tag(pool)}
+        ours = {key: pool for key, pool in built.items() if not has_lost_stack_tag(pool)}
         reserving.reserve(self._request, self._reader.executor, spec, ours)
         if refusal:
             raise Refused(refusal)
 
 
 def _recognized(reader: PoolReader, spec: PoolSpec, pools: Sequence[ExistingPool]) -> list[ExistingPool]:
-    found = drift.recognized(spec, pools)
+    found = recognized(spec, pools)
     return [
         replace(pool, blocks=tuple(read_blocks(reader.account, pool.pool_id)))
-        if drift.has_lost_stack_tag(pool) and not pool.blocks
+        if has_lost_stack_tag(pool) and not pool.blocks
         else pool
         for pool in found
     ]
@@ -174,7 +175,7 @@ def _refusal(
     allocated: Allocated,
 ) -> str:
     """Return why nothing can be added, in words; empty: it can."""
-    if any(map(drift.has_lost_stack_tag, pools)):
+    if any(map(has_lost_stack_tag, pools)):
         return drift.LOST_TAG
     if not drift.is_incomplete(spec, pools):
         return ""

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network
 from itertools import combinations
 
-from ctipam.errors import Refused
-from ctipam.names import split_environment
+from ctipam.errors import Refused, fit
+from ctipam.names import corrected, looks_mistyped, split_environment
 from ctipam.pools.addresses import outermost
 
 PRIVATE_RANGES = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")))
@@ -55,7 +55,13 @@ def names(name: str, values: str | Sequence[str]) -> tuple[str, ...]:
 
 def environments(values: str | Sequence[str]) -> dict[str, str]:
     """Return the name of each environment, and the id of its OU if it was named, as in Prod OU (ou-ab12-34567890)."""
-    split = [split_environment(item) for item in names("AccEnvName", values)]
+    items = names("AccEnvName", values)
+    for item in items:
+        if looks_mistyped(item):
+            cause = f"{quoted(item)}, which does not name an OU by its ID"
+            way_out = f"Write {corrected(item)} for this OU: one space, the ID in lower case, no quotation marks."
+            raise Refused(fit("AccEnvName has ", cause, way_out))
+    split = [split_environment(item) for item in items]
     ou_ids = [ou_id for _, ou_id in split if ou_id]
     for ou_id in ou_ids:
         if ou_ids.count(ou_id) > 1:
@@ -144,6 +150,11 @@ def pool_sizes(text: str) -> dict[str, tuple[int, ...]]:
 def joined(sizes: Sequence[int]) -> str:
     """Return sizes as PoolSizes has them: 20+21."""
     return "+".join(map(str, sorted(sizes)))
+
+
+def numbered(number: int, what: str) -> str:
+    """Return the number with its noun: 1 CIDR, 2 CIDRs."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def quoted(value: object) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from ipaddress import IPv4Network
 
+from ctipam import names
 from ctipam.errors import Refused
+from ctipam.pools.addresses import without
 from ctipam.pools.existing import Allocation, Block, ExistingPool
 from ctipam.pools.matching import Comparison, kept_pools
-from ctipam.pools.parameters import CIDRS_PER_POOL
+from ctipam.pools.parameters import CIDRS_PER_POOL, numbered
+from ctipam.pools.recognition import has_lost_environment
 from ctipam.pools.spec import TOP_LEVEL, PoolSpec, refuse_over_quota
 
 ROOM_FOR_BLOCKERS = 120
@@ -56,10 +59,23 @@ def refuse_overlap(comparison: Comparison, others: Mapping[str, Collection[Block
         for block in blocks:
             for cidr in missing if own and pool_id == own.pool_id else comparison.spec.top_cidrs:
                 if block.held and block.state != "pending-deprovision" and block.cidr.overlaps(cidr):
-                    raise Refused(
-                        f"TopLevelPoolCidr {cidr} overlaps {block.cidr} of {pool_id} in the same scope. "
-                        "Choose space that is free, or another private scope as IpamScope."
-                    )
+                    raise Refused(_overlap(cidr, block, own if own and pool_id == own.pool_id else None, pool_id))
+
+
+def _overlap(cidr: IPv4Network, block: Block, own: ExistingPool | None, pool_id: str) -> str:
+    if own:
+        has = [one.cidr for one in own.held if one.cidr.overlaps(cidr)]
+        instead = ",".join(map(str, sorted([*has, *without(cidr, has)])))
+        if len(instead) > ROOM_FOR_BLOCKERS:
+            instead = f"{','.join(map(str, has[:1]))},..."
+        return (
+            f"TopLevelPoolCidr {cidr} overlaps {block.cidr}, which the top-level pool of this stack has already. "
+            f"Give {instead} instead."
+        )
+    return (
+        f"TopLevelPoolCidr {cidr} overlaps {block.cidr} of {pool_id} in the same scope. "
+        "Choose space that is free, or another private scope as IpamScope."
+    )
 
 
 def refuse_over_quotas(comparison: Comparison, pools_in_scope: int) -> None:
@@ -71,9 +87,11 @@ def refuse_over_quotas(comparison: Comparison, pools_in_scope: int) -> None:
     for key, pool in comparison.kept.items():
         missing = len(comparison.blocks[key].missing)
         if missing and len(pool.held) + missing > CIDRS_PER_POOL:
+            parameter = "TopLevelPoolCidr" if key == TOP_LEVEL else "PoolSizes"
             raise Refused(
-                f"{key} has {len(pool.held)} CIDRs and would get {missing} more, and AWS allows {CIDRS_PER_POOL} in a "
-                f"pool. Give {'TopLevelPoolCidr' if key == TOP_LEVEL else 'PoolSizes'} fewer and larger ones."
+                f"{key} has {numbered(len(pool.held), 'CIDR')} and would get {missing} more, and AWS allows "
+                f"{CIDRS_PER_POOL} in a pool. Give fewer; or first leave unused ones out of {parameter}, or "
+                "deprovision those added by hand, then add these."
             )
 
 
@@ -102,8 +120,10 @@ def deletion_blockers(
             for child in pools
             if child.source_pool_id == pool.pool_id and child.pool_id not in unwanted_ids | named
         ]
-        sentences = [f"{pool.key} holds {allocation}" for allocation in in_the_way]
-        sentences += [f"{pool.key} holds the pool {child_id}" for child_id in without_cidr]
+        lost = has_lost_environment(pool, pools)
+        name = f"{pool.pool_id}, without its tag {names.POOL_ENVIRONMENT_TAG}," if lost else pool.key
+        sentences = [f"{name} holds {allocation}" for allocation in in_the_way]
+        sentences += [f"{name} holds the pool {child_id}" for child_id in without_cidr]
         if sentences:
             blockers[pool.pool_id] = sentences
     return blockers

@@ -1,10 +1,8 @@
 """Reads which pools exist, which CIDRs they hold, and what is allocated from them.
 
-AWS lists pools in one call and the CIDRs of each pool in another. So that reading again costs one call and not one for
-each pool, the tags of a pool record the CIDRs that are declared (see `record`). CIDRs that somebody added by hand are
-not among them, and change nothing about whether everything that is declared is there: the record is good enough to see
-that nothing has to be done. A request that changes something reads the CIDRs of each pool first, and remembers them
-from then on.
+AWS lists pools in one call and the CIDRs of each pool in another. What the tags of a pool record of its CIDRs (see
+`record`) is no substitute: somebody may have taken one away by hand. A request reads the CIDRs of each pool once, side
+by side, and then again only those of pools that it changes.
 """
 
 from __future__ import annotations
@@ -60,11 +58,11 @@ class PoolReader:
         return {pool["IpamPoolId"] for pool in listed if scope_of(pool) == self.scope_id}
 
     def read_pools(
-        self, listed: Iterable[IpamPoolTypeDef], known: Mapping[str, tuple[Block, ...]] | None
+        self, listed: Iterable[IpamPoolTypeDef], known: Mapping[str, tuple[Block, ...]]
     ) -> list[ExistingPool]:
         """Return the IPv4 pools of the scope, and ours wherever they are; ours with their CIDRs.
 
-        known   the CIDRs of pools that need not be read, by pool id. None: those that the pools' tags record
+        known   the CIDRs of pools that need not be read, by pool id
         """
         found = [
             pool
@@ -73,11 +71,11 @@ class PoolReader:
         ]
         return list(self.executor.map(lambda pool: self._read_pool(pool, known), found))
 
-    def _read_pool(self, pool: IpamPoolTypeDef, known: Mapping[str, tuple[Block, ...]] | None) -> ExistingPool:
+    def _read_pool(self, pool: IpamPoolTypeDef, known: Mapping[str, tuple[Block, ...]]) -> ExistingPool:
         found = as_listed(pool, ours=self.is_ours(pool))
         if found.key is None or found.state in WITHOUT_CIDRS:
             return found
-        blocks = _recorded(found) if known is None else known.get(found.pool_id)
+        blocks = known.get(found.pool_id)
         return replace(found, blocks=tuple(read_blocks(self.account, found.pool_id)) if blocks is None else blocks)
 
     def read_top_level_blocks(self, pools: Iterable[ExistingPool]) -> dict[str, tuple[Block, ...]]:
@@ -169,12 +167,6 @@ def _key(pool: IpamPoolTypeDef, tags: Mapping[str, str]) -> PoolKey:
     """The locale cannot change, so it and not a tag tells the Region."""
     region = pool["Locale"] if pool["Locale"] != "None" else ""
     return PoolKey(region, tags.get(names.POOL_ENVIRONMENT_TAG, "") if region else "")
-
-
-def _recorded(pool: ExistingPool) -> tuple[Block, ...] | None:
-    """Return the CIDRs that the tags record, None if they do not tell all that is declared."""
-    recorded = record.read(pool.tags)
-    return tuple(Block(cidr, "provisioned") for cidr in sorted(recorded.declared)) if recorded.final else None
 
 
 def _vpc_sizes(pool: IpamPoolTypeDef) -> VpcSizes | None:

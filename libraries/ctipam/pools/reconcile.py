@@ -29,6 +29,7 @@ from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.matching import InUse, compare, kept_pools
 from ctipam.pools.placement import Occupied, parents_of_new_cidrs
 from ctipam.pools.reader import CONCURRENT_READS, PoolReader
+from ctipam.pools.recognition import has_lost_stack_tag, recognized, refuse_without_stack_tag
 from ctipam.pools.rounds import Allocated, Rounds, with_ancestors
 from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec
 
@@ -44,9 +45,10 @@ def ensure(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> dict[Pool
     with ThreadPoolExecutor(CONCURRENT_READS) as executor:
         listed = listing.list_pools(request.account)
         pool_reader = _reader(request, scope_id, listed, executor)
-        if built := _built_pools(pool_reader, spec, listed):
-            return built
-        pools, kept = PoolReconciliation(request, pool_reader, spec).run(listed)
+        found = _read(request, pool_reader, spec, listed)
+        if _is_left_alone(request, found) or _is_built(pool_reader, spec, listed, found):
+            return kept_pools(spec, found)
+        pools, kept = PoolReconciliation(request, pool_reader, spec).run(listed, found)
     if kept:
         report_kept(request, kept)
     return pools
@@ -60,9 +62,10 @@ def check(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> None:
     with ThreadPoolExecutor(CONCURRENT_READS) as executor:
         listed = listing.list_pools(request.account)
         pool_reader = _reader(request, scope_id, listed, executor)
-        if not _built_pools(pool_reader, spec, listed):
+        found = _read(request, pool_reader, spec, listed)
+        if not (_is_left_alone(request, found) or _is_built(pool_reader, spec, listed, found)):
             allocated: Allocated = {}
-            pools = with_coming(pool_reader, spec, pool_reader.read_pools(listed, known={}), allocated)
+            pools = with_coming(pool_reader, spec, found, allocated)
             if not request.is_rollback:
                 _refuse_in_use(request, pool_reader, spec, pools)
             refuse_impossible(pool_reader, spec, pools, listed, allocated)
@@ -90,9 +93,10 @@ def look(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> Situation:
     with ThreadPoolExecutor(CONCURRENT_READS) as executor:
         listed = listing.list_pools(request.account)
         pool_reader = _reader(request, scope_id, listed, executor)
-        built = bool(_built_pools(pool_reader, spec, listed))
+        read = _read(request, pool_reader, spec, listed)
+        built = _is_left_alone(request, read) or _is_built(pool_reader, spec, listed, read)
         allocated: Allocated = {}
-        pools = with_coming(pool_reader, spec, pool_reader.read_pools(listed, known={}), allocated)
+        pools = with_coming(pool_reader, spec, read, allocated)
         in_use: InUse = {}
         if not built:
             in_use = _refuse_in_use(request, pool_reader, spec, pools).surplus.in_use
@@ -123,13 +127,28 @@ def _reader(
     return PoolReader(request.account, frozenset({request.stack_id, *others}), scope_id, executor)
 
 
-def _built_pools(
-    pool_reader: PoolReader, spec: PoolSpec, listed: Sequence[IpamPoolTypeDef]
-) -> dict[PoolKey, ExistingPool] | None:
-    """Return the pools if they are as wanted, in the scope that is asked for. Reads no more than what is listed."""
-    pools = pool_reader.read_pools(listed, known=None)
+def _read(
+    request: ResourceRequest, pool_reader: PoolReader, spec: PoolSpec, listed: Sequence[IpamPoolTypeDef]
+) -> list[ExistingPool]:
+    pools = pool_reader.read_pools(listed, known={})
+    is_first = request.kind == "Create" and not any(pool.key for pool in pools)
+    return recognized(spec, pools, ours_only=is_first)  # of a first deployment, no pool has lost a tag
+
+
+def _is_left_alone(request: ResourceRequest, pools: Sequence[ExistingPool]) -> bool:
+    """Return whether a rollback changes nothing, because a pool has lost the tag by which it may be changed. Raise
+    Refused for that in other requests."""
+    if not request.is_rollback:
+        refuse_without_stack_tag(pools)
+    return any(map(has_lost_stack_tag, pools))
+
+
+def _is_built(
+    pool_reader: PoolReader, spec: PoolSpec, listed: Sequence[IpamPoolTypeDef], pools: Sequence[ExistingPool]
+) -> bool:
+    """Return whether the pools are as wanted, in the scope that is asked for."""
     elsewhere = any(listing.scope_of(pool) != pool_reader.scope_id for pool in listed if pool_reader.is_ours(pool))
-    return None if elsewhere or not changes.is_built(spec, pools) else kept_pools(spec, pools)
+    return not elsewhere and changes.is_built(spec, pools)
 
 
 def with_coming(
@@ -213,9 +232,14 @@ class PoolReconciliation(Rounds):
 
     _spec: PoolSpec
 
-    def run(self, listed: Sequence[IpamPoolTypeDef]) -> tuple[dict[PoolKey, ExistingPool], list[str]]:
-        """Return the pools, and a sentence for each pool that is not wanted and could not be removed."""
-        pools: Sequence[ExistingPool] = with_coming(self._reader, self._spec, self._read(listed), self._allocated)
+    def run(
+        self, listed: Sequence[IpamPoolTypeDef], found: list[ExistingPool]
+    ) -> tuple[dict[PoolKey, ExistingPool], list[str]]:
+        """Return the pools, and a sentence for each pool that is not wanted and could not be removed.
+
+        found   the pools as they are
+        """
+        pools: Sequence[ExistingPool] = with_coming(self._reader, self._spec, self._seen(found), self._allocated)
         blockers = _refuse_in_use(self._request, self._reader, self._spec, pools)
         not_removed = blockers.by_pool() if self._request.is_rollback else {}
         refuse_impossible(self._reader, self._spec, pools, listed, self._allocated)

@@ -39,11 +39,6 @@ class Record:
         """Return whether the pool was given the CIDR because it was declared."""
         return self.everything or cidr in self.declared | self.coming | self.leaving
 
-    @property
-    def final(self) -> bool:
-        """Return whether nothing is coming or going."""
-        return bool(self.declared) and not (self.coming or self.leaving or self.everything)
-
 
 def read(tags: Mapping[str, str]) -> Record:
     """Return what the tags of a pool record. Whatever somebody has made of them: only a CIDR is one."""

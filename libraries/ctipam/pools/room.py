@@ -10,9 +10,14 @@ from ctipam.errors import Refused, fit
 from ctipam.pools.addresses import lowest_free_in
 from ctipam.pools.existing import ExistingPool
 from ctipam.pools.matching import Comparison, compare
-from ctipam.pools.parameters import PRIVATE_RANGES, joined
+from ctipam.pools.parameters import PRIVATE_RANGES
 from ctipam.pools.placement import Occupied, place
 from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec
+
+ROOM_FOR_SIZES = 120
+"""Characters of a message for the value of PoolSizes."""
+
+MOST_TRIES = 200
 
 Lacking = tuple[PoolKey, int]
 """The first block that finds no room: its pool and its prefix length."""
@@ -49,10 +54,46 @@ def refuse_without_room(
     room = comparison.room(parent) or [cidr for cidr in spec.top_cidrs if parent == TOP_LEVEL]
     where = f"{parent} ({', '.join(map(str, room))})" if room else f"the new pool of {parent}"
     ways = _more_room(spec, pools, occupied, elsewhere)
-    if not ways or not comparison.kept:  # of pools that exist, the sizes cannot change as easily
-        ways.append("a longer AccPoolPrefixLength" if key.environment else "a longer IpamPoolPrefixLength")
+    if not comparison.kept:  # of pools that exist, the sizes cannot change as easily
+        ways += _longer_default(spec, pools, occupied, key)
+    ways = ways or _fewer_blocks(spec, pools, occupied)
     cause = f"{where} has no free /{size} left{' beside ReservedCidrs' if spec.reserved else ''}"
-    raise Refused(fit(f"No room for {key}: ", cause, f"Give {', or '.join(ways)}; or leave it out."))
+    way_out = (
+        f"Give {', or '.join(ways)}; or leave it out." if ways else "Leave it out: no parameter makes room for it."
+    )
+    raise Refused(fit(f"No room for {key}: ", cause, way_out))
+
+
+def _longer_default(spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied, key: PoolKey) -> list[str]:
+    """Return the parameter of the level of the pool, if one of its values makes room for everything."""
+    if key.environment:
+        lengths = range(spec.environment_prefix_length + 1, spec.vpc_sizes.maximum + 1)
+        longer = [replace(spec, environment_prefix_length=length) for length in lengths]
+    else:
+        lengths = range(spec.region_prefix_length + 1, spec.environment_prefix_length)
+        longer = [replace(spec, region_prefix_length=length) for length in lengths]
+    found = any(lacking_room(one, pools, occupied) is None for one in longer)
+    name = "AccPoolPrefixLength" if key.environment else "IpamPoolPrefixLength"
+    return [f"a longer {name}"] if found else []
+
+
+def _fewer_blocks(spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied) -> list[str]:
+    """Return PoolSizes without the blocks that find no room, or with a smaller one where a pool has no other; nothing
+    if that makes no room."""
+    fewer = spec
+    for _ in range(MOST_TRIES):
+        lacking = lacking_room(fewer, pools, occupied)
+        if lacking is None:
+            return [_difference(spec, fewer)]
+        key, size = lacking
+        sizes = list(fewer.sizes(key))
+        sizes.remove(size)
+        if not sizes and size < fewer.vpc_sizes.maximum:
+            sizes = [size + 1]
+        if not sizes:
+            return []
+        fewer = replace(fewer, pool_sizes={**fewer.pool_sizes, key: tuple(sizes)})
+    return []
 
 
 def _more_room(
@@ -99,10 +140,18 @@ def another_cidr(
 
 
 def _difference(spec: PoolSpec, larger: PoolSpec) -> str:
-    changed = [
-        f"{key}={joined(sizes)}" for key, sizes in larger.pool_sizes.items() if spec.pool_sizes.get(key) != sizes
-    ]
-    parts = [f"PoolSizes {','.join(changed)}"] if changed else []
+    """Return the parameters that differ, with their whole values as far as there is room for them."""
+    parts = []
+    if larger.pool_sizes != spec.pool_sizes:
+        parts.append(f"PoolSizes {_shortened(larger.written_sizes(), set(spec.written_sizes()))}")
     if larger.top_cidrs != spec.top_cidrs:
         parts.append(f"TopLevelPoolCidr {','.join(map(str, larger.top_cidrs))}")
     return " and ".join(parts)
+
+
+def _shortened(entries: Sequence[str], given: Collection[str]) -> str:
+    value = ",".join(entries)
+    if len(value) <= ROOM_FOR_SIZES:
+        return value
+    new = [entry for entry in entries if entry not in given]
+    return f"{new[0]},..., beside what it has"

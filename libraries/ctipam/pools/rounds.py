@@ -23,6 +23,7 @@ from ctipam.pools.late_failures import LateFailures
 from ctipam.pools.matching import compare
 from ctipam.pools.placement import Occupied, parents_of_new_cidrs
 from ctipam.pools.reader import PoolReader
+from ctipam.pools.recognition import recognized
 from ctipam.pools.spec import PoolSpec
 from ctipam.pools.wanted import with_known_ous
 from ctipam.waiting import Pace
@@ -54,6 +55,10 @@ class Rounds:
         """Return the pools as they are now. Only those with a change in flight are asked for their CIDRs again."""
         known = self._known | self._in_flight.not_yet(waiting.now())
         pools = self._reader.read_pools(listed, known)
+        return self._seen(recognized(self._spec, pools, ours_only=True) if self._spec else pools)
+
+    def _seen(self, pools: list[ExistingPool]) -> list[ExistingPool]:
+        """Learn from the pools as they are now; return them."""
         self._in_flight.look(pools, waiting.now())
         settled = [pool for pool in pools if pool.key and pool.ready and not pool.busy]
         self._known = {pool.pool_id: pool.blocks for pool in settled if pool.pool_id not in self._in_flight.pool_ids}

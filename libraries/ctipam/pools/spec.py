@@ -28,6 +28,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from ctipam.errors import Refused
+from ctipam.names import split_environment
 from ctipam.pools import parameters
 from ctipam.pools.parameters import PRIVATE_RANGES, SMALLEST_VPC, number, prefix_length, quoted
 
@@ -170,6 +171,15 @@ class PoolSpec:
         default = self.environment_prefix_length if key.environment else self.region_prefix_length
         return self.pool_sizes.get(key, (default,))
 
+    def written_sizes(self) -> list[str]:
+        """Return the entries of PoolSizes: ["us-east-1=20+20", "Prod OU=21"]."""
+        found: dict[str, None] = {}
+        for key, sizes in self.pool_sizes.items():
+            alike = {self.pool_sizes.get(PoolKey(region, key.environment)) for region in self.regions}
+            everywhere = key.environment and len(alike) == 1 and key.environment not in self.regions
+            found[f"{key.environment if everywhere else key}={parameters.joined(sizes)}"] = None
+        return list(found)
+
     def default_vpc(self, key: PoolKey) -> int:
         """Netmask length of a VPC whose creator names none: the pool's largest block where that is smaller."""
         return max(self.vpc_sizes.default, self.sizes(key)[0])
@@ -198,12 +208,15 @@ def _regions(properties: Mapping[str, Any], known_regions: Collection[str]) -> t
 
 
 def _pool_sizes(
-    given: Mapping[str, tuple[int, ...]], regions: Collection[str], environments: Collection[str]
+    given: Mapping[str, tuple[int, ...]], regions: Collection[str], environments: Mapping[str, str]
 ) -> dict[PoolKey, tuple[int, ...]]:
     """Return the sizes by pool: those of one pool precede those of an environment in all Regions.
 
-    A name that is a Region's and an environment's is the Region's.
+    A name that is a Region's and an environment's is the Region's. An OU's id may follow its name as in AccEnvName.
+
+    environments   the id of each one's OU if it was named
     """
+    given = _without_ids(given, environments)
     named = {str(key): key for region in regions for key in (PoolKey(region), *_in(region, environments))}
     found: dict[PoolKey, tuple[int, ...]] = {}
     for name, sizes in given.items():
@@ -216,6 +229,19 @@ def _pool_sizes(
                 f"both, such as {example}."
             )
     return found | {named[name]: sizes for name, sizes in given.items() if name in named}
+
+
+def _without_ids(given: Mapping[str, tuple[int, ...]], environments: Mapping[str, str]) -> dict[str, tuple[int, ...]]:
+    by_id = {ou_id: environment for environment, ou_id in environments.items() if ou_id}
+    found: dict[str, tuple[int, ...]] = {}
+    for name, sizes in given.items():
+        plain, ou_id = split_environment(name)
+        is_pinned = ou_id in by_id and f"/{plain}".endswith(f"/{by_id[ou_id]}")
+        key = plain if is_pinned else name
+        if key in found:
+            raise Refused(f"PoolSizes lists {quoted(key)} twice, once with the ID of its OU; list it once.")
+        found[key] = sizes
+    return found
 
 
 def _in(region: str, environments: Collection[str]) -> list[PoolKey]:

@@ -21,7 +21,8 @@ class BlockInUse:
     """A block that is declared no longer and from which something is allocated.
 
     sentences   what is allocated, one each
-    keep        what keeps it, and adds what is wanted besides, as a parameter has it: "us-east-1=20+21"
+    keep        what keeps it, and adds what is wanted besides: the value of TopLevelPoolCidr, or an entry of PoolSizes,
+                "us-east-1=20+21"
     """
 
     pool_id: str
@@ -35,10 +36,12 @@ class SurplusInUse:
     """What is in use of the pools that have blocks that are declared no longer.
 
     blocks   those blocks, those of parents first
+    sizes    the other entries of PoolSizes
     in_use   all CIDRs of these pools that are in use, by pool id
     """
 
     blocks: tuple[BlockInUse, ...] = ()
+    sizes: tuple[str, ...] = ()
     in_use: Mapping[str, Collection[IPv4Network]] = field(default_factory=dict)
 
     def by_pool(self) -> dict[str, list[str]]:
@@ -71,7 +74,9 @@ def surplus_in_use(comparison: Comparison, held: Mapping[str, Collection[Allocat
             going |= {(pool.pool_id, block.cidr) for block in blocks.surplus}
         in_use[pool.pool_id] = used
         found = [*_blocked(comparison, key, blocks, staying), *found]
-    return SurplusInUse(tuple(found), in_use)
+    names = {str(block.key) for block in found}
+    others = [entry for entry in comparison.spec.written_sizes() if entry.rpartition("=")[0] not in names]
+    return SurplusInUse(tuple(found), tuple(others), in_use)
 
 
 def _staying(
@@ -127,6 +132,7 @@ def refuse_surplus_in_use(surplus: SurplusInUse) -> None:
     more = f"; and {len(first.sentences) - 1} more, see make report" if first.sentences[1:] else ""
     of_top = first.key == TOP_LEVEL
     values = list(dict.fromkeys(block.keep for block in surplus.blocks if (block.key == TOP_LEVEL) == of_top))
+    values += [] if of_top else surplus.sizes
     if len(",".join(values)) > ROOM_FOR_VALUES:
         values = [values[0], "..."]
     way_out = f"Delete that first, or keep it: {'TopLevelPoolCidr' if of_top else 'PoolSizes'} {','.join(values)}."

@@ -1,0 +1,72 @@
+"""Which pool a pool is although it has lost a tag that tells: its place and its description still do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ctipam import names
+from ctipam.errors import Refused, fit
+from ctipam.pools.existing import ExistingPool
+from ctipam.pools.matching import kept_pools
+from ctipam.pools.spec import PoolKey, PoolSpec
+
+
+def recognized(spec: PoolSpec, pools: Sequence[ExistingPool], *, ours_only: bool = False) -> list[ExistingPool]:
+    """Return the pools, each with the key of the wanted pool that it must be: one that is missing, and whose place and
+    description a single pool has, has lost the tags that tell.
+
+    ours_only   not those that have lost the tag by which they are ours
+    """
+    found = list(pools)
+    kept = kept_pools(spec, found)
+    spare = {pool.pool_id for pool in found if _is_spare(pool, ours_only=ours_only)}
+    spare -= {pool.pool_id for pool in kept.values()}
+    for key in spec.pools if spare else ():
+        if key in kept:
+            continue
+        parent_id = kept[key.parent].pool_id if key.parent in kept else ""
+        alike = [pool for pool in found if pool.pool_id in spare and _is_alike(pool, key, parent_id)]
+        if len(alike) == 1:
+            found[found.index(alike[0])] = replace(alike[0], key=key)
+            kept = kept_pools(spec, found)
+            spare.discard(alike[0].pool_id)
+    return found
+
+
+def _is_spare(pool: ExistingPool, *, ours_only: bool) -> bool:
+    if pool.key is None and (ours_only or names.STACK_TAG in pool.tags):  # it is another stack's
+        return False
+    return pool.state not in ("create-failed", "delete-in-progress")
+
+
+def _is_alike(pool: ExistingPool, key: PoolKey, parent_id: str) -> bool:
+    return (
+        pool.source_pool_id == parent_id
+        and bool(parent_id) == (key.parent is not None)
+        and pool.description == names.pool_description(key.region, key.environment)
+    )
+
+
+def has_lost_stack_tag(pool: ExistingPool) -> bool:
+    """Return whether a pool of ours has lost the tag by which this solution may change it."""
+    return pool.key is not None and names.STACK_TAG not in pool.tags
+
+
+def has_lost_environment(pool: ExistingPool, pools: Sequence[ExistingPool]) -> bool:
+    """Return whether a pool of ours is one of an environment, by its place, and no tag tells of which."""
+    parents = {parent.pool_id: parent.key for parent in pools}
+    parent = parents.get(pool.source_pool_id)
+    return pool.key is not None and not pool.key.environment and parent is not None and bool(parent.region)
+
+
+def refuse_without_stack_tag(pools: Sequence[ExistingPool]) -> None:
+    """Raise Refused if a pool of ours has lost the tag by which this solution may change it. Another would be created
+    beside it.
+
+    pools   recognized()
+    """
+    for pool in filter(has_lost_stack_tag, pools):
+        cause = f"{pool.key} ({pool.pool_id}) has lost the tag {names.STACK_TAG}"
+        way_out = "Put it back, with the value that the other pools have, and try again; or delete this pool."
+        raise Refused(fit("Nothing was changed: ", cause, way_out))
