@@ -40,9 +40,19 @@ def test_an_environment_is_found_by_its_name_once_and_known_by_its_id_from_then_
     ("known", "units", "problem", "lasting"),
     [
         ({"Prod": []}, ous(n1="prod"), "No OU is named 'Prod'", False),
-        ({"Prod": []}, ous(n1="Prod", n2="Prod"), f"'{pinned('Prod', FIRST)}'. They are {FIRST}, {SECOND}.", True),
-        ({"Prod": [FIRST]}, ous(n2="Other"), r"Write its OU: 'Prod (ou-...)' in AccEnvName", True),
-        ({"Prod": [FIRST]}, ous(n2="Prod"), f"To use it, write '{pinned('Prod', SECOND)}' in AccEnvName", True),
+        (
+            {"Prod": []},
+            ous(n1="Prod", n2="Prod"),
+            f"{pinned('Prod', FIRST)} instead of Prod. They are {FIRST}, {SECOND}.",
+            True,
+        ),
+        ({"Prod": [FIRST]}, ous(n2="Other"), r"Write its OU: Prod (ou-...) instead of Prod in AccEnvName", True),
+        (
+            {"Prod": [FIRST]},
+            ous(n2="Prod"),
+            f"To use it, write {pinned('Prod', SECOND)} instead of Prod in AccEnvName",
+            True,
+        ),
         ({"Prod": [FIRST, SECOND]}, ous(n1="Prod"), f"name several OUs ({FIRST}, {SECOND})", True),
         ({"Prod": [FIRST], "Old": [FIRST]}, ous(n1="Prod"), "and of another environment", True),
         ({"Prod": [], "Old": [FIRST]}, ous(n1="Prod"), "is the OU of another environment", True),
@@ -63,7 +73,7 @@ def test_the_way_out_of_two_environments_with_one_ou_is_for_the_one_that_is_not_
     found = identify({"Prod": [FIRST], "SDLC": [FIRST]}, ous(n1="SDLC", n2="Prod"))
 
     for one in found.values():
-        assert f"Write another OU for 'Prod', such as '{pinned('Prod', SECOND)}', in AccEnvName" in one.problem
+        assert f"Write another OU for 'Prod', such as {pinned('Prod', SECOND)}, in AccEnvName" in one.problem
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ def test_an_ou_that_was_deleted_and_made_anew_is_told_daily_with_the_way_out_unt
         shared.clock.advance(3600 * hours)
     assert len(shared.told()) == 3
     assert f"OU {ous['Prod OU']} of environment 'Prod OU' is not in the organization" in shared.told()[0]
-    assert f"'Prod OU ({deleted})' in AccEnvName" in shared.told()[0]
+    assert f"write Prod OU ({deleted}) instead of Prod OU in AccEnvName" in shared.told()[0]
 
     pin(shared, deleted)
     for hours in (1, 23, 1):
@@ -189,7 +189,7 @@ def test_a_renamed_ou_whose_id_no_pool_carries_any_more_is_told_daily_and_no_sha
     assert shared.shared() == SHARED
     first, second = shared.told()
     assert "No OU is named 'Prod OU' any more" in first
-    assert "Write its OU: 'Prod OU (ou-...)' in AccEnvName" in second
+    assert "Write its OU: Prod OU (ou-...) in AccEnvName" in second
 
 
 def test_a_problem_that_has_become_another_is_told_on_the_same_day(shared: Any, ous: Any) -> None:

@@ -73,7 +73,7 @@ def if_accounts_have_its_pools(one: EnvironmentOu) -> EnvironmentOu:
         return one
     problem = (
         f"No OU is named {one.environment!r} any more, and its pools do not say which OU it is. Its shares stay as "
-        f"they are, and no other account gets its pools. Write its OU: {pinned(one.environment, 'ou-...')!r} in "
+        f"they are, and no other account gets its pools. Write its OU: {pinned(one.environment, 'ou-...')} in "
         "AccEnvName, or remove the environment there."
     )
     return replace(one, problem=problem, lasting=True)
@@ -97,7 +97,7 @@ def _by_id(
         return EnvironmentOu(environment, by_id[ou_id])
     ways_out = [f"OU {ou.ou_id} has that name now. To use it, write" for ou in of_name[:1]] or ["Write its OU:"]
     example = pinned(environment, of_name[0].ou_id if of_name else "ou-...")
-    way_out = f"{ways_out[0]} {example!r} in AccEnvName."
+    way_out = f"{ways_out[0]} {example} instead of {environment} in AccEnvName."
     return EnvironmentOu(environment, problem=f"{problem} Its shares stay as they are. {way_out}", lasting=True)
 
 
@@ -110,7 +110,7 @@ def _claimed_twice(
     own = next((ou.ou_id for ou in by_id.values() if ou.name == wrong and ou.ou_id != ou_id), "ou-...")
     problem = (
         f"OU {ou_id} is the OU of {environment!r} and of another environment, by the tags of their pools. Their shares "
-        f"stay as they are. Write another OU for {wrong!r}, such as {pinned(wrong, own)!r}, in AccEnvName."
+        f"stay as they are. Write another OU for {wrong!r}, such as {pinned(wrong, own)}, in AccEnvName."
     )
     return EnvironmentOu(environment, problem=problem, lasting=True)
 
@@ -125,7 +125,7 @@ def _by_name(
     if len(ou_ids) > 1:
         problem = (
             f"{len(ou_ids)} OUs are named {environment!r}. Write the one to use in AccEnvName, for example "
-            f"{pinned(environment, ou_ids[0])!r}. They are {', '.join(ou_ids)}."
+            f"{pinned(environment, ou_ids[0])} instead of {environment}. They are {', '.join(ou_ids)}."
         )
         return EnvironmentOu(environment, problem=problem, lasting=True)
     if ou_ids[0] in claims:
