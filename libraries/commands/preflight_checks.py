@@ -12,7 +12,12 @@ from commands.arguments import short_names
 from commands.preflight_facts import Check, Facts, LandingZone, Unknown, unknown_check
 from ctipam.errors import Refused
 from ctipam.ipam.cost_controls import LEAVE
-from ctipam.organization.preconditions import SetupSpec, refuse_another_administrator, ungoverned_regions
+from ctipam.organization.preconditions import (
+    SetupSpec,
+    lists_in_home_region,
+    refuse_another_administrator,
+    ungoverned_regions,
+)
 
 EVENTS_REGION = {"aws": "us-east-1", "aws-cn": "cn-northwest-1", "aws-us-gov": "us-gov-west-1"}
 """Where Organizations sends its events.
@@ -63,9 +68,11 @@ def _landing_zone(facts: Facts) -> Iterator[Check]:
     elif isinstance(zone, Unknown):
         yield unknown_check("Landing zone", "controltower:ListLandingZones and GetLandingZone", zone)
     elif zone is None:
+        # a stack that exists is not refused, see refuse_another_region
+        refused = facts.stack is None and lists_in_home_region(facts.partition)
         yield Check(
             "Landing zone",
-            "warning",
+            "failed" if refused else "warning",
             f"Control Tower lists no landing zone in {facts.region}. Set AWS_REGION to its home Region.",
         )
     elif zone.region != facts.region:
@@ -167,8 +174,7 @@ def _events(facts: Facts) -> Iterator[Check]:
             f"No trail logs in {facts.region}, so EventBridge may get no events of new accounts; the schedule "
             "finds them within the hour. Enable CloudTrail in the landing zone settings.",
         )
-    partition = "aws" if isinstance(facts.caller, Unknown) else facts.caller.partition
-    source = EVENTS_REGION.get(partition, facts.region)
+    source = EVENTS_REGION.get(facts.partition, facts.region)
     if facts.region and source != facts.region:
         yield Check(
             "Organizations events",

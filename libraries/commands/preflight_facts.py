@@ -125,6 +125,10 @@ class Facts:
             return refusal
 
     @property
+    def partition(self) -> str:
+        return "aws" if isinstance(self.caller, Unknown) else self.caller.partition
+
+    @property
     def network_account_id(self) -> str:
         return self.parameters.get("NetworkAccountId", "")
 

@@ -91,7 +91,7 @@ def read_facts(aws: AwsCli, request: Request, stack: Fact[Mapping[str, str] | No
         location = workers.submit(_of_account, account_id, lambda: _location(aws, account_id))
         inside = workers.submit(_inside, aws, caller, account_id, [region, *request.regions])
         organization = workers.submit(_read, lambda: _management_id(aws))
-        zone = workers.submit(_read, lambda: _landing_zone(aws))
+        zone = workers.submit(_read, lambda: _landing_zone(aws, region))
         role = workers.submit(_read, lambda: _has_stack_set_role(aws))
         trusted = workers.submit(_read, lambda: _trusted(aws))
         administrators = workers.submit(_read, lambda: _administrators(aws))
@@ -167,16 +167,19 @@ def _management_id(aws: AwsCli) -> str:
         raise
 
 
-def _landing_zone(aws: AwsCli) -> LandingZone | None:
+def _landing_zone(aws: AwsCli, region: str) -> LandingZone | None:
     """https://docs.aws.amazon.com/controltower/latest/APIReference/API_GetLandingZone.html"""
     zones = aws.ask("controltower", "list-landing-zones")["landingZones"]
     if not zones:
         return None
     arn = zones[0]["arn"]
+    home_region = arn.split(":")[3]
+    if home_region != region:
+        return LandingZone(home_region)
     zone = aws.ask("controltower", "get-landing-zone", "--landing-zone-identifier", arn)["landingZone"]
     governed = zone.get("manifest", {}).get("governedRegions")
     return LandingZone(
-        region=arn.split(":")[3],
+        region=home_region,
         version=zone.get("version", ""),
         status=zone.get("status", ""),
         drifted=zone.get("driftStatus", {}).get("status") == "DRIFTED",

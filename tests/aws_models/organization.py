@@ -45,9 +45,10 @@ class Organization:
         return account_id in self.members()
 
     def landing_zones(self, caller: Caller) -> list[dict[str, str]]:
-        """Return ListLandingZones' answer: the landing zone in its home Region and account, else nothing (unverified).
+        """Return ListLandingZones' answer: the landing zone in its home Region and account, else nothing. That is the
+        answer of opt-in Regions; commercial Regions list the landing zone of another Region too.
 
-        https://docs.aws.amazon.com/controltower/latest/APIReference/API_ListLandingZones.html
+        https://docs.aws.amazon.com/controltower/latest/userguide/lz-api-list.html
         """
         if caller != Caller(self.management_account_id, self.home_region):
             return []

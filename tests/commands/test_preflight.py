@@ -67,6 +67,7 @@ def test_an_organization_that_has_everything_is_ready() -> None:
         ({"caller": Caller(OTHER, "aws")}, "Credentials", f"is not the management account, which is {MANAGEMENT}"),
         ({"region": ""}, "Region", "Set AWS_REGION to Control Tower's home Region"),
         ({"landing_zone": LandingZone("eu-west-1")}, "Landing zone", "Set AWS_REGION to eu-west-1"),
+        ({"landing_zone": None}, "Landing zone", "no landing zone in us-east-1. Set AWS_REGION to its home Region"),
         ({"landing_zone": LandingZone(HOME, "3.3", "ACTIVE", False, (HOME,))}, "Governed Regions", "names us-west-2"),
         ({"location": Location("")}, "Networking account", "is no account of this organization"),
         ({"location": Location("SUSPENDED")}, "Networking account", "is SUSPENDED in this organization"),
@@ -105,7 +106,7 @@ def test_what_would_make_the_deployment_fail_is_marked_with_the_way_out(
 @pytest.mark.parametrize(
     ("changed", "about", "text"),
     [
-        ({"landing_zone": None}, "Landing zone", "Control Tower lists no landing zone in us-east-1"),
+        ({"landing_zone": None, "stack": {}}, "Landing zone", "lists no landing zone in us-east-1"),
         (
             {"landing_zone": LandingZone(HOME, "3.3", "PROCESSING", False, (HOME, WEST))},
             "Landing zone",
@@ -337,6 +338,18 @@ def test_the_errors_of_aws_are_understood(command: str, error: str, about: str, 
     found = preflighted(ANSWERS | {command: AwsCliError(error)})
 
     assert text in found[about].text
+
+
+def test_a_landing_zone_of_another_region_is_not_asked_for_its_settings() -> None:
+    zones = {"landingZones": [{"arn": "arn:aws:controltower:eu-west-1:1:landingzone/X"}]}
+    only_at_home = AwsCliError("(ResourceNotFoundException)")
+
+    found = preflighted(
+        ANSWERS | {"controltower list-landing-zones": zones, "controltower get-landing-zone": only_at_home}
+    )
+
+    assert found["Landing zone"].result == "failed"
+    assert found["Landing zone"].text.endswith("Set AWS_REGION to eu-west-1.")
 
 
 def test_the_parameters_of_an_existing_stack_apply_where_none_is_given() -> None:

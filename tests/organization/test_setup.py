@@ -7,15 +7,16 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from ctipam import sessions
 from ctipam.cloudformation.outputs import WARNINGS_LIMIT, warnings_output
 from ctipam.errors import REASON_LIMIT, Refused
 from ctipam.organization import setup as organization_setup
-from ctipam.organization.preconditions import SetupResult, SetupSpec, ungoverned_regions
+from ctipam.organization.preconditions import SetupResult, SetupSpec, refuse_another_region, ungoverned_regions
 
-HOME, MANAGEMENT, NETWORKING, MEMBER = "us-east-1", "123456789012", "222222222222", "333333333333"
+HOME, WEST = "us-east-1", "us-west-2"
+MANAGEMENT, NETWORKING, MEMBER = "123456789012", "222222222222", "333333333333"
 ROLE = "AWSControlTowerStackSetRole"
 ENVIRONMENTS = ("Prod OU", "SDLC OU")
 NONE: Mapping[str, str] = {}
@@ -84,10 +85,46 @@ def test_a_region_other_than_the_home_region_is_refused_and_nothing_is_enabled(
     assert not landing_zone.models.organization.ram_sharing_enabled
 
 
-def test_a_warning_is_given_if_control_tower_lists_no_landing_zone(landing_zone: Any) -> None:
+def test_a_new_stack_is_refused_where_control_tower_lists_no_landing_zone(landing_zone: Any) -> None:
+    landing_zone.models.organization.home_region = WEST
+
+    with pytest.raises(Refused, match="no landing zone in us-east-1, so its home Region is another: deploy this stack"):
+        set_up()
+
+    assert not landing_zone.models.organization.ram_sharing_enabled
+
+
+def test_a_landing_zone_that_is_not_listed_is_a_warning_for_a_stack_that_exists(landing_zone: Any) -> None:
     landing_zone.models.organization.home_region = ""
 
-    assert "Control Tower lists no landing zone in us-east-1" in warnings_output(set_up().warnings)
+    assert "Control Tower lists no landing zone in us-east-1" in warnings_output(set_up(new=False).warnings)
+
+
+def test_outside_the_commercial_regions_a_landing_zone_that_is_not_listed_is_a_warning() -> None:
+    (warning,) = refuse_another_region("us-gov-west-1", "", "aws-us-gov", new=True)
+
+    assert "Control Tower lists no landing zone in us-gov-west-1" in warning
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        EndpointConnectionError(endpoint_url="https://controltower.us-east-1.amazonaws.com"),
+        ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "ListLandingZones"),
+    ],
+    ids=["no endpoint", "not allowed"],
+)
+@pytest.mark.usefixtures("landing_zone")
+def test_a_region_in_which_control_tower_cannot_be_read_is_a_warning(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class ControlTower:
+        def list_landing_zones(self) -> dict[str, Any]:
+            raise error
+
+    monkeypatch.setattr(sessions.Account, "control_tower", lambda _: ControlTower())
+
+    assert "Control Tower cannot be read in us-east-1" in warnings_output(set_up().warnings)
 
 
 def test_a_landing_zone_without_its_stack_set_role_is_refused(landing_zone: Any) -> None:

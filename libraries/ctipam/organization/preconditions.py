@@ -94,12 +94,27 @@ def refuse_wrong_account(own_account_id: str, organization_id: str, owner_id: st
         raise Refused(f"NetworkAccountId {network_account_id} is the management account, which cannot administer IPAM.")
 
 
-def refuse_another_region(region: str, home_region: str) -> list[str]:
-    """Raises Refused outside Control Tower's home Region. Returns a warning if no landing zone is listed.
-
-    AWS does not document what ListLandingZones returns outside the home Region, so an empty answer proves nothing.
+def lists_in_home_region(partition: str) -> bool:
+    """Return whether a Region that lists no landing zone is certainly not the home Region. AWS says so of commercial
+    Regions only: https://docs.aws.amazon.com/controltower/latest/userguide/lz-api-list.html
     """
+    return partition == "aws"
+
+
+def refuse_another_region(region: str, home_region: str | None, partition: str, *, new: bool) -> list[str]:
+    """Raises Refused outside Control Tower's home Region. Returns a warning if the home Region is not certain.
+
+    home_region   empty: this Region lists no landing zone; None: Control Tower cannot be read here
+    new           the stack is being created. A stack that exists is not refused for a landing zone that is not listed
+    """
+    if home_region is None:
+        return [f"Control Tower cannot be read in {region}; its events arrive in its home Region."]
     if not home_region:
+        if new and lists_in_home_region(partition):
+            raise Refused(
+                f"Control Tower lists no landing zone in {region}, so its home Region is another: deploy this stack "
+                "there."
+            )
         return [f"Control Tower lists no landing zone in {region}; its events arrive in its home Region."]
     if home_region != region:
         raise Refused(f"{region} is not Control Tower's home Region: deploy this stack in {home_region}.")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from ctipam.cloudformation.custom_resource import Data
 from ctipam.cloudformation.outputs import warnings_output
@@ -78,8 +78,10 @@ def check(management: Account, spec: SetupSpec) -> SetupResult:
     if not is_active_member(organizations, spec.network_account_id):
         raise Refused(f"NetworkAccountId {spec.network_account_id} is not an active account of {organization['Id']}.")
     landing_zone = _landing_zone_arn(management)
-    home_region = landing_zone.split(":")[3] if landing_zone else ""
-    region_warnings = preconditions.refuse_another_region(management.region, home_region)
+    home_region = landing_zone and landing_zone.split(":")[3]
+    region_warnings = preconditions.refuse_another_region(
+        management.region, home_region, management.partition, new=spec.new
+    )
     ungoverned = preconditions.ungoverned_regions(spec.regions, _governed_regions(management, landing_zone))
     preconditions.refuse_added_regions(ungoverned, spec.added_regions)
     _refuse_without_roles(management, spec.network_account_id)
@@ -105,16 +107,24 @@ def enable(management: Account, spec: SetupSpec) -> None:
         _make_ipam_administrator(management, spec.network_account_id)
 
 
-def _landing_zone_arn(management: Account) -> str:
-    """Return the ARN of the landing zone, which names the home Region; empty if no landing zone is listed.
+def _landing_zone_arn(management: Account) -> str | None:
+    """Return the ARN of the landing zone, which names the home Region; empty if no landing zone is listed, None if
+    Control Tower cannot be asked in this Region.
 
     https://docs.aws.amazon.com/controltower/latest/APIReference/API_ListLandingZones.html
     """
-    zones = management.control_tower().list_landing_zones()["landingZones"]
+    try:
+        zones = management.control_tower().list_landing_zones()["landingZones"]
+    except EndpointConnectionError:
+        return None
+    except ClientError as error:
+        if code_of(error) not in DENIED:
+            raise
+        return None
     return zones[0]["arn"] if zones else ""
 
 
-def _governed_regions(management: Account, landing_zone_arn: str) -> list[str] | None:
+def _governed_regions(management: Account, landing_zone_arn: str | None) -> list[str] | None:
     """Return the Regions that the landing zone governs; None if its manifest does not name them, as from version 4.0.
 
     https://docs.aws.amazon.com/controltower/latest/APIReference/API_GetLandingZone.html

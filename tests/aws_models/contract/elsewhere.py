@@ -35,7 +35,8 @@ LANDING_ZONE = (
         "Where the landing zone has no trail, update an account and look for UpdateManagedAccount.",
     ),
     Question(
-        "What do ListLandingZones and GetLandingZone answer outside the home Region, and from version 4.0 on?",
+        "What do ListLandingZones and GetLandingZone answer outside the home Region and outside the partition aws, and "
+        "from version 4.0 on?",
         "aws controltower list-landingzones in two Regions; get-landingzone: where are the governed Regions?",
         ("organization.Organization.landing_zones",),
     ),
