@@ -70,11 +70,19 @@ def read(region: str) -> Existing:
 
 
 def sign_in(region: str) -> Account:
-    """Return the account of the user's credentials."""
+    """Return the account of the user's credentials. Raises Refused without credentials, or without a Region.
+
+    region   used if the user's configuration names none; may be empty
+    """
     try:
         # The AWS CLI reads AWS_REGION and AWS_DEFAULT_REGION, boto3 only the latter.
-        configured = os.environ.get("AWS_REGION") or boto3.Session().region_name
-        session = boto3.Session(region_name=configured or region)
+        chosen = os.environ.get("AWS_REGION") or boto3.Session().region_name or region
+        if not chosen:
+            raise Refused(
+                "This needs a Region, and credentials of the management account; set AWS_REGION to Control Tower's "
+                "home Region, and sign in or set AWS_PROFILE."
+            )
+        session = boto3.Session(region_name=chosen)
         return Account(session, session.client("sts", config=QUICK).get_caller_identity()["Account"])
     except (BotoCoreError, ClientError) as error:
         raise Refused(

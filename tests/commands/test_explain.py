@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import IPv4Network
 
 import pytest
 
-from commands import explain
+from commands import explain, reading
 from commands.explain_facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
 from commands.explain_text import WIDTH, of_account, of_pool, of_vpc
 from ctipam import names
@@ -204,3 +205,12 @@ def test_a_question_that_cannot_be_answered_is_refused(
 
     with pytest.raises(Refused, match=reason):
         explain.main()
+
+
+def test_without_a_region_it_is_said_which_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+
+    with pytest.raises(Refused, match="set AWS_REGION to Control Tower's home Region, and sign in"):
+        reading.management_account("")
