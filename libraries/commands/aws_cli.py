@@ -20,6 +20,9 @@ IN_UTF_8 = {"PYTHONUTF8": "1", "AWS_CLI_FILE_ENCODING": "UTF-8", "AWS_CLI_OUTPUT
 """Templates and answers are in UTF-8, whatever the locale.
 https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html"""
 
+ON_ITS_OWN_LINE = re.compile(r"--(?!exclude|include|recursive)|[A-Z]\w+=")
+"""What begins a line of a long command: an option, or a parameter of a template."""
+
 
 class AwsCliError(Exception):
     """The AWS CLI failed; the text is its error message."""
@@ -123,4 +126,7 @@ def _environment() -> dict[str, str]:
 def to_text(arguments: Sequence[str]) -> str:
     """Return the command as a user would type it. A long command has one option on each line."""
     line = "aws " + shlex.join(arguments)
-    return line if len(line) <= 110 else re.sub(r" (--(?!exclude|include|recursive)|'?[A-Z]\w+=)", r" \\\n    \1", line)
+    if len(line) <= 110:
+        return line
+    breaks = [" \\\n    " if ON_ITS_OWN_LINE.match(word) else " " for word in arguments]
+    return "aws" + "".join(before + shlex.quote(word) for before, word in zip(breaks, arguments, strict=True))

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from commands import arguments, deploy, template_file
+from commands import arguments, aws_cli, deploy, template_file
 from commands.preflight_facts import Check
 from ctipam.errors import Refused
 
@@ -154,6 +154,15 @@ def test_templates_zips_and_the_stack_are_deployed_in_order_and_the_commands_are
     shown = capfd.readouterr().out.replace("\\\n", "").replace("{}\n", "")
     shown_commands = [shlex.split(line)[2:] for line in shown.splitlines() if line.startswith("$ ")]
     assert shown_commands == [*commands, *cli.protected()]
+
+
+def test_a_long_command_is_broken_between_its_words_and_never_within_one() -> None:
+    words = ["cloudformation", "deploy", "--parameter-overrides", "PoolSizes=us-east-1/Prod OU=21+21", "x" * 60]
+
+    text = aws_cli.to_text(words)
+
+    assert f"\n    'PoolSizes=us-east-1/Prod OU=21+21' {'x' * 60}" in text
+    assert shlex.split(text.replace("\\\n", ""))[1:] == words
 
 
 def test_a_deployed_stack_is_protected_from_deletion(clone: Path, cli: Cli) -> None:

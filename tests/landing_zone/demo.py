@@ -6,12 +6,12 @@ Deploys the real templates and zips with the real AWS CLI. Reads everything that
 from __future__ import annotations
 
 import re
-import shlex
 import sys
 import time
 from functools import partial
 
 from commands import program
+from commands.aws_cli import to_text
 from commands.pool_tree import draw
 from landing_zone import deployment, reading
 from landing_zone.cli import AwsCli, AwsCliFailed
@@ -87,9 +87,8 @@ def tell_milestone(account: str, resource: str, status: str) -> None:
 
 
 def type_in(*words: str) -> None:
-    """Print a command as a user types it; a long command with one option on each line."""
-    line = "$ aws " + shlex.join(words)
-    say(line if len(line) <= 100 else re.sub(r" (--|[A-Z]\w*=)", r" \\\n      \1", line))
+    """Print a command as a user types it."""
+    say("$ " + to_text(words))
 
 
 def show_pools(engine: Engine) -> None:
