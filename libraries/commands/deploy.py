@@ -31,7 +31,7 @@ from typing import Any
 
 from commands import arguments, make_words, operate, preflight, program, reserve
 from commands.arguments import MANAGEMENT_TEMPLATE, ROOT, STACK
-from commands.aws_cli import AwsCli, AwsCliError, users_aws_cli
+from commands.aws_cli import AwsCli, AwsCliError, to_text, users_aws_cli
 from commands.preflight_checks import is_ready
 from commands.preflight_facts import Check
 from commands.regions import regions_of_partition, s3_host
@@ -84,13 +84,30 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
         *uploads, deployment = commands(root, stack, bucket_host, parameters, template)
         for upload in uploads:
             aws.run(upload)
-        seen = {event["EventId"] for event in _events(aws, stack)}
         try:
-            aws.run(deployment)
-        except Refused as refusal:
-            reasons = failure_reasons(aws, stack, seen)
-            raise Refused("\n".join([str(refusal), *reasons])) from None
+            _deploy_and_protect(aws, stack, deployment)
+        except KeyboardInterrupt:
+            print(f"\n{_after_an_interrupt(stack)}", file=sys.stderr)
+            raise
+
+
+def _deploy_and_protect(aws: AwsCli, stack: str, deployment: Sequence[str]) -> None:
+    seen = {event["EventId"] for event in _events(aws, stack)}
+    try:
+        aws.run(deployment)
+    except Refused as refusal:
+        reasons = failure_reasons(aws, stack, seen)
+        raise Refused("\n".join([str(refusal), *reasons])) from None
     aws.run([*PROTECT, "--stack-name", stack])
+
+
+def _after_an_interrupt(stack: str) -> str:
+    follow = ["cloudformation", "describe-stacks", "--stack-name", stack, "--query", "Stacks[0].StackStatus"]
+    return (
+        f"CloudFormation continues a deployment that has started; to see its status: {to_text(follow)}\n"
+        "When it has ended, run the same make deploy again: it reports a failure, and enables termination protection, "
+        "which may not be on yet."
+    )
 
 
 def _refuse_unready(checks: Sequence[Check]) -> None:

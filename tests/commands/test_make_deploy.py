@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -480,6 +481,27 @@ def test_a_failed_deployment_reports_the_first_failure_in_both_accounts(packaged
     ]
     listed = [words for words in cli.commands() if words[1] == "list-stack-set-operation-results"]
     assert listed[0][2:6] == ["--stack-set-name", "ipam-controltower-networking", "--operation-id", "this"]
+
+
+def test_an_interrupt_says_that_cloudformation_continues_and_what_is_not_done_yet(
+    packaged: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run_command = aws_cli.AwsCli.run
+
+    def interrupted(self: aws_cli.AwsCli, words: Sequence[str]) -> None:
+        if words[:2] == ["cloudformation", "deploy"]:
+            raise KeyboardInterrupt
+        run_command(self, words)
+
+    monkeypatch.setattr(aws_cli.AwsCli, "run", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(packaged, cli, "stack=second")
+
+    said = capfd.readouterr().err
+    assert "aws cloudformation describe-stacks --stack-name second --query" in said
+    assert "run the same make deploy again" in said
+    assert cli.protected() == []
 
 
 def test_a_failure_of_an_earlier_deployment_is_not_reported_again(packaged: Path, cli: Cli) -> None:
