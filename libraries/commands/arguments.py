@@ -94,6 +94,13 @@ def another_account(account_id: str, management_id: str) -> Refused:
     )
 
 
+def is_management_account(account_id: str) -> Refused:
+    return Refused(
+        f"NETWORK_ACCOUNT_ID={account_id} is the management account, which cannot administer IPAM; give the account "
+        "that is to own the pools."
+    )
+
+
 def in_no_organization(account_id: str) -> Refused:
     return Refused(f"Account {account_id} is in no organization; use the management account of the landing zone.")
 

@@ -231,19 +231,21 @@ def _management_account(aws: AwsCli, network_account_id: str) -> tuple[str, str]
             f"Its error: {error}"
         ) from None
     account_id, partition = str(caller["Account"]), str(caller["Arn"]).split(":")[1]
-    if account_id == network_account_id:
-        raise Refused(
-            f"The credentials are the Networking account's ({account_id}), and the stack belongs in the management "
-            "account; sign in there, or set AWS_PROFILE."
-        )
     try:
         management = aws.ask("organizations", "describe-organization")["Organization"]["MasterAccountId"]
     except AwsCliError as error:
         if error.has_code("AWSOrganizationsNotInUseException"):
             raise arguments.in_no_organization(account_id) from None
         return account_id, partition  # these credentials may not be allowed to ask; the stack checks it again
+    if account_id != management and account_id == network_account_id:
+        raise Refused(
+            f"The credentials are the Networking account's ({account_id}), and the stack belongs in the management "
+            f"account ({management}); sign in there, or set AWS_PROFILE."
+        )
     if account_id != management:
         raise arguments.another_account(account_id, str(management))
+    if account_id == network_account_id:
+        raise arguments.is_management_account(account_id)
     return account_id, partition
 
 

@@ -16,6 +16,7 @@ answer may take 15 minutes.
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -23,8 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from commands import make_words, program, report_text
-from commands.arguments import MAKE_VARIABLES, ROOT, STACK
+from commands.arguments import MAKE_VARIABLES, ROOT, STACK, another_account
 from commands.aws_cli import AwsCli, AwsCliError
+from commands.preflight_reading import configured_region
 from ctipam.errors import Refused
 from ctipam.organization.events import is_account_id
 
@@ -101,6 +103,8 @@ def describe_stack(aws: AwsCli, stack: str) -> dict[str, Any]:
     try:
         (found,) = aws.ask("cloudformation", "describe-stacks", "--stack-name", stack)["Stacks"]
     except AwsCliError as error:
+        if "does not exist" in str(error):
+            raise _no_stack(aws, stack) from None
         raise Refused(
             f"The AWS CLI cannot read stack {stack}; sign in to the management account, or set AWS_PROFILE, and "
             f"AWS_REGION to Control Tower's home Region; name another stack with stack=. Its error: {error}"
@@ -108,9 +112,33 @@ def describe_stack(aws: AwsCli, stack: str) -> dict[str, Any]:
     return dict(found)
 
 
+def _no_stack(aws: AwsCli, stack: str) -> Refused:
+    """Return whose credentials they are, if they are not the management account's, or where there is no such stack."""
+    account_id = "this account"
+    try:
+        account_id = str(aws.ask("sts", "get-caller-identity")["Account"])
+        management = str(aws.ask("organizations", "describe-organization")["Organization"]["MasterAccountId"])
+        if management != account_id:
+            return another_account(account_id, management)
+    except AwsCliError:
+        pass  # the way out is the same
+    return Refused(
+        f"There is no stack {stack} in {account_id} in {configured_region(aws)}; use the management account, set "
+        "AWS_REGION to Control Tower's home Region, or name another stack with stack=."
+    )
+
+
 def find_function(aws: AwsCli, stack: str) -> str:
     """Return the name of the lifecycle function. Raises Refused."""
-    outputs = {each["OutputKey"]: each["OutputValue"] for each in describe_stack(aws, stack).get("Outputs", [])}
+    found = describe_stack(aws, stack)
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
+    parameters = [each["ParameterKey"] for each in found.get("Parameters", [])]
+    if FUNCTION not in outputs and "NetworkAccountId" in parameters:
+        raise Refused(
+            f"Stack {stack} is {found['StackStatus']} and has no function to ask. Wait if its deployment or deletion "
+            "is in progress; otherwise its first deployment failed: see its events for the reason, then run "
+            f"`make undo stack={shlex.quote(stack)}` and make deploy."
+        )
     if FUNCTION not in outputs:
         raise Refused(f"Stack {stack} has no output {FUNCTION}: it is not this solution's; name the stack with stack=.")
     return str(outputs[FUNCTION])

@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from commands.arguments import another_account, in_no_organization
+from commands.arguments import another_account, in_no_organization, is_management_account
 from commands.organization_vpcs import sign_in
 from ctipam.errors import DENIED, Refused, code_of, explain
 from ctipam.names import EXECUTION_ROLE, execution_role_arn
@@ -115,15 +115,30 @@ def find_stack(account: Account, name: str) -> Stack | None:
 
 def networking_account(management: Account, account_id: str) -> Account:
     """Return the Networking account, read only. Raises Refused if the role cannot be assumed."""
+    if account_id == management.account_id:
+        raise is_management_account(account_id)
     try:
         return management.assume(execution_role_arn(management.partition, account_id), SESSION_NAME, READ_ONLY)
     except ClientError as error:
         if code_of(error) not in DENIED:
             raise
+        _refuse_another_organization(management, account_id)
         raise Refused(
             f"Cannot assume {EXECUTION_ROLE} in NetworkAccountId {account_id}: enroll the account in Control Tower, "
             "which creates the role, and use credentials that may assume it (read-only-policy.json)."
         ) from None
+
+
+def _refuse_another_organization(management: Account, account_id: str) -> None:
+    """Raises Refused if the account is none of the organization. Does nothing if that cannot be read."""
+    try:
+        management.organizations().describe_account(AccountId=account_id)
+    except ClientError as error:
+        if code_of(error) == "AccountNotFoundException":
+            raise Refused(
+                f"NetworkAccountId {account_id} is no account of this organization; give the account that is to own "
+                "the pools."
+            ) from None
 
 
 def networking_stack_id(management: Account, stack: str, account_id: str) -> str:

@@ -281,6 +281,11 @@ def test_the_stack_name_can_be_chosen(clone: Path, cli: Cli) -> None:
             {"organizations_describe_organization": "An error occurred (AWSOrganizationsNotInUseException) ..."},
             "Account 111111111111 is in no organization",
         ),
+        (
+            {"organizations_describe_organization": {"Organization": {"MasterAccountId": NETWORKING}}}
+            | {"sts_get_caller_identity": {"Account": NETWORKING, "Arn": "arn:aws:iam::222222222222:root"}},
+            f"NETWORK_ACCOUNT_ID={NETWORKING} is the management account, which cannot administer IPAM",
+        ),
         ({"s3api_get_bucket_location": "An error occurred (NoSuchBucket) ..."}, f"aws s3 mb s3://{BUCKET}"),
         ({"s3api_get_bucket_location": "An error occurred (AccessDenied) ..."}, f"{BUCKET} is not account 1111"),
         ({"s3api_get_bucket_location": "Could not connect"}, f"cannot read bucket {BUCKET}: Could not connect"),

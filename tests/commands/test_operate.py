@@ -133,8 +133,12 @@ def test_an_invalid_argument_is_refused_before_any_call_to_aws(
         ("Unable to locate credentials", "sign in to the management account, or set AWS_PROFILE"),
         ("You must specify a region.", "AWS_REGION to Control Tower's home Region"),
         ({"Outputs": []}, "Stack a'b has no output LifeCycleFunctionName: it is not this solution's"),
+        (
+            {"StackStatus": "ROLLBACK_COMPLETE", "Parameters": [{"ParameterKey": "NetworkAccountId"}]},
+            "Stack a'b is ROLLBACK_COMPLETE and has no function to ask. Wait if",
+        ),
     ],
-    ids=["no credentials", "no Region", "another stack"],
+    ids=["no credentials", "no Region", "another stack", "a failed deployment"],
 )
 def test_missing_credentials_or_outputs_are_explained(repository: Path, stack: object, reason: str) -> None:
     answering(repository, stack)

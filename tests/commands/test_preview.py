@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from botocore.exceptions import ClientError
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
 from aws_models.errors import AwsError
-from commands import arguments, preview, preview_reading, terminal
+from commands import arguments, preview, preview_reading, reading, terminal
 from commands.preview_changes import AccountDifference, Change, Difference, Preview, parameter_differences
 from commands.preview_reading import PROPERTIES, Update, as_properties, check_organization, foresee_pools
 from commands.preview_text import MOST_ACCOUNTS, to_lines
@@ -81,6 +82,27 @@ def test_another_networking_account_is_refused_in_the_words_of_the_setup() -> No
     assert asked(None, NetworkAccountId=SHOP).network_account_id == NETWORKING  # whose pools are read
     with pytest.raises(Refused, match=f"NetworkAccountId cannot change from {NETWORKING} to {SHOP}: a deployment"):
         check_organization(cast(Account, None), asked(None, NetworkAccountId=SHOP))
+
+
+@pytest.mark.parametrize(
+    ("account_id", "reason"),
+    [
+        ("999999999999", "NetworkAccountId 999999999999 is no account of this organization"),
+        ("management", "is the management account, which cannot administer IPAM"),
+    ],
+)
+@pytest.mark.usefixtures("cloud")
+def test_an_account_that_cannot_be_the_networking_account_is_named(
+    monkeypatch: pytest.MonkeyPatch, account_id: str, reason: str
+) -> None:
+    def assume(*_: object) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "AssumeRole")
+
+    management = reading.management_account(HOME)
+    monkeypatch.setattr(Account, "assume", assume)
+
+    with pytest.raises(Refused, match=reason):
+        reading.networking_account(management, account_id.replace("management", management.account_id))
 
 
 def test_what_was_changed_by_hand_is_drift_that_an_update_of_other_parameters_leaves_as_it_is(

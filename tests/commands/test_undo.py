@@ -177,6 +177,30 @@ def test_a_dry_run_reports_the_pools_that_would_stay_and_changes_nothing(
     assert cli.changes() == []
 
 
+@pytest.mark.parametrize(
+    ("management", "reason"),
+    [
+        (MANAGEMENT, f"There is no stack ipam-controltower in {MANAGEMENT} in eu-west-1; use the management account"),
+        (SHOP, f"The credentials are of account {MANAGEMENT}, and the organization's management account is {SHOP}"),
+    ],
+    ids=["the management account", "another account"],
+)
+def test_where_there_is_no_stack_the_account_and_the_region_are_named(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, management: str, reason: str
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    cli.answer(
+        {
+            "cloudformation describe-stacks": ["(ValidationError) Stack with id ipam-controltower does not exist"],
+            "sts get-caller-identity": [{"Account": MANAGEMENT}],
+            "organizations describe-organization": [{"Organization": {"MasterAccountId": management}}],
+        }
+    )
+
+    with pytest.raises(Refused, match=reason):
+        cli.undo("dry=yes")
+
+
 def test_each_pool_is_read_in_its_region_with_a_read_only_session(cli: Cli) -> None:
     cli.undo("dry=yes")
 
