@@ -22,9 +22,9 @@ from pathlib import Path
 from commands import arguments, make_words, program
 from commands.arguments import ROOT, STACK, Arguments
 from commands.aws_cli import AwsCli, users_aws_cli
-from commands.preflight_checks import check, is_ready
-from commands.preflight_facts import Check
-from commands.preflight_reading import Request, read_facts, read_stack
+from commands.preflight_checks import check, is_ready, no_credentials
+from commands.preflight_facts import Check, Unknown
+from commands.preflight_reading import Request, read_caller, read_facts, read_stack
 from ctipam.errors import Refused
 
 MARKS = {"ok": "✓", "warning": "!", "unknown": "!", "failed": "✗"}
@@ -49,7 +49,10 @@ def main(root: Path = ROOT) -> int:
 
 
 def run(aws: AwsCli, given: Arguments, root: Path = ROOT) -> list[Check]:
-    """Read the organization, and return all checks."""
+    """Read the organization, and return all checks; without credentials, only that check."""
+    caller = read_caller(aws)
+    if isinstance(caller, Unknown):
+        return [no_credentials(caller)]
     defaults = {name: default for name, default in arguments.template_parameters(root).items() if default is not None}
     name = given.options.get("stack", STACK)
     stack = read_stack(aws, name)
@@ -57,7 +60,7 @@ def run(aws: AwsCli, given: Arguments, root: Path = ROOT) -> list[Check]:
     parameters = {**defaults, **existing, **given.parameters}
     regions = tuple(region.strip() for region in parameters["RegionSelection"].split(","))
     request = Request(parameters.get("NetworkAccountId", ""), parameters.get("LambdaBucket", ""), regions)
-    return check(replace(read_facts(aws, request, stack), parameters=parameters))
+    return check(replace(read_facts(aws, request, caller, stack), parameters=parameters))
 
 
 def to_lines(checks: Sequence[Check], marks: Mapping[str, str]) -> list[str]:
@@ -67,7 +70,7 @@ def to_lines(checks: Sequence[Check], marks: Mapping[str, str]) -> list[str]:
     failed = sum(one.result == "failed" for one in checks)
     unknown = sum(one.result == "unknown" for one in checks)
     summary = f"Not ready: {failed} to fix." if failed else "Ready."
-    return [*lines, "", f"{summary} {unknown} could not be read." if unknown else summary]
+    return [*lines, "", f"{summary} {unknown} not checked." if unknown else summary]
 
 
 def to_json(checks: Sequence[Check]) -> str:

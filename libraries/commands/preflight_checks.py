@@ -33,15 +33,19 @@ def is_ready(checks: Sequence[Check]) -> bool:
     return not any(one.result == "failed" for one in checks)
 
 
+def no_credentials(caller: Unknown) -> Check:
+    return Check(
+        "Credentials",
+        "failed",
+        f"The AWS CLI has no valid credentials ({caller.why.rstrip('.')}). Sign in to the management account, or set "
+        "AWS_PROFILE.",
+    )
+
+
 def _credentials(facts: Facts) -> Iterator[Check]:
     caller, management = facts.caller, facts.management_id
     if isinstance(caller, Unknown):
-        yield Check(
-            "Credentials",
-            "failed",
-            f"The AWS CLI has no valid credentials ({caller.why}). Sign in to the management account, or set "
-            "AWS_PROFILE.",
-        )
+        yield no_credentials(caller)
     elif isinstance(management, Unknown):
         yield unknown_check("Credentials", "organizations:DescribeOrganization", management)
     elif not management:

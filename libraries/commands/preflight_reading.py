@@ -83,10 +83,13 @@ class Inside:
     ipams: Mapping[str, Fact[tuple[Ipam, ...]]]
 
 
-def read_facts(aws: AwsCli, request: Request, stack: Fact[Mapping[str, str] | None]) -> Facts:
+def read_caller(aws: AwsCli) -> Fact[Caller]:
+    return _read(lambda: _caller(aws))
+
+
+def read_facts(aws: AwsCli, request: Request, caller: Caller, stack: Fact[Mapping[str, str] | None]) -> Facts:
     """Read everything. stack: see read_stack."""
     region, account_id = configured_region(aws), request.network_account_id
-    caller = _read(lambda: _caller(aws))
     with ThreadPoolExecutor(CALLS_AT_ONCE) as workers:
         location = workers.submit(_of_account, account_id, lambda: _location(aws, account_id))
         inside = workers.submit(_inside, aws, caller, account_id, [region, *request.regions])
@@ -118,7 +121,7 @@ def read_facts(aws: AwsCli, request: Request, stack: Fact[Mapping[str, str] | No
     )
 
 
-def _inside(aws: AwsCli, caller: Fact[Caller], account_id: str, regions: Iterable[str]) -> Inside:
+def _inside(aws: AwsCli, caller: Caller, account_id: str, regions: Iterable[str]) -> Inside:
     """Read in the Networking account. regions: those in which to look for an IPAM; an empty one is left out."""
     entered = _of_account(account_id, lambda: _enter(aws, caller, account_id))
     names = dict.fromkeys(filter(None, regions))
@@ -242,10 +245,8 @@ def _administrators(aws: AwsCli) -> tuple[str, ...]:
     return tuple(account["Id"] for account in answer["DelegatedAdministrators"])
 
 
-def _enter(aws: AwsCli, caller: Fact[Caller], account_id: str) -> AwsCli | None:
+def _enter(aws: AwsCli, caller: Caller, account_id: str) -> AwsCli | None:
     """Return an AWS CLI in the Networking account, None if the role does not exist or may not be assumed."""
-    if isinstance(caller, Unknown):
-        raise AwsCliError(caller.why)
     try:
         return assume_role(aws, execution_role_arn(caller.partition, account_id), "preflight", READ_ONLY)
     except AwsCliError as error:
@@ -299,11 +300,9 @@ def _aliases(aws: AwsCli, control_arn: str) -> list[str]:
     return [*control.get("Aliases", [name])]
 
 
-def _read_bucket(aws: AwsCli, bucket: str, caller: Fact[Caller]) -> Fact[Bucket]:
+def _read_bucket(aws: AwsCli, bucket: str, caller: Caller) -> Fact[Bucket]:
     if not bucket:
         return Unknown("BUCKET is not given", by_aws=False)
-    if isinstance(caller, Unknown):
-        return caller
     owner = ["--bucket", bucket, "--expected-bucket-owner", caller.account_id]
     return _read(lambda: _bucket(aws, owner))
 

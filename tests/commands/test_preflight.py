@@ -205,7 +205,7 @@ def test_the_lines_have_marks_and_a_summary() -> None:
 
     assert preflight.to_lines(checks, preflight.MARKS) == [
         *("✓ A: Fine.", "! B: Who knows.", "✗ C: Fix it."),
-        *("", "Not ready: 1 to fix. 1 could not be read."),
+        *("", "Not ready: 1 to fix. 1 not checked."),
     ]
     assert preflight.to_lines(checks[:1], preflight.ASCII_MARKS) == ["ok A: Fine.", "", "Ready."]
     assert json.loads(preflight.to_json(checks)) == {
@@ -338,6 +338,15 @@ def test_the_errors_of_aws_are_understood(command: str, error: str, about: str, 
     found = preflighted(ANSWERS | {command: AwsCliError(error)})
 
     assert text in found[about].text
+
+
+def test_without_credentials_one_check_says_so_and_nothing_else_is_read() -> None:
+    answers = {"sts get-caller-identity": AwsCliError("Unable to locate credentials.")}  # any other command: KeyError
+
+    (found,) = preflight.run(Answering(answers), arguments.Arguments({}, {}))
+
+    assert found.result == "failed"
+    assert "no valid credentials (Unable to locate credentials). Sign in" in found.text
 
 
 def test_a_landing_zone_of_another_region_is_not_asked_for_its_settings() -> None:
