@@ -67,6 +67,7 @@ class Preview:
     refused   why it would be refused, a sentence each; then nothing else is known but the parameters
     drift     what differs from the present parameters, and is left as it is
     notes     what somebody should know, a sentence each
+    hindered  why an update of the pools would be refused, though this one does not touch them, a sentence each
     """
 
     stack: str
@@ -78,6 +79,7 @@ class Preview:
     drift: tuple[Difference | AccountDifference, ...] = ()
     notes: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+    hindered: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:

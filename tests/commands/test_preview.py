@@ -169,9 +169,21 @@ def test_only_what_cloudformation_asks_for_can_be_refused(
         cast(Account, None), cast(Account, built.account), asked(built, **changed), lambda _step: None
     )
 
-    (sentence,) = found.refused if refused else found.notes
+    (sentence,) = found.refused if refused else found.hindered
     assert sentence.startswith("Cannot use us-west-2: DescribeIpamPools in us-west-2")
     assert found.exit_code == (1 if refused else 2)
+
+
+def test_a_pool_that_has_lost_its_tag_is_told_even_if_the_update_leaves_the_pools_alone(built: DirectStack) -> None:
+    pool_id = built.pool_ids()["us-west-2 Prod OU"]
+    built.ec2.delete_tags(Resources=[pool_id], Tags=[{"Key": "ctipam:stack-id"}])
+
+    found = preview_reading.preview(cast(Account, None), cast(Account, built.account), asked(built), lambda _step: None)
+    lines = to_lines(found)
+
+    assert f"✗ Nothing was changed: us-west-2/Prod OU ({pool_id}) has lost the tag ctipam:stack-id. Put" in str(lines)
+    assert f"--resources {pool_id} --tags Key=ctipam:stack-id,Value={built.stack_id}`" in str(lines)
+    assert lines[-1] == "This update has nothing to do."
 
 
 def test_a_region_that_is_added_is_one_of_the_ipams_too(built: DirectStack) -> None:
