@@ -108,7 +108,10 @@ def _read_watch(networking: Account, stack_ids: frozenset[str]) -> dict[str, Any
     except ClientError as error:
         return _watched(f"The log of the watch cannot be read: {explain(error)}")
     if last is None:
-        return _watched(f"The watch has not looked in the last {LOOK_BACK_S // 60} minutes.", outputs)
+        return _watched(
+            "The watch has not looked in the last two hours. It looks once an hour, so a new stack has to wait.",
+            outputs,
+        )
     at, found = last
     rows = [{"metric": one.metric, "subject": one.subject, "message": one.message} for one in found]
     looked = datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="seconds")
