@@ -151,10 +151,10 @@ def _ways(facts: AccountFacts) -> Iterator[str]:
     if facts.location is None or facts.location.state != "ACTIVE" or not facts.location.ou_path:
         yield "an active account in an OU of an environment gets pools"
         return
-    known = ", ".join(sorted(facts.ou_ids))
+    known = ", ".join(sorted(facts.ou_ids.keys() - {spec.environment}))
     yield f"moving it below the OU of another environment ({known})"
     if spec.environment:
-        yield f"an environment for an OU nearer to it, or none for {spec.environment!r} (AccEnvName); another Region"
+        yield f"an environment for an OU nearer to it, or none for {spec.environment!r} (ENVS); another Region"
     elif facts.exact:
         yield "OuMatch=nearest, which lets parent OUs count, or its own OU in AccEnvName"
     else:

@@ -102,8 +102,8 @@ def test_an_account_is_explained_on_one_screen() -> None:
         "Next run + us-east-1/Prod OU; - us-west-2/Test OU",
         "Log 2026-01-02 03:04:05 reconciled account ou=Team added=us-west-2/Prod OU",
         f"To change `make reconcile account={SHOP}` does now what the next run would do",
-        "moving it below the OU of another environment (Prod OU, Test OU)",
-        "an environment for an OU nearer to it, or none for 'Prod OU' (AccEnvName); another Region",
+        "moving it below the OU of another environment (Test OU)",
+        "an environment for an OU nearer to it, or none for 'Prod OU' (ENVS); another Region",
         "`make preview` shows what other parameters would change",
     ]
 
