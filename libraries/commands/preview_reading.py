@@ -16,6 +16,7 @@ from commands.preview_changes import (
     account_differences,
     environments_after,
     notes_on_blocks,
+    notes_on_renamed,
     parameter_differences,
     pool_differences,
 )
@@ -165,7 +166,10 @@ def preview(management: Account, networking: Account, asked: Update, progress: P
         pools=of_pools.planned,
         accounts=accounts if asks_sharing else (),
         drift=(*of_pools.drift, *(() if asks_sharing else accounts)),
-        notes=_notes(asked, result, of_pools.after, of_sharing),
+        notes=(
+            *notes_on_renamed(of_pools.before, of_sharing.environments),
+            *_notes(asked, result, of_pools.after, of_sharing),
+        ),
     )
 
 

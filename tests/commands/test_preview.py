@@ -20,10 +20,21 @@ from cfnlint.decode import decode  # type: ignore[import-untyped]
 
 from aws_models.errors import AwsError
 from commands import arguments, preview, preview_reading, terminal
-from commands.preview_changes import AccountDifference, Change, Difference, Preview, parameter_differences
+from commands.preview_changes import (
+    AccountDifference,
+    Change,
+    Difference,
+    Preview,
+    notes_on_renamed,
+    parameter_differences,
+)
 from commands.preview_reading import PROPERTIES, Update, as_properties, check_organization, foresee_pools
 from commands.preview_text import MOST_ACCOUNTS, to_lines
 from ctipam.errors import Refused
+from ctipam.organization.environments import EnvironmentOu
+from ctipam.organization.tree import OrganizationalUnit
+from ctipam.pools.existing import ExistingPool
+from ctipam.pools.spec import PoolKey
 from ctipam.sessions import Account
 from landing_zone.direct_stack import HOME, MANAGEMENT, NETWORKING, DirectStack
 from landing_zone.direct_stack import PROPERTIES as BUILT_FROM
@@ -69,6 +80,17 @@ def test_the_parameters_of_each_custom_resource_are_those_of_the_templates() -> 
                 }
                 # IpamExclusions come from the management account's setup, which resolves IpamExcludedOus
                 assert used - {"IpamSnsTopic", "IpamExclusions"} == PROPERTIES[name], name
+
+
+def test_an_ou_that_was_renamed_is_named_before_its_pools_are_replaced() -> None:
+    tags = {"ctipam:ou-id": "ou-1"}
+    before = [ExistingPool("ipam-pool-1", "top", "create-complete", PoolKey("us-west-2", "SDLC OU"), tags=tags)]
+    ou = OrganizationalUnit("ou-1", "Development OU")
+
+    (note,) = notes_on_renamed(before, [EnvironmentOu("Development OU", ou)])
+
+    assert note.startswith("OU 'Development OU' is environment 'SDLC OU', whose pools would be replaced.")
+    assert notes_on_renamed(before, [EnvironmentOu("SDLC OU", ou)]) == []
 
 
 def test_spaces_in_a_list_are_no_change() -> None:
