@@ -40,6 +40,7 @@ class AccountFacts:
     decided    which OU each environment is, if that had to be found out by names
     pools      all of this solution, without CIDRs but for those of the account, by ARN
     exact      only the account's own OU counts
+    lost       which pools have lost the tag by which they are ours, a sentence each
     """
 
     account_id: str
@@ -51,6 +52,7 @@ class AccountFacts:
     pools: Mapping[str, ExistingPool]
     exact: bool
     log: Log
+    lost: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class PoolFacts:
     allocated  from it; None: that cannot be read in its Region
     accounts   that can use it; pending: that will soon
     names      of the pools below it, by id
+    lost       that it has lost the tag by which it is ours, in a sentence
     """
 
     pool: ExistingPool
@@ -67,6 +70,7 @@ class PoolFacts:
     pending: Sequence[str]
     names: Mapping[str, str]
     log: Log
+    lost: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,6 +23,7 @@ from ctipam.organization.tree import AccountLocation
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.listing import list_pools, stack_of
 from ctipam.pools.reader import CONCURRENT_READS, UNREADABLE, as_listed, read_allocations, read_blocks
+from ctipam.pools.recognition import has_lost_stack_tag, lost_stack_tag, lost_stack_tags
 from ctipam.sessions import Account
 from ctipam.sharing import lifecycle, reconcile
 from ctipam.sharing import reader as sharing
@@ -86,6 +87,7 @@ def read_account(deployment: Deployment, account_id: str, progress: Progress) ->
         with_cidrs,
         settings.exact,
         _log(deployment.management, deployment.stack.outputs.get("SharingLogGroupName", ""), account_id),
+        _lost(deployment, (pool for arn, pool in pools.items() if arn in held)),
     )
 
 
@@ -95,8 +97,16 @@ def _arn(deployment: Deployment, pool: ExistingPool) -> str:
 
 def _our_pools(deployment: Deployment) -> list[ExistingPool]:
     """Return this solution's pools without their CIDRs, parents first."""
-    pools = [as_listed(pool, ours=True) for pool in list_pools(deployment.networking) if stack_of(pool)]
+    listed = list_pools(deployment.networking)
+    lost = lost_stack_tags(listed)
+    pools = [as_listed(pool, ours=True) for pool in listed if stack_of(pool) or pool["IpamPoolId"] in lost]
     return sorted(pools, key=lambda pool: (bool(pool.source_pool_id), str(pool.key)))
+
+
+def _lost(deployment: Deployment, pools: Iterable[ExistingPool]) -> list[str]:
+    """Return which of these pools have lost the tag by which they are ours, a sentence each."""
+    stack_id = deployment.networking_stack.stack_id if deployment.networking_stack else "..."
+    return [lost_stack_tag(str(pool.key), pool.pool_id, stack_id) for pool in pools if has_lost_stack_tag(pool)]
 
 
 def _with_cidrs(deployment: Deployment, pool: ExistingPool) -> ExistingPool:
@@ -133,6 +143,7 @@ def read_pool(deployment: Deployment, name: str, progress: Progress) -> PoolFact
         row["pending"],
         {one.pool_id: str(one.key) for one in pools},
         _log(networking, outputs.get("IpamFunctionLogGroupName", ""), pool.pool_id),
+        _lost(deployment, [pool]),
     )
 
 

@@ -11,6 +11,7 @@ from ctipam.organization.tree import OrganizationalUnit
 from ctipam.pools import record
 from ctipam.pools.existing import ExistingPool
 from ctipam.pools.parameters import joined
+from ctipam.pools.recognition import has_lost_stack_tag
 from ctipam.sharing.existing import ADDED, Share
 
 WIDTH = 115
@@ -29,6 +30,7 @@ def of_account(facts: AccountFacts) -> list[str]:
         *_section("Where", _where(facts)),
         *_section("Matched", _matched(facts)),
         *_section("Pools", _pools(facts)),
+        *_section("Lost tag", facts.lost),
         *_section("Share", [line for share in facts.shares for line in _share(share)] or ["none"]),
         *_section("Next run", [_next_run(facts)]),
         *_section("Log", _log(facts.log, {arn: str(pool.key) for arn, pool in facts.pools.items()})),
@@ -84,12 +86,14 @@ def _pools(facts: AccountFacts) -> list[str]:
     for arn in sorted(wanted | statuses.keys(), key=lambda arn: _pool_name(facts.pools, arn)):
         status = statuses.get(arn, "")
         state = "shared" if status in ADDED else status.lower() or "not shared"
-        if arn in result.removed:
+        if arn in facts.pools and has_lost_stack_tag(facts.pools[arn]):
+            state += ", and kept, though it has lost its tag"
+        elif arn in result.removed:
             state += ", and the next run takes it away"
         elif arn not in wanted and arn in facts.pools:
             state += ", and kept although it is not of this environment"
         elif arn not in facts.pools:
-            state += ", and deleted"
+            state += ", and not a pool of this deployment any more"
         pool = facts.pools.get(arn)
         cidrs = ", ".join(str(block.cidr) for block in pool.held) if pool else ""
         lines.append(f"{_pool_name(facts.pools, arn)}  {cidrs}  {arn.rpartition('/')[2]}  {state}")
@@ -147,10 +151,10 @@ def _ways(facts: AccountFacts) -> Iterator[str]:
     if facts.location is None or facts.location.state != "ACTIVE" or not facts.location.ou_path:
         yield "an active account in an OU of an environment gets pools"
         return
-    known = ", ".join(sorted(facts.ou_ids))
+    known = ", ".join(sorted(facts.ou_ids.keys() - {spec.environment}))
     yield f"moving it below the OU of another environment ({known})"
     if spec.environment:
-        yield f"an environment for an OU nearer to it, or none for {spec.environment!r} (AccEnvName); another Region"
+        yield f"an environment for an OU nearer to it, or none for {spec.environment!r} (ENVS); another Region"
     elif facts.exact:
         yield "OuMatch=nearest, which lets parent OUs count, or its own OU in AccEnvName"
     else:
@@ -163,6 +167,7 @@ def of_pool(facts: PoolFacts) -> list[str]:
     return [
         *_section("Pool", [f"{pool.key} ({pool.pool_id}), {pool.state}", *([pool.message] if pool.message else [])]),
         *_section("For", _purpose(pool)),
+        *_section("Lost tag", facts.lost),
         *_section("CIDRs", _cidrs(pool)),
         *_section("In use", _in_use(facts)),
         *_section("Accounts", _accounts(facts) if pool.is_environments else ["only environment pools are shared"]),

@@ -7,10 +7,11 @@ of this solution, holds a part of it; then its parent pools and the IPAM stay as
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ctipam.names import STACK_TAG
+from ctipam.pools.recognition import lost_stack_tag, lost_stack_tags
 from ctipam.tags import to_dict
 
 DELETED = frozenset({"delete-in-progress", "delete-complete"})
@@ -28,6 +29,7 @@ class Pool:
     parent_id   the pool that its addresses come from; empty for a top-level pool
     locale      the Region in which its allocations can be read; empty for the IPAM's home Region
     ours        it has this solution's tag
+    lost_tag    the value of that tag, if it has lost it
     """
 
     pool_id: str
@@ -36,6 +38,7 @@ class Pool:
     ipam_id: str
     description: str
     ours: bool
+    lost_tag: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,21 @@ class Leftovers:
     users   the allocations that keep a pool, by pool id
     stays   the ids of the pools that stay: those with users, and their parents
     ipams   the ids of the IPAMs that stay: an IPAM with a pool that stays, or with a pool of others
+    lost    pools of this solution that stay because they have lost its tag
     """
 
     pools: tuple[Pool, ...]
     users: Mapping[str, tuple[Allocation, ...]]
     stays: frozenset[str]
     ipams: tuple[str, ...]
+    lost: tuple[Pool, ...] = ()
+
+
+def to_pools(rows: Iterable[Mapping[str, Any]]) -> list[Pool]:
+    """Return all pools of the Networking account. rows: of DescribeIpamPools, see to_pool"""
+    listed = [row for row in rows if row.get("State") not in DELETED]
+    lost = lost_stack_tags(listed)
+    return [replace(to_pool(row), lost_tag=lost.get(row["IpamPoolId"], "")) for row in listed]
 
 
 def to_pool(pool: Mapping[str, Any]) -> Pool:
@@ -127,7 +139,8 @@ def find_leftovers(pools: Iterable[Pool], allocations: Iterable[Allocation]) -> 
     ordered = sorted(ours.values(), key=lambda pool: (len(_parents(pool.pool_id, ours)), pool.description))
     our_ipams = {pool.ipam_id for pool in ours.values()}
     kept = {pool.ipam_id for pool in everything if pool.pool_id in stays or not pool.ours}
-    return Leftovers(tuple(ordered), users, frozenset(stays), tuple(sorted(our_ipams & kept)))
+    lost = tuple(pool for pool in everything if pool.lost_tag)
+    return Leftovers(tuple(ordered), users, frozenset(stays), tuple(sorted(our_ipams & kept)), lost)
 
 
 def _parents(pool_id: str, pools: Mapping[str, Pool]) -> list[str]:
@@ -151,6 +164,7 @@ def describe_before(leftovers: Leftovers) -> list[str]:
         lines = [f"{len(staying)} of the {total} pools of this solution would stay, because they are in use:"]
         lines += _pool_lines(staying, leftovers)
     lines += [f"  IPAM {ipam_id} would stay: it contains other pools." for ipam_id in leftovers.ipams]
+    lines += _lost_lines(leftovers)
     if staying:
         lines += _release_lines(leftovers)
         lines.append("IPAM frees a block some 20 minutes later. Then run make undo again.")
@@ -163,7 +177,7 @@ def describe_after(leftovers: Leftovers) -> list[str]:
         return ["No pool of this solution is left."]
     lines = [f"Pools left in the Networking account: {len(leftovers.pools)}"]
     lines += _pool_lines(leftovers.pools, leftovers)
-    lines += _release_lines(leftovers)
+    lines += [*_lost_lines(leftovers), *_release_lines(leftovers)]
     lines.append("To remove what is left, wait until nothing uses the pools, deploy again, and run make undo again.")
     return lines
 
@@ -183,6 +197,10 @@ def _pool_lines(pools: Sequence[Pool], leftovers: Leftovers) -> list[str]:
     return lines
 
 
+def _lost_lines(leftovers: Leftovers) -> list[str]:
+    return [lost_stack_tag(pool.description or "A pool", pool.pool_id, pool.lost_tag) for pool in leftovers.lost]
+
+
 def describe_user(user: Allocation, names: Mapping[str, str] | None = None) -> str:
     """Return what holds a part of a pool, in words. names: of accounts, by id."""
     kind = KINDS.get(user.resource_type, user.resource_type)
@@ -192,7 +210,9 @@ def describe_user(user: Allocation, names: Mapping[str, str] | None = None) -> s
 
 
 def _release_lines(leftovers: Leftovers) -> list[str]:
-    return release_lines([user for users in leftovers.users.values() for user in users])
+    lost = {pool.pool_id for pool in leftovers.lost}
+    everyone = [user for users in leftovers.users.values() for user in users]
+    return release_lines([user for user in everyone if user.resource_id not in lost])
 
 
 def release_lines(users: Sequence[Allocation]) -> list[str]:
@@ -205,7 +225,7 @@ def release_lines(users: Sequence[Allocation]) -> list[str]:
         lines.append("To free a manual allocation, run in the Networking account:")
         lines += [f"  {_release(user)}" for user in users if user.resource_type == "custom"]
     if kinds - {"vpc", "custom"}:
-        lines.append("To free another allocation, delete the resource that is named.")
+        lines.append("To free another allocation, delete the resource that is named, if nobody needs it.")
     return lines
 
 

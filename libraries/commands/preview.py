@@ -6,7 +6,7 @@
     stack=ipam-controltower     the name of the stack
     RESERVE=organization|ipam   as with `make deploy`, see commands.reserve
     FORMAT=json                 for programs: {"stack", "new", "parameters", "ipam", "pools", "accounts", "drift",
-                                "notes", "refused", "exitCode"}
+                                "notes", "refused", "hindered", "exitCode"}
 
 Takes the arguments of `make deploy`. A parameter that is not given keeps the value of the stack, or has the default.
 The functions' own code decides, on what exists now, with credentials of the management account. The permissions that it

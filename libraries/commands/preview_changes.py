@@ -8,6 +8,7 @@ from ipaddress import IPv4Network
 from typing import Literal
 
 from ctipam import names
+from ctipam.organization.environments import EnvironmentOu
 from ctipam.pools import record
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.reserved import reservation_changes, wanted_reservations
@@ -67,6 +68,7 @@ class Preview:
     refused   why it would be refused, a sentence each; then nothing else is known but the parameters
     drift     what differs from the present parameters, and is left as it is
     notes     what somebody should know, a sentence each
+    hindered  why an update of the pools would be refused, though this one does not touch them, a sentence each
     """
 
     stack: str
@@ -78,6 +80,7 @@ class Preview:
     drift: tuple[Difference | AccountDifference, ...] = ()
     notes: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+    hindered: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -176,6 +179,17 @@ def notes_on_blocks(pools: Iterable[ExistingPool]) -> list[str]:
         own: list[IPv4Network] = [block.cidr for block in pool.held if not recorded.has(block.cidr)] if pool.key else []
         notes += [f"{pool.key} also has {cidr}, by hand or by growth; it stays." for cidr in own]
     return notes
+
+
+def notes_on_renamed(before: Iterable[ExistingPool], found: Iterable[EnvironmentOu]) -> list[str]:
+    """Return a sentence for each OU that is an environment already, under the name that it had then."""
+    known = {pool.tags.get(names.OU_TAG, ""): pool.key.environment for pool in before if pool.key}
+    return [
+        f"OU {one.ou.name!r} is environment {known[one.ou.ou_id]!r}, whose pools would be replaced. To keep them, keep "
+        f"the name {known[one.ou.ou_id]!r} in AccEnvName (ENVS)."
+        for one in found
+        if one.ou and known.get(one.ou.ou_id, one.environment) != one.environment
+    ]
 
 
 def environments_after(pools: Iterable[ExistingPool], pool_arn: str) -> dict[str, list[SharedPool]]:

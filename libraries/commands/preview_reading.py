@@ -16,6 +16,7 @@ from commands.preview_changes import (
     account_differences,
     environments_after,
     notes_on_blocks,
+    notes_on_renamed,
     parameter_differences,
     pool_differences,
 )
@@ -36,6 +37,8 @@ from ctipam.organization.deployments import living_deployments
 from ctipam.organization.preconditions import SetupResult, SetupSpec
 from ctipam.pools import reconcile as pools_reconcile
 from ctipam.pools.existing import ExistingPool
+from ctipam.pools.listing import list_pools
+from ctipam.pools.recognition import lost_stack_tag, lost_stack_tags
 from ctipam.pools.reconcile import Situation
 from ctipam.pools.spec import PoolSpec
 from ctipam.sessions import Account
@@ -152,7 +155,7 @@ def preview(management: Account, networking: Account, asked: Update, progress: P
     of_pools = _unless_refused(reasons, lambda: foresee_pools(networking, asked, exclusions))
     found = Preview(asked.stack, asked.old is None, parameters=asked.parameters, refused=tuple(refused))
     if refused or of_pools is None:
-        return replace(found, notes=tuple(unknown))
+        return replace(found, notes=tuple(_lost_tags(networking)), hindered=tuple(unknown))
     progress("accounts and shares")
     run = start_sharing(management, networking, asked, of_pools.after)
     accounts, of_sharing = foresee_shares(run, of_pools.names(networking))
@@ -163,8 +166,19 @@ def preview(management: Account, networking: Account, asked: Update, progress: P
         pools=of_pools.planned,
         accounts=accounts if asks_sharing else (),
         drift=(*of_pools.drift, *(() if asks_sharing else accounts)),
-        notes=_notes(asked, result, of_pools.after, of_sharing),
+        notes=(
+            *notes_on_renamed(of_pools.before, of_sharing.environments),
+            *_notes(asked, result, of_pools.after, of_sharing),
+        ),
     )
+
+
+def _lost_tags(networking: Account) -> list[str]:
+    """Return which pools have lost the tag by which they are ours, with the command that puts it back."""
+    listed = list_pools(networking)
+    descriptions = {pool["IpamPoolId"]: pool.get("Description", "") for pool in listed}
+    lost = lost_stack_tags(listed)
+    return [lost_stack_tag(descriptions[pool_id] or "A pool", pool_id, value) for pool_id, value in lost.items()]
 
 
 def _unless_refused(refused: list[str], ask: Callable[[], T]) -> T | None:

@@ -27,13 +27,18 @@ def to_lines(preview: Preview) -> list[str]:
         ("Accounts", _accounts(preview.accounts)),
         ("Drift, which this update leaves as it is", _drift(preview.drift)),
         ("Notes", [f"! {note}" for note in preview.notes]),
-        ("Refused, so nothing would change", [f"✗ {sentence}" for sentence in preview.refused]),
+        ("This update leaves the pools alone; one that changes them would be refused", _crosses(preview.hindered)),
+        ("Refused, so nothing would change", _crosses(preview.refused)),
     ]
     lines = [f"{'First deployment' if preview.new else 'Update'} of {preview.stack}", ""]
     for title, found in sections:
         if found:
             lines += [title, *(f"  {line}" for line in found), ""]
     return [*lines, summary(preview)]
+
+
+def _crosses(sentences: Iterable[str]) -> list[str]:
+    return [f"✗ {sentence}" for sentence in sentences]
 
 
 def _parameter(one: Difference) -> str:
@@ -83,7 +88,8 @@ def summary(preview: Preview) -> str:
     if preview.refused:
         return "The update would be refused."
     if preview.exit_code == 0:
-        return "This update has nothing to do." if preview.drift else "Nothing to do: everything is as it should be."
+        is_well = not (preview.drift or preview.hindered)
+        return "Nothing to do: everything is as it should be." if is_well else "This update has nothing to do."
     actions = [one.action for one in (*preview.ipam, *preview.pools)]
     pools = f"Pools and IPAM: {_count(actions, 'add')}, {_count(actions, 'change')}, {_count(actions, 'remove')}."
     gain = sum(bool(one.gains) for one in preview.accounts)

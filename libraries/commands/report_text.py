@@ -10,6 +10,7 @@ from typing import Any
 
 from commands.leftovers import Allocation, describe_user, release_lines
 from commands.pool_tree import draw
+from ctipam.pools.recognition import lost_stack_tag
 
 LARGEST = 5
 """How many accounts are named as those that fill a pool."""
@@ -53,7 +54,7 @@ def _pools(tree: Sequence[Answer]) -> list[str]:
             TreePool(
                 row["poolId"],
                 row["sourcePoolId"],
-                row["name"] + ("" if row["state"].endswith("-complete") else f" ({row['state']})"),
+                row["name"] + _state(row),
                 ", ".join(row["cidrs"]),
                 row["percentUsed"],
                 row["requiredTags"],
@@ -61,6 +62,12 @@ def _pools(tree: Sequence[Answer]) -> list[str]:
             for row in tree
         ]
     )
+
+
+def _state(row: Answer) -> str:
+    """Return what is unusual about a pool, in parentheses."""
+    state = "" if row["state"].endswith("-complete") else f" ({row['state']})"
+    return state + (" (lost its tag)" if row.get("lostTag") else "")
 
 
 def _accounts(answer: Answer) -> list[str]:
@@ -138,13 +145,15 @@ def _largest(users: Sequence[Allocation], names: Mapping[str, str]) -> str:
 
 def _attention(answer: Answer) -> list[str]:
     """Return what was held back and what needs somebody to decide or repair."""
+    tree = answer["tree"]
     sentences = [
         *([answer["heldBack"]] if answer["heldBack"] else []),
         *(one["problem"] for one in answer["environments"] if "problem" in one),
         *answer["wrongRules"],
+        *(lost_stack_tag(f"Pool {row['name']}", row["poolId"], row["stackId"]) for row in tree if row.get("lostTag")),
         *(
             f"What is allocated from {row['name']} cannot be read: its Region is denied or not enabled."
-            for row in answer["tree"]
+            for row in tree
             if row["cidrs"] and row["percentUsed"] is None
         ),
         *_ous_without_pools(answer["organizationalUnitsWithoutPools"]),

@@ -28,7 +28,6 @@ from commands import make_words, operate, program
 from commands.arguments import ROOT, STACK, force_deletion
 from commands.aws_cli import AwsCli, AwsCliError, assume_role
 from commands.leftovers import (
-    DELETED,
     Allocation,
     Leftovers,
     Pool,
@@ -37,7 +36,7 @@ from commands.leftovers import (
     find_leftovers,
     is_reservation,
     to_allocation,
-    to_pool,
+    to_pools,
 )
 from commands.stack_events import failure_text, first_failure, new_events, recent_events, to_line
 from ctipam.errors import Refused
@@ -128,7 +127,7 @@ def read_leftovers(aws: AwsCli, stack_id: str, network_account_id: str) -> Lefto
     _, partition, _, home, *_ = stack_id.split(":")
     networking = assume_role(aws, execution_role_arn(partition, network_account_id), "undo", POLICY)
     rows = networking.ask("ec2", "describe-ipam-pools", "--region", home)["IpamPools"]
-    pools = [to_pool(row) for row in rows if row.get("State") not in DELETED]
+    pools = to_pools(rows)
     ours = [pool for pool in pools if pool.ours]
     with ThreadPoolExecutor(POOLS_AT_ONCE) as workers:
         parts = workers.map(lambda pool: _allocations(networking, pool, home), ours)

@@ -36,7 +36,7 @@ def pool(region: str, environment: str, *cidrs: str) -> ExistingPool:
         "create-complete",
         PoolKey(region, environment),
         tuple(Block(IPv4Network(cidr), "provisioned") for cidr in cidrs),
-        {names.BLOCK_TAG: cidrs[0] if cidrs else "+", names.OU_TAG: PROD.ou_id},
+        {names.BLOCK_TAG: cidrs[0] if cidrs else "+", names.OU_TAG: PROD.ou_id, names.STACK_TAG: "arn:..."},
         allocation_tags={"Env": environment},
         vpc_sizes=VpcSizes(),
     )
@@ -103,10 +103,19 @@ def test_an_account_is_explained_on_one_screen() -> None:
         "Next run + us-east-1/Prod OU; - us-west-2/Test OU",
         "Log 2026-01-02 03:04:05 reconciled account ou=Team added=us-west-2/Prod OU",
         f"To change `make reconcile account={SHOP}` does now what the next run would do",
-        "moving it below the OU of another environment (Prod OU, Test OU)",
-        "an environment for an OU nearer to it, or none for 'Prod OU' (AccEnvName); another Region",
+        "moving it below the OU of another environment (Test OU)",
+        "an environment for an OU nearer to it, or none for 'Prod OU' (ENVS); another Region",
         "`make preview` shows what other parameters would change",
     ]
+
+
+def test_a_pool_that_has_lost_its_tag_is_not_called_deleted() -> None:
+    pools = {**POOLS, ARN + OLD.pool_id: replace(OLD, tags={names.OU_TAG: PROD.ou_id})}
+
+    lines = told(of_account(replace(MOVED, pools=pools, lost=["us-west-2/Test OU has lost the tag. Run `aws ...`."])))
+
+    line = "us-west-2/Test OU 10.0.16.0/20 ipam-pool-us-west-test shared, and kept, though it has lost its tag"
+    assert lines[lines.index(line) + 1] == "Lost tag us-west-2/Test OU has lost the tag. Run `aws ...`."
 
 
 NONE = replace(MOVED, shares=(), log=Log("sharing-log", unread="FilterLogEvents: AccessDeniedException"))

@@ -15,6 +15,7 @@ from commands.leftovers import (
     is_reservation,
     to_allocation,
     to_pool,
+    to_pools,
 )
 
 SHOP = "012345678901"
@@ -123,6 +124,22 @@ def test_pools_and_allocations_are_read_from_the_responses_of_aws() -> None:
     assert to_allocation("ipam-pool-2", custom, "us-west-2") == Allocation(
         "ipam-pool-2", "10.0.0.0/24", "custom", "ipam-pool-alloc-1", "", "us-west-2"
     )
+
+
+def test_nobody_is_told_to_delete_a_pool_of_ours_that_has_lost_its_tag() -> None:
+    stack_id = "arn:aws:cloudformation:us-east-1:222222222222:stack/s/1"
+    top = {"IpamPoolId": "top", "Description": "Top", "Tags": [{"Key": "ctipam:stack-id", "Value": stack_id}]}
+    lost = {"SourceIpamPoolId": "top", "Description": "Prod", "Tags": [{"Key": "ctipam:cidr", "Value": "10.0.0.0/24"}]}
+    pools = to_pools([top, {**lost, "IpamPoolId": "prod"}, {**lost, "IpamPoolId": "gone", "State": "delete-complete"}])
+
+    lines = describe_before(find_leftovers(pools, [allocation("top", resource_id="prod")]))
+
+    (told,) = [line for line in lines if "has lost the tag" in line]
+    assert told.endswith(
+        "run in the Networking account, 222222222222: `aws ec2 create-tags --region us-east-1 --resources prod "
+        f"--tags Key=ctipam:stack-id,Value={stack_id}`."
+    )
+    assert "delete the resource" not in str(lines)
 
 
 def test_a_reserved_cidr_keeps_no_pool_because_it_is_released_with_it() -> None:

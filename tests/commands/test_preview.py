@@ -21,10 +21,21 @@ from cfnlint.decode import decode  # type: ignore[import-untyped]
 
 from aws_models.errors import AwsError
 from commands import arguments, preview, preview_reading, reading, terminal
-from commands.preview_changes import AccountDifference, Change, Difference, Preview, parameter_differences
+from commands.preview_changes import (
+    AccountDifference,
+    Change,
+    Difference,
+    Preview,
+    notes_on_renamed,
+    parameter_differences,
+)
 from commands.preview_reading import PROPERTIES, Update, as_properties, check_organization, foresee_pools
 from commands.preview_text import MOST_ACCOUNTS, to_lines
 from ctipam.errors import Refused
+from ctipam.organization.environments import EnvironmentOu
+from ctipam.organization.tree import OrganizationalUnit
+from ctipam.pools.existing import ExistingPool
+from ctipam.pools.spec import PoolKey
 from ctipam.sessions import Account
 from landing_zone.direct_stack import HOME, MANAGEMENT, NETWORKING, DirectStack
 from landing_zone.direct_stack import PROPERTIES as BUILT_FROM
@@ -70,6 +81,17 @@ def test_the_parameters_of_each_custom_resource_are_those_of_the_templates() -> 
                 }
                 # IpamExclusions come from the management account's setup, which resolves IpamExcludedOus
                 assert used - {"IpamSnsTopic", "IpamExclusions"} == PROPERTIES[name], name
+
+
+def test_an_ou_that_was_renamed_is_named_before_its_pools_are_replaced() -> None:
+    tags = {"ctipam:ou-id": "ou-1"}
+    before = [ExistingPool("ipam-pool-1", "top", "create-complete", PoolKey("us-west-2", "SDLC OU"), tags=tags)]
+    ou = OrganizationalUnit("ou-1", "Development OU")
+
+    (note,) = notes_on_renamed(before, [EnvironmentOu("Development OU", ou)])
+
+    assert note.startswith("OU 'Development OU' is environment 'SDLC OU', whose pools would be replaced.")
+    assert notes_on_renamed(before, [EnvironmentOu("SDLC OU", ou)]) == []
 
 
 def test_spaces_in_a_list_are_no_change() -> None:
@@ -191,9 +213,21 @@ def test_only_what_cloudformation_asks_for_can_be_refused(
         cast(Account, None), cast(Account, built.account), asked(built, **changed), lambda _step: None
     )
 
-    (sentence,) = found.refused if refused else found.notes
+    (sentence,) = found.refused if refused else found.hindered
     assert sentence.startswith("Cannot use us-west-2: DescribeIpamPools in us-west-2")
     assert found.exit_code == (1 if refused else 2)
+
+
+def test_a_pool_that_has_lost_its_tag_is_told_even_if_the_update_leaves_the_pools_alone(built: DirectStack) -> None:
+    pool_id = built.pool_ids()["us-west-2 Prod OU"]
+    built.ec2.delete_tags(Resources=[pool_id], Tags=[{"Key": "ctipam:stack-id"}])
+
+    found = preview_reading.preview(cast(Account, None), cast(Account, built.account), asked(built), lambda _step: None)
+    lines = to_lines(found)
+
+    assert f"✗ Nothing was changed: us-west-2/Prod OU ({pool_id}) has lost the tag ctipam:stack-id. Put" in str(lines)
+    assert f"--resources {pool_id} --tags Key=ctipam:stack-id,Value={built.stack_id}`" in str(lines)
+    assert lines[-1] == "This update has nothing to do."
 
 
 def test_a_region_that_is_added_is_one_of_the_ipams_too(built: DirectStack) -> None:

@@ -66,6 +66,10 @@ def test_a_report_has_a_section_for_what_there_is_and_none_for_what_there_is_not
     [
         ({"tree": []}, "The Networking account has no pools of this solution."),
         ({"leftOut": 7}, "  and 7 more, for which the answer has no room"),
+        (
+            {"tree": [{**answer()["tree"][0], "lostTag": True, "stackId": "arn:..."}]},
+            "landing-zone (lost its tag)  10.0.0.0/8        ░░░░░░░░░░   0.0 %",
+        ),
         ({"heldBack": "12 accounts would lose pools."}, "  - 12 accounts would lose pools."),
         ({"wrongRules": ["The rule is wrong."]}, "  - The rule is wrong."),
         (

@@ -229,8 +229,8 @@ def test_a_pool_without_the_tag_that_makes_it_ours_is_told_with_what_to_run_and_
 
     assert list(found) == ["us-west-2/Prod OU: not ours", "us-west-2/SDLC OU: rules"]
     pool_id = idle.pool_ids()[PROD]
-    command = f"aws ec2 create-tags --resources {pool_id} --tags Key=ctipam:stack-id,Value={idle.stack_id}"
-    assert command in found["us-west-2/Prod OU: not ours"]
+    command = f"aws ec2 create-tags --region us-east-1 --resources {pool_id} --tags Key=ctipam:stack-id,Value="
+    assert f"{command}{idle.stack_id}`" in found["us-west-2/Prod OU: not ours"]
     mended(idle)
     assert idle.pools() == BUILT, "no second pool"
     retag(idle, PROD, STACK_TAG=idle.stack_id)

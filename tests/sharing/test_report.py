@@ -104,6 +104,8 @@ def test_the_report_tells_what_the_next_run_changes_and_what_needs_a_decision(zo
     zone.cloud.move(ONE, ids["Prod OU"])
     zone.cloud.remove_ou(ids["SDLC OU"])
     zone.cloud.rename(ids["Prod OU"], "Production")
+    lost = zone.pool_arns()[f"{WEST} Prod OU"].rpartition("/")[2]
+    zone.cloud.client("ec2", NETWORKING).delete_tags(Resources=[lost], Tags=[{"Key": "ctipam:stack-id"}])
 
     answer = zone.invoke({"action": "report"})
     lines = report_text.to_lines(answer)
@@ -111,6 +113,9 @@ def test_the_report_tells_what_the_next_run_changes_and_what_needs_a_decision(zo
     assert f"  Prod OU ({ids['Prod OU']}, now named Production)" in lines
     assert f"    {ONE}  {ONE}  Production  outdated (the next run changes it)" in lines
     assert "  SDLC OU, which has no OU" in lines
+    assert any(line.startswith("│  ├─ us-west-2 Prod OU (lost its tag)  192.168.0.0/21") for line in lines)
+    assert any(f"create-tags --region us-east-1 --resources {lost} " in line for line in lines)
+    assert answer["allocations"] == []
     assert any(line.startswith(f"  - OU {ids['SDLC OU']} of environment 'SDLC OU' is not in") for line in lines)
     assert {row["accountId"]: row["share"] for row in answer["accountDetails"]} == {
         zone.cloud.management: "none",

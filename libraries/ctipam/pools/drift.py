@@ -17,7 +17,7 @@ from ctipam.pools.changes import pending_changes
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.matching import Comparison, compare
 from ctipam.pools.placement import Occupied, place
-from ctipam.pools.recognition import has_lost_stack_tag
+from ctipam.pools.recognition import has_lost_stack_tag, lost_stack_tag
 from ctipam.pools.spec import PoolKey, PoolSpec
 from ctipam.pools.wanted import wanted_allocation_tags
 
@@ -158,11 +158,7 @@ def _readable(
 def _lost(comparison: Comparison) -> Iterator[Finding]:
     for key, pool in comparison.kept.items():
         if has_lost_stack_tag(pool):
-            tag = f"Key={names.STACK_TAG},Value={comparison.spec.stack_id}"
-            message = (
-                f"{_named(comparison, key)} has lost the tag by which it is ours. Its accounts keep it, but nothing is "
-                f"added meanwhile. Run `aws ec2 create-tags --resources {pool.pool_id} --tags {tag}`."
-            )
+            message = lost_stack_tag(_named(comparison, key), pool.pool_id, comparison.spec.stack_id)
             yield _finding(key, "not ours", message)
 
 

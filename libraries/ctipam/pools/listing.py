@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ctipam import names
@@ -26,3 +27,14 @@ def scope_of(pool: IpamPoolTypeDef) -> str:
 def stack_of(pool: IpamPoolTypeDef) -> str:
     """Return the ARN of the stack that manages the pool; empty: it is not a pool of this solution."""
     return to_dict(pool.get("Tags", [])).get(names.STACK_TAG, "")
+
+
+def with_tags_put_back(listed: Sequence[IpamPoolTypeDef], stack_ids: Mapping[str, str]) -> list[IpamPoolTypeDef]:
+    """Return the pools as if these, by id, had not lost STACK_TAG, see `recognition`. Changes nothing in AWS."""
+    found = []
+    for pool in listed:
+        copied = pool.copy()
+        if stack_id := stack_ids.get(pool["IpamPoolId"]):
+            copied["Tags"] = [*pool.get("Tags", []), {"Key": names.STACK_TAG, "Value": stack_id}]
+        found.append(copied)
+    return found

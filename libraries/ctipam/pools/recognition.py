@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from ctipam import names
 from ctipam.errors import Refused, fit
 from ctipam.pools.existing import ExistingPool
 from ctipam.pools.matching import kept_pools
 from ctipam.pools.spec import PoolKey, PoolSpec
+from ctipam.tags import to_dict
+
+OTHER_TAGS = frozenset({names.REGION_TAG, names.POOL_ENVIRONMENT_TAG, names.BLOCK_TAG})
+"""Tags besides STACK_TAG that only pools of this solution have."""
 
 
 def recognized(spec: PoolSpec, pools: Sequence[ExistingPool], *, ours_only: bool = False) -> list[ExistingPool]:
@@ -68,5 +73,41 @@ def refuse_without_stack_tag(pools: Sequence[ExistingPool]) -> None:
     """
     for pool in filter(has_lost_stack_tag, pools):
         cause = f"{pool.key} ({pool.pool_id}) has lost the tag {names.STACK_TAG}"
-        way_out = "Put it back, with the value that the other pools have, and try again; or delete this pool."
+        way_out = "Put it back, with the value that the other pools have, and try again."
         raise Refused(fit("Nothing was changed: ", cause, way_out))
+
+
+def lost_stack_tags(listed: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return what STACK_TAG should be of each pool that has lost it, by the pool's id, for those who have no spec.
+
+    Such a pool still has another tag of ours. The value is that of its parent or of a pool below it, or else of any.
+
+    listed   all pools, as DescribeIpamPools returns them
+    """
+    pools = {pool["IpamPoolId"]: pool for pool in listed}
+    tags = {pool_id: to_dict(pool.get("Tags", [])) for pool_id, pool in pools.items()}
+    stacks = {pool_id: of_pool[names.STACK_TAG] for pool_id, of_pool in tags.items() if names.STACK_TAG in of_pool}
+    lost = {}
+    for pool_id, of_pool in tags.items():
+        if pool_id not in stacks and OTHER_TAGS & of_pool.keys():
+            parent = stacks.get(pools[pool_id].get("SourceIpamPoolId", ""))
+            below = (stacks[one] for one in stacks if pools[one].get("SourceIpamPoolId") == pool_id)
+            if value := parent or next(below, "") or next(iter(stacks.values()), ""):
+                lost[pool_id] = value
+    return lost
+
+
+def lost_stack_tag(named: str, pool_id: str, stack_id: str) -> str:
+    """Return that a pool has lost STACK_TAG, and the command that puts it back.
+
+    named      the pool, in words
+    stack_id   the value of the tag
+    """
+    _, _, _, region, account_id, *_ = [*stack_id.split(":"), *[""] * 5]
+    in_account = f"the Networking account, {account_id}" if account_id else "the Networking account"
+    in_region = f" --region {region}" if region else ""
+    tag = f"Key={names.STACK_TAG},Value={stack_id}"
+    return (
+        f"{named} has lost the tag by which it is ours. Its accounts keep it, but nothing is added meanwhile. To put "
+        f"the tag back, run in {in_account}: `aws ec2 create-tags{in_region} --resources {pool_id} --tags {tag}`."
+    )

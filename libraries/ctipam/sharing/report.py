@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,8 +22,9 @@ from ctipam.networking_account import assume_execution_role
 from ctipam.organization import reader as organization
 from ctipam.organization.tree import OrganizationTree
 from ctipam.pools.existing import ExistingPool
-from ctipam.pools.listing import list_pools, stack_of
+from ctipam.pools.listing import list_pools, stack_of, with_tags_put_back
 from ctipam.pools.reader import PoolReader
+from ctipam.pools.recognition import lost_stack_tags
 from ctipam.sessions import Account
 from ctipam.sharing import reader
 from ctipam.sharing.places import Places
@@ -53,10 +54,10 @@ def report(run: SharingRun) -> dict[str, Any]:
         found = executor.submit(reader.find_all_shares, run.networking.ram())
         places = Places(run, lambda: _read_organization(run), complete=True)
         shares = found.result()
-        pools, held, watched = networking.result()
+        pools, held, lost, watched = networking.result()
     result = ShareReconciliation(run, lambda _created: shares, places).run(None)
     locations = {location.account_id: location for location in places.tree.locations}
-    answer = {"pools": who_can_use(run.environments, shares), "tree": pool_rows(pools, held), "watch": watched}
+    answer = {"pools": who_can_use(run.environments, shares), "tree": pool_rows(pools, held, lost), "watch": watched}
     answer |= result.to_dict(limit=0)
     del answer["reconciled"]
     accounts = account_rows(result.accounts, locations, shares)
@@ -82,17 +83,19 @@ def _details(accounts: Sequence[dict[str, Any]], allocations: Sequence[dict[str,
     }
 
 
-def _read_networking_account(run: SharingRun) -> tuple[list[ExistingPool], Held, dict[str, Any]]:
+def _read_networking_account(run: SharingRun) -> tuple[list[ExistingPool], Held, Collection[str], dict[str, Any]]:
     management, account_id = run.management, run.networking.account_id
     policy = session_policy(management.partition, management.region, account_id, "report")
     networking = assume_execution_role(management, account_id, policy)
     listed = list_pools(networking)
+    lost = lost_stack_tags(listed)
+    listed = with_tags_put_back(listed, lost)
     stack_ids = frozenset(stack_id for pool in listed if (stack_id := stack_of(pool)))
     with ThreadPoolExecutor(CONCURRENT_POOLS) as executor:
         watched = executor.submit(_read_watch, networking, stack_ids)
         pools = PoolReader(networking, stack_ids, scope_id="", executor=executor)
         ours = pools.read_pools([pool for pool in listed if pools.is_ours(pool)], known={})
-        return ours, pools.read_allocations(ours), watched.result()
+        return ours, pools.read_allocations(ours), lost.keys(), watched.result()
 
 
 def _read_watch(networking: Account, stack_ids: frozenset[str]) -> dict[str, Any]:
@@ -105,7 +108,10 @@ def _read_watch(networking: Account, stack_ids: frozenset[str]) -> dict[str, Any
     except ClientError as error:
         return _watched(f"The log of the watch cannot be read: {explain(error)}")
     if last is None:
-        return _watched(f"The watch has not looked in the last {LOOK_BACK_S // 60} minutes.", outputs)
+        return _watched(
+            "The watch has not looked in the last two hours. It looks once an hour, so a new stack has to wait.",
+            outputs,
+        )
     at, found = last
     rows = [{"metric": one.metric, "subject": one.subject, "message": one.message} for one in found]
     looked = datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="seconds")

@@ -16,13 +16,14 @@ Held = Mapping[str, Collection[Allocation]]
 """What is allocated from each pool, by its id. A pool is missing if its Region cannot be read."""
 
 
-def pool_rows(pools: Iterable[ExistingPool], held: Held) -> list[dict[str, Any]]:
+def pool_rows(pools: Iterable[ExistingPool], held: Held, lost: Collection[str]) -> list[dict[str, Any]]:
     """Return each pool of this solution, parents first.
 
     percentUsed   of its addresses, by pools below it, VPCs or others; null if that is not known
+    lostTag       the pool has lost STACK_TAG, whose value should be stackId; lost: the ids of such pools
     """
     ours = sorted((pool for pool in pools if pool.key), key=lambda pool: (pool.key, pool.pool_id))
-    return [_pool_row(pool, held.get(pool.pool_id)) for pool in ours]
+    return [_pool_row(pool, held.get(pool.pool_id)) | {"lostTag": pool.pool_id in lost} for pool in ours]
 
 
 def _pool_row(pool: ExistingPool, allocations: Collection[Allocation] | None) -> dict[str, Any]:
