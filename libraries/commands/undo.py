@@ -91,6 +91,7 @@ def undo(options: Mapping[str, str], aws: AwsCli, sleep: Callable[[float], None]
             _confirm(name)
         seen = {event["EventId"] for event in _events(aws, stack_id, name)}
         _start_deletion(aws, name, protected=bool(stack.get("EnableTerminationProtection")))
+    print("While a pool is in use, the deletion waits up to 30 minutes for it. Each event is shown here.", flush=True)
     deleted = _follow(aws, name, stack_id, seen, sleep)
     _print_leftovers(aws, stack_id, network_account_id, describe_after)
     return deleted
@@ -160,6 +161,9 @@ def _confirm(name: str) -> None:
         answer = input(f"Delete the stack {name}? Type its name: ")
     except EOFError:
         answer = ""
+    except KeyboardInterrupt:
+        print()
+        raise Refused("Interrupted at the question; nothing was changed.") from None
     if answer.strip() != name:
         raise Refused(f"That is not the name {name}; nothing was changed.")
 

@@ -363,19 +363,28 @@ def test_progress_that_cannot_be_read_ends_with_the_command_to_continue(cli: Cli
         cli.undo("yes=yes")
 
 
-@pytest.mark.parametrize("when", ["at the question", "while the stack is being deleted"])
+def test_an_interrupt_at_the_question_says_that_nothing_was_changed(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    type_answer(monkeypatch, "ipam-controltower")
+    monkeypatch.setattr("builtins.input", interrupt)
+
+    with pytest.raises(Refused, match="nothing was changed"):
+        cli.undo()
+
+    assert cli.changes() == []
+
+
 def test_an_interrupted_command_shows_how_to_follow_the_deletion(
-    cli: Cli, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, when: str
+    cli: Cli, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*_arguments: object) -> None:
         raise KeyboardInterrupt
 
-    at_question = when == "at the question"
-    type_answer(monkeypatch, "ipam-controltower")
-    monkeypatch.setattr(*(("builtins.input", interrupt) if at_question else ("commands.undo.recent_events", interrupt)))
+    monkeypatch.setattr("commands.undo.recent_events", interrupt)
     monkeypatch.setattr(operate, "installed_aws_cli", lambda _root: AwsCli([str(cli.path)], cli.folder))
-    if not at_question:
-        cli.answer({"cloudformation describe-stacks": [stack("DELETE_IN_PROGRESS")]})
+    cli.answer({"cloudformation describe-stacks": [stack("DELETE_IN_PROGRESS")]})
 
     with pytest.raises(KeyboardInterrupt):
         undo.main(["stack=a'b"])
