@@ -234,6 +234,8 @@ def test_a_team_makes_its_vpc_with_the_two_commands_of_the_template(made: Engine
 def test_a_vpc_and_its_account_are_explained(made: Engine, clone: Path, operator: dict[str, str]) -> None:
     (vpc,) = made.client("ec2", SHOP, WEST).describe_vpcs(Filters=[{"Name": "tag:Env", "Values": ["Prod OU"]}])["Vpcs"]
 
+    reading.eventually(made.is_idle)  # the log of an invocation is there when it has ended
+
     of_vpc = make(clone, made, "--silent", "explain", f"vpc={vpc['VpcId']}", environment=operator)
     of_pool = make(clone, made, "--silent", "explain", "pool=us-west-2/Prod OU", environment=operator)
 
