@@ -46,7 +46,8 @@ class Organization:
 
     def landing_zones(self, caller: Caller) -> list[dict[str, str]]:
         """Return ListLandingZones' answer: the landing zone in its home Region and account, else nothing. That is the
-        answer of opt-in Regions; commercial Regions list the landing zone of another Region too.
+        answer of opt-in Regions; commercial Regions list the landing zone of another Region too. In other partitions,
+        unverified.
 
         https://docs.aws.amazon.com/controltower/latest/userguide/lz-api-list.html
         """
