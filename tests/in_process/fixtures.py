@@ -164,15 +164,6 @@ class Cloud:
             accounts = organizations_backends[MANAGEMENT]["aws"].accounts
             accounts[:] = [account for account in accounts if account.id != account_id]
 
-    def restore(self, account_id: str, ou_id: str) -> None:
-        """Let an account that was ended be an active member in an OU again."""
-        accounts = organizations_backends[MANAGEMENT]["aws"].accounts
-        if account_id not in self._members():
-            self.add_account(account_id, ou_id)
-        for account in accounts:
-            if account.id == account_id:
-                account.status = account.state = "ACTIVE"
-
     def client(self, service: str, account_id: str, region: str = HOME) -> Any:
         make: Any = boto3.client
         return make(service, region, **_credentials(account_id))
