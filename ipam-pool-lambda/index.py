@@ -1,73 +1,48 @@
 """The Networking account's functions: the IPAM and its pools as custom resources, which mends the pools too, and the
 measurement of the pools, which grow by themselves if that is asked for, with the watch.
 
-The stack creates Custom::Ipam first. It refuses what Custom::InitPools could not do, before anything is changed.
+The measurement starts every five minutes, so what only other work needs is imported where that begins.
 """
 
 from __future__ import annotations
 
+import functools
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ctipam import findings, sessions
-from ctipam.cloudformation.custom_resource import CustomResource, Data, Responder
-from ctipam.cloudformation.outputs import warnings_output
-from ctipam.cloudformation.request import ResourceRequest
-from ctipam.invocation import LambdaContext, account_id_of
-from ctipam.ipam import discovery
-from ctipam.ipam import reconcile as ipam_reconcile
-from ctipam.ipam.cost_controls import CostControls
-from ctipam.ipam.spec import IpamSpec
-from ctipam.pools import existing_vpcs, growing, measurement, mending, watch
-from ctipam.pools import reconcile as pools
+from ctipam import sessions
+from ctipam.invocation import account_id_of
+from ctipam.pools import measurement, schedule
 from ctipam.pools.listing import list_pools
-from ctipam.pools.spec import TOP_LEVEL, PoolSpec
 from ctipam.pools.utilization import Utilization, metric_line
 from ctipam.settings import UtilizationSettings
-from ctipam.waiting import Deadline
 
+if TYPE_CHECKING:
+    from types_boto3_ec2.type_defs import IpamPoolTypeDef
 
-def _ensure_ipam(request: ResourceRequest) -> Data:
-    pool_spec = _pool_spec(request)
-    costs = CostControls.from_properties(request.properties)
-    spec = IpamSpec(request.properties.get("IpamScope", ""), pool_spec.regions, costs)
-    existing = ipam_reconcile.check(request, spec)
-    pools.check(request, spec.scope_id_in(existing) if existing else "", pool_spec)
-    ipam = ipam_reconcile.ensure(request, spec, existing)
-    if costs.exclusions is not None:
-        discovery.ensure_exclusions(request, ipam.discovery_id, costs.exclusions)
-    scope_id = spec.scope_id_in(ipam)
-    warnings = existing_vpcs.warnings(request.account, ipam, scope_id, pool_spec, is_new=existing is None)
-    return {"IpamId": ipam.ipam_id, "ScopeId": scope_id, "Warnings": warnings_output(warnings)}
-
-
-def _ensure_pools(request: ResourceRequest) -> Data:
-    built = pools.ensure(request, request.properties["ScopeId"], _pool_spec(request))
-    return {"TopLevelPoolId": built[TOP_LEVEL].pool_id, "PoolCount": str(len(built) - 1)}  # below the top-level pool
-
-
-def _pool_spec(request: ResourceRequest) -> PoolSpec:
-    return PoolSpec.from_properties(
-        request.properties, request.account.known_regions(), request.stack_id, request.stack_tags()
-    )
-
-
-responder = Responder(
-    {
-        # Delete does not read the spec: a creation that was refused because of it must be able to roll back.
-        "Custom::Ipam": CustomResource(_ensure_ipam, ipam_reconcile.delete),
-        "Custom::InitPools": CustomResource(_ensure_pools, pools.delete),
-    }
-)
+    from ctipam.cloudformation.custom_resource import Responder
+    from ctipam.invocation import LambdaContext
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Serve a custom resource, or mend what the watch has found."""
+    from ctipam.pools import mending
+    from ctipam.waiting import Deadline
+
     if mending.is_requested(event):
         mending.mend(sessions.current_account(account_id_of(context)), event, Deadline.of(context))
     else:
-        responder(event, context)
+        _responder()(event, context)
+
+
+@functools.cache
+def _responder() -> Responder:
+    from ctipam.cloudformation.custom_resource import Responder
+    from ctipam.pools.custom_resources import CUSTOM_RESOURCES
+
+    return Responder(CUSTOM_RESOURCES)
 
 
 def measure_utilization(event: dict[str, Any], context: LambdaContext) -> None:
@@ -83,14 +58,28 @@ def measure_utilization(event: dict[str, Any], context: LambdaContext) -> None:
     measured: list[Utilization] = []
     with ExitStack() as afterwards:  # each is done even if what comes before it fails
         afterwards.callback(_watch, account, settings, event)
-        afterwards.callback(growing.see_to_pools, account, settings, listed, measured)
+        afterwards.callback(_see_to_pools, account, settings, listed, measured)
         for utilization in measurement.measure_pools(account, settings.stack_id, listed):
             print(metric_line(utilization, time.time()))
             measured.append(utilization)
 
 
+def _see_to_pools(
+    account: sessions.Account,
+    settings: UtilizationSettings,
+    listed: Sequence[IpamPoolTypeDef],
+    measured: Sequence[Utilization],
+) -> None:
+    if schedule.is_growth_due(listed, measured, stack_id=settings.stack_id, threshold=settings.threshold):
+        from ctipam.pools import growing
+
+        growing.see_to_pools(account, settings, listed, measured)
+
+
 def _watch(account: sessions.Account, settings: UtilizationSettings, event: dict[str, Any]) -> None:
-    if watch.is_due(event):
-        found = watch.watch(account, settings, event)
-        for line in findings.lines(found, time.time()):
+    if schedule.is_watch_due(event):
+        from ctipam import findings
+        from ctipam.pools import watch
+
+        for line in findings.lines(watch.watch(account, settings, event), time.time()):
             print(line)

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
-from ctipam.pools.watch import is_due
+from ctipam.pools.schedule import is_watch_due
 from landing_zone.direct_stack import Context
 
 HOME, WEST = "us-east-1", "us-west-2"
@@ -109,14 +109,14 @@ def test_it_watches_once_an_hour_and_measures_every_time(
 
 
 @pytest.mark.parametrize("offset", range(5))
-def test_whenever_the_schedule_began_one_run_in_an_hour_is_due(offset: int) -> None:
+def test_whenever_the_schedule_began_one_run_in_an_hour_is_watch_due(offset: int) -> None:
     times = [f"2026-11-26T{hour:02}:{minute:02}:00Z" for hour in range(3) for minute in range(offset, 60, 5)]
 
-    assert sum(is_due({"time": time}) for time in times) == 3
+    assert sum(is_watch_due({"time": time}) for time in times) == 3
 
 
 def test_an_operators_run_is_always_due() -> None:
-    assert is_due({})
+    assert is_watch_due({})
 
 
 def test_trouble_of_the_measurement_does_not_hide_what_the_watch_finds(

@@ -13,7 +13,7 @@ from cfnlint.decode import cfn_yaml  # type: ignore[import-untyped]
 from ctipam import findings
 from ctipam.findings import Finding
 from ctipam.ipam import trouble
-from ctipam.pools import drift, overlaps, utilization, watch
+from ctipam.pools import drift, overlaps, schedule, utilization
 from ctipam.pools.environment_pools import EnvironmentPool
 from ctipam.pools.utilization import Utilization
 
@@ -104,7 +104,7 @@ def test_the_table_of_findings_reads_the_fields_of_their_lines(dashboard: dict[s
 
     assert fields(table) == json.loads(line).keys() - {"_aws", overlaps.METRIC}
     assert f"by {findings.DIMENSION} " in table
-    assert f"now() * 1000 - {2 * watch.EVERY_MINUTES * 60_000} " in table, "what is gone must not be listed"
+    assert f"now() * 1000 - {2 * schedule.WATCH_EVERY_MINUTES * 60_000} " in table, "what is gone must not be listed"
 
 
 def test_failures_and_last_runs_are_those_of_both_functions(dashboard: dict[str, Any], resources: Any) -> None:
@@ -136,7 +136,7 @@ def test_the_alarms_of_the_watch_cover_each_subject(resources: Any, alarm: str, 
         f'FROM SCHEMA("{findings.NAMESPACE}", "{findings.DIMENSION}") '
         f'GROUP BY "{findings.DIMENSION}" ORDER BY MAX() DESC'
     )
-    assert query["Period"] >= 2 * watch.EVERY_MINUTES * 60
+    assert query["Period"] >= 2 * schedule.WATCH_EVERY_MINUTES * 60
     assert query["Period"] <= 3 * 3600, "CloudWatch evaluates three hours"
 
 

@@ -27,28 +27,17 @@ from ctipam.pools.listing import list_pools, stack_of
 from ctipam.pools.overlaps import find_overlaps
 from ctipam.pools.parameters import reserved_cidrs
 from ctipam.pools.reader import PoolReader
+from ctipam.pools.schedule import WATCH_EVERY_MINUTES
 from ctipam.sessions import Account
 from ctipam.settings import UtilizationSettings
 
 CONCURRENT_READS = 10
-EVERY_MINUTES = 60
-SCHEDULE_MINUTES = 5
-
-
-def is_due(event: Mapping[str, Any]) -> bool:
-    """Return whether this run of the schedule is the one of the hour that watches.
-
-    event   {"time": "2026-11-26T10:03:00Z"}: when the schedule was due, to the minute. Without a time: an operator's
-    """
-    time = str(event.get("time", ""))
-    minute = int(time[14:16]) if time[14:16].isdecimal() else 0
-    return minute % EVERY_MINUTES < SCHEDULE_MINUTES
 
 
 def watch(account: Account, settings: UtilizationSettings, event: Mapping[str, Any]) -> list[Finding]:
     """Return what is wrong with the pools of a stack and beside them, and have mended what can be. Raises ClientError.
 
-    event   see is_due
+    event   see `schedule.is_watch_due`
     """
     own_stack = OwnStack(account, settings.stack_id, believed_s=0)
     stack = own_stack.snapshot()
@@ -66,7 +55,7 @@ def watch(account: Account, settings: UtilizationSettings, event: Mapping[str, A
     if drift.findings and own_stack.snapshot() != stack:
         drift = Drift()  # an operation has begun meanwhile, and makes these differences
     if drift.is_mendable:
-        run = str(event.get("time") or int(waiting.now()) // (EVERY_MINUTES * 60))
+        run = str(event.get("time") or int(waiting.now()) // (WATCH_EVERY_MINUTES * 60))
         mending.request_mending(account, settings.mender, settings.stack_id, run)
     trouble = find_trouble(ipam, {pool.key.region for pool in pools if pool.key and pool.key.region}, accounts)
     reserved = reserved_cidrs(stack.parameters.get("ReservedCidrs", ""))

@@ -1,0 +1,48 @@
+"""Custom::Ipam and Custom::InitPools. The stack creates Custom::Ipam first: it refuses what Custom::InitPools could not
+do, before anything is changed.
+"""
+
+from __future__ import annotations
+
+from ctipam.cloudformation.custom_resource import CustomResource, Data
+from ctipam.cloudformation.outputs import warnings_output
+from ctipam.cloudformation.request import ResourceRequest
+from ctipam.ipam import discovery
+from ctipam.ipam import reconcile as ipam_reconcile
+from ctipam.ipam.cost_controls import CostControls
+from ctipam.ipam.spec import IpamSpec
+from ctipam.pools import existing_vpcs
+from ctipam.pools import reconcile as pools
+from ctipam.pools.spec import TOP_LEVEL, PoolSpec
+
+
+def _ensure_ipam(request: ResourceRequest) -> Data:
+    pool_spec = _pool_spec(request)
+    costs = CostControls.from_properties(request.properties)
+    spec = IpamSpec(request.properties.get("IpamScope", ""), pool_spec.regions, costs)
+    existing = ipam_reconcile.check(request, spec)
+    pools.check(request, spec.scope_id_in(existing) if existing else "", pool_spec)
+    ipam = ipam_reconcile.ensure(request, spec, existing)
+    if costs.exclusions is not None:
+        discovery.ensure_exclusions(request, ipam.discovery_id, costs.exclusions)
+    scope_id = spec.scope_id_in(ipam)
+    warnings = existing_vpcs.warnings(request.account, ipam, scope_id, pool_spec, is_new=existing is None)
+    return {"IpamId": ipam.ipam_id, "ScopeId": scope_id, "Warnings": warnings_output(warnings)}
+
+
+def _ensure_pools(request: ResourceRequest) -> Data:
+    built = pools.ensure(request, request.properties["ScopeId"], _pool_spec(request))
+    return {"TopLevelPoolId": built[TOP_LEVEL].pool_id, "PoolCount": str(len(built) - 1)}  # below the top-level pool
+
+
+def _pool_spec(request: ResourceRequest) -> PoolSpec:
+    return PoolSpec.from_properties(
+        request.properties, request.account.known_regions(), request.stack_id, request.stack_tags()
+    )
+
+
+# Delete does not read the spec: a creation that was refused because of it must be able to roll back.
+CUSTOM_RESOURCES = {
+    "Custom::Ipam": CustomResource(_ensure_ipam, ipam_reconcile.delete),
+    "Custom::InitPools": CustomResource(_ensure_pools, pools.delete),
+}
