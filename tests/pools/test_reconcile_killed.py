@@ -69,7 +69,8 @@ def ready(begun: Killed) -> tuple[DirectStack, Request]:
     with stack.running():
         if begun.kind != "Create":
             stack.ask("Create", "InitPools", FIRST)
-            stack.ask("Update", "InitPools", begun.before)
+            if begun.before != FIRST:
+                stack.ask("Update", "InitPools", begun.before)
     stack.wire.counted.clear()
     return stack, stack.request(begun.kind, "InitPools", begun.properties)
 

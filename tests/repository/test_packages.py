@@ -77,6 +77,7 @@ ENTRIES = """
     ctipam/pools/change_kinds.py
     ctipam/pools/changes.py
     ctipam/pools/concurrency.py
+    ctipam/pools/custom_resources.py
     ctipam/pools/deletion.py
     ctipam/pools/drift.py
     ctipam/pools/environment_pools.py
@@ -103,6 +104,7 @@ ENTRIES = """
     ctipam/pools/reserving.py
     ctipam/pools/room.py
     ctipam/pools/rounds.py
+    ctipam/pools/schedule.py
     ctipam/pools/spec.py
     ctipam/pools/surplus.py
     ctipam/pools/utilization.py
