@@ -171,6 +171,8 @@ $(TOOLS): tests/requirements/tools.txt
 	@touch $@
 
 # Installed with the pip of the tools and without their own: lambda-runtime must contain only what Lambda provides.
+# Most of the checkers is never imported, and what is imported, Python compiles then.
+$(CHECKERS): override INSTALL += --no-compile
 .venv/aws-cli/.ready .venv/lambda-runtime/.ready $(CHECKERS): .venv/%/.ready: tests/requirements/%.txt | $(TOOLS)
 	@echo "Setting up $(@D) (once)" >&2
 	@$(RUN) -m venv --clear --without-pip $(@D)
