@@ -15,11 +15,15 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from commands.vpcs import Unread, VpcCidr, why_of
+from ctipam.names import STACK_TAG
 from ctipam.pools.existing import ExistingPool
-from ctipam.pools.listing import list_pools, stack_of, with_tags_put_back
+from ctipam.pools.listing import list_pools
 from ctipam.pools.reader import CONCURRENT_READS, as_listed, read_allocations
-from ctipam.pools.recognition import lost_stack_tags
+from ctipam.pools.recognition import OTHER_TAGS
 from ctipam.sessions import Account
+
+OUR_TAGS = {STACK_TAG, *OTHER_TAGS}
+"""A pool of this solution has at least one of these, even if somebody has removed others."""
 
 Held = tuple[IPv4Network, str, str, str]
 """A CIDR, and the account, Region and id of the VPC that has it from a pool."""
@@ -51,9 +55,8 @@ def read(networking: Account) -> tuple[set[Held], list[str]]:
 
     Raises   AWS's errors if the pools cannot be listed
     """
-    listed = list_pools(networking)
-    listed = with_tags_put_back(listed, lost_stack_tags(listed))
-    ours = [as_listed(pool, ours=True) for pool in listed if stack_of(pool)]
+    pools = [as_listed(pool, ours=True) for pool in list_pools(networking)]
+    ours = [pool for pool in pools if OUR_TAGS & pool.tags.keys()]
     with ThreadPoolExecutor(CONCURRENT_READS) as workers:
         found = list(workers.map(partial(_read_pool, networking), ours))
     return {one for held, _ in found for one in held}, sorted({why for _, why in found if why})

@@ -64,11 +64,11 @@ def read(region: str, scope_id: str = "") -> Existing:
         rows: list[VpcCidr | Unread] = [*_vpcs(networking, scope_id or ipam.private_scope_id)]
         rows += _unread(networking, ipam, account_ids)
         held, not_known = allocated_vpcs.read(networking)
-        not_known += _not_operating(networking, ipam)
+        others = _not_operating(networking, ipam)
     except (BotoCoreError, ClientError) as error:
         raise Refused(f"IPAM in account {networking.account_id} cannot be read: {why_of(error)}.") from None
-    existing = of_organization(allocated_vpcs.marked(rows, held), len(account_ids))
-    return replace(existing, unread=(*existing.unread, *not_known), note=LAG)
+    existing = of_organization(allocated_vpcs.marked(rows, held), len(account_ids), not_known)
+    return replace(existing, unread=(*existing.unread, *others), note=LAG)
 
 
 def _administrator(management: Account) -> Account:
@@ -102,14 +102,16 @@ def _unread(account: Account, ipam: ExistingIpam, account_ids: Collection[str]) 
         yield from (Unread(account_id, region, why) for region, why in reasons.items() if why)
 
 
-def _not_operating(account: Account, ipam: ExistingIpam) -> Iterator[str]:
-    """Yield a sentence if Regions are enabled in which IPAM does not operate. A VPC there can overlap as any other."""
+def _not_operating(account: Account, ipam: ExistingIpam) -> list[str]:
+    """Return a sentence if Regions are enabled in which IPAM does not operate. A VPC there can overlap as any other."""
     enabled = {region["RegionName"] for region in account.ec2().describe_regions()["Regions"]}
-    if others := sorted(enabled - ipam.operating_regions):
-        yield (
-            f"IPAM operates only in {some(sorted(ipam.operating_regions))}: VPCs in other enabled Regions are not "
-            f"known, and may overlap too ({some(others)}). VPCS=organization and RESERVE=organization look there."
-        )
+    others = sorted(enabled - ipam.operating_regions)
+    if not others:
+        return []
+    return [
+        f"IPAM operates only in {some(sorted(ipam.operating_regions))}: VPCs in other enabled Regions are not "
+        f"known, and may overlap too ({some(others)}). VPCS=organization and RESERVE=organization look there."
+    ]
 
 
 def _accounts(account: Account, ipam: ExistingIpam, region: str) -> Iterator[DiscoveredAccount]:

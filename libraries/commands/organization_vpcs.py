@@ -16,7 +16,6 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import replace
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, cast
@@ -75,8 +74,7 @@ def read(region: str, network_account_id: str = "") -> Existing:
     account_ids = active_accounts(management)
     rows = _read_accounts(management, account_ids)
     held, not_known = _allocated(management, network_account_id)
-    existing = of_organization(allocated_vpcs.marked(rows, held), len(account_ids))
-    return replace(existing, unread=(*existing.unread, *not_known))
+    return of_organization(allocated_vpcs.marked(rows, held), len(account_ids), not_known)
 
 
 def _allocated(management: Account, network_account_id: str) -> tuple[set[allocated_vpcs.Held], list[str]]:

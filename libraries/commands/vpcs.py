@@ -45,7 +45,7 @@ class Vpc:
     """A CIDR of one or more VPCs.
 
     number      how many VPCs the label describes
-    tagged      at least one of them has the tag that our pools require
+    tagged      at least one of them has the tag that our pools require, and may be from pools that could not be read
     allocated   a pool of IPAM has allocated the CIDR, so that nobody else gets it
     """
 
@@ -217,18 +217,19 @@ def cidrs_of(vpc: Mapping[str, Any], region: str) -> Iterator[VpcCidr]:
             )
 
 
-def of_organization(found: Iterable[VpcCidr | Unread], accounts: int) -> Existing:
+def of_organization(found: Iterable[VpcCidr | Unread], accounts: int, not_known: Sequence[str] = ()) -> Existing:
     """Summarize what was read. Order and repetitions in found do not matter.
 
-    accounts   the number of accounts to read
+    accounts    the number of accounts to read
+    not_known   sentences about pools of ours that could not be read: then any VPC with the tag may be from them
     """
     rows = [*found]
     unread = {row for row in rows if isinstance(row, Unread)}
     read_accounts = accounts - len({row.account_id for row in unread if not row.region})
     return Existing(
-        tuple(_condensed(_unique(row for row in rows if isinstance(row, VpcCidr)))),
+        tuple(_condensed(_unique(row for row in rows if isinstance(row, VpcCidr)), unsure=bool(not_known))),
         f"CIDRs in {_counted(read_accounts, 'account')}",
-        tuple(_unread_sentences(unread, accounts)),
+        (*_unread_sentences(unread, accounts), *not_known),
     )
 
 
@@ -243,7 +244,7 @@ def _unique(cidrs: Iterable[VpcCidr]) -> Iterable[VpcCidr]:
     return {(row.cidr, row.account_id, row.region, row.vpc_id): row for row in rows}.values()
 
 
-def _condensed(cidrs: Iterable[VpcCidr]) -> Iterator[Vpc]:
+def _condensed(cidrs: Iterable[VpcCidr], *, unsure: bool) -> Iterator[Vpc]:
     """Yield a few rows for each CIDR: many accounts may use the same one, and all default VPCs do."""
     for (cidr, is_default, allocated), group in groupby(
         sorted(cidrs, key=_default_vpcs_last), lambda row: (row.cidr, row.is_default, row.allocated)
@@ -251,11 +252,11 @@ def _condensed(cidrs: Iterable[VpcCidr]) -> Iterator[Vpc]:
         same = [*group]
         listed = 0 if is_default and len(same) > 1 else _number_listed(len(same))
         for row in same[:listed]:
-            yield Vpc(cidr, label=_label(row), tagged=bool(row.environment), allocated=allocated)
+            yield Vpc(cidr, label=_label(row), tagged=unsure and bool(row.environment), allocated=allocated)
         if others := same[listed:]:
             what = f"{len(others):,} default VPCs" if is_default else f"and {len(others):,} more VPCs"
             where = _counted(len({row.account_id for row in others}), "account")
-            tagged = any(row.environment for row in others)
+            tagged = unsure and any(row.environment for row in others)
             yield Vpc(cidr, len(others), f"{what} in {where}", tagged, allocated)
 
 
