@@ -106,6 +106,15 @@ def use_pools(company: Any) -> list[IPv4Network]:
     raise AssertionError("the pools are full")
 
 
+def make_vpc_of_team(company: Any) -> None:
+    """Create a VPC from a pool with EC2's own call."""
+    pools = company.ec2.describe_ipam_pools(Filters=[{"Name": "description", "Values": [f"Prod OU in {WEST}"]}])
+    (pool,) = pools["IpamPools"]
+    tags = [{"ResourceType": "vpc", "Tags": pool["AllocationResourceTags"]}]
+    ec2 = company.cloudformation.cloud.client("ec2", NETWORKING, WEST)
+    ec2.create_vpc(Ipv4IpamPoolId=pool["IpamPoolId"], Ipv4NetmaskLength=26, TagSpecifications=tags)
+
+
 def warnings(company: Any, **changed: str) -> str:
     """Return what the next deployment warns of."""
     return str(company.cloudformation.ask("Update", "Ipam", DEFAULTS | changed)["Data"]["Warnings"])
@@ -135,7 +144,10 @@ def test_with_reservations_no_address_of_an_existing_vpc_is_given_out(
     assert warnings(company, ReservedCidrs=reserved) == "none"
     # Those four overlap each other, whatever is reserved; nothing of the pools is in danger.
     assert sorted(watch(reserved)) == ["192.168.28.0/22", "192.168.31.0/24", "192.168.6.0/23", "192.168.7.0/24"]
-    assert reserve.reserved_cidrs({"RESERVE": "ipam"}, PROPERTIES) == reserved, "IPAM's view is the same by now"
+    make_vpc_of_team(company)
+    for properties in (PROPERTIES, PROPERTIES | {"ReservedCidrs": reserved}):
+        assert reserve.reserved_cidrs({"RESERVE": "organization"}, properties) == reserved, "of existing VPCs alone"
+        assert reserve.reserved_cidrs({"RESERVE": "ipam"}, properties) == reserved, "IPAM's view is the same by now"
 
 
 def test_without_reservations_addresses_are_given_out_twice_and_the_watch_names_each_vpc(
