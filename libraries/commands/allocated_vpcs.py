@@ -35,13 +35,13 @@ def statements(partition: str, account_id: str) -> list[dict[str, Any]]:
         {
             "Sid": "ReadPools",
             "Effect": "Allow",
-            "Action": "ec2:DescribeIpamPools",
+            "Action": ["ec2:DescribeIpamPools"],
             "Resource": "*",  # it cannot be limited to a resource
         },
         {
             "Sid": "ReadAllocations",
             "Effect": "Allow",
-            "Action": "ec2:GetIpamPoolAllocations",
+            "Action": ["ec2:GetIpamPoolAllocations"],
             "Resource": f"arn:{partition}:ec2::{account_id}:ipam-pool/*",
         },
     ]

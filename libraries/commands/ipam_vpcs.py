@@ -30,6 +30,8 @@ from ctipam.sessions import Account
 
 LAG = "IPAM shows a VPC up to an hour after its creation, so VPCs that were created since may be missing."
 
+BEFORE = "before the first deployment use VPCS=organization or RESERVE=organization"
+
 READ_DISCOVERED: dict[str, Any] = {
     "Sid": "ReadWhatIpamHasDiscovered",
     "Effect": "Allow",
@@ -59,7 +61,7 @@ def read(region: str, scope_id: str = "") -> Existing:
         if ipam is None:
             raise Refused(
                 f"Account {networking.account_id} has no IPAM in {networking.region}; set AWS_REGION to Control "
-                "Tower's home Region, or before the first deployment use VPCS=organization."
+                f"Tower's home Region, or {BEFORE}."
             )
         rows: list[VpcCidr | Unread] = [*_vpcs(networking, scope_id or ipam.private_scope_id)]
         rows += _unread(networking, ipam, account_ids)
@@ -76,7 +78,7 @@ def _administrator(management: Account) -> Account:
     try:
         account_id = ipam_administrator(management)
         if not account_id:
-            raise Refused("No account administers IPAM yet; before the first deployment use VPCS=organization.")
+            raise Refused(f"No account administers IPAM yet; {BEFORE}.")
         partition = management.partition
         statements = [READ_DISCOVERED, *allocated_vpcs.statements(partition, account_id)]
         policy = {"Version": "2012-10-17", "Statement": statements}

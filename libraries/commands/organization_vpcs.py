@@ -79,15 +79,17 @@ def read(region: str, network_account_id: str = "") -> Existing:
 
 def _allocated(management: Account, network_account_id: str) -> tuple[set[allocated_vpcs.Held], list[str]]:
     """Return what `allocated_vpcs.read` returns; nothing if there are no pools yet."""
+    account_id = network_account_id
     try:
-        account_id = network_account_id or ipam_administrator(management)
+        account_id = account_id or ipam_administrator(management)
         if not account_id:
             return set(), []
         policy = {"Version": "2012-10-17", "Statement": allocated_vpcs.statements(management.partition, account_id)}
         role_arn = execution_role_arn(management.partition, account_id)
         return allocated_vpcs.read(management.assume(role_arn, SESSION_NAME, policy))
     except (BotoCoreError, ClientError) as error:
-        return set(), [allocated_vpcs.not_known("pools of this solution", error)]
+        pools = f"the pools of account {account_id}" if account_id else "pools that exist already"
+        return set(), [allocated_vpcs.not_known(pools, error)]
 
 
 def ipam_administrator(management: Account) -> str:

@@ -230,8 +230,8 @@ def test_a_pool_is_ours_by_any_tag_of_ours_and_the_pools_of_others_say_nothing(c
 @pytest.mark.parametrize(
     ("operation", "which"),
     [
-        ("ListDelegatedAdministrators", "pools of this solution"),
-        ("DescribeIpamPools", "pools of this solution"),
+        ("ListDelegatedAdministrators", "pools that exist already"),
+        ("DescribeIpamPools", f"the pools of account {NETWORKING}"),
         ("GetIpamPoolAllocations", f"the pools in {HOME}"),
     ],
 )
@@ -266,9 +266,10 @@ def test_a_vpc_with_a_shared_subnet_counts_once_for_its_owner(company: Any, monk
     assert row.startswith(f"10.0.0.0/16 {vpc_id} {NETWORKING} {HOME}, Env=Prod OU")
 
 
-def test_a_session_can_only_read_vpcs_and_regions_and_the_management_account_needs_none(
+def test_a_session_can_only_read_vpcs_and_regions_or_pools_and_the_management_account_needs_none(
     company: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    Pools(company)
     assumed: list[tuple[str, list[str]]] = []
     credentials_of = sessions.Account.credentials_of
 
@@ -279,9 +280,11 @@ def test_a_session_can_only_read_vpcs_and_regions_and_the_management_account_nee
     monkeypatch.setattr(sessions.Account, "credentials_of", recorded)
     report()
 
-    only = ["ec2:DescribeRegions", "ec2:DescribeVpcs"]
-    assert sorted(assumed) == [
-        (f"arn:aws:iam::{account_id}:role/AWSControlTowerExecution", only) for account_id in (SHOP, NETWORKING)
+    vpcs, pools = ["ec2:DescribeRegions", "ec2:DescribeVpcs"], ["ec2:DescribeIpamPools", "ec2:GetIpamPoolAllocations"]
+    assert [(role_arn.split(":")[4], actions) for role_arn, actions in sorted(assumed)] == [
+        (SHOP, vpcs),
+        (NETWORKING, pools),
+        (NETWORKING, vpcs),
     ]
 
 
