@@ -5,6 +5,8 @@ made there. No other account is entered. IPAM shows a VPC 15 to 60 minutes after
 operating Regions. An account or Region that it has not looked at is reported with the reason, so that it never looks
 like free space.
 
+A VPC that a pool of ours allocated a moment ago is known from the pool before IPAM shows it so.
+
 Requires boto3, which `make` installs for VPCS=ipam too.
 """
 
@@ -16,8 +18,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from commands.organization_vpcs import SESSION_NAME, active_accounts, sign_in, why_of
-from commands.vpcs import Existing, Unread, VpcCidr, of_organization
+from commands import allocated_vpcs
+from commands.organization_vpcs import SESSION_NAME, active_accounts, ipam_administrator, sign_in
+from commands.vpcs import Existing, Unread, VpcCidr, of_organization, some, why_of
 from ctipam.errors import Refused
 from ctipam.ipam.discovered import NEVER_SEEN, DiscoveredAccount
 from ctipam.ipam.existing import ExistingIpam
@@ -27,25 +30,20 @@ from ctipam.sessions import Account
 
 LAG = "IPAM shows a VPC up to an hour after its creation, so VPCs that were created since may be missing."
 
-IPAM = "ipam.amazonaws.com"
+BEFORE = "before the first deployment use VPCS=organization or RESERVE=organization"
 
-POLICY: dict[str, Any] = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Sid": "ReadWhatIpamHasDiscovered",
-            "Effect": "Allow",
-            "Action": [
-                "ec2:DescribeIpams",
-                "ec2:DescribeRegions",
-                "ec2:GetIpamDiscoveredAccounts",
-                "ec2:GetIpamResourceCidrs",
-            ],
-            "Resource": "*",
-        }
+READ_DISCOVERED: dict[str, Any] = {
+    "Sid": "ReadWhatIpamHasDiscovered",
+    "Effect": "Allow",
+    "Action": [
+        "ec2:DescribeIpams",
+        "ec2:DescribeRegions",
+        "ec2:GetIpamDiscoveredAccounts",
+        "ec2:GetIpamResourceCidrs",
     ],
+    "Resource": "*",
 }
-"""The session policy. The role itself is an administrator."""
+"""Of the session policy. The role itself is an administrator."""
 
 
 def read(region: str, scope_id: str = "") -> Existing:
@@ -63,25 +61,28 @@ def read(region: str, scope_id: str = "") -> Existing:
         if ipam is None:
             raise Refused(
                 f"Account {networking.account_id} has no IPAM in {networking.region}; set AWS_REGION to Control "
-                "Tower's home Region, or before the first deployment use VPCS=organization."
+                f"Tower's home Region, or {BEFORE}."
             )
         rows: list[VpcCidr | Unread] = [*_vpcs(networking, scope_id or ipam.private_scope_id)]
         rows += _unread(networking, ipam, account_ids)
+        held, not_known = allocated_vpcs.read(networking)
+        others = _not_operating(networking, ipam)
     except (BotoCoreError, ClientError) as error:
         raise Refused(f"IPAM in account {networking.account_id} cannot be read: {why_of(error)}.") from None
-    return replace(of_organization(rows, len(account_ids)), note=LAG)
+    existing = of_organization(allocated_vpcs.marked(rows, held), len(account_ids), not_known)
+    return replace(existing, unread=(*existing.unread, *others), note=LAG)
 
 
 def _administrator(management: Account) -> Account:
     """Return the account that administers IPAM. Raises Refused."""
     try:
-        pages = management.organizations().get_paginator("list_delegated_administrators")
-        found = pages.paginate(ServicePrincipal=IPAM)
-        accounts = [one["Id"] for page in found for one in page["DelegatedAdministrators"]]
-        if not accounts:
-            raise Refused("No account administers IPAM yet; before the first deployment use VPCS=organization.")
-        role_arn = execution_role_arn(management.partition, accounts[0])
-        return management.assume(role_arn, SESSION_NAME, POLICY)
+        account_id = ipam_administrator(management)
+        if not account_id:
+            raise Refused(f"No account administers IPAM yet; {BEFORE}.")
+        partition = management.partition
+        statements = [READ_DISCOVERED, *allocated_vpcs.statements(partition, account_id)]
+        policy = {"Version": "2012-10-17", "Statement": statements}
+        return management.assume(execution_role_arn(partition, account_id), SESSION_NAME, policy)
     except (BotoCoreError, ClientError) as error:
         raise Refused(f"The account that administers IPAM cannot be read ({why_of(error)}).") from None
 
@@ -93,7 +94,7 @@ def _vpcs(account: Account, scope_id: str) -> Iterator[VpcCidr]:
 
 
 def _unread(account: Account, ipam: ExistingIpam, account_ids: Collection[str]) -> Iterator[Unread]:
-    """Yield what IPAM has not looked at: whole accounts once, others for each Region."""
+    """Yield what IPAM has not looked at in its operating Regions: whole accounts once, others for each Region."""
     regions = sorted(ipam.operating_regions)
     found = {(one.account_id, one.region): one for region in regions for one in _accounts(account, ipam, region)}
     for account_id in account_ids:
@@ -101,9 +102,18 @@ def _unread(account: Account, ipam: ExistingIpam, account_ids: Collection[str]) 
         if len(set(reasons.values())) == 1:
             reasons = {"": reasons[regions[0]]}
         yield from (Unread(account_id, region, why) for region, why in reasons.items() if why)
+
+
+def _not_operating(account: Account, ipam: ExistingIpam) -> list[str]:
+    """Return a sentence if Regions are enabled in which IPAM does not operate. A VPC there can overlap as any other."""
     enabled = {region["RegionName"] for region in account.ec2().describe_regions()["Regions"]}
-    for region in sorted(enabled - ipam.operating_regions):
-        yield from (Unread(account_id, region, "IPAM does not operate there") for account_id in account_ids)
+    others = sorted(enabled - ipam.operating_regions)
+    if not others:
+        return []
+    return [
+        f"IPAM operates only in {some(sorted(ipam.operating_regions))}: VPCs in other enabled Regions are not "
+        f"known, and may overlap too ({some(others)}). VPCS=organization and RESERVE=organization look there."
+    ]
 
 
 def _accounts(account: Account, ipam: ExistingIpam, region: str) -> Iterator[DiscoveredAccount]:

@@ -4,6 +4,8 @@ These credentials read the management account. Every other active account is rea
 role, with a session policy that allows only the two calls made there. All Regions that are enabled for an account are
 read. An account or Region that cannot be read is reported with the reason, so that it never looks like free space.
 
+If pools of ours exist already, their allocations tell which VPCs have their addresses from them.
+
 Requires boto3, which `make` installs for VPCS=organization only.
 """
 
@@ -23,14 +25,17 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
+from commands import allocated_vpcs
 from commands.arguments import another_account, in_no_organization
-from commands.vpcs import Existing, Unread, VpcCidr, cidrs_of, of_organization
-from ctipam.errors import DENIED, Refused, code_of
-from ctipam.names import EXECUTION_ROLE, execution_role_arn
+from commands.vpcs import Existing, Unread, VpcCidr, cidrs_of, of_organization, why_of
+from ctipam.errors import Refused, code_of
+from ctipam.names import execution_role_arn
 from ctipam.organization.reader import read_all
 from ctipam.sessions import CONFIG, Account
 
 SESSION_NAME = "plan-address-space"  # what CloudTrail shows in each account
+
+IPAM = "ipam.amazonaws.com"
 
 POLICY: dict[str, Any] = {
     "Version": "2012-10-17",
@@ -58,15 +63,40 @@ PAGE: Any = {"PageSize": 1000}
 """The maximum. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVpcs.html"""
 
 
-def read(region: str) -> Existing:
+def read(region: str, network_account_id: str = "") -> Existing:
     """Return the VPCs of all accounts.
 
-    region   used for the first calls if the user's configuration names no Region
-    Raises   Refused unless the credentials are the management account's and may list the organization's accounts
+    region               used for the first calls if the user's configuration names no Region
+    network_account_id   the account of our pools; empty: the one that administers IPAM, if there is one
+    Raises               Refused unless the credentials are the management account's and may list the accounts
     """
     management = sign_in(region)
     account_ids = active_accounts(management)
-    return of_organization(_read_accounts(management, account_ids), len(account_ids))
+    rows = _read_accounts(management, account_ids)
+    held, not_known = _allocated(management, network_account_id)
+    return of_organization(allocated_vpcs.marked(rows, held), len(account_ids), not_known)
+
+
+def _allocated(management: Account, network_account_id: str) -> tuple[set[allocated_vpcs.Held], list[str]]:
+    """Return what `allocated_vpcs.read` returns; nothing if there are no pools yet."""
+    account_id = network_account_id
+    try:
+        account_id = account_id or ipam_administrator(management)
+        if not account_id:
+            return set(), []
+        policy = {"Version": "2012-10-17", "Statement": allocated_vpcs.statements(management.partition, account_id)}
+        role_arn = execution_role_arn(management.partition, account_id)
+        return allocated_vpcs.read(management.assume(role_arn, SESSION_NAME, policy))
+    except (BotoCoreError, ClientError) as error:
+        pools = f"the pools of account {account_id}" if account_id else "pools that exist already"
+        return set(), [allocated_vpcs.not_known(pools, error)]
+
+
+def ipam_administrator(management: Account) -> str:
+    """Return the id of the account that administers IPAM; empty if there is none. Raises AWS's errors."""
+    pages = management.organizations().get_paginator("list_delegated_administrators")
+    found = pages.paginate(ServicePrincipal=IPAM)
+    return next((one["Id"] for page in found for one in page["DelegatedAdministrators"]), "")
 
 
 def sign_in(region: str) -> Account:
@@ -182,15 +212,3 @@ def _read_region(account: Account, region: str) -> list[VpcCidr | Unread]:
         return [cidr for page in pages for vpc in page["Vpcs"] for cidr in cidrs_of(vpc, region)]
     except (BotoCoreError, ClientError) as error:
         return [Unread(account.account_id, region, why_of(error))]
-
-
-def why_of(error: BotoCoreError | ClientError) -> str:
-    """Return the operation and the code, without AWS's message: it differs between accounts, and the same error is
-    reported once for all of them.
-    """
-    if not isinstance(error, ClientError):
-        return type(error).__name__
-    why = f"{error.operation_name}: {code_of(error)}"
-    if error.operation_name == "AssumeRole" and code_of(error) in DENIED:
-        return f"{why}; enroll it in Control Tower, which creates the role {EXECUTION_ROLE}"
-    return why

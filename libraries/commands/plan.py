@@ -65,7 +65,7 @@ def planned(arguments: Sequence[str]) -> str:
     output = given.options.get("FORMAT", "text")
     if output not in ("text", "svg"):
         raise Refused(f"FORMAT={shortened(output)} is not supported; give text or svg.")
-    existing = _existing(given.options.get("VPCS", ""), spec, properties.get("IpamScope", ""))  # last: it takes minutes
+    existing = _existing(given.options.get("VPCS", ""), spec, properties)  # last: it may take minutes
     if output == "svg":
         return plan_drawing.draw(spec, blocks, existing)
     lines = plan_text.to_lines(spec, blocks, active_ips, vpcs_a_month)
@@ -81,13 +81,13 @@ def _spec(properties: Mapping[str, str]) -> PoolSpec:
         return spec
 
 
-def _existing(source: str, spec: PoolSpec, scope_id: str) -> vpcs.Existing:
+def _existing(source: str, spec: PoolSpec, properties: Mapping[str, str]) -> vpcs.Existing:
     if source in ("organization", "ipam"):
         from commands import ipam_vpcs, organization_vpcs  # imported here because other plans need no boto3
 
         if source == "ipam":
-            return ipam_vpcs.read(spec.regions[0], scope_id)
-        return organization_vpcs.read(spec.regions[0])
+            return ipam_vpcs.read(spec.regions[0], properties.get("IpamScope", ""))
+        return organization_vpcs.read(spec.regions[0], properties.get("NetworkAccountId", ""))
     return vpcs.Existing(tuple(vpcs.read(Path(source)))) if source else vpcs.Existing()
 
 

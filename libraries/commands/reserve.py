@@ -1,14 +1,16 @@
 """`make deploy RESERVE=organization|ipam`: keep the addresses of existing VPCs from new ones, by ReservedCidrs.
 
-    RESERVE=organization   before the first deployment: reads the VPCs of every account, see commands.organization_vpcs
-    RESERVE=ipam           later: reads the VPCs that IPAM has discovered, see commands.ipam_vpcs
+    RESERVE=organization   reads the VPCs of every account in every Region, see commands.organization_vpcs
+    RESERVE=ipam           after the first deployment: reads the VPCs that IPAM has discovered, see commands.ipam_vpcs
     INCOMPLETE=accept      deploy even though some accounts or Regions could not be read
 
-What is found is added to the ReservedCidrs that are given, or that the stack has.
+What is found is added to the ReservedCidrs that are given, or that the stack has: nothing is released because a VPC is
+no longer found. VPCs that have their addresses from the pools need no reservation.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from ipaddress import IPv4Network
 
@@ -38,11 +40,13 @@ def reserved_cidrs(options: Mapping[str, str], properties: Mapping[str, str]) ->
         raise Refused(f"INCOMPLETE={options['INCOMPLETE']} is not supported; give accept.")
     existing = _read(source, properties)
     if existing.unread and "INCOMPLETE" not in options:
-        raise Refused("\n".join(["Nothing was deployed, because not all VPCs are known:", *existing.unread, _WAYS_OUT]))
+        raise Refused("\n".join(["Nothing was changed, because not all VPCs are known:", *existing.unread, _WAYS_OUT]))
+    for sentence in filter(None, (*existing.unread, existing.note)):
+        print(sentence, file=sys.stderr, flush=True)
     return with_existing(properties, existing)
 
 
-_WAYS_OUT = "Wait until they can be read and try again, or reserve what is known: INCOMPLETE=accept"
+_WAYS_OUT = "Try again when all can be read, or reserve only what is known: INCOMPLETE=accept"
 
 
 def _read(source: str, properties: Mapping[str, str]) -> Existing:
@@ -51,7 +55,7 @@ def _read(source: str, properties: Mapping[str, str]) -> Existing:
     region = properties["RegionSelection"].split(",")[0].strip()
     if source == "ipam":
         return ipam_vpcs.read(region, properties.get("IpamScope", ""))
-    return organization_vpcs.read(region)
+    return organization_vpcs.read(region, properties.get("NetworkAccountId", ""))
 
 
 def with_existing(properties: Mapping[str, str], existing: Existing) -> str:
@@ -59,8 +63,7 @@ def with_existing(properties: Mapping[str, str], existing: Existing) -> str:
     given = [cidr.strip() for cidr in properties.get(PARAMETER, "").split(",") if cidr.strip()]
     reserved = [IPv4Network(cidr) for cidr in given]
     space = [IPv4Network(cidr.strip()) for cidr in properties["TopLevelPoolCidr"].split(",")]
-    found = reservations(space, existing.vpcs)
-    value = ",".join([*given, *(str(cidr) for cidr in found if not any(cidr.subnet_of(other) for other in reserved))])
+    value = ",".join([*given, *map(str, reservations(space, existing.vpcs, reserved))])
     if len(value) > LONGEST_VALUE:
         raise Refused(
             f"ReservedCidrs would have {len(value):,} characters, and CloudFormation allows {LONGEST_VALUE:,}. Choose "

@@ -15,6 +15,7 @@ the answers.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, collapse_addresses
@@ -23,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from commands.arguments import shortened
-from ctipam.errors import Refused
-from ctipam.names import ENVIRONMENT_TAG
-from ctipam.pools.addresses import lowest_free_in
+from ctipam.errors import DENIED, Refused, code_of, is_client_error
+from ctipam.names import ENVIRONMENT_TAG, EXECUTION_ROLE
+from ctipam.pools.addresses import lowest_free_in, without
 from ctipam.pools.parameters import PRIVATE_RANGES
 from ctipam.pools.spec import TOP_LEVEL, PoolKey
 
@@ -44,7 +45,7 @@ class Vpc:
     """A CIDR of one or more VPCs.
 
     number      how many VPCs the label describes
-    tagged      at least one of them has the tag that our pools require
+    tagged      at least one of them has the tag that our pools require, and may be from pools that could not be read
     allocated   a pool of IPAM has allocated the CIDR, so that nobody else gets it
     """
 
@@ -158,19 +159,37 @@ def _depth(key: PoolKey) -> int:
     return bool(key.region) + bool(key.environment)
 
 
-def reservations(space: Iterable[IPv4Network], vpcs: Iterable[Vpc]) -> list[IPv4Network]:
+def reservations(
+    space: Iterable[IPv4Network], vpcs: Iterable[Vpc], reserved: Iterable[IPv4Network] = ()
+) -> list[IPv4Network]:
     """Return the fewest CIDRs that cover exactly the addresses of the VPCs within the planned space.
 
-    VPCs that IPAM has allocated are left out: IPAM assigns their addresses to nobody else.
+    Addresses that a pool has allocated to a VPC are left out, even if another VPC uses them too: IPAM assigns them to
+    nobody else, and lets nobody reserve them.
+
+    reserved   CIDRs that need not be covered again
     """
-    unprotected = [vpc.cidr for vpc in vpcs if not vpc.allocated]
-    shared = [
-        max(cidr, block, key=lambda network: network.prefixlen)  # of two that overlap, one contains the other
+    known = list(vpcs)
+    allocated = list(collapse_addresses(vpc.cidr for vpc in known if vpc.allocated))
+    covered = list(collapse_addresses(reserved))
+    shared = {
+        max(vpc.cidr, block, key=lambda network: network.prefixlen)  # of two that overlap, one contains the other
         for block in space
-        for cidr in unprotected
-        if cidr.overlaps(block)
-    ]
-    return list(collapse_addresses(shared))
+        for vpc in known
+        if not vpc.allocated and vpc.cidr.overlaps(block)
+    }
+    parts = (part for cidr in shared for part in without(cidr, _near(cidr, allocated)))
+    return list(collapse_addresses(part for part in parts if not any(part.subnet_of(other) for other in covered)))
+
+
+def _near(cidr: IPv4Network, others: Sequence[IPv4Network]) -> Sequence[IPv4Network]:
+    """Return those of the others that can overlap the CIDR.
+
+    others   in address order, and none overlaps another
+    """
+    first = bisect_right(others, cidr.network_address, key=lambda other: other.network_address) - 1
+    end = bisect_right(others, cidr.broadcast_address, key=lambda other: other.network_address)
+    return others[max(first, 0) : end]
 
 
 def elsewhere(prefix_length: int, vpcs: Sequence[Vpc]) -> IPv4Network | None:
@@ -198,18 +217,19 @@ def cidrs_of(vpc: Mapping[str, Any], region: str) -> Iterator[VpcCidr]:
             )
 
 
-def of_organization(found: Iterable[VpcCidr | Unread], accounts: int) -> Existing:
+def of_organization(found: Iterable[VpcCidr | Unread], accounts: int, not_known: Sequence[str] = ()) -> Existing:
     """Summarize what was read. Order and repetitions in found do not matter.
 
-    accounts   the number of accounts to read
+    accounts    the number of accounts to read
+    not_known   sentences about pools of ours that could not be read: then any VPC with the tag may be from them
     """
     rows = [*found]
     unread = {row for row in rows if isinstance(row, Unread)}
     read_accounts = accounts - len({row.account_id for row in unread if not row.region})
     return Existing(
-        tuple(_condensed(_unique(row for row in rows if isinstance(row, VpcCidr)))),
+        tuple(_condensed(_unique(row for row in rows if isinstance(row, VpcCidr)), unsure=bool(not_known))),
         f"CIDRs in {_counted(read_accounts, 'account')}",
-        tuple(_unread_sentences(unread, accounts)),
+        (*_unread_sentences(unread, accounts), *not_known),
     )
 
 
@@ -224,7 +244,7 @@ def _unique(cidrs: Iterable[VpcCidr]) -> Iterable[VpcCidr]:
     return {(row.cidr, row.account_id, row.region, row.vpc_id): row for row in rows}.values()
 
 
-def _condensed(cidrs: Iterable[VpcCidr]) -> Iterator[Vpc]:
+def _condensed(cidrs: Iterable[VpcCidr], *, unsure: bool) -> Iterator[Vpc]:
     """Yield a few rows for each CIDR: many accounts may use the same one, and all default VPCs do."""
     for (cidr, is_default, allocated), group in groupby(
         sorted(cidrs, key=_default_vpcs_last), lambda row: (row.cidr, row.is_default, row.allocated)
@@ -232,11 +252,11 @@ def _condensed(cidrs: Iterable[VpcCidr]) -> Iterator[Vpc]:
         same = [*group]
         listed = 0 if is_default and len(same) > 1 else _number_listed(len(same))
         for row in same[:listed]:
-            yield Vpc(cidr, label=_label(row), tagged=bool(row.environment), allocated=allocated)
+            yield Vpc(cidr, label=_label(row), tagged=unsure and bool(row.environment), allocated=allocated)
         if others := same[listed:]:
             what = f"{len(others):,} default VPCs" if is_default else f"and {len(others):,} more VPCs"
             where = _counted(len({row.account_id for row in others}), "account")
-            tagged = any(row.environment for row in others)
+            tagged = unsure and any(row.environment for row in others)
             yield Vpc(cidr, len(others), f"{what} in {where}", tagged, allocated)
 
 
@@ -255,10 +275,10 @@ def _unread_sentences(unread: Iterable[Unread], accounts: int) -> Iterator[str]:
     for (in_regions, why), same in groupby(sorted(unread, key=_error), _error):
         rows = [*same]
         ids = sorted({row.account_id for row in rows})
-        where = f" in {_some(sorted({row.region for row in rows}))}" if in_regions else ""
+        where = f" in {some(sorted({row.region for row in rows}))}" if in_regions else ""
         yield (
             f"{len(ids):,} of {_counted(accounts, 'account')} could not be looked at{where}, and may overlap too: "
-            f"{_some(ids)} ({why})."
+            f"{some(ids)} ({why})."
         )
 
 
@@ -266,7 +286,19 @@ def _error(row: Unread) -> tuple[bool, str]:
     return bool(row.region), row.why
 
 
-def _some(names: Sequence[str]) -> str:
+def why_of(error: BaseException) -> str:
+    """Return the operation and the code, without AWS's message: it differs between accounts, and the same error is
+    reported once for all of them.
+    """
+    if not is_client_error(error):
+        return type(error).__name__
+    why = f"{error.operation_name}: {code_of(error)}"
+    if error.operation_name == "AssumeRole" and code_of(error) in DENIED:
+        return f"{why}; enroll it in Control Tower, which creates the role {EXECUTION_ROLE}"
+    return why
+
+
+def some(names: Sequence[str]) -> str:
     listed = _number_listed(len(names))
     return ", ".join(names[:listed]) + (f" and {len(names) - listed:,} more" if names[listed:] else "")
 

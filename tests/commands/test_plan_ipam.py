@@ -8,10 +8,12 @@ import boto3
 import pytest
 from moto.ec2.models.availability_zones_and_regions import Region, RegionsAndZonesBackend
 
-from commands import plan
+from aws_models.ipam import resources
+from commands import plan, reserve
 from ctipam.errors import Refused
 
-HOME, WEST, ELSEWHERE = "us-east-1", "us-west-2", "eu-west-1"
+HOME, WEST = "us-east-1", "us-west-2"
+ELSEWHERE = ["ap-south-1", "eu-central-1", "eu-north-1", "eu-west-1", "sa-east-1"]
 MANAGEMENT, NETWORKING, SHOP = "123456789012", "222222222222", "012345678901"
 LAG = 1800
 WORDS = ["VPCS=ipam", "CIDR=10.0.0.0/8", "REGION_PREFIX=12", "ENV_PREFIX=14"]
@@ -97,6 +99,20 @@ def test_a_vpc_with_addresses_from_a_pool_needs_no_reservation(company: Company)
     assert report().startswith("Existing VPCs: none of the 1 CIDRs in 3 accounts overlaps 10.0.0.0/8.")
 
 
+def test_a_vpc_that_ipam_does_not_show_as_managed_yet_is_known_from_its_pool(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool_id = company.make_pool("10.0.0.0/12")
+    company.ec2.create_tags(Resources=[pool_id], Tags=[{"Key": "ctipam:stack-id", "Value": "arn:aws:..."}])
+    vpc = company.ec2.create_vpc(Ipv4IpamPoolId=pool_id, Ipv4NetmaskLength=16)["Vpc"]
+    company.look()
+    monkeypatch.setattr(resources, "_state", lambda *_: "unmanaged")
+
+    assert report().startswith("Existing VPCs: none of the 1 CIDRs in 3 accounts overlaps 10.0.0.0/8.")
+    company.ec2.delete_tags(Resources=[pool_id], Tags=[{"Key": "ctipam:stack-id"}])
+    assert vpc["VpcId"] in report(), "another's pool says nothing about our space"
+
+
 def test_an_ipam_that_is_new_gives_no_answer(company: Company) -> None:
     company.make_vpc("10.0.0.0/16")
     company.cloud.clock.advance(60)
@@ -133,13 +149,26 @@ def test_an_account_in_an_excluded_ou_makes_the_answer_incomplete(company: Compa
     assert f"may overlap too: {SHOP} (IPAM does not monitor it, or has not found it yet)." in report()
 
 
-def test_an_enabled_region_where_ipam_does_not_operate_makes_the_answer_incomplete(
+def test_enabled_regions_where_ipam_does_not_operate_make_the_answer_incomplete_and_the_way_out_is_told_once(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    company.enable(monkeypatch, HOME, WEST, ELSEWHERE)
+    """A VPC there can overlap the pools' space as any other, so it stops RESERVE too."""
+    company.enable(monkeypatch, HOME, WEST, *ELSEWHERE)
+    company.make_vpc("10.0.0.0/16")
     company.look()
+    properties = {"TopLevelPoolCidr": "10.0.0.0/8", "RegionSelection": WEST}
 
-    assert f"3 of 3 accounts could not be looked at in {ELSEWHERE}, and may overlap too" in report()
+    told = (
+        f"IPAM operates only in {HOME}, {WEST}: VPCs in other enabled Regions are not known, and may overlap too "
+        "(ap-south-1, eu-central-1, eu-north-1 and 2 more). VPCS=organization and RESERVE=organization look there."
+    )
+    text = report()
+    assert f"This answer is incomplete, and so are ReservedCidrs: {told} " in text
+    assert "could not be looked at" not in text
+    with pytest.raises(Refused, match="Nothing was changed") as refusal:
+        reserve.reserved_cidrs({"RESERVE": "ipam"}, properties)
+    assert str(refusal.value).splitlines()[1:-1] == [told]
+    assert reserve.reserved_cidrs({"RESERVE": "organization"}, properties) == "10.0.0.0/16"
 
 
 def test_without_an_administrator_of_ipam_the_other_way_is_named(company: Company) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError, HTTPClientError
 from moto.core.responses import ActionResult
@@ -155,13 +156,97 @@ def test_the_tooltip_of_an_area_in_a_picture_lists_all_its_vpcs(company: Any) ->
     assert title == f"existing VPC 10.0.0.0/16 {'; '.join(labels)}"
 
 
-def test_a_tagged_vpc_is_listed_with_its_tag_because_it_may_be_from_the_pools(company: Any) -> None:
+def test_a_tagged_vpc_is_listed_with_its_tag_and_may_be_from_the_pools_only_if_they_could_not_be_read(
+    company: Any, refuse_calls: Callable[[str, str], None]
+) -> None:
+    may_be = "  A VPC tagged Env may already have its addresses from these pools; then no action is needed."
     vpc_id = make_vpc(company, SHOP, "10.0.0.0/16", WEST, environment="Prod OU")
 
     lines = report()
+    refuse_calls("ListDelegatedAdministrators", "AccessDeniedException")
 
     assert f"{vpc_id} {SHOP} {WEST}, Env=Prod OU" in rows(lines)[0]
-    assert "  A VPC tagged Env may already have its addresses from these pools; then no action is needed." in lines
+    assert may_be not in lines
+    assert may_be in report()
+
+
+class Pools:
+    """A pool of ours in us-east-1, in the Networking account, and what a team does with it."""
+
+    def __init__(self, cloud: Any) -> None:
+        boto3.client("ec2", HOME).enable_ipam_organization_admin_account(DelegatedAdminAccountId=NETWORKING)
+        self.ec2 = cloud.client("ec2", NETWORKING, HOME)
+        scope = self.ec2.create_ipam()["Ipam"]["PrivateDefaultScopeId"]
+        cloud.clock.advance(15)
+        pool = self.ec2.create_ipam_pool(IpamScopeId=scope, AddressFamily="ipv4", Locale=HOME)["IpamPool"]
+        self.pool_id = pool["IpamPoolId"]
+        cloud.clock.advance(15)
+        self.ec2.provision_ipam_pool_cidr(IpamPoolId=self.pool_id, Cidr="10.0.0.0/12")
+        cloud.clock.advance(15)
+        self.tag("ctipam:stack-id")
+
+    def tag(self, key: str) -> None:
+        self.ec2.create_tags(Resources=[self.pool_id], Tags=[{"Key": key, "Value": "arn:aws:cloudformation:..."}])
+
+    def untag(self, key: str) -> None:
+        self.ec2.delete_tags(Resources=[self.pool_id], Tags=[{"Key": key}])
+
+    def make_vpc(self) -> str:
+        """Create a VPC with 10.0.0.0/17."""
+        return str(self.ec2.create_vpc(Ipv4IpamPoolId=self.pool_id, Ipv4NetmaskLength=17)["Vpc"]["VpcId"])
+
+
+def cidrs(lines: list[str]) -> list[str]:
+    return [row.split()[0] for row in rows(lines)]
+
+
+@pytest.mark.parametrize("words", [[], [f"NETWORK_ACCOUNT_ID={NETWORKING}"]], ids=["administrator of IPAM", "given"])
+def test_addresses_from_our_pools_need_no_reservation_whoever_else_uses_them(company: Any, words: list[str]) -> None:
+    pools = Pools(company)
+    from_pool = pools.make_vpc()
+    pools.ec2.associate_vpc_cidr_block(VpcId=from_pool, CidrBlock="10.3.0.0/16")  # from no pool
+    make_vpc(company, SHOP, "10.0.0.0/16", environment="Prod OU")
+    make_vpc(company, SHOP, "10.0.0.0/17", WEST)
+
+    lines = report(*words)
+
+    assert cidrs(lines) == ["10.0.0.0/16", "10.0.0.0/17", "10.3.0.0/16"]
+    assert f"10.3.0.0/16 {from_pool} {NETWORKING} {HOME} Prod OU in us-west-2: 65,536 addresses" in rows(lines)
+    assert "  ReservedCidrs=10.0.128.0/17,10.3.0.0/16" in lines
+    assert "incomplete" not in "".join(lines)
+
+
+def test_a_pool_is_ours_by_any_tag_of_ours_and_the_pools_of_others_say_nothing(company: Any) -> None:
+    pools = Pools(company)
+    pools.make_vpc()
+    pools.untag("ctipam:stack-id")
+    assert cidrs(report()) == ["10.0.0.0/17"]
+
+    pools.tag("ctipam:region")
+
+    assert cidrs(report()) == []
+
+
+@pytest.mark.parametrize(
+    ("operation", "which"),
+    [
+        ("ListDelegatedAdministrators", "pools that exist already"),
+        ("DescribeIpamPools", f"the pools of account {NETWORKING}"),
+        ("GetIpamPoolAllocations", f"the pools in {HOME}"),
+    ],
+)
+def test_pools_that_cannot_be_read_make_the_answer_incomplete(
+    company: Any, refuse_calls: Callable[[str, str], None], operation: str, which: str
+) -> None:
+    Pools(company).make_vpc()
+    refuse_calls(operation, "UnauthorizedOperation")
+
+    lines = report()
+
+    assert cidrs(lines) == ["10.0.0.0/17"]
+    told = f"which VPCs have their addresses from {which}, and need no reservation ({operation}: UnauthorizedOperation)"
+    assert told in " ".join(" ".join(lines).split())
+    assert "  This answer is incomplete, and so are ReservedCidrs:" in lines
 
 
 def test_a_vpc_with_a_shared_subnet_counts_once_for_its_owner(company: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,9 +266,10 @@ def test_a_vpc_with_a_shared_subnet_counts_once_for_its_owner(company: Any, monk
     assert row.startswith(f"10.0.0.0/16 {vpc_id} {NETWORKING} {HOME}, Env=Prod OU")
 
 
-def test_a_session_can_only_read_vpcs_and_regions_and_the_management_account_needs_none(
+def test_a_session_can_only_read_vpcs_and_regions_or_pools_and_the_management_account_needs_none(
     company: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    Pools(company)
     assumed: list[tuple[str, list[str]]] = []
     credentials_of = sessions.Account.credentials_of
 
@@ -194,9 +280,11 @@ def test_a_session_can_only_read_vpcs_and_regions_and_the_management_account_nee
     monkeypatch.setattr(sessions.Account, "credentials_of", recorded)
     report()
 
-    only = ["ec2:DescribeRegions", "ec2:DescribeVpcs"]
-    assert sorted(assumed) == [
-        (f"arn:aws:iam::{account_id}:role/AWSControlTowerExecution", only) for account_id in (SHOP, NETWORKING)
+    vpcs, pools = ["ec2:DescribeRegions", "ec2:DescribeVpcs"], ["ec2:DescribeIpamPools", "ec2:GetIpamPoolAllocations"]
+    assert [(role_arn.split(":")[4], actions) for role_arn, actions in sorted(assumed)] == [
+        (SHOP, vpcs),
+        (NETWORKING, pools),
+        (NETWORKING, vpcs),
     ]
 
 

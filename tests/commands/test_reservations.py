@@ -43,8 +43,20 @@ def test_the_addresses_of_vpcs_in_the_space_are_reserved(space: str, cidrs: tupl
     assert reserved(space, *cidrs) == expected
 
 
-def test_what_a_pool_has_allocated_is_not_reserved() -> None:
-    assert reserved("10.0.0.0/8", "10.1.0.0/16", allocated="10.2.0.0/16") == "10.1.0.0/16"
+@pytest.mark.parametrize(
+    ("cidr", "allocated", "expected"),
+    [
+        ("10.1.0.0/16", "10.2.0.0/16", "10.1.0.0/16"),
+        ("10.1.0.0/16", "10.1.0.0/16", ""),
+        ("10.1.0.0/24", "10.1.0.0/16", ""),
+        ("10.1.0.0/16", "10.1.0.0/18 10.1.128.0/17 10.2.0.0/16", "10.1.64.0/18"),
+    ],
+    ids=["elsewhere", "the same", "around it", "parts of it"],
+)
+def test_what_a_pool_has_allocated_is_not_reserved_for_a_vpc_that_uses_it_too(
+    cidr: str, allocated: str, expected: str
+) -> None:
+    assert reserved("10.0.0.0/8", cidr, allocated=allocated) == expected
 
 
 @pytest.mark.parametrize("seed", range(20))

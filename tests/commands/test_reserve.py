@@ -11,7 +11,12 @@ from commands import ipam_vpcs, organization_vpcs, reserve
 from commands.vpcs import Existing, Vpc
 from ctipam.errors import Refused
 
-PROPERTIES = {"TopLevelPoolCidr": "10.0.0.0/8", "RegionSelection": "us-west-2, us-east-1", "IpamScope": "ipam-scope-1"}
+PROPERTIES = {
+    "TopLevelPoolCidr": "10.0.0.0/8",
+    "RegionSelection": "us-west-2, us-east-1",
+    "IpamScope": "ipam-scope-1",
+    "NetworkAccountId": "222222222222",
+}
 UNREAD = "1 of 3 accounts could not be looked at, and may overlap too: 111122223333 (AssumeRole: AccessDenied)."
 
 
@@ -43,7 +48,7 @@ def test_without_the_word_nothing_is_read_and_nothing_is_set(read: list[Any]) ->
 
 @pytest.mark.parametrize(
     ("source", "called"),
-    [("organization", ("organization", "us-west-2")), ("ipam", ("ipam", "us-west-2", "ipam-scope-1"))],
+    [("organization", ("organization", "us-west-2", "222222222222")), ("ipam", ("ipam", "us-west-2", "ipam-scope-1"))],
 )
 def test_the_addresses_of_existing_vpcs_are_reserved(read: list[Any], source: str, called: tuple[str, ...]) -> None:
     assert reserve.reserved_cidrs({"RESERVE": source}, PROPERTIES) == "10.1.0.0/16"
@@ -57,8 +62,11 @@ def test_the_addresses_of_existing_vpcs_are_reserved(read: list[Any], source: st
         ("192.168.4.0/24", ("10.1.0.0/16",), "192.168.4.0/24,10.1.0.0/16"),
         ("10.0.0.0/12", ("10.1.0.0/16", "10.64.0.0/16"), "10.0.0.0/12,10.64.0.0/16"),
         ("10.1.0.0/24", ("10.1.0.0/16",), "10.1.0.0/24,10.1.0.0/16"),
+        ("10.0.0.0/16", ("10.0.0.0/16", "10.1.0.0/16"), "10.0.0.0/16,10.1.0.0/16"),
+        ("10.0.0.0/16,10.1.0.0/16", ("10.0.0.0/15",), "10.0.0.0/16,10.1.0.0/16"),
+        ("10.1.0.0/16", (), "10.1.0.0/16"),
     ],
-    ids=["nothing", "beside an office", "already within it", "larger"],
+    ids=["nothing", "beside an office", "already within it", "larger", "next to it", "in two of it", "VPC is deleted"],
 )
 def test_what_is_given_or_was_deployed_stays(given: str, found: tuple[str, ...], value: str) -> None:
     assert reserve.with_existing(PROPERTIES | {"ReservedCidrs": given}, existing(*found)) == value
@@ -70,15 +78,20 @@ def test_several_cidrs_of_the_top_level_pool_count() -> None:
     assert reserve.with_existing(properties, existing("10.0.0.0/8")) == "10.0.0.0/16,10.64.0.0/16"
 
 
-def test_an_incomplete_answer_stops_the_deployment_unless_it_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_incomplete_answer_stops_the_command_unless_it_is_accepted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(ipam_vpcs, "read", lambda *_: existing("10.1.0.0/16", unread=(UNREAD,)))
 
     with pytest.raises(Refused) as refusal:
         reserve.reserved_cidrs({"RESERVE": "ipam"}, PROPERTIES)
+    assert str(refusal.value).startswith("Nothing was changed, because not all VPCs are known:\n")  # a preview, too
     assert UNREAD in str(refusal.value)
     assert "INCOMPLETE=accept" in str(refusal.value)
+    assert capsys.readouterr().err == ""
 
     assert reserve.reserved_cidrs({"RESERVE": "ipam", "INCOMPLETE": "accept"}, PROPERTIES) == "10.1.0.0/16"
+    assert capsys.readouterr() == ("", UNREAD + "\n"), "what is not known is told all the same"
 
 
 @pytest.mark.parametrize("options", [{"RESERVE": "all"}, {"RESERVE": "ipam", "INCOMPLETE": "yes"}])

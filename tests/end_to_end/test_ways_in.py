@@ -8,12 +8,16 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from landing_zone import deployment, fork_client, reading
+from ctipam.errors import code_of
+from landing_zone import deployment, existing_vpcs, fork_client, reading
 from landing_zone.cli import ROOT
 from landing_zone.company import APPS, BUCKET, MANAGEMENT, NETWORKING, SHOP, STACK
 from landing_zone.engine import Engine
@@ -253,20 +257,24 @@ def test_a_vpc_and_its_account_are_explained(made: Engine, clone: Path, operator
     assert f"Accounts 1: {SHOP}" in told
 
 
-def test_a_plan_sees_the_vpcs_of_the_organization_and_says_where_it_could_not_look(made: Engine, clone: Path) -> None:
+def test_a_plan_sees_the_vpcs_of_the_organization_and_says_where_it_could_not_look(
+    made: Engine, clone: Path, operator: dict[str, str]
+) -> None:
+    """It lists those that need a reservation, and not the team's, which has its addresses from a pool."""
     organizations = made.client("organizations", MANAGEMENT)
     invited = organizations.create_account(AccountName="invited", Email="invited@example.com")["CreateAccountStatus"]
-    (vpc,) = made.client("ec2", SHOP, WEST).describe_vpcs(Filters=[{"Name": "tag:Env", "Values": ["Prod OU"]}])["Vpcs"]
+    accounts = (APPS, NETWORKING, MANAGEMENT)
+    existing = existing_vpcs.inside(*accounts) | existing_vpcs.outside(*accounts)
+    for cidr, (account_id, region) in existing.items():
+        made.client("ec2", account_id, region).create_vpc(CidrBlock=cidr)
 
-    done = make(clone, made, "--silent", "plan", "VPCS=organization")
+    done = make(clone, made, "--silent", "plan", "VPCS=organization", environment=operator)
     member = make(clone, made, "--silent", "plan", "VPCS=organization", account_id=SHOP)
 
     assert done.returncode == 0, done.stderr
     told = [" ".join(line.split()) for line in done.stdout.splitlines()]
-    (found,) = [number for number, line in enumerate(told) if re.match(r"Existing VPCs: 1 of .* in 4 accounts", line)]
-    assert told[found + 1] == (
-        f"192.168.0.0/24 {vpc['VpcId']} {SHOP} {WEST}, Env=Prod OU Prod OU in us-west-2: 256 addresses"
-    )
+    (found,) = [number for number, line in enumerate(told) if re.match(r"Existing VPCs: 11 of .* in 4 accounts", line)]
+    assert f"ReservedCidrs={existing_vpcs.RESERVED}" in told
     last = " ".join(told[found:-2])
     assert f"1 of 5 accounts could not be looked at, and may overlap too: {invited['AccountId']} (AssumeRole:" in last
     assert member.returncode != 0
@@ -296,13 +304,41 @@ def test_a_lambda_that_was_changed_is_packaged_deployed_and_runs(made: Engine, c
 
     stale = deploy(clone, made)
     packaged = make(clone, made, "package")
-    done = deploy(clone, made, "preflight=no")
+    done = deploy(clone, made, "preflight=no", "RESERVE=organization", "INCOMPLETE=accept")  # see the test below
 
     assert "is not what the sources build: index.py differs. Run `make package`" in stale.stderr.replace("\n", " ")
     assert packaged.returncode == 0, packaged.stderr
     assert done.returncode == 0, [done.stderr, *deployment.failures(made)]
+    assert f"ReservedCidrs={existing_vpcs.RESERVED}\n" in done.stdout
+    assert "1 of 5 accounts could not be looked at" in done.stderr
     assert who_answers(made, MANAGEMENT, "LifeCycleFunctionName") == "edited"
     assert who_answers(made, NETWORKING, "IpamFunctionName") == "edited"
+
+
+def test_no_address_of_an_existing_vpc_is_given_out_after_200_vpcs_from_the_pools(made: Engine) -> None:
+    created = [(ec2, vpc) for ec2, vpc in islice(vpcs_from_pools(made), 200)]
+
+    for ec2, vpc in created:
+        ec2.delete_vpc(VpcId=vpc["VpcId"])
+    made.advance(1200)  # the most that IPAM takes to let go of a VPC's block
+    given = [vpc["CidrBlock"] for _, vpc in created]
+    assert len(given) == 200
+    assert not any(map(existing_vpcs.is_in_use, given))
+
+
+def vpcs_from_pools(engine: Engine) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Create the smallest VPCs until one environment's pool after the other is full; yield each with a client."""
+    accounts = {"Prod OU": SHOP, "SDLC OU": APPS}
+    for pool in reading.pools(engine):
+        if environment := pool.required_tags.get("Env"):
+            ec2 = engine.client("ec2", accounts[environment], pool.locale)
+            tags = [{"ResourceType": "vpc", "Tags": [{"Key": "Env", "Value": environment}]}]
+            asked = {"Ipv4IpamPoolId": pool.pool_id, "Ipv4NetmaskLength": 28, "TagSpecifications": tags}
+            try:
+                while True:
+                    yield ec2, ec2.create_vpc(**asked)["Vpc"]
+            except ClientError as full:
+                assert code_of(full) == "InsufficientCidrBlocks"  # noqa: PT017 - the next pool has room
 
 
 def test_code_can_be_tried_without_a_deployment(made: Engine, clone: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from ipaddress import IPv4Network
 from typing import Any
 
 import boto3
@@ -16,29 +15,14 @@ from aws_models.organization import Caller
 from commands import plan, reserve
 from in_process.fixtures import DEFAULTS
 from landing_zone.direct_stack import Context
+from landing_zone.existing_vpcs import EAST, RESERVED, WEST, inside, is_in_use, outside
 
-EAST, WEST = "us-east-1", "us-west-2"
 MANAGEMENT, NETWORKING, SHOP, BANK = "123456789012", "222222222222", "012345678901", "333333333333"
 LAG = 1800
 NEW_VPCS = 200
 PROPERTIES = {"TopLevelPoolCidr": "192.168.0.0/16", "RegionSelection": f"{WEST},{EAST}"}
 
-INSIDE = {  # 11 in the default space
-    "192.168.0.0/24": (SHOP, WEST),
-    "192.168.3.0/26": (SHOP, WEST),
-    "192.168.7.0/24": (BANK, WEST),
-    "192.168.6.0/23": (BANK, EAST),  # overlaps the one before
-    "192.168.10.0/24": (MANAGEMENT, EAST),
-    "192.168.14.0/28": (SHOP, EAST),
-    "192.168.16.0/22": (SHOP, EAST),
-    "192.168.24.0/25": (BANK, EAST),
-    "192.168.31.0/24": (BANK, WEST),
-    "192.168.28.0/22": (SHOP, WEST),  # contains the one before
-    "192.168.32.0/19": (BANK, EAST),  # across the borders of the Regions' pools
-}
-OUTSIDE = {
-    f"10.{number}.0.0/16": ((SHOP, BANK, MANAGEMENT)[number % 3], (WEST, EAST)[number % 2]) for number in range(19)
-}
+ACCOUNTS = (SHOP, BANK, MANAGEMENT)
 
 
 @pytest.fixture
@@ -49,7 +33,7 @@ def company(networking: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         cloud.add_account(account_id)
     enabled = [Region(name, f"ec2.{name}.amazonaws.com", "opt-in-not-required") for name in (EAST, WEST)]
     monkeypatch.setattr(RegionsAndZonesBackend, "describe_regions", lambda _backend, _names=None: enabled)
-    for cidr, (account_id, region) in (INSIDE | OUTSIDE).items():
+    for cidr, (account_id, region) in (inside(*ACCOUNTS) | outside(*ACCOUNTS)).items():
         cloud.client("ec2", account_id, region).create_vpc(CidrBlock=cidr)
     boto3.client("ec2", EAST).enable_ipam_organization_admin_account(DelegatedAdminAccountId=NETWORKING)
     return networking
@@ -81,12 +65,12 @@ def watch(
     return run
 
 
-def use_pools(company: Any) -> list[IPv4Network]:
+def use_pools(company: Any) -> list[str]:
     """Create VPCs from all environment pools in turn; return their CIDRs."""
     models = company.cloudformation.cloud.models
     pages = company.ec2.get_paginator("describe_ipam_pools").paginate()
     pools = [pool for page in pages for pool in page["IpamPools"] if "AllocationResourceTags" in pool]
-    given: list[IPv4Network] = []
+    given: list[str] = []
     for number in range(10 * NEW_VPCS):
         pool = pools[number % len(pools)]
         wanted = {
@@ -100,19 +84,24 @@ def use_pools(company: Any) -> list[IPv4Network]:
             assert full.code == "InsufficientCidrBlocks"  # noqa: PT017 - other pools have room
             continue
         models.ipam.vpc_created(allocation, f"vpc-{number}")
-        given.append(IPv4Network(allocation.cidr))
+        given.append(allocation.cidr)
         if len(given) == NEW_VPCS:
             return given
     raise AssertionError("the pools are full")
 
 
+def make_vpc_of_team(company: Any) -> None:
+    """Create a VPC from a pool with EC2's own call."""
+    pools = company.ec2.describe_ipam_pools(Filters=[{"Name": "description", "Values": [f"Prod OU in {WEST}"]}])
+    (pool,) = pools["IpamPools"]
+    tags = [{"ResourceType": "vpc", "Tags": pool["AllocationResourceTags"]}]
+    ec2 = company.cloudformation.cloud.client("ec2", NETWORKING, WEST)
+    ec2.create_vpc(Ipv4IpamPoolId=pool["IpamPoolId"], Ipv4NetmaskLength=26, TagSpecifications=tags)
+
+
 def warnings(company: Any, **changed: str) -> str:
     """Return what the next deployment warns of."""
     return str(company.cloudformation.ask("Update", "Ipam", DEFAULTS | changed)["Data"]["Warnings"])
-
-
-def taken_twice(given: list[IPv4Network]) -> int:
-    return sum(any(cidr.overlaps(IPv4Network(existing)) for existing in INSIDE) for cidr in given)
 
 
 def test_with_reservations_no_address_of_an_existing_vpc_is_given_out(
@@ -122,20 +111,20 @@ def test_with_reservations_no_address_of_an_existing_vpc_is_given_out(
     assert "Existing VPCs: 11 of 38 CIDRs in 4 accounts overlap 192.168.0.0/16\n" in planned  # 8 are default VPCs
     reserved = reserve.reserved_cidrs({"RESERVE": "organization"}, PROPERTIES)
     assert f"ReservedCidrs={reserved}\n" in planned
-    assert reserved == (
-        "192.168.0.0/24,192.168.3.0/26,192.168.6.0/23,192.168.10.0/24,192.168.14.0/28,192.168.16.0/22,192.168.24.0/25,"
-        "192.168.28.0/22,192.168.32.0/19"
-    )
+    assert reserved == RESERVED
 
     answer = company.create(**DEFAULTS | {"ReservedCidrs": reserved})
 
     assert answer["Status"] == "SUCCESS", answer["Reason"]
-    assert taken_twice(use_pools(company)) == 0
+    assert not any(map(is_in_use, use_pools(company)))
     company.cloudformation.cloud.clock.advance(LAG)
     assert warnings(company, ReservedCidrs=reserved) == "none"
     # Those four overlap each other, whatever is reserved; nothing of the pools is in danger.
     assert sorted(watch(reserved)) == ["192.168.28.0/22", "192.168.31.0/24", "192.168.6.0/23", "192.168.7.0/24"]
-    assert reserve.reserved_cidrs({"RESERVE": "ipam"}, PROPERTIES) == reserved, "IPAM's view is the same by now"
+    make_vpc_of_team(company)
+    for properties in (PROPERTIES, PROPERTIES | {"ReservedCidrs": reserved}):
+        assert reserve.reserved_cidrs({"RESERVE": "organization"}, properties) == reserved, "of existing VPCs alone"
+        assert reserve.reserved_cidrs({"RESERVE": "ipam"}, properties) == reserved, "IPAM's view is the same by now"
 
 
 def test_without_reservations_addresses_are_given_out_twice_and_the_watch_names_each_vpc(
@@ -143,9 +132,9 @@ def test_without_reservations_addresses_are_given_out_twice_and_the_watch_names_
 ) -> None:
     assert company.create()["Status"] == "SUCCESS"
 
-    assert taken_twice(use_pools(company)) > 0
+    assert any(map(is_in_use, use_pools(company)))
 
     assert warnings(company).startswith("IPAM does not know the VPCs yet.")
     company.cloudformation.cloud.clock.advance(LAG)
-    assert sorted(watch("")) == sorted(INSIDE)
-    assert ") and 8 more. Add to ReservedCidrs: 192.168.0.0/24, 192.168.3.0/26, 192.168.6.0/23, " in warnings(company)
+    assert sorted(watch("")) == sorted(inside(*ACCOUNTS))
+    assert ") and 8 more. Add to ReservedCidrs: 192.168.1.0/24, 192.168.3.0/26, 192.168.6.0/23, " in warnings(company)

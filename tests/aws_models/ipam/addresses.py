@@ -36,13 +36,12 @@ def overlaps(network: IPv4Network, others: Iterable[IPv4Network]) -> bool:
     return any(network.overlaps(other) for other in others)
 
 
-def _lowest_free(block: IPv4Network, length: int, taken: Collection[IPv4Network]) -> IPv4Network | None:
+def _lowest_free(block: IPv4Network, length: int, taken: Iterable[IPv4Network]) -> IPv4Network | None:
     size = 1 << (32 - length)
-    start = int(block.network_address)
-    while length >= block.prefixlen and start <= int(block.broadcast_address):
-        candidate = IPv4Network((start, length))
-        in_the_way = [int(other.broadcast_address) for other in taken if other.overlaps(candidate)]
-        if not in_the_way:
-            return candidate
-        start = -(-(max(in_the_way) + 1) // size) * size  # the next multiple of size past what is in the way
-    return None
+    start, end = int(block.network_address), int(block.broadcast_address)
+    for first, last in sorted((int(other.network_address), int(other.broadcast_address)) for other in taken):
+        if first >= start + size:
+            break
+        if last >= start:
+            start = -(-(last + 1) // size) * size  # the next multiple of the size past what is in the way
+    return IPv4Network((start, length)) if start + size - 1 <= end else None
