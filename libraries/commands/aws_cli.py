@@ -103,6 +103,13 @@ def users_aws_cli(program: str, root: Path) -> AwsCli:
         ) from None
 
 
+def configured_region(aws: AwsCli) -> str:
+    """Return the Region of the AWS CLI, as `aws` itself would choose it; empty if none is configured."""
+    if region := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
+        return region
+    return aws.text("configure", "get", "region")
+
+
 def assume_role(aws: AwsCli, role_arn: str, session_name: str, policy: Mapping[str, Any]) -> AwsCli:
     """Return an AWS CLI with credentials of the role. They are passed in the environment and never printed."""
     options = ["--role-arn", role_arn, "--role-session-name", session_name, "--policy", json.dumps(policy)]

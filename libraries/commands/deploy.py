@@ -5,7 +5,8 @@
 
     stack=ipam-controltower   the name of the stack
     AWS=aws                   your AWS CLI, if it is not on the path
-    preflight=no              skip the checks of `make preflight`, which run first and stop the command if one fails
+    preflight=no              skip the checks of `make preflight`, which run first and stop the command if one fails;
+                              then, and without RESERVE, the command needs nothing but Python and the AWS CLI
     RESERVE=organization|ipam   keep the addresses of existing VPCs free, see commands.reserve
 
 Every parameter of the template is accepted. A parameter that is not given keeps the value of the stack, or has the
@@ -29,11 +30,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from commands import arguments, make_words, operate, preflight, program, reserve
-from commands.arguments import MANAGEMENT_TEMPLATE, ROOT, STACK
+from commands import arguments, make_words, operate, program, reserve
+from commands.arguments import MANAGEMENT_TEMPLATE, ROOT, Arguments
 from commands.aws_cli import AwsCli, AwsCliError, to_text, users_aws_cli
 from commands.preflight_checks import is_ready
-from commands.preflight_facts import Check
 from commands.regions import regions_of_partition, s3_host
 from commands.stack_events import failure_text, first_failure, new_events, recent_events
 from commands.template_file import LARGEST, sent_template
@@ -41,7 +41,6 @@ from ctipam.errors import Refused
 from ctipam.pools.room import refuse_without_room
 from ctipam.pools.spec import PoolSpec
 
-STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 DERIVED = ("LambdaPrefix", "RepoRootURL")
 """Parameters that follow from the uploads."""
 
@@ -62,9 +61,7 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
     known = arguments.template_parameters(root)
     given = arguments.read(words, known)
     parameters = {name: given.parameters[name] for name in known if name in given.parameters}  # the template's order
-    stack = given.options.get("stack", STACK)
-    if not STACK_NAME.fullmatch(stack):
-        raise Refused(f"stack={stack} is not a valid stack name; use letters, digits and hyphens, first a letter.")
+    stack = arguments.stack_name(given.options)
     _refuse_missing(parameters)
     arguments.refuse_impossible(parameters, root)
     refuse_stale_zips(root)
@@ -75,7 +72,7 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
     properties = {name: default for name, default in known.items() if default} | existing | parameters
     refuse_impossible_pools(properties, new=not existing)
     if operate.yes_or_no({"preflight": "yes"} | given.options, "preflight"):
-        _refuse_unready(preflight.run(aws, given, root))
+        _refuse_unready(given, root)
     if (reserved := reserve.reserved_cidrs(given.options, properties)) is not None:  # last: it may take minutes
         parameters[reserve.PARAMETER] = reserved
         print(f"{reserve.PARAMETER}={reserved}", flush=True)
@@ -110,8 +107,11 @@ def _after_an_interrupt(stack: str) -> str:
     )
 
 
-def _refuse_unready(checks: Sequence[Check]) -> None:
+def _refuse_unready(given: Arguments, root: Path) -> None:
     """Print the checks of `make preflight`. Raises Refused if the deployment would fail."""
+    from commands import preflight  # imported here because preflight=no needs no boto3
+
+    checks = preflight.run(given, root)
     print("\n".join(preflight.to_lines(checks, preflight.marks())), flush=True)
     if not is_ready(checks):
         raise Refused("Nothing was deployed: fix what is marked above, or deploy with preflight=no if it is wrong.")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from commands import preflight_environments, preflight_quotas
 from commands import preflight_networking as networking
 from commands.arguments import short_names
 from commands.preflight_facts import Check, Facts, LandingZone, Unknown, unknown_check
@@ -37,16 +38,18 @@ def no_credentials(caller: Unknown) -> Check:
     return Check(
         "Credentials",
         "failed",
-        f"The AWS CLI has no valid credentials ({caller.why.rstrip('.')}). Sign in to the management account, or set "
+        f"There are no valid AWS credentials ({caller.why.rstrip('.')}). Sign in to the management account, or set "
         "AWS_PROFILE.",
     )
 
 
+def no_region() -> Check:
+    return Check("Region", "failed", "No Region is configured. Set AWS_REGION to Control Tower's home Region.")
+
+
 def _credentials(facts: Facts) -> Iterator[Check]:
     caller, management = facts.caller, facts.management_id
-    if isinstance(caller, Unknown):
-        yield no_credentials(caller)
-    elif isinstance(management, Unknown):
+    if isinstance(management, Unknown):
         yield unknown_check("Credentials", "organizations:DescribeOrganization", management)
     elif not management:
         yield Check(
@@ -67,9 +70,7 @@ def _credentials(facts: Facts) -> Iterator[Check]:
 
 def _landing_zone(facts: Facts) -> Iterator[Check]:
     zone = facts.landing_zone
-    if not facts.region:
-        yield Check("Region", "failed", "The AWS CLI has no Region. Set AWS_REGION to Control Tower's home Region.")
-    elif isinstance(zone, Unknown):
+    if isinstance(zone, Unknown):
         yield unknown_check("Landing zone", "controltower:ListLandingZones and GetLandingZone", zone)
     elif zone is None:
         # a stack that exists is not refused, see refuse_another_region
@@ -179,7 +180,7 @@ def _events(facts: Facts) -> Iterator[Check]:
             "finds them within the hour. Enable CloudTrail in the landing zone settings.",
         )
     source = EVENTS_REGION.get(facts.partition, facts.region)
-    if facts.region and source != facts.region:
+    if source != facts.region:
         yield Check(
             "Organizations events",
             "warning",
@@ -203,7 +204,9 @@ CHECKS: tuple[Callable[[Facts], Iterator[Check]], ...] = (
     networking.policies,
     _organization,
     networking.ipam,
-    networking.pools,
+    preflight_environments.environments,
+    preflight_quotas.pools,
+    preflight_quotas.shares,
     networking.controls,
     _bucket,
     _events,

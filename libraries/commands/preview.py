@@ -26,8 +26,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from commands import arguments, make_words, program, reading, reserve, terminal
-from commands.arguments import ROOT, STACK
-from commands.deploy import DERIVED, STACK_NAME, refuse_unless_updatable
+from commands.arguments import ROOT
+from commands.deploy import DERIVED, refuse_unless_updatable
 from commands.preview_changes import Preview
 from commands.preview_reading import Update, preview
 from commands.preview_text import to_lines
@@ -44,9 +44,7 @@ def main(root: Path = ROOT) -> int:
         raise Refused(f"FORMAT={arguments.shortened(output)} is not supported; give text or json.")
     if output == "json":
         make_words.refuse_lines_of_make()
-    stack = given.options.get("stack", STACK)
-    if not STACK_NAME.fullmatch(stack):
-        raise Refused(f"stack={stack} is not a valid stack name; use letters, digits and hyphens, first a letter.")
+    stack = arguments.stack_name(given.options)
     for name in DERIVED:
         if name in given.parameters:
             raise Refused(f"{name} follows from the uploads; do not give it.")
