@@ -12,8 +12,13 @@ Takes the arguments of `make deploy`. A parameter that is not given keeps the va
 The functions' own code decides, on what exists now, with credentials of the management account. The permissions that it
 needs are in read-only-policy.json, beside this file. Service control policies are `make preflight`'s to check.
 
-Exits with 0 if there is nothing to do, 2 if something would change, 1 if the update would be refused. make itself turns
-every code but 0 into 2, so the JSON has it too.
+make preview fails only if the update would be refused, or if the preview itself fails. A pipeline that has to know more
+runs it without make, with the same words:
+
+    PYTHONPATH=libraries .venv/tools/bin/python -m commands.preview REGIONS=us-west-2,us-east-1
+
+This exits with 0 if there is nothing to do, 2 if something would change, and 1 if the update would be refused or the
+preview fails. The exitCode in the JSON is the same.
 """
 
 from __future__ import annotations
@@ -36,7 +41,7 @@ from ctipam.sessions import Account
 
 
 def main(root: Path = ROOT) -> int:
-    words = make_words.read("preview", arguments.known_names())
+    words = make_words.given("preview", arguments.known_names())
     known = arguments.template_parameters(root)
     given = arguments.read(words, known)
     output = given.options.get("FORMAT", "text")
@@ -63,7 +68,12 @@ def main(root: Path = ROOT) -> int:
     else:
         colors = terminal.has_colors(sys.stdout)
         print("\n".join(terminal.colored(line) if colors else line for line in to_lines(found)))
-    return found.exit_code
+    return exit_code(found, by_make=make_words.by_make())
+
+
+def exit_code(found: Preview, *, by_make: bool) -> int:
+    """make reports every code but 0 as an error, and itself exits with 2."""
+    return 0 if by_make and not found.refused else found.exit_code
 
 
 def find_update(management: Account, stack: str, defaults: Mapping[str, str], given: Mapping[str, str]) -> Update:

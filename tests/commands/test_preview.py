@@ -308,6 +308,16 @@ NOTHING = Preview("ipam", new=False)
 def test_the_exit_code_and_the_last_line_tell_what_an_update_would_do(found: Preview, code: int, last: str) -> None:
     assert found.exit_code == json.loads(preview.to_json(found))["exitCode"] == code
     assert to_lines(found)[-1] == last
+    assert preview.exit_code(found, by_make=False) == code
+    assert preview.exit_code(found, by_make=True) == code % 2  # changes are no error of make's
+
+
+def test_without_make_the_words_are_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORDS", raising=False)
+    monkeypatch.setattr(sys, "argv", ["preview.py", "REGIONS=us-west-2", "REGION=x"])
+
+    with pytest.raises(Refused, match="REGION is neither an argument"):
+        preview.main()
 
 
 class Terminal(io.StringIO):
