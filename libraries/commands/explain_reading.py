@@ -88,6 +88,8 @@ def read_account(deployment: Deployment, account_id: str, progress: Progress) ->
         settings.exact,
         _log(deployment.management, deployment.stack.outputs.get("SharingLogGroupName", ""), account_id),
         _lost(deployment, (pool for arn, pool in pools.items() if arn in held)),
+        deployment.stack.parameters["AccEnvName"],
+        deployment.stack.stack_id.split("/")[1],
     )
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from shlex import quote
 from textwrap import wrap
 
+from commands.arguments import STACK
 from commands.explain_facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
 from ctipam.names import ENVIRONMENT_TAG, OU_TAG
 from ctipam.organization.tree import OrganizationalUnit
 from ctipam.pools import record
 from ctipam.pools.existing import ExistingPool
-from ctipam.pools.parameters import joined
+from ctipam.pools.parameters import environments, joined
 from ctipam.pools.recognition import has_lost_stack_tag
 from ctipam.sharing.existing import ADDED, Share
 
@@ -26,7 +28,7 @@ MOST = 10
 
 def of_account(facts: AccountFacts) -> list[str]:
     return [
-        *_section("Account", [facts.account_id]),
+        *_section("Account", [_account_name(facts)]),
         *_section("Where", _where(facts)),
         *_section("Matched", _matched(facts)),
         *_section("Pools", _pools(facts)),
@@ -38,13 +40,25 @@ def of_account(facts: AccountFacts) -> list[str]:
     ]
 
 
+class _Command(str):
+    """A line that is not wrapped, so that it can be copied."""
+
+    __slots__ = ()
+
+
 def _section(label: str, lines: Iterable[str]) -> Iterator[str]:
     """Yield the lines, wrapped, behind a label that stands once."""
     before = f"{label:{LABEL}}"
     for line in lines:
-        for text in wrap(line, WIDTH - LABEL, break_long_words=False, break_on_hyphens=False) or [""]:
+        width = len(line) + 1 if isinstance(line, _Command) else WIDTH - LABEL
+        for text in wrap(line, width, break_long_words=False, break_on_hyphens=False) or [""]:
             yield f"{before}{text}"
             before = " " * LABEL
+
+
+def _account_name(facts: AccountFacts) -> str:
+    name = facts.location.name if facts.location else ""
+    return f"{facts.account_id} ({name})" if name else facts.account_id
 
 
 def _named(ou: OrganizationalUnit) -> str:
@@ -154,12 +168,21 @@ def _ways(facts: AccountFacts) -> Iterator[str]:
     known = ", ".join(sorted(facts.ou_ids.keys() - {spec.environment}))
     yield f"moving it below the OU of another environment ({known})"
     if spec.environment:
-        yield f"an environment for an OU nearer to it, or none for {spec.environment!r} (ENVS); another Region"
+        yield f"no environment {spec.environment!r} any more (ENVS), or other Regions (REGIONS)"
     elif facts.exact:
-        yield "OuMatch=nearest, which lets parent OUs count, or its own OU in AccEnvName"
+        yield "OuMatch=nearest, which lets parent OUs count"
+    own = facts.location.ou_path[0]
+    if own.name and "," not in own.name and own.name not in environments(facts.listed):
+        yield f"an environment for its own OU, {own.name!r}. To see what that would change:"
+        yield _preview(facts, own.name)
     else:
-        yield "one of the OUs above in AccEnvName"
-    yield "`make preview` shows what other parameters would change"
+        yield "`make preview` shows what other parameters would change"
+
+
+def _preview(facts: AccountFacts, environment: str) -> _Command:
+    """Return the command that shows what one environment more would change."""
+    stack = [] if facts.stack == STACK else [f"stack={facts.stack}"]
+    return _Command(" ".join(["make preview", f"ENVS={quote(f'{facts.listed},{environment}')}", *stack]))
 
 
 def of_pool(facts: PoolFacts) -> list[str]:
