@@ -33,10 +33,12 @@ from commands.preview_reading import PROPERTIES, Update, as_properties, check_or
 from commands.preview_text import MOST_ACCOUNTS, to_lines
 from ctipam.errors import Refused
 from ctipam.organization.environments import EnvironmentOu
+from ctipam.organization.preconditions import SetupResult
 from ctipam.organization.tree import OrganizationalUnit
 from ctipam.pools.existing import ExistingPool
 from ctipam.pools.spec import PoolKey
 from ctipam.sessions import Account
+from in_process.sharing_world import Api, SharingWorld
 from landing_zone.direct_stack import HOME, MANAGEMENT, NETWORKING, DirectStack
 from landing_zone.direct_stack import PROPERTIES as BUILT_FROM
 
@@ -216,6 +218,25 @@ def test_only_what_cloudformation_asks_for_can_be_refused(
     (sentence,) = found.refused if refused else found.hindered
     assert sentence.startswith("Cannot use us-west-2: DescribeIpamPools in us-west-2")
     assert found.exit_code == (1 if refused else 2)
+
+
+def test_a_renamed_ou_is_told_where_its_pools_are_in_use_and_so_the_update_is_refused(
+    built: DirectStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool_id = built.pool_ids()["us-west-2 SDLC OU"]
+    built.ec2.create_tags(Resources=[pool_id], Tags=[{"Key": "ctipam:ou-id", "Value": "ou-ab12-sdlcsdlc"}])
+    built.ec2_in("us-west-2").allocate_ipam_pool_cidr(IpamPoolId=pool_id, NetmaskLength=24)
+    management = Api(SharingWorld({"ou-ab12-sdlcsdlc": "Development OU"}, {}))
+    monkeypatch.setattr(preview_reading, "check_organization", lambda *_: SetupResult("o-1", "leave", ()))
+    renamed = asked(built, AccEnvName="Prod OU,Development OU")
+
+    found = preview_reading.preview(
+        cast(Account, management), cast(Account, built.account), renamed, lambda _step: None
+    )
+
+    assert [reason.partition(":")[0] for reason in found.refused] == ["In use, nothing was changed"]
+    (note,) = found.notes
+    assert note.startswith("OU 'Development OU' is environment 'SDLC OU', whose pools would be replaced.")
 
 
 def test_a_pool_that_has_lost_its_tag_is_told_even_if_the_update_leaves_the_pools_alone(built: DirectStack) -> None:
