@@ -47,4 +47,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(main, only_reads=True)

@@ -98,4 +98,4 @@ def marks() -> Mapping[str, str]:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(main, only_reads=True)

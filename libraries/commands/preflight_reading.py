@@ -7,9 +7,8 @@ with a session policy that only allows reading. Independent calls run at the sam
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -102,7 +101,7 @@ def _caller(identity: Mapping[str, Any]) -> Caller:
 def read_facts(aws: AwsReader, request: Request, caller: Caller, stack: Fact[Mapping[str, str] | None]) -> Facts:
     """Read everything. stack: see read_stack."""
     region, account_id = aws.region, request.network_account_id
-    with _workers() as workers:
+    with ThreadPoolExecutor(CALLS_AT_ONCE) as workers:
         tree = workers.submit(_read, lambda: _tree(aws))
         location = workers.submit(_of_account, account_id, lambda: _location(aws, account_id))
         inside = workers.submit(_inside, aws, caller, account_id, [region, *request.regions])
@@ -143,7 +142,7 @@ def _inside(aws: AwsReader, caller: Caller, account_id: str, regions: Iterable[s
         not_given = entered if entered and not entered.by_aws else None
         closed = not_given or Unknown("the Networking account cannot be entered", by_aws=False)
         return Inside(entered or False, closed, closed, closed, dict.fromkeys(searched, closed), closed)
-    with _workers() as workers:
+    with ThreadPoolExecutor(CALLS_AT_ONCE) as workers:
         enabled = workers.submit(_read, lambda: _regions(entered))
         quotas = workers.submit(_read, lambda: _quotas(entered, "ec2-ipam"))
         share_quotas = workers.submit(_read, lambda: _quotas(entered, "ram"))
@@ -151,16 +150,6 @@ def _inside(aws: AwsReader, caller: Caller, account_id: str, regions: Iterable[s
         found = workers.map(lambda region: _read(lambda: _ipams(entered, region)), searched)
         ipams = dict(zip(searched, found, strict=True))
         return Inside(True, enabled.result(), quotas.result(), share_quotas.result(), ipams, remembered.result())
-
-
-@contextmanager
-def _workers() -> Iterator[ThreadPoolExecutor]:
-    """Yield an executor that leaves calls alone that nobody waits for any more, after Ctrl-C."""
-    executor = ThreadPoolExecutor(CALLS_AT_ONCE)
-    try:
-        yield executor
-    finally:
-        executor.shutdown(wait=False, cancel_futures=True)
 
 
 def _read(read: Callable[[], T]) -> Fact[T]:
@@ -253,7 +242,7 @@ def _policies(aws: AwsReader, targets: Iterable[str]) -> tuple[tuple[Policy, ...
         document: Mapping[str, Any] = json.loads(answer["Policy"]["Content"])
         return document
 
-    with _workers() as workers:
+    with ThreadPoolExecutor(CALLS_AT_ONCE) as workers:
         levels = [*workers.map(of_target, targets)]
         ids = sorted({policy_id for level in levels for policy_id, _ in level})
         documents = dict(zip(ids, workers.map(content, ids), strict=True))
@@ -271,7 +260,7 @@ def _administrators(aws: AwsReader) -> tuple[str, ...]:
 
 
 def _tree(aws: AwsReader) -> OrganizationTree:
-    with _workers() as workers:
+    with ThreadPoolExecutor(CALLS_AT_ONCE) as workers:
         return read_all(aws.organizations(), workers.map)
 
 
@@ -324,7 +313,7 @@ def _controls(aws: AwsReader, ous: Iterable[str]) -> Mapping[str, str]:
         target = ou["OrganizationalUnit"]["Arn"]
         answer = aws.ask("controltower", "list_enabled_controls", targetIdentifier=target)
         arns = sorted({control["controlIdentifier"] for control in answer["enabledControls"]})
-        with _workers() as workers:
+        with ThreadPoolExecutor(CALLS_AT_ONCE) as workers:
             for aliases in workers.map(lambda arn: _aliases(aws, arn), arns):
                 found |= dict.fromkeys(aliases, ou_id)
     return found

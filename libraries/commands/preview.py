@@ -106,4 +106,4 @@ def to_json(found: Preview) -> str:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(main, only_reads=True)

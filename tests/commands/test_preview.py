@@ -376,7 +376,7 @@ def test_a_long_read_says_on_stderr_what_is_still_being_read(monkeypatch: pytest
         assert told.wait(60)
 
 
-@pytest.mark.parametrize("command", ["preview", "explain"])
+@pytest.mark.parametrize("command", ["preflight", "preview", "explain"])
 def test_ctrl_c_ends_a_command_without_a_traceback(command: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as never_answers:
         environment = {

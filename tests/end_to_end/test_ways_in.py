@@ -171,7 +171,7 @@ def test_the_preflight_needs_only_a_read_only_operator_and_finds_a_region_that_i
     made.detach_scp(policy_id, NETWORKING)
 
     found = {one["about"]: one["result"] for one in json.loads(ready.stdout)["checks"]}
-    not_emulated = {"Quota of pools", "Proactive controls"}
+    not_emulated = {"Quota of pools", "Quota of shares", "Proactive controls"}
     assert ready.returncode == 0, ready.stdout + ready.stderr
     assert {about for about, result in found.items() if result == "unknown"} == not_emulated
     assert {about for about, result in found.items() if result in ("warning", "failed")} == {"Trail"}
