@@ -22,7 +22,6 @@ location changes, so this deploys changed files and only these.
 from __future__ import annotations
 
 import hashlib
-import re
 import subprocess
 import sys
 from collections.abc import Collection, Mapping, Sequence
@@ -36,6 +35,7 @@ from commands.aws_cli import AwsCli, AwsCliError, to_text, users_aws_cli
 from commands.preflight_checks import is_ready
 from commands.regions import regions_of_partition, s3_host
 from commands.stack_events import failure_text, first_failure, new_events, recent_events
+from commands.stack_state import refuse_unless_updatable
 from commands.template_file import LARGEST, sent_template
 from ctipam.errors import Refused
 from ctipam.pools.room import refuse_without_room
@@ -46,10 +46,6 @@ DERIVED = ("LambdaPrefix", "RepoRootURL")
 
 PROTECT = ("cloudformation", "update-termination-protection", "--enable-termination-protection")
 """`make undo` switches it off again."""
-
-UPDATABLE = re.compile(r"(CREATE|UPDATE|IMPORT|UPDATE_ROLLBACK|IMPORT_ROLLBACK)_COMPLETE|REVIEW_IN_PROGRESS")
-"""REVIEW_IN_PROGRESS: a change set exists for a stack that does not exist yet; the CLI creates another.
-https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
 
 
 def main() -> None:
@@ -112,7 +108,7 @@ def _refuse_unready(given: Arguments, root: Path) -> None:
     from commands import preflight  # imported here because preflight=no needs no boto3
 
     checks = preflight.run(given, root)
-    print("\n".join(preflight.to_lines(checks, preflight.marks())), flush=True)
+    preflight.show(checks)
     if not is_ready(checks):
         raise Refused("Nothing was deployed: fix what is marked above, or deploy with preflight=no if it is wrong.")
 
@@ -277,25 +273,6 @@ def _parameters_of_stack(aws: AwsCli, stack: str) -> dict[str, str]:
         raise Refused(f"The AWS CLI cannot read stack {stack}: {error}") from None
     refuse_unless_updatable(stack, found["StackStatus"])
     return {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
-
-
-def refuse_unless_updatable(stack: str, status: str) -> None:
-    """Raise Refused, with the way out, for a stack in a state that takes no update."""
-    if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"):
-        raise Refused(
-            f"Stack {stack} is {status}: its first deployment failed, and it can only be deleted. See its events for "
-            f"the reason, then run `make undo stack={stack}` or `aws cloudformation delete-stack --stack-name {stack}` "
-            "and try again."
-        )
-    if status == "DELETE_FAILED":
-        raise Refused(f"Stack {stack} is DELETE_FAILED. {arguments.force_deletion(stack)}")
-    if status == "UPDATE_ROLLBACK_FAILED":
-        raise Refused(
-            f"Stack {stack} is UPDATE_ROLLBACK_FAILED. See its events for the reason and correct it, then run "
-            f"`aws cloudformation continue-update-rollback --stack-name {stack}` and try again."
-        )
-    if not UPDATABLE.fullmatch(status):
-        raise Refused(f"Stack {stack} is {status}; wait until that has ended, or repair the stack, and try again.")
 
 
 def refuse_impossible_pools(parameters: Mapping[str, str], *, new: bool) -> None:

@@ -25,9 +25,10 @@ from commands import arguments, make_words, program, terminal
 from commands.arguments import ROOT, Arguments
 from commands.aws_cli import users_aws_cli
 from commands.aws_reader import AwsReader, open_session
-from commands.preflight_checks import check, is_ready, no_credentials, no_region
+from commands.preflight_checks import check, credentials, is_ready, no_credentials, no_region
 from commands.preflight_facts import Caller, Check, Unknown
-from commands.preflight_reading import Request, read_caller, read_facts, read_stack
+from commands.preflight_reading import Request, read_caller, read_facts, read_management_id, read_stack
+from commands.stack_state import refuse_unless_updatable
 from ctipam.errors import Refused
 
 MARKS = {"ok": "✓", "warning": "!", "unknown": "!", "failed": "✗"}
@@ -45,7 +46,10 @@ def main(root: Path = ROOT) -> int:
     arguments.stack_name(given.options)
     arguments.refuse_impossible(given.parameters, root)
     checks = run(given, root)
-    print(to_json(checks) if output == "json" else "\n".join(to_lines(checks, marks())))
+    if output == "json":
+        print(to_json(checks))
+    else:
+        show(checks)
     return 0 if is_ready(checks) else 1
 
 
@@ -67,14 +71,35 @@ def run(given: Arguments, root: Path = ROOT) -> list[Check]:
 
 
 def check_organization(aws: AwsReader, caller: Caller, given: Arguments, root: Path = ROOT) -> list[Check]:
-    """Return all checks of the organization of the user's credentials."""
-    defaults = {name: default for name, default in arguments.template_parameters(root).items() if default is not None}
-    stack = read_stack(aws, arguments.stack_name(given.options))
+    """Return all checks; with credentials of another account, only that check."""
+    management_id = read_management_id(aws)
+    if (of_caller := credentials(caller, management_id)).result == "failed":
+        return [of_caller]
+    name = arguments.stack_name(given.options)
+    stack, status = read_stack(aws, name)
     existing = stack if isinstance(stack, Mapping) else {}
+    defaults = {name: default for name, default in arguments.template_parameters(root).items() if default is not None}
     parameters = {**defaults, **existing, **given.parameters}
     regions = tuple(region.strip() for region in parameters["RegionSelection"].split(","))
     request = Request(parameters.get("NetworkAccountId", ""), parameters.get("LambdaBucket", ""), regions)
-    return check(replace(read_facts(aws, request, caller, stack), parameters=parameters))
+    facts = read_facts(aws, request, caller, management_id, stack)
+    return check(replace(facts, parameters=parameters, stack_state=_state(name, status)))
+
+
+def _state(stack: str, status: str) -> str:
+    """Return why the stack takes no update; empty if it does, or does not exist."""
+    try:
+        if status:
+            refuse_unless_updatable(stack, status)
+    except Refused as refusal:
+        return str(refusal)
+    return ""
+
+
+def show(checks: Sequence[Check]) -> None:
+    colors = terminal.has_colors(sys.stdout)
+    lines = to_lines(checks, marks())
+    print("\n".join(terminal.colored(line) if colors else line for line in lines), flush=True)
 
 
 def to_lines(checks: Sequence[Check], marks: Mapping[str, str]) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from commands import preflight_environments, preflight_quotas
 from commands import preflight_networking as networking
 from commands.arguments import short_names
-from commands.preflight_facts import Check, Facts, LandingZone, Unknown, unknown_check
+from commands.preflight_facts import Caller, Check, Fact, Facts, LandingZone, Unknown, unknown_check
 from ctipam.errors import Refused
 from ctipam.ipam.cost_controls import LEAVE
 from ctipam.organization.preconditions import (
@@ -47,25 +47,28 @@ def no_region() -> Check:
     return Check("Region", "failed", "No Region is configured. Set AWS_REGION to Control Tower's home Region.")
 
 
-def _credentials(facts: Facts) -> Iterator[Check]:
-    caller, management = facts.caller, facts.management_id
+def credentials(caller: Caller, management: Fact[str]) -> Check:
+    """management: the id of the management account, see Facts"""
     if isinstance(management, Unknown):
-        yield unknown_check("Credentials", "organizations:DescribeOrganization", management)
-    elif not management:
-        yield Check(
+        return unknown_check("Credentials", "organizations:DescribeOrganization", management)
+    if not management:
+        return Check(
             "Credentials",
             "failed",
             f"Account {caller.account_id} is in no organization. Use the management account of the landing zone.",
         )
-    elif caller.account_id != management:
-        yield Check(
+    if caller.account_id != management:
+        return Check(
             "Credentials",
             "failed",
             f"Account {caller.account_id} is not the management account, which is {management}. Sign in there, or set "
             "AWS_PROFILE.",
         )
-    else:
-        yield Check("Credentials", "ok", f"Account {caller.account_id} is the management account.")
+    return Check("Credentials", "ok", f"Account {caller.account_id} is the management account.")
+
+
+def _credentials(facts: Facts) -> Iterator[Check]:
+    yield credentials(facts.caller, facts.management_id)
 
 
 def _landing_zone(facts: Facts) -> Iterator[Check]:
@@ -192,6 +195,8 @@ def _events(facts: Facts) -> Iterator[Check]:
 def _stack(facts: Facts) -> Iterator[Check]:
     if isinstance(facts.stack, Unknown):
         yield unknown_check("Stack", "cloudformation:DescribeStacks", facts.stack)
+    elif facts.stack_state:
+        yield Check("Stack", "failed", facts.stack_state)
 
 
 CHECKS: tuple[Callable[[Facts], Iterator[Check]], ...] = (

@@ -10,8 +10,7 @@ from commands.preflight_facts import Check, Facts, Unknown, unknown_check
 from ctipam.errors import Refused
 from ctipam.organization.environments import EnvironmentOu, identify
 from ctipam.organization.tree import AccountLocation, OrganizationalUnit
-from ctipam.pools import parameters
-from ctipam.pools.spec import PoolSpec
+from ctipam.pools import parameters as pools_parameters
 
 ABOUT = "Environments"
 
@@ -20,16 +19,13 @@ MOST_OUS = 20
 
 
 def environments(facts: Facts) -> Iterator[Check]:
-    spec = facts.spec()
-    if isinstance(spec, Refused):
-        return
     if isinstance(facts.tree, Unknown):
         calls = "organizations:ListRoots, ListOrganizationalUnitsForParent and ListAccountsForParent"
         yield unknown_check(ABOUT, calls, facts.tree)
         return
-    added = _added(spec, facts.stack if isinstance(facts.stack, Mapping) else {})
-    with_pools = accounts_with_pools(facts, spec)
-    for one in environment_ous(facts, spec):
+    added = _added(facts)
+    with_pools = accounts_with_pools(facts)
+    for one in _identified(facts):
         if one.ou is None:
             text = with_short_names(one.problem if one.lasting else _missing(one, _names(facts)))
             yield Check(ABOUT, "failed" if one.environment in added else "warning", text)
@@ -39,25 +35,29 @@ def environments(facts: Facts) -> Iterator[Check]:
         yield Check(ABOUT, "warning" if renamed else "ok", _found(one, one.ou, number))
 
 
-def environment_ous(facts: Facts, spec: PoolSpec) -> list[EnvironmentOu]:
+def _wanted(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return the environments, with the ids of those OUs that are named by id; none if they are not valid."""
+    try:
+        return pools_parameters.environments(parameters.get("AccEnvName", ""))
+    except Refused:  # which the check of the pools says
+        return {}
+
+
+def _identified(facts: Facts) -> list[EnvironmentOu]:
     """Return which OU each environment is; none if the organization could not be read."""
     if isinstance(facts.tree, Unknown):
         return []
     remembered = {} if isinstance(facts.remembered, Unknown) else facts.remembered
-    known = {
-        environment: [spec.pinned_ous[environment]]
-        if environment in spec.pinned_ous
-        else remembered.get(environment, ())
-        for environment in spec.environments
-    }
+    wanted = _wanted(facts.parameters)
+    known = {name: [ou_id] if ou_id else remembered.get(name, ()) for name, ou_id in wanted.items()}
     return [*identify(known, facts.tree.ous).values()]
 
 
-def accounts_with_pools(facts: Facts, spec: PoolSpec) -> dict[str, str]:
+def accounts_with_pools(facts: Facts) -> dict[str, str]:
     """Return the environment of each account that is to have pools, by account id."""
     if isinstance(facts.tree, Unknown):
         return {}
-    by_ou = {one.ou.ou_id: one.environment for one in environment_ous(facts, spec) if one.ou}
+    by_ou = {one.ou.ou_id: one.environment for one in _identified(facts) if one.ou}
     exact = facts.parameters.get("OuMatch") == "exact"
     never = {facts.network_account_id, facts.management_id}
     found = {
@@ -73,17 +73,11 @@ def _environment_of(location: AccountLocation, by_ou: Mapping[str, str], *, exac
     return next((by_ou[ou.ou_id] for ou in path if ou.ou_id in by_ou), "")
 
 
-def _added(spec: PoolSpec, existing: Mapping[str, str]) -> Collection[str]:
-    """Return the environments that the stack does not have yet, or that are named by another id.
-
-    existing   the parameters of the stack; empty if there is none
-    """
-    old = parameters.environments(existing["AccEnvName"]) if "AccEnvName" in existing else {}
-    return [
-        environment
-        for environment in spec.environments
-        if environment not in old or spec.pinned_ous.get(environment, old[environment]) != old[environment]
-    ]
+def _added(facts: Facts) -> Collection[str]:
+    """Return the environments that the stack does not have yet, or that are named by another id."""
+    old = _wanted(facts.stack) if isinstance(facts.stack, Mapping) else {}
+    wanted = _wanted(facts.parameters)
+    return [name for name, ou_id in wanted.items() if name not in old or (ou_id or old[name]) != old[name]]
 
 
 def _found(one: EnvironmentOu, ou: OrganizationalUnit, number: int) -> str:

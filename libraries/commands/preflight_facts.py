@@ -82,6 +82,7 @@ class Facts:
     management_id      of the organization; empty if the account is in none
     landing_zone       None if Control Tower lists none in this Region
     stack              the parameters of the existing stack; None if there is no stack
+    stack_state        why it takes no update; empty if it does
     stack_set_role     whether Control Tower's StackSet role exists
     execution_role     whether Control Tower's role in the Networking account can be assumed
     regions            Regions that are enabled in the Networking account
@@ -117,6 +118,7 @@ class Facts:
     tree: Fact[OrganizationTree]
     remembered: Fact[Mapping[str, Collection[str]]]
     share_quotas: Fact[Mapping[str, int]]
+    stack_state: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
 
     def spec(self) -> PoolSpec | Refused:

@@ -46,7 +46,7 @@ def shares(facts: Facts) -> Iterator[Check]:
     spec = facts.spec()
     if isinstance(spec, Refused) or isinstance(facts.tree, Unknown):
         return
-    number = len(accounts_with_pools(facts, spec))
+    number = len(accounts_with_pools(facts))
     counts = {SHARES: number, PRINCIPALS: number, RESOURCES: number * len(spec.regions)}
     yield from _compare("Quota of shares", counts, facts.share_quotas)
 

@@ -68,13 +68,19 @@ class Request:
     regions: tuple[str, ...]
 
 
-def read_stack(aws: AwsReader, stack: str) -> Fact[Mapping[str, str] | None]:
-    """Return the parameters of the stack, None if there is no stack."""
+def read_stack(aws: AwsReader, stack: str) -> tuple[Fact[Mapping[str, str] | None], str]:
+    """Return the parameters of the stack and its status; None if there is no stack, or none that has resources."""
     try:
         (found,) = aws.ask("cloudformation", "describe_stacks", StackName=stack)["Stacks"]
     except ClientError as error:
-        return None if "does not exist" in str(error) else Unknown(brief(error))
-    return {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
+        return None if "does not exist" in str(error) else Unknown(brief(error)), ""
+    if found["StackStatus"] == "REVIEW_IN_PROGRESS":
+        return None, ""
+    return {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}, found["StackStatus"]
+
+
+def read_management_id(aws: AwsReader) -> Fact[str]:
+    return _read(lambda: _management_id(aws))
 
 
 @dataclass(frozen=True)
@@ -98,14 +104,19 @@ def _caller(identity: Mapping[str, Any]) -> Caller:
     return Caller(str(identity["Account"]), str(identity["Arn"]).split(":")[1])
 
 
-def read_facts(aws: AwsReader, request: Request, caller: Caller, stack: Fact[Mapping[str, str] | None]) -> Facts:
-    """Read everything. stack: see read_stack."""
+def read_facts(
+    aws: AwsReader,
+    request: Request,
+    caller: Caller,
+    management_id: Fact[str],
+    stack: Fact[Mapping[str, str] | None],
+) -> Facts:
+    """Read everything else."""
     region, account_id = aws.region, request.network_account_id
     with ThreadPoolExecutor(CALLS_AT_ONCE) as workers:
         tree = workers.submit(_read, lambda: _tree(aws))
         location = workers.submit(_of_account, account_id, lambda: _location(aws, account_id))
         inside = workers.submit(_inside, aws, caller, account_id, [region, *request.regions])
-        organization = workers.submit(_read, lambda: _management_id(aws))
         zone = workers.submit(_read, lambda: _landing_zone(aws, region))
         role = workers.submit(_read, lambda: _has_stack_set_role(aws))
         trusted = workers.submit(_read, lambda: _trusted(aws))
@@ -118,7 +129,7 @@ def read_facts(aws: AwsReader, request: Request, caller: Caller, stack: Fact[Map
         return Facts(
             region=region,
             caller=caller,
-            management_id=organization.result(),
+            management_id=management_id,
             landing_zone=zone.result(),
             stack=stack,
             tree=tree.result(),

@@ -32,10 +32,11 @@ from pathlib import Path
 
 from commands import arguments, make_words, program, reading, reserve, terminal
 from commands.arguments import ROOT
-from commands.deploy import DERIVED, refuse_unless_updatable
+from commands.deploy import DERIVED
 from commands.preview_changes import Preview
 from commands.preview_reading import Update, preview
 from commands.preview_text import to_lines
+from commands.stack_state import refuse_unless_updatable
 from ctipam.errors import Refused
 from ctipam.sessions import Account
 

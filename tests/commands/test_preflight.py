@@ -85,6 +85,7 @@ def test_an_organization_that_has_everything_is_ready() -> None:
     [
         ({"management_id": ""}, "Credentials", "is in no organization. Use the management account"),
         ({"caller": Caller(OTHER, "aws")}, "Credentials", f"is not the management account, which is {MANAGEMENT}"),
+        ({"stack": {}, "stack_state": "It rolls back."}, "Stack", "It rolls back."),
         ({"landing_zone": LandingZone("eu-west-1")}, "Landing zone", "Set AWS_REGION to eu-west-1"),
         ({"landing_zone": None}, "Landing zone", "no landing zone in us-east-1. Set AWS_REGION to its home Region"),
         ({"landing_zone": LandingZone(HOME, "3.3", "ACTIVE", False, (HOME,))}, "Governed Regions", "names us-west-2"),
@@ -106,7 +107,7 @@ def test_an_organization_that_has_everything_is_ready() -> None:
         ({"controls": {"CT.LAMBDA.PR.3": "ou-1"}}, "Proactive controls", "on ou-1 rejects functions outside a VPC"),
         ({"bucket": Bucket("")}, "Bucket", "Create it: aws s3 mb s3://code"),
         ({"bucket": Bucket(HOME, "arn:aws:kms:::key/1")}, "Bucket", "Use a bucket with S3's own encryption"),
-        ({"parameters": PARAMETERS | {"AccEnvName": "a,b,c"}}, "Pools", "No room for us-west-2/c"),
+        ({"parameters": PARAMETERS | {"AccEnvName": "Prod OU,SDLC OU,Team"}}, "Pools", "No room for us-west-2/Team"),
         (
             {
                 "controls": {"CT.CLOUDWATCH.PR.2": "ou-1"},
@@ -461,7 +462,7 @@ def test_an_environment_is_the_ou_that_its_pools_name() -> None:
 
 def _facts(answers: Mapping[str, Any]) -> Facts:
     request = preflight_reading.Request(NETWORKING, "code", (HOME, WEST))
-    facts = preflight_reading.read_facts(Answering(answers), request, Caller(MANAGEMENT, "aws"), None)
+    facts = preflight_reading.read_facts(Answering(answers), request, Caller(MANAGEMENT, "aws"), MANAGEMENT, None)
     return replace(facts, parameters=PARAMETERS)
 
 
@@ -527,6 +528,31 @@ def test_the_parameters_of_an_existing_stack_apply_where_none_is_given() -> None
 
     assert kept["Governed Regions"].result == "warning"  # the stack has it already
     assert "Governed Regions" not in changed
+
+
+def test_a_stack_that_takes_no_update_and_one_without_resources_are_told_apart() -> None:
+    def with_status(status: str) -> dict[str, Check]:
+        stack = {"Stacks": [{"StackStatus": status, "Parameters": []}]}
+        return preflighted(ANSWERS | {"cloudformation describe_stacks": stack})
+
+    assert (
+        "continue-update-rollback --stack-name ipam-controltower" in with_status("UPDATE_ROLLBACK_FAILED")["Stack"].text
+    )
+    assert "Stack" not in with_status("REVIEW_IN_PROGRESS")
+
+
+def test_with_credentials_of_another_account_one_check_says_so() -> None:
+    other = {"organizations describe_organization": {"Organization": {"MasterAccountId": OTHER}}}  # no other answer
+
+    (found,) = checked(other).values()
+
+    assert found.text.endswith(f"is not the management account, which is {OTHER}. Sign in there, or set AWS_PROFILE.")
+
+
+def test_the_ous_are_checked_even_if_the_pools_have_no_room() -> None:
+    found = environments(replace(READY, parameters=PARAMETERS | {"AccEnvName": "Prod OU,SDLC OU,Sand"}))
+
+    assert [result for result, _ in found] == ["ok", "ok", "failed"]
 
 
 def test_without_a_networking_account_its_checks_are_left_out() -> None:
