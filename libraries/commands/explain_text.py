@@ -15,6 +15,7 @@ from ctipam.pools.existing import ExistingPool
 from ctipam.pools.parameters import environments, joined
 from ctipam.pools.recognition import has_lost_stack_tag
 from ctipam.sharing.existing import ADDED, Share
+from ctipam.sharing.spec import NEVER
 
 WIDTH = 115
 """Characters per line."""
@@ -157,6 +158,9 @@ def _ways(facts: AccountFacts) -> Iterator[str]:
     """Yield what would give the account other pools."""
     spec, account_id = facts.result.spec, facts.account_id
     now = f"make reconcile account={account_id}"
+    if spec.reason == NEVER:
+        yield "nothing gives this account pools; VPCs belong in another account"
+        return
     if spec.left_alone:
         yield f"`{now}` shares with it; ShareWithExistingAccounts=true shares with all such accounts"
         return
@@ -172,11 +176,17 @@ def _ways(facts: AccountFacts) -> Iterator[str]:
     elif facts.exact:
         yield "OuMatch=nearest, which lets parent OUs count"
     own = facts.location.ou_path[0]
-    if own.name and "," not in own.name and own.name not in environments(facts.listed):
+    if _can_be_added(own, facts):
         yield f"an environment for its own OU, {own.name!r}. To see what that would change:"
         yield _preview(facts, own.name)
     else:
         yield "`make preview` shows what other parameters would change"
+
+
+def _can_be_added(ou: OrganizationalUnit, facts: AccountFacts) -> bool:
+    """Return whether an OU can become an environment: a renamed OU already is one."""
+    is_one = ou.ou_id in facts.ou_ids.values() or ou.name in environments(facts.listed)
+    return bool(ou.name) and "," not in ou.name and not is_one
 
 
 def _preview(facts: AccountFacts, environment: str) -> _Command:

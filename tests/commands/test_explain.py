@@ -20,7 +20,7 @@ from ctipam.pools.existing import Allocation, Block, ExistingPool
 from ctipam.pools.spec import PoolKey, VpcSizes
 from ctipam.sharing.existing import Share
 from ctipam.sharing.results import AccountResult
-from ctipam.sharing.spec import EXISTING, NO_POOL, SharedPool, ShareSpec
+from ctipam.sharing.spec import EXISTING, NEVER, NO_POOL, SharedPool, ShareSpec
 
 SHOP, OTHER = "012345678901", "333333333333"
 PROD = OrganizationalUnit("ou-ab12-prodprod", "Prod OU")
@@ -120,7 +120,7 @@ def test_a_command_can_be_copied_whatever_its_length() -> None:
 
 
 def test_for_an_account_of_an_environments_own_ou_no_other_environment_is_proposed() -> None:
-    location = AccountLocation(SHOP, "ACTIVE", WHEN, (PROD,))
+    location = AccountLocation(SHOP, "ACTIVE", WHEN, (OrganizationalUnit(PROD.ou_id, "Renamed since"),))
 
     last = of_account(replace(MOVED, location=location))[-1].strip()
 
@@ -162,8 +162,13 @@ NONE = replace(MOVED, shares=(), log=Log("sharing-log", unread="FilterLogEvents:
             f"Matched no environment: {EXISTING}",
             f"To change `make reconcile account={SHOP}` shares with it; ShareWithExistingAccounts=true",
         ),
+        (
+            replace(NONE, result=AccountResult(ShareSpec(SHOP, reason=NEVER))),
+            f"Matched no environment: {NEVER}",
+            "To change nothing gives this account pools",
+        ),
     ],
-    ids=["no environment", "only its own OU counts", "gone", "left alone"],
+    ids=["no environment", "only its own OU counts", "gone", "left alone", "never"],
 )
 def test_why_an_account_has_no_pools_and_what_gives_it_some(facts: AccountFacts, matched: str, way: str) -> None:
     lines = told(of_account(facts))
