@@ -30,11 +30,6 @@ class AwsCliError(Exception):
     def has_code(self, *codes: str) -> bool:
         return any(f"({code})" in str(self) for code in codes)
 
-    def brief(self) -> str:
-        """Return the operation and the code, "DescribeIpams: UnauthorizedOperation"; without them, the whole text."""
-        found = re.search(r"\((\w+)\) when calling the (\w+) operation", str(self))
-        return f"{found[2]}: {found[1]}" if found else str(self)
-
 
 class AwsCli:
     def __init__(self, program: Sequence[str], root: Path, environment: Mapping[str, str] | None = None) -> None:
