@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.exceptions import BotoCoreError
 
-from commands.aws_cli import AwsCli, configured_region
+from commands.aws_cli import AwsCli, configured_region, users_aws_cli
 from ctipam.sessions import Account
 
 
@@ -30,17 +33,36 @@ class AwsReader(Account):
         return AwsReader(_session(credentials, self.region), role_arn.split(":")[4])
 
 
-def open_session(cli: AwsCli | None) -> boto3.Session:
+def open_session(words: str, root: Path) -> boto3.Session:
     """Return a session with the user's credentials and Region; its region_name may be None.
 
-    cli      the AWS CLI that the user has named: its words may choose a profile. Version 1 exports no credentials;
-             then, and without cli, they are those that boto3 finds, as `aws` does
+    The credentials are those that boto3 finds, as `aws` does. Where it finds none, for example after `aws login`, and
+    where the user has named an AWS CLI, whose words may choose a profile, that CLI is asked for them. Version 1 exports
+    none.
+
+    words    AWS=, or empty
     Raises   BotoCoreError, for example if AWS_PROFILE names no profile
     """
-    if cli and (exported := cli.text("configure", "export-credentials", "--format", "process")):
-        return _session(json.loads(exported), configured_region(cli))
-    region = configured_region(cli) if cli else os.environ.get("AWS_REGION")  # boto3 reads only AWS_DEFAULT_REGION
-    return boto3.Session(region_name=region or None)
+    if words:
+        cli = users_aws_cli(words, root)
+        return _exported(cli) or boto3.Session(region_name=configured_region(cli) or None)
+    region = os.environ.get("AWS_REGION")  # boto3 reads only AWS_DEFAULT_REGION
+    session = boto3.Session(region_name=region or None)
+    if not _has_credentials(session) and shutil.which("aws"):
+        return _exported(users_aws_cli("aws", root)) or session
+    return session
+
+
+def _has_credentials(session: boto3.Session) -> bool:
+    try:
+        return session.get_credentials() is not None
+    except BotoCoreError:
+        return False
+
+
+def _exported(cli: AwsCli) -> boto3.Session | None:
+    exported = cli.text("configure", "export-credentials", "--format", "process")
+    return _session(json.loads(exported), configured_region(cli)) if exported else None
 
 
 def _session(credentials: Any, region: str) -> boto3.Session:

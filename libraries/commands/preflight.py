@@ -23,7 +23,6 @@ from botocore.exceptions import BotoCoreError
 
 from commands import arguments, make_words, program, terminal
 from commands.arguments import ROOT, Arguments
-from commands.aws_cli import users_aws_cli
 from commands.aws_reader import AwsReader, open_session
 from commands.preflight_checks import check, credentials, is_ready, no_credentials, no_region
 from commands.preflight_facts import Caller, Check, Unknown
@@ -55,11 +54,10 @@ def main(root: Path = ROOT) -> int:
 
 def run(given: Arguments, root: Path = ROOT) -> list[Check]:
     """Read the organization, and return all checks; without credentials or a Region, only that check."""
-    words = given.options.get("AWS", "")
     with terminal.progress() as progress:
         progress("the organization")
         try:
-            session = open_session(users_aws_cli(words, root) if words else None)
+            session = open_session(given.options.get("AWS", ""), root)
         except BotoCoreError as error:
             return [no_credentials(Unknown(str(error)))]
         if not session.region_name:

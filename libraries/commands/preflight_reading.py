@@ -72,8 +72,8 @@ def read_stack(aws: AwsReader, stack: str) -> tuple[Fact[Mapping[str, str] | Non
     """Return the parameters of the stack and its status; None if there is no stack, or none that has resources."""
     try:
         (found,) = aws.ask("cloudformation", "describe_stacks", StackName=stack)["Stacks"]
-    except ClientError as error:
-        return None if "does not exist" in str(error) else Unknown(brief(error)), ""
+    except (BotoCoreError, ClientError) as error:
+        return None if code_of(error) and "does not exist" in str(error) else Unknown(brief(error)), ""
     if found["StackStatus"] == "REVIEW_IN_PROGRESS":
         return None, ""
     return {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}, found["StackStatus"]
@@ -111,7 +111,7 @@ def read_facts(
     management_id: Fact[str],
     stack: Fact[Mapping[str, str] | None],
 ) -> Facts:
-    """Read everything else."""
+    """Read all other facts."""
     region, account_id = aws.region, request.network_account_id
     with ThreadPoolExecutor(CALLS_AT_ONCE) as workers:
         tree = workers.submit(_read, lambda: _tree(aws))
@@ -306,7 +306,9 @@ def _remembered(networking: AwsReader) -> Mapping[str, Collection[str]]:
 
 
 def _quotas(networking: AwsReader, service: str) -> Mapping[str, int]:
-    """Return the quotas of a service by their codes. A quota that was never raised is listed with its default."""
+    """Return the quotas of a service by their codes. AWS lists a default where it has no other value, but not of every
+    quota: https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_ListServiceQuotas.html
+    """
     rows = networking.ask("service-quotas", "list_service_quotas", ServiceCode=service)["Quotas"]
     return {row["QuotaCode"]: int(row["Value"]) for row in rows}
 

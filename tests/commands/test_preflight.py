@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from commands import arguments, preflight, preflight_quotas, preflight_reading, reading
-from commands.aws_cli import AwsCli
 from commands.aws_reader import AwsReader, open_session
 from commands.preflight_checks import check, is_ready
 from commands.preflight_facts import Bucket, Caller, Check, Facts, Ipam, LandingZone, Location, Unknown
@@ -479,6 +479,7 @@ def test_without_credentials_or_a_region_one_check_says_so(
     monkeypatch.setattr("botocore.credentials.CredentialResolver.load_credentials", lambda _self: None)
     monkeypatch.setenv("AWS_REGION", region)
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    monkeypatch.setenv("PATH", "")
 
     (found,) = preflight.run(arguments.Arguments({}, {}))
 
@@ -494,17 +495,24 @@ def test_a_profile_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch)
     assert "(The config profile (nobody) could not be found). Sign in" in found.text
 
 
-def test_the_credentials_are_those_of_the_aws_cli_that_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("named", [True, False], ids=["named", "found, where boto3 has no credentials"])
+def test_an_aws_cli_is_asked_for_the_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: bool) -> None:
     exported = {"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "b", "SessionToken": "c"}
     cli = tmp_path / "aws"
     cli.write_text(f"#!/bin/sh\ncase $2 in export-credentials) echo '{json.dumps(exported)}';; *) echo {WEST};; esac\n")
     cli.chmod(0o755)
+    monkeypatch.delenv("AWS_REGION")
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    if not named:
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+        monkeypatch.setattr("botocore.credentials.CredentialResolver.load_credentials", lambda _self: None)
 
-    session = open_session(AwsCli([str(cli)], ROOT, {"AWS_REGION": ""}))
+    session = open_session(str(cli) if named else "", ROOT)
 
     found = session.get_credentials()
     assert found
     assert (found.access_key, found.secret_key, found.token) == ("a", "b", "c")
+    assert session.region_name == WEST
 
 
 def test_a_landing_zone_of_another_region_is_not_asked_for_its_settings() -> None:
