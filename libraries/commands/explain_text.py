@@ -18,27 +18,34 @@ from ctipam.sharing.existing import ADDED, Share
 from ctipam.sharing.spec import NEVER
 
 WIDTH = 115
-"""Characters per line."""
+"""Characters per line, on a terminal that has as many."""
+
+NARROWEST = 40
+"""Characters beside the label. Then a terminal wraps."""
 
 LABEL = 10
 """Characters of what stands before the lines of a section."""
+
+Section = tuple[str, Iterable[str]]
+"""A label and its lines."""
 
 MOST = 10
 """How many allocations or accounts are listed; the others are counted."""
 
 
-def of_account(facts: AccountFacts) -> list[str]:
-    return [
-        *_section("Account", [_account_name(facts)]),
-        *_section("Where", _where(facts)),
-        *_section("Matched", _matched(facts)),
-        *_section("Pools", _pools(facts)),
-        *_section("Lost tag", facts.lost),
-        *_section("Share", [line for share in facts.shares for line in _share(share)] or ["none"]),
-        *_section("Next run", [_next_run(facts)]),
-        *_section("Log", _log(facts.log, {arn: str(pool.key) for arn, pool in facts.pools.items()})),
-        *_section("To change", _ways(facts)),
+def of_account(facts: AccountFacts, width: int = WIDTH) -> list[str]:
+    sections: list[Section] = [
+        ("Account", [_account_name(facts)]),
+        ("Where", _where(facts)),
+        ("Matched", _matched(facts)),
+        ("Pools", _pools(facts)),
+        ("Lost tag", facts.lost),
+        ("Share", [line for share in facts.shares for line in _share(share)] or ["none"]),
+        ("Next run", [_next_run(facts)]),
+        ("Log", _log(facts.log, {arn: str(pool.key) for arn, pool in facts.pools.items()})),
+        ("To change", _ways(facts)),
     ]
+    return _wrapped(sections, width)
 
 
 class _Command(str):
@@ -47,14 +54,17 @@ class _Command(str):
     __slots__ = ()
 
 
-def _section(label: str, lines: Iterable[str]) -> Iterator[str]:
-    """Yield the lines, wrapped, behind a label that stands once."""
-    before = f"{label:{LABEL}}"
-    for line in lines:
-        width = len(line) + 1 if isinstance(line, _Command) else WIDTH - LABEL
-        for text in wrap(line, width, break_long_words=False, break_on_hyphens=False) or [""]:
-            yield f"{before}{text}"
-            before = " " * LABEL
+def _wrapped(sections: Iterable[Section], width: int) -> list[str]:
+    """Return the lines of all sections, each behind its label, which stands once."""
+    found = []
+    for label, lines in sections:
+        before = f"{label:{LABEL}}"
+        for line in lines:
+            room = len(line) + 1 if isinstance(line, _Command) else max(width - LABEL, NARROWEST)
+            for text in wrap(line, room, break_long_words=False, break_on_hyphens=False) or [""]:
+                found.append(f"{before}{text}")
+                before = " " * LABEL
+    return found
 
 
 def _account_name(facts: AccountFacts) -> str:
@@ -195,18 +205,19 @@ def _preview(facts: AccountFacts, environment: str) -> _Command:
     return _Command(" ".join(["make preview", f"ENVS={quote(f'{facts.listed},{environment}')}", *stack]))
 
 
-def of_pool(facts: PoolFacts) -> list[str]:
+def of_pool(facts: PoolFacts, width: int = WIDTH) -> list[str]:
     pool = facts.pool
-    return [
-        *_section("Pool", [f"{pool.key} ({pool.pool_id}), {pool.state}", *([pool.message] if pool.message else [])]),
-        *_section("For", _purpose(pool)),
-        *_section("Lost tag", facts.lost),
-        *_section("CIDRs", _cidrs(pool)),
-        *_section("In use", _in_use(facts)),
-        *_section("Accounts", _accounts(facts) if pool.is_environments else ["only environment pools are shared"]),
-        *_section("Log", _log(facts.log, facts.names)),
-        *_section("To change", _ways_of_pool(pool)),
+    sections: list[Section] = [
+        ("Pool", [f"{pool.key} ({pool.pool_id}), {pool.state}", *([pool.message] if pool.message else [])]),
+        ("For", _purpose(pool)),
+        ("Lost tag", facts.lost),
+        ("CIDRs", _cidrs(pool)),
+        ("In use", _in_use(facts)),
+        ("Accounts", _accounts(facts) if pool.is_environments else ["only environment pools are shared"]),
+        ("Log", _log(facts.log, facts.names)),
+        ("To change", _ways_of_pool(pool)),
     ]
+    return _wrapped(sections, width)
 
 
 def _purpose(pool: ExistingPool) -> Iterator[str]:
@@ -266,11 +277,11 @@ def _ways_of_pool(pool: ExistingPool) -> Iterator[str]:
     yield "it is removed with its Region or environment, if nothing is allocated from it"
 
 
-def of_vpc(facts: VpcFacts) -> list[str]:
-    lines = [*_section("VPC", [facts.vpc_id]), *_section("Addresses", _origin(facts))]
+def of_vpc(facts: VpcFacts, width: int = WIDTH) -> list[str]:
+    lines = _wrapped([("VPC", [facts.vpc_id]), ("Addresses", _origin(facts))], width)
     if facts.account is None:
         return lines
-    return [*lines, "", *of_account(facts.account)]
+    return [*lines, "", *of_account(facts.account, width)]
 
 
 def _origin(facts: VpcFacts) -> Iterator[str]:

@@ -119,6 +119,13 @@ def test_a_command_can_be_copied_whatever_its_length() -> None:
     assert last == f"make preview ENVS='{facts.listed},Team' stack=mine"
 
 
+def test_a_narrow_terminal_gets_narrow_lines() -> None:
+    lines = of_account(MOVED, 70)
+
+    assert max(len(line) for line in lines if len(line.split()) > 2) <= 70  # but for what cannot be broken
+    assert lines[2] == " " * 10 + "ACTIVE, joined 2026-01-02"
+
+
 def test_for_an_account_of_an_environments_own_ou_no_other_environment_is_proposed() -> None:
     location = AccountLocation(SHOP, "ACTIVE", WHEN, (OrganizationalUnit(PROD.ou_id, "Renamed since"),))
 
