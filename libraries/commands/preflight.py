@@ -73,15 +73,15 @@ def check_organization(aws: AwsReader, caller: Caller, given: Arguments, root: P
     management_id = read_management_id(aws)
     if (of_caller := credentials(caller, management_id)).result == "failed":
         return [of_caller]
-    name = arguments.stack_name(given.options)
-    stack, status = read_stack(aws, name)
+    stack_name = arguments.stack_name(given.options)
+    stack, status = read_stack(aws, stack_name)
     existing = stack if isinstance(stack, Mapping) else {}
     defaults = {name: default for name, default in arguments.template_parameters(root).items() if default is not None}
     parameters = {**defaults, **existing, **given.parameters}
     regions = tuple(region.strip() for region in parameters["RegionSelection"].split(","))
     request = Request(parameters.get("NetworkAccountId", ""), parameters.get("LambdaBucket", ""), regions)
     facts = read_facts(aws, request, caller, management_id, stack)
-    return check(replace(facts, parameters=parameters, stack_state=_state(name, status)))
+    return check(replace(facts, parameters=parameters, stack_state=_state(stack_name, status)))
 
 
 def _state(stack: str, status: str) -> str:
