@@ -67,6 +67,8 @@ class PoolFacts:
     accounts   that can use it; pending: that will soon
     names      of the pools below it, by id
     lost       that it has lost the tag by which it is ours, in a sentence
+    sizes      the stack's PoolSizes
+    stack      its name
     """
 
     pool: ExistingPool
@@ -76,6 +78,8 @@ class PoolFacts:
     names: Mapping[str, str]
     log: Log
     lost: Sequence[str] = ()
+    sizes: str = ""
+    stack: str = STACK
 
 
 @dataclass(frozen=True)

@@ -188,7 +188,7 @@ def _ways(facts: AccountFacts) -> Iterator[str]:
     own = facts.location.ou_path[0]
     if _can_be_added(own, facts):
         yield f"an environment for its own OU, {own.name!r}. To see what that would change:"
-        yield _preview(facts, own.name)
+        yield _preview("ENVS", f"{facts.listed},{own.name}", facts.stack)
     else:
         yield "`make preview` shows what other parameters would change"
 
@@ -199,10 +199,10 @@ def _can_be_added(ou: OrganizationalUnit, facts: AccountFacts) -> bool:
     return bool(ou.name) and "," not in ou.name and not is_one
 
 
-def _preview(facts: AccountFacts, environment: str) -> _Command:
-    """Return the command that shows what one environment more would change."""
-    stack = [] if facts.stack == STACK else [f"stack={facts.stack}"]
-    return _Command(" ".join(["make preview", f"ENVS={quote(f'{facts.listed},{environment}')}", *stack]))
+def _preview(word: str, value: str, stack: str) -> _Command:
+    """Return the command that shows what another value of a parameter would change."""
+    named = [] if stack == STACK else [f"stack={stack}"]
+    return _Command(" ".join(["make preview", f"{word}={quote(value)}", *named]))
 
 
 def of_pool(facts: PoolFacts, width: int = WIDTH) -> list[str]:
@@ -215,7 +215,7 @@ def of_pool(facts: PoolFacts, width: int = WIDTH) -> list[str]:
         ("In use", _in_use(facts)),
         ("Accounts", _accounts(facts) if pool.is_environments else ["only environment pools are shared"]),
         ("Log", _log(facts.log, facts.names)),
-        ("To change", _ways_of_pool(pool)),
+        ("To change", _ways_of_pool(facts)),
     ]
     return _wrapped(sections, width)
 
@@ -265,13 +265,16 @@ def _accounts(facts: PoolFacts) -> list[str]:
     return [f"{len(facts.accounts):,}: {shown}", *_more(len(facts.accounts)), *pending]
 
 
-def _ways_of_pool(pool: ExistingPool) -> Iterator[str]:
+def _ways_of_pool(facts: PoolFacts) -> Iterator[str]:
+    pool = facts.pool
     lengths = [block.cidr.prefixlen for block in pool.held]
     if pool.key is None or not pool.key.region:
-        yield "another CIDR in TopLevelPoolCidr makes it larger"
+        yield "another CIDR in TopLevelPoolCidr (CIDR) makes it larger"
     elif lengths:
-        larger = joined([*lengths, lengths[-1]])
-        yield f"PoolSizes {pool.key}={larger} gives it another block; `make preview` says which"
+        yield "another block in PoolSizes (POOL_SIZES). To see which it would get:"
+        sizes = dict(entry.strip().partition("=")[::2] for entry in facts.sizes.split(",") if entry.strip())
+        sizes[str(pool.key)] = joined([*lengths, lengths[-1]])
+        yield _preview("POOL_SIZES", ",".join("=".join(entry) for entry in sizes.items()), facts.stack)
     if pool.is_environments:
         yield "PoolGrowth=on lets it grow by itself"
     yield "it is removed with its Region or environment, if nothing is allocated from it"

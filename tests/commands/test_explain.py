@@ -187,8 +187,9 @@ def test_why_an_account_has_no_pools_and_what_gives_it_some(facts: AccountFacts,
 
 def test_a_pool_is_explained_with_its_blocks_its_users_and_its_log() -> None:
     vpc = Allocation(IPv4Network("10.1.0.0/22"), "vpc", "vpc-1", SHOP)
+    sizes = "us-west-2=18, us-east-1/Prod OU=20+20"
 
-    lines = told(of_pool(PoolFacts(EAST, [vpc], [SHOP], [OTHER], {}, Log("pools-log"))))
+    lines = told(of_pool(PoolFacts(EAST, [vpc], [SHOP], [OTHER], {}, Log("pools-log"), sizes=sizes)))
 
     assert lines == [
         "Pool us-east-1/Prod OU (ipam-pool-us-east-prod), create-complete",
@@ -201,7 +202,8 @@ def test_a_pool_is_explained_with_its_blocks_its_users_and_its_log() -> None:
         f"Accounts 1: {SHOP}",
         f"soon also {OTHER}",
         "Log nothing in pools-log",
-        "To change PoolSizes us-east-1/Prod OU=20+20+20 gives it another block; `make preview` says which",
+        "To change another block in PoolSizes (POOL_SIZES). To see which it would get:",
+        "make preview POOL_SIZES='us-west-2=18,us-east-1/Prod OU=20+20+20'",
         "PoolGrowth=on lets it grow by itself",
         "it is removed with its Region or environment, if nothing is allocated from it",
     ]
