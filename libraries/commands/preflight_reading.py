@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
 from commands.aws_reader import AwsReader
 from commands.organization_vpcs import QUICK
@@ -29,7 +29,7 @@ from commands.preflight_facts import (
 )
 from commands.service_control_policies import Policy
 from ctipam import names
-from ctipam.errors import DENIED, code_of
+from ctipam.errors import DENIED, Refused, code_of
 from ctipam.organization.reader import read_all
 from ctipam.organization.tree import OrganizationTree
 from ctipam.tags import to_dict
@@ -96,8 +96,16 @@ class Inside:
 
 
 def read_caller(session: boto3.Session) -> Fact[Caller]:
-    """Ask twice at most: without a connection or with wrong credentials, the answer should come at once."""
-    return _read(lambda: _caller(session.client("sts", config=QUICK).get_caller_identity()))
+    """Ask twice at most: without a connection or with wrong credentials, the answer should come at once.
+
+    Raises   Refused if AWS cannot be reached
+    """
+    try:
+        return _caller(session.client("sts", config=QUICK).get_caller_identity())
+    except EndpointConnectionError as error:
+        raise Refused(f"AWS cannot be reached: {error}. Check the connection and AWS_REGION.") from None
+    except (BotoCoreError, ClientError) as error:
+        return Unknown(brief(error))
 
 
 def _caller(identity: Mapping[str, Any]) -> Caller:

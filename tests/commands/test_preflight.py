@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from commands.preflight_facts import Bucket, Caller, Check, Facts, Ipam, Landing
 from commands.preflight_networking import HOME_CALLS, REGION_CALL
 from commands.preflight_reading import READ_ONLY
 from commands.service_control_policies import Policy
+from ctipam.errors import Refused
 from ctipam.organization.tree import AccountLocation, OrganizationalUnit, OrganizationTree
 
 ROOT = Path(__file__).parents[2]
@@ -485,6 +487,15 @@ def test_without_credentials_or_a_region_one_check_says_so(
 
     assert (found.about, found.result) == (about, "failed")
     assert text in found.text
+
+
+def test_aws_that_cannot_be_reached_is_not_called_wrong_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+
+    with pytest.raises(Refused, match=r"AWS cannot be reached: .* Check the connection and AWS_REGION"):
+        preflight.run(arguments.Arguments({}, {}))
 
 
 def test_a_profile_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
