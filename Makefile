@@ -61,17 +61,20 @@ plan: ## Show what a first deployment would build: CIDR= REGIONS= ENVS='Prod OU,
 	@$(NEW_ENOUGH)
 	@exec env PYTHONPATH=libraries $(PLANNER) -B -m commands.plan
 
-preflight: ## Check, without changes, whether the organization is ready for `make deploy` with the same arguments
-	@$(NEW_ENOUGH)
-	@exec env PYTHONPATH=libraries "$$PYTHON" -B -m commands.preflight
+preflight: $(TOOLS) ## Check, without changes, whether the organization is ready for `make deploy` with the same arguments
+	@exec env PYTHONPATH=libraries $(RUN) -B -m commands.preflight
 
 preview: $(TOOLS) ## Show, without changes, what `make deploy` with the same arguments would do to pools and shares; FORMAT=json
 	@exec env PYTHONPATH=libraries $(RUN) -B -m commands.preview
 
-# RESERVE reads the VPCs with boto3, which is one of the tools.
-override DEPLOYER = "$$PYTHON"
-ifneq ($(filter RESERVE,$(WORDS)),)
+# The preflight, which comes first, and RESERVE read with boto3, which is one of the tools.
 override DEPLOYER = $(RUN)
+ifneq ($(filter preflight=no,$(filter preflight,$(WORDS))=$(value preflight)),)
+ifeq ($(filter RESERVE,$(WORDS)),)
+override DEPLOYER = "$$PYTHON"
+endif
+endif
+ifeq ($(DEPLOYER),$(RUN))
 deploy: $(TOOLS)
 endif
 deploy: ## Deploy with your AWS CLI: BUCKET= NETWORK_ACCOUNT_ID= RESERVE=organization|ipam, the arguments of plan, any parameter

@@ -38,6 +38,8 @@ MAKE_VARIABLES = ("PYTHON",)
 STACK = "ipam-controltower"
 """Default name of the management stack; stack= overrides it."""
 
+_STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
+
 
 def known_names() -> list[str]:
     """Return all names of arguments of `make plan` and `make deploy`."""
@@ -77,14 +79,27 @@ def read(arguments: Sequence[str], known: Collection[str]) -> Arguments:
     return result
 
 
+def stack_name(options: Mapping[str, str]) -> str:
+    """Return the name of the stack. Raises Refused for one that CloudFormation does not accept."""
+    name = options.get("stack", STACK)
+    if not _STACK_NAME.fullmatch(name):
+        raise Refused(f"stack={name} is not a valid stack name; use letters, digits and hyphens, first a letter.")
+    return name
+
+
 @contextmanager
 def short_names() -> Iterator[None]:
     """Replace the template's parameter names by the short names in every Refused that is raised within."""
     try:
         yield
     except Refused as refusal:
-        names = {parameter: short for short, parameter in SHORT.items()}
-        raise Refused(re.sub(rf"\b({'|'.join(names)})\b", lambda found: names[found[1]], str(refusal))) from None
+        raise Refused(with_short_names(str(refusal))) from None
+
+
+def with_short_names(text: str) -> str:
+    """Return a text with the short names in place of the template's parameter names."""
+    names = {parameter: short for short, parameter in SHORT.items()}
+    return re.sub(rf"\b({'|'.join(names)})\b", lambda found: names[found[1]], text)
 
 
 def another_account(account_id: str, management_id: str) -> Refused:

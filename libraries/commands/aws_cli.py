@@ -30,11 +30,6 @@ class AwsCliError(Exception):
     def has_code(self, *codes: str) -> bool:
         return any(f"({code})" in str(self) for code in codes)
 
-    def brief(self) -> str:
-        """Return the operation and the code, "DescribeIpams: UnauthorizedOperation"; without them, the whole text."""
-        found = re.search(r"\((\w+)\) when calling the (\w+) operation", str(self))
-        return f"{found[2]}: {found[1]}" if found else str(self)
-
 
 class AwsCli:
     def __init__(self, program: Sequence[str], root: Path, environment: Mapping[str, str] | None = None) -> None:
@@ -101,6 +96,13 @@ def users_aws_cli(program: str, root: Path) -> AwsCli:
         raise Refused(
             f"AWS={program} is not a command; quote it as in a shell, for example AWS='\"my aws\"'."
         ) from None
+
+
+def configured_region(aws: AwsCli) -> str:
+    """Return the Region of the AWS CLI, as `aws` itself would choose it; empty if none is configured."""
+    if region := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
+        return region
+    return aws.text("configure", "get", "region")
 
 
 def assume_role(aws: AwsCli, role_arn: str, session_name: str, policy: Mapping[str, Any]) -> AwsCli:

@@ -5,7 +5,8 @@
 
     stack=ipam-controltower   the name of the stack
     AWS=aws                   your AWS CLI, if it is not on the path
-    preflight=no              skip the checks of `make preflight`, which run first and stop the command if one fails
+    preflight=no              skip the checks of `make preflight`, which run first and stop the command if one fails;
+                              then, and without RESERVE, the command needs nothing but Python and the AWS CLI
     RESERVE=organization|ipam   keep the addresses of existing VPCs free, see commands.reserve
 
 Every parameter of the template is accepted. A parameter that is not given keeps the value of the stack, or has the
@@ -21,7 +22,6 @@ location changes, so this deploys changed files and only these.
 from __future__ import annotations
 
 import hashlib
-import re
 import subprocess
 import sys
 from collections.abc import Collection, Mapping, Sequence
@@ -29,28 +29,23 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from commands import arguments, make_words, operate, preflight, program, reserve
-from commands.arguments import MANAGEMENT_TEMPLATE, ROOT, STACK
+from commands import arguments, make_words, operate, program, reserve
+from commands.arguments import MANAGEMENT_TEMPLATE, ROOT, Arguments
 from commands.aws_cli import AwsCli, AwsCliError, to_text, users_aws_cli
 from commands.preflight_checks import is_ready
-from commands.preflight_facts import Check
 from commands.regions import regions_of_partition, s3_host
 from commands.stack_events import failure_text, first_failure, new_events, recent_events
+from commands.stack_state import refuse_unless_updatable
 from commands.template_file import LARGEST, sent_template
 from ctipam.errors import Refused
 from ctipam.pools.room import refuse_without_room
 from ctipam.pools.spec import PoolSpec
 
-STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 DERIVED = ("LambdaPrefix", "RepoRootURL")
 """Parameters that follow from the uploads."""
 
 PROTECT = ("cloudformation", "update-termination-protection", "--enable-termination-protection")
 """`make undo` switches it off again."""
-
-UPDATABLE = re.compile(r"(CREATE|UPDATE|IMPORT|UPDATE_ROLLBACK|IMPORT_ROLLBACK)_COMPLETE|REVIEW_IN_PROGRESS")
-"""REVIEW_IN_PROGRESS: a change set exists for a stack that does not exist yet; the CLI creates another.
-https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
 
 
 def main() -> None:
@@ -62,9 +57,7 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
     known = arguments.template_parameters(root)
     given = arguments.read(words, known)
     parameters = {name: given.parameters[name] for name in known if name in given.parameters}  # the template's order
-    stack = given.options.get("stack", STACK)
-    if not STACK_NAME.fullmatch(stack):
-        raise Refused(f"stack={stack} is not a valid stack name; use letters, digits and hyphens, first a letter.")
+    stack = arguments.stack_name(given.options)
     _refuse_missing(parameters)
     arguments.refuse_impossible(parameters, root)
     refuse_stale_zips(root)
@@ -75,7 +68,7 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
     properties = {name: default for name, default in known.items() if default} | existing | parameters
     refuse_impossible_pools(properties, new=not existing)
     if operate.yes_or_no({"preflight": "yes"} | given.options, "preflight"):
-        _refuse_unready(preflight.run(aws, given, root))
+        _refuse_unready(given, root)
     if (reserved := reserve.reserved_cidrs(given.options, properties)) is not None:  # last: it may take minutes
         parameters[reserve.PARAMETER] = reserved
         print(f"{reserve.PARAMETER}={reserved}", flush=True)
@@ -110,9 +103,12 @@ def _after_an_interrupt(stack: str) -> str:
     )
 
 
-def _refuse_unready(checks: Sequence[Check]) -> None:
+def _refuse_unready(given: Arguments, root: Path) -> None:
     """Print the checks of `make preflight`. Raises Refused if the deployment would fail."""
-    print("\n".join(preflight.to_lines(checks, preflight.marks())), flush=True)
+    from commands import preflight  # imported here because preflight=no needs no boto3
+
+    checks = preflight.run(given, root)
+    preflight.show(checks)
     if not is_ready(checks):
         raise Refused("Nothing was deployed: fix what is marked above, or deploy with preflight=no if it is wrong.")
 
@@ -277,25 +273,6 @@ def _parameters_of_stack(aws: AwsCli, stack: str) -> dict[str, str]:
         raise Refused(f"The AWS CLI cannot read stack {stack}: {error}") from None
     refuse_unless_updatable(stack, found["StackStatus"])
     return {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
-
-
-def refuse_unless_updatable(stack: str, status: str) -> None:
-    """Raise Refused, with the way out, for a stack in a state that takes no update."""
-    if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"):
-        raise Refused(
-            f"Stack {stack} is {status}: its first deployment failed, and it can only be deleted. See its events for "
-            f"the reason, then run `make undo stack={stack}` or `aws cloudformation delete-stack --stack-name {stack}` "
-            "and try again."
-        )
-    if status == "DELETE_FAILED":
-        raise Refused(f"Stack {stack} is DELETE_FAILED. {arguments.force_deletion(stack)}")
-    if status == "UPDATE_ROLLBACK_FAILED":
-        raise Refused(
-            f"Stack {stack} is UPDATE_ROLLBACK_FAILED. See its events for the reason and correct it, then run "
-            f"`aws cloudformation continue-update-rollback --stack-name {stack}` and try again."
-        )
-    if not UPDATABLE.fullmatch(status):
-        raise Refused(f"Stack {stack} is {status}; wait until that has ended, or repair the stack, and try again.")
 
 
 def refuse_impossible_pools(parameters: Mapping[str, str], *, new: bool) -> None:

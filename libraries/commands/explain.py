@@ -13,10 +13,11 @@ read-only-policy.json, beside this file.
 from __future__ import annotations
 
 import os
+import shutil
 
 from commands import explain_reading, make_words, operate, program, reading, terminal
 from commands.arguments import STACK
-from commands.explain_text import of_account, of_pool, of_vpc
+from commands.explain_text import WIDTH, of_account, of_pool, of_vpc
 from ctipam.errors import Refused
 from ctipam.organization.events import is_account_id
 
@@ -36,15 +37,16 @@ def main() -> int:
         deployment = explain_reading.find_deployment(
             reading.management_account(os.environ.get("AWS_DEFAULT_REGION", "")), options.get("stack", STACK)
         )
+        width = min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
         if about == ["account"]:
-            lines = of_account(explain_reading.read_account(deployment, subject, progress))
+            lines = of_account(explain_reading.read_account(deployment, subject, progress), width)
         elif about == ["pool"]:
-            lines = of_pool(explain_reading.read_pool(deployment, subject, progress))
+            lines = of_pool(explain_reading.read_pool(deployment, subject, progress), width)
         else:
-            lines = of_vpc(explain_reading.read_vpc(deployment, subject, progress))
+            lines = of_vpc(explain_reading.read_vpc(deployment, subject, progress), width)
     print("\n".join(lines))
     return 0
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(main, only_reads=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from commands.arguments import STACK
 from ctipam.ipam.discovered import DiscoveredCidr
 from ctipam.organization.environments import EnvironmentOu
 from ctipam.organization.tree import AccountLocation
@@ -41,6 +42,8 @@ class AccountFacts:
     pools      all of this solution, without CIDRs but for those of the account, by ARN
     exact      only the account's own OU counts
     lost       which pools have lost the tag by which they are ours, a sentence each
+    listed     the stack's AccEnvName
+    stack      its name
     """
 
     account_id: str
@@ -53,6 +56,8 @@ class AccountFacts:
     exact: bool
     log: Log
     lost: Sequence[str] = ()
+    listed: str = ""
+    stack: str = STACK
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,8 @@ class PoolFacts:
     accounts   that can use it; pending: that will soon
     names      of the pools below it, by id
     lost       that it has lost the tag by which it is ours, in a sentence
+    sizes      the stack's PoolSizes
+    stack      its name
     """
 
     pool: ExistingPool
@@ -71,6 +78,8 @@ class PoolFacts:
     names: Mapping[str, str]
     log: Log
     lost: Sequence[str] = ()
+    sizes: str = ""
+    stack: str = STACK
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,8 @@ def read_account(deployment: Deployment, account_id: str, progress: Progress) ->
         settings.exact,
         _log(deployment.management, deployment.stack.outputs.get("SharingLogGroupName", ""), account_id),
         _lost(deployment, (pool for arn, pool in pools.items() if arn in held)),
+        deployment.stack.parameters["AccEnvName"],
+        deployment.stack.name,
     )
 
 
@@ -144,6 +146,8 @@ def read_pool(deployment: Deployment, name: str, progress: Progress) -> PoolFact
         {one.pool_id: str(one.key) for one in pools},
         _log(networking, outputs.get("IpamFunctionLogGroupName", ""), pool.pool_id),
         _lost(deployment, [pool]),
+        deployment.stack.parameters.get("PoolSizes", ""),
+        deployment.stack.name,
     )
 
 

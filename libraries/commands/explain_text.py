@@ -3,48 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from shlex import quote
 from textwrap import wrap
 
+from commands.arguments import STACK
 from commands.explain_facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
 from ctipam.names import ENVIRONMENT_TAG, OU_TAG
 from ctipam.organization.tree import OrganizationalUnit
 from ctipam.pools import record
 from ctipam.pools.existing import ExistingPool
-from ctipam.pools.parameters import joined
+from ctipam.pools.parameters import environments, joined
 from ctipam.pools.recognition import has_lost_stack_tag
 from ctipam.sharing.existing import ADDED, Share
+from ctipam.sharing.spec import NEVER
 
 WIDTH = 115
-"""Characters per line."""
+"""Characters per line, on a terminal that has as many."""
+
+NARROWEST = 40
+"""Characters beside the label. Then a terminal wraps."""
 
 LABEL = 10
 """Characters of what stands before the lines of a section."""
+
+Section = tuple[str, Iterable[str]]
+"""A label and its lines."""
 
 MOST = 10
 """How many allocations or accounts are listed; the others are counted."""
 
 
-def of_account(facts: AccountFacts) -> list[str]:
-    return [
-        *_section("Account", [facts.account_id]),
-        *_section("Where", _where(facts)),
-        *_section("Matched", _matched(facts)),
-        *_section("Pools", _pools(facts)),
-        *_section("Lost tag", facts.lost),
-        *_section("Share", [line for share in facts.shares for line in _share(share)] or ["none"]),
-        *_section("Next run", [_next_run(facts)]),
-        *_section("Log", _log(facts.log, {arn: str(pool.key) for arn, pool in facts.pools.items()})),
-        *_section("To change", _ways(facts)),
+def of_account(facts: AccountFacts, width: int = WIDTH) -> list[str]:
+    sections: list[Section] = [
+        ("Account", [_account_name(facts)]),
+        ("Where", _where(facts)),
+        ("Matched", _matched(facts)),
+        ("Pools", _pools(facts)),
+        ("Lost tag", facts.lost),
+        ("Share", [line for share in facts.shares for line in _share(share)] or ["none"]),
+        ("Next run", [_next_run(facts)]),
+        ("Log", _log(facts.log, {arn: str(pool.key) for arn, pool in facts.pools.items()})),
+        ("To change", _ways(facts)),
     ]
+    return _wrapped(sections, width)
 
 
-def _section(label: str, lines: Iterable[str]) -> Iterator[str]:
-    """Yield the lines, wrapped, behind a label that stands once."""
-    before = f"{label:{LABEL}}"
-    for line in lines:
-        for text in wrap(line, WIDTH - LABEL, break_long_words=False, break_on_hyphens=False) or [""]:
-            yield f"{before}{text}"
-            before = " " * LABEL
+class _Command(str):
+    """A line that is not wrapped, so that it can be copied."""
+
+    __slots__ = ()
+
+
+def _wrapped(sections: Iterable[Section], width: int) -> list[str]:
+    """Return the lines of all sections, each behind its label, which stands once."""
+    found = []
+    for label, lines in sections:
+        before = f"{label:{LABEL}}"
+        for line in lines:
+            room = len(line) + 1 if isinstance(line, _Command) else max(width - LABEL, NARROWEST)
+            for text in wrap(line, room, break_long_words=False, break_on_hyphens=False) or [""]:
+                found.append(f"{before}{text}")
+                before = " " * LABEL
+    return found
+
+
+def _account_name(facts: AccountFacts) -> str:
+    name = facts.location.name if facts.location else ""
+    return f"{facts.account_id} ({name})" if name else facts.account_id
 
 
 def _named(ou: OrganizationalUnit) -> str:
@@ -143,6 +168,9 @@ def _ways(facts: AccountFacts) -> Iterator[str]:
     """Yield what would give the account other pools."""
     spec, account_id = facts.result.spec, facts.account_id
     now = f"make reconcile account={account_id}"
+    if spec.reason == NEVER:
+        yield "nothing gives this account pools; VPCs belong in another account"
+        return
     if spec.left_alone:
         yield f"`{now}` shares with it; ShareWithExistingAccounts=true shares with all such accounts"
         return
@@ -154,26 +182,42 @@ def _ways(facts: AccountFacts) -> Iterator[str]:
     known = ", ".join(sorted(facts.ou_ids.keys() - {spec.environment}))
     yield f"moving it below the OU of another environment ({known})"
     if spec.environment:
-        yield f"an environment for an OU nearer to it, or none for {spec.environment!r} (ENVS); another Region"
+        yield f"no environment {spec.environment!r} any more (ENVS), or other Regions (REGIONS)"
     elif facts.exact:
-        yield "OuMatch=nearest, which lets parent OUs count, or its own OU in AccEnvName"
+        yield "OuMatch=nearest, which lets parent OUs count"
+    own = facts.location.ou_path[0]
+    if _can_be_added(own, facts):
+        yield f"an environment for its own OU, {own.name!r}. To see what that would change:"
+        yield _preview("ENVS", f"{facts.listed},{own.name}", facts.stack)
     else:
-        yield "one of the OUs above in AccEnvName"
-    yield "`make preview` shows what other parameters would change"
+        yield "`make preview` shows what other parameters would change"
 
 
-def of_pool(facts: PoolFacts) -> list[str]:
+def _can_be_added(ou: OrganizationalUnit, facts: AccountFacts) -> bool:
+    """Return whether an OU can become an environment: a renamed OU already is one."""
+    is_one = ou.ou_id in facts.ou_ids.values() or ou.name in environments(facts.listed)
+    return bool(ou.name) and "," not in ou.name and not is_one
+
+
+def _preview(word: str, value: str, stack: str) -> _Command:
+    """Return the command that shows what another value of a parameter would change."""
+    named = [] if stack == STACK else [f"stack={stack}"]
+    return _Command(" ".join(["make preview", f"{word}={quote(value)}", *named]))
+
+
+def of_pool(facts: PoolFacts, width: int = WIDTH) -> list[str]:
     pool = facts.pool
-    return [
-        *_section("Pool", [f"{pool.key} ({pool.pool_id}), {pool.state}", *([pool.message] if pool.message else [])]),
-        *_section("For", _purpose(pool)),
-        *_section("Lost tag", facts.lost),
-        *_section("CIDRs", _cidrs(pool)),
-        *_section("In use", _in_use(facts)),
-        *_section("Accounts", _accounts(facts) if pool.is_environments else ["only environment pools are shared"]),
-        *_section("Log", _log(facts.log, facts.names)),
-        *_section("To change", _ways_of_pool(pool)),
+    sections: list[Section] = [
+        ("Pool", [f"{pool.key} ({pool.pool_id}), {pool.state}", *([pool.message] if pool.message else [])]),
+        ("For", _purpose(pool)),
+        ("Lost tag", facts.lost),
+        ("CIDRs", _cidrs(pool)),
+        ("In use", _in_use(facts)),
+        ("Accounts", _accounts(facts) if pool.is_environments else ["only environment pools are shared"]),
+        ("Log", _log(facts.log, facts.names)),
+        ("To change", _ways_of_pool(facts)),
     ]
+    return _wrapped(sections, width)
 
 
 def _purpose(pool: ExistingPool) -> Iterator[str]:
@@ -221,23 +265,26 @@ def _accounts(facts: PoolFacts) -> list[str]:
     return [f"{len(facts.accounts):,}: {shown}", *_more(len(facts.accounts)), *pending]
 
 
-def _ways_of_pool(pool: ExistingPool) -> Iterator[str]:
+def _ways_of_pool(facts: PoolFacts) -> Iterator[str]:
+    pool = facts.pool
     lengths = [block.cidr.prefixlen for block in pool.held]
     if pool.key is None or not pool.key.region:
-        yield "another CIDR in TopLevelPoolCidr makes it larger"
+        yield "another CIDR in TopLevelPoolCidr (CIDR) makes it larger"
     elif lengths:
-        larger = joined([*lengths, lengths[-1]])
-        yield f"PoolSizes {pool.key}={larger} gives it another block; `make preview` says which"
+        yield "another block in PoolSizes (POOL_SIZES). To see which it would get:"
+        sizes = dict(entry.strip().partition("=")[::2] for entry in facts.sizes.split(",") if entry.strip())
+        sizes[str(pool.key)] = joined([*lengths, lengths[-1]])
+        yield _preview("POOL_SIZES", ",".join("=".join(entry) for entry in sizes.items()), facts.stack)
     if pool.is_environments:
         yield "PoolGrowth=on lets it grow by itself"
     yield "it is removed with its Region or environment, if nothing is allocated from it"
 
 
-def of_vpc(facts: VpcFacts) -> list[str]:
-    lines = [*_section("VPC", [facts.vpc_id]), *_section("Addresses", _origin(facts))]
+def of_vpc(facts: VpcFacts, width: int = WIDTH) -> list[str]:
+    lines = _wrapped([("VPC", [facts.vpc_id]), ("Addresses", _origin(facts))], width)
     if facts.account is None:
         return lines
-    return [*lines, "", *of_account(facts.account)]
+    return [*lines, "", *of_account(facts.account, width)]
 
 
 def _origin(facts: VpcFacts) -> Iterator[str]:

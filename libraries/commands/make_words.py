@@ -7,11 +7,22 @@ a forgotten `export` must not change a network. If it has the name of a word, it
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Collection, Mapping
 
 from ctipam.errors import Refused
 
 NAMES = "WORDS"
+
+
+def by_make(environment: Mapping[str, str] = os.environ) -> bool:
+    """Return whether make has started this program."""
+    return NAMES in environment
+
+
+def given(target: str, known: Collection[str]) -> list[str]:
+    """Return the words, also of a program that was started without make: they are its arguments then."""
+    return read(target, known) if by_make() else sys.argv[1:]
 
 
 def read(target: str, known: Collection[str], environment: Mapping[str, str] = os.environ) -> list[str]:

@@ -25,8 +25,7 @@ from typing import Any
 
 from commands import make_words, program, report_text
 from commands.arguments import MAKE_VARIABLES, ROOT, STACK, another_account
-from commands.aws_cli import AwsCli, AwsCliError
-from commands.preflight_reading import configured_region
+from commands.aws_cli import AwsCli, AwsCliError, configured_region
 from ctipam.errors import Refused
 from ctipam.organization.events import is_account_id
 

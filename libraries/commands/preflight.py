@@ -5,9 +5,9 @@
     FORMAT=json               for programs: {"ready": true, "checks": [{"about", "result", "text"}, ...]}
     stack=ipam-controltower   the stack whose parameters apply where none is given
 
-Takes the arguments of `make deploy`, uses your AWS CLI (AWS=), and prints a line for each check: ✓, ! for a warning or
-for what could not be read, ✗ for what would make the deployment fail. Exits with 1 if there is a ✗. The permissions
-that it needs are in read-only-policy.json, beside this file.
+Takes the arguments of `make deploy`, and prints a line for each check: ✓, ! for a warning or for what could not be
+read, ✗ for what would make the deployment fail or leave an environment without accounts. Exits with 1 if there is a ✗.
+Uses the credentials of your AWS CLI. The permissions that it needs are in read-only-policy.json, beside this file.
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from commands import arguments, make_words, program
-from commands.arguments import ROOT, STACK, Arguments
-from commands.aws_cli import AwsCli, users_aws_cli
-from commands.preflight_checks import check, is_ready, no_credentials
-from commands.preflight_facts import Check, Unknown
-from commands.preflight_reading import Request, read_caller, read_facts, read_stack
+from botocore.exceptions import BotoCoreError
+
+from commands import arguments, make_words, program, terminal
+from commands.arguments import ROOT, Arguments
+from commands.aws_reader import AwsReader, open_session
+from commands.preflight_checks import check, credentials, is_ready, no_credentials, no_region
+from commands.preflight_facts import Caller, Check, Unknown
+from commands.preflight_reading import Request, read_caller, read_facts, read_management_id, read_stack
+from commands.stack_state import refuse_unless_updatable
 from ctipam.errors import Refused
 
 MARKS = {"ok": "✓", "warning": "!", "unknown": "!", "failed": "✗"}
@@ -39,28 +42,62 @@ def main(root: Path = ROOT) -> int:
         raise Refused(f"FORMAT={arguments.shortened(output)} is not supported; give text or json.")
     if output == "json":
         make_words.refuse_lines_of_make()
+    arguments.stack_name(given.options)
     arguments.refuse_impossible(given.parameters, root)
-    aws = users_aws_cli(given.options.get("AWS", "aws"), root)
-    if sys.stderr.isatty():
-        print("Reading the organization ...", file=sys.stderr, flush=True)
-    checks = run(aws, given, root)
-    print(to_json(checks) if output == "json" else "\n".join(to_lines(checks, marks())))
+    checks = run(given, root)
+    if output == "json":
+        print(to_json(checks))
+    else:
+        show(checks)
     return 0 if is_ready(checks) else 1
 
 
-def run(aws: AwsCli, given: Arguments, root: Path = ROOT) -> list[Check]:
-    """Read the organization, and return all checks; without credentials, only that check."""
-    caller = read_caller(aws)
-    if isinstance(caller, Unknown):
-        return [no_credentials(caller)]
-    defaults = {name: default for name, default in arguments.template_parameters(root).items() if default is not None}
-    name = given.options.get("stack", STACK)
-    stack = read_stack(aws, name)
+def run(given: Arguments, root: Path = ROOT) -> list[Check]:
+    """Read the organization, and return all checks; without credentials or a Region, only that check."""
+    with terminal.progress() as progress:
+        progress("the organization")
+        try:
+            session = open_session(given.options.get("AWS", ""), root)
+        except BotoCoreError as error:
+            return [no_credentials(Unknown(str(error)))]
+        if not session.region_name:
+            return [no_region()]
+        caller = read_caller(session)
+        if isinstance(caller, Unknown):
+            return [no_credentials(caller)]
+        return check_organization(AwsReader(session, caller.account_id), caller, given, root)
+
+
+def check_organization(aws: AwsReader, caller: Caller, given: Arguments, root: Path = ROOT) -> list[Check]:
+    """Return all checks; with credentials of another account, only that check."""
+    management_id = read_management_id(aws)
+    if (of_caller := credentials(caller, management_id)).result == "failed":
+        return [of_caller]
+    stack_name = arguments.stack_name(given.options)
+    stack, status = read_stack(aws, stack_name)
     existing = stack if isinstance(stack, Mapping) else {}
+    defaults = {name: default for name, default in arguments.template_parameters(root).items() if default is not None}
     parameters = {**defaults, **existing, **given.parameters}
     regions = tuple(region.strip() for region in parameters["RegionSelection"].split(","))
     request = Request(parameters.get("NetworkAccountId", ""), parameters.get("LambdaBucket", ""), regions)
-    return check(replace(read_facts(aws, request, caller, stack), parameters=parameters))
+    facts = read_facts(aws, request, caller, management_id, stack)
+    return check(replace(facts, parameters=parameters, stack_state=_state(stack_name, status)))
+
+
+def _state(stack: str, status: str) -> str:
+    """Return why the stack takes no update; empty if it does, or does not exist."""
+    try:
+        if status:
+            refuse_unless_updatable(stack, status)
+    except Refused as refusal:
+        return str(refusal)
+    return ""
+
+
+def show(checks: Sequence[Check]) -> None:
+    colors = terminal.has_colors(sys.stdout)
+    lines = to_lines(checks, marks())
+    print("\n".join(terminal.colored(line) if colors else line for line in lines), flush=True)
 
 
 def to_lines(checks: Sequence[Check], marks: Mapping[str, str]) -> list[str]:
@@ -84,4 +121,4 @@ def marks() -> Mapping[str, str]:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(main, only_reads=True)

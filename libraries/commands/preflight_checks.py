@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from commands import preflight_environments, preflight_quotas
 from commands import preflight_networking as networking
 from commands.arguments import short_names
-from commands.preflight_facts import Check, Facts, LandingZone, Unknown, unknown_check
+from commands.preflight_facts import Caller, Check, Fact, Facts, LandingZone, Unknown, unknown_check
 from ctipam.errors import Refused
 from ctipam.ipam.cost_controls import LEAVE
 from ctipam.organization.preconditions import (
@@ -37,39 +38,42 @@ def no_credentials(caller: Unknown) -> Check:
     return Check(
         "Credentials",
         "failed",
-        f"The AWS CLI has no valid credentials ({caller.why.rstrip('.')}). Sign in to the management account, or set "
+        f"There are no valid AWS credentials ({caller.why.rstrip('.')}). Sign in to the management account, or set "
         "AWS_PROFILE.",
     )
 
 
-def _credentials(facts: Facts) -> Iterator[Check]:
-    caller, management = facts.caller, facts.management_id
-    if isinstance(caller, Unknown):
-        yield no_credentials(caller)
-    elif isinstance(management, Unknown):
-        yield unknown_check("Credentials", "organizations:DescribeOrganization", management)
-    elif not management:
-        yield Check(
+def no_region() -> Check:
+    return Check("Region", "failed", "No Region is configured. Set AWS_REGION to Control Tower's home Region.")
+
+
+def credentials(caller: Caller, management: Fact[str]) -> Check:
+    """management: the id of the management account, see Facts"""
+    if isinstance(management, Unknown):
+        return unknown_check("Credentials", "organizations:DescribeOrganization", management)
+    if not management:
+        return Check(
             "Credentials",
             "failed",
             f"Account {caller.account_id} is in no organization. Use the management account of the landing zone.",
         )
-    elif caller.account_id != management:
-        yield Check(
+    if caller.account_id != management:
+        return Check(
             "Credentials",
             "failed",
             f"Account {caller.account_id} is not the management account, which is {management}. Sign in there, or set "
             "AWS_PROFILE.",
         )
-    else:
-        yield Check("Credentials", "ok", f"Account {caller.account_id} is the management account.")
+    return Check("Credentials", "ok", f"Account {caller.account_id} is the management account.")
+
+
+def _credentials(facts: Facts) -> Iterator[Check]:
+    yield credentials(facts.caller, facts.management_id)
 
 
 def _landing_zone(facts: Facts) -> Iterator[Check]:
     zone = facts.landing_zone
-    if not facts.region:
-        yield Check("Region", "failed", "The AWS CLI has no Region. Set AWS_REGION to Control Tower's home Region.")
-    elif isinstance(zone, Unknown):
+    if isinstance(zone, Unknown):
         yield unknown_check("Landing zone", "controltower:ListLandingZones and GetLandingZone", zone)
     elif zone is None:
         # a stack that exists is not refused, see refuse_another_region
@@ -179,7 +183,7 @@ def _events(facts: Facts) -> Iterator[Check]:
             "finds them within the hour. Enable CloudTrail in the landing zone settings.",
         )
     source = EVENTS_REGION.get(facts.partition, facts.region)
-    if facts.region and source != facts.region:
+    if source != facts.region:
         yield Check(
             "Organizations events",
             "warning",
@@ -191,6 +195,8 @@ def _events(facts: Facts) -> Iterator[Check]:
 def _stack(facts: Facts) -> Iterator[Check]:
     if isinstance(facts.stack, Unknown):
         yield unknown_check("Stack", "cloudformation:DescribeStacks", facts.stack)
+    elif facts.stack_state:
+        yield Check("Stack", "failed", facts.stack_state)
 
 
 CHECKS: tuple[Callable[[Facts], Iterator[Check]], ...] = (
@@ -203,7 +209,9 @@ CHECKS: tuple[Callable[[Facts], Iterator[Check]], ...] = (
     networking.policies,
     _organization,
     networking.ipam,
-    networking.pools,
+    preflight_environments.environments,
+    preflight_quotas.pools,
+    preflight_quotas.shares,
     networking.controls,
     _bucket,
     _events,

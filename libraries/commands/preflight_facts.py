@@ -5,7 +5,7 @@ Each fact is the value, or Unknown with AWS's error: what cannot be read is repo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, TypeVar
 
@@ -13,6 +13,7 @@ from commands.arguments import short_names
 from commands.regions import regions_of_partition
 from commands.service_control_policies import Policy
 from ctipam.errors import Refused
+from ctipam.organization.tree import OrganizationTree
 from ctipam.pools.room import refuse_without_room
 from ctipam.pools.spec import PoolSpec
 
@@ -77,10 +78,11 @@ class Bucket:
 class Facts:
     """What was read.
 
-    region             the Region of the AWS CLI; empty if none is configured
+    region             the Region that the user has configured
     management_id      of the organization; empty if the account is in none
     landing_zone       None if Control Tower lists none in this Region
     stack              the parameters of the existing stack; None if there is no stack
+    stack_state        why it takes no update; empty if it does
     stack_set_role     whether Control Tower's StackSet role exists
     execution_role     whether Control Tower's role in the Networking account can be assumed
     regions            Regions that are enabled in the Networking account
@@ -88,13 +90,16 @@ class Facts:
     trusted            service principals that the organization trusts
     administrators     account ids of IPAM's delegated administrators
     ipams              IPAMs of the Networking account, by Region
-    quotas             by their names in Service Quotas
+    quotas             of IPAM, by their codes in Service Quotas
     controls           of the OUs of the Networking account, for example {"CT.LAMBDA.PR.3": "ou-abcd-11111111"}
     trails             names of the trails that log management events of this Region
+    tree               all OUs and accounts
+    remembered         the ids of OUs that the tags of pools name, by environment
+    share_quotas       of RAM, by their codes
     """
 
     region: str
-    caller: Fact[Caller]
+    caller: Caller
     management_id: Fact[str]
     landing_zone: Fact[LandingZone | None]
     stack: Fact[Mapping[str, str] | None]
@@ -110,6 +115,10 @@ class Facts:
     controls: Fact[Mapping[str, str]]
     bucket: Fact[Bucket]
     trails: Fact[tuple[str, ...]]
+    tree: Fact[OrganizationTree]
+    remembered: Fact[Mapping[str, Collection[str]]]
+    share_quotas: Fact[Mapping[str, int]]
+    stack_state: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
 
     def spec(self) -> PoolSpec | Refused:
@@ -126,7 +135,7 @@ class Facts:
 
     @property
     def partition(self) -> str:
-        return "aws" if isinstance(self.caller, Unknown) else self.caller.partition
+        return self.caller.partition
 
     @property
     def network_account_id(self) -> str:

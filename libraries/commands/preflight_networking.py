@@ -34,29 +34,6 @@ STACK_CALLS = (
 SHORTEST_RETENTION = 365
 """Days that CT.CLOUDWATCH.PR.2 requires."""
 
-POOLS_QUOTA = "Pools per IPAM scope"
-
-
-def pools(facts: Facts) -> Iterator[Check]:
-    spec = facts.spec()
-    if isinstance(spec, Refused):
-        yield Check("Pools", "failed", str(spec))
-        return
-    yield Check("Pools", "ok", f"{len(spec.pools)} pools fit into {', '.join(map(str, spec.top_cidrs))}.")
-    quotas = facts.quotas
-    if isinstance(quotas, Unknown) or POOLS_QUOTA not in quotas:
-        unknown = quotas if isinstance(quotas, Unknown) else Unknown(f"no quota is named {POOLS_QUOTA}", by_aws=False)
-        yield unknown_check("Quota of pools", "servicequotas:ListServiceQuotas in the Networking account", unknown)
-    elif len(spec.pools) > quotas[POOLS_QUOTA]:
-        yield Check(
-            "Quota of pools",
-            "failed",
-            f"{len(spec.pools)} pools are more than the {quotas[POOLS_QUOTA]} that AWS allows in a scope. Request an "
-            f"increase of '{POOLS_QUOTA}' in Service Quotas, or take fewer Regions or environments.",
-        )
-    else:
-        yield Check("Quota of pools", "ok", f"{len(spec.pools)} of {quotas[POOLS_QUOTA]} in a scope.")
-
 
 def account(facts: Facts) -> Iterator[Check]:
     account_id, location = facts.network_account_id, facts.location
@@ -143,9 +120,9 @@ def policies(facts: Facts) -> Iterator[Check]:
 def calls(facts: Facts) -> Iterator[Call]:
     """Yield the calls in the Networking account that a policy must not deny."""
     spec, account_id = facts.spec(), facts.network_account_id
-    if isinstance(spec, Refused) or isinstance(facts.caller, Unknown):
+    if isinstance(spec, Refused):
         return
-    partition, region = facts.caller.partition, facts.region
+    partition, region = facts.partition, facts.region
     function_role = f"arn:{partition}:iam::{account_id}:role/StackSet-networking-IpamFunctionRole"
     execution_role = execution_role_arn(partition, account_id)
     pool = f"arn:{partition}:ec2::{account_id}:ipam-pool/ipam-pool-0123456789abcdef0"

@@ -1,4 +1,4 @@
-"""Read what `make preflight` checks, with the AWS CLI. Changes nothing.
+"""Read what `make preflight` checks. Changes nothing.
 
 Reads the management account with the user's credentials, and the Networking account through AWSControlTowerExecution
 with a session policy that only allows reading. Independent calls run at the same time.
@@ -7,13 +7,16 @@ with a session policy that only allows reading. Independent calls run at the sam
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from commands.aws_cli import AwsCli, AwsCliError, assume_role
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
+
+from commands.aws_reader import AwsReader
+from commands.organization_vpcs import QUICK
 from commands.preflight_facts import (
     Bucket,
     Caller,
@@ -25,8 +28,11 @@ from commands.preflight_facts import (
     Unknown,
 )
 from commands.service_control_policies import Policy
-from ctipam.errors import DENIED
-from ctipam.names import execution_role_arn
+from ctipam import names
+from ctipam.errors import DENIED, Refused, code_of
+from ctipam.organization.reader import read_all
+from ctipam.organization.tree import OrganizationTree
+from ctipam.tags import to_dict
 
 T = TypeVar("T")
 
@@ -34,13 +40,18 @@ IPAM = "ipam.amazonaws.com"
 STACK_SET_ROLE = "AWSControlTowerStackSetRole"
 CALLS_AT_ONCE = 8
 
-READ_ONLY = {
+READ_ONLY: dict[str, Any] = {
     "Version": "2012-10-17",
     "Statement": [
         {
             "Sid": "ReadIpamAndQuotas",
             "Effect": "Allow",
-            "Action": ["ec2:DescribeIpams", "ec2:DescribeRegions", "servicequotas:ListServiceQuotas"],
+            "Action": [
+                "ec2:DescribeIpamPools",
+                "ec2:DescribeIpams",
+                "ec2:DescribeRegions",
+                "servicequotas:ListServiceQuotas",
+            ],
             "Resource": "*",
         }
     ],
@@ -57,20 +68,19 @@ class Request:
     regions: tuple[str, ...]
 
 
-def configured_region(aws: AwsCli) -> str:
-    """Return the Region of the AWS CLI, as `aws` itself would choose it; empty if none is configured."""
-    if region := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
-        return region
-    return aws.text("configure", "get", "region")
-
-
-def read_stack(aws: AwsCli, stack: str) -> Fact[Mapping[str, str] | None]:
-    """Return the parameters of the stack, None if there is no stack."""
+def read_stack(aws: AwsReader, stack: str) -> tuple[Fact[Mapping[str, str] | None], str]:
+    """Return the parameters of the stack and its status; None if there is no stack, or none that has resources."""
     try:
-        (found,) = aws.ask("cloudformation", "describe-stacks", "--stack-name", stack)["Stacks"]
-    except AwsCliError as error:
-        return None if "does not exist" in str(error) else Unknown(error.brief())
-    return {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
+        (found,) = aws.ask("cloudformation", "describe_stacks", StackName=stack)["Stacks"]
+    except (BotoCoreError, ClientError) as error:
+        return None if code_of(error) and "does not exist" in str(error) else Unknown(brief(error)), ""
+    if found["StackStatus"] == "REVIEW_IN_PROGRESS":
+        return None, ""
+    return {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}, found["StackStatus"]
+
+
+def read_management_id(aws: AwsReader) -> Fact[str]:
+    return _read(lambda: _management_id(aws))
 
 
 @dataclass(frozen=True)
@@ -80,20 +90,41 @@ class Inside:
     execution_role: Fact[bool]
     regions: Fact[frozenset[str]]
     quotas: Fact[Mapping[str, int]]
+    share_quotas: Fact[Mapping[str, int]]
     ipams: Mapping[str, Fact[tuple[Ipam, ...]]]
+    remembered: Fact[Mapping[str, Collection[str]]]
 
 
-def read_caller(aws: AwsCli) -> Fact[Caller]:
-    return _read(lambda: _caller(aws))
+def read_caller(session: boto3.Session) -> Fact[Caller]:
+    """Ask twice at most: without a connection or with wrong credentials, the answer should come at once.
+
+    Raises   Refused if AWS cannot be reached
+    """
+    try:
+        return _caller(session.client("sts", config=QUICK).get_caller_identity())
+    except EndpointConnectionError as error:
+        raise Refused(f"AWS cannot be reached: {error}. Check the connection and AWS_REGION.") from None
+    except (BotoCoreError, ClientError) as error:
+        return Unknown(brief(error))
 
 
-def read_facts(aws: AwsCli, request: Request, caller: Caller, stack: Fact[Mapping[str, str] | None]) -> Facts:
-    """Read everything. stack: see read_stack."""
-    region, account_id = configured_region(aws), request.network_account_id
+def _caller(identity: Mapping[str, Any]) -> Caller:
+    return Caller(str(identity["Account"]), str(identity["Arn"]).split(":")[1])
+
+
+def read_facts(
+    aws: AwsReader,
+    request: Request,
+    caller: Caller,
+    management_id: Fact[str],
+    stack: Fact[Mapping[str, str] | None],
+) -> Facts:
+    """Read all other facts."""
+    region, account_id = aws.region, request.network_account_id
     with ThreadPoolExecutor(CALLS_AT_ONCE) as workers:
+        tree = workers.submit(_read, lambda: _tree(aws))
         location = workers.submit(_of_account, account_id, lambda: _location(aws, account_id))
         inside = workers.submit(_inside, aws, caller, account_id, [region, *request.regions])
-        organization = workers.submit(_read, lambda: _management_id(aws))
         zone = workers.submit(_read, lambda: _landing_zone(aws, region))
         role = workers.submit(_read, lambda: _has_stack_set_role(aws))
         trusted = workers.submit(_read, lambda: _trusted(aws))
@@ -103,44 +134,53 @@ def read_facts(aws: AwsCli, request: Request, caller: Caller, stack: Fact[Mappin
         where = location.result()
         policies = workers.submit(_of_place, where, lambda ous: _policies(aws, [*ous, account_id]))
         controls = workers.submit(_of_place, where, lambda ous: _controls(aws, ous))
-    return Facts(
-        region=region,
-        caller=caller,
-        management_id=organization.result(),
-        landing_zone=zone.result(),
-        stack=stack,
-        location=where,
-        stack_set_role=role.result(),
-        policies=policies.result(),
-        trusted=trusted.result(),
-        administrators=administrators.result(),
-        controls=controls.result(),
-        bucket=bucket.result(),
-        trails=trails.result(),
-        **vars(inside.result()),
-    )
+        return Facts(
+            region=region,
+            caller=caller,
+            management_id=management_id,
+            landing_zone=zone.result(),
+            stack=stack,
+            tree=tree.result(),
+            location=where,
+            stack_set_role=role.result(),
+            policies=policies.result(),
+            trusted=trusted.result(),
+            administrators=administrators.result(),
+            controls=controls.result(),
+            bucket=bucket.result(),
+            trails=trails.result(),
+            **vars(inside.result()),
+        )
 
 
-def _inside(aws: AwsCli, caller: Caller, account_id: str, regions: Iterable[str]) -> Inside:
-    """Read in the Networking account. regions: those in which to look for an IPAM; an empty one is left out."""
+def _inside(aws: AwsReader, caller: Caller, account_id: str, regions: Iterable[str]) -> Inside:
+    """Read in the Networking account. regions: those in which to look for an IPAM."""
     entered = _of_account(account_id, lambda: _enter(aws, caller, account_id))
-    names = dict.fromkeys(filter(None, regions))
-    if not isinstance(entered, AwsCli):
+    searched = dict.fromkeys(regions)
+    if not isinstance(entered, AwsReader):
         not_given = entered if entered and not entered.by_aws else None
         closed = not_given or Unknown("the Networking account cannot be entered", by_aws=False)
-        return Inside(entered or False, closed, closed, dict.fromkeys(names, closed))
+        return Inside(entered or False, closed, closed, closed, dict.fromkeys(searched, closed), closed)
     with ThreadPoolExecutor(CALLS_AT_ONCE) as workers:
         enabled = workers.submit(_read, lambda: _regions(entered))
-        quotas = workers.submit(_read, lambda: _quotas(entered))
-        ipams = dict(zip(names, workers.map(lambda name: _read(lambda: _ipams(entered, name)), names), strict=True))
-    return Inside(True, enabled.result(), quotas.result(), ipams)
+        quotas = workers.submit(_read, lambda: _quotas(entered, "ec2-ipam"))
+        share_quotas = workers.submit(_read, lambda: _quotas(entered, "ram"))
+        remembered = workers.submit(_read, lambda: _remembered(entered))
+        found = workers.map(lambda region: _read(lambda: _ipams(entered, region)), searched)
+        ipams = dict(zip(searched, found, strict=True))
+        return Inside(True, enabled.result(), quotas.result(), share_quotas.result(), ipams, remembered.result())
 
 
 def _read(read: Callable[[], T]) -> Fact[T]:
     try:
         return read()
-    except AwsCliError as error:
-        return Unknown(error.brief())
+    except (BotoCoreError, ClientError) as error:
+        return Unknown(brief(error))
+
+
+def brief(error: BotoCoreError | ClientError) -> str:
+    """Return the operation and the code, "DescribeIpams: UnauthorizedOperation"; without them, the whole text."""
+    return f"{error.operation_name}: {code_of(error)}" if isinstance(error, ClientError) else str(error)
 
 
 def _of_account(account_id: str, read: Callable[[], T]) -> Fact[T]:
@@ -156,30 +196,25 @@ def _of_place(location: Fact[Location], read: Callable[[tuple[str, ...]], T]) ->
     return _read(lambda: read(location.ous))
 
 
-def _caller(aws: AwsCli) -> Caller:
-    answer = aws.ask("sts", "get-caller-identity")
-    return Caller(str(answer["Account"]), str(answer["Arn"]).split(":")[1])
-
-
-def _management_id(aws: AwsCli) -> str:
+def _management_id(aws: AwsReader) -> str:
     try:
-        return str(aws.ask("organizations", "describe-organization")["Organization"]["MasterAccountId"])
-    except AwsCliError as error:
-        if error.has_code("AWSOrganizationsNotInUseException"):
+        return str(aws.ask("organizations", "describe_organization")["Organization"]["MasterAccountId"])
+    except ClientError as error:
+        if code_of(error) == "AWSOrganizationsNotInUseException":
             return ""
         raise
 
 
-def _landing_zone(aws: AwsCli, region: str) -> LandingZone | None:
+def _landing_zone(aws: AwsReader, region: str) -> LandingZone | None:
     """https://docs.aws.amazon.com/controltower/latest/APIReference/API_GetLandingZone.html"""
-    zones = aws.ask("controltower", "list-landing-zones")["landingZones"]
+    zones = aws.ask("controltower", "list_landing_zones")["landingZones"]
     if not zones:
         return None
     arn = zones[0]["arn"]
     home_region = arn.split(":")[3]
     if home_region != region:
         return LandingZone(home_region)
-    zone = aws.ask("controltower", "get-landing-zone", "--landing-zone-identifier", arn)["landingZone"]
+    zone = aws.ask("controltower", "get_landing_zone", landingZoneIdentifier=arn)["landingZone"]
     governed = zone.get("manifest", {}).get("governedRegions")
     return LandingZone(
         region=home_region,
@@ -190,41 +225,39 @@ def _landing_zone(aws: AwsCli, region: str) -> LandingZone | None:
     )
 
 
-def _has_stack_set_role(aws: AwsCli) -> bool:
+def _has_stack_set_role(aws: AwsReader) -> bool:
     try:
-        aws.ask("iam", "get-role", "--role-name", STACK_SET_ROLE)
-    except AwsCliError as error:
-        if error.has_code("NoSuchEntity"):
+        aws.ask("iam", "get_role", RoleName=STACK_SET_ROLE)
+    except ClientError as error:
+        if code_of(error) == "NoSuchEntity":
             return False
         raise
     return True
 
 
-def _location(aws: AwsCli, account_id: str) -> Location:
+def _location(aws: AwsReader, account_id: str) -> Location:
     try:
-        account = aws.ask("organizations", "describe-account", "--account-id", account_id)["Account"]
-    except AwsCliError as error:
-        if error.has_code("AccountNotFoundException"):
+        account = aws.ask("organizations", "describe_account", AccountId=account_id)["Account"]
+    except ClientError as error:
+        if code_of(error) == "AccountNotFoundException":
             return Location("")
         raise
     ous: list[str] = []
     child = account_id
     while not child.startswith("r-"):
-        (parent,) = aws.ask("organizations", "list-parents", "--child-id", child)["Parents"]
+        (parent,) = aws.ask("organizations", "list_parents", ChildId=child)["Parents"]
         child = parent["Id"]
         ous.insert(0, child)
     return Location(account.get("State") or account.get("Status", ""), tuple(ous))
 
 
-def _policies(aws: AwsCli, targets: Iterable[str]) -> tuple[tuple[Policy, ...], ...]:
-    kind = ["--filter", "SERVICE_CONTROL_POLICY"]
-
+def _policies(aws: AwsReader, targets: Iterable[str]) -> tuple[tuple[Policy, ...], ...]:
     def of_target(target: str) -> list[tuple[str, str]]:
-        answer = aws.ask("organizations", "list-policies-for-target", "--target-id", target, *kind)
+        answer = aws.ask("organizations", "list_policies_for_target", TargetId=target, Filter="SERVICE_CONTROL_POLICY")
         return [(policy["Id"], policy["Name"]) for policy in answer["Policies"]]
 
     def content(policy_id: str) -> Mapping[str, Any]:
-        answer = aws.ask("organizations", "describe-policy", "--policy-id", policy_id)
+        answer = aws.ask("organizations", "describe_policy", PolicyId=policy_id)
         document: Mapping[str, Any] = json.loads(answer["Policy"]["Content"])
         return document
 
@@ -235,43 +268,60 @@ def _policies(aws: AwsCli, targets: Iterable[str]) -> tuple[tuple[Policy, ...], 
     return tuple(tuple(Policy(name, documents[policy_id]) for policy_id, name in level) for level in levels)
 
 
-def _trusted(aws: AwsCli) -> frozenset[str]:
-    answer = aws.ask("organizations", "list-aws-service-access-for-organization")
+def _trusted(aws: AwsReader) -> frozenset[str]:
+    answer = aws.ask("organizations", "list_aws_service_access_for_organization")
     return frozenset(service["ServicePrincipal"] for service in answer["EnabledServicePrincipals"])
 
 
-def _administrators(aws: AwsCli) -> tuple[str, ...]:
-    answer = aws.ask("organizations", "list-delegated-administrators", "--service-principal", IPAM)
+def _administrators(aws: AwsReader) -> tuple[str, ...]:
+    answer = aws.ask("organizations", "list_delegated_administrators", ServicePrincipal=IPAM)
     return tuple(account["Id"] for account in answer["DelegatedAdministrators"])
 
 
-def _enter(aws: AwsCli, caller: Caller, account_id: str) -> AwsCli | None:
-    """Return an AWS CLI in the Networking account, None if the role does not exist or may not be assumed."""
+def _tree(aws: AwsReader) -> OrganizationTree:
+    with ThreadPoolExecutor(CALLS_AT_ONCE) as workers:
+        return read_all(aws.organizations(), workers.map)
+
+
+def _enter(aws: AwsReader, caller: Caller, account_id: str) -> AwsReader | None:
+    """Return a reader of the Networking account, None if the role does not exist or may not be assumed."""
     try:
-        return assume_role(aws, execution_role_arn(caller.partition, account_id), "preflight", READ_ONLY)
-    except AwsCliError as error:
-        if error.has_code(*DENIED):
+        return aws.enter(names.execution_role_arn(caller.partition, account_id), "preflight", READ_ONLY)
+    except ClientError as error:
+        if code_of(error) in DENIED:
             return None
         raise
 
 
-def _regions(networking: AwsCli) -> frozenset[str]:
-    return frozenset(region["RegionName"] for region in networking.ask("ec2", "describe-regions")["Regions"])
+def _regions(networking: AwsReader) -> frozenset[str]:
+    return frozenset(region["RegionName"] for region in networking.ask("ec2", "describe_regions")["Regions"])
 
 
-def _ipams(networking: AwsCli, region: str) -> tuple[Ipam, ...]:
-    rows = networking.ask("ec2", "describe-ipams", "--region", region)["Ipams"]
+def _ipams(networking: AwsReader, region: str) -> tuple[Ipam, ...]:
+    rows = networking.ask("ec2", "describe_ipams", region)["Ipams"]
     kept = [row for row in rows if not row.get("State", "").startswith("delete")]
     return tuple(Ipam(row["IpamId"], row.get("Tier", "")) for row in kept)
 
 
-def _quotas(networking: AwsCli) -> Mapping[str, int]:
-    """Return the quotas of IPAM. A quota that was never raised is listed with its default."""
-    rows = networking.ask("service-quotas", "list-service-quotas", "--service-code", "ec2-ipam")["Quotas"]
-    return {row["QuotaName"]: int(row["Value"]) for row in rows}
+def _remembered(networking: AwsReader) -> Mapping[str, Collection[str]]:
+    """Return the ids of OUs that the tags of pools name, by environment."""
+    found: dict[str, set[str]] = {}
+    for pool in networking.ask("ec2", "describe_ipam_pools")["IpamPools"]:
+        tags = to_dict(pool.get("Tags", []))
+        if names.POOL_ENVIRONMENT_TAG in tags and names.OU_TAG in tags and pool["State"] != "delete-complete":
+            found.setdefault(tags[names.POOL_ENVIRONMENT_TAG], set()).add(tags[names.OU_TAG])
+    return found
 
 
-def _controls(aws: AwsCli, ous: Iterable[str]) -> Mapping[str, str]:
+def _quotas(networking: AwsReader, service: str) -> Mapping[str, int]:
+    """Return the quotas of a service by their codes. AWS lists a default where it has no other value, but not of every
+    quota: https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_ListServiceQuotas.html
+    """
+    rows = networking.ask("service-quotas", "list_service_quotas", ServiceCode=service)["Quotas"]
+    return {row["QuotaCode"]: int(row["Value"]) for row in rows}
+
+
+def _controls(aws: AwsReader, ous: Iterable[str]) -> Mapping[str, str]:
     """Return the controls of these OUs by their aliases, for example CT.LAMBDA.PR.3.
 
     https://docs.aws.amazon.com/controlcatalog/latest/APIReference/API_GetControl.html
@@ -280,9 +330,9 @@ def _controls(aws: AwsCli, ous: Iterable[str]) -> Mapping[str, str]:
     for ou_id in ous:
         if ou_id.startswith("r-"):
             continue  # Control Tower enables controls on OUs
-        ou = aws.ask("organizations", "describe-organizational-unit", "--organizational-unit-id", ou_id)
+        ou = aws.ask("organizations", "describe_organizational_unit", OrganizationalUnitId=ou_id)
         target = ou["OrganizationalUnit"]["Arn"]
-        answer = aws.ask("controltower", "list-enabled-controls", "--target-identifier", target)
+        answer = aws.ask("controltower", "list_enabled_controls", targetIdentifier=target)
         arns = sorted({control["controlIdentifier"] for control in answer["enabledControls"]})
         with ThreadPoolExecutor(CALLS_AT_ONCE) as workers:
             for aliases in workers.map(lambda arn: _aliases(aws, arn), arns):
@@ -290,34 +340,34 @@ def _controls(aws: AwsCli, ous: Iterable[str]) -> Mapping[str, str]:
     return found
 
 
-def _aliases(aws: AwsCli, control_arn: str) -> list[str]:
+def _aliases(aws: AwsReader, control_arn: str) -> list[str]:
     """Return the names of a control. A legacy ARN ends with its name."""
     name = control_arn.rpartition("/")[2]
     if name.startswith("AWS-GR_"):
         return [name]
     catalog_arn = f"arn:{control_arn.split(':')[1]}:controlcatalog:::control/{name}"
-    control = aws.ask("controlcatalog", "get-control", "--control-arn", catalog_arn)
+    control = aws.ask("controlcatalog", "get_control", ControlArn=catalog_arn)
     return [*control.get("Aliases", [name])]
 
 
-def _read_bucket(aws: AwsCli, bucket: str, caller: Caller) -> Fact[Bucket]:
+def _read_bucket(aws: AwsReader, bucket: str, caller: Caller) -> Fact[Bucket]:
     if not bucket:
         return Unknown("BUCKET is not given", by_aws=False)
-    owner = ["--bucket", bucket, "--expected-bucket-owner", caller.account_id]
+    owner = {"Bucket": bucket, "ExpectedBucketOwner": caller.account_id}
     return _read(lambda: _bucket(aws, owner))
 
 
-def _bucket(aws: AwsCli, owner: list[str]) -> Bucket:
+def _bucket(aws: AwsReader, owner: Mapping[str, str]) -> Bucket:
     try:
-        region = aws.ask("s3api", "get-bucket-location", *owner).get("LocationConstraint") or "us-east-1"
-    except AwsCliError as error:
-        if error.has_code("NoSuchBucket"):
+        region = aws.ask("s3", "get_bucket_location", **owner).get("LocationConstraint") or "us-east-1"
+    except ClientError as error:
+        if code_of(error) == "NoSuchBucket":
             return Bucket("")
         raise
     try:
-        rules = aws.ask("s3api", "get-bucket-encryption", *owner)["ServerSideEncryptionConfiguration"]["Rules"]
-    except AwsCliError as error:
-        if not error.has_code("ServerSideEncryptionConfigurationNotFoundError"):
+        rules = aws.ask("s3", "get_bucket_encryption", **owner)["ServerSideEncryptionConfiguration"]["Rules"]
+    except ClientError as error:
+        if code_of(error) != "ServerSideEncryptionConfigurationNotFoundError":
             raise
         rules = []
     defaults = [rule.get("ApplyServerSideEncryptionByDefault", {}) for rule in rules]
@@ -325,15 +375,15 @@ def _bucket(aws: AwsCli, owner: list[str]) -> Bucket:
     return Bucket("eu-west-1" if region == "EU" else str(region), keys[0] if keys else "")
 
 
-def _trails(aws: AwsCli) -> tuple[str, ...]:
+def _trails(aws: AwsReader) -> tuple[str, ...]:
     """Return the trails that log in this Region and are switched on.
 
     https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_DescribeTrails.html
     """
-    trails = aws.ask("cloudtrail", "describe-trails")["trailList"]  # with shadow trails of other Regions
+    trails = aws.ask("cloudtrail", "describe_trails")["trailList"]  # with shadow trails of other Regions
     on = [
         trail["Name"]
         for trail in trails
-        if aws.ask("cloudtrail", "get-trail-status", "--name", trail["TrailARN"]).get("IsLogging")
+        if aws.ask("cloudtrail", "get_trail_status", Name=trail["TrailARN"]).get("IsLogging")
     ]
     return tuple(on)

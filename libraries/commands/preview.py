@@ -12,8 +12,13 @@ Takes the arguments of `make deploy`. A parameter that is not given keeps the va
 The functions' own code decides, on what exists now, with credentials of the management account. The permissions that it
 needs are in read-only-policy.json, beside this file. Service control policies are `make preflight`'s to check.
 
-Exits with 0 if there is nothing to do, 2 if something would change, 1 if the update would be refused. make itself turns
-every code but 0 into 2, so the JSON has it too.
+make preview fails only if the update would be refused, or if the preview itself fails. A pipeline that has to know more
+runs it without make, with the same words:
+
+    PYTHONPATH=libraries .venv/tools/bin/python -m commands.preview REGIONS=us-west-2,us-east-1
+
+This exits with 0 if there is nothing to do, 2 if something would change, and 1 if the update would be refused or the
+preview fails. The exitCode in the JSON is the same.
 """
 
 from __future__ import annotations
@@ -26,17 +31,18 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from commands import arguments, make_words, program, reading, reserve, terminal
-from commands.arguments import ROOT, STACK
-from commands.deploy import DERIVED, STACK_NAME, refuse_unless_updatable
+from commands.arguments import ROOT
+from commands.deploy import DERIVED
 from commands.preview_changes import Preview
 from commands.preview_reading import Update, preview
 from commands.preview_text import to_lines
+from commands.stack_state import refuse_unless_updatable
 from ctipam.errors import Refused
 from ctipam.sessions import Account
 
 
 def main(root: Path = ROOT) -> int:
-    words = make_words.read("preview", arguments.known_names())
+    words = make_words.given("preview", arguments.known_names())
     known = arguments.template_parameters(root)
     given = arguments.read(words, known)
     output = given.options.get("FORMAT", "text")
@@ -44,9 +50,7 @@ def main(root: Path = ROOT) -> int:
         raise Refused(f"FORMAT={arguments.shortened(output)} is not supported; give text or json.")
     if output == "json":
         make_words.refuse_lines_of_make()
-    stack = given.options.get("stack", STACK)
-    if not STACK_NAME.fullmatch(stack):
-        raise Refused(f"stack={stack} is not a valid stack name; use letters, digits and hyphens, first a letter.")
+    stack = arguments.stack_name(given.options)
     for name in DERIVED:
         if name in given.parameters:
             raise Refused(f"{name} follows from the uploads; do not give it.")
@@ -65,7 +69,12 @@ def main(root: Path = ROOT) -> int:
     else:
         colors = terminal.has_colors(sys.stdout)
         print("\n".join(terminal.colored(line) if colors else line for line in to_lines(found)))
-    return found.exit_code
+    return exit_code(found, by_make=make_words.by_make())
+
+
+def exit_code(found: Preview, *, by_make: bool) -> int:
+    """make reports every code but 0 as an error, and itself exits with 2."""
+    return 0 if by_make and not found.refused else found.exit_code
 
 
 def find_update(management: Account, stack: str, defaults: Mapping[str, str], given: Mapping[str, str]) -> Update:
@@ -98,4 +107,4 @@ def to_json(found: Preview) -> str:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(main, only_reads=True)

@@ -34,10 +34,14 @@ from ctipam.ipam.reader import find_discovery
 from ctipam.ipam.spec import IpamSpec
 from ctipam.organization import preconditions, setup
 from ctipam.organization.deployments import living_deployments
+from ctipam.organization.environments import identify
 from ctipam.organization.preconditions import SetupResult, SetupSpec
+from ctipam.organization.reader import find_ou_paths, find_roots
 from ctipam.pools import reconcile as pools_reconcile
 from ctipam.pools.existing import ExistingPool
-from ctipam.pools.listing import list_pools
+from ctipam.pools.listing import list_pools, stack_of
+from ctipam.pools.parameters import environments
+from ctipam.pools.reader import as_listed
 from ctipam.pools.recognition import lost_stack_tag, lost_stack_tags
 from ctipam.pools.reconcile import Situation
 from ctipam.pools.spec import PoolSpec
@@ -155,7 +159,8 @@ def preview(management: Account, networking: Account, asked: Update, progress: P
     of_pools = _unless_refused(reasons, lambda: foresee_pools(networking, asked, exclusions))
     found = Preview(asked.stack, asked.old is None, parameters=asked.parameters, refused=tuple(refused))
     if refused or of_pools is None:
-        return replace(found, notes=tuple(_lost_tags(networking)), hindered=tuple(unknown))
+        notes = (*_renamed(management, networking, asked), *_lost_tags(networking))
+        return replace(found, notes=notes, hindered=tuple(unknown))
     progress("accounts and shares")
     run = start_sharing(management, networking, asked, of_pools.after)
     accounts, of_sharing = foresee_shares(run, of_pools.names(networking))
@@ -171,6 +176,22 @@ def preview(management: Account, networking: Account, asked: Update, progress: P
             *_notes(asked, result, of_pools.after, of_sharing),
         ),
     )
+
+
+def _renamed(management: Account, networking: Account, asked: Update) -> list[str]:
+    """Return which new environments are OUs that already have pools under another name."""
+    pools = [as_listed(pool, ours=True) for pool in list_pools(networking) if stack_of(pool)]
+    have_pools = {pool.key.environment for pool in pools if pool.key}
+    try:
+        ou_ids = environments(asked.new["AccEnvName"])
+    except Refused:  # which is why the update would be refused
+        return []
+    new = {name: [ou_id] if ou_id else [] for name, ou_id in ou_ids.items() if name not in have_pools}
+    if not pools or not new:
+        return []
+    organizations = management.organizations()
+    ous = [path[0] for path in find_ou_paths(organizations, find_roots(organizations))]
+    return notes_on_renamed(pools, identify(new, ous).values())
 
 
 def _lost_tags(networking: Account) -> list[str]:
@@ -307,9 +328,11 @@ def _notes(
     asked: Update, result: SetupResult | None, after: list[ExistingPool], of_sharing: SharingResult
 ) -> tuple[str, ...]:
     taken_over = ["Pools of an earlier deployment of this name are taken over."] if asked.leftover else []
-    environments = [one.sentence for one in of_sharing.environments if one.problem or one.is_renamed]
+    of_environments = [one.sentence for one in of_sharing.environments if one.problem or one.is_renamed]
     warnings = result.warnings if result else ()
     rules = of_sharing.wrong_rules.values()
     return tuple(
-        dict.fromkeys([*taken_over, *warnings, *environments, *of_sharing.not_taken, *rules, *notes_on_blocks(after)])
+        dict.fromkeys(
+            [*taken_over, *warnings, *of_environments, *of_sharing.not_taken, *rules, *notes_on_blocks(after)]
+        )
     )

@@ -9,23 +9,24 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from commands import INTERRUPTED
 from ctipam.errors import Refused
 
-INTERRUPTED = 128 + signal.SIGINT
-"""The exit code of a program that Ctrl-C ends."""
 
-
-def run(command: Callable[[], int | None]) -> NoReturn:
+def run(command: Callable[[], int | None], *, only_reads: bool = False) -> NoReturn:
     """Run a command and exit with the code that it returns, 0 for None.
 
     Prints a Refused and exits with 1. Handles SIGTERM as Ctrl-C, so that temporary files are removed. Ends without a
     message if the reader of the output has closed it, as in `make plan | head`.
+
+    only_reads   it has nothing to clean up, so Ctrl-C ends it at once, whatever its threads still wait for
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # trees, pictures and names of OUs, in any locale
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _exit if only_reads else _interrupt)
     try:
         code = command() or 0
         sys.stdout.flush()
@@ -42,3 +43,8 @@ def run(command: Callable[[], int | None]) -> NoReturn:
 
 def _interrupt(*_: Any) -> NoReturn:
     raise KeyboardInterrupt
+
+
+def _exit(*_: Any) -> NoReturn:
+    os.write(sys.stderr.fileno(), b"\n")
+    os._exit(INTERRUPTED)

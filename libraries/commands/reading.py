@@ -65,6 +65,10 @@ class Stack:
     parameters: Mapping[str, str]
     outputs: Mapping[str, str]
 
+    @property
+    def name(self) -> str:
+        return self.stack_id.split("/")[1]
+
 
 @contextmanager
 def errors_in_words() -> Iterator[None]:

@@ -20,7 +20,7 @@ from ctipam.pools.existing import Allocation, Block, ExistingPool
 from ctipam.pools.spec import PoolKey, VpcSizes
 from ctipam.sharing.existing import Share
 from ctipam.sharing.results import AccountResult
-from ctipam.sharing.spec import EXISTING, NO_POOL, SharedPool, ShareSpec
+from ctipam.sharing.spec import EXISTING, NEVER, NO_POOL, SharedPool, ShareSpec
 
 SHOP, OTHER = "012345678901", "333333333333"
 PROD = OrganizationalUnit("ou-ab12-prodprod", "Prod OU")
@@ -55,7 +55,7 @@ LOG = Log(
 )
 MOVED = AccountFacts(
     SHOP,
-    AccountLocation(SHOP, "ACTIVE", WHEN, (TEAM, PROD)),
+    AccountLocation(SHOP, "ACTIVE", WHEN, (TEAM, PROD), "shop"),
     AccountResult(
         ShareSpec(SHOP, TEAM, "Prod OU", SHARED),
         frozenset({ARN + EAST.pool_id}),
@@ -77,6 +77,7 @@ MOVED = AccountFacts(
     POOLS,
     exact=False,
     log=LOG,
+    listed="Prod OU,Test OU",
 )
 
 
@@ -88,7 +89,7 @@ def told(lines: list[str]) -> list[str]:
 
 def test_an_account_is_explained_on_one_screen() -> None:
     assert told(of_account(MOVED)) == [
-        f"Account {SHOP}",
+        f"Account {SHOP} (shop)",
         f"Where Root / Prod OU ({PROD.ou_id}) / Team ({TEAM.ou_id})",
         "ACTIVE, joined 2026-01-02",
         f"Matched environment 'Prod OU' is Prod OU ({PROD.ou_id}), the nearest parent OU that is an environment; its",
@@ -104,9 +105,33 @@ def test_an_account_is_explained_on_one_screen() -> None:
         "Log 2026-01-02 03:04:05 reconciled account ou=Team added=us-west-2/Prod OU",
         f"To change `make reconcile account={SHOP}` does now what the next run would do",
         "moving it below the OU of another environment (Test OU)",
-        "an environment for an OU nearer to it, or none for 'Prod OU' (ENVS); another Region",
-        "`make preview` shows what other parameters would change",
+        "no environment 'Prod OU' any more (ENVS), or other Regions (REGIONS)",
+        "an environment for its own OU, 'Team'. To see what that would change:",
+        "make preview ENVS='Prod OU,Test OU,Team'",
     ]
+
+
+def test_a_command_can_be_copied_whatever_its_length() -> None:
+    facts = replace(MOVED, listed=",".join(f"Environment {number}" for number in range(20)), stack="mine")
+
+    last = of_account(facts)[-1].strip()
+
+    assert last == f"make preview ENVS='{facts.listed},Team' stack=mine"
+
+
+def test_a_narrow_terminal_gets_narrow_lines() -> None:
+    lines = of_account(MOVED, 70)
+
+    assert max(len(line) for line in lines if len(line.split()) > 2) <= 70  # but for what cannot be broken
+    assert lines[2] == " " * 10 + "ACTIVE, joined 2026-01-02"
+
+
+def test_for_an_account_of_an_environments_own_ou_no_other_environment_is_proposed() -> None:
+    location = AccountLocation(SHOP, "ACTIVE", WHEN, (OrganizationalUnit(PROD.ou_id, "Renamed since"),))
+
+    last = of_account(replace(MOVED, location=location))[-1].strip()
+
+    assert last == "`make preview` shows what other parameters would change"
 
 
 def test_a_pool_that_has_lost_its_tag_is_not_called_deleted() -> None:
@@ -127,12 +152,12 @@ NONE = replace(MOVED, shares=(), log=Log("sharing-log", unread="FilterLogEvents:
         (
             replace(NONE, result=AccountResult(ShareSpec(SHOP, TEAM, reason=NO_POOL))),
             "Matched no environment: no pool for its OU",
-            "one of the OUs above in AccEnvName",
+            "make preview ENVS='Prod OU,Test OU,Team'",
         ),
         (
             replace(NONE, result=AccountResult(ShareSpec(SHOP, TEAM, reason=NO_POOL)), exact=True),
             "Matched no environment: no pool for its OU",
-            "OuMatch=nearest, which lets parent OUs count, or its own OU in AccEnvName",
+            "OuMatch=nearest, which lets parent OUs count",
         ),
         (
             replace(NONE, result=AccountResult(ShareSpec(SHOP, reason="not in the organization")), location=None),
@@ -144,8 +169,13 @@ NONE = replace(MOVED, shares=(), log=Log("sharing-log", unread="FilterLogEvents:
             f"Matched no environment: {EXISTING}",
             f"To change `make reconcile account={SHOP}` shares with it; ShareWithExistingAccounts=true",
         ),
+        (
+            replace(NONE, result=AccountResult(ShareSpec(SHOP, reason=NEVER))),
+            f"Matched no environment: {NEVER}",
+            "To change nothing gives this account pools",
+        ),
     ],
-    ids=["no environment", "only its own OU counts", "gone", "left alone"],
+    ids=["no environment", "only its own OU counts", "gone", "left alone", "never"],
 )
 def test_why_an_account_has_no_pools_and_what_gives_it_some(facts: AccountFacts, matched: str, way: str) -> None:
     lines = told(of_account(facts))
@@ -157,8 +187,9 @@ def test_why_an_account_has_no_pools_and_what_gives_it_some(facts: AccountFacts,
 
 def test_a_pool_is_explained_with_its_blocks_its_users_and_its_log() -> None:
     vpc = Allocation(IPv4Network("10.1.0.0/22"), "vpc", "vpc-1", SHOP)
+    sizes = "us-west-2=18, us-east-1/Prod OU=20+20"
 
-    lines = told(of_pool(PoolFacts(EAST, [vpc], [SHOP], [OTHER], {}, Log("pools-log"))))
+    lines = told(of_pool(PoolFacts(EAST, [vpc], [SHOP], [OTHER], {}, Log("pools-log"), sizes=sizes)))
 
     assert lines == [
         "Pool us-east-1/Prod OU (ipam-pool-us-east-prod), create-complete",
@@ -171,7 +202,8 @@ def test_a_pool_is_explained_with_its_blocks_its_users_and_its_log() -> None:
         f"Accounts 1: {SHOP}",
         f"soon also {OTHER}",
         "Log nothing in pools-log",
-        "To change PoolSizes us-east-1/Prod OU=20+20+20 gives it another block; `make preview` says which",
+        "To change another block in PoolSizes (POOL_SIZES). To see which it would get:",
+        "make preview POOL_SIZES='us-west-2=18,us-east-1/Prod OU=20+20+20'",
         "PoolGrowth=on lets it grow by itself",
         "it is removed with its Region or environment, if nothing is allocated from it",
     ]
@@ -192,7 +224,7 @@ def test_a_vpc_is_traced_to_its_pool_or_to_none() -> None:
         f"10.0.0.0/24 from no pool (us-west-2, account {SHOP})",
         "the pool gets them back up to 20 minutes after the VPC is deleted",
     ]
-    assert f"Account {SHOP}" in found
+    assert f"Account {SHOP} (shop)" in found
     assert unknown[1].startswith("Addresses unknown: no pool has given it addresses, and IPAM has not discovered it")
 
 

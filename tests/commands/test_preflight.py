@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
-from commands import arguments, preflight, reading
-from commands.aws_cli import AwsCli, AwsCliError
+from commands import arguments, preflight, preflight_quotas, preflight_reading, reading
+from commands.aws_reader import AwsReader, open_session
 from commands.preflight_checks import check, is_ready
 from commands.preflight_facts import Bucket, Caller, Check, Facts, Ipam, LandingZone, Location, Unknown
-from commands.preflight_networking import HOME_CALLS, POOLS_QUOTA, REGION_CALL
+from commands.preflight_networking import HOME_CALLS, REGION_CALL
 from commands.preflight_reading import READ_ONLY
 from commands.service_control_policies import Policy
+from ctipam.errors import Refused
+from ctipam.organization.tree import AccountLocation, OrganizationalUnit, OrganizationTree
 
 ROOT = Path(__file__).parents[2]
 MANAGEMENT, NETWORKING, OTHER = "111111111111", "222222222222", "333333333333"
@@ -25,6 +31,20 @@ FULL_ACCESS = Policy("FullAWSAccess", {"Statement": [{"Effect": "Allow", "Action
 DENIED = Unknown("SomeCall: AccessDenied")
 DEFAULTS = {name: default for name, default in arguments.template_parameters().items() if default is not None}
 PARAMETERS = DEFAULTS | {"NetworkAccountId": NETWORKING, "LambdaBucket": "code"}
+
+PROD, SDLC, TEAM = (OrganizationalUnit(f"ou-abcd-{name[0] * 8}", name) for name in ("Prod OU", "SDLC OU", "Team"))
+TREE = OrganizationTree(
+    (PROD, SDLC, TEAM),
+    (
+        AccountLocation(OTHER, "ACTIVE", None, (PROD,)),
+        AccountLocation("444444444444", "ACTIVE", None, (TEAM, PROD)),
+        AccountLocation("555555555555", "SUSPENDED", None, (PROD,)),
+        AccountLocation(MANAGEMENT, "ACTIVE"),
+        AccountLocation(NETWORKING, "ACTIVE", None, (SDLC,)),
+    ),
+)
+QUOTAS = {preflight_quotas.POOLS.code: 50, preflight_quotas.CIDRS.code: 50}
+SHARE_QUOTAS = {"L-595828F9": 25_000, "L-8491BF81": 25_000, "L-4A6CEE66": 25_000}
 
 READY = Facts(
     region=HOME,
@@ -40,10 +60,13 @@ READY = Facts(
     trusted=frozenset({"ram.amazonaws.com"}),
     administrators=(NETWORKING,),
     ipams={HOME: (Ipam("ipam-1", "advanced"),), WEST: ()},
-    quotas={POOLS_QUOTA: 50},
+    quotas=QUOTAS,
     controls={},
     bucket=Bucket(HOME),
     trails=("aws-controltower-BaselineCloudTrail",),
+    tree=TREE,
+    remembered={},
+    share_quotas=SHARE_QUOTAS,
     parameters=PARAMETERS,
 )
 
@@ -62,10 +85,9 @@ def test_an_organization_that_has_everything_is_ready() -> None:
 @pytest.mark.parametrize(
     ("changed", "about", "text"),
     [
-        ({"caller": DENIED}, "Credentials", "no valid credentials (SomeCall: AccessDenied). Sign in"),
         ({"management_id": ""}, "Credentials", "is in no organization. Use the management account"),
         ({"caller": Caller(OTHER, "aws")}, "Credentials", f"is not the management account, which is {MANAGEMENT}"),
-        ({"region": ""}, "Region", "Set AWS_REGION to Control Tower's home Region"),
+        ({"stack": {}, "stack_state": "It rolls back."}, "Stack", "It rolls back."),
         ({"landing_zone": LandingZone("eu-west-1")}, "Landing zone", "Set AWS_REGION to eu-west-1"),
         ({"landing_zone": None}, "Landing zone", "no landing zone in us-east-1. Set AWS_REGION to its home Region"),
         ({"landing_zone": LandingZone(HOME, "3.3", "ACTIVE", False, (HOME,))}, "Governed Regions", "names us-west-2"),
@@ -77,11 +99,17 @@ def test_an_organization_that_has_everything_is_ready() -> None:
         ({"administrators": (OTHER,)}, "IPAM administrator", "has only one. Use it as NETWORK_ACCOUNT_ID"),
         ({"administrators": (OTHER,), "stack": {}}, "IPAM administrator", f"Disable {OTHER} in IPAM's settings"),
         ({"ipams": {HOME: (Ipam("ipam-1", "free"),)}}, "IPAM", "Set IpamTier=advanced"),
-        ({"quotas": {POOLS_QUOTA: 6}}, "Quota of pools", "7 pools are more than the 6 that AWS allows"),
+        ({"quotas": QUOTAS | {"L-7319AFC3": 6}}, "Quota of pools", "7 pools in a scope are more than the 6 that AWS"),
+        ({"quotas": QUOTAS | {"L-0BC051D6": 0}}, "Quota of pools", "1 CIDRs in a pool are more than the 0 that AWS"),
+        (
+            {"share_quotas": SHARE_QUOTAS | {"L-4A6CEE66": 3}},
+            "Quota of shares",
+            "4 pools in shares are more than the 3 that AWS allows. Request an increase of 'Number of resource",
+        ),
         ({"controls": {"CT.LAMBDA.PR.3": "ou-1"}}, "Proactive controls", "on ou-1 rejects functions outside a VPC"),
         ({"bucket": Bucket("")}, "Bucket", "Create it: aws s3 mb s3://code"),
         ({"bucket": Bucket(HOME, "arn:aws:kms:::key/1")}, "Bucket", "Use a bucket with S3's own encryption"),
-        ({"parameters": PARAMETERS | {"AccEnvName": "a,b,c"}}, "Pools", "No room for us-west-2/c"),
+        ({"parameters": PARAMETERS | {"AccEnvName": "Prod OU,SDLC OU,Team"}}, "Pools", "No room for us-west-2/Team"),
         (
             {
                 "controls": {"CT.CLOUDWATCH.PR.2": "ou-1"},
@@ -149,7 +177,7 @@ def test_events_of_organizations_that_arrive_elsewhere_are_a_warning() -> None:
     "name",
     [
         *("management_id", "landing_zone", "stack", "location", "stack_set_role", "execution_role", "regions"),
-        *("policies", "trusted", "administrators", "quotas", "controls", "bucket", "trails"),
+        *("policies", "trusted", "administrators", "quotas", "controls", "bucket", "trails", "tree", "share_quotas"),
     ],
 )
 def test_what_cannot_be_read_is_said_and_is_neither_ok_nor_failed(name: str) -> None:
@@ -159,7 +187,76 @@ def test_what_cannot_be_read_is_said_and_is_neither_ok_nor_failed(name: str) -> 
     (unknown,) = not_ok(facts)
     assert unknown.result == "unknown"
     assert unknown.text.startswith("Cannot be read (SomeCall: AccessDenied). Allow ")
-    assert len(check(facts)) >= len(check(READY)) - 1
+    assert len(check(facts)) >= len(check(READY)) - 2
+
+
+def environments(facts: Facts) -> list[tuple[str, str]]:
+    return [(one.result, one.text) for one in check(facts) if one.about == "Environments"]
+
+
+def test_it_is_said_which_ou_each_environment_is_and_how_many_accounts_are_in_it() -> None:
+    exact = replace(READY, parameters=PARAMETERS | {"OuMatch": "exact"})
+
+    assert environments(READY) == [
+        ("ok", "'Prod OU' is ou-abcd-PPPPPPPP; 2 accounts in it."),
+        ("ok", "'SDLC OU' is ou-abcd-SSSSSSSS; 0 accounts in it."),
+    ]
+    assert environments(exact)[0] == ("ok", "'Prod OU' is ou-abcd-PPPPPPPP; 1 account in it.")
+
+
+OF_NAME = OrganizationTree((PROD, OrganizationalUnit("ou-abcd-22222222", "Prod OU"), SDLC), ())
+RENAMED = OrganizationTree((OrganizationalUnit("ou-abcd-pppppppp", "Production"), SDLC), ())
+
+
+@pytest.mark.parametrize(
+    ("names", "changed", "result", "text"),
+    [
+        (
+            "Prod  OU,SDLC OU",
+            {},
+            "failed",
+            "No OU is named 'Prod  OU'. Did you mean 'Prod OU'? Correct ENVS, or create the OU first. "
+            "The OUs are: Prod OU, SDLC OU, Team.",
+        ),
+        ("Prod  OU,SDLC OU", {"stack": {"AccEnvName": "Prod  OU"}}, "warning", "No OU is named 'Prod  OU'."),
+        (
+            "Prod OU,SDLC OU",
+            {"tree": OF_NAME},
+            "failed",
+            "2 OUs are named 'Prod OU'. Write the one to use in ENVS, for example Prod OU (ou-abcd-22222222) instead "
+            "of Prod OU. They are ou-abcd-22222222, ou-abcd-PPPPPPPP.",
+        ),
+        (
+            "Prod OU (ou-abcd-00000000),SDLC OU",
+            {},
+            "failed",
+            "OU ou-abcd-00000000 of environment 'Prod OU' is not in the organization.",
+        ),
+        ("Prod OU (ou-abcd-pppppppp),SDLC OU", {"tree": RENAMED}, "warning", "which is named 'Production'; 0 accounts"),
+        (
+            "Prod OU,SDLC OU",
+            {"tree": RENAMED, "remembered": {"Prod OU": ["ou-abcd-pppppppp"]}, "stack": {"AccEnvName": "Prod OU"}},
+            "ok",
+            "'Prod OU' is ou-abcd-pppppppp, which is named 'Production'",
+        ),
+    ],
+    ids=["a typo", "of a stack that exists", "ambiguous", "no such id", "another name", "renamed since"],
+)
+def test_an_environment_without_its_ou_is_told_before_the_deployment(
+    names: str, changed: dict[str, Any], result: str, text: str
+) -> None:
+    facts = replace(READY, **changed)
+
+    found = environments(replace(facts, parameters=PARAMETERS | {"AccEnvName": names}))
+
+    assert found[0][0] == result
+    assert text in found[0][1]
+
+
+def test_a_quota_that_is_not_listed_is_said() -> None:
+    (unknown,) = not_ok(replace(READY, quotas={}))
+
+    assert unknown.text == "Not checked: Service Quotas lists no 'Pools per IPAM scope', 'CIDRs per IPAM pool'."
 
 
 def test_what_was_not_asked_for_is_said() -> None:
@@ -219,22 +316,26 @@ def test_the_lines_have_marks_and_a_summary() -> None:
 
 
 ORGANIZATION = "arn:aws:organizations::111111111111:ou/o-1/ou-abcd-11111111"
+
+
+def error(code: str, operation: str = "SomeCall") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
+
+
 ANSWERS: dict[str, Any] = {
-    "sts get-caller-identity": {"Account": MANAGEMENT, "Arn": f"arn:aws:iam::{MANAGEMENT}:user/x"},
-    "sts assume-role": {"Credentials": {"AccessKeyId": "a", "SecretAccessKey": "b", "SessionToken": "c"}},
-    "organizations describe-organization": {"Organization": {"MasterAccountId": MANAGEMENT}},
-    "organizations describe-account": {"Account": {"Status": "ACTIVE"}},
-    f"organizations list-parents --child-id {NETWORKING}": {"Parents": [{"Id": "ou-abcd-11111111"}]},
-    "organizations list-parents --child-id ou-abcd-11111111": {"Parents": [{"Id": "r-abcd"}]},
-    "organizations list-policies-for-target": {"Policies": [{"Id": "p-1", "Name": "FullAWSAccess"}]},
-    "organizations describe-policy": {"Policy": {"Content": json.dumps(FULL_ACCESS.document)}},
-    "organizations list-aws-service-access-for-organization": {
+    "organizations describe_organization": {"Organization": {"MasterAccountId": MANAGEMENT}},
+    "organizations describe_account": {"Account": {"Status": "ACTIVE"}},
+    f"organizations list_parents ChildId={NETWORKING}": {"Parents": [{"Id": "ou-abcd-11111111"}]},
+    "organizations list_parents ChildId=ou-abcd-11111111": {"Parents": [{"Id": "r-abcd"}]},
+    "organizations list_policies_for_target": {"Policies": [{"Id": "p-1", "Name": "FullAWSAccess"}]},
+    "organizations describe_policy": {"Policy": {"Content": json.dumps(FULL_ACCESS.document)}},
+    "organizations list_aws_service_access_for_organization": {
         "EnabledServicePrincipals": [{"ServicePrincipal": "ram.amazonaws.com"}]
     },
-    "organizations list-delegated-administrators": {"DelegatedAdministrators": [{"Id": NETWORKING}]},
-    "organizations describe-organizational-unit": {"OrganizationalUnit": {"Arn": ORGANIZATION}},
-    "controltower list-landing-zones": {"landingZones": [{"arn": f"arn:aws:controltower:{HOME}:1:landingzone/X"}]},
-    "controltower get-landing-zone": {
+    "organizations list_delegated_administrators": {"DelegatedAdministrators": [{"Id": NETWORKING}]},
+    "organizations describe_organizational_unit": {"OrganizationalUnit": {"Arn": ORGANIZATION}},
+    "controltower list_landing_zones": {"landingZones": [{"arn": f"arn:aws:controltower:{HOME}:1:landingzone/X"}]},
+    "controltower get_landing_zone": {
         "landingZone": {
             "version": "3.3",
             "status": "ACTIVE",
@@ -242,62 +343,87 @@ ANSWERS: dict[str, Any] = {
             "manifest": {"governedRegions": [HOME, WEST]},
         }
     },
-    "controltower list-enabled-controls": {
+    "controltower list_enabled_controls": {
         "enabledControls": [
             {"controlIdentifier": f"arn:aws:controltower:{HOME}::control/AWS-GR_REGION_DENY"},
             {"controlIdentifier": f"arn:aws:controltower:{HOME}::control/ABCDEF"},
         ]
     },
-    "controlcatalog get-control --control-arn arn:aws:controlcatalog:::control/ABCDEF": {"Aliases": ["CT.LAMBDA.PR.3"]},
-    "cloudformation describe-stacks": AwsCliError("Stack with id x does not exist"),
-    "iam get-role": {"Role": {}},
-    "ec2 describe-regions": {"Regions": [{"RegionName": HOME}, {"RegionName": WEST}]},
-    f"ec2 describe-ipams --region {HOME}": {
+    "controlcatalog get_control ControlArn=arn:aws:controlcatalog:::control/ABCDEF": {"Aliases": ["CT.LAMBDA.PR.3"]},
+    "cloudformation describe_stacks": ClientError(
+        {"Error": {"Code": "ValidationError", "Message": "Stack with id x does not exist"}}, "DescribeStacks"
+    ),
+    "iam get_role": {"Role": {}},
+    "ec2 describe_regions": {"Regions": [{"RegionName": HOME}, {"RegionName": WEST}]},
+    f"ec2 describe_ipams {HOME}": {
         "Ipams": [
             {"IpamId": "ipam-1", "Tier": "advanced", "State": "create-complete"},
             {"IpamId": "ipam-0", "Tier": "free", "State": "delete-complete"},
         ]
     },
-    "ec2 describe-ipams": {"Ipams": []},
-    "service-quotas list-service-quotas": {"Quotas": [{"QuotaName": POOLS_QUOTA, "Value": 50.0}]},
-    "s3api get-bucket-location": {"LocationConstraint": None},
-    "s3api get-bucket-encryption": AwsCliError(
-        "An error occurred (ServerSideEncryptionConfigurationNotFoundError) ..."
-    ),
-    "cloudtrail describe-trails": {
+    "ec2 describe_ipams": {"Ipams": []},
+    "ec2 describe_ipam_pools": {
+        "IpamPools": [
+            {
+                "State": "create-complete",
+                "Tags": [
+                    {"Key": "ctipam:environment", "Value": "Prod OU"},
+                    {"Key": "ctipam:ou-id", "Value": TEAM.ou_id},
+                ],
+            },
+            {"State": "create-complete"},
+        ]
+    },
+    "service-quotas list_service_quotas ServiceCode=ec2-ipam": {
+        "Quotas": [{"QuotaCode": code, "Value": float(value)} for code, value in QUOTAS.items()]
+    },
+    "service-quotas list_service_quotas ServiceCode=ram": {
+        "Quotas": [{"QuotaCode": code, "Value": float(value)} for code, value in SHARE_QUOTAS.items()]
+    },
+    "s3 get_bucket_location": {"LocationConstraint": None},
+    "s3 get_bucket_encryption": error("ServerSideEncryptionConfigurationNotFoundError"),
+    "cloudtrail describe_trails": {
         "trailList": [{"Name": "on", "TrailARN": "arn:on"}, {"Name": "off", "TrailARN": "arn:off"}]
     },
-    "cloudtrail get-trail-status --name arn:on": {"IsLogging": True},
-    "cloudtrail get-trail-status": {"IsLogging": False},
+    "cloudtrail get_trail_status Name=arn:on": {"IsLogging": True},
+    "cloudtrail get_trail_status": {"IsLogging": False},
 }
 
 
-class Answering(AwsCli):
-    """An AWS CLI with one answer, or error, for each command: the longest that its words begin with."""
+class Answering(AwsReader):
+    """An account with one answer, or error, for each operation: the longest that its words begin with."""
 
     def __init__(self, answers: Mapping[str, Any]) -> None:
-        super().__init__(["true"], ROOT)
+        super().__init__(boto3.Session(region_name=HOME), MANAGEMENT)
         self.answers = answers
 
-    def with_environment(self, environment: Mapping[str, str]) -> AwsCli:
+    def enter(self, *_arguments: Any) -> AwsReader:
+        if "sts assume_role" in self.answers:
+            raise self.answers["sts assume_role"]
         return self
 
-    def ask(self, *arguments: str) -> Any:
-        line = " ".join(arguments)
+    def ask(self, service: str, operation: str, region: str = "", **parameters: Any) -> Any:
+        line = " ".join([service, operation, *filter(None, [region]), *(f"{k}={v}" for k, v in parameters.items())])
         answer = self.answers[max((words for words in self.answers if line.startswith(words)), key=len)]
-        if isinstance(answer, AwsCliError):
+        if isinstance(answer, ClientError):
             raise answer
         return answer
 
 
+def checked(answers: Mapping[str, Any], *words: str) -> dict[str, Check]:
+    given = arguments.read(words, arguments.template_parameters())
+    caller = Caller(MANAGEMENT, "aws")
+    return {one.about: one for one in preflight.check_organization(Answering(answers), caller, given)}
+
+
 def preflighted(answers: Mapping[str, Any], *words: str) -> dict[str, Check]:
-    given = arguments.read([f"NETWORK_ACCOUNT_ID={NETWORKING}", "BUCKET=code", *words], arguments.template_parameters())
-    return {one.about: one for one in preflight.run(Answering(answers), given) if one.result != "ok"}
+    found = checked(answers, f"NETWORK_ACCOUNT_ID={NETWORKING}", "BUCKET=code", *words)
+    return {about: one for about, one in found.items() if one.result != "ok"}
 
 
 @pytest.fixture(autouse=True)
-def region(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_REGION", HOME)
+def organization(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight_reading, "read_all", lambda *_arguments: TREE)
 
 
 def test_the_answers_of_aws_are_read() -> None:
@@ -308,53 +434,104 @@ def test_the_answers_of_aws_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "error", "about", "text"),
+    ("asked", "answer", "about", "text"),
     [
+        ("sts assume_role", error("AccessDenied"), "Execution role", "may not assume"),
+        ("sts assume_role", error("AccessDenied"), "IPAM", "cannot be entered"),
+        ("iam get_role", error("NoSuchEntity"), "StackSet role", "has no role"),
+        ("organizations describe_account", error("AccountNotFoundException"), "Networking account", "is no account"),
+        ("organizations describe_organization", error("AWSOrganizationsNotInUseException"), "Credentials", "is in no"),
+        ("s3 get_bucket_location", error("NoSuchBucket"), "Bucket", "Create it"),
         (
-            "sts assume-role",
-            "(AccessDenied) when calling the AssumeRole operation: no",
-            "Execution role",
-            "may not assume",
-        ),
-        ("sts assume-role", "(AccessDenied) when calling the AssumeRole operation: no", "IPAM", "cannot be entered"),
-        ("iam get-role", "An error occurred (NoSuchEntity) ...", "StackSet role", "has no role"),
-        ("organizations describe-account", "(AccountNotFoundException)", "Networking account", "is no account"),
-        (
-            "organizations describe-organization",
-            "(AWSOrganizationsNotInUseException)",
-            "Credentials",
-            "no organization",
-        ),
-        ("s3api get-bucket-location", "(NoSuchBucket)", "Bucket", "Create it"),
-        (
-            "cloudtrail describe-trails",
-            "An error occurred (AccessDeniedException) when calling the DescribeTrails operation: long",
+            "cloudtrail describe_trails",
+            error("AccessDeniedException", "DescribeTrails"),
             "Trail",
             "Cannot be read (DescribeTrails: AccessDeniedException). Allow cloudtrail:DescribeTrails and",
         ),
     ],
 )
-def test_the_errors_of_aws_are_understood(command: str, error: str, about: str, text: str) -> None:
-    found = preflighted(ANSWERS | {command: AwsCliError(error)})
+def test_the_errors_of_aws_are_understood(asked: str, answer: ClientError, about: str, text: str) -> None:
+    found = preflighted(ANSWERS | {asked: answer})
 
     assert text in found[about].text
 
 
-def test_without_credentials_one_check_says_so_and_nothing_else_is_read() -> None:
-    answers = {"sts get-caller-identity": AwsCliError("Unable to locate credentials.")}  # any other command: KeyError
+def test_an_environment_is_the_ou_that_its_pools_name() -> None:
+    (found, _) = [one for one in check(_facts(ANSWERS)) if one.about == "Environments"]
 
-    (found,) = preflight.run(Answering(answers), arguments.Arguments({}, {}))
+    assert found.text == f"'Prod OU' is {TEAM.ou_id}, which is named 'Team'; 1 account in it."
 
-    assert found.result == "failed"
-    assert "no valid credentials (Unable to locate credentials). Sign in" in found.text
+
+def _facts(answers: Mapping[str, Any]) -> Facts:
+    request = preflight_reading.Request(NETWORKING, "code", (HOME, WEST))
+    facts = preflight_reading.read_facts(Answering(answers), request, Caller(MANAGEMENT, "aws"), MANAGEMENT, None)
+    return replace(facts, parameters=PARAMETERS)
+
+
+@pytest.mark.parametrize(
+    ("region", "about", "text"),
+    [
+        (HOME, "Credentials", "There are no valid AWS credentials (Unable to locate credentials). Sign in"),
+        ("", "Region", "Set AWS_REGION to Control Tower's home Region"),
+    ],
+)
+def test_without_credentials_or_a_region_one_check_says_so(
+    monkeypatch: pytest.MonkeyPatch, region: str, about: str, text: str
+) -> None:
+    monkeypatch.setattr("botocore.credentials.CredentialResolver.load_credentials", lambda _self: None)
+    monkeypatch.setenv("AWS_REGION", region)
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    monkeypatch.setenv("PATH", "")
+
+    (found,) = preflight.run(arguments.Arguments({}, {}))
+
+    assert (found.about, found.result) == (about, "failed")
+    assert text in found.text
+
+
+def test_aws_that_cannot_be_reached_is_not_called_wrong_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+
+    with pytest.raises(Refused, match=r"AWS cannot be reached: .* Check the connection and AWS_REGION"):
+        preflight.run(arguments.Arguments({}, {}))
+
+
+def test_a_profile_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+
+    (found,) = preflight.run(arguments.Arguments({}, {}))
+
+    assert "(The config profile (nobody) could not be found). Sign in" in found.text
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["named", "found, where boto3 has no credentials"])
+def test_an_aws_cli_is_asked_for_the_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: bool) -> None:
+    exported = {"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "b", "SessionToken": "c"}
+    cli = tmp_path / "aws"
+    cli.write_text(f"#!/bin/sh\ncase $2 in export-credentials) echo '{json.dumps(exported)}';; *) echo {WEST};; esac\n")
+    cli.chmod(0o755)
+    monkeypatch.delenv("AWS_REGION")
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    if not named:
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+        monkeypatch.setattr("botocore.credentials.CredentialResolver.load_credentials", lambda _self: None)
+
+    session = open_session(str(cli) if named else "", ROOT)
+
+    found = session.get_credentials()
+    assert found
+    assert (found.access_key, found.secret_key, found.token) == ("a", "b", "c")
+    assert session.region_name == WEST
 
 
 def test_a_landing_zone_of_another_region_is_not_asked_for_its_settings() -> None:
     zones = {"landingZones": [{"arn": "arn:aws:controltower:eu-west-1:1:landingzone/X"}]}
-    only_at_home = AwsCliError("(ResourceNotFoundException)")
+    only_at_home = error("ResourceNotFoundException")
 
     found = preflighted(
-        ANSWERS | {"controltower list-landing-zones": zones, "controltower get-landing-zone": only_at_home}
+        ANSWERS | {"controltower list_landing_zones": zones, "controltower get_landing_zone": only_at_home}
     )
 
     assert found["Landing zone"].result == "failed"
@@ -365,21 +542,44 @@ def test_the_parameters_of_an_existing_stack_apply_where_none_is_given() -> None
     existing = [{"ParameterKey": "RegionSelection", "ParameterValue": "eu-west-1"}]
     stack = {"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Parameters": existing}]}
 
-    kept = preflighted(ANSWERS | {"cloudformation describe-stacks": stack})
-    changed = preflighted(ANSWERS | {"cloudformation describe-stacks": stack}, f"REGIONS={HOME}")
+    kept = preflighted(ANSWERS | {"cloudformation describe_stacks": stack})
+    changed = preflighted(ANSWERS | {"cloudformation describe_stacks": stack}, f"REGIONS={HOME}")
 
     assert kept["Governed Regions"].result == "warning"  # the stack has it already
     assert "Governed Regions" not in changed
 
 
-def test_without_a_networking_account_its_checks_are_left_out() -> None:
-    given = arguments.read(["BUCKET=code"], arguments.template_parameters())
+def test_a_stack_that_takes_no_update_and_one_without_resources_are_told_apart() -> None:
+    def with_status(status: str) -> dict[str, Check]:
+        stack = {"Stacks": [{"StackStatus": status, "Parameters": []}]}
+        return preflighted(ANSWERS | {"cloudformation describe_stacks": stack})
 
-    found = {one.about: one for one in preflight.run(Answering(ANSWERS), given)}
+    assert (
+        "continue-update-rollback --stack-name ipam-controltower" in with_status("UPDATE_ROLLBACK_FAILED")["Stack"].text
+    )
+    assert "Stack" not in with_status("REVIEW_IN_PROGRESS")
+
+
+def test_with_credentials_of_another_account_one_check_says_so() -> None:
+    other = {"organizations describe_organization": {"Organization": {"MasterAccountId": OTHER}}}  # no other answer
+
+    (found,) = checked(other).values()
+
+    assert found.text.endswith(f"is not the management account, which is {OTHER}. Sign in there, or set AWS_PROFILE.")
+
+
+def test_the_ous_are_checked_even_if_the_pools_have_no_room() -> None:
+    found = environments(replace(READY, parameters=PARAMETERS | {"AccEnvName": "Prod OU,SDLC OU,Sand"}))
+
+    assert [result for result, _ in found] == ["ok", "ok", "failed"]
+
+
+def test_without_a_networking_account_its_checks_are_left_out() -> None:
+    found = checked(ANSWERS, "BUCKET=code")
 
     assert [about for about, one in found.items() if one.text == "Not checked: NETWORK_ACCOUNT_ID is not given."] == [
         *("Networking account", "Execution role", "Enabled Regions", "Service control policies"),
-        *("IPAM", "Quota of pools", "Proactive controls"),
+        *("IPAM", "Quota of pools", "Quota of shares", "Proactive controls"),
     ]
     assert found["IPAM administrator"].text == f"Account {NETWORKING}."
     assert is_ready([*found.values()])

@@ -33,10 +33,12 @@ from commands.preview_reading import PROPERTIES, Update, as_properties, check_or
 from commands.preview_text import MOST_ACCOUNTS, to_lines
 from ctipam.errors import Refused
 from ctipam.organization.environments import EnvironmentOu
+from ctipam.organization.preconditions import SetupResult
 from ctipam.organization.tree import OrganizationalUnit
 from ctipam.pools.existing import ExistingPool
 from ctipam.pools.spec import PoolKey
 from ctipam.sessions import Account
+from in_process.sharing_world import Api, SharingWorld
 from landing_zone.direct_stack import HOME, MANAGEMENT, NETWORKING, DirectStack
 from landing_zone.direct_stack import PROPERTIES as BUILT_FROM
 
@@ -218,6 +220,25 @@ def test_only_what_cloudformation_asks_for_can_be_refused(
     assert found.exit_code == (1 if refused else 2)
 
 
+def test_a_renamed_ou_is_told_where_its_pools_are_in_use_and_so_the_update_is_refused(
+    built: DirectStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool_id = built.pool_ids()["us-west-2 SDLC OU"]
+    built.ec2.create_tags(Resources=[pool_id], Tags=[{"Key": "ctipam:ou-id", "Value": "ou-ab12-sdlcsdlc"}])
+    built.ec2_in("us-west-2").allocate_ipam_pool_cidr(IpamPoolId=pool_id, NetmaskLength=24)
+    management = Api(SharingWorld({"ou-ab12-sdlcsdlc": "Development OU"}, {}))
+    monkeypatch.setattr(preview_reading, "check_organization", lambda *_: SetupResult("o-1", "leave", ()))
+    renamed = asked(built, AccEnvName="Prod OU,Development OU")
+
+    found = preview_reading.preview(
+        cast(Account, management), cast(Account, built.account), renamed, lambda _step: None
+    )
+
+    assert [reason.partition(":")[0] for reason in found.refused] == ["In use, nothing was changed"]
+    (note,) = found.notes
+    assert note.startswith("OU 'Development OU' is environment 'SDLC OU', whose pools would be replaced.")
+
+
 def test_a_pool_that_has_lost_its_tag_is_told_even_if_the_update_leaves_the_pools_alone(built: DirectStack) -> None:
     pool_id = built.pool_ids()["us-west-2 Prod OU"]
     built.ec2.delete_tags(Resources=[pool_id], Tags=[{"Key": "ctipam:stack-id"}])
@@ -308,6 +329,16 @@ NOTHING = Preview("ipam", new=False)
 def test_the_exit_code_and_the_last_line_tell_what_an_update_would_do(found: Preview, code: int, last: str) -> None:
     assert found.exit_code == json.loads(preview.to_json(found))["exitCode"] == code
     assert to_lines(found)[-1] == last
+    assert preview.exit_code(found, by_make=False) == code
+    assert preview.exit_code(found, by_make=True) == code % 2  # changes are no error of make's
+
+
+def test_without_make_the_words_are_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORDS", raising=False)
+    monkeypatch.setattr(sys, "argv", ["preview.py", "REGIONS=us-west-2", "REGION=x"])
+
+    with pytest.raises(Refused, match="REGION is neither an argument"):
+        preview.main()
 
 
 class Terminal(io.StringIO):
@@ -345,7 +376,7 @@ def test_a_long_read_says_on_stderr_what_is_still_being_read(monkeypatch: pytest
         assert told.wait(60)
 
 
-@pytest.mark.parametrize("command", ["preview", "explain"])
+@pytest.mark.parametrize("command", ["preflight", "preview", "explain"])
 def test_ctrl_c_ends_a_command_without_a_traceback(command: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as never_answers:
         environment = {

@@ -74,6 +74,24 @@ def test_a_plan_sets_up_the_tools_only_if_it_asks_aws(tmp_path: Path, words: lis
     assert ('"$PYTHON" -B -m commands.plan' in told) is not tools
 
 
+@pytest.mark.parametrize(
+    ("words", "tools"),
+    [([], True), (["preflight=yes"], True), (["preflight=no"], False), (["preflight=no", "RESERVE=ipam"], True)],
+    ids=lambda value: " ".join(value) or "no words" if isinstance(value, list) else "",
+)
+def test_a_deployment_sets_up_the_tools_unless_it_reads_nothing_before(
+    tmp_path: Path, words: list[str], tools: bool
+) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copytree(ROOT / "tests/requirements", tmp_path / "tests/requirements")
+
+    told = make("--dry-run", "deploy", "PYTHON=python3", *words, cwd=tmp_path).stdout
+
+    assert ("-m venv --clear .venv/tools" in told) is tools
+    assert (".venv/tools/bin/python -B -m commands.deploy" in told) is tools
+    assert ('"$PYTHON" -B -m commands.deploy' in told) is not tools
+
+
 def test_a_python_that_is_not_there_is_told_in_a_sentence() -> None:
     refused = make("plan", "PYTHON=/nowhere/python 3")
 

@@ -126,7 +126,8 @@ def test_saved_log_queries_read_log_groups_of_the_stack_and_are_in_a_folder_of_i
 
     assert {group["Ref"] for group in query["LogGroupNames"]} <= groups
     assert re.match(r"\$\{(AWS::StackName|DashboardName)\}/", query["Name"]["Fn::Sub"])
-    assert "LogQueriesUrl" in decode(str(path))[0]["Outputs"]
+    output = decode(str(path))[0]["Outputs"]["LogQueriesUrl"]
+    assert query["Name"]["Fn::Sub"].partition("/")[2] in output["Description"]
 
 
 @each_template

@@ -60,7 +60,7 @@ def locate(
         if code_of(error) not in NOT_FOUND:
             raise
         return None
-    return AccountLocation(account_id, state_of(account), account.get("JoinedTimestamp"), path)
+    return AccountLocation(account_id, state_of(account), account.get("JoinedTimestamp"), path, account.get("Name", ""))
 
 
 def _ous_in_path(account: AccountTypeDef) -> list[str]:

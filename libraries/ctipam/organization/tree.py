@@ -23,7 +23,7 @@ class AccountLocation:
     state     ACTIVE, SUSPENDED, PENDING_CLOSURE, ...
     joined    when it joined the organization
     ou_path   its OUs, the nearest first, without the root; only as many as the caller asked for
-    name      empty if the account was read alone
+    name      empty if it is not known
     """
 
     account_id: str

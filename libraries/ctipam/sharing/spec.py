@@ -119,6 +119,8 @@ class ShareSpec:
         return frozenset(present) & frozenset(existing) - {pool.arn for pool in self.pools} - self.kept
 
 
+NEVER = "the management and Networking accounts have no share"
+
 NO_POOL = "no pool for its OU"
 NOTHING_LISTED = "AWS lists no pool of an environment, so nothing is known"
 EXISTING = "joined the organization before this stack was created"
@@ -136,7 +138,7 @@ def share_spec(
         return ShareSpec(account_id, reason=NOTHING_LISTED, left_alone=True)
     kept = environments.undecided_pools | environments.doubtful
     if account_id in rules.never:
-        return ShareSpec(account_id, reason="the management and Networking accounts have no share", kept=kept)
+        return ShareSpec(account_id, reason=NEVER, kept=kept)
     if location is None:
         return ShareSpec(account_id, reason="not in the organization", kept=kept)
     ou = location.ou_path[0] if location.ou_path else None

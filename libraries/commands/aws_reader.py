@@ -1,0 +1,75 @@
+"""An account that is read with boto3: any operation by its name, and every list to its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError
+
+from commands.aws_cli import AwsCli, configured_region, users_aws_cli
+from ctipam.sessions import Account
+
+
+class AwsReader(Account):
+    def ask(self, service: str, operation: str, region: str = "", **parameters: Any) -> Any:
+        """Return the answer of an operation that only reads. Raises the errors of botocore.
+
+        service, operation, parameters   as boto3 names them: "organizations", "list_parents", ChildId="ou-..."
+        region                           empty: that of the account
+        """
+        client = self._client(service, region or self.region)
+        if client.can_paginate(operation):
+            return client.get_paginator(operation).paginate(**parameters).build_full_result()
+        return getattr(client, operation)(**parameters)
+
+    def enter(self, role_arn: str, session_name: str, policy: dict[str, Any]) -> AwsReader:
+        """Return the account of a role, limited to a session policy. Raises ClientError."""
+        credentials = self.credentials_of(role_arn, session_name, policy)
+        return AwsReader(_session(credentials, self.region), role_arn.split(":")[4])
+
+
+def open_session(words: str, root: Path) -> boto3.Session:
+    """Return a session with the user's credentials and Region; its region_name may be None.
+
+    The credentials are those that boto3 finds, as `aws` does. Where it finds none, for example after `aws login`, and
+    where the user has named an AWS CLI, whose words may choose a profile, that CLI is asked for them. Version 1 exports
+    none.
+
+    words    AWS=, or empty
+    Raises   BotoCoreError, for example if AWS_PROFILE names no profile
+    """
+    if words:
+        cli = users_aws_cli(words, root)
+        return _exported(cli) or boto3.Session(region_name=configured_region(cli) or None)
+    region = os.environ.get("AWS_REGION")  # boto3 reads only AWS_DEFAULT_REGION
+    session = boto3.Session(region_name=region or None)
+    if not _has_credentials(session) and shutil.which("aws"):
+        return _exported(users_aws_cli("aws", root)) or session
+    return session
+
+
+def _has_credentials(session: boto3.Session) -> bool:
+    try:
+        return session.get_credentials() is not None
+    except BotoCoreError:
+        return False
+
+
+def _exported(cli: AwsCli) -> boto3.Session | None:
+    exported = cli.text("configure", "export-credentials", "--format", "process")
+    return _session(json.loads(exported), configured_region(cli)) if exported else None
+
+
+def _session(credentials: Any, region: str) -> boto3.Session:
+    """credentials: as STS and `aws configure export-credentials` name them."""
+    return boto3.Session(
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials.get("SessionToken"),
+        region_name=region or None,
+    )

@@ -1,0 +1,98 @@
+"""Decide which OU each environment is, as the functions will. Pure: nothing here calls AWS."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from commands.arguments import with_short_names
+from commands.preflight_facts import Check, Facts, Unknown, unknown_check
+from ctipam.errors import Refused
+from ctipam.organization.environments import EnvironmentOu, identify
+from ctipam.organization.tree import AccountLocation, OrganizationalUnit
+from ctipam.pools import parameters as pools_parameters
+
+ABOUT = "Environments"
+
+MOST_OUS = 20
+"""How many names of OUs are listed."""
+
+
+def environments(facts: Facts) -> Iterator[Check]:
+    if isinstance(facts.tree, Unknown):
+        calls = "organizations:ListRoots, ListOrganizationalUnitsForParent and ListAccountsForParent"
+        yield unknown_check(ABOUT, calls, facts.tree)
+        return
+    added = _added(facts)
+    with_pools = accounts_with_pools(facts)
+    for one in _identified(facts):
+        if one.ou is None:
+            text = with_short_names(one.problem if one.lasting else _missing(one, _names(facts)))
+            yield Check(ABOUT, "failed" if one.environment in added else "warning", text)
+            continue
+        number = sum(environment == one.environment for environment in with_pools.values())
+        renamed = one.is_renamed and one.environment in added
+        yield Check(ABOUT, "warning" if renamed else "ok", _found(one, one.ou, number))
+
+
+def _wanted(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return the environments, with the ids of those OUs that are named by id; none if they are not valid."""
+    try:
+        return pools_parameters.environments(parameters.get("AccEnvName", ""))
+    except Refused:  # which the check of the pools says
+        return {}
+
+
+def _identified(facts: Facts) -> list[EnvironmentOu]:
+    """Return which OU each environment is; none if the organization could not be read."""
+    if isinstance(facts.tree, Unknown):
+        return []
+    remembered = {} if isinstance(facts.remembered, Unknown) else facts.remembered
+    wanted = _wanted(facts.parameters)
+    known = {name: [ou_id] if ou_id else remembered.get(name, ()) for name, ou_id in wanted.items()}
+    return [*identify(known, facts.tree.ous).values()]
+
+
+def accounts_with_pools(facts: Facts) -> dict[str, str]:
+    """Return the environment of each account that is to have pools, by account id."""
+    if isinstance(facts.tree, Unknown):
+        return {}
+    by_ou = {one.ou.ou_id: one.environment for one in _identified(facts) if one.ou}
+    exact = facts.parameters.get("OuMatch") == "exact"
+    never = {facts.network_account_id, facts.management_id}
+    found = {
+        one.account_id: _environment_of(one, by_ou, exact=exact)
+        for one in facts.tree.locations
+        if one.state == "ACTIVE" and one.account_id not in never
+    }
+    return {account_id: environment for account_id, environment in found.items() if environment}
+
+
+def _environment_of(location: AccountLocation, by_ou: Mapping[str, str], *, exact: bool) -> str:
+    path = location.ou_path[:1] if exact else location.ou_path
+    return next((by_ou[ou.ou_id] for ou in path if ou.ou_id in by_ou), "")
+
+
+def _added(facts: Facts) -> Collection[str]:
+    """Return the environments that the stack does not have yet, or that are named by another id."""
+    old = _wanted(facts.stack) if isinstance(facts.stack, Mapping) else {}
+    wanted = _wanted(facts.parameters)
+    return [name for name, ou_id in wanted.items() if name not in old or (ou_id or old[name]) != old[name]]
+
+
+def _found(one: EnvironmentOu, ou: OrganizationalUnit, number: int) -> str:
+    now = f", which is named {ou.name!r}" if one.is_renamed else ""
+    return f"{one.environment!r} is {ou.ou_id}{now}; {number:,} account{'' if number == 1 else 's'} in it."
+
+
+def _names(facts: Facts) -> list[str]:
+    return [] if isinstance(facts.tree, Unknown) else sorted({ou.name for ou in facts.tree.ous})
+
+
+def _missing(one: EnvironmentOu, names: Sequence[str]) -> str:
+    close = difflib.get_close_matches(one.environment, names, n=1)
+    meant = f" Did you mean {close[0]!r}?" if close else ""
+    more = f", and {len(names) - MOST_OUS:,} more" if len(names) > MOST_OUS else ""
+    listed = ", ".join(names[:MOST_OUS]) or "none"
+    way_out = f"{meant} Correct AccEnvName, or create the OU first. The OUs are: {listed}{more}."
+    return f"No OU is named {one.environment!r}.{way_out}"

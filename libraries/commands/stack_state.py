@@ -1,0 +1,31 @@
+"""Decide whether a stack takes an update, from its status. Pure: nothing here calls AWS."""
+
+from __future__ import annotations
+
+import re
+
+from commands.arguments import force_deletion
+from ctipam.errors import Refused
+
+UPDATABLE = re.compile(r"(CREATE|UPDATE|IMPORT|UPDATE_ROLLBACK|IMPORT_ROLLBACK)_COMPLETE|REVIEW_IN_PROGRESS")
+"""REVIEW_IN_PROGRESS: a change set exists for a stack that does not exist yet; the CLI creates another.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
+
+
+def refuse_unless_updatable(stack: str, status: str) -> None:
+    """Raise Refused, with the way out, for a stack in a state that takes no update."""
+    if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"):
+        raise Refused(
+            f"Stack {stack} is {status}: its first deployment failed, and it can only be deleted. See its events for "
+            f"the reason, then run `make undo stack={stack}` or `aws cloudformation delete-stack --stack-name {stack}` "
+            "and try again."
+        )
+    if status == "DELETE_FAILED":
+        raise Refused(f"Stack {stack} is DELETE_FAILED. {force_deletion(stack)}")
+    if status == "UPDATE_ROLLBACK_FAILED":
+        raise Refused(
+            f"Stack {stack} is UPDATE_ROLLBACK_FAILED. See its events for the reason and correct it, then run "
+            f"`aws cloudformation continue-update-rollback --stack-name {stack}` and try again."
+        )
+    if not UPDATABLE.fullmatch(status):
+        raise Refused(f"Stack {stack} is {status}; wait until that has ended, or repair the stack, and try again.")
