@@ -115,8 +115,7 @@ SECTION = Section(
     labels=tuple(CASES),
     measure=measure,
     notes=(
-        f"Best of {RUNS}, from the unpacked zip with Lambda's own packages. Floor: boto3 alone, with the same clients. "
-        "For the pools, which serve custom resources, crhelper creates three more. "
-        f"Promise: {OFTEN} times the floor for what starts often, lifecycle and utilization."
+        f"Best of {RUNS}, with Lambda's own packages. Floor: boto3 alone, with the same clients; crhelper creates three "
+        f"more for the pools. Promise: {OFTEN} times the floor for lifecycle and utilization, which start often."
     ),
 )
