@@ -115,7 +115,7 @@ SECTION = Section(
     labels=tuple(CASES),
     measure=measure,
     notes=(
-        f"Best of {RUNS}, with Lambda's own packages. Floor: boto3 alone, with the same clients; crhelper creates three "
+        f"Best of {RUNS}, with Lambda's own packages. Floor: boto3 alone, with the same clients; crhelper makes three "
         f"more for the pools. Promise: {OFTEN} times the floor for lifecycle and utilization, which start often."
     ),
 )
