@@ -8,8 +8,9 @@
     preflight=no              skip the checks of `make preflight`, which run first and stop the command if one fails
     RESERVE=organization|ipam   keep the addresses of existing VPCs free, see commands.reserve
 
-Every parameter of the template is accepted. A parameter that is not given keeps the value of the stack, or has the
-default. Credentials and Region are those of the AWS CLI: the management account, Control Tower's home Region.
+Every parameter of the template is accepted. A parameter that is not given keeps the value of the stack, also BUCKET and
+NETWORK_ACCOUNT_ID, or has the default. Credentials and Region are those of the AWS CLI: the management account, Control
+Tower's home Region.
 
 The deployed stack is protected from deletion; `make undo` removes the protection. If the deployment fails, the first
 failure of the stack, and those in the Networking account, are printed.
@@ -42,6 +43,7 @@ from ctipam.pools.room import refuse_without_room
 from ctipam.pools.spec import PoolSpec
 
 STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
+REQUIRED = ("LambdaBucket", "NetworkAccountId")
 DERIVED = ("LambdaPrefix", "RepoRootURL")
 """Parameters that follow from the uploads."""
 
@@ -61,17 +63,19 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
     """Deploy the stack. Raises Refused, where possible before anything changes."""
     known = arguments.template_parameters(root)
     given = arguments.read(words, known)
-    parameters = {name: given.parameters[name] for name in known if name in given.parameters}  # the template's order
     stack = given.options.get("stack", STACK)
     if not STACK_NAME.fullmatch(stack):
         raise Refused(f"stack={stack} is not a valid stack name; use letters, digits and hyphens, first a letter.")
-    _refuse_missing(parameters)
-    arguments.refuse_impossible(parameters, root)
+    _refuse_derived(given.parameters)
+    arguments.refuse_impossible(given.parameters, root)
     refuse_stale_zips(root)
     aws = users_aws_cli(given.options.get("AWS", "aws"), root)
-    account_id, partition = _management_account(aws, parameters["NetworkAccountId"])
-    bucket_host = s3_host(_bucket_region(aws, parameters["LambdaBucket"], account_id), partition)
+    account_id, partition = _management_account(aws, given.parameters.get("NetworkAccountId", ""))
     existing = _parameters_of_stack(aws, stack)
+    wanted = {name: existing.get(name, "") for name in REQUIRED} | given.parameters
+    parameters = {name: wanted[name] for name in known if name in wanted}  # the template's order
+    _refuse_missing(parameters)
+    bucket_host = s3_host(_bucket_region(aws, parameters["LambdaBucket"], account_id), partition)
     properties = {name: default for name, default in known.items() if default} | existing | parameters
     refuse_impossible_pools(properties, new=not existing)
     if operate.yes_or_no({"preflight": "yes"} | given.options, "preflight"):
@@ -202,12 +206,14 @@ def digest(folder: Path, pattern: str) -> str:
 
 
 def _refuse_missing(parameters: Mapping[str, str]) -> None:
-    for name in ("LambdaBucket", "NetworkAccountId"):
-        if not parameters.get(name):
-            raise Refused(
-                "BUCKET and NETWORK_ACCOUNT_ID are required: "
-                "make deploy BUCKET=example-ipam-code NETWORK_ACCOUNT_ID=111122223333"
-            )
+    if not all(parameters.get(name) for name in REQUIRED):
+        raise Refused(
+            "BUCKET and NETWORK_ACCOUNT_ID are required for a first deployment: "
+            "make deploy BUCKET=example-ipam-code NETWORK_ACCOUNT_ID=111122223333"
+        )
+
+
+def _refuse_derived(parameters: Mapping[str, str]) -> None:
     for name in DERIVED:
         if name in parameters:
             raise Refused(f"{name} follows from the uploads; do not give it.")
