@@ -47,8 +47,8 @@ def main(action: str, root: Path = ROOT) -> int:
     with terminal.progress() as progress:
         progress("the stack")
         function = find_function(aws, options.get("stack", STACK))
-    with terminal.progress("reading" if action == "report" else "reconciling") as progress:
-        progress("the pools, and the shares of all accounts")
+    with terminal.progress("waiting for") as progress:
+        progress("the function that reads pools and shares")
         answer, failed = invoke(aws, function, request)
     if for_people and not failed and "tree" in answer:
         print("\n".join(report_text.to_lines(answer)))

@@ -37,9 +37,9 @@ def remark(text: str) -> None:
 
 @contextmanager
 def progress(doing: str = "reading") -> Iterator[Progress]:
-    """Yield a function that is told what is read next. Remark on each step, and every few seconds that it goes on.
+    """Yield a function that is told what is read next. Remark on each step when it begins, and every few seconds after.
 
-    doing   what is done to it, if it is not reading
+    doing   what the command does with it, if it does not read it
     """
     steps = ["..."]
     done = threading.Event()

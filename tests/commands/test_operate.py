@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from commands import operate
+
 ROOT = Path(__file__).parents[2]
 
 AWS = """
@@ -95,6 +97,21 @@ def test_the_users_own_aws_cli_can_be_chosen(repository: Path) -> None:
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout)["function"] == "the-function"
     assert wrong.stderr.startswith("There is no no-such-program; install the AWS CLI")
+
+
+def test_a_terminal_shows_what_is_read_before_the_answer(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operate, "find_function", lambda _aws, _stack: "the-function")
+    monkeypatch.setattr(operate, "invoke", lambda _aws, _function, _request: ({}, False))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+
+    assert operate.main("report") == 0
+
+    assert capfd.readouterr().err.splitlines() == [
+        "Reading the stack ...",
+        "Waiting for the function that reads pools and shares ...",
+    ]
 
 
 def test_a_report_is_text_for_people(repository: Path) -> None:
