@@ -9,8 +9,9 @@
                               then, and without RESERVE, the command needs nothing but Python and the AWS CLI
     RESERVE=organization|ipam   keep the addresses of existing VPCs free, see commands.reserve
 
-Every parameter of the template is accepted. A parameter that is not given keeps the value of the stack, or has the
-default. Credentials and Region are those of the AWS CLI: the management account, Control Tower's home Region.
+Every parameter of the template is accepted. A parameter that is not given keeps the value of the stack, also BUCKET and
+NETWORK_ACCOUNT_ID, or has the default. Credentials and Region are those of the AWS CLI: the management account, Control
+Tower's home Region.
 
 The deployed stack is protected from deletion; `make undo` removes the protection. If the deployment fails, the first
 failure of the stack, and those in the Networking account, are printed.
@@ -41,6 +42,7 @@ from ctipam.errors import Refused
 from ctipam.pools.room import refuse_without_room
 from ctipam.pools.spec import PoolSpec
 
+REQUIRED = ("LambdaBucket", "NetworkAccountId")
 DERIVED = ("LambdaPrefix", "RepoRootURL")
 """Parameters that follow from the uploads."""
 
@@ -56,15 +58,17 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
     """Deploy the stack. Raises Refused, where possible before anything changes."""
     known = arguments.template_parameters(root)
     given = arguments.read(words, known)
-    parameters = {name: given.parameters[name] for name in known if name in given.parameters}  # the template's order
     stack = arguments.stack_name(given.options)
-    _refuse_missing(parameters)
-    arguments.refuse_impossible(parameters, root)
+    _refuse_derived(given.parameters)
+    arguments.refuse_impossible(given.parameters, root)
     refuse_stale_zips(root)
     aws = users_aws_cli(given.options.get("AWS", "aws"), root)
-    account_id, partition = _management_account(aws, parameters["NetworkAccountId"])
-    bucket_host = s3_host(_bucket_region(aws, parameters["LambdaBucket"], account_id), partition)
+    account_id, partition = _management_account(aws, given.parameters.get("NetworkAccountId", ""))
     existing = _parameters_of_stack(aws, stack)
+    wanted = {name: existing.get(name, "") for name in REQUIRED} | given.parameters
+    parameters = {name: wanted[name] for name in known if name in wanted}  # the template's order
+    _refuse_missing(parameters)
+    bucket_host = s3_host(_bucket_region(aws, parameters["LambdaBucket"], account_id), partition)
     properties = {name: default for name, default in known.items() if default} | existing | parameters
     refuse_impossible_pools(properties, new=not existing)
     if operate.yes_or_no({"preflight": "yes"} | given.options, "preflight"):
@@ -198,12 +202,14 @@ def digest(folder: Path, pattern: str) -> str:
 
 
 def _refuse_missing(parameters: Mapping[str, str]) -> None:
-    for name in ("LambdaBucket", "NetworkAccountId"):
-        if not parameters.get(name):
-            raise Refused(
-                "BUCKET and NETWORK_ACCOUNT_ID are required: "
-                "make deploy BUCKET=example-ipam-code NETWORK_ACCOUNT_ID=111122223333"
-            )
+    if not all(parameters.get(name) for name in REQUIRED):
+        raise Refused(
+            "BUCKET and NETWORK_ACCOUNT_ID are required for a first deployment: "
+            "make deploy BUCKET=example-ipam-code NETWORK_ACCOUNT_ID=111122223333"
+        )
+
+
+def _refuse_derived(parameters: Mapping[str, str]) -> None:
     for name in DERIVED:
         if name in parameters:
             raise Refused(f"{name} follows from the uploads; do not give it.")

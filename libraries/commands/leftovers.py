@@ -7,7 +7,7 @@ of this solution, holds a part of it; then its parent pools and the IPAM stay as
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ctipam.names import STACK_TAG
@@ -65,7 +65,7 @@ class Leftovers:
     users   the allocations that keep a pool, by pool id
     stays   the ids of the pools that stay: those with users, and their parents
     ipams   the ids of the IPAMs that stay: an IPAM with a pool that stays, or with a pool of others
-    lost    pools of this solution that stay because they have lost its tag
+    lost    pools of this solution that stay because they have lost its tag; not among `pools`
     """
 
     pools: tuple[Pool, ...]
@@ -76,26 +76,27 @@ class Leftovers:
 
 
 def to_pools(rows: Iterable[Mapping[str, Any]]) -> list[Pool]:
-    """Return all pools of the Networking account. rows: of DescribeIpamPools, see to_pool"""
+    """Return all pools of the Networking account.
+
+    rows   of DescribeIpamPools, {"IpamPoolId": "ipam-pool-...", "IpamArn": "arn:aws:ec2::111122223333:ipam/ipam-...",
+           "Locale": "None", "SourceIpamPoolId": "ipam-pool-...", "Description": "...", "State": "create-complete",
+           "Tags": [{"Key": "...", "Value": "..."}]}
+    """
     listed = [row for row in rows if row.get("State") not in DELETED]
     lost = lost_stack_tags(listed)
-    return [replace(to_pool(row), lost_tag=lost.get(row["IpamPoolId"], "")) for row in listed]
+    return [_to_pool(row, lost.get(row["IpamPoolId"], "")) for row in listed]
 
 
-def to_pool(pool: Mapping[str, Any]) -> Pool:
-    """Return a pool of DescribeIpamPools.
-
-    pool   {"IpamPoolId": "ipam-pool-...", "IpamArn": "arn:aws:ec2::111122223333:ipam/ipam-...", "Locale": "None",
-            "SourceIpamPoolId": "ipam-pool-...", "Description": "...", "Tags": [{"Key": "...", "Value": "..."}]}
-    """
-    locale = pool.get("Locale", "None")
+def _to_pool(row: Mapping[str, Any], lost_tag: str) -> Pool:
+    locale = row.get("Locale", "None")
     return Pool(
-        pool["IpamPoolId"],
-        pool.get("SourceIpamPoolId", ""),
+        row["IpamPoolId"],
+        row.get("SourceIpamPoolId", ""),
         "" if locale == "None" else locale,
-        pool.get("IpamArn", "").rpartition("/")[2],
-        pool.get("Description", ""),
-        STACK_TAG in to_dict(pool.get("Tags", [])),
+        row.get("IpamArn", "").rpartition("/")[2],
+        row.get("Description", ""),
+        STACK_TAG in to_dict(row.get("Tags", [])),
+        lost_tag,
     )
 
 
@@ -157,13 +158,13 @@ def describe_before(leftovers: Leftovers) -> list[str]:
     """Return the lines that say what a deletion would leave behind."""
     total, staying = len(leftovers.pools), [pool for pool in leftovers.pools if pool.pool_id in leftovers.stays]
     if not leftovers.pools:
-        return ["This solution has no pools in the Networking account."]
+        return _lost_lines(leftovers) or ["This solution has no pools in the Networking account."]
     if not staying:
         lines = [f"Of the {total} pools of this solution, none is in use: the deletion removes them and all shares."]
     else:
         lines = [f"{len(staying)} of the {total} pools of this solution would stay, because they are in use:"]
         lines += _pool_lines(staying, leftovers)
-    lines += [f"  IPAM {ipam_id} would stay: it contains other pools." for ipam_id in leftovers.ipams]
+    lines += [f"  IPAM {ipam_id} would stay: it still has pools." for ipam_id in leftovers.ipams]
     lines += _lost_lines(leftovers)
     if staying:
         lines += _release_lines(leftovers)
@@ -174,7 +175,7 @@ def describe_before(leftovers: Leftovers) -> list[str]:
 def describe_after(leftovers: Leftovers) -> list[str]:
     """Return the lines that say what a deletion has left behind."""
     if not leftovers.pools:
-        return ["No pool of this solution is left."]
+        return _lost_lines(leftovers) or ["No pool of this solution is left."]
     lines = [f"Pools left in the Networking account: {len(leftovers.pools)}"]
     lines += _pool_lines(leftovers.pools, leftovers)
     lines += [*_lost_lines(leftovers), *_release_lines(leftovers)]
@@ -198,7 +199,10 @@ def _pool_lines(pools: Sequence[Pool], leftovers: Leftovers) -> list[str]:
 
 
 def _lost_lines(leftovers: Leftovers) -> list[str]:
-    return [lost_stack_tag(pool.description or "A pool", pool.pool_id, pool.lost_tag) for pool in leftovers.lost]
+    return [
+        f"  Stays: {lost_stack_tag(pool.description or 'A pool', pool.pool_id, pool.lost_tag)}"
+        for pool in leftovers.lost
+    ]
 
 
 def describe_user(user: Allocation, names: Mapping[str, str] | None = None) -> str:

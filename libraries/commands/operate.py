@@ -8,9 +8,9 @@
     make report FORMAT=json               the same and more for programs
 
     stack=ipam-controltower               the name of the stack
+    AWS=aws                               your AWS CLI; without it, the one that make installs
 
-Uses the AWS CLI that make installs, with credentials of the management account, in Control Tower's home Region. The
-answer may take 15 minutes.
+Uses credentials of the management account, in Control Tower's home Region. The answer may take 15 minutes.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from commands import make_words, program, report_text
+from commands import make_words, program, report_text, terminal
 from commands.arguments import MAKE_VARIABLES, ROOT, STACK, another_account
-from commands.aws_cli import AwsCli, AwsCliError, configured_region
+from commands.aws_cli import AwsCli, AwsCliError, configured_region, users_aws_cli
 from ctipam.errors import Refused
 from ctipam.organization.events import is_account_id
 
 FUNCTION = "LifeCycleFunctionName"
 KNOWN = {
-    "reconcile": ("account", "dry", "unshare", "stack"),
-    "report": ("FORMAT", "stack"),
+    "reconcile": ("account", "dry", "unshare", "stack", "AWS"),
+    "report": ("FORMAT", "stack", "AWS"),
     "explain": ("account", "pool", "vpc", "stack"),
-    "undo": ("dry", "stack", "yes"),
+    "undo": ("dry", "stack", "yes", "AWS"),
 }
 
 
@@ -42,8 +42,13 @@ def main(action: str, root: Path = ROOT) -> int:
     options = read(action, make_words.read(action, KNOWN[action]))
     request = payload(action, options)
     for_people = action == "report" and _format(options) == "text"
-    aws = installed_aws_cli(root)
-    answer, failed = invoke(aws, find_function(aws, options.get("stack", STACK)), request)
+    aws = aws_cli(options, root)
+    with terminal.progress() as progress:
+        progress("the stack")
+        function = find_function(aws, options.get("stack", STACK))
+    with terminal.progress("waiting for") as progress:
+        progress("the function that reads pools and shares")
+        answer, failed = invoke(aws, function, request)
     if for_people and not failed and "tree" in answer:
         print("\n".join(report_text.to_lines(answer)))
     else:
@@ -51,8 +56,10 @@ def main(action: str, root: Path = ROOT) -> int:
     return 1 if failed else 0
 
 
-def installed_aws_cli(root: Path) -> AwsCli:
-    """Return the AWS CLI that make installs."""
+def aws_cli(options: Mapping[str, str], root: Path) -> AwsCli:
+    """Return the user's own AWS CLI if AWS= names it, or else the one that make installs. Raises Refused."""
+    if "AWS" in options:
+        return users_aws_cli(options["AWS"], root)
     return AwsCli([str(root / ".venv/aws-cli/bin/python"), "-m", "awscli"], root)
 
 
@@ -146,8 +153,11 @@ def find_function(aws: AwsCli, stack: str) -> str:
 def invoke(aws: AwsCli, function: str, request: Mapping[str, Any]) -> tuple[Any, bool]:
     """Return the answer of the function, and whether it failed. Raises Refused if it cannot be invoked."""
     with tempfile.TemporaryDirectory() as folder:
-        answer = Path(folder) / "answer"
-        options = ["--function-name", function, "--payload", json.dumps(request), "--cli-read-timeout", "0"]
+        asked, answer = Path(folder) / "request", Path(folder) / "answer"
+        asked.write_text(json.dumps(request))
+        # from a file: version 2 of the AWS CLI takes any other payload for base64
+        # https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-parameters-types.html#parameter-type-blob
+        options = ["--function-name", function, "--payload", f"fileb://{asked}", "--cli-read-timeout", "0"]
         try:
             done = aws.ask("lambda", "invoke", *options, str(answer))
         except AwsCliError as error:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from textwrap import wrap
 
-from commands.simulation import Blocks
+from commands.simulation import Blocks, with_room_for
 from commands.space import Space
 from commands.vpcs import Existing, Overlap, elsewhere, overlaps, reservations
 from ctipam.pools.parameters import joined
@@ -105,15 +107,25 @@ def _room(space: Space) -> list[str]:
     lines = ["Room left for           in the address space   in the pool quota"]
     lines += [f"  {what:20}  {number:>21,}  {quota:>18,}" for what, number, quota in rows]
     if not space.more_regions:
-        lines.append(
-            "  A Region that is added later needs another CIDR: CIDR=A,B. Or choose a longer REGION_PREFIX now."
-        )
+        later = replace(spec, regions=(*spec.regions, "another"))
+        lines += _needs("A Region", spec, later, "a longer REGION_PREFIX")
     if not space.more_environments:
-        lines += [
-            "  An environment that is added later needs larger pools of the Regions, see below. Or choose a longer",
-            "  ENV_PREFIX or a shorter REGION_PREFIX now.",
-        ]
+        later = replace(spec, environments=(*spec.environments, "another"))
+        lines += _needs("An environment", spec, later, "a longer ENV_PREFIX or a shorter REGION_PREFIX")
     return lines
+
+
+def _needs(what: str, spec: PoolSpec, later: PoolSpec, now: str) -> list[str]:
+    """Return which arguments make room for something that is added later, and what avoids them now."""
+    larger = with_room_for(later, spec)
+    if larger is None:
+        return [f"  {what} cannot be added later; choose {now} now."]
+    words = []
+    if larger.pool_sizes != spec.pool_sizes:
+        words.append(f"POOL_SIZES={shlex.quote(','.join(larger.written_sizes()))}")
+    if larger.top_cidrs != spec.top_cidrs:
+        words.append(f"CIDR={','.join(map(str, larger.top_cidrs))}")
+    return [f"  {what} added later also needs these arguments, or now {now}:", f"    {' '.join(words)}"]
 
 
 def _growth(space: Space) -> list[str]:

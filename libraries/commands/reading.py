@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from commands.arguments import another_account, in_no_organization, is_management_account
 from commands.organization_vpcs import sign_in
+from ctipam.cloudformation import other_stacks
 from ctipam.errors import DENIED, Refused, code_of, explain
 from ctipam.names import EXECUTION_ROLE, execution_role_arn
 from ctipam.sessions import Account
@@ -101,13 +102,8 @@ def management_account(region: str) -> Account:
 
 def find_stack(account: Account, name: str) -> Stack | None:
     """Return a stack, by its name or ARN; None if it does not exist, or has no resources yet."""
-    try:
-        (found,) = account.cloudformation().describe_stacks(StackName=name)["Stacks"]
-    except ClientError as error:
-        if code_of(error) == "ValidationError" and "does not exist" in str(error):
-            return None
-        raise
-    if found["StackStatus"] == "REVIEW_IN_PROGRESS":
+    found = other_stacks.describe(account, name)
+    if found is None or found["StackStatus"] == "REVIEW_IN_PROGRESS":
         return None
     return Stack(
         found["StackId"],

@@ -21,6 +21,7 @@ from ctipam.pools.changes import pending_changes
 from ctipam.pools.existing import CIDR_PENDING, Block, ExistingPool
 from ctipam.pools.matching import InUse, compare
 from ctipam.pools.placement import parents_of_new_cidrs
+from ctipam.pools.room import with_more_room
 from ctipam.pools.spec import PoolKey, PoolSpec
 from ctipam.pools.wanted import wanted_allocation_tags, wanted_tags, with_known_ous
 
@@ -53,6 +54,16 @@ def update(
         for change in pending.changes:
             pools = _after(spec, change, pools)
     return pools
+
+
+def with_room_for(later: PoolSpec, spec: PoolSpec) -> PoolSpec | None:
+    """Return the later spec, larger by what it needs on the pools of this one; None if nothing makes room for it."""
+    pools = update(spec, [], {})
+    occupied = {
+        parent.pool_id: [block.cidr for pool in pools if pool.source_pool_id == parent.pool_id for block in pool.held]
+        for parent in pools
+    }
+    return with_more_room(later, pools, occupied)
 
 
 def _settled(pools: Iterable[ExistingPool]) -> list[ExistingPool]:

@@ -29,25 +29,30 @@ def colored(line: str) -> str:
     return f"\033[{color}m{line}\033[0m" if color else line
 
 
-@contextmanager
-def progress() -> Iterator[Progress]:
-    """Yield a function that is told what is read next, and say on stderr every few seconds what is still being read.
+def remark(text: str) -> None:
+    """Print a sign of life, for a person who waits: on a terminal only, and on stderr."""
+    if sys.stderr.isatty():
+        print(text, file=sys.stderr, flush=True)
 
-    On a terminal, each step is shown when it begins.
+
+@contextmanager
+def progress(doing: str = "reading") -> Iterator[Progress]:
+    """Yield a function that is told what is read next. Remark on each step when it begins, and every few seconds after.
+
+    doing   what the command does with it, if it does not read it
     """
     steps = ["..."]
     done = threading.Event()
 
     def begin(step: str) -> None:
         steps.append(step)
-        if sys.stderr.isatty():
-            print(f"Reading {step} ...", file=sys.stderr, flush=True)
+        remark(f"{doing.capitalize()} {step} ...")
 
     def remind() -> None:
         waited = 0.0
         while not done.wait(PROGRESS_EVERY_S):
             waited += PROGRESS_EVERY_S
-            print(f"still reading {steps[-1]} ({waited:.0f} s)", file=sys.stderr, flush=True)
+            remark(f"still {doing} {steps[-1]} ({waited:.0f} s)")
 
     reminder = threading.Thread(target=remind, daemon=True)
     reminder.start()

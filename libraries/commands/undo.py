@@ -6,8 +6,10 @@
 
     stack=ipam-controltower   the name of the stack
 
-Uses the AWS CLI that make installs, with credentials of the management account, in Control Tower's home Region. To read
-the pools, it assumes AWSControlTowerExecution in the Networking account with a session policy that only allows reading.
+    AWS=aws                   your AWS CLI; without it, the one that make installs
+
+Uses credentials of the management account, in Control Tower's home Region. To read the pools, it assumes
+AWSControlTowerExecution in the Networking account with a session policy that only allows reading.
 
 A pool from which a VPC has its addresses stays, with its parent pools and the IPAM; the deletion succeeds all the same.
 If the command is interrupted, CloudFormation continues on its own; `make undo` again follows the deletion.
@@ -15,16 +17,15 @@ If the command is interrupted, CloudFormation continues on its own; `make undo` 
 
 from __future__ import annotations
 
-import shlex
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from commands import make_words, operate, program
+from commands import make_words, operate, program, terminal
 from commands.arguments import ROOT, STACK, force_deletion
 from commands.aws_cli import AwsCli, AwsCliError, assume_role
 from commands.leftovers import (
@@ -57,16 +58,12 @@ POLICY = {
 
 POOLS_AT_ONCE = 8
 POLL_EVERY_S = 5.0
+REMARK_EVERY_S = 60.0
 
 
 def main(words: Sequence[str], root: Path = ROOT) -> int:
     options = operate.read("undo", words)
-    try:
-        return 0 if undo(options, operate.installed_aws_cli(root)) else 1
-    except KeyboardInterrupt:
-        command = f"make undo stack={shlex.quote(options.get('stack', STACK))}"
-        print(f"\nCloudFormation continues a deletion that has started; to follow it: {command}", file=sys.stderr)
-        raise
+    return 0 if undo(options, operate.aws_cli(options, root)) else 1
 
 
 def undo(options: Mapping[str, str], aws: AwsCli, sleep: Callable[[float], None] = time.sleep) -> bool:
@@ -75,7 +72,9 @@ def undo(options: Mapping[str, str], aws: AwsCli, sleep: Callable[[float], None]
     sleep   waits between two looks at the stack, seconds
     """
     dry, sure = operate.yes_or_no(options, "dry"), operate.yes_or_no(options, "yes")
-    stack = operate.describe_stack(aws, options.get("stack", STACK))
+    with terminal.progress() as progress:
+        progress("the stack")
+        stack = operate.describe_stack(aws, options.get("stack", STACK))
     name, stack_id, status = stack["StackName"], stack["StackId"], stack["StackStatus"]
     network_account_id = _network_account_id(stack)
     readable = _print_leftovers(aws, stack_id, network_account_id, describe_before)
@@ -92,7 +91,8 @@ def undo(options: Mapping[str, str], aws: AwsCli, sleep: Callable[[float], None]
         seen = {event["EventId"] for event in _events(aws, stack_id, name)}
         _start_deletion(aws, name, protected=bool(stack.get("EnableTerminationProtection")))
     print("While a pool is in use, the deletion waits up to 30 minutes for it. Each event is shown here.", flush=True)
-    deleted = _follow(aws, name, stack_id, seen, sleep)
+    with _saying_how_to_follow(name):
+        deleted = _follow(aws, name, stack_id, seen, sleep)
     _print_leftovers(aws, stack_id, network_account_id, describe_after)
     return deleted
 
@@ -112,7 +112,9 @@ def _print_leftovers(
 ) -> bool:
     """Print what stays. Return False, and print why, if the Networking account cannot be read."""
     try:
-        leftovers = read_leftovers(aws, stack_id, network_account_id)
+        with terminal.progress() as progress:
+            progress("the pools, and what is allocated from them")
+            leftovers = read_leftovers(aws, stack_id, network_account_id)
     except AwsCliError as error:
         print(f"Cannot read the pools in account {network_account_id}, so what stays is unknown: {error}", flush=True)
         return False
@@ -174,7 +176,8 @@ def _start_deletion(aws: AwsCli, name: str, protected: bool) -> None:
     try:
         if protected:
             aws.run([*protection, "--no-enable-termination-protection"])
-        aws.run(["cloudformation", "delete-stack", "--stack-name", name])
+        with _saying_how_to_follow(name):
+            aws.run(["cloudformation", "delete-stack", "--stack-name", name])
     except (Refused, KeyboardInterrupt):
         if protected:
             with suppress(Refused):  # if the deletion has started all the same
@@ -182,9 +185,21 @@ def _start_deletion(aws: AwsCli, name: str, protected: bool) -> None:
         raise
 
 
+@contextmanager
+def _saying_how_to_follow(name: str) -> Iterator[None]:
+    """If the command is interrupted within, say that the deletion goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        command = f"make undo stack={name}"
+        print(f"\nCloudFormation continues a deletion that has started; to follow it: {command}", file=sys.stderr)
+        raise
+
+
 def _follow(aws: AwsCli, name: str, stack_id: str, seen: set[str], sleep: Callable[[float], None]) -> bool:
     """Print the events of the deletion until it ends. Return whether the stack is deleted."""
     events: list[Mapping[str, Any]] = []
+    silent_s = 0.0
     while True:
         status = _status(aws, name, stack_id)  # before the events, so that they are complete when it has ended
         latest = new_events(_events(aws, stack_id, name), seen)
@@ -194,6 +209,9 @@ def _follow(aws: AwsCli, name: str, stack_id: str, seen: set[str], sleep: Callab
         events += latest
         if not status.endswith("_IN_PROGRESS"):
             break
+        silent_s = 0 if latest else silent_s + POLL_EVERY_S
+        if silent_s and silent_s % REMARK_EVERY_S == 0:
+            terminal.remark(f"still deleting ({silent_s:.0f} s without an event)")
         sleep(POLL_EVERY_S)
     if status == "DELETE_COMPLETE":
         print(f"Stack {name} is deleted.", flush=True)

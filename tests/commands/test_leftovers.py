@@ -14,7 +14,6 @@ from commands.leftovers import (
     find_leftovers,
     is_reservation,
     to_allocation,
-    to_pool,
     to_pools,
 )
 
@@ -70,7 +69,7 @@ def test_pools_of_others_keep_our_ipam_and_are_not_counted() -> None:
     elsewhere = find_leftovers([*TREE, pool("theirs", ours=False, ipam="ipam-2")], CHILDREN)
 
     assert found.ipams == ("ipam-1",)
-    assert "  IPAM ipam-1 would stay: it contains other pools." in describe_before(found)
+    assert "  IPAM ipam-1 would stay: it still has pools." in describe_before(found)
     assert len(found.pools) == 5
     assert elsewhere.ipams == ()
 
@@ -86,7 +85,7 @@ def test_each_reason_has_id_cidr_account_and_region() -> None:
         "  west (west): a parent of a pool in use",
         "  Prod OU in us-west-2 (prod): in use by",
         f"    VPC vpc-1, 10.0.0.0/24, account {SHOP}, us-west-2",
-        "  IPAM ipam-1 would stay: it contains other pools.",
+        "  IPAM ipam-1 would stay: it still has pools.",
         "To free a VPC's block, delete the VPC in its account and Region.",
         "To free a manual allocation, run in the Networking account:",
         "  aws ec2 release-ipam-pool-allocation --region us-west-2 --ipam-pool-id east --cidr 10.0.0.0/24 "
@@ -112,6 +111,7 @@ def test_the_report_names_an_account_without_pools() -> None:
 def test_pools_and_allocations_are_read_from_the_responses_of_aws() -> None:
     top: dict[str, Any] = {
         "IpamPoolId": "ipam-pool-1",
+        "State": "create-complete",
         "IpamArn": "arn:aws:ec2::222222222222:ipam/ipam-1",
         "Locale": "None",
         "Tags": [{"Key": "ctipam:stack-id", "Value": "arn:..."}],
@@ -119,8 +119,10 @@ def test_pools_and_allocations_are_read_from_the_responses_of_aws() -> None:
     child = {**top, "IpamPoolId": "ipam-pool-2", "SourceIpamPoolId": "ipam-pool-1", "Locale": "us-west-2", "Tags": []}
     custom = {"Cidr": "10.0.0.0/24", "ResourceType": "custom", "IpamPoolAllocationId": "ipam-pool-alloc-1"}
 
-    assert to_pool(top) == Pool("ipam-pool-1", "", "", "ipam-1", "", ours=True)
-    assert to_pool(child) == Pool("ipam-pool-2", "ipam-pool-1", "us-west-2", "ipam-1", "", ours=False)
+    assert to_pools([top, child]) == [
+        Pool("ipam-pool-1", "", "", "ipam-1", "", ours=True),
+        Pool("ipam-pool-2", "ipam-pool-1", "us-west-2", "ipam-1", "", ours=False),
+    ]
     assert to_allocation("ipam-pool-2", custom, "us-west-2") == Allocation(
         "ipam-pool-2", "10.0.0.0/24", "custom", "ipam-pool-alloc-1", "", "us-west-2"
     )
@@ -140,6 +142,19 @@ def test_nobody_is_told_to_delete_a_pool_of_ours_that_has_lost_its_tag() -> None
         f"--tags Key=ctipam:stack-id,Value={stack_id}`."
     )
     assert "delete the resource" not in str(lines)
+
+
+def test_pools_are_known_even_if_all_have_lost_their_tag() -> None:
+    lost = {"IpamPoolId": "west", "Description": "West", "Tags": [{"Key": "ctipam:region", "Value": "us-west-2"}]}
+    found = find_leftovers(to_pools([lost]), [])
+
+    assert describe_before(found) == describe_after(found)
+    (line,) = describe_before(found)
+    assert line.startswith("  Stays: West has lost the tag by which it is ours.")
+    assert line.endswith(
+        "run in the Networking account, in the home Region, with the ARN of its stack StackSet-...-networking-...: "
+        "`aws ec2 create-tags --resources west --tags Key=ctipam:stack-id,Value=ARN`."
+    )
 
 
 def test_a_reserved_cidr_keeps_no_pool_because_it_is_released_with_it() -> None:

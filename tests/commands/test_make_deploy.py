@@ -351,8 +351,6 @@ def test_zips_that_differ_from_the_sources_are_refused(clone: Path, cli: Cli, mo
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["BUCKET=code"], "make deploy BUCKET=example-ipam-code NETWORK_ACCOUNT_ID=111122223333"),
-        ([ACCOUNT, "BUCKET="], "make deploy BUCKET=example-ipam-code NETWORK_ACCOUNT_ID=111122223333"),
         (["BUCKET=code", ACCOUNT, "LambdaPrefix=x/"], "LambdaPrefix follows from the uploads"),
         (["BUCKET=code", ACCOUNT, "Regionselection=a"], "Did you mean RegionSelection?"),
         (["BUCKET=code", ACCOUNT, "AWS=/nowhere/aws"], "There is no /nowhere/aws; install the AWS CLI"),
@@ -365,6 +363,20 @@ def test_missing_and_wrong_arguments_are_refused(clone: Path, words: list[str], 
         deploy.deploy(words, clone)
 
     assert reason in str(refused.value)
+
+
+def test_the_bucket_and_the_networking_account_of_the_stack_are_used_again(clone: Path, cli: Cli) -> None:
+    words = [f"AWS={shlex.quote(str(cli.path))}", "preflight=no", "REGIONS=us-west-2"]
+    with pytest.raises(Refused, match="required for a first deployment: make deploy BUCKET=example-ipam-code NETWORK_"):
+        deploy.deploy(words, clone)
+    assert cli.changes() == []
+
+    of_stack = {"LambdaBucket": BUCKET, "NetworkAccountId": NETWORKING}
+    rows = [{"ParameterKey": name, "ParameterValue": value} for name, value in of_stack.items()]
+    cli.answer(cloudformation_describe_stacks={"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Parameters": rows}]})
+    deploy.deploy(words, clone)
+
+    assert {name: overrides(cli)[name] for name in of_stack} == of_stack
 
 
 def test_a_failed_check_of_the_preflight_stops_the_deployment(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from ipaddress import IPv4Network
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -23,7 +25,7 @@ from commands.arguments import MANAGEMENT_TEMPLATE, SHORT, template_parameters
 from commands.plan import planned
 from commands.plan_text import MOST_OVERLAPS, vpc_counts
 from commands.regions import PARTITIONS
-from commands.simulation import build
+from commands.simulation import build, update, with_room_for
 from commands.vpcs import MOST_LINES
 from ctipam.errors import Refused
 from ctipam.pools.spec import PoolSpec, VpcSizes
@@ -47,8 +49,8 @@ VPCs that fit in an environment, in each Region (a VPC is a /24 by default)
 Room left for           in the address space   in the pool quota
   more Regions                             14                  14
   more environments                         0                  21
-  An environment that is added later needs larger pools of the Regions, see below. Or choose a longer
-  ENV_PREFIX or a shorter REGION_PREFIX now.
+  An environment added later also needs these arguments, or now a longer ENV_PREFIX or a shorter REGION_PREFIX:
+    POOL_SIZES=us-west-2=20+20,us-east-1=20+20
 
 More blocks that fit (POOL_SIZES adds them to a pool, PoolGrowth=on to one that fills up)
   us-west-2       0 of /21
@@ -180,6 +182,40 @@ def test_the_room_left_is_counted_in_addresses_and_in_pools() -> None:
     assert line(output, "more Regions").split()[-2:] == ["14", "1"]  # 16 - 2, and (10 - 1) // 3 - 2
     assert line(output, "more environments").split()[-2:] == ["2", "1"]  # 4 - 2, and (10 - 1 - 2) // 2 - 2
     assert "added later" not in output
+
+
+@pytest.mark.parametrize(
+    ("words", "addition"),
+    [
+        ([], "ENVS=Prod OU,SDLC OU,Test OU"),
+        (["POOL_SIZES=us-west-2=20+20,us-west-2/Prod OU=21+21"], "ENVS=Prod OU,SDLC OU,Test OU"),
+        (["CIDR=10.0.0.0/19"], "ENVS=Prod OU,SDLC OU,Test OU"),
+        (["CIDR=10.0.0.0/19"], "REGIONS=us-west-2,us-east-1,eu-west-1"),
+    ],
+)
+def test_the_arguments_that_a_plan_gives_for_an_addition_make_room_for_it(words: list[str], addition: str) -> None:
+    what = "An environment added later" if addition.startswith("ENVS") else "A Region added later"
+    lines = [text.strip() for text in plan(*words).splitlines()]
+    given = shlex.split(lines[next(number for number, text in enumerate(lines) if text.startswith(what)) + 1])
+    kept = [word for word in words if word.partition("=")[0] not in [one.partition("=")[0] for one in given]]
+
+    with pytest.raises(Refused, match="No room for"):
+        plan(*words, addition)
+    plan(*kept, *given, addition)
+
+
+def test_an_addition_for_which_nothing_makes_room_is_called_impossible() -> None:
+    output = plan("CIDR=10.0.0.0/8", "REGION_PREFIX=9", "ENV_PREFIX=10")
+
+    assert "  A Region cannot be added later; choose a longer REGION_PREFIX now." in output.splitlines()
+
+
+def test_room_for_an_addition_is_made_beside_the_existing_pools() -> None:
+    spec = PoolSpec((IPv4Network("10.0.0.0/19"),), 20, 21, ("us-west-2", "us-east-1"), ("Prod OU", "SDLC OU"))
+    later = with_room_for(replace(spec, environments=(*spec.environments, "Test OU")), spec)
+
+    assert later is not None
+    assert len(update(later, update(spec, [], {}), {})) == len(later.pools)
 
 
 def test_the_plan_shows_every_block_and_for_how_long_they_last() -> None:

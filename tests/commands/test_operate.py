@@ -11,21 +11,25 @@ from pathlib import Path
 
 import pytest
 
+from commands import operate
+
 ROOT = Path(__file__).parents[2]
 
 AWS = """
 import json, pathlib, sys
-assert sys.argv[1:3] == ["-m", "awscli"]
+if sys.argv[1:3] == ["-m", "awscli"]:  # else the user's own
+    del sys.argv[1:3]
 here = pathlib.Path(__file__).parent
 answers = json.loads((here / "answers").read_text())
-if sys.argv[3] == "cloudformation":
+if sys.argv[1] == "cloudformation":
     if isinstance(answers["stack"], str):
         sys.exit(answers["stack"])
     print(json.dumps({"Stacks": [answers["stack"]]}))
     sys.exit()
-*options, answer = sys.argv[5:-2]
+*options, answer = sys.argv[3:-2]
 options = dict(zip(options[::2], options[1::2]))
-response = {"payload": json.loads(options["--payload"]), "function": options["--function-name"]}
+request = pathlib.Path(options["--payload"].removeprefix("fileb://"))
+response = {"payload": json.loads(request.read_text()), "function": options["--function-name"]}
 pathlib.Path(answer).write_text(json.dumps(answers["response"] or response))
 print(json.dumps({"StatusCode": 200} | answers["invoked"]))
 """
@@ -83,6 +87,33 @@ def test_a_target_invokes_the_lifecycle_function_and_shows_its_response(
     assert json.loads(run.stdout) == {"payload": payload, "function": "the-function"}
 
 
+def test_the_users_own_aws_cli_can_be_chosen(repository: Path) -> None:
+    theirs = shutil.copytree(repository / ".venv/aws-cli/bin", repository / "their own") / "python"
+    (repository / ".venv/aws-cli/bin/python").unlink()
+
+    run = make(repository, "reconcile", f"AWS='{theirs}'")
+    wrong = make(repository, "report", "AWS=no-such-program")
+
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)["function"] == "the-function"
+    assert wrong.stderr.startswith("There is no no-such-program; install the AWS CLI")
+
+
+def test_a_terminal_shows_what_is_read_before_the_answer(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operate, "find_function", lambda _aws, _stack: "the-function")
+    monkeypatch.setattr(operate, "invoke", lambda _aws, _function, _request: ({}, False))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+
+    assert operate.main("report") == 0
+
+    assert capfd.readouterr().err.splitlines() == [
+        "Reading the stack ...",
+        "Waiting for the function that reads pools and shares ...",
+    ]
+
+
 def test_a_report_is_text_for_people(repository: Path) -> None:
     lists = ("tree", "accountDetails", "environments", "allocations", "wrongRules", "organizationalUnitsWithoutPools")
     counts = {"accounts": 2, "sharedWith": 0, "leftOut": 0, "allocationsLeftOut": 0, "heldBack": ""}
@@ -113,9 +144,9 @@ def test_a_target_fails_and_shows_the_response_if_the_function_fails(repository:
     [
         (["reconcile", "dry=maybe"], "dry=maybe is neither yes nor no."),
         (["reconcile", "account=12"], "account=12 is not an account id; give 12 digits, for example 012345678901."),
-        (["reconcile", "stak=x"], "stak is not an argument of make reconcile; use account, dry, unshare, stack."),
+        (["reconcile", "stak=x"], "stak is not an argument of make reconcile; use account, dry, unshare, stack, AWS."),
         (["report", "FORMAT=svg"], "FORMAT=svg is neither text nor json."),
-        (["report", "dry=yes"], "dry is not an argument of make report; use FORMAT, stack."),
+        (["report", "dry=yes"], "dry is not an argument of make report; use FORMAT, stack, AWS."),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -359,17 +359,20 @@ def test_only_a_terminal_gets_colors_and_only_if_it_wants_them(
     assert terminal.colored("Pools") == "Pools"
 
 
-def test_a_long_read_says_on_stderr_what_is_still_being_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_read_says_on_a_terminal_what_is_still_being_read(monkeypatch: pytest.MonkeyPatch) -> None:
     told = threading.Event()
 
-    class Errors(io.StringIO):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
         def write(self, text: str) -> int:
             if text.startswith("still reading the moon ("):
                 told.set()
             return len(text)
 
     monkeypatch.setattr(terminal, "PROGRESS_EVERY_S", 0.01)
-    monkeypatch.setattr(sys, "stderr", Errors())
+    monkeypatch.setattr(sys, "stderr", Terminal())
 
     with terminal.progress() as begin:
         begin("the moon")

@@ -172,7 +172,7 @@ def test_a_dry_run_reports_the_pools_that_would_stay_and_changes_nothing(
         "  about top (top): a parent of a pool in use",
         "  about west (west): in use by",
         f"    VPC vpc-1, 10.0.0.0/24, account {SHOP}, us-gov-east-1",
-        "  IPAM ipam-1 would stay: it contains other pools.",
+        "  IPAM ipam-1 would stay: it still has pools.",
     ]
     assert cli.changes() == []
 
@@ -376,25 +376,75 @@ def test_an_interrupt_at_the_question_says_that_nothing_was_changed(cli: Cli, mo
     assert cli.changes() == []
 
 
-def test_an_interrupted_command_shows_how_to_follow_the_deletion(
-    cli: Cli, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("interrupted", "says"),
+    [
+        ("operate.describe_stack", False),
+        ("undo.read_leftovers", False),
+        ("undo.recent_events", True),
+    ],
+)
+def test_only_an_interrupted_deletion_is_said_to_continue(
+    cli: Cli,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    interrupted: str,
+    says: bool,
 ) -> None:
     def interrupt(*_arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("commands.undo.recent_events", interrupt)
-    monkeypatch.setattr(operate, "installed_aws_cli", lambda _root: AwsCli([str(cli.path)], cli.folder))
+    monkeypatch.setattr(f"commands.{interrupted}", interrupt)
     cli.answer({"cloudformation describe-stacks": [stack("DELETE_IN_PROGRESS")]})
 
     with pytest.raises(KeyboardInterrupt):
-        undo.main(["stack=a'b"])
+        undo.main([f"AWS={shlex.quote(str(cli.path))}"])
 
-    assert "a deletion that has started; to follow it: make undo stack='a'\"'\"'b'" in capfd.readouterr().err
+    continues = "CloudFormation continues a deletion that has started; to follow it: make undo stack=ipam-controltower"
+    assert (continues in capfd.readouterr().err) == says
     assert cli.changes() == []
 
 
+def test_an_interruption_while_the_deletion_is_sent_says_that_it_may_continue(
+    cli: Cli, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_self: AwsCli, arguments: list[str]) -> None:
+        if "delete-stack" in arguments:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(AwsCli, "run", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        cli.undo("yes=yes")
+
+    assert "to follow it: make undo stack=ipam-controltower" in capfd.readouterr().err
+
+
+def test_a_terminal_shows_what_is_read_and_that_a_long_deletion_goes_on(
+    cli: Cli, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(undo, "REMARK_EVERY_S", 2 * undo.POLL_EVERY_S)
+    waits = [stack("DELETE_IN_PROGRESS")] * 9
+    answers = {"cloudformation describe-stacks": [*waits, stack("DELETE_COMPLETE")]}
+    cli.answer(answers)
+    assert cli.undo()
+    assert capfd.readouterr().err == ""
+
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    cli.answer(answers)
+    assert cli.undo()
+
+    assert capfd.readouterr().err.splitlines() == [
+        "Reading the stack ...",
+        "Reading the pools, and what is allocated from them ...",
+        "still deleting (10 s without an event)",
+        "still deleting (20 s without an event)",
+        "Reading the pools, and what is allocated from them ...",
+    ]
+
+
 def test_an_interruption_while_the_deletion_starts_leaves_the_stack_protected(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = AwsCli.run
 
@@ -409,6 +459,7 @@ def test_an_interruption_while_the_deletion_starts_leaves_the_stack_protected(
         cli.undo("yes=yes")
 
     assert cli.changes() == [UNPROTECT, PROTECT]
+    assert "continues" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -416,7 +467,7 @@ def test_an_interruption_while_the_deletion_starts_leaves_the_stack_protected(
     [
         (["dry=maybe"], "dry=maybe is neither yes nor no."),
         (["yes=1"], "yes=1 is neither yes nor no."),
-        (["stak=x"], "stak is not an argument of make undo; use dry, stack, yes."),
+        (["stak=x"], "stak is not an argument of make undo; use dry, stack, yes, AWS."),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

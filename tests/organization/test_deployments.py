@@ -89,7 +89,8 @@ def test_a_second_deployment_is_refused_before_anything_changes(setup: Setup) ->
     answer = setup.ask()
 
     assert answer["Status"] == "FAILED"
-    assert f"Stack StackSet-ipam-networking in account {NETWORKING} already manages the pools" in answer["Reason"]
+    place = f"{HOME}, account {NETWORKING}"
+    assert f"Stack StackSet-ipam-networking in {place}, already manages the pools" in answer["Reason"]
     assert answer["Reason"].endswith("delete it first.")
     assert not setup.cloud.models.organization.ram_sharing_enabled
     assert setup.stack_tags() == {OLD}

@@ -117,7 +117,7 @@ def test_of_many_obstacles_as_many_are_named_as_there_is_room_for_and_the_rest_a
 def test_a_second_stack_beside_one_that_can_act_is_refused_with_its_name() -> None:
     other = "arn:aws:cloudformation:us-east-1:222222222222:stack/StackSet-ipam-1/11111111-2222-3333-4444-555555555555"
 
-    with pytest.raises(Refused, match="Stack StackSet-ipam-1 already manages the pools"):
+    with pytest.raises(Refused, match="Stack StackSet-ipam-1 in us-east-1 already manages the pools"):
         refuse_second_stack([other])
     refuse_second_stack([])
 

@@ -126,7 +126,7 @@ def test_a_second_stack_beside_a_living_one_is_refused_and_its_deletion_touches_
     answer = built.ask("Create", resource, PROPERTIES)
 
     assert answer["Status"] == "FAILED"
-    assert "Stack StackSet-ipam already manages the pools of this account" in answer["Reason"]
+    assert "Stack StackSet-ipam in us-east-1 already manages the pools of this account" in answer["Reason"]
     assert len(answer["Reason"]) <= 240
     assert all(action.startswith(READS) for action in built.wire.counted)
 

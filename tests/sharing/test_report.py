@@ -124,3 +124,15 @@ def test_the_report_tells_what_the_next_run_changes_and_what_needs_a_decision(zo
         ONE: "outdated",
     }
     assert answer["watch"]["problem"].startswith("The log of the watch cannot be read: ")
+
+
+def test_the_report_knows_the_pools_even_if_all_have_lost_their_tag(zone: LandingZone) -> None:
+    pool_ids = [arn.rpartition("/")[2] for arn in zone.pool_arns().values()]
+    zone.cloud.client("ec2", NETWORKING).delete_tags(Resources=pool_ids, Tags=[{"Key": "ctipam:stack-id"}])
+
+    answer = zone.invoke({"action": "report"})
+
+    told = [line for line in report_text.to_lines(answer) if "has lost the tag by which it is ours" in line]
+    assert {row["poolId"] for row in answer["tree"] if row["lostTag"]} == set(pool_ids)
+    assert len(told) == len(pool_ids)
+    assert all("with the ARN of its stack StackSet-...-networking-..." in line for line in told)

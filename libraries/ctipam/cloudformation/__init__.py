@@ -4,6 +4,6 @@ Pure:  `request` is what CloudFormation asks for, and decides whether it still w
        for the last changes of an earlier request; `leftovers` writes the message about what a deletion has left
        behind; `outputs` cuts text to what an output holds
 AWS:   `custom_resource` answers through crhelper; `deletion` deletes as far as possible and reports what is left;
-       `own_stack` reads the stack that the function belongs to; `other_stacks` reads whether another stack can still
-       act
+       `own_stack` reads the stack that the function belongs to; `other_stacks` reads other stacks, and whether
+       one can still act
 """

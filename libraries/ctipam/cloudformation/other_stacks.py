@@ -1,8 +1,9 @@
-"""Other stacks of the account: whether a stack that once made something still exists and can delete it."""
+"""Stacks of an account: what they are, and whether one that once made something can still delete it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
@@ -10,9 +11,23 @@ from ctipam import names
 from ctipam.errors import DENIED, code_of
 from ctipam.sessions import Account
 
+if TYPE_CHECKING:
+    from types_boto3_cloudformation.type_defs import StackTypeDef
+
 CANNOT_ACT = frozenset({"DELETE_COMPLETE", "DELETE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"})
 """The functions of the stack are gone. After the last three it can only be deleted (again).
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
+
+
+def describe(account: Account, stack: str) -> StackTypeDef | None:
+    """Return a stack, by its name or ARN, as DescribeStacks does; None if it does not exist. Raises ClientError."""
+    try:
+        (found,) = account.cloudformation().describe_stacks(StackName=stack)["Stacks"]
+    except ClientError as error:
+        if _says_that_it_does_not_exist(error):
+            return None
+        raise
+    return found
 
 
 def can_act(account: Account, stack_id: str) -> bool:
@@ -25,14 +40,12 @@ def can_act(account: Account, stack_id: str) -> bool:
     if stack_id == names.RELEASED:
         return False
     try:
-        stacks = account.cloudformation().describe_stacks(StackName=stack_id)["Stacks"]
+        stack = describe(account, stack_id)
     except ClientError as error:
         if code_of(error) in DENIED:
             return True
-        if _says_that_it_does_not_exist(error):
-            return False
         raise
-    return any(stack["StackStatus"] not in CANNOT_ACT for stack in stacks)
+    return stack is not None and stack["StackStatus"] not in CANNOT_ACT
 
 
 def living(account: Account, stack_ids: Iterable[str]) -> list[str]:

@@ -148,16 +148,17 @@ def refuse_second_deployment(living: Sequence[str], own_name: str) -> None:
     """
     if not living:
         return
-    _, _, _, _, account_id, resource = living[0].split(":", 5)
+    _, _, _, region, account_id, resource = living[0].split(":", 5)
     stack_name = resource.split("/")[1]
     deployment = NETWORKING_STACK.fullmatch(stack_name)
+    place = f"{region}, account {account_id},"
     if deployment and deployment[1] != own_name:
         raise Refused(
-            f"Deployment {deployment[1]} in account {account_id} already manages the pools of this organization; "
+            f"Deployment {deployment[1]} in {place} already manages the pools of this organization; "
             f"update it, or delete it first, or deploy under the name {deployment[1]}."
         )
     raise Refused(
-        f"Stack {stack_name} in account {account_id} already manages the pools of this organization; "
+        f"Stack {stack_name} in {place} already manages the pools of this organization; "
         "update that deployment, or delete it first."
     )
 

@@ -25,10 +25,11 @@ def refuse_second_stack(living: Sequence[str]) -> None:
     living   ARNs of such stacks
     """
     if living:
-        name = living[0].rpartition(":stack/")[2].partition("/")[0]
+        place, _, resource = living[0].partition(":stack/")
+        name, region = resource.partition("/")[0], place.split(":")[3]
         raise Refused(
-            f"Stack {name} already manages the pools of this account, and an organization has one deployment. "
-            "Update that deployment, or delete it first."
+            f"Stack {name} in {region} already manages the pools of this account, and an organization has one "
+            "deployment. Update that deployment, or delete it first."
         )
 
 

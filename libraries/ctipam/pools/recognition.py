@@ -16,6 +16,9 @@ from ctipam.tags import to_dict
 OTHER_TAGS = frozenset({names.REGION_TAG, names.POOL_ENVIRONMENT_TAG, names.BLOCK_TAG})
 """Tags besides STACK_TAG that only pools of this solution have."""
 
+UNKNOWN_STACK = "ARN"
+"""Stands for the value of STACK_TAG if all pools have lost it."""
+
 
 def recognized(spec: PoolSpec, pools: Sequence[ExistingPool], *, ours_only: bool = False) -> list[ExistingPool]:
     """Return the pools, each with the key of the wanted pool that it must be: one that is missing, and whose place and
@@ -80,7 +83,8 @@ def refuse_without_stack_tag(pools: Sequence[ExistingPool]) -> None:
 def lost_stack_tags(listed: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """Return what STACK_TAG should be of each pool that has lost it, by the pool's id, for those who have no spec.
 
-    Such a pool still has another tag of ours. The value is that of its parent or of a pool below it, or else of any.
+    Such a pool still has another tag of ours. The value is that of its parent or of a pool below it, or else of any;
+    UNKNOWN_STACK if no pool has one.
 
     listed   all pools, as DescribeIpamPools returns them
     """
@@ -92,8 +96,7 @@ def lost_stack_tags(listed: Iterable[Mapping[str, Any]]) -> dict[str, str]:
         if pool_id not in stacks and OTHER_TAGS & of_pool.keys():
             parent = stacks.get(pools[pool_id].get("SourceIpamPoolId", ""))
             below = (stacks[one] for one in stacks if pools[one].get("SourceIpamPoolId") == pool_id)
-            if value := parent or next(below, "") or next(iter(stacks.values()), ""):
-                lost[pool_id] = value
+            lost[pool_id] = parent or next(below, "") or next(iter(stacks.values()), UNKNOWN_STACK)
     return lost
 
 
@@ -104,10 +107,11 @@ def lost_stack_tag(named: str, pool_id: str, stack_id: str) -> str:
     stack_id   the value of the tag
     """
     _, _, _, region, account_id, *_ = [*stack_id.split(":"), *[""] * 5]
-    in_account = f"the Networking account, {account_id}" if account_id else "the Networking account"
+    place = f"the Networking account{f', {account_id}' if account_id else ', in the home Region'}"
     in_region = f" --region {region}" if region else ""
     tag = f"Key={names.STACK_TAG},Value={stack_id}"
+    where = ", with the ARN of its stack StackSet-...-networking-..." if stack_id == UNKNOWN_STACK else ""
     return (
         f"{named} has lost the tag by which it is ours. Its accounts keep it, but nothing is added meanwhile. To put "
-        f"the tag back, run in {in_account}: `aws ec2 create-tags{in_region} --resources {pool_id} --tags {tag}`."
+        f"the tag back, run in {place}{where}: `aws ec2 create-tags{in_region} --resources {pool_id} --tags {tag}`."
     )

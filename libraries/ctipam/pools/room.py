@@ -53,7 +53,8 @@ def refuse_without_room(
     parent, comparison = key.parent or TOP_LEVEL, compare(spec, pools)
     room = comparison.room(parent) or [cidr for cidr in spec.top_cidrs if parent == TOP_LEVEL]
     where = f"{parent} ({', '.join(map(str, room))})" if room else f"the new pool of {parent}"
-    ways = _more_room(spec, pools, occupied, elsewhere)
+    larger = with_more_room(spec, pools, occupied, elsewhere)
+    ways = [_difference(spec, larger)] if larger else []
     if not comparison.kept:  # of pools that exist, the sizes cannot change as easily
         ways += _longer_default(spec, pools, occupied, key)
     ways = ways or _fewer_blocks(spec, pools, occupied)
@@ -96,27 +97,28 @@ def _fewer_blocks(spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occup
     return []
 
 
-def _more_room(
-    spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied, elsewhere: Collection[IPv4Network]
-) -> list[str]:
-    """Return the parameters that were found to make room for everything, in words; nothing if none were found."""
+def with_more_room(
+    spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied, elsewhere: Collection[IPv4Network] = ()
+) -> PoolSpec | None:
+    """Return the spec with larger Regions and another top-level CIDR, as far as needed for everything to find room;
+    None if that was not found. For the parameters, see refuse_without_room."""
     larger, known = spec, dict(occupied)
     for _ in range(2 * len(spec.pools)):
         lacking = lacking_room(larger, pools, known)
         if lacking is None:
-            return [_difference(spec, larger)]
+            return larger
         key, size = lacking
         comparison = compare(larger, pools)
         if not key.environment:
             cidr = another_cidr(larger, comparison, elsewhere, size)
             if cidr is None:
-                return []
+                return None
             larger = replace(larger, top_cidrs=(*larger.top_cidrs, cidr))
         else:
             region = PoolKey(key.region)
             wanted = (*sizes_held(comparison, region), min(spec.region_prefix_length, size))
             larger = replace(larger, pool_sizes={**larger.pool_sizes, region: tuple(sorted(wanted))})
-    return []
+    return None
 
 
 def sizes_held(comparison: Comparison, key: PoolKey) -> list[int]:

@@ -17,7 +17,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ctipam import findings
-from ctipam.errors import code_of, explain
+from ctipam.cloudformation import other_stacks
+from ctipam.errors import explain
 from ctipam.networking_account import assume_execution_role
 from ctipam.organization import reader as organization
 from ctipam.organization.tree import OrganizationTree
@@ -126,22 +127,12 @@ def _watched(problem: str, outputs: Mapping[str, str] | None = None) -> dict[str
 def _outputs(networking: Account, stack_ids: frozenset[str]) -> dict[str, str]:
     """Return the outputs of the stack that has the log of a watch; nothing if none of these stacks exists any more."""
     for stack_id in sorted(one for one in stack_ids if one.startswith("arn:")):
-        outputs = _outputs_of(networking, stack_id)
-        if WATCH_LOG_GROUP + "Name" in outputs:
-            return outputs
+        stack = other_stacks.describe(networking, stack_id)
+        if stack and stack["StackStatus"] != "DELETE_COMPLETE":
+            outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+            if WATCH_LOG_GROUP + "Name" in outputs:
+                return outputs
     return {}
-
-
-def _outputs_of(networking: Account, stack_id: str) -> dict[str, str]:
-    try:
-        (stack,) = networking.cloudformation().describe_stacks(StackName=stack_id)["Stacks"]
-    except ClientError as error:
-        if code_of(error) != "ValidationError":  # deleted some months ago
-            raise
-        return {}
-    if stack["StackStatus"] == "DELETE_COMPLETE":
-        return {}
-    return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
 
 
 def _lines(networking: Account, log_group: str) -> list[tuple[int, str]]:
