@@ -4,6 +4,9 @@
 They run on the user's machine and need only the standard library and ctipam; preflight, preview, explain, VPCS= and
 RESERVE= (organization or ipam) also need boto3.
 
+A command of one file stands here; one of several has a folder, whose __main__ reads its arguments. `existing_vpcs` is
+behind VPCS= and RESERVE=. What several commands need stands here too.
+
 No zip contains them: packages/build.py takes libraries/ctipam only.
 """
 

@@ -7,7 +7,7 @@
     AWS=aws                   your AWS CLI, if it is not on the path
     preflight=no              skip the checks of `make preflight`, which run first and stop the command if one fails;
                               then, and without RESERVE, the command needs nothing but Python and the AWS CLI
-    RESERVE=organization|ipam   keep the addresses of existing VPCs free, see commands.reserve
+    RESERVE=organization|ipam   keep the addresses of existing VPCs free, see commands.existing_vpcs.reserve
 
 Every parameter of the template is accepted. A parameter that is not given keeps the value of the stack, also BUCKET and
 NETWORK_ACCOUNT_ID, or has the default. Credentials and Region are those of the AWS CLI: the management account, Control
@@ -30,10 +30,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from commands import arguments, make_words, operate, program, reserve
+from commands import arguments, make_words, operate, program
 from commands.arguments import MANAGEMENT_TEMPLATE, ROOT, Arguments
 from commands.aws_cli import AwsCli, AwsCliError, to_text, users_aws_cli
-from commands.preflight_checks import is_ready
+from commands.existing_vpcs import reserve
+from commands.preflight.checks import is_ready
 from commands.regions import regions_of_partition, s3_host
 from commands.stack_events import failure_text, first_failure, new_events, recent_events
 from commands.stack_state import refuse_unless_updatable
@@ -109,10 +110,10 @@ def _after_an_interrupt(stack: str) -> str:
 
 def _refuse_unready(given: Arguments, root: Path) -> None:
     """Print the checks of `make preflight`. Raises Refused if the deployment would fail."""
-    from commands import preflight  # imported here because preflight=no needs no boto3
+    from commands.preflight import checking, text  # imported here because preflight=no needs no boto3
 
-    checks = preflight.run(given, root)
-    preflight.show(checks)
+    checks = checking.read_and_check(given, root)
+    text.show(checks)
     if not is_ready(checks):
         raise Refused("Nothing was deployed: fix what is marked above, or deploy with preflight=no if it is wrong.")
 

@@ -23,9 +23,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from commands import make_words, program, report_text, terminal
+from commands import make_words, program, terminal
 from commands.arguments import MAKE_VARIABLES, ROOT, STACK, another_account
 from commands.aws_cli import AwsCli, AwsCliError, configured_region, users_aws_cli
+from commands.report import text as report_text
 from ctipam.errors import Refused
 from ctipam.organization.events import is_account_id
 

@@ -14,7 +14,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from commands.arguments import another_account, in_no_organization, is_management_account
-from commands.organization_vpcs import sign_in
+from commands.existing_vpcs.organization import sign_in
 from ctipam.cloudformation import other_stacks
 from ctipam.errors import DENIED, Refused, code_of, explain
 from ctipam.names import EXECUTION_ROLE, execution_role_arn

@@ -9,9 +9,10 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from commands import explain, reading
-from commands.explain_facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
-from commands.explain_text import WIDTH, of_account, of_pool, of_vpc
+from commands import reading
+from commands.explain import __main__ as explain
+from commands.explain.facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
+from commands.explain.text import WIDTH, of_account, of_pool, of_vpc
 from ctipam import names
 from ctipam.errors import Refused
 from ctipam.ipam.discovered import DiscoveredCidr

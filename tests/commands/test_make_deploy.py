@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from commands import arguments, aws_cli, deploy, template_file
-from commands.preflight_facts import Check
+from commands.preflight.facts import Check
 from ctipam.errors import Refused
 
 ACCOUNT = "NETWORK_ACCOUNT_ID=111122223333"
@@ -383,7 +383,7 @@ def test_a_failed_check_of_the_preflight_stops_the_deployment(
     packaged: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checks = [Check("Landing zone", "ok", "Fine."), Check("IPAM", "failed", "In the free tier.")]
-    monkeypatch.setattr("commands.preflight.run", lambda *_arguments: checks)
+    monkeypatch.setattr("commands.preflight.checking.read_and_check", lambda *_arguments: checks)
 
     assert "fix what is marked above, or deploy with preflight=no" in refusal(packaged, cli, "preflight=yes")
     assert capsys.readouterr().out.splitlines()[-4:-1] == ["✓ Landing zone: Fine.", "✗ IPAM: In the free tier.", ""]
@@ -393,7 +393,7 @@ def test_checks_that_do_not_fail_let_the_deployment_go_on(
     packaged: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checks = [Check("Trail", "warning", "None."), Check("Quota", "unknown", "Cannot be read.")]
-    monkeypatch.setattr("commands.preflight.run", lambda *_arguments: checks)
+    monkeypatch.setattr("commands.preflight.checking.read_and_check", lambda *_arguments: checks)
 
     run(packaged, cli, "preflight=yes")
 

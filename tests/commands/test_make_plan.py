@@ -22,11 +22,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commands.arguments import MANAGEMENT_TEMPLATE, SHORT, template_parameters
-from commands.plan import planned
-from commands.plan_text import MOST_OVERLAPS, vpc_counts
+from commands.existing_vpcs.vpcs import MOST_LINES
+from commands.plan.__main__ import planned
+from commands.plan.simulation import build, update, with_room_for
+from commands.plan.text import MOST_OVERLAPS, vpc_counts
 from commands.regions import PARTITIONS
-from commands.simulation import build, update, with_room_for
-from commands.vpcs import MOST_LINES
 from ctipam.errors import Refused
 from ctipam.pools.spec import PoolSpec, VpcSizes
 
@@ -99,7 +99,8 @@ def test_the_regions_are_those_of_boto3(partition: str) -> None:
 
 
 def test_the_commands_need_no_installed_package() -> None:
-    code = "import sys; sys.path.insert(0, 'libraries'); import commands.plan, commands.deploy; commands.plan.main()"
+    code = "import sys; sys.path.insert(0, 'libraries'); from commands import deploy; "
+    code += "from commands.plan import __main__ as plan; plan.main()"
 
     run = subprocess.run([sys.executable, "-I", "-S", "-B", "-c", code], capture_output=True, text=True, cwd=ROOT)
 

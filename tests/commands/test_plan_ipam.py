@@ -9,7 +9,8 @@ import pytest
 from moto.ec2.models.availability_zones_and_regions import Region, RegionsAndZonesBackend
 
 from aws_models.ipam import resources
-from commands import plan, reserve
+from commands.existing_vpcs import reserve
+from commands.plan import __main__ as plan
 from ctipam.errors import Refused
 
 HOME, WEST = "us-east-1", "us-west-2"

@@ -14,8 +14,9 @@ from moto.core.responses import ActionResult
 from moto.ec2.models.availability_zones_and_regions import Region, RegionsAndZonesBackend
 from moto.ec2.responses import EC2Response
 
-from commands import organization_vpcs, plan
-from commands.vpcs import LISTED
+from commands.existing_vpcs import organization as organization_vpcs
+from commands.existing_vpcs.vpcs import LISTED
+from commands.plan import __main__ as plan
 from ctipam import sessions
 from ctipam.errors import Refused
 from in_process.aws_calls import Call, intercept

@@ -14,13 +14,16 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from commands import arguments, preflight, preflight_quotas, preflight_reading, reading
-from commands.aws_reader import AwsReader, open_session
-from commands.preflight_checks import check, is_ready
-from commands.preflight_facts import Bucket, Caller, Check, Facts, Ipam, LandingZone, Location, Unknown
-from commands.preflight_networking import HOME_CALLS, REGION_CALL
-from commands.preflight_reading import READ_ONLY
-from commands.service_control_policies import Policy
+from commands import arguments, reading
+from commands.preflight import checking, text
+from commands.preflight import quotas as preflight_quotas
+from commands.preflight import reading as preflight_reading
+from commands.preflight.aws_reader import AwsReader, open_session
+from commands.preflight.checks import check, is_ready
+from commands.preflight.facts import Bucket, Caller, Check, Facts, Ipam, LandingZone, Location, Unknown
+from commands.preflight.networking import HOME_CALLS, REGION_CALL
+from commands.preflight.reading import READ_ONLY
+from commands.preflight.service_control_policies import Policy
 from ctipam.errors import Refused
 from ctipam.organization.tree import AccountLocation, OrganizationalUnit, OrganizationTree
 
@@ -300,12 +303,12 @@ def test_the_calls_that_policies_are_compared_with_are_those_of_the_function() -
 def test_the_lines_have_marks_and_a_summary() -> None:
     checks = [Check("A", "ok", "Fine."), Check("B", "unknown", "Who knows."), Check("C", "failed", "Fix it.")]
 
-    assert preflight.to_lines(checks, preflight.MARKS) == [
+    assert text.to_lines(checks, text.MARKS) == [
         *("✓ A: Fine.", "! B: Who knows.", "✗ C: Fix it."),
         *("", "Not ready: 1 to fix. 1 not checked."),
     ]
-    assert preflight.to_lines(checks[:1], preflight.ASCII_MARKS) == ["ok A: Fine.", "", "Ready."]
-    assert json.loads(preflight.to_json(checks)) == {
+    assert text.to_lines(checks[:1], text.ASCII_MARKS) == ["ok A: Fine.", "", "Ready."]
+    assert json.loads(text.to_json(checks)) == {
         "ready": False,
         "checks": [
             {"about": "A", "result": "ok", "text": "Fine."},
@@ -413,7 +416,7 @@ class Answering(AwsReader):
 def checked(answers: Mapping[str, Any], *words: str) -> dict[str, Check]:
     given = arguments.read(words, arguments.template_parameters())
     caller = Caller(MANAGEMENT, "aws")
-    return {one.about: one for one in preflight.check_organization(Answering(answers), caller, given)}
+    return {one.about: one for one in checking.check_organization(Answering(answers), caller, given)}
 
 
 def preflighted(answers: Mapping[str, Any], *words: str) -> dict[str, Check]:
@@ -483,7 +486,7 @@ def test_without_credentials_or_a_region_one_check_says_so(
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     monkeypatch.setenv("PATH", "")
 
-    (found,) = preflight.run(arguments.Arguments({}, {}))
+    (found,) = checking.read_and_check(arguments.Arguments({}, {}))
 
     assert (found.about, found.result) == (about, "failed")
     assert text in found.text
@@ -495,13 +498,13 @@ def test_aws_that_cannot_be_reached_is_not_called_wrong_credentials(monkeypatch:
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
 
     with pytest.raises(Refused, match=r"AWS cannot be reached: .* Check the connection and AWS_REGION"):
-        preflight.run(arguments.Arguments({}, {}))
+        checking.read_and_check(arguments.Arguments({}, {}))
 
 
 def test_a_profile_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
 
-    (found,) = preflight.run(arguments.Arguments({}, {}))
+    (found,) = checking.read_and_check(arguments.Arguments({}, {}))
 
     assert "(The config profile (nobody) could not be found). Sign in" in found.text
 

@@ -20,8 +20,10 @@ from botocore.exceptions import ClientError
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
 from aws_models.errors import AwsError
-from commands import arguments, preview, preview_reading, reading, terminal
-from commands.preview_changes import (
+from commands import arguments, reading, terminal
+from commands.preview import __main__ as preview
+from commands.preview import reading as preview_reading
+from commands.preview.changes import (
     AccountDifference,
     Change,
     Difference,
@@ -29,8 +31,8 @@ from commands.preview_changes import (
     notes_on_renamed,
     parameter_differences,
 )
-from commands.preview_reading import PROPERTIES, Update, as_properties, check_organization, foresee_pools
-from commands.preview_text import MOST_ACCOUNTS, to_lines
+from commands.preview.reading import PROPERTIES, Update, as_properties, check_organization, foresee_pools
+from commands.preview.text import MOST_ACCOUNTS, to_lines
 from ctipam.errors import Refused
 from ctipam.organization.environments import EnvironmentOu
 from ctipam.organization.preconditions import SetupResult

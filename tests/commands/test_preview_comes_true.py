@@ -11,8 +11,8 @@ from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from commands import arguments
-from commands.preview_changes import AccountDifference, Difference, environments_after
-from commands.preview_reading import PoolsForecast, Update, as_properties, foresee_pools, foresee_shares, pool_arn
+from commands.preview.changes import AccountDifference, Difference, environments_after
+from commands.preview.reading import PoolsForecast, Update, as_properties, foresee_pools, foresee_shares, pool_arn
 from ctipam import waiting
 from ctipam.cloudformation.own_stack import OwnStack
 from ctipam.errors import Refused

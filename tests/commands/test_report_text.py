@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from commands import report_text
-from commands.pool_tree import draw
-from commands.report_text import TreePool
+from commands.report import text as report_text
+from commands.report.pool_tree import draw
+from commands.report.text import TreePool
 from ctipam.sharing.report_rows import within
 
 

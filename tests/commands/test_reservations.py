@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from commands.vpcs import Vpc, reservations
+from commands.existing_vpcs.vpcs import Vpc, reservations
 
 
 def reserved(space: str, *cidrs: str, allocated: str = "") -> str:

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from commands import ipam_vpcs, organization_vpcs, reserve
-from commands.vpcs import Existing, Vpc
+from commands.existing_vpcs import ipam as ipam_vpcs
+from commands.existing_vpcs import organization as organization_vpcs
+from commands.existing_vpcs import reserve
+from commands.existing_vpcs.vpcs import Existing, Vpc
 from ctipam.errors import Refused
 
 PROPERTIES = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from commands.service_control_policies import Call, Denial, Policy, denials
+from commands.preflight.service_control_policies import Call, Denial, Policy, denials
 
 FUNCTION = "arn:aws:iam::222222222222:role/StackSet-x-IpamFunctionRole"
 EXECUTION = "arn:aws:iam::222222222222:role/AWSControlTowerExecution"

@@ -12,7 +12,7 @@ from functools import partial
 
 from commands import program
 from commands.aws_cli import to_text
-from commands.pool_tree import draw
+from commands.report.pool_tree import draw
 from landing_zone import deployment, reading
 from landing_zone.cli import AwsCli, AwsCliFailed
 from landing_zone.company import APPS, HOME_REGION, MANAGEMENT, NETWORKING, ORGANIZATIONAL_UNITS, SHOP, STACK

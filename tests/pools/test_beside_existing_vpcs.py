@@ -12,7 +12,8 @@ from moto.ec2.models.availability_zones_and_regions import Region, RegionsAndZon
 
 from aws_models.errors import AwsError
 from aws_models.organization import Caller
-from commands import plan, reserve
+from commands.existing_vpcs import reserve
+from commands.plan import __main__ as plan
 from in_process.fixtures import DEFAULTS
 from landing_zone.direct_stack import Context
 from landing_zone.existing_vpcs import EAST, RESERVED, WEST, inside, is_in_use, outside

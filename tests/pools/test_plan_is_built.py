@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from commands.simulation import build
+from commands.plan.simulation import build
 from ctipam.names import pool_name
 from ctipam.pools.spec import TOP_LEVEL, PoolSpec
 

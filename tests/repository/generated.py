@@ -1,7 +1,7 @@
 """Writes the documents that are generated: `make docs`. A test compares them with what is committed.
 
 templates/PARAMETERS.md       every parameter of the management account's template
-libraries/commands/plan.svg   the picture in the README
+libraries/commands/plan/plan.svg   the picture in the README
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def documents() -> dict[Path, str]:
     picture = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return {
         ROOT / "templates/PARAMETERS.md": parameter_reference(template),
-        ROOT / "libraries/commands/plan.svg": picture,
+        ROOT / "libraries/commands/plan/plan.svg": picture,
     }
 
 

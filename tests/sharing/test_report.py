@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
-from commands import report_text
+from commands.report import text as report_text
 from ctipam import findings
 from ctipam.findings import Finding
 from in_process.fixtures import HOME, NETWORKING, LandingZone

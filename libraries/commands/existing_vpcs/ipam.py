@@ -18,9 +18,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from commands import allocated_vpcs
-from commands.organization_vpcs import SESSION_NAME, active_accounts, ipam_administrator, sign_in
-from commands.vpcs import Existing, Unread, VpcCidr, of_organization, some, why_of
+from commands.existing_vpcs import allocated as allocated_vpcs
+from commands.existing_vpcs.organization import SESSION_NAME, active_accounts, ipam_administrator, sign_in
+from commands.existing_vpcs.vpcs import Existing, Unread, VpcCidr, of_organization, some, why_of
 from ctipam.errors import Refused
 from ctipam.ipam.discovered import NEVER_SEEN, DiscoveredAccount
 from ctipam.ipam.existing import ExistingIpam

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from textwrap import wrap
 
-from commands.simulation import Blocks, with_room_for
-from commands.space import Space
-from commands.vpcs import Existing, Overlap, elsewhere, overlaps, reservations
+from commands.existing_vpcs.vpcs import Existing, Overlap, elsewhere, overlaps, reservations
+from commands.plan.simulation import Blocks, with_room_for
+from commands.plan.space import Space
 from ctipam.pools.parameters import joined
 from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec
 

@@ -4,13 +4,13 @@
     make preview NETWORK_ACCOUNT_ID=111122223333              before the first deployment
 
     stack=ipam-controltower     the name of the stack
-    RESERVE=organization|ipam   as with `make deploy`, see commands.reserve
+    RESERVE=organization|ipam   as with `make deploy`, see commands.existing_vpcs.reserve
     FORMAT=json                 for programs: {"stack", "new", "parameters", "ipam", "pools", "accounts", "drift",
                                 "notes", "refused", "hindered", "exitCode"}
 
 Takes the arguments of `make deploy`. A parameter that is not given keeps the value of the stack, or has the default.
 The functions' own code decides, on what exists now, with credentials of the management account. The permissions that it
-needs are in read-only-policy.json, beside this file. Service control policies are `make preflight`'s to check.
+needs are in ../read-only-policy.json. Service control policies are `make preflight`'s to check.
 
 make preview fails only if the update would be refused, or if the preview itself fails. A pipeline that has to know more
 runs it without make, with the same words:
@@ -30,12 +30,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from commands import arguments, make_words, program, reading, reserve, terminal
+from commands import arguments, make_words, program, reading, terminal
 from commands.arguments import ROOT
 from commands.deploy import DERIVED
-from commands.preview_changes import Preview
-from commands.preview_reading import Update, preview
-from commands.preview_text import to_lines
+from commands.existing_vpcs import reserve
+from commands.preview.changes import Preview
+from commands.preview.reading import Update, preview
+from commands.preview.text import to_lines
 from commands.stack_state import refuse_unless_updatable
 from ctipam.errors import Refused
 from ctipam.sessions import Account

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from commands import reading
-from commands.preview_changes import (
+from commands.plan.simulation import update
+from commands.preview.changes import (
     AccountDifference,
     Change,
     Difference,
@@ -20,7 +21,6 @@ from commands.preview_changes import (
     parameter_differences,
     pool_differences,
 )
-from commands.simulation import update
 from commands.terminal import Progress
 from ctipam import waiting
 from ctipam.cloudformation.own_stack import OwnStack

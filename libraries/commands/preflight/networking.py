@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from commands.preflight_facts import Check, Facts, Unknown, unknown_check
-from commands.service_control_policies import Call, Denial, denials
+from commands.preflight.facts import Check, Facts, Unknown, unknown_check
+from commands.preflight.service_control_policies import Call, Denial, denials
 from ctipam.errors import Refused
 from ctipam.names import EXECUTION_ROLE, execution_role_arn
 

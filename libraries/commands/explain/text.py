@@ -7,7 +7,7 @@ from shlex import quote
 from textwrap import wrap
 
 from commands.arguments import STACK
-from commands.explain_facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
+from commands.explain.facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
 from ctipam.names import ENVIRONMENT_TAG, OU_TAG
 from ctipam.organization.tree import OrganizationalUnit
 from ctipam.pools import record

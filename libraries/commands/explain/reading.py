@@ -13,7 +13,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from commands import reading
-from commands.explain_facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
+from commands.explain.facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
 from commands.reading import Stack
 from commands.terminal import Progress
 from ctipam.errors import Refused, code_of

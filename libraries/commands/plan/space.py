@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-from commands.simulation import Blocks
+from commands.plan.simulation import Blocks
 from ctipam.pools.addresses import count_free, lowest_free_in
 from ctipam.pools.parameters import CIDRS_PER_POOL
 from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec

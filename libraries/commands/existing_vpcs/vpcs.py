@@ -9,8 +9,7 @@ The AWS CLI writes such a file for one account and Region:
 
     aws ec2 describe-vpcs --query 'Vpcs[].CidrBlockAssociationSet[].[CidrBlock]' --output text
 
-For a whole organization, commands.organization_vpcs reads EC2 and commands.ipam_vpcs reads IPAM; this module interprets
-the answers.
+For a whole organization, `organization` reads EC2 and `ipam` reads IPAM; this module interprets the answers.
 """
 
 from __future__ import annotations

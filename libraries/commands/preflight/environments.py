@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from commands.arguments import with_short_names
-from commands.preflight_facts import Check, Facts, Unknown, unknown_check
+from commands.preflight.facts import Check, Facts, Unknown, unknown_check
 from ctipam.errors import Refused
 from ctipam.organization.environments import EnvironmentOu, identify
 from ctipam.organization.tree import AccountLocation, OrganizationalUnit

@@ -25,9 +25,9 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
-from commands import allocated_vpcs
 from commands.arguments import another_account, in_no_organization
-from commands.vpcs import Existing, Unread, VpcCidr, cidrs_of, of_organization, why_of
+from commands.existing_vpcs import allocated as allocated_vpcs
+from commands.existing_vpcs.vpcs import Existing, Unread, VpcCidr, cidrs_of, of_organization, why_of
 from ctipam.errors import Refused, code_of
 from ctipam.names import execution_role_arn
 from ctipam.organization.reader import read_all

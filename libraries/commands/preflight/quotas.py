@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from commands.preflight_environments import accounts_with_pools
-from commands.preflight_facts import Check, Fact, Facts, Unknown, unknown_check
+from commands.preflight.environments import accounts_with_pools
+from commands.preflight.facts import Check, Fact, Facts, Unknown, unknown_check
 from ctipam.errors import Refused
 
 PERMISSION = "servicequotas:ListServiceQuotas in the Networking account"

@@ -5,9 +5,9 @@
     CIDR, REGIONS, ENVS, REGION_PREFIX, ENV_PREFIX, POOL_SIZES, VPC_PREFIX, QUOTA    default: as in the template
     VPCS_A_MONTH=20     new VPCs in all pools, to see for how long the pools last
     ACTIVE_IPS=1000     the number of addresses in use, for the cost
-    VPCS=file           existing VPCs, see commands.vpcs
-    VPCS=organization   the VPCs of all accounts, see commands.organization_vpcs; a file of this name is ./organization
-    VPCS=ipam           the VPCs that IPAM has discovered, see commands.ipam_vpcs; a file of this name is ./ipam
+    VPCS=file           existing VPCs, see existing_vpcs.vpcs
+    VPCS=organization   the VPCs of all accounts, see existing_vpcs.organization; a file of this name is ./organization
+    VPCS=ipam           the VPCs that IPAM has discovered, see existing_vpcs.ipam; a file of this name is ./ipam
     FORMAT=svg          draw the address space to scale; save it with `> plan.svg`
 
 All arguments are optional. Input that the Lambda would refuse is refused with the Lambda's message. Only
@@ -20,7 +20,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from commands import make_words, plan_drawing, plan_text, program, vpcs
+from commands import make_words, program
 from commands.arguments import (
     SHORT,
     Arguments,
@@ -32,8 +32,11 @@ from commands.arguments import (
     template_parameters,
     whole_number,
 )
+from commands.existing_vpcs import vpcs
+from commands.plan import drawing as plan_drawing
+from commands.plan import text as plan_text
+from commands.plan.simulation import build
 from commands.regions import regions_of_partition
-from commands.simulation import build
 from ctipam.errors import Refused
 from ctipam.pools.room import refuse_without_room
 from ctipam.pools.spec import PoolSpec
@@ -83,7 +86,10 @@ def _spec(properties: Mapping[str, str]) -> PoolSpec:
 
 def _existing(source: str, spec: PoolSpec, properties: Mapping[str, str]) -> vpcs.Existing:
     if source in ("organization", "ipam"):
-        from commands import ipam_vpcs, organization_vpcs  # imported here because other plans need no boto3
+        from commands.existing_vpcs import ipam as ipam_vpcs  # imported here because other plans need no boto3
+        from commands.existing_vpcs import (
+            organization as organization_vpcs,  # imported here because other plans need no boto3
+        )
 
         if source == "ipam":
             return ipam_vpcs.read(spec.regions[0], properties.get("IpamScope", ""))

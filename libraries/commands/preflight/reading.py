@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
-from commands.aws_reader import AwsReader
-from commands.organization_vpcs import QUICK
-from commands.preflight_facts import (
+from commands.existing_vpcs.organization import QUICK
+from commands.preflight.aws_reader import AwsReader
+from commands.preflight.facts import (
     Bucket,
     Caller,
     Fact,
@@ -27,7 +27,7 @@ from commands.preflight_facts import (
     Location,
     Unknown,
 )
-from commands.service_control_policies import Policy
+from commands.preflight.service_control_policies import Policy
 from ctipam import names
 from ctipam.errors import DENIED, Refused, code_of
 from ctipam.organization.reader import read_all

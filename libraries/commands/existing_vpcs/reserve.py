@@ -1,7 +1,7 @@
 """`make deploy RESERVE=organization|ipam`: keep the addresses of existing VPCs from new ones, by ReservedCidrs.
 
-    RESERVE=organization   reads the VPCs of every account in every Region, see commands.organization_vpcs
-    RESERVE=ipam           after the first deployment: reads the VPCs that IPAM has discovered, see commands.ipam_vpcs
+    RESERVE=organization   reads the VPCs of every account in every Region, see `organization`
+    RESERVE=ipam           after the first deployment: reads the VPCs that IPAM has discovered, see `ipam`
     INCOMPLETE=accept      deploy even though some accounts or Regions could not be read
 
 What is found is added to the ReservedCidrs that are given, or that the stack has: nothing is released because a VPC is
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping
 from ipaddress import IPv4Network
 
-from commands.vpcs import Existing, reservations
+from commands.existing_vpcs.vpcs import Existing, reservations
 from ctipam.errors import Refused
 
 SOURCES = ("organization", "ipam")
@@ -50,7 +50,10 @@ _WAYS_OUT = "Try again when all can be read, or reserve only what is known: INCO
 
 
 def _read(source: str, properties: Mapping[str, str]) -> Existing:
-    from commands import ipam_vpcs, organization_vpcs  # imported here because other deployments need no boto3
+    from commands.existing_vpcs import ipam as ipam_vpcs  # imported here because other deployments need no boto3
+    from commands.existing_vpcs import (
+        organization as organization_vpcs,  # imported here because other deployments need no boto3
+    )
 
     region = properties["RegionSelection"].split(",")[0].strip()
     if source == "ipam":

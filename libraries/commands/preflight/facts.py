@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, TypeVar
 
 from commands.arguments import short_names
+from commands.preflight.service_control_policies import Policy
 from commands.regions import regions_of_partition
-from commands.service_control_policies import Policy
 from ctipam.errors import Refused
 from ctipam.organization.tree import OrganizationTree
 from ctipam.pools.room import refuse_without_room

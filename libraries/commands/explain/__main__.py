@@ -7,7 +7,7 @@
     stack=ipam-controltower                           the name of the stack
 
 Uses credentials of the management account, in Control Tower's home Region. The permissions that it needs are in
-read-only-policy.json, beside this file.
+../read-only-policy.json.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from __future__ import annotations
 import os
 import shutil
 
-from commands import explain_reading, make_words, operate, program, reading, terminal
+from commands import make_words, operate, program, reading, terminal
 from commands.arguments import STACK
-from commands.explain_text import WIDTH, of_account, of_pool, of_vpc
+from commands.explain import reading as explain_reading
+from commands.explain.text import WIDTH, of_account, of_pool, of_vpc
 from ctipam.errors import Refused
 from ctipam.organization.events import is_account_id
 

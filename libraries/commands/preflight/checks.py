@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from commands import preflight_environments, preflight_quotas
-from commands import preflight_networking as networking
 from commands.arguments import short_names
-from commands.preflight_facts import Caller, Check, Fact, Facts, LandingZone, Unknown, unknown_check
+from commands.preflight import environments as preflight_environments
+from commands.preflight import networking
+from commands.preflight import quotas as preflight_quotas
+from commands.preflight.facts import Caller, Check, Fact, Facts, LandingZone, Unknown, unknown_check
 from ctipam.errors import Refused
 from ctipam.ipam.cost_controls import LEAVE
 from ctipam.organization.preconditions import (

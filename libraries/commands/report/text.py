@@ -9,7 +9,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from commands.leftovers import Allocation, describe_user, release_lines
-from commands.pool_tree import draw
+from commands.report.pool_tree import draw
 from ctipam.pools.recognition import lost_stack_tag
 
 LARGEST = 5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from commands.preview_changes import AccountDifference, Action, Change, Difference, Preview
+from commands.preview.changes import AccountDifference, Action, Change, Difference, Preview
 
 MARKS: dict[Action, str] = {"add": "+", "change": "~", "remove": "-"}
 

@@ -15,9 +15,9 @@ from math import dist
 from textwrap import wrap
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from commands.simulation import Blocks
-from commands.space import Space
-from commands.vpcs import Existing, Vpc
+from commands.existing_vpcs.vpcs import Existing, Vpc
+from commands.plan.simulation import Blocks
+from commands.plan.space import Space
 from ctipam.pools.spec import PoolKey, PoolSpec
 
 WIDTH, MARGIN = 1000, 20

@@ -1,0 +1,1 @@
+"""VPCs that an organization has already: found in EC2 or in IPAM, compared with the pools, and kept free."""

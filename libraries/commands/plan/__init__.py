@@ -1,0 +1,1 @@
+"""`make plan`: what a first deployment would build, simulated and drawn."""

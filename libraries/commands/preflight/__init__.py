@@ -1,0 +1,1 @@
+"""`make preflight`: whether an organization is ready for a deployment."""

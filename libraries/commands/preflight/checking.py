@@ -1,0 +1,60 @@
+"""Reads an organization, and checks it for the deployment that the arguments describe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError
+
+from commands import arguments, terminal
+from commands.arguments import ROOT, Arguments
+from commands.preflight.aws_reader import AwsReader, open_session
+from commands.preflight.checks import check, credentials, no_credentials, no_region
+from commands.preflight.facts import Caller, Check, Unknown
+from commands.preflight.reading import Request, read_caller, read_facts, read_management_id, read_stack
+from commands.stack_state import refuse_unless_updatable
+from ctipam.errors import Refused
+
+
+def read_and_check(given: Arguments, root: Path = ROOT) -> list[Check]:
+    """Read the organization, and return all checks; without credentials or a Region, only that check."""
+    with terminal.progress() as progress:
+        progress("the organization")
+        try:
+            session = open_session(given.options.get("AWS", ""), root)
+        except BotoCoreError as error:
+            return [no_credentials(Unknown(str(error)))]
+        if not session.region_name:
+            return [no_region()]
+        caller = read_caller(session)
+        if isinstance(caller, Unknown):
+            return [no_credentials(caller)]
+        return check_organization(AwsReader(session, caller.account_id), caller, given, root)
+
+
+def check_organization(aws: AwsReader, caller: Caller, given: Arguments, root: Path = ROOT) -> list[Check]:
+    """Return all checks; with credentials of another account, only that check."""
+    management_id = read_management_id(aws)
+    if (of_caller := credentials(caller, management_id)).result == "failed":
+        return [of_caller]
+    stack_name = arguments.stack_name(given.options)
+    stack, status = read_stack(aws, stack_name)
+    existing = stack if isinstance(stack, Mapping) else {}
+    defaults = {name: default for name, default in arguments.template_parameters(root).items() if default is not None}
+    parameters = {**defaults, **existing, **given.parameters}
+    regions = tuple(region.strip() for region in parameters["RegionSelection"].split(","))
+    request = Request(parameters.get("NetworkAccountId", ""), parameters.get("LambdaBucket", ""), regions)
+    facts = read_facts(aws, request, caller, management_id, stack)
+    return check(replace(facts, parameters=parameters, stack_state=_state(stack_name, status)))
+
+
+def _state(stack: str, status: str) -> str:
+    """Return why the stack takes no update; empty if it does, or does not exist."""
+    try:
+        if status:
+            refuse_unless_updatable(stack, status)
+    except Refused as refusal:
+        return str(refusal)
+    return ""

@@ -1,0 +1,1 @@
+"""`make preview`: what an update would do."""

@@ -1,0 +1,1 @@
+"""`make report`, as people read it."""
