@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from benchmarks import cold_start, growth, packages, page, pools, report, shares, suite, watching
+from benchmarks import cold_start, cost, growth, packages, page, pools, report, shares, suite, watching
 from benchmarks.page import Row, Section
 from landing_zone.isolation import isolate
 
@@ -26,6 +26,7 @@ SECTIONS = {
     "watch": watching.SECTION,
     "shares": shares.SECTION,
     "report": report.SECTION,
+    "cost": cost.SECTION,
     "packages": packages.SECTION,
     "start": cold_start.SECTION,
     "tests": suite.SECTION,

@@ -150,6 +150,20 @@ def _read_tree(
     )
 
 
+def find_accounts_in(organizations: OrganizationsClient, ou_path: OuPath) -> dict[str, AccountLocation]:
+    """Return the accounts in an OU, without those in nested OUs, by id; none if the OU does not exist.
+
+    ou_path   the OU and its parent OUs
+    """
+    try:
+        accounts = _accounts_in(organizations, ou_path[0].ou_id, ou_path)
+    except ClientError as error:
+        if code_of(error) not in NOT_FOUND:
+            raise
+        return {}
+    return {location.account_id: location for location in accounts}
+
+
 def _accounts_in(organizations: OrganizationsClient, parent_id: str, path: OuPath) -> list[AccountLocation]:
     pages = organizations.get_paginator("list_accounts_for_parent").paginate(
         ParentId=parent_id, PaginationConfig=ORGANIZATIONS_PAGE

@@ -61,6 +61,7 @@ def _answer(
         dry_run=request.dry_run or request.action == "report",
         share_with_all=request.by_hand and bool(request.account_id),  # an operator has named the account
         unshare=request.unshare,
+        by_hand=request.by_hand,
     )
     if request.action == "report":
         # Imported here: a new account need not wait for what reads the pools.
@@ -95,11 +96,13 @@ def start_run(
     share_with_all: bool = False,
     unshare: bool = False,
     for_request: ResourceRequest | None = None,
+    by_hand: bool = False,
 ) -> SharingRun:
     """Start a run with the function's settings.
 
     share_with_all   also with existing accounts, whatever the settings say
     unshare          take pools away from any number of accounts
+    by_hand          an operator reads the result
     """
     stack = for_request.stack if for_request else OwnStack(management, settings.stack_id)
     spares_existing = not share_with_all and not settings.share_with_existing_accounts
@@ -110,5 +113,13 @@ def start_run(
     )
     brake = Brake(settings.unshare_limit, permitted=unshare)
     return runs.start_run(
-        management, settings.network_account_id, rules, stack, deadline, brake, dry_run=dry_run, for_request=for_request
+        management,
+        settings.network_account_id,
+        rules,
+        stack,
+        deadline,
+        brake,
+        dry_run=dry_run,
+        for_request=for_request,
+        by_hand=by_hand,
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 
-from ctipam import waiting
 from ctipam.organization import reader as organization
 from ctipam.organization.tree import AccountLocation, OrganizationTree
 from ctipam.sharing.environment_ous import EnvironmentOus
@@ -30,16 +30,17 @@ class Places:
     def __init__(self, run: SharingRun, list_tree: ListTree | None = None, *, complete: bool = False) -> None:
         self._run = run
         self._organizations = run.management.organizations()
-        self._list_tree = list_tree
-        self._complete = complete
         self._locations: dict[str, AccountLocation | None] = {}
         self._names: dict[str, str] = {}  # of OUs, by id
-        self._listing_s = 0.0
         self.environments = EnvironmentOus(run)
         self.fresh: set[str] = set()
         self.tree = NOTHING_LISTED
         if list_tree:
-            self._list(list_tree)
+            self.tree = list_tree()
+            self._locations = {location.account_id: location for location in self.tree.locations}
+            self._names = {ou.ou_id: ou.name for ou in self.tree.ous}
+        if complete:
+            self.environments.decide(self.tree.ous)
 
     @property
     def listed(self) -> Collection[str]:
@@ -54,29 +55,38 @@ class Places:
     def read_again(self, account_ids: Collection[str]) -> None:
         """Read where these accounts are now. Raises OutOfTime if too little time is left.
 
-        Lists the organization again if that takes fewer calls than one for each account.
+        Lists the accounts of an OU if that takes fewer calls than one for each account that was last seen in it.
         """
         never = self._run.rules.never
-        account_ids = asked = [account_id for account_id in account_ids if account_id not in never]
-        pages = len(self.tree.locations) / 20 + len(self.tree.ous)
-        if self._list_tree and len(account_ids) > pages:
-            self._run.deadline.require(2 * self._listing_s)
-            self._list(self._list_tree)
-            account_ids = list(set(account_ids).difference(self.listed))
-        for account_id, location in zip(account_ids, self._locate(account_ids), strict=True):
-            self._locations[account_id] = location
-        self._locations |= dict.fromkeys(never)
+        asked = [account_id for account_id in account_ids if account_id not in never]
+        found = self._list_again(asked)
+        missing = [account_id for account_id in asked if account_id not in found]
+        found |= zip(missing, self._locate(missing), strict=True)
+        self._locations |= {account_id: found[account_id] for account_id in asked} | dict.fromkeys(never)
         self.fresh |= {*asked, *never}
 
-    def _list(self, list_tree: ListTree) -> None:
-        began = waiting.now()
-        self.tree = list_tree()
-        self._listing_s = waiting.now() - began
-        self._locations = {location.account_id: location for location in self.tree.locations}
-        self.fresh.clear()
-        self._names |= {ou.ou_id: ou.name for ou in self.tree.ous}
-        if self._complete:
-            self.environments.decide(self.tree.ous)
+    def _list_again(self, account_ids: Collection[str]) -> dict[str, AccountLocation | None]:
+        """Return the accounts that still are in the OU where they were, if they are many there.
+
+        The OU itself is where it was: Organizations has no operation that moves one.
+        """
+        members = Counter(one.ou_path for one in self._locations.values() if one and one.ou_path)
+        asked = Counter(one.ou_path for account_id in account_ids if (one := self._locations.get(account_id)))
+        found: dict[str, AccountLocation | None] = {}
+        for path, count in asked.items():
+            if path and count > members[path] / organization.ORGANIZATIONS_PAGE["PageSize"] + 1:
+                self._run.deadline.pause(0)
+                found |= organization.find_accounts_in(self._organizations, path)
+        return found
+
+    def by_ou(self, account_ids: Collection[str]) -> list[str]:
+        """Return these accounts with those of each OU together, so that few OUs are listed for what a run changes."""
+
+        def place(account_id: str) -> tuple[str, str]:
+            location = self.of(account_id)
+            return (location.ou_path[0].ou_id if location and location.ou_path else "", account_id)
+
+        return sorted(account_ids, key=place)
 
     def _locate(self, account_ids: Collection[str]) -> list[AccountLocation | None]:
         if len(account_ids) < 2:
@@ -90,9 +100,11 @@ class Places:
         return location and self._named(location)
 
     def _named(self, location: AccountLocation) -> AccountLocation:
-        """Name the account's own OU, for people, and all others if an environment is still to be found by its name."""
+        """Name all OUs if an environment is still to be found by its name. Otherwise name the account's own OU, for
+        people: an operator, or whoever reads in the log that an account has no pools."""
         path = location.ou_path
-        count = len(path) if self.environments.is_open else 1
+        has_pools = any(ou.ou_id in self.environments.known.by_ou for ou in path)
+        count = len(path) if self.environments.is_open else int(self._run.by_hand or not has_pools)
         named = organization.name_ous(self._organizations, path[:count], self._names)
         return AccountLocation(location.account_id, location.state, location.joined, (*named, *path[count:]))
 

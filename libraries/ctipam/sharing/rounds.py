@@ -151,7 +151,8 @@ class ShareReconciliation:
         """Return the changes of the accounts that need any."""
         if refused := self._refused - self._places.fresh:
             self._places.read_again(refused)
-        specs = {account_id: self._decide(account_id, found.get(account_id, ())) for account_id in sorted(account_ids)}
+        in_turn = self._places.by_ou(account_ids)
+        specs = {account_id: self._decide(account_id, found.get(account_id, ())) for account_id in in_turn}
         self._brake(specs, found)
         changes: dict[str, ShareChanges] = {}
         for account_id, spec in specs.items():

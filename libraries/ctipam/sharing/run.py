@@ -29,6 +29,7 @@ class SharingRun:
     for_request   the run answers a stack operation: it keeps the tags of the shares in step with the stack's, waits
                   until RAM is ready, and stops when the request is superseded
     doubtful      see reader.FoundPools
+    by_hand       an operator reads the result, which therefore names the OU of each account
     """
 
     management: Account
@@ -41,6 +42,7 @@ class SharingRun:
     dry_run: bool = False
     for_request: ResourceRequest | None = None
     doubtful: Mapping[str, str] = field(default_factory=dict)
+    by_hand: bool = False
 
     def create_tags(self) -> dict[str, str]:
         """Return the tags of a new share: those of the stack, and the one that names the stack."""
@@ -64,6 +66,7 @@ def start_run(
     *,
     dry_run: bool = False,
     for_request: ResourceRequest | None = None,
+    by_hand: bool = False,
 ) -> SharingRun:
     """Assume the role in the Networking account and read the pools."""
     access: Access = "read" if dry_run else "share"
@@ -81,4 +84,5 @@ def start_run(
         dry_run,
         for_request,
         pools.doubtful,
+        by_hand,
     )
