@@ -190,8 +190,10 @@ def test_a_response_above_the_limit_of_cloudformation_becomes_a_failure_with_the
 @pytest.mark.parametrize("problem", [503, ConnectionResetError(), TimeoutError()], ids=str)
 def test_a_response_that_does_not_arrive_is_sent_again(function: Function, problem: int | Exception) -> None:
     function.cloudformation.next = [problem, problem]
+    began = function.clock.now()
 
     assert function.ask()["Status"] == "SUCCESS"
+    assert function.clock.now() - began == 1 + 2
 
 
 def test_the_function_fails_if_its_response_cannot_be_delivered_so_that_lambda_retries(

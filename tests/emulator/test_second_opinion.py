@@ -1,4 +1,4 @@
-"""A second opinion: moto has a RAM of its own. It answers the same requests as our model does, or a line says why not."""
+"""A second opinion: moto has a RAM of its own. It answers as our model does, or a line says why it does not."""
 
 from __future__ import annotations
 

@@ -287,7 +287,7 @@ def test_the_ipam_gets_no_other_tags_if_the_stack_has_none(stack: DirectStack) -
     ensure(stack)
     ensure(stack, "Update")
 
-    assert tags.to_dict(ipams(stack)[0]["Tags"]).keys() == {"Name", names.STACK_TAG}
+    assert tags.to_dict(ipams(stack)[0]["Tags"]) == {"Name": "landing-zone", names.STACK_TAG: STACK_ID}
     assert not stack.wire.counted.keys() & {"CreateTags", "DeleteTags"}
 
 

@@ -15,6 +15,7 @@ from ctipam.pools.change_kinds import (
     DeletePool,
     DeprovisionCidr,
     ModifyPool,
+    PendingChanges,
     ProvisionCidr,
     TagPool,
 )
@@ -109,6 +110,19 @@ def test_a_cidr_is_not_taken_from_a_parent_whose_own_is_not_provisioned_yet(exis
 
 def test_when_everything_is_there_nothing_is_left_to_change() -> None:
     assert pending_changes(SPEC, BUILT, {}).nothing
+
+
+def test_rules_for_vpcs_that_somebody_gave_the_pool_of_a_region_stay() -> None:
+    by_hand = pool(WEST, "10.0.0.0/20", vpc_sizes=VpcSizes(25, 24, 26))
+
+    assert pending_changes(SPEC, [TOP_POOL, by_hand, BUILT[2]], {}).nothing
+
+
+@pytest.mark.parametrize("state", ["pending-provision", "pending-deprovision"])
+def test_a_cidr_that_aws_is_busy_with_is_waited_for_before_it_is_taken_away(state: str) -> None:
+    busy = pool(WEST_PROD, "10.0.0.0/21", state)
+
+    assert removals([busy], [busy]) == PendingChanges((), (f"us-west-2/Prod OU ({state})",))
 
 
 def test_a_cidr_that_failed_or_was_given_back_counts_for_nothing() -> None:

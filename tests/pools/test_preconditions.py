@@ -114,6 +114,12 @@ def test_of_many_obstacles_as_many_are_named_as_there_is_room_for_and_the_rest_a
     assert len(text) <= 240
 
 
+def test_obstacles_that_all_fit_are_not_counted() -> None:
+    with pytest.raises(Refused, match=r"changed: a holds vpc-1; b holds vpc-2\. Keep their Regions"):
+        refuse_deletion(["a holds vpc-1", "b holds vpc-2"])
+    refuse_deletion([])
+
+
 def test_a_second_stack_beside_one_that_can_act_is_refused_with_its_name() -> None:
     other = "arn:aws:cloudformation:us-east-1:222222222222:stack/StackSet-ipam-1/11111111-2222-3333-4444-555555555555"
 
