@@ -132,6 +132,22 @@ def test_a_creation_waits_for_an_ipam_in_deletion_and_creates_another_ipam(stack
     assert answer["Data"]["IpamId"] != deleting["IpamId"]
 
 
+def test_an_ipam_that_a_repetition_of_the_request_creates_meanwhile_is_used(
+    stack: DirectStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack.ec2.delete_ipam(IpamId=by_hand(stack)["IpamId"])
+    made: list[dict[str, Any]] = []
+
+    def meanwhile(seconds: float) -> None:
+        stack.clock.advance(seconds)
+        if not made and not ipams(stack):
+            made.append(by_hand(stack))
+
+    monkeypatch.setattr(waiting, "sleep", meanwhile)
+
+    assert ensure(stack)["Data"]["IpamId"] == made[0]["IpamId"]
+
+
 def test_a_creation_waits_for_an_ipam_that_somebody_is_changing(stack: DirectStack) -> None:
     existing = by_hand(stack)
     stack.models.ipam.faults.refuse_next("ModifyIpam", AwsError("IncorrectState", "It is being changed."), times=3)

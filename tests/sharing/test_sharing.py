@@ -458,26 +458,6 @@ def test_a_share_that_was_renamed_or_lost_its_account_tag_stays_the_only_one(
     assert {"key": "ctipam:account-id", "value": ZERO} in kept["tags"]
 
 
-def test_a_new_share_ends_with_the_membership_of_its_account_and_only_that_is_allowed() -> None:
-    statements = session_policy("aws", "us-east-1", "222222222222", "share")["Statement"]
-    (create,) = [one for one in statements if one["Action"] == "ram:CreateResourceShare"]
-
-    assert create["Condition"]["BoolIfExists"] == {"ram:RetainSharingOnAccountLeaveOrganization": "false"}
-    assert create["Condition"]["Bool"] == {"ram:RequestedAllowsExternalPrincipals": "false"}
-
-
-def test_a_session_may_write_only_the_ou_of_an_environments_pool() -> None:
-    statements = session_policy("aws", "us-east-1", "222222222222", "share")["Statement"]
-    (tag,) = [one for one in statements if one["Action"] == "ec2:CreateTags"]
-
-    assert tag["Resource"] == "arn:aws:ec2::222222222222:ipam-pool/*"
-    assert tag["Condition"] == {
-        "Null": {"aws:ResourceTag/ctipam:environment": "false"},
-        "StringLike": {"aws:RequestTag/ctipam:ou-id": "ou-*"},
-        "ForAllValues:StringEquals": {"aws:TagKeys": ["ctipam:ou-id"]},
-    }
-
-
 def test_a_policy_of_the_company_that_demands_other_shares_is_explained(landing_zone: Any, ous: Any) -> None:
     denied = AwsError("AccessDeniedException", "explicit deny in a service control policy", 403)
     landing_zone.cloud.models.ram.faults.refuse_next("CreateResourceShare", denied)
