@@ -56,8 +56,9 @@ def main() -> int:
     for tried, (mutant, survives) in enumerate(trial.outcomes(chosen, reach, workers()), start=1):
         if survives:
             survived.append(mutant)
-            print("\n".join([f"\n{mutant.path}:{mutant.line}", *mutant.diff(sources[mutant.path])]), flush=True)
-        elif tried % 25 == 0:
+            reached = "" if reach.of(mutant.path, mutant.statement) else " (no test reaches it)"
+            print(f"\n{mutant.path}:{mutant.line}{reached}", *mutant.diff(sources[mutant.path]), sep="\n", flush=True)
+        if tried % 25 == 0:
             say(f"{tried:,} tried, {len(survived)} survived")
     return judge(len(chosen), len(survived), time.monotonic() - began)
 

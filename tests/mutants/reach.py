@@ -72,7 +72,7 @@ class Reach:
         return result
 
     def of(self, path: str, statement: int) -> list[str]:
-        """Return the tests that reach a statement, those of another function and the fastest first, up to LIMIT_S.
+        """Return tests that reach a statement, up to LIMIT_S: those of other functions first, then the fastest.
 
         Of a statement that runs when its module is imported, return those that reach any statement of the module.
         """
@@ -86,4 +86,10 @@ class Reach:
             ranked.append((variants[function], self.seconds[test], test))
             variants[function] += 1
         before = itertools.accumulate((seconds for _, seconds, _ in sorted(ranked)), initial=0.0)
-        return [test for (*_, test), total in zip(sorted(ranked), before, strict=False) if total < LIMIT_S]
+        return _by_file([test for (*_, test), total in zip(sorted(ranked), before, strict=False) if total < LIMIT_S])
+
+
+def _by_file(tests: list[str]) -> list[str]:
+    """Keep the tests of a file together: they may share a fixture that no other test must meet."""
+    files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
+    return sorted(tests, key=lambda test: files.index(test.partition("::")[0]))

@@ -24,8 +24,8 @@ OPTIONS = ["--rootdir", str(ROOT), "-x", "--tb=no", "--no-header", "-p", "no:cac
 CPU_S = 60
 """How much longer than all its tests together a mutant may compute, as one in an endless loop does."""
 
-WAIT_S = 900
-"""How long a mutant may take, as one that waits for ever does."""
+WAIT_S = 300
+"""How long a mutant may take, as one whose threads wait for each other does."""
 
 
 class Only:
@@ -68,8 +68,9 @@ def outcomes(mutants: Sequence[Mutant], found: Reach, workers: int) -> Iterator[
             else:
                 yield mutant, True
         if running:
-            process, status = os.wait()
-            yield running.pop(process), status == 0
+            process, status = os.wait()  # perhaps of a process that a test has left
+            if process in running:
+                yield running.pop(process), status == 0
 
 
 def _fork(mutant: Mutant, tests: Sequence[str], seconds: float) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -29,10 +31,10 @@ READ: list[Statement] = [
 WRITE_POOL_POLICIES: list[Statement] = [("ec2:PutResourcePolicy ec2:DeleteResourcePolicy", POOLS, {})]
 CHANGE = "ram:UpdateResourceShare ram:AssociateResourceShare ram:DisassociateResourceShare ram:DeleteResourceShare"
 
-POLICIES: dict[str, tuple[dict[str, Any], list[Statement]]] = {
-    "read": (session_policy("aws", HOME, NETWORKING, "read"), READ),
+POLICIES: dict[str, tuple[Callable[[], dict[str, Any]], list[Statement]]] = {
+    "read": (partial(session_policy, "aws", HOME, NETWORKING, "read"), READ),
     "report": (
-        session_policy("aws", HOME, NETWORKING, "report"),
+        partial(session_policy, "aws", HOME, NETWORKING, "report"),
         [
             ("ec2:DescribeIpamPools", "*", AT_HOME),
             ("ec2:GetIpamPoolCidrs ec2:GetIpamPoolAllocations", POOLS, {}),
@@ -41,7 +43,7 @@ POLICIES: dict[str, tuple[dict[str, Any], list[Statement]]] = {
         ],
     ),
     "share": (
-        session_policy("aws", HOME, NETWORKING, "share"),
+        partial(session_policy, "aws", HOME, NETWORKING, "share"),
         [
             *READ,
             (
@@ -70,7 +72,7 @@ POLICIES: dict[str, tuple[dict[str, Any], list[Statement]]] = {
         ],
     ),
     "unshare": (
-        session_policy("aws", HOME, NETWORKING, "unshare"),
+        partial(session_policy, "aws", HOME, NETWORKING, "unshare"),
         [
             *READ,
             ("ram:DeleteResourceShare", SHARES, NAMED_AS_OURS),
@@ -79,11 +81,11 @@ POLICIES: dict[str, tuple[dict[str, Any], list[Statement]]] = {
         ],
     ),
     "read of the setup": (
-        read_policy("aws", HOME, NETWORKING),
+        partial(read_policy, "aws", HOME, NETWORKING),
         [("ec2:DescribeIpamPools", "*", AT_HOME), ("cloudformation:DescribeStacks", STACKS, {})],
     ),
     "release": (
-        release_policy("aws", HOME, NETWORKING, STACK),
+        partial(release_policy, "aws", HOME, NETWORKING, STACK),
         [
             ("ec2:DescribeIpamPools ec2:DescribeIpams", "*", AT_HOME),
             (
@@ -103,9 +105,13 @@ POLICIES: dict[str, tuple[dict[str, Any], list[Statement]]] = {
 
 
 @pytest.mark.parametrize(("policy", "statements"), POLICIES.values(), ids=POLICIES)
-def test_a_session_may_do_this_and_nothing_else(policy: dict[str, Any], statements: list[Statement]) -> None:
-    assert policy["Version"] == "2012-10-17"
-    assert [_read(statement) for statement in policy["Statement"]] == statements
+def test_a_session_may_do_this_and_nothing_else(
+    policy: Callable[[], dict[str, Any]], statements: list[Statement]
+) -> None:
+    document = policy()
+
+    assert document["Version"] == "2012-10-17"
+    assert [_read(statement) for statement in document["Statement"]] == statements
 
 
 def _read(statement: dict[str, Any]) -> Statement:
