@@ -72,7 +72,7 @@ class Reach:
         return result
 
     def of(self, path: str, statement: int) -> list[str]:
-        """Return tests that reach a statement, up to LIMIT_S: those of other functions first, then the fastest.
+        """Return tests that reach a statement, up to LIMIT_S: the fastest, of each function rather than its variants.
 
         Of a statement that runs when its module is imported, return those that reach any statement of the module.
         """
@@ -83,10 +83,11 @@ class Reach:
         ranked = []
         for test in sorted(reaching, key=lambda test: (self.seconds[test], test)):
             function = test.partition("[")[0]
-            ranked.append((variants[function], self.seconds[test], test))
             variants[function] += 1
-        before = itertools.accumulate((seconds for _, seconds, _ in sorted(ranked)), initial=0.0)
-        return _by_file([test for (*_, test), total in zip(sorted(ranked), before, strict=False) if total < LIMIT_S])
+            ranked.append((self.seconds[test] * variants[function], test))
+        tests = [test for _, test in sorted(ranked)]
+        before = itertools.accumulate((self.seconds[test] for test in tests), initial=0.0)
+        return _by_file([test for test, total in zip(tests, before, strict=False) if total < LIMIT_S])
 
 
 def _by_file(tests: list[str]) -> list[str]:

@@ -99,12 +99,12 @@ def test_every_statement_notes_that_it_is_reached(monkeypatch: pytest.MonkeyPatc
     assert noted == [("x.py", line) for line in (4, 5, 7, 8, 9, 11)]
 
 
-def test_a_mutant_meets_a_test_of_each_function_before_their_variants_and_no_test_after_the_limit() -> None:
+def test_a_mutant_meets_the_fastest_tests_file_by_file_and_none_after_the_limit() -> None:
     reach = Reach()
-    reach.seconds = {"t::a[1]": 1, "t::a[2]": 2, "t::b": 3, "t::slow": LIMIT_S, "t::slower": LIMIT_S + 1, "t::other": 1}
+    reach.seconds = {"t::a[1]": 1, "t::a[2]": 2, "u::b": 3, "t::slow": LIMIT_S, "u::slower": LIMIT_S + 1, "t::other": 1}
     reach.tests = {("x.py", 4): {*reach.seconds} - {"t::other"}, ("y.py", 9): {"t::other"}}
 
-    assert reach.of("x.py", 4) == ["t::a[1]", "t::b", "t::slow"]
+    assert reach.of("x.py", 4) == ["t::a[1]", "t::a[2]", "t::slow", "u::b"]
     assert reach.of("y.py", 1) == ["t::other"], "the module's first line runs when it is imported"
     assert reach.of("z.py", 1) == []
 
