@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ctipam import waiting
 from ctipam.cloudformation import custom_resource
 from ctipam.cloudformation.custom_resource import Data
 from ctipam.cloudformation.latecomers import LATECOMERS_S
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import REASON_LIMIT, AwsFailed, OutOfTime, Refused
 from in_process.function import HOUR, PHYSICAL_ID, URL, Function
+from landing_zone.direct_stack import Context
 
 
 def never_ready(request: ResourceRequest) -> Data:
@@ -135,6 +137,19 @@ def test_a_request_that_arrives_late_still_ends_within_its_hour(function: Functi
 
     assert answer["Status"] == "FAILED"
     assert function.clock.now() - began < HOUR
+
+
+@pytest.mark.parametrize(("left_s", "continues"), [(waiting.RESERVE_S, False), (waiting.RESERVE_S + 1, True)])
+def test_work_is_continued_only_while_another_invocation_would_have_time(
+    function: Function, left_s: float, continues: bool
+) -> None:
+    function.act = never_ready
+    event = function.request() | {"CtipamInvocation": {"number": 2, "until": function.clock.now() + left_s}}
+
+    function.responder(event, Context(function.clock))
+
+    assert bool(function.wire.invocations) is continues
+    assert bool(function.cloudformation.answers) is not continues
 
 
 def test_a_continuation_that_starts_too_late_changes_nothing(function: Function) -> None:

@@ -148,6 +148,29 @@ def test_an_ipam_that_a_repetition_of_the_request_creates_meanwhile_is_used(
     assert ensure(stack)["Data"]["IpamId"] == made[0]["IpamId"]
 
 
+def test_a_repetition_of_a_request_asks_for_the_same_ipam_and_another_request_for_another(
+    stack: DirectStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list may not show yet what a function has created that was killed."""
+    tokens: list[str] = []
+    call = stack.models.ipam.call
+
+    def record(action: str, params: dict[str, Any], caller: Any) -> Any:
+        if action == "CreateIpam":
+            tokens.append(params.get("ClientToken", ""))
+        return call(action, params, caller)
+
+    monkeypatch.setattr(stack.models.ipam, "call", record)
+    first, second = stack.request("Create", "Ipam", PROPERTIES), stack.request("Create", "Ipam", PROPERTIES)
+    for request in (first, first, second):
+        assert succeeded(stack.send(request) or {})
+        stack.ec2.delete_ipam(IpamId=ipams(stack)[0]["IpamId"])
+        stack.clock.advance(60)
+
+    assert tokens[0] == tokens[1]
+    assert tokens[-1] not in tokens[:-1]
+
+
 def test_a_creation_waits_for_an_ipam_that_somebody_is_changing(stack: DirectStack) -> None:
     existing = by_hand(stack)
     stack.models.ipam.faults.refuse_next("ModifyIpam", AwsError("IncorrectState", "It is being changed."), times=3)
@@ -462,6 +485,8 @@ def test_a_change_waits_for_a_discovery_that_somebody_is_changing(stack: DirectS
     assert succeeded(ensure(stack, IpamExclusions=SANDBOX))
 
     assert settings(stack)[2] == [SANDBOX]
+    (discovery,) = stack.ec2.describe_ipam_resource_discoveries()["IpamResourceDiscoveries"]
+    assert discovery["State"] == "modify-complete", "the change was waited for"
 
 
 def test_a_change_waits_for_a_discovery_that_is_not_listed_yet(stack: DirectStack) -> None:

@@ -99,6 +99,28 @@ def test_the_older_of_two_shares_of_an_account_is_kept(landing_zone: Any, ous: A
     assert [share["resourceShareArn"] for share in landing_zone.live_shares()] == [older]
 
 
+def test_a_run_that_deletes_a_share_too_many_waits_for_what_it_takes_from_the_other(
+    landing_zone: Any, ous: Any
+) -> None:
+    share_by_hand(landing_zone, f"ipamShare-{ZERO}", [*PROD, "us-east-1 SDLC OU"], [ZERO])
+    share_by_hand(landing_zone, f"ipamShare-{ZERO}", ["us-west-2 Prod OU"], [ZERO])
+
+    landing_zone.invoke(moved(ZERO))
+
+    assert landing_zone.shared_now() == SHARED
+
+
+def test_a_run_does_not_wait_for_an_account_that_has_failed(landing_zone: Any, ous: Any) -> None:
+    refused = AwsError("TagPolicyViolationException", "The tags do not comply.", 400)
+    landing_zone.cloud.models.ram.faults.refuse_next("CreateResourceShare", refused)
+    began = landing_zone.clock.now()
+
+    with pytest.raises(AwsFailed, match="TagPolicyViolationException"):
+        landing_zone.invoke(moved(ZERO))
+
+    assert landing_zone.clock.now() == began
+
+
 def test_a_pool_that_is_being_modified_stays_shared_but_gets_no_new_accounts(landing_zone: Any, ous: Any) -> None:
     landing_zone.cloud.add_account(ONE, ous["Prod OU"])
     landing_zone.invoke(moved(ZERO))
