@@ -146,6 +146,7 @@ def test_an_ipam_that_a_repetition_of_the_request_creates_meanwhile_is_used(
     monkeypatch.setattr(waiting, "sleep", meanwhile)
 
     assert ensure(stack)["Data"]["IpamId"] == made[0]["IpamId"]
+    assert stack.clock.now() < HOUR / 10
 
 
 def test_a_repetition_of_a_request_asks_for_the_same_ipam_and_another_request_for_another(
@@ -485,8 +486,20 @@ def test_a_change_waits_for_a_discovery_that_somebody_is_changing(stack: DirectS
     assert succeeded(ensure(stack, IpamExclusions=SANDBOX))
 
     assert settings(stack)[2] == [SANDBOX]
+
+
+def test_an_exclusion_that_somebody_is_taking_away_is_added_again(stack: DirectStack) -> None:
+    ensure(stack, IpamExclusions=SANDBOX)
     (discovery,) = stack.ec2.describe_ipam_resource_discoveries()["IpamResourceDiscoveries"]
-    assert discovery["State"] == "modify-complete", "the change was waited for"
+    stack.ec2.modify_ipam_resource_discovery(
+        IpamResourceDiscoveryId=discovery["IpamResourceDiscoveryId"],
+        RemoveOrganizationalUnitExclusions=[{"OrganizationsEntityPath": SANDBOX}],
+    )
+
+    assert succeeded(ensure(stack, "Update", IpamExclusions=SANDBOX))
+
+    stack.clock.advance(60)
+    assert settings(stack)[2] == [SANDBOX]
 
 
 def test_a_change_waits_for_a_discovery_that_is_not_listed_yet(stack: DirectStack) -> None:

@@ -102,12 +102,15 @@ def test_the_older_of_two_shares_of_an_account_is_kept(landing_zone: Any, ous: A
 def test_a_run_that_deletes_a_share_too_many_waits_for_what_it_takes_from_the_other(
     landing_zone: Any, ous: Any
 ) -> None:
-    share_by_hand(landing_zone, f"ipamShare-{ZERO}", [*PROD, "us-east-1 SDLC OU"], [ZERO])
+    kept = share_by_hand(landing_zone, f"ipamShare-{ZERO}", [*PROD, "us-east-1 SDLC OU"], [ZERO])
     share_by_hand(landing_zone, f"ipamShare-{ZERO}", ["us-west-2 Prod OU"], [ZERO])
 
     landing_zone.invoke(moved(ZERO))
 
-    assert landing_zone.shared_now() == SHARED
+    leaving = landing_zone.networking_ram.get_resource_share_associations(
+        associationType="RESOURCE", associationStatus="DISASSOCIATING", resourceShareArns=[kept]
+    )
+    assert leaving["resourceShareAssociations"] == []
 
 
 def test_a_run_does_not_wait_for_an_account_that_has_failed(landing_zone: Any, ous: Any) -> None:
