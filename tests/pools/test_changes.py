@@ -236,6 +236,16 @@ def test_changed_vpc_sizes_are_a_change_in_place_of_the_environments_pools_only(
     assert changes == (ModifyPool(WEST_PROD, BUILT[2], VpcSizes(22, 20, 26)),)
 
 
+def test_only_a_new_pool_of_an_environment_is_prepared_and_only_if_something_is_reserved() -> None:
+    reserved = replace(SPEC, reserved=(IPv4Network("10.0.0.0/24"),))
+
+    preparing = [
+        [key for key in spec.pools if names.PREPARING_TAG in wanted_tags(spec, key)] for spec in (SPEC, reserved)
+    ]
+
+    assert preparing == [[], [WEST_PROD]]
+
+
 def test_a_vpc_gets_the_whole_pool_by_default_where_the_pool_is_smaller_than_the_default() -> None:
     small = replace(SPEC, environment_prefix_length=26)
 

@@ -83,6 +83,12 @@ def test_an_account_is_logged_if_it_changed_or_is_alone(
     assert sum("reconciled account" in record.getMessage() for record in caplog.records) == logged
 
 
+def test_a_result_is_of_a_whole_run_that_changed_things_unless_it_says_otherwise() -> None:
+    answer = SharingResult([account_result(1)]).to_dict()
+
+    assert (answer["unfinished"], answer["dryRun"], answer["heldBack"], answer["leftOut"]) == (False, False, "", 0)
+
+
 def test_a_pool_without_accounts_is_reported() -> None:
     assert who_can_use({"Prod": [POOL]}, {}) == [
         {"pool": POOL.arn, "environment": "Prod", "region": "us-east-1", "accounts": [], "pending": []}
