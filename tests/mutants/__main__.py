@@ -29,7 +29,7 @@ PRODUCT = ("libraries/ctipam", "ct-integration-lambda", "ipam-pool-lambda")
 PROMISE = 90
 """The least score, in percent. About 3 percent of all mutants change nothing that matters."""
 
-WORDS = {"seed": "1", "sample": "300", "only": ""}
+WORDS = {"seed": "1", "sample": "200", "only": ""}
 
 
 @dataclass(frozen=True)

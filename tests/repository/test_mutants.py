@@ -71,7 +71,7 @@ def test_a_sample_depends_on_the_seed_alone_and_has_the_files_that_were_asked_fo
 
 @pytest.mark.parametrize("word", ["sead=1", "seed=one", "sample=0", "seed=-1"])
 def test_a_word_that_is_no_word_is_refused(word: str) -> None:
-    assert read(["seed=7", "only=pools,names", "PYTHON=python3"]) == Options(7, 300, ("pools", "names"))
+    assert read(["seed=7", "only=pools,names", "PYTHON=python3"]) == Options(7, 200, ("pools", "names"))
     with pytest.raises(Refused, match=word.partition("=")[0]):
         read([word])
 
