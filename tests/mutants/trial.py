@@ -6,6 +6,7 @@ import gc
 import os
 import resource
 import signal
+import time
 from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
@@ -24,8 +25,8 @@ OPTIONS = ["--rootdir", str(ROOT), "-x", "--tb=no", "--no-header", "-p", "no:cac
 CPU_S = 60
 """How much longer than all its tests together a mutant may compute, as one in an endless loop does."""
 
-WAIT_S = 300
-"""How long a mutant may take, as one whose threads wait for each other does."""
+STUCK_S = 15
+"""For how long a mutant may compute next to nothing, as one does whose threads wait for each other."""
 
 
 class Only:
@@ -80,13 +81,27 @@ def _fork(mutant: Mutant, tests: Sequence[str], seconds: float) -> int:
     try:
         limit = int(seconds) + CPU_S + int(sum(os.times()[:2]))
         resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
-        signal.alarm(WAIT_S)
+        _end_when_stuck()
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
         os._exit(run(mutant, tests))
     finally:
         os._exit(1)
+
+
+def _end_when_stuck() -> None:
+    computed = time.process_time()
+
+    def look(*_: object) -> None:
+        nonlocal computed
+        before, computed = computed, time.process_time()
+        if computed - before < STUCK_S / 100:
+            os._exit(1)
+        signal.alarm(STUCK_S)
+
+    signal.signal(signal.SIGALRM, look)
+    signal.alarm(STUCK_S)
 
 
 def run(mutant: Mutant, tests: Sequence[str]) -> int:

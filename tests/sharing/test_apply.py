@@ -25,7 +25,7 @@ OUR_TAG = {"key": names.ACCOUNT_TAG, "value": ACCOUNT}
 
 
 @pytest.fixture
-def ram() -> Iterator[Stubber]:
+def ram() -> Iterator[Any]:
     with Stubber(boto3.client("ram", "us-east-1")) as stubber:
         yield stubber
         stubber.assert_no_pending_responses()
@@ -42,14 +42,14 @@ def ram() -> Iterator[Stubber]:
     ids=["both", "pools", "principals"],
 )
 def test_only_what_changes_is_sent(
-    ram: Stubber, change: Any, pools: tuple[str, ...], principals: tuple[str, ...], sent: dict[str, Any]
+    ram: Any, change: Any, pools: tuple[str, ...], principals: tuple[str, ...], sent: dict[str, Any]
 ) -> None:
     ram.add_response(f"{change.__name__.lower()}_resource_share", {}, {"resourceShareArn": ARN} | sent)
 
     apply(ram.client, change(SHARE, pools, principals), {})
 
 
-def test_a_share_is_created_closed_and_tagged_with_its_account(ram: Stubber) -> None:
+def test_a_share_is_created_closed_and_tagged_with_its_account(ram: Any) -> None:
     sent = {
         "name": f"ipamShare-{ACCOUNT}",
         "resourceArns": [POOL],
@@ -68,7 +68,7 @@ def test_a_share_is_created_closed_and_tagged_with_its_account(ram: Stubber) -> 
 
 
 @pytest.mark.parametrize("removed", [(), ("old",)])
-def test_an_adopted_share_gets_our_tag_and_name_and_is_closed(ram: Stubber, removed: tuple[str, ...]) -> None:
+def test_an_adopted_share_gets_our_tag_and_name_and_is_closed(ram: Any, removed: tuple[str, ...]) -> None:
     ram.add_response("tag_resource", {}, {"resourceShareArn": ARN, "tags": [OUR_TAG]})
     if removed:
         ram.add_response("untag_resource", {}, {"resourceShareArn": ARN, "tagKeys": ["old"]})
@@ -79,7 +79,7 @@ def test_an_adopted_share_gets_our_tag_and_name_and_is_closed(ram: Stubber, remo
 
 
 @pytest.mark.parametrize("code", ["UnknownResourceException", "InvalidStateTransitionException"])
-def test_a_share_that_is_gone_or_going_is_deleted_and_any_other_refusal_is_an_error(ram: Stubber, code: str) -> None:
+def test_a_share_that_is_gone_or_going_is_deleted_and_any_other_refusal_is_an_error(ram: Any, code: str) -> None:
     ram.add_client_error("delete_resource_share", code, expected_params={"resourceShareArn": ARN})
     ram.add_client_error("delete_resource_share", "ThrottlingException")
 

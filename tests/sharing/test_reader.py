@@ -29,16 +29,16 @@ SHARE = {
 
 
 @pytest.fixture
-def ram() -> Iterator[Stubber]:
+def ram() -> Iterator[Any]:
     with Stubber(boto3.client("ram", "us-east-1")) as stubber:
         yield stubber
 
 
-def list_shares(ram: Stubber, *shares: dict[str, Any]) -> None:
+def list_shares(ram: Any, *shares: dict[str, Any]) -> None:
     ram.add_response("get_resource_shares", {"resourceShares": list(shares)})
 
 
-def list_associations(ram: Stubber, kind: str, *statuses: tuple[str, str]) -> None:
+def list_associations(ram: Any, kind: str, *statuses: tuple[str, str]) -> None:
     """statuses   [(pool or account, status)]"""
     rows = [
         {
@@ -53,7 +53,7 @@ def list_associations(ram: Stubber, kind: str, *statuses: tuple[str, str]) -> No
     ram.add_response("get_resource_share_associations", {"resourceShareAssociations": rows})
 
 
-def found(ram: Stubber) -> Share:
+def found(ram: Any) -> Share:
     (share,) = reader.find_all_shares(ram.client)[ACCOUNT]
     return share
 
@@ -62,7 +62,7 @@ def found(ram: Stubber) -> Share:
     "statuses", [("FAILED", "ASSOCIATED"), ("ASSOCIATED", "FAILED"), ("ASSOCIATED", "ASSOCIATING")]
 )
 def test_of_several_rows_for_one_pool_the_best_status_counts_with_its_message(
-    ram: Stubber, statuses: tuple[str, ...]
+    ram: Any, statuses: tuple[str, ...]
 ) -> None:
     list_shares(ram, SHARE)
     list_associations(ram, "RESOURCE", *((POOL, status) for status in statuses))
@@ -85,7 +85,7 @@ def test_of_several_rows_for_one_pool_the_best_status_counts_with_its_message(
     ids=["as it should be", "renamed", "of an earlier version", "open"],
 )
 def test_a_share_is_settled_if_it_has_our_name_and_tag_and_is_closed(
-    ram: Stubber, changed: dict[str, Any], settled: bool
+    ram: Any, changed: dict[str, Any], settled: bool
 ) -> None:
     list_shares(ram, SHARE | changed)
     list_associations(ram, "RESOURCE")
@@ -95,13 +95,13 @@ def test_a_share_is_settled_if_it_has_our_name_and_tag_and_is_closed(
 
 
 @pytest.mark.parametrize("status", ["DELETING", "DELETED"])
-def test_a_share_that_is_deleted_is_no_share(ram: Stubber, status: str) -> None:
+def test_a_share_that_is_deleted_is_no_share(ram: Any, status: str) -> None:
     list_shares(ram, SHARE | {"status": status})
 
     assert reader.find_all_shares(ram.client) == {}
 
 
-def test_a_new_share_that_another_handler_has_deleted_is_gone_and_any_other_refusal_is_an_error(ram: Stubber) -> None:
+def test_a_new_share_that_another_handler_has_deleted_is_gone_and_any_other_refusal_is_an_error(ram: Any) -> None:
     created = Share(ARN, ACCOUNT, CREATED)
     list_associations(ram, "PRINCIPAL")
     ram.add_client_error("get_resource_share_associations", "UnknownResourceException")
