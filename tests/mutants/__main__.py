@@ -95,7 +95,7 @@ def choose(options: Options, sources: dict[str, str]) -> tuple[list[Mutant], int
 def judge(tried: int, survived: int, seconds: float) -> int:
     """Print the score, and return the exit code."""
     score = 100 * (tried - survived) / tried
-    killed = f"Killed {tried - survived:,} of {tried:,} mutants in {seconds / 60:.0f} minutes"
+    killed = f"Killed {tried - survived:,} of {tried:,} mutants in {seconds:,.0f} s"
     print(f"\n{killed}: {score:.1f} %, promised are {PROMISE} %.")
     return 0 if score >= PROMISE else 1
 

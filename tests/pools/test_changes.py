@@ -348,6 +348,11 @@ def test_a_regions_block_is_given_back_when_no_block_of_an_environment_is_in_it_
     assert alone.changes == (DeprovisionCidr(west, further.cidr),)
 
 
+@pytest.mark.parametrize("word", ["", "10.0.0.0", "10.0.0.1/8", "ten/8", "fd00::/8", "-", "/8"])
+def test_whatever_somebody_makes_of_a_record_only_a_cidr_is_one(word: str) -> None:
+    assert record.read({names.BLOCK_TAG: f"{word} 10.0.0.0/21"}) == record.read({names.BLOCK_TAG: "10.0.0.0/21"})
+
+
 def test_a_record_of_many_blocks_goes_on_in_further_tags() -> None:
     cidrs = [IPv4Network((0x0A000000 + number * 2**16, 16)) for number in range(50)]
 
