@@ -240,7 +240,8 @@ def test_only_a_new_pool_of_an_environment_is_prepared_and_only_if_something_is_
     reserved = replace(SPEC, reserved=(IPv4Network("10.0.0.0/24"),))
 
     preparing = [
-        [key for key in spec.pools if names.PREPARING_TAG in wanted_tags(spec, key)] for spec in (SPEC, reserved)
+        [key for key in spec.pools if wanted_tags(spec, key).get("ctipam:preparing") == "yes"]
+        for spec in (SPEC, reserved)
     ]
 
     assert preparing == [[], [WEST_PROD]]
