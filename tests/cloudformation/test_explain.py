@@ -179,3 +179,27 @@ def test_a_way_out_is_given_where_it_is_one(code: str, action: str, way_out: str
 
     assert explained.endswith(f"{code}: That did not work.") is not bool(way_out)
     assert way_out in explained
+
+
+@pytest.mark.parametrize(
+    ("codes", "words"),
+    [
+        (
+            "AccessDenied AccessDeniedException UnauthorizedOperation AuthorizationError AuthorizationErrorException",
+            "was denied",
+        ),
+        ("Throttling ThrottlingException TooManyRequestsException RequestLimitExceeded", "AWS was called too often"),
+        (
+            "AuthFailure OptInRequired InvalidClientTokenId UnrecognizedClientException",
+            "the Region is not enabled in the account",
+        ),
+        (
+            "UnknownResourceException InvalidParameterException OperationNotPermittedException",
+            "enable-sharing-with-aws-organization",
+        ),
+    ],
+    ids=["denied", "throttled", "Region not enabled", "sharing not enabled"],
+)
+def test_services_have_several_codes_for_one_thing(codes: str, words: str) -> None:
+    for code in codes.split():
+        assert words in explain(error("That did not work.", code, "CreateResourceShare")), code
