@@ -151,6 +151,32 @@ def test_a_new_environment_without_a_free_block_is_refused() -> None:
         refuse_without_room(plan, BUILT, {"ipam-pool-west": [IPv4Network("10.0.0.0/21"), reserved]})
 
 
+@pytest.mark.parametrize(
+    ("name", "way_out"),
+    [
+        ("Long name of an environment", "Give PoolSizes us-west-2=20+20+20,..., beside what it has;"),
+        ("A", "Give PoolSizes A 0=21+21,A 1=21+21,A 2=21+21,us-west-2=20+20+20;"),
+    ],
+    ids=["too long for a message", "short"],
+)
+def test_pool_sizes_that_make_room_are_given_whole_if_they_fit_into_the_message(name: str, way_out: str) -> None:
+    environments = tuple(f"{name} {number}" for number in range(3))
+    properties = {
+        "TopLevelPoolCidr": "10.0.0.0/16",
+        "RegionSelection": ["us-west-2"],
+        "IpamPoolPrefixLength": "20",
+        "AccEnvName": list(environments),
+        "AccPoolPrefixLength": "21",
+        "PoolSizes": ",".join(f"{environment}=21+21" for environment in environments),
+    }
+
+    with pytest.raises(Refused) as refusal:
+        refuse_without_room(PoolSpec.from_properties(properties, {"us-west-2"}), [], {}, [])
+
+    assert way_out in str(refusal.value)
+    assert len(str(refusal.value)) <= 240
+
+
 def test_the_block_of_a_removed_environment_is_room_for_a_new_one() -> None:
     plan = PoolSpec(PLAN.top_cidrs, 20, 21, PLAN.regions, ("SDLC OU",))
     reserved = IPv4Network("10.0.8.0/24")
