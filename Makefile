@@ -28,7 +28,7 @@ override FUNCTIONS := ct-integration-lambda ipam-pool-lambda
 override LOCKED := tools aws-cli lambda-runtime checkers
 
 # The commands check their words themselves. Of the other targets, a few take `only`; no target ignores a word.
-override COMMANDS := plan preflight preview deploy reconcile report explain undo contract
+override COMMANDS := plan preflight preview deploy reconcile report explain undo contract mutants
 override SELECTIVE := check test bench
 override OTHERS := $(filter-out $(COMMANDS),$(or $(MAKECMDGOALS),help))
 override ACCEPTED := PYTHON $(if $(filter-out $(SELECTIVE),$(OTHERS)),,only)
@@ -109,6 +109,11 @@ test: $(VENVS) $(WHEEL) ## Run the tests in the emulator; `make test only=sharin
 
 bench: $(VENVS) $(WHEEL) ## Measure, and print each figure beside its limit; `make bench only=pools,shares` selects some
 	@exec env PYTHONPATH=libraries:tests $(RUN) -m benchmarks "$$only"
+
+# Not part of CI: it takes minutes, and its score is of a sample.
+.PHONY: mutants
+mutants: $(VENVS) $(WHEEL) ## Plant faults in the functions, one at a time, and show those that no test notices: seed= sample= only=pools/growth
+	@exec env PYTHONPATH=libraries:tests $(RUN) -m mutants
 
 # Not part of CI: it calls a service on the network, whose answers change from day to day.
 .PHONY: audit

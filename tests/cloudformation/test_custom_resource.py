@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ctipam import waiting
 from ctipam.cloudformation import custom_resource
 from ctipam.cloudformation.custom_resource import Data
 from ctipam.cloudformation.latecomers import LATECOMERS_S
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import REASON_LIMIT, AwsFailed, OutOfTime, Refused
 from in_process.function import HOUR, PHYSICAL_ID, URL, Function
+from landing_zone.direct_stack import Context
 
 
 def never_ready(request: ResourceRequest) -> Data:
@@ -137,6 +139,19 @@ def test_a_request_that_arrives_late_still_ends_within_its_hour(function: Functi
     assert function.clock.now() - began < HOUR
 
 
+@pytest.mark.parametrize(("left_s", "continues"), [(waiting.RESERVE_S, False), (waiting.RESERVE_S + 1, True)])
+def test_work_is_continued_only_while_another_invocation_would_have_time(
+    function: Function, left_s: float, continues: bool
+) -> None:
+    function.act = never_ready
+    event = function.request() | {"CtipamInvocation": {"number": 2, "until": function.clock.now() + left_s}}
+
+    function.responder(event, Context(function.clock))
+
+    assert bool(function.wire.invocations) is continues
+    assert bool(function.cloudformation.answers) is not continues
+
+
 def test_a_continuation_that_starts_too_late_changes_nothing(function: Function) -> None:
     """Lambda keeps an event for hours if it has no capacity to run it."""
     acted = []
@@ -190,8 +205,10 @@ def test_a_response_above_the_limit_of_cloudformation_becomes_a_failure_with_the
 @pytest.mark.parametrize("problem", [503, ConnectionResetError(), TimeoutError()], ids=str)
 def test_a_response_that_does_not_arrive_is_sent_again(function: Function, problem: int | Exception) -> None:
     function.cloudformation.next = [problem, problem]
+    began = function.clock.now()
 
     assert function.ask()["Status"] == "SUCCESS"
+    assert function.clock.now() - began == 1 + 2
 
 
 def test_the_function_fails_if_its_response_cannot_be_delivered_so_that_lambda_retries(

@@ -160,3 +160,46 @@ def test_the_direct_account_of_the_tests_adds_region_and_account_too(function: A
         DirectAccount(wire, NETWORKING, "us-east-1").ec2("eu-west-1").describe_ipam_pools()
 
     assert raised.value.response["Ctipam"] == {"Region": "eu-west-1", "AccountId": NETWORKING}  # type: ignore[typeddict-item]
+
+
+@pytest.mark.parametrize(
+    ("code", "action", "way_out"),
+    [
+        ("UnknownResourceException", "CreateResourceShare", "enable-sharing-with-aws-organization"),
+        ("OperationNotPermittedException", "AssociateResourceShare", "enable-sharing-with-aws-organization"),
+        ("UnknownResourceException", "GetResourceShareAssociations", ""),
+        ("InvalidParameterException", "DescribeIpamPools", ""),
+        ("MalformedArnException", "CreateResourceShare", ""),
+        ("ResourceShareLimitExceededException", "CreateResourceShare", "Service Quotas"),
+        ("TooManyRequestsException", "CreateResourceShare", "the next scheduled run goes on"),
+    ],
+)
+def test_a_way_out_is_given_where_it_is_one(code: str, action: str, way_out: str) -> None:
+    explained = explain(error("That did not work.", code, action))
+
+    assert explained.endswith(f"{code}: That did not work.") is not bool(way_out)
+    assert way_out in explained
+
+
+@pytest.mark.parametrize(
+    ("codes", "words"),
+    [
+        (
+            "AccessDenied AccessDeniedException UnauthorizedOperation AuthorizationError AuthorizationErrorException",
+            "was denied",
+        ),
+        ("Throttling ThrottlingException TooManyRequestsException RequestLimitExceeded", "AWS was called too often"),
+        (
+            "AuthFailure OptInRequired InvalidClientTokenId UnrecognizedClientException",
+            "the Region is not enabled in the account",
+        ),
+        (
+            "UnknownResourceException InvalidParameterException OperationNotPermittedException",
+            "enable-sharing-with-aws-organization",
+        ),
+    ],
+    ids=["denied", "throttled", "Region not enabled", "sharing not enabled"],
+)
+def test_services_have_several_codes_for_one_thing(codes: str, words: str) -> None:
+    for code in codes.split():
+        assert words in explain(error("That did not work.", code, "CreateResourceShare")), code

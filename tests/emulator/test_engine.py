@@ -14,8 +14,10 @@ from typing import Any
 from uuid import uuid4
 from zipfile import ZipFile
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
+from moto import mock_aws
 
 from landing_zone.engine import Engine, EngineFailed
 from landing_zone.reading import eventually
@@ -733,6 +735,43 @@ def test_organizations_answers_in_pages_and_to_the_management_account_only(engin
     assert there.describe_organization()["Organization"]["MasterAccountId"] == MANAGEMENT
     with pytest.raises(ClientError, match="AccessDeniedException"):
         there.list_accounts()
+
+
+NOBODY, NOWHERE = "888888888888", "ou-ab12-99999999"
+NOT_FOUND = {
+    "describe_account": {"AccountId": NOBODY},
+    "close_account": {"AccountId": NOBODY},
+    "describe_organizational_unit": {"OrganizationalUnitId": NOWHERE},
+    "delete_organizational_unit": {"OrganizationalUnitId": NOWHERE},
+    "list_accounts_for_parent": {"ParentId": NOWHERE},
+    "list_organizational_units_for_parent": {"ParentId": NOWHERE},
+    "list_parents": {"ChildId": NOBODY},
+    "move_account": {"AccountId": NOBODY, "SourceParentId": NOWHERE, "DestinationParentId": NOWHERE},
+}
+NOT_AS_MOTO = {"list_parents": "ChildNotFoundException", "move_account": "AccountNotFoundException"}
+"""As AWS documents it; moto has other codes.
+https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListParents.html, and API_MoveAccount.html"""
+
+
+def refusals(organizations: Any) -> dict[str, str]:
+    """Return method -> the code with which it refuses what does not exist."""
+    codes = {}
+    for method, arguments in NOT_FOUND.items():
+        with pytest.raises(ClientError) as refused:
+            getattr(organizations, method)(**arguments)
+        codes[method] = refused.value.response["Error"]["Code"]
+    return codes
+
+
+def test_organizations_refuses_what_does_not_exist_as_moto_does(engine: Engine) -> None:
+    ours = refusals(engine.client("organizations", MANAGEMENT))
+    with mock_aws():
+        moto: Any = boto3.client("organizations", REGION)
+        moto.create_organization(FeatureSet="ALL")
+        motos = refusals(moto)
+
+    assert ours == motos | NOT_AS_MOTO
+    assert all(motos[method] != code for method, code in NOT_AS_MOTO.items())
 
 
 def test_organizations_calls_are_checked_on_the_account_or_the_ou_that_they_name(engine: Engine) -> None:

@@ -132,6 +132,46 @@ def test_a_creation_waits_for_an_ipam_in_deletion_and_creates_another_ipam(stack
     assert answer["Data"]["IpamId"] != deleting["IpamId"]
 
 
+def test_an_ipam_that_a_repetition_of_the_request_creates_meanwhile_is_used(
+    stack: DirectStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack.ec2.delete_ipam(IpamId=by_hand(stack)["IpamId"])
+    made: list[dict[str, Any]] = []
+
+    def meanwhile(seconds: float) -> None:
+        stack.clock.advance(seconds)
+        if not made and not ipams(stack):
+            made.append(by_hand(stack))
+
+    monkeypatch.setattr(waiting, "sleep", meanwhile)
+
+    assert ensure(stack)["Data"]["IpamId"] == made[0]["IpamId"]
+    assert stack.clock.now() < HOUR / 10
+
+
+def test_a_repetition_of_a_request_asks_for_the_same_ipam_and_another_request_for_another(
+    stack: DirectStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list may not show yet what a function has created that was killed."""
+    tokens: list[str] = []
+    call = stack.models.ipam.call
+
+    def record(action: str, params: dict[str, Any], caller: Any) -> Any:
+        if action == "CreateIpam":
+            tokens.append(params.get("ClientToken", ""))
+        return call(action, params, caller)
+
+    monkeypatch.setattr(stack.models.ipam, "call", record)
+    first, second = stack.request("Create", "Ipam", PROPERTIES), stack.request("Create", "Ipam", PROPERTIES)
+    for request in (first, first, second):
+        assert succeeded(stack.send(request) or {})
+        stack.ec2.delete_ipam(IpamId=ipams(stack)[0]["IpamId"])
+        stack.clock.advance(60)
+
+    assert tokens[0] == tokens[1]
+    assert tokens[-1] not in tokens[:-1]
+
+
 def test_a_creation_waits_for_an_ipam_that_somebody_is_changing(stack: DirectStack) -> None:
     existing = by_hand(stack)
     stack.models.ipam.faults.refuse_next("ModifyIpam", AwsError("IncorrectState", "It is being changed."), times=3)
@@ -249,7 +289,10 @@ def test_a_denial_that_ends_within_seconds_is_retried(stack: DirectStack) -> Non
 def test_an_error_unrelated_to_the_region_does_not_blame_the_region(stack: DirectStack) -> None:
     stack.wire.refuse("DescribeIpamPools", AwsError("InternalError", "Oops."))
 
-    assert "failed: InternalError: Oops." in ensure(stack)["Reason"]
+    reason = ensure(stack)["Reason"]
+
+    assert "failed: InternalError: Oops." in reason
+    assert "RegionSelection" not in reason
 
 
 # Stack tags
@@ -287,7 +330,7 @@ def test_the_ipam_gets_no_other_tags_if_the_stack_has_none(stack: DirectStack) -
     ensure(stack)
     ensure(stack, "Update")
 
-    assert tags.to_dict(ipams(stack)[0]["Tags"]).keys() == {"Name", names.STACK_TAG}
+    assert tags.to_dict(ipams(stack)[0]["Tags"]) == {"Name": "landing-zone", names.STACK_TAG: STACK_ID}
     assert not stack.wire.counted.keys() & {"CreateTags", "DeleteTags"}
 
 
@@ -442,6 +485,20 @@ def test_a_change_waits_for_a_discovery_that_somebody_is_changing(stack: DirectS
 
     assert succeeded(ensure(stack, IpamExclusions=SANDBOX))
 
+    assert settings(stack)[2] == [SANDBOX]
+
+
+def test_an_exclusion_that_somebody_is_taking_away_is_added_again(stack: DirectStack) -> None:
+    ensure(stack, IpamExclusions=SANDBOX)
+    (discovery,) = stack.ec2.describe_ipam_resource_discoveries()["IpamResourceDiscoveries"]
+    stack.ec2.modify_ipam_resource_discovery(
+        IpamResourceDiscoveryId=discovery["IpamResourceDiscoveryId"],
+        RemoveOrganizationalUnitExclusions=[{"OrganizationsEntityPath": SANDBOX}],
+    )
+
+    assert succeeded(ensure(stack, "Update", IpamExclusions=SANDBOX))
+
+    stack.clock.advance(60)
     assert settings(stack)[2] == [SANDBOX]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
@@ -65,6 +66,20 @@ def test_an_account_whose_discovery_fails_is_named_once_with_some_of_its_regions
 )
 def test_an_account_can_be_relied_on_once_ipam_has_looked(answer: Any, reason: str) -> None:
     assert DiscoveredAccount.from_answer({"AccountId": SHOP, "DiscoveryRegion": WEST} | answer).why_unread == reason
+
+
+@pytest.mark.parametrize(
+    ("tags", "environment"), [({"ResourceTags": [{"Key": "Env", "Value": "Prod OU"}]}, "Prod OU"), ({}, "")]
+)
+@pytest.mark.parametrize(("state", "allocated"), [("managed", True), ("unmanaged", False), ("ignored", False)])
+def test_a_discovered_vpc_has_its_environment_and_whether_a_pool_allocated_it(
+    tags: dict[str, Any], environment: str, state: str, allocated: bool
+) -> None:
+    place = {"ResourceOwnerId": SHOP, "ResourceRegion": WEST, "ResourceId": "vpc-1", "ResourceCidr": "10.0.0.0/16"}
+
+    found = DiscoveredCidr.from_answer(place | {"ManagementState": state} | tags)
+
+    assert found == DiscoveredCidr(IPv4Network("10.0.0.0/16"), SHOP, WEST, "vpc-1", environment, allocated)
 
 
 def test_ipv6_cidrs_are_left_out() -> None:

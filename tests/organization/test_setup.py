@@ -165,6 +165,15 @@ def test_an_existing_ipam_administrator_is_kept_and_named_in_the_error(landing_z
     assert landing_zone.models.organization.delegated_administrators == {"ipam.amazonaws.com": MEMBER}
 
 
+def test_the_administrator_of_another_service_is_not_that_of_ipam(landing_zone: Any) -> None:
+    landing_zone.add_account(MEMBER)
+    landing_zone.models.organization.delegated_administrators["guardduty.amazonaws.com"] = MEMBER
+
+    set_up()
+
+    assert landing_zone.models.organization.delegated_administrators["ipam.amazonaws.com"] == NETWORKING
+
+
 def test_the_advice_about_another_administrator_does_not_end_an_existing_deployment(landing_zone: Any) -> None:
     landing_zone.add_account(MEMBER)
     landing_zone.models.organization.delegated_administrators["ipam.amazonaws.com"] = MEMBER

@@ -15,6 +15,7 @@ from ctipam.pools.change_kinds import (
     DeletePool,
     DeprovisionCidr,
     ModifyPool,
+    PendingChanges,
     ProvisionCidr,
     TagPool,
 )
@@ -109,6 +110,19 @@ def test_a_cidr_is_not_taken_from_a_parent_whose_own_is_not_provisioned_yet(exis
 
 def test_when_everything_is_there_nothing_is_left_to_change() -> None:
     assert pending_changes(SPEC, BUILT, {}).nothing
+
+
+def test_rules_for_vpcs_that_somebody_gave_the_pool_of_a_region_stay() -> None:
+    by_hand = pool(WEST, "10.0.0.0/20", vpc_sizes=VpcSizes(25, 24, 26))
+
+    assert pending_changes(SPEC, [TOP_POOL, by_hand, BUILT[2]], {}).nothing
+
+
+@pytest.mark.parametrize("state", ["pending-provision", "pending-deprovision"])
+def test_a_cidr_that_aws_is_busy_with_is_waited_for_before_it_is_taken_away(state: str) -> None:
+    busy = pool(WEST_PROD, "10.0.0.0/21", state)
+
+    assert removals([busy], [busy]) == PendingChanges((), (f"us-west-2/Prod OU ({state})",))
 
 
 def test_a_cidr_that_failed_or_was_given_back_counts_for_nothing() -> None:
@@ -222,6 +236,17 @@ def test_changed_vpc_sizes_are_a_change_in_place_of_the_environments_pools_only(
     assert changes == (ModifyPool(WEST_PROD, BUILT[2], VpcSizes(22, 20, 26)),)
 
 
+def test_only_a_new_pool_of_an_environment_is_prepared_and_only_if_something_is_reserved() -> None:
+    reserved = replace(SPEC, reserved=(IPv4Network("10.0.0.0/24"),))
+
+    preparing = [
+        [key for key in spec.pools if wanted_tags(spec, key).get("ctipam:preparing") == "yes"]
+        for spec in (SPEC, reserved)
+    ]
+
+    assert preparing == [[], [WEST_PROD]]
+
+
 def test_a_vpc_gets_the_whole_pool_by_default_where_the_pool_is_smaller_than_the_default() -> None:
     small = replace(SPEC, environment_prefix_length=26)
 
@@ -322,6 +347,11 @@ def test_a_regions_block_is_given_back_when_no_block_of_an_environment_is_in_it_
     assert both.changes == (DeprovisionCidr(prod, inside.cidr),)
     assert both.waiting == ("us-west-2 (10.0.16.0/20 is not free yet)",)
     assert alone.changes == (DeprovisionCidr(west, further.cidr),)
+
+
+@pytest.mark.parametrize("word", ["", "10.0.0.0", "10.0.0.1/8", "ten/8", "fd00::/8", "-", "/8"])
+def test_whatever_somebody_makes_of_a_record_only_a_cidr_is_one(word: str) -> None:
+    assert record.read({names.BLOCK_TAG: f"{word} 10.0.0.0/21"}) == record.read({names.BLOCK_TAG: "10.0.0.0/21"})
 
 
 def test_a_record_of_many_blocks_goes_on_in_further_tags() -> None:

@@ -114,6 +114,12 @@ def test_of_many_obstacles_as_many_are_named_as_there_is_room_for_and_the_rest_a
     assert len(text) <= 240
 
 
+def test_obstacles_that_all_fit_are_not_counted() -> None:
+    with pytest.raises(Refused, match=r"changed: a holds vpc-1; b holds vpc-2\. Keep their Regions"):
+        refuse_deletion(["a holds vpc-1", "b holds vpc-2"])
+    refuse_deletion([])
+
+
 def test_a_second_stack_beside_one_that_can_act_is_refused_with_its_name() -> None:
     other = "arn:aws:cloudformation:us-east-1:222222222222:stack/StackSet-ipam-1/11111111-2222-3333-4444-555555555555"
 
@@ -143,6 +149,32 @@ def test_a_new_environment_without_a_free_block_is_refused() -> None:
 
     with pytest.raises(Refused, match=r"for us-west-2/SDLC OU: us-west-2 \(10\.0\.0\.0/20\) has no free /21 left"):
         refuse_without_room(plan, BUILT, {"ipam-pool-west": [IPv4Network("10.0.0.0/21"), reserved]})
+
+
+@pytest.mark.parametrize(
+    ("name", "way_out"),
+    [
+        ("Long name of an environment", "Give PoolSizes us-west-2=20+20+20,..., beside what it has;"),
+        ("A", "Give PoolSizes A 0=21+21,A 1=21+21,A 2=21+21,us-west-2=20+20+20;"),
+    ],
+    ids=["too long for a message", "short"],
+)
+def test_pool_sizes_that_make_room_are_given_whole_if_they_fit_into_the_message(name: str, way_out: str) -> None:
+    environments = tuple(f"{name} {number}" for number in range(3))
+    properties = {
+        "TopLevelPoolCidr": "10.0.0.0/16",
+        "RegionSelection": ["us-west-2"],
+        "IpamPoolPrefixLength": "20",
+        "AccEnvName": list(environments),
+        "AccPoolPrefixLength": "21",
+        "PoolSizes": ",".join(f"{environment}=21+21" for environment in environments),
+    }
+
+    with pytest.raises(Refused) as refusal:
+        refuse_without_room(PoolSpec.from_properties(properties, {"us-west-2"}), [], {}, [])
+
+    assert way_out in str(refusal.value)
+    assert len(str(refusal.value)) <= 240
 
 
 def test_the_block_of_a_removed_environment_is_room_for_a_new_one() -> None:

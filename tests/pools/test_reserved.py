@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Network
 from random import Random
 
@@ -9,9 +10,9 @@ import pytest
 
 from ctipam.errors import REASON_LIMIT, Refused
 from ctipam.pools.addresses import without
-from ctipam.pools.existing import Allocation
+from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.parameters import reserved_cidrs as parse
-from ctipam.pools.reserved import refuse_collisions, reservation_changes, reserved_in
+from ctipam.pools.reserved import may_have_reservations, refuse_collisions, reservation_changes, reserved_in
 from ctipam.pools.spec import VpcSizes
 
 SHOP = "111122223333"
@@ -148,3 +149,13 @@ def test_a_reservation_that_collides_with_a_vpc_is_refused_and_named() -> None:
     assert words.startswith(f"ReservedCidrs includes addresses of vpc-1 (10.0.1.0/24, account {SHOP}), which has them")
     assert len(words) <= REASON_LIMIT
     refuse_collisions([])
+
+
+@pytest.mark.parametrize(
+    ("tags", "may_have"), [({}, False), ({"Env": "Prod OU"}, False), ({"ctipam:preparing": "yes"}, True)]
+)
+def test_reservations_are_looked_for_in_pools_that_may_have_some(tags: dict[str, str], may_have: bool) -> None:
+    pool = ExistingPool("ipam-pool-1", "", "create-complete", tags=tags)
+
+    assert may_have_reservations(pool) is may_have
+    assert may_have_reservations(replace(pool, tags=tags | {"ctipam:reserved": "yes"}))

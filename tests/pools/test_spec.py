@@ -123,6 +123,17 @@ def test_a_plan_that_cannot_be_built_is_refused_with_the_way_out(changed: dict[s
 
 
 @pytest.mark.parametrize(
+    ("default", "smallest", "largest"), [(21, 28, 21), (28, 28, 16), (24, 28, 16), (21, 22, 16), (21, 21, 16)]
+)
+def test_a_vpc_may_be_as_large_and_as_small_by_default_as_it_may_be_at_all(
+    default: int, smallest: int, largest: int
+) -> None:
+    sizes = {"VpcDefaultNetmaskLength": default, "VpcMinNetmaskLength": largest, "VpcMaxNetmaskLength": smallest}
+
+    assert plan(**sizes).vpc_sizes == VpcSizes(default, largest, smallest)
+
+
+@pytest.mark.parametrize(
     ("text", "sizes"),
     [
         ("", {}),

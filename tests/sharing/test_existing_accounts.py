@@ -12,7 +12,7 @@ from aws_models.errors import AwsError
 from ctipam import waiting
 from ctipam.cloudformation.latecomers import LATECOMERS_S
 from ctipam.sharing import rounds as sharing
-from in_process.fixtures import STACK_ID
+from in_process.fixtures import NETWORKING, STACK_ID
 from in_process.lifecycle_events import ONE, PROD, SCHEDULE, SDLC, ZERO, moved
 
 SHARED = {f"ipamShare-{ZERO}": PROD, f"ipamShare-{ONE}": SDLC}
@@ -137,6 +137,32 @@ def test_a_delete_removes_a_share_that_a_running_handler_creates(
     assert landing_zone.ask("Delete")["Status"] == "SUCCESS"
     assert landing_zone.stack["StackStatus"] == "DELETE_IN_PROGRESS"
     assert landing_zone.shared() == {}
+
+
+def test_accounts_for_which_no_time_is_left_are_shared_with_in_another_invocation(
+    landing_zone: Any,
+    ous: Any,
+    answers: list[dict[str, Any]],
+    continuations: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ram = landing_zone.cloud.models.ram
+    call_model = ram.call
+
+    def slow(action: str, params: Any, caller: Any) -> Any:
+        if action == "CreateResourceShare":
+            landing_zone.clock.advance(500)
+        return call_model(action, params, caller)
+
+    monkeypatch.setattr(ram, "call", slow)
+    cloudformation = landing_zone._cloudformation
+    cloudformation.send(cloudformation.request("Create", "ShareExistingAccounts", {"NetworkAccountId": NETWORKING}))
+    assert answers == []
+
+    cloudformation.send(continuations[0])
+
+    assert [answer["Status"] for answer in answers] == ["SUCCESS"]
+    assert landing_zone.shared() == {f"ipamShare-{ZERO}": PROD, f"ipamShare-{ONE}": SDLC}
 
 
 def test_an_account_that_fails_is_counted_and_does_not_roll_back_the_stack(landing_zone: Any, ous: Any) -> None:

@@ -209,9 +209,12 @@ def test_an_account_whose_ou_has_no_pool_gets_no_share_and_its_ou_is_reported(
 def test_an_account_that_moves_to_an_ou_without_a_pool_loses_its_share(landing_zone: Any, ous: Any) -> None:
     landing_zone.invoke(lifecycle("CreateManagedAccount", ZERO))
     landing_zone.cloud.move(ZERO, ous["Sandbox"])
+    landing_zone.clock.advance(60)
+    began = landing_zone.clock.now()
 
     landing_zone.invoke(moved(ZERO))
 
+    assert landing_zone.clock.now() == began, "nobody waits for a deletion"
     assert landing_zone.shared() == {}
 
 

@@ -9,6 +9,7 @@ import pytest
 from ctipam.errors import AwsFailed
 from ctipam.organization.environments import EnvironmentOu
 from ctipam.organization.tree import OrganizationalUnit
+from ctipam.sharing.result_log import log_result
 from ctipam.sharing.results import AccountResult, SharingResult, who_can_use
 from ctipam.sharing.spec import NO_POOL, SharedPool, ShareSpec
 
@@ -62,6 +63,30 @@ def test_stack_outputs_stay_within_the_limit_of_cloudformation() -> None:
     assert len(json.dumps(outputs)) < 3_200
     assert "more" in outputs["OusWithoutPools"]
     assert SharingResult([]).outputs()["Environments"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("accounts", "logged"),
+    [
+        ([account_result(1)], 1),
+        ([account_result(1), account_result(2)], 0),
+        ([account_result(1), account_result(2, changed=True), account_result(3, failed="no")], 2),
+    ],
+    ids=["one alone", "nothing changed", "some changed"],
+)
+def test_an_account_is_logged_if_it_changed_or_is_alone(
+    caplog: pytest.LogCaptureFixture, accounts: list[AccountResult], logged: int
+) -> None:
+    with caplog.at_level("INFO"):
+        log_result(SharingResult(accounts))
+
+    assert sum("reconciled account" in record.getMessage() for record in caplog.records) == logged
+
+
+def test_a_result_is_of_a_whole_run_that_changed_things_unless_it_says_otherwise() -> None:
+    answer = SharingResult([account_result(1)]).to_dict()
+
+    assert (answer["unfinished"], answer["dryRun"], answer["heldBack"], answer["leftOut"]) == (False, False, "", 0)
 
 
 def test_a_pool_without_accounts_is_reported() -> None:

@@ -99,6 +99,31 @@ def test_the_older_of_two_shares_of_an_account_is_kept(landing_zone: Any, ous: A
     assert [share["resourceShareArn"] for share in landing_zone.live_shares()] == [older]
 
 
+def test_a_run_that_deletes_a_share_too_many_waits_for_what_it_takes_from_the_other(
+    landing_zone: Any, ous: Any
+) -> None:
+    kept = share_by_hand(landing_zone, f"ipamShare-{ZERO}", [*PROD, "us-east-1 SDLC OU"], [ZERO])
+    share_by_hand(landing_zone, f"ipamShare-{ZERO}", ["us-west-2 Prod OU"], [ZERO])
+
+    landing_zone.invoke(moved(ZERO))
+
+    leaving = landing_zone.networking_ram.get_resource_share_associations(
+        associationType="RESOURCE", associationStatus="DISASSOCIATING", resourceShareArns=[kept]
+    )
+    assert leaving["resourceShareAssociations"] == []
+
+
+def test_a_run_does_not_wait_for_an_account_that_has_failed(landing_zone: Any, ous: Any) -> None:
+    refused = AwsError("TagPolicyViolationException", "The tags do not comply.", 400)
+    landing_zone.cloud.models.ram.faults.refuse_next("CreateResourceShare", refused)
+    began = landing_zone.clock.now()
+
+    with pytest.raises(AwsFailed, match="TagPolicyViolationException"):
+        landing_zone.invoke(moved(ZERO))
+
+    assert landing_zone.clock.now() == began
+
+
 def test_a_pool_that_is_being_modified_stays_shared_but_gets_no_new_accounts(landing_zone: Any, ous: Any) -> None:
     landing_zone.cloud.add_account(ONE, ous["Prod OU"])
     landing_zone.invoke(moved(ZERO))
@@ -456,26 +481,6 @@ def test_a_share_that_was_renamed_or_lost_its_account_tag_stays_the_only_one(
     (kept,) = landing_zone.live_shares()
     assert (kept["resourceShareArn"], kept["allowExternalPrincipals"]) == (arn, False)
     assert {"key": "ctipam:account-id", "value": ZERO} in kept["tags"]
-
-
-def test_a_new_share_ends_with_the_membership_of_its_account_and_only_that_is_allowed() -> None:
-    statements = session_policy("aws", "us-east-1", "222222222222", "share")["Statement"]
-    (create,) = [one for one in statements if one["Action"] == "ram:CreateResourceShare"]
-
-    assert create["Condition"]["BoolIfExists"] == {"ram:RetainSharingOnAccountLeaveOrganization": "false"}
-    assert create["Condition"]["Bool"] == {"ram:RequestedAllowsExternalPrincipals": "false"}
-
-
-def test_a_session_may_write_only_the_ou_of_an_environments_pool() -> None:
-    statements = session_policy("aws", "us-east-1", "222222222222", "share")["Statement"]
-    (tag,) = [one for one in statements if one["Action"] == "ec2:CreateTags"]
-
-    assert tag["Resource"] == "arn:aws:ec2::222222222222:ipam-pool/*"
-    assert tag["Condition"] == {
-        "Null": {"aws:ResourceTag/ctipam:environment": "false"},
-        "StringLike": {"aws:RequestTag/ctipam:ou-id": "ou-*"},
-        "ForAllValues:StringEquals": {"aws:TagKeys": ["ctipam:ou-id"]},
-    }
 
 
 def test_a_policy_of_the_company_that_demands_other_shares_is_explained(landing_zone: Any, ous: Any) -> None:

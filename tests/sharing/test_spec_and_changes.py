@@ -105,6 +105,16 @@ def test_changes_wait_for_an_association_in_progress(status: str) -> None:
     assert share_changes(WANTED, [in_progress]) == ShareChanges((), in_progress=True)
 
 
+@pytest.mark.parametrize("status", ["DISASSOCIATING", "SUSPENDING", "ASSOCIATING", "RESTORING"])
+def test_a_complete_share_from_which_something_is_still_going_is_in_progress(status: str) -> None:
+    pool, principal = (
+        share(pools=ALL_ASSOCIATED | {"old": status}),
+        share(principals={ACCOUNT: "ASSOCIATED", "1": status}),
+    )
+
+    assert share_changes(WANTED, [pool]) == share_changes(WANTED, [principal]) == ShareChanges((), in_progress=True)
+
+
 @pytest.mark.parametrize("status", ["FAILED", None])
 def test_failed_and_missing_pools_are_added_before_others_are_removed(status: str | None) -> None:
     pools = {"west": "ASSOCIATED", "old": "ASSOCIATED"} | ({"east": status} if status else {})

@@ -1,0 +1,32 @@
+"""What the functions read from their environment."""
+
+from __future__ import annotations
+
+import pytest
+
+from ctipam.settings import UtilizationSettings
+
+GIVEN = {
+    "STACK_ID": "arn:stack",
+    "TOPIC_ARN": "arn:topic",
+    "POOL_UTILISATION_THRESHOLD": "80",
+    "MENDING_FUNCTION": "mender",
+}
+
+
+@pytest.mark.parametrize("name", GIVEN)
+@pytest.mark.parametrize("value", [None, ""], ids=["missing", "empty"])
+def test_a_variable_that_is_missing_is_named(name: str, value: str | None) -> None:
+    given = {key: text for key, text in (GIVEN | {name: value}).items() if text is not None}
+
+    with pytest.raises(KeyError, match=f"{name} is missing; the template of this version sets it"):
+        UtilizationSettings.from_environment(given)
+
+
+@pytest.mark.parametrize(("growth", "grow"), [("on", True), ("off", False), (None, False)])
+def test_the_watch_grows_pools_only_if_it_is_told_to(growth: str | None, grow: bool) -> None:
+    given = GIVEN | ({"POOL_GROWTH": growth} if growth else {})
+
+    assert UtilizationSettings.from_environment(given) == UtilizationSettings(
+        "arn:stack", "arn:topic", 80.0, grow, "mender"
+    )

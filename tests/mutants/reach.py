@@ -1,0 +1,96 @@
+"""Finds out which tests reach which statements of the product, in one run of the tests.
+
+Each statement is imported with a call before it that notes its file and line. That costs much less time than a tracer,
+which Python would call in each function of the AWS libraries too.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import itertools
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+NOTE = "__reached__"
+LIMIT_S = 20
+"""How long the tests of one mutant may compute: a fault that only the slowest tests notice is as good as unnoticed."""
+
+Place = tuple[str, int]
+
+
+def noting(path: str, source: str) -> ast.Module:
+    """Return the tree of a source whose statements note that they are reached."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        for name in ("body", "orelse", "finalbody"):
+            statements = getattr(node, name, None)
+            if isinstance(statements, list):
+                setattr(node, name, [both for one in statements for both in _with_note(path, one)])
+    return ast.fix_missing_locations(tree)
+
+
+def _with_note(path: str, statement: Any) -> Iterator[ast.stmt]:
+    if isinstance(statement, ast.stmt) and not _must_come_first(statement):
+        place = ast.Tuple([ast.Constant(path), ast.Constant(statement.lineno)], ast.Load())
+        note = ast.Expr(ast.Call(ast.Name(NOTE, ast.Load()), [place], []))
+        yield ast.copy_location(note, statement)
+    yield statement
+
+
+def _must_come_first(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Expr(value=ast.Constant()) | ast.ImportFrom(module="__future__"):
+            return True
+    return False
+
+
+@dataclass
+class Reach:
+    """A plugin of pytest that notes what each test reaches."""
+
+    tests: dict[Place, set[str]] = field(default_factory=lambda: defaultdict(set))
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._now: set[Place] = set()
+        setattr(builtins, NOTE, self._now.add)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        self._now.clear()
+        began = time.process_time()
+        result = yield
+        self.seconds[item.nodeid] = time.process_time() - began
+        for place in self._now:
+            self.tests[place].add(item.nodeid)
+        return result
+
+    def of(self, path: str, statement: int) -> list[str]:
+        """Return tests that reach a statement, up to LIMIT_S: the fastest, of each function rather than its variants.
+
+        Of a statement that runs when its module is imported, return those that reach any statement of the module.
+        """
+        reaching = self.tests.get((path, statement)) or set().union(
+            *(tests for (other, _), tests in self.tests.items() if other == path)
+        )
+        variants: dict[str, int] = defaultdict(int)
+        ranked = []
+        for test in sorted(reaching, key=lambda test: (self.seconds[test], test)):
+            function = test.partition("[")[0]
+            variants[function] += 1
+            ranked.append((self.seconds[test] * variants[function], test))
+        tests = [test for _, test in sorted(ranked)]
+        before = itertools.accumulate((self.seconds[test] for test in tests), initial=0.0)
+        return _by_file([test for test, total in zip(tests, before, strict=False) if total < LIMIT_S])
+
+
+def _by_file(tests: list[str]) -> list[str]:
+    """Keep the tests of a file together: they may share a fixture that no other test must meet."""
+    files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
+    return sorted(tests, key=lambda test: files.index(test.partition("::")[0]))

@@ -1,0 +1,114 @@
+"""What RAM's lists say of our shares: which are ours and as they should be, and which of several statuses counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
+
+from ctipam import names
+from ctipam.sharing import reader
+from ctipam.sharing.existing import Share
+
+ACCOUNT, POOL = "000000000042", "arn:aws:ec2::222222222222:ipam-pool/ipam-pool-0123456789abcdef0"
+ARN = "arn:aws:ram:us-east-1:222222222222:resource-share/00000000-0000-0000-0000-000000000000"
+CREATED = datetime(2026, 1, 1, tzinfo=UTC)
+SHARE = {
+    "resourceShareArn": ARN,
+    "name": names.share_name(ACCOUNT),
+    "status": "ACTIVE",
+    "allowExternalPrincipals": False,
+    "creationTime": CREATED,
+    "tags": [{"key": names.ACCOUNT_TAG, "value": ACCOUNT}],
+}
+
+
+@pytest.fixture
+def ram() -> Iterator[Any]:
+    with Stubber(boto3.client("ram", "us-east-1")) as stubber:
+        yield stubber
+
+
+def list_shares(ram: Any, *shares: dict[str, Any]) -> None:
+    ram.add_response("get_resource_shares", {"resourceShares": list(shares)})
+
+
+def list_associations(ram: Any, kind: str, *statuses: tuple[str, str]) -> None:
+    """statuses   [(pool or account, status)]"""
+    rows = [
+        {
+            "resourceShareArn": ARN,
+            "associatedEntity": entity,
+            "associationType": kind,
+            "status": status,
+            "statusMessage": f"why {status}",
+        }
+        for entity, status in statuses
+    ]
+    ram.add_response("get_resource_share_associations", {"resourceShareAssociations": rows})
+
+
+def found(ram: Any) -> Share:
+    (share,) = reader.find_all_shares(ram.client)[ACCOUNT]
+    return share
+
+
+@pytest.mark.parametrize(
+    "statuses", [("FAILED", "ASSOCIATED"), ("ASSOCIATED", "FAILED"), ("ASSOCIATED", "ASSOCIATING")]
+)
+def test_of_several_rows_for_one_pool_the_best_status_counts_with_its_message(
+    ram: Any, statuses: tuple[str, ...]
+) -> None:
+    list_shares(ram, SHARE)
+    list_associations(ram, "RESOURCE", *((POOL, status) for status in statuses))
+    list_associations(ram, "PRINCIPAL", (ACCOUNT, "DISASSOCIATED"))
+
+    share = found(ram)
+
+    assert (share.pools, share.principals) == ({POOL: "ASSOCIATED"}, {})
+    assert share.messages == {POOL: "why ASSOCIATED"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "settled"),
+    [
+        ({}, True),
+        ({"name": "renamed"}, False),
+        ({"tags": []}, False),
+        ({"allowExternalPrincipals": True}, False),
+    ],
+    ids=["as it should be", "renamed", "of an earlier version", "open"],
+)
+def test_a_share_is_settled_if_it_has_our_name_and_tag_and_is_closed(
+    ram: Any, changed: dict[str, Any], settled: bool
+) -> None:
+    list_shares(ram, SHARE | changed)
+    list_associations(ram, "RESOURCE")
+    list_associations(ram, "PRINCIPAL")
+
+    assert found(ram).settled is settled
+
+
+@pytest.mark.parametrize("status", ["DELETING", "DELETED"])
+def test_a_share_that_is_deleted_is_no_share(ram: Any, status: str) -> None:
+    list_shares(ram, SHARE | {"status": status})
+
+    assert reader.find_all_shares(ram.client) == {}
+
+
+def test_a_new_share_that_another_handler_has_deleted_is_gone_and_any_other_refusal_is_an_error(ram: Any) -> None:
+    created = Share(ARN, ACCOUNT, CREATED)
+    list_associations(ram, "PRINCIPAL")
+    ram.add_client_error("get_resource_share_associations", "UnknownResourceException")
+    list_shares(ram)
+    list_associations(ram, "PRINCIPAL")
+    ram.add_client_error("get_resource_share_associations", "ThrottlingException")
+
+    assert reader.reread_share(ram.client, created) == []
+    with pytest.raises(ClientError, match="ThrottlingException"):
+        reader.reread_share(ram.client, created)

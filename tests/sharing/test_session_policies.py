@@ -1,0 +1,123 @@
+"""All that a session in the Networking account may do, word for word: whatever is added or left out shows here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from ctipam.organization.session_policies import read_policy, release_policy
+from ctipam.sharing.session_policy import session_policy
+
+HOME, NETWORKING = "us-east-1", "222222222222"
+STACK = f"arn:aws:cloudformation:{HOME}:{NETWORKING}:stack/StackSet-ipam/11111111-2222-3333-4444-555555555555"
+STACKS = f"arn:aws:cloudformation:{HOME}:{NETWORKING}:stack/*"
+POOLS, IPAMS = f"arn:aws:ec2::{NETWORKING}:ipam-pool/*", f"arn:aws:ec2::{NETWORKING}:ipam/*"
+SHARES = f"arn:aws:ram:{HOME}:{NETWORKING}:resource-share/*"
+WATCH_LOGS = f"arn:aws:logs:{HOME}:{NETWORKING}:log-group:*PoolUtilizationLogGroup*"
+AT_HOME = {"StringEquals": {"aws:RequestedRegion": HOME}}
+STAYS_CLOSED = {"BoolIfExists": {"ram:RequestedAllowsExternalPrincipals": "false"}}
+NAMED_AS_OURS = {"StringLike": {"ram:ResourceShareName": "ipamShare-*"}} | STAYS_CLOSED
+TAGGED_AS_OURS = {"Null": {"aws:ResourceTag/ctipam:account-id": "false"}} | STAYS_CLOSED
+
+Statement = tuple[str, str, dict[str, Any]]
+"""Actions, resources and conditions."""
+
+READ: list[Statement] = [
+    ("ec2:DescribeIpamPools ram:GetResourceShares ram:GetResourceShareAssociations", "*", AT_HOME),
+]
+WRITE_POOL_POLICIES: list[Statement] = [("ec2:PutResourcePolicy ec2:DeleteResourcePolicy", POOLS, {})]
+CHANGE = "ram:UpdateResourceShare ram:AssociateResourceShare ram:DisassociateResourceShare ram:DeleteResourceShare"
+
+POLICIES: dict[str, tuple[Callable[[], dict[str, Any]], list[Statement]]] = {
+    "read": (partial(session_policy, "aws", HOME, NETWORKING, "read"), READ),
+    "report": (
+        partial(session_policy, "aws", HOME, NETWORKING, "report"),
+        [
+            ("ec2:DescribeIpamPools", "*", AT_HOME),
+            ("ec2:GetIpamPoolCidrs ec2:GetIpamPoolAllocations", POOLS, {}),
+            ("cloudformation:DescribeStacks", STACKS, {}),
+            ("logs:FilterLogEvents", WATCH_LOGS, {}),
+        ],
+    ),
+    "share": (
+        partial(session_policy, "aws", HOME, NETWORKING, "share"),
+        [
+            *READ,
+            (
+                "ram:CreateResourceShare",
+                "*",
+                AT_HOME
+                | {
+                    "Bool": {"ram:RequestedAllowsExternalPrincipals": "false"},
+                    "BoolIfExists": {"ram:RetainSharingOnAccountLeaveOrganization": "false"},
+                    "StringEqualsIfExists": {"ram:RequestedResourceType": "ec2:IpamPool"},
+                },
+            ),
+            ("ram:TagResource ram:UntagResource", SHARES, {}),
+            (CHANGE, SHARES, NAMED_AS_OURS),
+            (CHANGE, SHARES, TAGGED_AS_OURS),
+            *WRITE_POOL_POLICIES,
+            (
+                "ec2:CreateTags",
+                POOLS,
+                {
+                    "Null": {"aws:ResourceTag/ctipam:environment": "false"},
+                    "StringLike": {"aws:RequestTag/ctipam:ou-id": "ou-*"},
+                    "ForAllValues:StringEquals": {"aws:TagKeys": ["ctipam:ou-id"]},
+                },
+            ),
+        ],
+    ),
+    "unshare": (
+        partial(session_policy, "aws", HOME, NETWORKING, "unshare"),
+        [
+            *READ,
+            ("ram:DeleteResourceShare", SHARES, NAMED_AS_OURS),
+            ("ram:DeleteResourceShare", SHARES, TAGGED_AS_OURS),
+            *WRITE_POOL_POLICIES,
+        ],
+    ),
+    "read of the setup": (
+        partial(read_policy, "aws", HOME, NETWORKING),
+        [("ec2:DescribeIpamPools", "*", AT_HOME), ("cloudformation:DescribeStacks", STACKS, {})],
+    ),
+    "release": (
+        partial(release_policy, "aws", HOME, NETWORKING, STACK),
+        [
+            ("ec2:DescribeIpamPools ec2:DescribeIpams", "*", AT_HOME),
+            (
+                "ec2:CreateTags",
+                f"{POOLS} {IPAMS}",
+                {
+                    "StringEquals": {
+                        "aws:ResourceTag/ctipam:stack-id": STACK,
+                        "aws:RequestTag/ctipam:stack-id": "released",
+                    },
+                    "ForAllValues:StringEquals": {"aws:TagKeys": ["ctipam:stack-id"]},
+                },
+            ),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("policy", "statements"), POLICIES.values(), ids=POLICIES)
+def test_a_session_may_do_this_and_nothing_else(
+    policy: Callable[[], dict[str, Any]], statements: list[Statement]
+) -> None:
+    document = policy()
+
+    assert document["Version"] == "2012-10-17"
+    assert [_read(statement) for statement in document["Statement"]] == statements
+
+
+def _read(statement: dict[str, Any]) -> Statement:
+    assert statement["Effect"] == "Allow"
+    assert statement.keys() <= {"Effect", "Sid", "Action", "Resource", "Condition"}
+    actions, resources = (
+        value if isinstance(value, str) else " ".join(value) for value in (statement["Action"], statement["Resource"])
+    )
+    return actions, resources, statement.get("Condition", {})
