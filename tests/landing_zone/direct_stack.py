@@ -289,7 +289,7 @@ def handler_of(environment: int) -> Any:
 def module_of(_environment: int) -> Any:
     """ipam-pool-lambda/index.py, as in an execution environment of its own: for a request that runs beside another.
 
-    crhelper makes clients of its own for each, and never uses them.
+    crhelper makes clients of its own for each, which need a Region, and never uses them.
     """
     spec = importlib.util.spec_from_file_location("ipam_pool_lambda_direct", ROOT / "ipam-pool-lambda" / "index.py")
     assert spec
@@ -297,4 +297,5 @@ def module_of(_environment: int) -> Any:
     module = importlib.util.module_from_spec(spec)
     with patch.dict(os.environ, {"AWS_REGION": HOME, "AWS_DEFAULT_REGION": HOME}):
         spec.loader.exec_module(module)
+        module._responder()
     return module
