@@ -262,7 +262,7 @@ def test_a_vpc_and_its_account_are_explained(made: Engine, clone: Path, operator
         re.match(r"Matched environment 'Prod OU' is Prod OU \(ou-.*\), the account's own OU", line) for line in told
     )
     assert any(re.match(r"us-west-2/Prod OU 192.168.0.0/21 ipam-pool-\w+ shared", line) for line in told)
-    assert any(re.match(r"Log .* reconciled account ou=Prod OU", line) for line in told), "\n".join(told)
+    assert any(re.match(r"Log .* reconciled account ou_id=ou-", line) for line in told), "\n".join(told)
     assert any(re.match(r"Log .* creating pool key=us-west-2/Prod OU", line) for line in told)
     assert f"Accounts 1: {SHOP}" in told
 
