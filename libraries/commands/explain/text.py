@@ -179,8 +179,9 @@ def _ways(facts: AccountFacts) -> Iterator[str]:
     if facts.location is None or facts.location.state != "ACTIVE" or not facts.location.ou_path:
         yield "an active account in an OU of an environment gets pools"
         return
-    known = ", ".join(sorted(facts.ou_ids.keys() - {spec.environment}))
-    yield f"moving it below the OU of another environment ({known})"
+    others = sorted(facts.ou_ids.keys() - {spec.environment})
+    known = ", ".join(f"{name} ({facts.ou_ids[name] or 'not found yet'})" for name in others)
+    yield f"moving it below the OU of another environment: {known or 'there is none'}"
     if spec.environment:
         yield f"no environment {spec.environment!r} any more (ENVS), or other Regions (REGIONS)"
     elif facts.exact:
@@ -252,7 +253,7 @@ def _in_use(facts: PoolFacts) -> list[str]:
     percent = f"{100 * used / total:.0f} %, " if total else ""
     rows = sorted(facts.allocated, key=lambda one: one.cidr)
     named = [f"{facts.names.get(one.resource_id, one.resource_type)}  {one}" for one in rows[:MOST]]
-    return [f"{percent}{len(rows):,} allocations", *named, *_more(len(rows))]
+    return [f"{percent}{len(rows):,} allocation{'' if len(rows) == 1 else 's'}", *named, *_more(len(rows))]
 
 
 def _more(number: int) -> list[str]:
@@ -277,7 +278,8 @@ def _ways_of_pool(facts: PoolFacts) -> Iterator[str]:
         yield _preview("POOL_SIZES", ",".join("=".join(entry) for entry in sizes.items()), facts.stack)
     if pool.is_environments:
         yield "PoolGrowth=on lets it grow by itself"
-    yield "it is removed with its Region or environment, if nothing is allocated from it"
+    with_what = "its Region or environment" if pool.key and pool.key.region else "the stack"
+    yield f"it is removed with {with_what}, if nothing is allocated from it"
 
 
 def of_vpc(facts: VpcFacts, width: int = WIDTH) -> list[str]:
