@@ -12,6 +12,7 @@ import pytest
 from commands import reading
 from commands.explain import __main__ as explain
 from commands.explain.facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
+from commands.explain.reading import names_account
 from commands.explain.text import WIDTH, of_account, of_pool, of_vpc
 from ctipam import names
 from ctipam.errors import Refused
@@ -208,6 +209,13 @@ def test_a_pool_is_explained_with_its_blocks_its_users_and_its_log() -> None:
         "PoolGrowth=on lets it grow by itself",
         "it is removed with its Region or environment, if nothing is allocated from it",
     ]
+
+
+def test_a_line_of_the_log_names_the_networking_account_only_outside_of_arns() -> None:
+    line = f'{{"account": "{SHOP}", "added": ["{ARN}ipam-pool-1", "{ARN}ipam-pool-2"]}}'
+
+    assert names_account(line, SHOP)
+    assert not names_account(line, "222222222222")
 
 
 def test_the_top_level_pool_is_removed_with_the_stack() -> None:
