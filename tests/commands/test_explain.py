@@ -218,6 +218,14 @@ def test_a_line_of_the_log_names_the_networking_account_only_outside_of_arns() -
     assert not names_account(line, "222222222222")
 
 
+def test_a_reservation_is_called_one() -> None:
+    reserved = Allocation(IPv4Network("10.1.0.0/24"), "custom", "", "222222222222", "alloc-1", is_reservation=True)
+
+    lines = told(of_pool(PoolFacts(EAST, [reserved], [], [], {}, Log("pools-log"))))
+
+    assert "reserved 10.1.0.0/24, by ReservedCidrs" in lines
+
+
 def test_the_top_level_pool_is_removed_with_the_stack() -> None:
     top = replace(EAST, key=PoolKey(), vpc_sizes=None, allocation_tags={})
 

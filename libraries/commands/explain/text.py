@@ -11,7 +11,7 @@ from commands.explain.facts import AccountFacts, Decision, Log, PoolFacts, VpcFa
 from ctipam.names import ENVIRONMENT_TAG, OU_TAG
 from ctipam.organization.tree import OrganizationalUnit
 from ctipam.pools import record
-from ctipam.pools.existing import ExistingPool
+from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.parameters import environments, joined
 from ctipam.pools.recognition import has_lost_stack_tag
 from ctipam.sharing.existing import ADDED, Share
@@ -252,8 +252,14 @@ def _in_use(facts: PoolFacts) -> list[str]:
     used = sum(one.cidr.num_addresses for one in facts.allocated)
     percent = f"{100 * used / total:.0f} %, " if total else ""
     rows = sorted(facts.allocated, key=lambda one: one.cidr)
-    named = [f"{facts.names.get(one.resource_id, one.resource_type)}  {one}" for one in rows[:MOST]]
+    named = [_allocation(one, facts.names) for one in rows[:MOST]]
     return [f"{percent}{len(rows):,} allocation{'' if len(rows) == 1 else 's'}", *named, *_more(len(rows))]
+
+
+def _allocation(one: Allocation, names: Mapping[str, str]) -> str:
+    if one.is_reservation:
+        return f"reserved  {one.cidr}, by ReservedCidrs"
+    return f"{names.get(one.resource_id, one.resource_type)}  {one}"
 
 
 def _more(number: int) -> list[str]:
