@@ -121,6 +121,13 @@ def test_a_command_can_be_copied_whatever_its_length() -> None:
     assert last == f"make preview ENVS='{facts.listed},Team' stack=mine"
 
 
+def test_a_command_within_a_sentence_is_not_wrapped_either() -> None:
+    command = "aws ec2 create-tags --region us-east-1 --tags Key=ctipam:stack-id,Value=arn"
+    facts = replace(MOVED, lost=[f"A pool has lost its tag. Run in the Networking account `{command}`."])
+
+    assert " " * 10 + f"`{command}`." in of_account(facts, 70)
+
+
 def test_a_narrow_terminal_gets_narrow_lines() -> None:
     lines = of_account(MOVED, 70)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from shlex import quote
 from textwrap import wrap
@@ -28,6 +29,9 @@ LABEL = 10
 
 Section = tuple[str, Iterable[str]]
 """A label and its lines."""
+
+NO_BREAK = "\0"
+"""Stands for a space within a command while a line is wrapped."""
 
 MOST = 10
 """How many allocations or accounts are listed; the others are counted."""
@@ -61,10 +65,15 @@ def _wrapped(sections: Iterable[Section], width: int) -> list[str]:
         before = f"{label:{LABEL}}"
         for line in lines:
             room = len(line) + 1 if isinstance(line, _Command) else max(width - LABEL, NARROWEST)
-            for text in wrap(line, room, break_long_words=False, break_on_hyphens=False) or [""]:
-                found.append(f"{before}{text}")
+            for text in wrap(_unbroken(line), room, break_long_words=False, break_on_hyphens=False) or [""]:
+                found.append(f"{before}{text.replace(NO_BREAK, ' ')}")
                 before = " " * LABEL
     return found
+
+
+def _unbroken(line: str) -> str:
+    """Return a line in which no command, which stands in backticks, can be wrapped: it could not be copied then."""
+    return re.sub("`[^`]*`", lambda command: command[0].replace(" ", NO_BREAK), line)
 
 
 def _account_name(facts: AccountFacts) -> str:
