@@ -12,6 +12,7 @@ import pytest
 from commands import reading
 from commands.explain import __main__ as explain
 from commands.explain.facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
+from commands.explain.reading import names_account
 from commands.explain.text import WIDTH, of_account, of_pool, of_vpc
 from ctipam import names
 from ctipam.errors import Refused
@@ -105,7 +106,7 @@ def test_an_account_is_explained_on_one_screen() -> None:
         "Next run + us-east-1/Prod OU; - us-west-2/Test OU",
         "Log 2026-01-02 03:04:05 reconciled account ou=Team added=us-west-2/Prod OU",
         f"To change `make reconcile account={SHOP}` does now what the next run would do",
-        "moving it below the OU of another environment (Test OU)",
+        "moving it below the OU of another environment: Test OU (ou-ab12-testtest)",
         "no environment 'Prod OU' any more (ENVS), or other Regions (REGIONS)",
         "an environment for its own OU, 'Team'. To see what that would change:",
         "make preview ENVS='Prod OU,Test OU,Team'",
@@ -118,6 +119,13 @@ def test_a_command_can_be_copied_whatever_its_length() -> None:
     last = of_account(facts)[-1].strip()
 
     assert last == f"make preview ENVS='{facts.listed},Team' stack=mine"
+
+
+def test_a_command_within_a_sentence_is_not_wrapped_either() -> None:
+    command = "aws ec2 create-tags --region us-east-1 --tags Key=ctipam:stack-id,Value=arn"
+    facts = replace(MOVED, lost=[f"A pool has lost its tag. Run in the Networking account `{command}`."])
+
+    assert " " * 10 + f"`{command}`." in of_account(facts, 70)
 
 
 def test_a_narrow_terminal_gets_narrow_lines() -> None:
@@ -198,7 +206,7 @@ def test_a_pool_is_explained_with_its_blocks_its_users_and_its_log() -> None:
         "a VPC must carry Env=Prod OU, /16 to /28, /24 by default",
         "CIDRs 10.1.0.0/20 provisioned declared",
         "10.1.32.0/20 provisioned given by hand, or by growth",
-        "In use 12 %, 1 allocations",
+        "In use 12 %, 1 allocation",
         f"vpc vpc-1 (10.1.0.0/22, account {SHOP})",
         f"Accounts 1: {SHOP}",
         f"soon also {OTHER}",
@@ -208,6 +216,29 @@ def test_a_pool_is_explained_with_its_blocks_its_users_and_its_log() -> None:
         "PoolGrowth=on lets it grow by itself",
         "it is removed with its Region or environment, if nothing is allocated from it",
     ]
+
+
+def test_a_line_of_the_log_names_the_networking_account_only_outside_of_arns() -> None:
+    line = f'{{"account": "{SHOP}", "added": ["{ARN}ipam-pool-1", "{ARN}ipam-pool-2"]}}'
+
+    assert names_account(line, SHOP)
+    assert not names_account(line, "222222222222")
+
+
+def test_a_reservation_is_called_one() -> None:
+    reserved = Allocation(IPv4Network("10.1.0.0/24"), "custom", "", "222222222222", "alloc-1", is_reservation=True)
+
+    lines = told(of_pool(PoolFacts(EAST, [reserved], [], [], {}, Log("pools-log"))))
+
+    assert "reserved 10.1.0.0/24, by ReservedCidrs" in lines
+
+
+def test_the_top_level_pool_is_removed_with_the_stack() -> None:
+    top = replace(EAST, key=PoolKey(), vpc_sizes=None, allocation_tags={})
+
+    last = told(of_pool(PoolFacts(top, [], [], [], {}, Log("pools-log"))))[-1]
+
+    assert last == "it is removed with the stack, if nothing is allocated from it"
 
 
 def test_a_vpc_is_traced_to_its_pool_or_to_none() -> None:
@@ -235,9 +266,10 @@ def test_a_vpc_is_traced_to_its_pool_or_to_none() -> None:
         ({}, "Give one of account=111122223333"),
         ({"account": SHOP, "vpc": "vpc-1"}, "Give one of account=111122223333"),
         ({"account": "12"}, "account=12 is not an account id"),
+        ({"vpc": "192.168.0.0/24"}, "vpc=192.168.0.0/24 is not a VPC's id"),
         ({"acount": "12"}, "acount is not an argument of make explain"),
     ],
-    ids=["nothing", "two subjects", "no account id", "a typo"],
+    ids=["nothing", "two subjects", "no account id", "no VPC's id", "a typo"],
 )
 def test_a_question_that_cannot_be_answered_is_refused(
     monkeypatch: pytest.MonkeyPatch, words: dict[str, str], reason: str

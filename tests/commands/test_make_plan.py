@@ -323,6 +323,15 @@ def test_an_overlapping_vpc_is_listed_with_the_pool_that_contains_its_addresses(
     assert "Or choose space that none of them uses" not in output[-3]  # there is only one private /8
 
 
+def test_reserved_cidrs_that_are_given_are_kept_and_need_nothing_more_if_they_have_every_vpc(vpcs: Path) -> None:
+    some = plan(*WIDE, "ReservedCidrs=10.255.0.0/16,10.1.0.0/16", f"VPCS={vpcs}").splitlines()
+    every = plan(*WIDE, "ReservedCidrs=10.0.0.0/12,10.200.0.0/14", f"VPCS={vpcs}").splitlines()
+
+    assert "  ReservedCidrs=10.1.0.0/16,10.255.0.0/16,10.0.0.0/12,10.200.0.0/14" in some
+    assert "  No VPC gets these addresses from the pools: ReservedCidrs has all of them." in every
+    assert not any(line.startswith(("  ReservedCidrs=", "  IPAM would assign")) for line in every)
+
+
 def test_address_space_that_no_vpc_uses_is_suggested(vpcs: Path) -> None:
     output = plan("CIDR=10.0.0.0/12", "REGION_PREFIX=16", "ENV_PREFIX=18", f"VPCS={vpcs}")
 

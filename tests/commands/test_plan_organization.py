@@ -76,9 +76,9 @@ def rows(lines: list[str]) -> list[str]:
 
 
 def last_sentence(lines: list[str]) -> str:
-    """Return the last sentence, which may take several lines."""
+    """Return the last sentence but that about the closed account. It may take several lines."""
     first = max(number for number, line in enumerate(lines) if "could not be looked at" in line)
-    return " ".join(line.strip() for line in lines[first:])
+    return " ".join(line.strip() for line in lines[first:]).partition(" Accounts that are not active")[0]
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, operation: str, applies: Callable[[Any, Any], bool], error: Any) -> None:
@@ -248,6 +248,13 @@ def test_pools_that_cannot_be_read_make_the_answer_incomplete(
     told = f"which VPCs have their addresses from {which}, and need no reservation ({operation}: UnauthorizedOperation)"
     assert told in " ".join(" ".join(lines).split())
     assert "  This answer is incomplete, and so are ReservedCidrs:" in lines
+
+
+def test_a_closed_account_is_named_because_its_vpcs_exist_for_a_while(company: Any) -> None:
+    told = " ".join(" ".join(report()).split())
+
+    assert f"Accounts that are not active were not looked at: {CLOSED}. AWS keeps the VPCs" in told
+    assert "incomplete" not in told
 
 
 def test_a_vpc_with_a_shared_subnet_counts_once_for_its_owner(company: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,7 +96,11 @@ def test_an_organization_that_has_everything_is_ready() -> None:
         ({"landing_zone": LandingZone(HOME, "3.3", "ACTIVE", False, (HOME,))}, "Governed Regions", "names us-west-2"),
         ({"location": Location("")}, "Networking account", "is no account of this organization"),
         ({"location": Location("SUSPENDED")}, "Networking account", "is SUSPENDED in this organization"),
-        ({"stack": {"NetworkAccountId": OTHER}}, "Networking account", f"cannot change from {OTHER}"),
+        (
+            {"stack": {"NetworkAccountId": OTHER}, "administrators": (OTHER,)},  # which is right
+            "Networking account",
+            f"cannot change from {OTHER}",
+        ),
         ({"stack_set_role": False}, "StackSet role", "Repair the landing zone"),
         ({"regions": frozenset({HOME})}, "Enabled Regions", "has not enabled us-west-2. Enable it"),
         ({"administrators": (OTHER,)}, "IPAM administrator", "has only one. Use it as NETWORK_ACCOUNT_ID"),

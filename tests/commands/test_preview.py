@@ -145,7 +145,7 @@ def test_what_was_changed_by_hand_is_drift_that_an_update_of_other_parameters_le
     assert left.planned == ()
     assert left.drift == (Difference("change", "us-west-2/Prod OU", pool_id, changes=(description,)),)
     assert corrected.drift == ()
-    assert {one.name: description in one.changes for one in corrected.planned} == {
+    assert {one.name: replace(description, drift=True) in one.changes for one in corrected.planned} == {
         "us-west-2/Prod OU": True,
         **dict.fromkeys(["us-west-2/SDLC OU", "us-east-1/Prod OU", "us-east-1/SDLC OU"], False),
     }
@@ -271,6 +271,12 @@ EVERYTHING = Preview(
         ),
         Difference("change", "us-west-2/Prod OU", "ipam-pool-1", (), (Change("CIDR", "", "10.1.0.0/20"),)),
         Difference("change", "us-west-2", "ipam-pool-2", (), (Change("description", "a", "b"),), drift=True),
+        Difference(
+            "change",
+            "us-east-1/Test OU",
+            "ipam-pool-4",
+            changes=(Change("description", "a", "b", drift=True), Change("import of existing VPCs", "off", "on")),
+        ),
         Difference("remove", "us-east-1/Prod OU", "ipam-pool-3", ("10.9.0.0/20", "10.9.64.0/20")),
     ),
     accounts=(
@@ -286,7 +292,7 @@ def test_each_change_is_a_line_with_a_mark_and_a_summary_comes_last() -> None:
         "Update of ipam",
         "",
         "Parameters",
-        "  ~ AlertEmail  none -> a@example.com  (replaces both subscriptions, which AWS asks to confirm)",
+        "  ~ AlertEmail  none -> a@example.com  (makes two new subscriptions, which AWS asks to confirm)",
         "",
         "IPAM",
         "  ~ IPAM (ipam-1)  tier: free -> advanced",
@@ -295,6 +301,7 @@ def test_each_change_is_a_line_with_a_mark_and_a_summary_comes_last() -> None:
         "  + us-west-2/Test OU  10.0.0.0/20  + reserved 10.0.1.0/24",
         "  ~ us-west-2/Prod OU (ipam-pool-1)  + CIDR 10.1.0.0/20",
         "  ~ us-west-2 (ipam-pool-2)  description: a -> b  (corrects drift)",
+        "  ~ us-east-1/Test OU (ipam-pool-4)  description: a -> b (corrects drift); import of existing VPCs: off -> on",
         "  - us-east-1/Prod OU (ipam-pool-3)  10.9.0.0/20, 10.9.64.0/20",
         "",
         "Accounts",
@@ -304,8 +311,14 @@ def test_each_change_is_a_line_with_a_mark_and_a_summary_comes_last() -> None:
         "Notes",
         "  ! OU 'Test OU' is new.",
         "",
-        "Pools and IPAM: 1 to add, 3 to change, 1 to remove. Accounts: 1 gain pools, 1 lose pools.",
+        "Pools and IPAM: 1 to add, 4 to change, 1 to remove. Accounts: 1 gain pools, 1 lose pools.",
     ]
+
+
+def test_a_parameter_that_is_removed_makes_no_subscriptions() -> None:
+    removed = Difference("change", "AlertEmail", changes=(Change("", "a@example.com", ""),))
+
+    assert "  ~ AlertEmail  a@example.com -> none" in to_lines(replace(EVERYTHING, parameters=(removed,)))
 
 
 def test_many_accounts_are_counted_in_text_and_listed_in_json() -> None:
@@ -323,7 +336,7 @@ NOTHING = Preview("ipam", new=False)
     [
         (NOTHING, 0, "Nothing to do: everything is as it should be."),
         (replace(NOTHING, drift=EVERYTHING.pools[1:2]), 0, "This update has nothing to do."),
-        (EVERYTHING, 2, "Pools and IPAM: 1 to add, 3 to change, 1 to remove. Accounts: 1 gain pools, 1 lose pools."),
+        (EVERYTHING, 2, "Pools and IPAM: 1 to add, 4 to change, 1 to remove. Accounts: 1 gain pools, 1 lose pools."),
         (replace(EVERYTHING, refused=("In use.",)), 1, "The update would be refused."),
     ],
     ids=["nothing", "drift only", "changes", "refused"],
@@ -333,6 +346,14 @@ def test_the_exit_code_and_the_last_line_tell_what_an_update_would_do(found: Pre
     assert to_lines(found)[-1] == last
     assert preview.exit_code(found, by_make=False) == code
     assert preview.exit_code(found, by_make=True) == code % 2  # changes are no error of make's
+
+
+def test_a_first_deployment_shows_what_it_reserves_which_an_update_shows_as_its_parameter() -> None:
+    first = replace(NOTHING, new=True)
+
+    assert preview.with_reserved(first, "10.1.0.0/16").notes == ("ReservedCidrs would be 10.1.0.0/16.",)
+    assert preview.with_reserved(NOTHING, "10.1.0.0/16") == NOTHING
+    assert preview.with_reserved(first, None) == first
 
 
 def test_without_make_the_words_are_arguments(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,6 +104,20 @@ def test_other_values_are_refused(read: list[Any], options: dict[str, str]) -> N
     assert read == []
 
 
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"ReservedCidrs": "10.1.0.1/16"}, "did you mean 10.1.0.0/16"),
+        ({"TopLevelPoolCidr": "10.0.0.1/8"}, "did you mean 10.0.0.0/8"),
+    ],
+)
+def test_a_wrong_cidr_is_told_before_anything_is_read(read: list[Any], wrong: dict[str, str], reason: str) -> None:
+    with pytest.raises(Refused, match=reason):
+        reserve.reserved_cidrs({"RESERVE": "organization"}, PROPERTIES | wrong)
+
+    assert read == []
+
+
 def test_more_than_cloudformation_takes_is_refused() -> None:
     many = existing(*(f"10.{second}.{third}.0/24" for second in range(3) for third in range(0, 256, 2)))
 

@@ -143,10 +143,11 @@ def test_a_reservation_that_collides_with_a_vpc_is_refused_and_named() -> None:
     assert [one.cidr for one in changes.colliding] == networks("10.0.1.0/24")
 
     with pytest.raises(Refused) as refusal:
-        refuse_collisions([("the pool of us-west-2/Prod OU", one) for one in changes.colliding])
+        refuse_collisions([(f"the pool of us-west-2/{'x' * 128}", one) for one in changes.colliding])
 
     words = str(refusal.value)
     assert words.startswith(f"ReservedCidrs includes addresses of vpc-1 (10.0.1.0/24, account {SHOP}), which has them")
+    assert words.endswith("Delete it and wait 20 minutes, or leave it out of ReservedCidrs.")
     assert len(words) <= REASON_LIMIT
     refuse_collisions([])
 

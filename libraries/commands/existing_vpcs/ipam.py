@@ -19,7 +19,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from commands.existing_vpcs import allocated as allocated_vpcs
-from commands.existing_vpcs.organization import SESSION_NAME, active_accounts, ipam_administrator, sign_in
+from commands.existing_vpcs.organization import SESSION_NAME, find_accounts, ipam_administrator, sign_in
 from commands.existing_vpcs.vpcs import Existing, Unread, VpcCidr, of_organization, some, why_of
 from ctipam.errors import Refused
 from ctipam.ipam.discovered import NEVER_SEEN, DiscoveredAccount
@@ -54,7 +54,7 @@ def read(region: str, scope_id: str = "") -> Existing:
     Raises     Refused unless the organization has an IPAM in the home Region that can be read
     """
     management = sign_in(region)
-    account_ids = active_accounts(management)
+    account_ids, _ = find_accounts(management)
     networking = _administrator(management)
     try:
         ipam = find_ipam(networking)

@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, cast
@@ -27,7 +28,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from commands.arguments import another_account, in_no_organization
 from commands.existing_vpcs import allocated as allocated_vpcs
-from commands.existing_vpcs.vpcs import Existing, Unread, VpcCidr, cidrs_of, of_organization, why_of
+from commands.existing_vpcs.vpcs import Existing, Unread, VpcCidr, cidrs_of, of_organization, some, why_of
 from ctipam.errors import Refused, code_of
 from ctipam.names import execution_role_arn
 from ctipam.organization.reader import read_all
@@ -71,10 +72,21 @@ def read(region: str, network_account_id: str = "") -> Existing:
     Raises               Refused unless the credentials are the management account's and may list the accounts
     """
     management = sign_in(region)
-    account_ids = active_accounts(management)
+    account_ids, inactive = find_accounts(management)
     rows = _read_accounts(management, account_ids)
     held, not_known = _allocated(management, network_account_id)
-    return of_organization(allocated_vpcs.marked(rows, held), len(account_ids), not_known)
+    found = of_organization(allocated_vpcs.marked(rows, held), len(account_ids), not_known)
+    return replace(found, note=_not_active(inactive))
+
+
+def _not_active(account_ids: Sequence[str]) -> str:
+    """Return a sentence about accounts that are closed: nobody can look into them, and they can be reopened."""
+    if not account_ids:
+        return ""
+    return (
+        f"Accounts that are not active were not looked at: {some(account_ids)}. AWS keeps the VPCs of a closed account "
+        "for some 90 days, and IPAM may still show them (VPCS=ipam)."
+    )
 
 
 def _allocated(management: Account, network_account_id: str) -> tuple[set[allocated_vpcs.Held], list[str]]:
@@ -126,7 +138,8 @@ def _safe_text(error: BotoCoreError | ClientError) -> str:
     return why_of(error) if isinstance(error, ClientError | HTTPClientError) else str(error)
 
 
-def active_accounts(management: Account) -> list[str]:
+def find_accounts(management: Account) -> tuple[list[str], list[str]]:
+    """Return the ids of the active accounts, and of the others. Raises Refused."""
     account_id = management.account_id
     try:
         owner = management.organizations().describe_organization()["Organization"]["MasterAccountId"]
@@ -140,7 +153,11 @@ def active_accounts(management: Account) -> list[str]:
             f"Account {account_id} cannot list the organization's accounts ({why_of(error)}); use credentials of the "
             "management account that may read AWS Organizations."
         ) from None
-    return sorted(account.account_id for account in accounts if account.state == "ACTIVE")
+    active, others = (
+        sorted(account.account_id for account in accounts if (account.state == "ACTIVE") is wanted)
+        for wanted in (True, False)
+    )
+    return active, others
 
 
 def _read_accounts(management: Account, account_ids: Sequence[str]) -> list[VpcCidr | Unread]:

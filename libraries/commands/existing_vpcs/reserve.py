@@ -11,11 +11,12 @@ no longer found. VPCs that have their addresses from the pools need no reservati
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network
 
 from commands.existing_vpcs.vpcs import Existing, reservations
 from ctipam.errors import Refused
+from ctipam.pools import parameters
 
 SOURCES = ("organization", "ipam")
 PARAMETER = "ReservedCidrs"
@@ -38,6 +39,7 @@ def reserved_cidrs(options: Mapping[str, str], properties: Mapping[str, str]) ->
         raise Refused(f"RESERVE={source} is not supported; give {' or '.join(SOURCES)}.")
     if options.get("INCOMPLETE", "accept") != "accept":
         raise Refused(f"INCOMPLETE={options['INCOMPLETE']} is not supported; give accept.")
+    _reserved_and_space(properties)  # what is wrong is told before a read that may take minutes
     existing = _read(source, properties)
     if existing.unread and "INCOMPLETE" not in options:
         raise Refused("\n".join(["Nothing was changed, because not all VPCs are known:", *existing.unread, _WAYS_OUT]))
@@ -64,8 +66,7 @@ def _read(source: str, properties: Mapping[str, str]) -> Existing:
 def with_existing(properties: Mapping[str, str], existing: Existing) -> str:
     """Return ReservedCidrs, and what reserves the addresses of the VPCs besides. Raises Refused if that is too long."""
     given = [cidr.strip() for cidr in properties.get(PARAMETER, "").split(",") if cidr.strip()]
-    reserved = [IPv4Network(cidr) for cidr in given]
-    space = [IPv4Network(cidr.strip()) for cidr in properties["TopLevelPoolCidr"].split(",")]
+    reserved, space = _reserved_and_space(properties)
     value = ",".join([*given, *map(str, reservations(space, existing.vpcs, reserved))])
     if len(value) > LONGEST_VALUE:
         raise Refused(
@@ -73,3 +74,11 @@ def with_existing(properties: Mapping[str, str], existing: Existing) -> str:
             "a CIDR with fewer existing VPCs (`make plan` with VPCS= names one), or give larger ReservedCidrs."
         )
     return value
+
+
+def _reserved_and_space(properties: Mapping[str, str]) -> tuple[Sequence[IPv4Network], Sequence[IPv4Network]]:
+    """Return ReservedCidrs and TopLevelPoolCidr. Raises Refused."""
+    return (
+        parameters.reserved_cidrs(properties.get(PARAMETER, "")),
+        parameters.top_level_cidrs(properties["TopLevelPoolCidr"]),
+    )

@@ -13,6 +13,7 @@ Uses credentials of the management account, in Control Tower's home Region. The 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 
 from commands import make_words, operate, program, reading, terminal
@@ -33,6 +34,8 @@ def main() -> int:
     subject = options[about[0]]
     if about == ["account"] and not is_account_id(subject):
         raise Refused(f"account={subject} is not an account id; give 12 digits, for example 012345678901.")
+    if about == ["vpc"] and not re.fullmatch("vpc-[0-9a-f]+", subject):
+        raise Refused(f"vpc={subject} is not a VPC's id; give one, for example vpc-0123456789abcdef0.")
     with terminal.progress() as progress, reading.errors_in_words():
         progress("the stack")
         deployment = explain_reading.find_deployment(

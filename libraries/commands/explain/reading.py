@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -86,7 +87,7 @@ def read_account(deployment: Deployment, account_id: str, progress: Progress) ->
         shares,
         with_cidrs,
         settings.exact,
-        _log(deployment.management, deployment.stack.outputs.get("SharingLogGroupName", ""), account_id),
+        _log(deployment.management, deployment.stack.outputs.get("SharingLogGroupName", ""), account_id, names_account),
         _lost(deployment, (pool for arn, pool in pools.items() if arn in held)),
         deployment.stack.parameters["AccEnvName"],
         deployment.stack.name,
@@ -180,10 +181,16 @@ def read_vpc(deployment: Deployment, vpc_id: str, progress: Progress) -> VpcFact
     return VpcFacts(vpc_id, found, discovered, account)
 
 
-def _log(account: Account, group: str, term: str) -> Log:
+def names_account(message: str, account_id: str) -> bool:
+    """Return whether a line names an account: each ARN of a pool has the Networking account's id in it."""
+    return account_id in re.sub(r"arn:[^\s\",]*", "", message)
+
+
+def _log(account: Account, group: str, term: str, is_about: Callable[[str, str], bool] = lambda *_: True) -> Log:
     """Return the last decisions that name something: shares and pools change seldom, so the whole log is read.
 
-    term   an id
+    term       an id
+    is_about   whether a line that has the id is about it
     """
     if not group:
         return Log("", unread="the stack has no output that names its log group")
@@ -191,7 +198,7 @@ def _log(account: Account, group: str, term: str) -> Log:
     found: deque[Mapping[str, Any]] = deque(maxlen=DECISIONS)
     try:
         for page in pages.paginate(logGroupName=group, filterPattern=f'"{term}"'):
-            found += page["events"]
+            found += (event for event in page["events"] if is_about(event["message"], term))
     except ClientError as error:
         return Log(group, unread=f"{error.operation_name}: {code_of(error)}")
     return Log(group, [_decision(event, term) for event in found])

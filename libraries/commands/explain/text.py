@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from shlex import quote
 from textwrap import wrap
@@ -11,7 +12,7 @@ from commands.explain.facts import AccountFacts, Decision, Log, PoolFacts, VpcFa
 from ctipam.names import ENVIRONMENT_TAG, OU_TAG
 from ctipam.organization.tree import OrganizationalUnit
 from ctipam.pools import record
-from ctipam.pools.existing import ExistingPool
+from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.parameters import environments, joined
 from ctipam.pools.recognition import has_lost_stack_tag
 from ctipam.sharing.existing import ADDED, Share
@@ -28,6 +29,9 @@ LABEL = 10
 
 Section = tuple[str, Iterable[str]]
 """A label and its lines."""
+
+NO_BREAK = "\0"
+"""Stands for a space within a command while a line is wrapped."""
 
 MOST = 10
 """How many allocations or accounts are listed; the others are counted."""
@@ -61,10 +65,15 @@ def _wrapped(sections: Iterable[Section], width: int) -> list[str]:
         before = f"{label:{LABEL}}"
         for line in lines:
             room = len(line) + 1 if isinstance(line, _Command) else max(width - LABEL, NARROWEST)
-            for text in wrap(line, room, break_long_words=False, break_on_hyphens=False) or [""]:
-                found.append(f"{before}{text}")
+            for text in wrap(_unbroken(line), room, break_long_words=False, break_on_hyphens=False) or [""]:
+                found.append(f"{before}{text.replace(NO_BREAK, ' ')}")
                 before = " " * LABEL
     return found
+
+
+def _unbroken(line: str) -> str:
+    """Return a line in which no command, which stands in backticks, can be wrapped: it could not be copied then."""
+    return re.sub("`[^`]*`", lambda command: command[0].replace(" ", NO_BREAK), line)
 
 
 def _account_name(facts: AccountFacts) -> str:
@@ -179,8 +188,9 @@ def _ways(facts: AccountFacts) -> Iterator[str]:
     if facts.location is None or facts.location.state != "ACTIVE" or not facts.location.ou_path:
         yield "an active account in an OU of an environment gets pools"
         return
-    known = ", ".join(sorted(facts.ou_ids.keys() - {spec.environment}))
-    yield f"moving it below the OU of another environment ({known})"
+    others = sorted(facts.ou_ids.keys() - {spec.environment})
+    known = ", ".join(f"{name} ({facts.ou_ids[name] or 'not found yet'})" for name in others)
+    yield f"moving it below the OU of another environment: {known or 'there is none'}"
     if spec.environment:
         yield f"no environment {spec.environment!r} any more (ENVS), or other Regions (REGIONS)"
     elif facts.exact:
@@ -251,8 +261,14 @@ def _in_use(facts: PoolFacts) -> list[str]:
     used = sum(one.cidr.num_addresses for one in facts.allocated)
     percent = f"{100 * used / total:.0f} %, " if total else ""
     rows = sorted(facts.allocated, key=lambda one: one.cidr)
-    named = [f"{facts.names.get(one.resource_id, one.resource_type)}  {one}" for one in rows[:MOST]]
-    return [f"{percent}{len(rows):,} allocations", *named, *_more(len(rows))]
+    named = [_allocation(one, facts.names) for one in rows[:MOST]]
+    return [f"{percent}{len(rows):,} allocation{'' if len(rows) == 1 else 's'}", *named, *_more(len(rows))]
+
+
+def _allocation(one: Allocation, names: Mapping[str, str]) -> str:
+    if one.is_reservation:
+        return f"reserved  {one.cidr}, by ReservedCidrs"
+    return f"{names.get(one.resource_id, one.resource_type)}  {one}"
 
 
 def _more(number: int) -> list[str]:
@@ -277,7 +293,8 @@ def _ways_of_pool(facts: PoolFacts) -> Iterator[str]:
         yield _preview("POOL_SIZES", ",".join("=".join(entry) for entry in sizes.items()), facts.stack)
     if pool.is_environments:
         yield "PoolGrowth=on lets it grow by itself"
-    yield "it is removed with its Region or environment, if nothing is allocated from it"
+    with_what = "its Region or environment" if pool.key and pool.key.region else "the stack"
+    yield f"it is removed with {with_what}, if nothing is allocated from it"
 
 
 def of_vpc(facts: VpcFacts, width: int = WIDTH) -> list[str]:

@@ -197,9 +197,12 @@ def _overlaps(spec: PoolSpec, blocks: Blocks, existing: Existing) -> list[str]:
     ]
     if more := len(found[MOST_OVERLAPS:]):
         lines.append(f"  and {more:,} more overlaps")
+    missing = reservations(spec.top_cidrs, existing.vpcs, spec.reserved)
+    if not missing:
+        return [*lines, "  No VPC gets these addresses from the pools: ReservedCidrs has all of them."]
     lines += [
         "  IPAM would assign these addresses to other VPCs too. To keep them free, deploy with:",
-        f"  ReservedCidrs={','.join(map(str, reservations(spec.top_cidrs, existing.vpcs)))}",
+        f"  ReservedCidrs={','.join(map(str, [*spec.reserved, *missing]))}",
     ]
     if any(overlap.vpc.tagged for overlap in found):
         lines.append("  A VPC tagged Env may already have its addresses from these pools; then no action is needed.")

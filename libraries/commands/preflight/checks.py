@@ -140,9 +140,12 @@ def _organization(facts: Facts) -> Iterator[Check]:
 
 def _administrator(facts: Facts, administrators: Sequence[str]) -> Check:
     about = "IPAM administrator"
-    spec = SetupSpec(facts.stack is None, facts.network_account_id, (), exact=False, excluded_ous=LEAVE)
+    network_account_id = facts.network_account_id
+    if isinstance(facts.stack, Mapping):  # whose pools stay where they are, whatever is given
+        network_account_id = facts.stack.get("NetworkAccountId", network_account_id)
+    spec = SetupSpec(facts.stack is None, network_account_id, (), exact=False, excluded_ous=LEAVE)
     try:
-        if facts.network_account_id:
+        if network_account_id:
             with short_names():
                 refuse_another_administrator(administrators, spec)
     except Refused as refusal:

@@ -64,13 +64,20 @@ def main(root: Path = ROOT) -> int:
         if (reserved := reserve.reserved_cidrs(given.options, asked.new)) is not None:
             asked = replace(asked, new={**asked.new, reserve.PARAMETER: reserved})
         networking = reading.networking_account(management, asked.network_account_id)
-        found = preview(management, networking, asked, progress)
+        found = with_reserved(preview(management, networking, asked, progress), reserved)
     if output == "json":
         print(to_json(found))
     else:
         colors = terminal.has_colors(sys.stdout)
         print("\n".join(terminal.colored(line) if colors else line for line in to_lines(found)))
     return exit_code(found, by_make=make_words.by_make())
+
+
+def with_reserved(found: Preview, reserved: str | None) -> Preview:
+    """Return the preview with the ReservedCidrs that RESERVE gives. An update shows them among its parameters."""
+    if not (reserved and found.new):
+        return found
+    return replace(found, notes=(f"{reserve.PARAMETER} would be {reserved}.", *found.notes))
 
 
 def exit_code(found: Preview, *, by_make: bool) -> int:

@@ -24,11 +24,12 @@ UNSEEN_TAGS = frozenset({names.STACK_TAG_KEYS_TAG, names.RESERVED_TAG, names.PRE
 
 @dataclass(frozen=True)
 class Change:
-    """One property of something. before, after: empty if it has none"""
+    """One property of something. before, after: empty if it has none. drift: of a difference that is not all drift"""
 
     what: str
     before: str
     after: str
+    drift: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -268,7 +268,7 @@ def foresee_pools(networking: Account, asked: Update, exclusions: str = LEAVE) -
     return PoolsForecast(
         before,
         after if asks else before,
-        planned=tuple(replace(one, drift=one in drifted) for one in differences) if asks else (),
+        planned=tuple(_marked(one, drifted) for one in differences) if asks else (),
         drift=() if asks else differences,
         ipam=_ipam_differences(networking, ipam_spec, ipam) if asked.asks("Ipam") or exclusions != LEAVE else (),
     )
@@ -283,6 +283,14 @@ def _drifted(networking: Account, asked: Update, found: Situation, spec: PoolSpe
     except Refused:  # by this version of the code: then everything counts as planned
         return ()
     return pool_differences(old, found.pools, after, found.reservable)
+
+
+def _marked(one: Difference, drifted: Collection[Difference]) -> Difference:
+    """Return a difference with what corrects drift marked: the whole, or those changes that do."""
+    if one in drifted:
+        return replace(one, drift=True)
+    of_pool = {change for drift in drifted if drift.resource_id == one.resource_id for change in drift.changes}
+    return replace(one, changes=tuple(replace(change, drift=change in of_pool) for change in one.changes))
 
 
 def _ipam_differences(networking: Account, spec: IpamSpec, ipam: ExistingIpam | None) -> tuple[Difference, ...]:

@@ -11,8 +11,12 @@ MARKS: dict[Action, str] = {"add": "+", "change": "~", "remove": "-"}
 MOST_ACCOUNTS = 50
 """How many accounts are listed; FORMAT=json has all."""
 
+CORRECTS_DRIFT = "(corrects drift)"
+
+WAY_OUT_OF_DRIFT = "The hourly watch adds and corrects; an update that changes a parameter of the pools also removes."
+
 REPLACED = {
-    "AlertEmail": "replaces both subscriptions, which AWS asks to confirm",
+    "AlertEmail": "makes two new subscriptions, which AWS asks to confirm",
     "LambdaBucket": "copies the zips again",
     "PackageVersion": "replaces the copies of the zips, and checks everything again",
 }
@@ -43,23 +47,24 @@ def _crosses(sentences: Iterable[str]) -> list[str]:
 
 def _parameter(one: Difference) -> str:
     (change,) = one.changes
-    besides = f"  ({REPLACED[one.name]})" if one.name in REPLACED else ""
+    besides = f"  ({REPLACED[one.name]})" if one.name in REPLACED and change.after else ""
     return f"~ {one.name}  {_from_to(change)}{besides}"
 
 
 def _line(one: Difference) -> str:
     named = f"{one.name} ({one.resource_id})" if one.resource_id else one.name
     parts = [f"{MARKS[one.action]} {named}", ", ".join(one.cidrs), "; ".join(map(_change, one.changes))]
-    return "  ".join(filter(None, [*parts, "(corrects drift)" if one.drift else ""]))
+    return "  ".join(filter(None, [*parts, CORRECTS_DRIFT if one.drift else ""]))
 
 
 def _change(change: Change) -> str:
     """A CIDR, and whatever else can be there several times, comes or goes."""
+    drift = f" {CORRECTS_DRIFT}" if change.drift else ""
     if not change.before:
-        return f"+ {change.what} {change.after}"
+        return f"+ {change.what} {change.after}{drift}"
     if not change.after:
-        return f"- {change.what} {change.before}"
-    return f"{change.what}: {_from_to(change)}"
+        return f"- {change.what} {change.before}{drift}"
+    return f"{change.what}: {_from_to(change)}{drift}"
 
 
 def _from_to(change: Change) -> str:
@@ -80,7 +85,7 @@ def _account(one: AccountDifference) -> str:
 def _drift(found: Iterable[Difference | AccountDifference]) -> list[str]:
     pools = [_line(one) for one in found if isinstance(one, Difference)]
     accounts = _accounts([one for one in found if isinstance(one, AccountDifference)])
-    ways_out = ["An update that changes a parameter of the pools corrects them."] if pools else []
+    ways_out = [WAY_OUT_OF_DRIFT] if pools else []
     return [*pools, *accounts, *ways_out, *(["The next scheduled run corrects the shares."] if accounts else [])]
 
 

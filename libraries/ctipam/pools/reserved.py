@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from ctipam import names
-from ctipam.errors import Refused
+from ctipam.errors import Refused, fit
 from ctipam.pools.addresses import outermost, without
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.spec import PoolKey, PoolSpec, VpcSizes
@@ -103,7 +103,6 @@ def refuse_collisions(colliding: Iterable[tuple[str, Allocation]]) -> None:
 
 
 def collision(pool: str, allocation: Allocation) -> str:
-    return (
-        f"ReservedCidrs includes addresses of {allocation}, which has them from {pool}. Delete it, and wait "
-        "20 minutes until IPAM frees its CIDR, or leave it out of ReservedCidrs."
-    )
+    cause = f"{allocation}, which has them from {pool}"
+    way_out = "Delete it and wait 20 minutes, or leave it out of ReservedCidrs."
+    return fit("ReservedCidrs includes addresses of ", cause, way_out)
