@@ -175,7 +175,8 @@ $(TOOLS): tests/requirements/tools.txt
 	@$(NEW_ENOUGH)
 	@echo "Setting up $(@D) (once)" >&2
 	@"$$PYTHON" -m venv --clear $(@D)
-	@$(RUN) $(PIP) $(INSTALL) -r $<
+	@$(RUN) $(PIP) $(INSTALL) --no-compile -r $<
+	@$(RUN) -m compileall -q -j 0 -x '/(sympy|networkx|pygments|piptools|types_)' $(@D)/lib # pip would compile all of it, on one core
 	@touch $@
 
 # Installed with the pip of the tools and without their own: lambda-runtime must contain only what Lambda provides.
