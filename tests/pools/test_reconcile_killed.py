@@ -117,7 +117,7 @@ def succeeded(answer: dict[str, Any] | None) -> bool:
 def test_killed_anywhere_it_converges(
     begun: Killed, follows: Callable[[DirectStack, Killed, Request], bool], after: bool, pause_s: float
 ) -> None:
-    """Killed before, or after, each call that a change precedes, or is: reads in a row change nothing in between."""
+    """Killed before, or after, calls that a change precedes, or is: reads in a row change nothing in between."""
     stack, request = ready(begun)
     stack.wire.actions.clear()
     with stack.running():
@@ -127,7 +127,9 @@ def test_killed_anywhere_it_converges(
     changed = [at for at, action in enumerate(stack.wire.actions, 1) if not action.startswith(("Describe", "Get"))]
     assert len(changed) >= 6
 
-    for at in sorted({1, *(changed if after else (at + 1 for at in changed if at < calls))}):
+    points = sorted({1, *(changed if after else (at + 1 for at in changed if at < calls))})
+    # Killed after a call or before the next, it leaves the same behind. So either does every other.
+    for at in points[int(after) :: 2]:
         stack, request = ready(begun)
         stack.wire.kill(at, after=after)
         with stack.running():
