@@ -76,9 +76,9 @@ class Pace:
         """
         if progress:
             self._next_s = self.FIRST_S
-        if expected_s is None:
-            expected_s = self._next_s * random.uniform(0.8, 1.2)  # noqa: S311 - spreads calls out
-        self._deadline.pause(expected_s)
+        # Spreads calls out; nothing depends on it. Too early costs one more call, too late costs time.
+        jitter = random.uniform(0.8, 1.2 if expected_s is None else 1.0)  # noqa: S311
+        self._deadline.pause((self._next_s if expected_s is None else expected_s) * jitter)
         self._next_s = min(self._next_s * self.GROWTH, self.LONGEST_S)
 
 

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from ctipam import waiting
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import DENIED, code_of, explain
-from ctipam.pools import preconditions, removals
+from ctipam.pools import listing, preconditions, removals
 from ctipam.pools.change_kinds import CreatePool, PoolChange
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.reader import PoolReader
@@ -55,7 +55,7 @@ class PoolDeletion(Rounds):
                 self._read_use(pools)
             else:
                 return self._reasons(pools)
-            listed = self._look()
+            listed = listing.list_pools(self._request.account)
 
     def _attempt(self, change: PoolChange) -> str | None:
         """As for the others; a denial concerns one pool and keeps no other from being deleted."""
