@@ -68,13 +68,10 @@ preview: $(TOOLS) ## Show, without changes, what `make deploy` with the same arg
 	@exec env PYTHONPATH=libraries $(RUN) -B -m commands.preview
 
 # The preflight, which comes first, and RESERVE read with boto3, which is one of the tools.
-override DEPLOYER = $(RUN)
-ifneq ($(filter preflight=no,$(filter preflight,$(WORDS))=$(value preflight)),)
-ifeq ($(filter RESERVE,$(WORDS)),)
+ifeq ($(filter preflight RESERVE,$(WORDS))=$(value preflight),preflight=no)
 override DEPLOYER = "$$PYTHON"
-endif
-endif
-ifeq ($(DEPLOYER),$(RUN))
+else
+override DEPLOYER = $(RUN)
 deploy: $(TOOLS)
 endif
 deploy: ## Deploy with your AWS CLI: BUCKET= NETWORK_ACCOUNT_ID= RESERVE=organization|ipam, the arguments of plan, any parameter

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import boto3
 from botocore.config import Config
@@ -87,10 +87,10 @@ class Account:
     def sns(self) -> SNSClient:
         return self._client("sns", self.region)  # type: ignore[no-any-return]
 
-    def assume(self, role_arn: str, session_name: str, policy: dict[str, Any]) -> Account:
+    def assume(self, role_arn: str, session_name: str, policy: dict[str, Any]) -> Self:
         """Return the account of a role, limited to a session policy. Raises ClientError."""
         credentials = self.credentials_of(role_arn, session_name, policy)
-        return Account(
+        return type(self)(
             boto3.Session(
                 aws_access_key_id=credentials["AccessKeyId"],
                 aws_secret_access_key=credentials["SecretAccessKey"],

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import boto3
 import pytest
@@ -404,7 +404,7 @@ class Answering(AwsReader):
         super().__init__(boto3.Session(region_name=HOME), MANAGEMENT)
         self.answers = answers
 
-    def enter(self, *_arguments: Any) -> AwsReader:
+    def assume(self, *_arguments: Any) -> Self:
         if "sts assume_role" in self.answers:
             raise self.answers["sts assume_role"]
         return self

@@ -468,6 +468,18 @@ class LandingZone:
         rows = [share for page in pages for share in page["resourceShares"]]
         return [share for share in rows if share["status"] not in ("DELETING", "DELETED")]
 
+    def make_creating_shares_slow(self, seconds: float) -> None:
+        """Let that much time pass for each share that is created from now on."""
+        ram = self.cloud.models.ram
+        call_model = ram.call
+
+        def slow(action: str, params: Any, caller: Any) -> Any:
+            if action == "CreateResourceShare":
+                self.clock.advance(seconds)
+            return call_model(action, params, caller)
+
+        self._monkeypatch.setattr(ram, "call", slow)
+
     def shared(self) -> dict[str, list[str]]:
         """Wait until AWS is done, and return the names of the associated pools by the name of the share."""
         self.clock.advance(MINUTE)

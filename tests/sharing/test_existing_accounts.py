@@ -144,17 +144,8 @@ def test_accounts_for_which_no_time_is_left_are_shared_with_in_another_invocatio
     ous: Any,
     answers: list[dict[str, Any]],
     continuations: list[dict[str, Any]],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ram = landing_zone.cloud.models.ram
-    call_model = ram.call
-
-    def slow(action: str, params: Any, caller: Any) -> Any:
-        if action == "CreateResourceShare":
-            landing_zone.clock.advance(500)
-        return call_model(action, params, caller)
-
-    monkeypatch.setattr(ram, "call", slow)
+    landing_zone.make_creating_shares_slow(500)
     cloudformation = landing_zone._cloudformation
     cloudformation.send(cloudformation.request("Create", "ShareExistingAccounts", {"NetworkAccountId": NETWORKING}))
     assert answers == []

@@ -403,20 +403,12 @@ def test_a_failed_call_to_organizations_fails_the_event_so_that_lambda_keeps_it(
 
 
 def test_a_long_run_continues_in_further_invocations_and_shares_with_all_accounts(
-    landing_zone: Any, ous: Any, continuations: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    landing_zone: Any, ous: Any, continuations: list[dict[str, Any]]
 ) -> None:
     accounts = [f"4444444444{number:02}" for number in range(12)]
     for account_id in accounts:
         landing_zone.cloud.add_account(account_id, ous["SDLC OU"])
-    ram = landing_zone.cloud.models.ram
-    call_model = ram.call
-
-    def slow(action: str, params: Any, caller: Any) -> Any:
-        if action == "CreateResourceShare":
-            landing_zone.clock.advance(200)
-        return call_model(action, params, caller)
-
-    monkeypatch.setattr(ram, "call", slow)
+    landing_zone.make_creating_shares_slow(200)
     events: list[dict[str, Any]] = [SCHEDULE]
     for event in events:  # grows in this loop
         landing_zone.invoke(event)

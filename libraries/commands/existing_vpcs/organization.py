@@ -80,12 +80,15 @@ def read(region: str, network_account_id: str = "") -> Existing:
 
 
 def _not_active(account_ids: Sequence[str]) -> str:
-    """Return a sentence about accounts that are closed: nobody can look into them, and they can be reopened."""
+    """Return a sentence about accounts that are closed: nobody can look into them, and they can be reopened.
+
+    https://docs.aws.amazon.com/organizations/latest/APIReference/API_CloseAccount.html
+    """
     if not account_ids:
         return ""
     return (
         f"Accounts that are not active were not looked at: {some(account_ids)}. AWS keeps the VPCs of a closed account "
-        "for some 90 days, and IPAM may still show them (VPCS=ipam)."
+        "for 90 days, and IPAM may still show them (VPCS=ipam)."
     )
 
 

@@ -27,11 +27,6 @@ class AwsReader(Account):
             return client.get_paginator(operation).paginate(**parameters).build_full_result()
         return getattr(client, operation)(**parameters)
 
-    def enter(self, role_arn: str, session_name: str, policy: dict[str, Any]) -> AwsReader:
-        """Return the account of a role, limited to a session policy. Raises ClientError."""
-        credentials = self.credentials_of(role_arn, session_name, policy)
-        return AwsReader(_session(credentials, self.region), role_arn.split(":")[4])
-
 
 def open_session(words: str, root: Path) -> boto3.Session:
     """Return a session with the user's credentials and Region; its region_name may be None.

@@ -286,7 +286,7 @@ def _tree(aws: AwsReader) -> OrganizationTree:
 def _enter(aws: AwsReader, caller: Caller, account_id: str) -> AwsReader | None:
     """Return a reader of the Networking account, None if the role does not exist or may not be assumed."""
     try:
-        return aws.enter(names.execution_role_arn(caller.partition, account_id), "preflight", READ_ONLY)
+        return aws.assume(names.execution_role_arn(caller.partition, account_id), "preflight", READ_ONLY)
     except ClientError as error:
         if code_of(error) in DENIED:
             return None

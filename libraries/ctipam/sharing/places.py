@@ -69,6 +69,7 @@ class Places:
         """Return the accounts that still are in the OU where they were, if they are many there.
 
         The OU itself is where it was: Organizations has no operation that moves one.
+        https://docs.aws.amazon.com/organizations/latest/APIReference/API_Operations.html
         """
         members = Counter(one.ou_path for one in self._locations.values() if one and one.ou_path)
         asked = Counter(one.ou_path for account_id in account_ids if (one := self._locations.get(account_id)))
