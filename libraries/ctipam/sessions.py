@@ -128,6 +128,7 @@ def _say_where(where: dict[str, str], parsed: dict[str, Any], **_: Any) -> None:
         parsed[WHERE] = where
 
 
+@functools.cache
 def current_account(account_id: str) -> Account:
-    """Return the account and Region that this function runs in, with its own role."""
+    """Return the account and Region that this function runs in, with its own role. Clients serve all invocations."""
     return Account(boto3.Session(), account_id)

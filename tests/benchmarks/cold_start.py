@@ -2,7 +2,7 @@
 
 Each start runs in a process of its own, from the unpacked zip, with only the packages that Lambda has. As in Lambda,
 our modules are compiled at each start, because the zip has no bytecode, and boto3 is already compiled. The floor is
-boto3 alone with the same clients. For a custom resource, crhelper creates three more clients, which nothing uses.
+boto3 alone with the same clients.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ SECTION = Section(
     labels=tuple(CASES),
     measure=measure,
     notes=(
-        f"Best of {RUNS}, with Lambda's own packages. Floor: boto3 alone, with the same clients; crhelper makes three "
-        f"more for the pools. Promise: {OFTEN} times the floor for lifecycle and utilization, which start often."
+        f"Best of {RUNS}, with Lambda's own packages. Floor: boto3 alone, with the same clients. "
+        f"Promise: {OFTEN} times the floor for lifecycle and utilization, which start often."
     ),
 )

@@ -20,6 +20,4 @@ def function(monkeypatch: pytest.MonkeyPatch) -> Function:
     monkeypatch.setattr(
         sessions, "current_account", lambda _id: DirectAccount(function.wire, "222222222222", "us-east-1")
     )
-    for client in ("_lambda_client", "_events_client", "_logs_client"):
-        monkeypatch.setattr(function.responder, client, None)  # prevents crhelper from creating a rule or a permission
     return function

@@ -5,6 +5,7 @@ The clock advances only while a handler waits.
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
 import os
@@ -27,8 +28,9 @@ from moto.sns.models import sns_backends
 from aws_models.clock import ManualClock
 from aws_models.models import Models
 from aws_models.organization import Organization
-from ctipam import names, waiting
+from ctipam import names, sessions, waiting
 from ctipam.cloudformation import custom_resource
+from in_process import without_http
 from in_process.aws_calls import Call, intercept
 from in_process.lifecycle_events import ONE, ZERO
 from landing_zone.on_moto import installed
@@ -48,7 +50,13 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
+@functools.cache
 def load(folder: str) -> ModuleType:
+    """Return folder/index.py as in one execution environment, which serves the next invocation too."""
+    return load_anew(folder)
+
+
+def load_anew(folder: str) -> ModuleType:
     """Import folder/index.py under a unique name, because two modules cannot both be named `index`."""
     spec = importlib.util.spec_from_file_location(folder.replace("-", "_"), ROOT / folder / "index.py")
     assert spec
@@ -93,17 +101,16 @@ class Cloud:
         self.root = self.organizations.list_roots()["Roots"][0]["Id"]
         self.stacks: dict[str, dict[str, Any]] = {}  # id -> the stack that DescribeStacks returns
         self.in_progress: dict[str, str] = {}  # id -> the status that a request for a complete stack implies
-        self._answer_for_cloudformation()
+        self.over_http = False  # as on AWS, with botocore's retries
+        self._clients: dict[tuple[str, str, str], Any] = {}
+        intercept(monkeypatch, self._answer)
 
-    def _answer_for_cloudformation(self) -> None:
+    def _answer(self, call: Call, client: Any, operation: str, parameters: Any) -> Any:
         """Answer DescribeStacks from self.stacks. The CloudFormation of moto needs packages that are not installed."""
-
-        def answer(call: Call, client: Any, operation: str, parameters: Any) -> Any:
-            if operation != "DescribeStacks":
-                return call(client, operation, parameters)
+        if operation == "DescribeStacks":
             return {"Stacks": [self._describe_stack(parameters["StackName"])]}
-
-        intercept(self._monkeypatch, answer)
+        answer = None if self.over_http else without_http.ask(self.models, client, operation, parameters)
+        return call(client, operation, parameters) if answer is None else answer
 
     def _describe_stack(self, stack_id: str) -> dict[str, Any]:
         if stack_id not in self.stacks:
@@ -165,8 +172,11 @@ class Cloud:
             accounts[:] = [account for account in accounts if account.id != account_id]
 
     def client(self, service: str, account_id: str, region: str = HOME) -> Any:
-        make: Any = boto3.client
-        return make(service, region, **_credentials(account_id))
+        made = (service, account_id, region)
+        if made not in self._clients:
+            make: Any = boto3.client
+            self._clients[made] = make(service, region, **self._credentials(account_id))
+        return self._clients[made]
 
     @contextmanager
     def running_in(self, account_id: str) -> Iterator[None]:
@@ -177,21 +187,21 @@ class Cloud:
             "aws_session_token": "AWS_SESSION_TOKEN",
         }
         with self._monkeypatch.context() as patch:
-            for key, value in _credentials(account_id).items():
+            for key, value in self._credentials(account_id).items():
                 patch.setenv(names[key], value)
             yield
 
-
-def _credentials(account_id: str) -> dict[str, str]:
-    if account_id == MANAGEMENT:
-        return {"aws_access_key_id": "made", "aws_secret_access_key": "up", "aws_session_token": "too"}
-    role = f"arn:aws:iam::{account_id}:role/AWSControlTowerExecution"
-    credentials = boto3.client("sts", HOME).assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
-    return {
-        "aws_access_key_id": credentials["AccessKeyId"],
-        "aws_secret_access_key": credentials["SecretAccessKey"],
-        "aws_session_token": credentials["SessionToken"],
-    }
+    @functools.cache  # noqa: B019 - a cloud lives as long as its test
+    def _credentials(self, account_id: str) -> dict[str, str]:
+        if account_id == MANAGEMENT:
+            return {"aws_access_key_id": "made", "aws_secret_access_key": "up", "aws_session_token": "too"}
+        role = f"arn:aws:iam::{account_id}:role/AWSControlTowerExecution"
+        credentials = self.client("sts", MANAGEMENT).assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+        return {
+            "aws_access_key_id": credentials["AccessKeyId"],
+            "aws_secret_access_key": credentials["SecretAccessKey"],
+            "aws_session_token": credentials["SessionToken"],
+        }
 
 
 @dataclass
@@ -272,6 +282,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
 @contextmanager
 def running_cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     """Run an organization with the Networking account. The clock advances only while a handler waits."""
+    sessions.current_account.cache_clear()
     with mock_aws():
         cloud = Cloud(monkeypatch)
         monkeypatch.setattr(waiting, "sleep", cloud.clock.advance)

@@ -3,43 +3,27 @@
 from __future__ import annotations
 
 import copy
-import functools
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from botocore.exceptions import ClientError
-from moto.iam.models import get_account_id_from
-
-from aws_models.errors import AwsError
-from aws_models.organization import Caller
 from ctipam import sessions
 from in_process.aws_calls import Call, intercepting
-from in_process.fixtures import Cloud
 
 
 @contextmanager
-def quick_calls(cloud: Cloud) -> Iterator[None]:
-    """Let the models answer without HTTP, and all other services as they did when they were asked the first time.
+def quick_calls() -> Iterator[None]:
+    """Let all services but the models answer as they did when they were asked the first time.
 
-    For accounts, OUs and roles that do not change. Clients are created once.
+    For accounts, OUs and roles that do not change, which are assumed once.
     """
     known: dict[str, Any] = {}
 
     def answer(call: Call, client: Any, operation: str, parameters: Any) -> Any:
         service = client.meta.service_model.service_name
-        models: dict[str, Any] = {"ec2": cloud.models.ipam, "ram": cloud.models.ram}
-        model = models.get(service)
-        if model and operation in model.ACTIONS:
-            access_key = client._request_signer._credentials.access_key
-            caller = Caller(get_account_id_from(access_key), client.meta.region_name)
-            try:
-                return model.call(operation, copy.deepcopy(parameters), caller)
-            except AwsError as error:
-                raise ClientError({"Error": {"Code": error.code, "Message": error.message}}, operation) from error
-        if service == "cloudformation":
+        if service in ("ec2", "ram", "cloudformation"):
             return call(client, operation, parameters)
         question = json.dumps([service, operation, parameters], sort_keys=True)
         if question not in known:
@@ -55,9 +39,7 @@ def quick_calls(cloud: Cloud) -> Iterator[None]:
             assumed[role_arn] = assume(account, role_arn, name, policy)
         return assumed[role_arn]
 
-    accounts = functools.cache(sessions.current_account)
     with (
-        patch.object(sessions, "current_account", accounts),
         patch.object(sessions.Account, "assume", assume_once),
         intercepting(answer),
     ):

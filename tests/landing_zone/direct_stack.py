@@ -287,15 +287,10 @@ def handler_of(environment: int) -> Any:
 
 @cache
 def module_of(_environment: int) -> Any:
-    """ipam-pool-lambda/index.py, as in an execution environment of its own: for a request that runs beside another.
-
-    crhelper makes clients of its own for each, which need a Region, and never uses them.
-    """
+    """ipam-pool-lambda/index.py, as in an execution environment of its own: for a request that runs beside another."""
     spec = importlib.util.spec_from_file_location("ipam_pool_lambda_direct", ROOT / "ipam-pool-lambda" / "index.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
-    with patch.dict(os.environ, {"AWS_REGION": HOME, "AWS_DEFAULT_REGION": HOME}):
-        spec.loader.exec_module(module)
-        module._responder()
+    spec.loader.exec_module(module)
     return module

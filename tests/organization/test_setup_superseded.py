@@ -27,7 +27,7 @@ from in_process.fixtures import (
     STACK_ID,
     Cloud,
     Context,
-    load,
+    load_anew,
     running_cloud,
     set_environment,
 )
@@ -48,7 +48,7 @@ class Zone:
         self.ec2 = cloud.client("ec2", NETWORKING)
         self.ipam_id = self.ec2.create_ipam(OperatingRegions=[{"RegionName": HOME}])["Ipam"]["IpamId"]
         cloud.clock.advance(60)
-        self._indexes = [load("ct-integration-lambda") for _ in range(2)]  # execution environments
+        self._indexes = [load_anew("ct-integration-lambda") for _ in range(2)]  # execution environments
 
     def begin(self, *, left_over: bool) -> None:
         self._tag_ipam(OLD if left_over else names.RELEASED)
@@ -104,7 +104,7 @@ def zone() -> Iterator[Zone]:
         stack_sets = StackSets(cloud.clock)
         intercept(monkeypatch, stack_sets.answer)
         stack.enter_context(cloud.running_in(MANAGEMENT))
-        stack.enter_context(quick_calls(cloud))
+        stack.enter_context(quick_calls())
         yield Zone(cloud, stack_sets, answers)
 
 

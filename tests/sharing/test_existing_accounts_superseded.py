@@ -23,7 +23,7 @@ from in_process.fixtures import (
     STACK_ID,
     Context,
     LandingZone,
-    load,
+    load_anew,
     running_cloud,
     set_environment,
 )
@@ -44,7 +44,7 @@ class Zone:
         self.landing_zone = landing_zone
         self.answers = answers
         self.clock = landing_zone.clock
-        self._indexes = [load("ct-integration-lambda") for _ in range(2)]  # execution environments
+        self._indexes = [load_anew("ct-integration-lambda") for _ in range(2)]  # execution environments
 
     def serve(self, request_id: str, kind: str, status: str, tags: dict[str, str]) -> None:
         self.landing_zone.stack |= {
@@ -106,7 +106,7 @@ def zone() -> Iterator[Zone]:
         one_worker = SideBySide(cloud.clock, 1)
         stack.enter_context(patch.object(rounds, "ThreadPoolExecutor", lambda _workers: one_worker))
         stack.enter_context(cloud.running_in(MANAGEMENT))
-        stack.enter_context(quick_calls(cloud))
+        stack.enter_context(quick_calls())
         yield Zone(landing_zone, answers)
 
 

@@ -6,6 +6,7 @@ which CloudFormation no longer waits stops without an answer; a Delete always su
 
 What crhelper would do, and what is done here:
 
+    create three clients for a schedule of its own                  none is created: a cold start would take longer
     invent a new id if none is returned or a creation fails,        the id is the same from the first request to the
     after which CloudFormation deletes "the old one"                last
     cut the beginning of a long reason                              the reason is short, with the cause first
@@ -22,7 +23,8 @@ from __future__ import annotations
 import json
 import os
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from http.client import HTTPException, HTTPSConnection
@@ -53,6 +55,8 @@ RESPONSE_LIMIT = 4096
 ATTEMPTS = 4
 """Attempts to deliver an answer, with pauses of 1, 2 and 4 s."""
 
+SAM_LOCAL = "AWS_SAM_LOCAL"
+
 NEW_POLICY_PAUSES_S = (2.0, 4.0, 8.0)
 """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency"""
 
@@ -77,11 +81,13 @@ class Responder(CfnResource):
     """The handler of a function that serves custom resources, by their type."""
 
     def __init__(self, resources: Mapping[str, CustomResource]) -> None:
-        super().__init__(
-            log_level=os.environ.get("LOG_LEVEL", "INFO"),
-            boto_level="ERROR",
-            sleep_on_delete=0,  # it waits for logs that a log group of the stack keeps anyway
-        )
+        with _without_clients():
+            super().__init__(
+                log_level=os.environ.get("LOG_LEVEL", "INFO"),
+                boto_level="ERROR",
+                sleep_on_delete=0,  # it waits for logs that a log group of the stack keeps anyway
+            )
+        self._sam_local = None
         self._resources = resources
         self._answers_later = False
         self._undelivered = ""
@@ -153,6 +159,16 @@ class Responder(CfnResource):
         super().__call__(event, context)
         if self._undelivered:
             raise RuntimeError(f"could not answer CloudFormation: {self._undelivered}")
+
+
+@contextmanager
+def _without_clients() -> Iterator[None]:
+    """Let crhelper believe that AWS SAM runs it, where it creates no clients."""
+    os.environ[SAM_LOCAL] = "true"
+    try:
+        yield
+    finally:
+        del os.environ[SAM_LOCAL]
 
 
 def _ensure(resource: CustomResource, request: ResourceRequest) -> Data:
