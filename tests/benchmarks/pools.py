@@ -245,8 +245,8 @@ SECTION = Section(
         f"Modeled: a step takes 4 to 6 s (slow: 24 to 36 s), a read 0.2 s, a change 0.4 s; mean and worst of {DRAWS} "
         "draws. Floor: the steps and their calls that must follow each other, or that a lock (below a parent, or in "
         "the scope) allows one at a time. 30 s sleeps: the original's waits. Changes and reads: per pool. Unchanged: "
-        f"calls of an update that changes nothing. Promise: the mean is within {CEILING} of the floor, the worst within "
-        f"{WORST}, every run within an hour, no call is throttled, and an update that changes nothing reads the stack, "
-        "the list and each pool once."
+        f"calls of an update that changes nothing. Promise: the mean is within {CEILING} of the floor, the worst "
+        f"within {WORST}, every run within an hour, no call is throttled, and an update that changes nothing reads the "
+        "stack, the list and each pool once."
     ),
 )

@@ -1,4 +1,4 @@
-"""Decides which changes to request at a time, and when to read again.
+"""Decides which changes to request at a time, and, with `pace`, when to read again.
 
 IPAM refuses a change while another one is in flight (ConcurrentMutationLimitExceeded), and does not document how far
 that lock reaches: to the pools of one parent, or to the whole scope. So every possible change is requested at once at

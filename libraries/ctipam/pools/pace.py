@@ -17,8 +17,8 @@ UNKNOWN_S, LATEST_UNKNOWN_S = 2.0, 4.0
 changes of other kinds took longer."""
 
 SPACING, SPACING_UNKNOWN = 0.03, 0.15
-"""Between the beginnings of two looks at a change: this part of the time that it has lasted so far. The second one, if
-it is the first of its kind."""
+"""Between the beginnings of two looks at a change: this part of the time that it has lasted so far. The second number
+holds until a change of its kind has ended."""
 
 SHORTEST_S, LONGEST_S = 0.4, 5.0
 """But no less and no more than this."""
