@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from ctipam.invocation import LambdaContext
 
 RESERVE_S = 30.0
-"""Kept back from Lambda's time limit, to answer CloudFormation or to invoke the function again."""
+"""Kept back from Lambda's time limit, to read once more and to answer CloudFormation or invoke the function again."""
+
+NO_TIME_S = 0.1
+"""Less is no time to wait in."""
 
 PATIENCE_S = 600.0
 """How long a change is requested again that AWS refuses as if the resource were busy. Then AWS's error is raised."""
@@ -54,14 +57,26 @@ class Deadline:
         self.require(seconds)
         sleep(seconds)
 
+    def pause_at_most(self, seconds: float) -> None:
+        """Wait, but only as long as the time left allows. Raise OutOfTime at once if there is none."""
+        self.require(NO_TIME_S)
+        sleep(max(min(seconds, self._left_s()), 0.0))
+
     def require(self, seconds: float) -> None:
         """Raise OutOfTime if less time is left for work that takes as long."""
-        if self._remaining_s() - seconds < self._reserve_s:
+        if self._left_s() < seconds:
             raise OutOfTime(f"{self._remaining_s():.0f} s are left of this invocation")
+
+    def _left_s(self) -> float:
+        return self._remaining_s() - self._reserve_s
 
 
 class Pace:
-    """How long to wait before reading again: short after progress, longer while nothing changes, with jitter."""
+    """How long to wait before reading again: short after progress, longer while nothing changes, with jitter.
+
+    Whatever is waited for, an invocation reads once more when its time ends. So it loses none of its time, however
+    little that is.
+    """
 
     FIRST_S, LONGEST_S, GROWTH = 0.5, 5.0, 1.5
 
@@ -70,15 +85,15 @@ class Pace:
         self._next_s = self.FIRST_S
 
     def wait(self, *, progress: bool, expected_s: float | None = None) -> None:
-        """Wait before reading again.
+        """Wait before reading again. Raise OutOfTime if no time is left.
 
         expected_s   seconds after which something has probably ended; None: unknown
         """
         if progress:
             self._next_s = self.FIRST_S
-        # Spreads calls out; nothing depends on it. Too early costs one more call, too late costs time.
-        jitter = random.uniform(0.8, 1.2 if expected_s is None else 1.0)  # noqa: S311
-        self._deadline.pause((self._next_s if expected_s is None else expected_s) * jitter)
+        if expected_s is None:
+            expected_s = self._next_s * random.uniform(0.8, 1.2)  # noqa: S311 - spreads calls out
+        self._deadline.pause_at_most(expected_s)
         self._next_s = min(self._next_s * self.GROWTH, self.LONGEST_S)
 
 

@@ -43,7 +43,7 @@ STEPS = ("CreateIpamPool", "ProvisionIpamPoolCidr")
 READS = ("Describe", "Get")
 DRAWS = 5
 TOP_LEVEL = pool_name("", "")
-CEILING = 1.2
+CEILING, WORST = 1.07, 1.1
 HOUR_S = 3600.0
 
 
@@ -226,6 +226,7 @@ def row(runs: Sequence[Run]) -> Row:
     )
     faults = {
         f"more than {CEILING} of the floor": mean(ratios) > CEILING,
+        f"a run with more than {WORST} of the floor": max(ratios) > WORST,
         "more than an hour": max(run.took_s for run in runs) > HOUR_S,
         "calls that AWS would throttle": any(run.too_often for run in runs),
         "a pool is read twice though nothing changes": any(
@@ -244,8 +245,8 @@ SECTION = Section(
         f"Modeled: a step takes 4 to 6 s (slow: 24 to 36 s), a read 0.2 s, a change 0.4 s; mean and worst of {DRAWS} "
         "draws. Floor: the steps and their calls that must follow each other, or that a lock (below a parent, or in "
         "the scope) allows one at a time. 30 s sleeps: the original's waits. Changes and reads: per pool. Unchanged: "
-        f"calls of an update that changes nothing. Promise: the mean is within {CEILING} of the floor, every run "
-        "within an hour, no call is throttled, and an update that changes nothing reads the stack, the list and each "
-        "pool once."
+        f"calls of an update that changes nothing. Promise: the mean is within {CEILING} of the floor, the worst "
+        f"within {WORST}, every run within an hour, no call is throttled, and an update that changes nothing reads the "
+        "stack, the list and each pool once."
     ),
 )

@@ -188,6 +188,17 @@ def test_the_response_to_a_delete_does_not_wait_for_logs(function: Function) -> 
     assert function.clock.now() == LATECOMERS_S
 
 
+def test_an_invocation_of_few_seconds_waits_for_changes_of_an_earlier_request_as_long_as_it_can(
+    function: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("landing_zone.direct_stack.INVOCATION_S", waiting.RESERVE_S + 3)
+
+    function.ask("Delete", PhysicalResourceId=PHYSICAL_ID)
+
+    assert function.clock.now() == LATECOMERS_S
+    assert function.wire.counted["Invoke"] == LATECOMERS_S // 3
+
+
 # The response
 
 

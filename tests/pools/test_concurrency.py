@@ -7,6 +7,7 @@ from ipaddress import IPv4Network
 
 import pytest
 
+from ctipam.pools import pace
 from ctipam.pools.change_kinds import CreatePool, DeletePool, ModifyPool, PoolChange, ProvisionCidr, TagPool
 from ctipam.pools.concurrency import Concurrency, InFlight, LockScope, busy_parents
 from ctipam.pools.existing import Block, ExistingPool
@@ -127,28 +128,41 @@ def test_a_modified_pool_is_under_way_while_it_is_busy() -> None:
 def test_how_long_a_step_took_tells_when_to_look_for_the_next_of_its_kind() -> None:
     under_way = InFlight()
     under_way.began("west", CreatePool(PoolKey("us-west-2"), "top"), now=0)
-    assert under_way.next_look_s(now=0) == InFlight.SHORTEST_S  # nothing is known yet
     under_way.look([replace(WEST, state="create-in-progress")], now=20)
     under_way.look([WEST], now=22)  # so it took between 20 and 22 s
 
     under_way.began("east", CreatePool(PoolKey("us-east-1"), "top"), now=100)
 
-    assert under_way.next_look_s(now=100) == pytest.approx(20 * InFlight.EARLY)
-    assert under_way.next_look_s(now=119) == InFlight.SHORTEST_S
-    assert under_way.next_look_s(now=200) == InFlight.LONGEST_S
+    first = pace.first_look_s([20.0], [], 1)
+    assert under_way.next_look_s(now=100) == pytest.approx(first)
+    under_way.look([], now=100 + first)
+    assert under_way.next_look_s(now=100 + first) == pytest.approx(first * pace.SPACING)
+    assert under_way.next_look_s(now=101 + first) == 0.0  # applying other changes took the time of the pause
 
 
 def test_a_pool_is_not_asked_for_its_block_before_aws_can_be_done() -> None:
     under_way = InFlight()
     under_way.began("west", ProvisionCidr(WEST, CIDR), now=0)
-    assert under_way.not_yet(now=1) == {}  # nothing is known yet
+    assert under_way.not_yet(now=1) == {"west": ()}
+    assert under_way.not_yet(now=pace.LATEST_UNKNOWN_S) == {}  # nothing is known of such changes yet
     under_way.look([replace(WEST, blocks=(Block(CIDR, "pending-provision", "cidr-1"),))], now=20)
     under_way.look([replace(WEST, blocks=(Block(CIDR, "provisioned", "cidr-1"),))], now=21)
 
     under_way.began("east", ProvisionCidr(replace(WEST, pool_id="east"), CIDR), now=100)
 
     assert under_way.not_yet(now=110) == {"east": ()}
-    assert under_way.not_yet(now=119) == {}
+
+
+def test_a_change_that_ended_before_its_first_look_lowers_what_is_expected_only_a_little() -> None:
+    under_way = InFlight()
+    for began in (0, 100):
+        under_way.began("west", CreatePool(PoolKey("us-west-2"), "top"), now=began)
+        under_way.look([], now=began + 0.1)
+        under_way.look([WEST], now=began + 10)
+
+    assert under_way.next_look_s(now=110) is None
+    under_way.began("west", CreatePool(PoolKey("us-west-2"), "top"), now=200)
+    assert under_way.next_look_s(now=200) == pytest.approx(pace.first_look_s([10 * pace.EARLY] * 2, [], 1))
 
 
 def test_with_nothing_under_way_there_is_nothing_to_look_for() -> None:

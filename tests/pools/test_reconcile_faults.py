@@ -429,3 +429,23 @@ def test_invocations_that_have_no_time_do_not_invoke_each_other_for_ever(
 
     assert answer["Status"] == "FAILED"
     assert stack.wire.counted["Invoke"] == MAX_INVOCATIONS - 1
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.5, 3.0, 10.0])
+def test_an_invocation_of_few_seconds_uses_them_all_so_that_the_next_ones_end_the_work(
+    monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """Each change takes as long as an invocation has for it."""
+    monkeypatch.setattr("landing_zone.direct_stack.INVOCATION_S", waiting.RESERVE_S + seconds)
+    changes_s = Timings(pool_create=seconds, provision=seconds, deprovision=seconds, pool_delete=seconds)
+    stack = DirectStack(ipam_timings=changes_s, mutation_lock="none")
+    stack.set_up()
+    with stack.running():
+        for kind, regions in (("Create", ["us-west-2", "us-east-1"]), ("Update", ["us-west-2"])):
+            began = stack.clock.now()
+
+            answer = stack.ask(kind, "InitPools", PROPERTIES | {"RegionSelection": regions})
+
+            assert answer["Status"] == "SUCCESS", answer["Reason"]
+            handed_on = stack.wire.counted.pop("Invoke")
+            assert stack.clock.now() - began >= handed_on * (seconds - waiting.NO_TIME_S)

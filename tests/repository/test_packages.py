@@ -92,6 +92,7 @@ ENTRIES = """
     ctipam/pools/measurement.py
     ctipam/pools/mending.py
     ctipam/pools/overlaps.py
+    ctipam/pools/pace.py
     ctipam/pools/parameters.py
     ctipam/pools/placement.py
     ctipam/pools/preconditions.py

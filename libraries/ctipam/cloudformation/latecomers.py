@@ -16,6 +16,5 @@ def wait_for_latecomers(request: ResourceRequest) -> None:
     CloudFormation rolls back and deletes without waiting for the function that still works on the earlier request.
     """
     if request.kind == "Delete" or request.is_rollback:
-        remaining = request.began + LATECOMERS_S - waiting.now()
-        if remaining > 0:
-            request.deadline.pause(remaining)
+        while (remaining := request.began + LATECOMERS_S - waiting.now()) > 0:
+            request.deadline.pause_at_most(remaining)

@@ -1,4 +1,4 @@
-"""Decides which changes to request at a time, and when to read again.
+"""Decides which changes to request at a time, and, with `pace`, when to read again.
 
 IPAM refuses a change while another one is in flight (ConcurrentMutationLimitExceeded), and does not document how far
 that lock reaches: to the pools of one parent, or to the whole scope. So every possible change is requested at once at
@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
+from itertools import chain
 
+from ctipam.pools import pace
 from ctipam.pools.change_kinds import (
     CreatePool,
     DeletePool,
@@ -94,8 +96,7 @@ class InFlight:
     """The changes that AWS has accepted and not finished, also while its lists do not show them yet."""
 
     BELIEVED_S = 30.0  # for how long a change that no list shows counts as in flight
-    SHORTEST_S, LONGEST_S = 0.25, 5.0
-    EARLY, GROWTH = 0.9, 0.15  # read shortly before the usual time; then less often, the more overdue a change is
+    REMEMBERED = 10  # durations of each kind of change
 
     def __init__(self) -> None:
         self._changes: dict[str, tuple[PoolChange, float]] = {}  # by pool id
@@ -107,15 +108,16 @@ class InFlight:
             self._changes[pool_id] = (change, now)
 
     def look(self, pools: Iterable[ExistingPool], now: float) -> None:
-        """Drop the changes that have ended, and remember how long each took."""
+        """Drop the changes that have ended, and remember how long each took. now: when the reading of them began."""
         found = {pool.pool_id: pool for pool in pools}
         for pool_id, (change, began) in list(self._changes.items()):
             pool = found.get(pool_id)
             shown = pool is not None and pool.busy
             if not shown and (_has_ended(change, pool) or now - began > self.BELIEVED_S):
                 del self._changes[pool_id]
-                # It ended at some moment since the last reading: assume the earliest.
-                self._took.setdefault(type(change), deque(maxlen=3)).append(max(self._looked - began, 0.0))
+                # It ended at some moment since the last reading. Even if that was long ago, assume no less than a part.
+                took = max(self._looked - began, (now - began) * pace.EARLY)
+                self._took.setdefault(type(change), deque(maxlen=self.REMEMBERED)).append(took)
         self._looked = now
 
     def touches(self, change: PoolChange) -> bool:
@@ -137,12 +139,21 @@ class InFlight:
         """Return the ids of pools that cannot hold a CIDR yet."""
         return {pool_id for pool_id, (change, _) in self._changes.items() if isinstance(change, CreatePool)}
 
+    @property
+    def changing_cidrs(self) -> set[str]:
+        """Return the ids of pools that are being given a CIDR, or are giving one back."""
+        return {
+            pool_id
+            for pool_id, (change, _) in self._changes.items()
+            if isinstance(change, ProvisionCidr | DeprovisionCidr)
+        }
+
     def not_yet(self, now: float) -> dict[str, tuple[Block, ...]]:
         """Return the pools whose new CIDR cannot be ready yet, with what they held before: they need not be read."""
         return {
             pool_id: change.pool.blocks
             for pool_id, (change, began) in self._changes.items()
-            if isinstance(change, ProvisionCidr) and now - began < self._usual_s(change)
+            if isinstance(change, ProvisionCidr) and now - began < self._first_look_s(change)
         }
 
     @property
@@ -151,17 +162,16 @@ class InFlight:
 
     def next_look_s(self, now: float) -> float | None:
         """Return in how many seconds the first of them should end, judged by earlier ones; None: there is none."""
-        waits = []
-        for change, began in self._changes.values():
-            overdue = now - began - self._usual_s(change)
-            waits.append(-overdue if overdue < -self.SHORTEST_S else self._next_s(overdue))
-        return min(waits, default=None)
+        return min((self._next_s(change, began, now) for change, began in self._changes.values()), default=None)
 
-    def _usual_s(self, change: PoolChange) -> float:
-        return self.EARLY * min(self._took.get(type(change), [0.0]))
+    def _next_s(self, change: PoolChange, began: float, now: float) -> float:
+        spacing = pace.SPACING if type(change) in self._took else pace.SPACING_UNKNOWN
+        return pace.wait_s(self._first_look_s(change), spacing, lasted_s=now - began, looked_s=now - self._looked)
 
-    def _next_s(self, overdue: float) -> float:
-        return min(max(self.SHORTEST_S, overdue * self.GROWTH), self.LONGEST_S)
+    def _first_look_s(self, change: PoolChange) -> float:
+        took = self._took.get(type(change), ())
+        leaves = sum(_is_leaf(one) for one, _ in self._changes.values()) if _is_leaf(change) else 1
+        return pace.first_look_s(took, list(chain.from_iterable(self._took.values())), leaves)
 
 
 def _has_ended(change: PoolChange, pool: ExistingPool | None) -> bool:
@@ -183,3 +193,8 @@ def _has_ended(change: PoolChange, pool: ExistingPool | None) -> bool:
 
 def _cidr_ids(pool: ExistingPool) -> set[str]:
     return {block.cidr_id for block in pool.blocks}
+
+
+def _is_leaf(change: PoolChange) -> bool:
+    key = change.key if isinstance(change, CreatePool) else change.pool.key
+    return key is not None and bool(key.environment)

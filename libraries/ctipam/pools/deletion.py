@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from ctipam import waiting
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import DENIED, code_of, explain
-from ctipam.pools import listing, preconditions, removals
+from ctipam.pools import preconditions, removals
 from ctipam.pools.change_kinds import CreatePool, PoolChange
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.reader import PoolReader
@@ -49,13 +49,13 @@ class PoolDeletion(Rounds):
             if not pending.nothing:
                 self._wait(pending, progress=bool(accepted))
             elif self._may_be_released():
-                self._request.deadline.pause(RELEASE_PAUSE_S)
+                self._request.deadline.pause_at_most(RELEASE_PAUSE_S)
                 self._failures.forget_removals(self._not_deleted)
                 self._not_deleted.clear()
                 self._read_use(pools)
             else:
                 return self._reasons(pools)
-            listed = listing.list_pools(self._request.account)
+            listed = self._look()
 
     def _attempt(self, change: PoolChange) -> str | None:
         """As for the others; a denial concerns one pool and keeps no other from being deleted."""

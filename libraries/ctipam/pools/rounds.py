@@ -6,8 +6,9 @@ AWS completes each change in its own time.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from ipaddress import IPv4Network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -22,7 +23,7 @@ from ctipam.pools.existing import Block, ExistingPool
 from ctipam.pools.late_failures import LateFailures
 from ctipam.pools.matching import compare
 from ctipam.pools.placement import Occupied, parents_of_new_cidrs
-from ctipam.pools.reader import PoolReader
+from ctipam.pools.reader import PoolReader, read_blocks
 from ctipam.pools.recognition import recognized
 from ctipam.pools.spec import PoolSpec
 from ctipam.pools.wanted import with_known_ous
@@ -47,19 +48,38 @@ class Rounds:
         self._in_flight = InFlight()
         self._failures = LateFailures()
         self._known: dict[str, tuple[Block, ...]] = {}
+        self._fresh: dict[str, tuple[Block, ...]] = {}
+        self._looked = waiting.now()
         self._allocated: Allocated = {}
         self._waited_for: tuple[str, ...] = ()
         self._refusal: ClientError | None = None  # AWS's, since it last accepted a change
 
+    def _look(self) -> list[IpamPoolTypeDef]:
+        """List the pools. Side by side, read the CIDRs of those that are being given or are giving back one, and
+        whether the stack still waits for this request."""
+        self._looked = waiting.now()
+        self._fresh = self._in_flight.not_yet(self._looked)
+        changing = sorted(self._in_flight.changing_cidrs - self._fresh.keys())
+        blocks = [partial(self._read_blocks, pool_id) for pool_id in changing]
+        list_pools = partial(listing.list_pools, self._request.account)
+        acts: list[Callable[[], Any]] = [list_pools, *blocks, self._request.raise_if_superseded]
+        results: list[Any] = list(self._reader.executor.map(lambda act: act(), acts))
+        listed: list[IpamPoolTypeDef] = results[0]
+        return listed
+
+    def _read_blocks(self, pool_id: str) -> None:
+        self._fresh[pool_id] = tuple(read_blocks(self._request.account, pool_id))
+
     def _read(self, listed: Sequence[IpamPoolTypeDef]) -> list[ExistingPool]:
         """Return the pools as they are now. Only those with a change in flight are asked for their CIDRs again."""
-        known = self._known | self._in_flight.not_yet(waiting.now())
+        known = self._known | self._fresh
+        self._fresh = {}
         pools = self._reader.read_pools(listed, known)
         return self._seen(recognized(self._spec, pools, ours_only=True) if self._spec else pools)
 
     def _seen(self, pools: list[ExistingPool]) -> list[ExistingPool]:
         """Learn from the pools as they are now; return them."""
-        self._in_flight.look(pools, waiting.now())
+        self._in_flight.look(pools, self._looked)
         settled = [pool for pool in pools if pool.key and pool.ready and not pool.busy]
         self._known = {pool.pool_id: pool.blocks for pool in settled if pool.pool_id not in self._in_flight.pool_ids}
         self._known |= dict.fromkeys(self._in_flight.being_created, ())
@@ -89,7 +109,7 @@ class Rounds:
             if pending.nothing_but_tags and len(accepted) == len(pending.changes):
                 return pools
             self._wait(pending, progress=bool(accepted))
-            pools = self._read(listing.list_pools(self._request.account))
+            pools = self._read(self._look())
 
     def _forget_coming(self, pools: Sequence[ExistingPool]) -> None:
         """Read pools again for which the allocations of their parent show a CIDR that their own list does not show."""
@@ -102,6 +122,8 @@ class Rounds:
         busy = busy_parents(pools) | self._in_flight.parents
         free = [change for change in possible if not self._in_flight.touches(change) and not self._rests(change)]
         chosen = self._concurrency.choose(free, busy)
+        if self._in_flight.pool_ids and all(isinstance(change, TagPool) for change in chosen):
+            return []  # a tag can wait for the next change, which could not be noticed meanwhile
         if chosen:
             self._request.raise_if_superseded()
         codes = list(self._reader.executor.map(self._attempt, chosen))
