@@ -19,6 +19,7 @@ import moto.core.models
 from botocore.hooks import NodeList
 from botocore.model import ServiceModel
 
+MIDDLE = 1  # of the first, middle and last handlers for a key; botocore's default
 Creator: Any = botocore.client.ClientCreator
 Aliaser: Any = botocore.hooks.EventAliaser
 
@@ -33,7 +34,9 @@ def install() -> None:
     Creator._load_service_model = functools.partialmethod(_service_model, Creator._load_service_model, {})
     Creator._create_methods = functools.partialmethod(_methods, Creator._create_methods, {})
     Aliaser.__init__ = functools.partialmethod(_aliaser, Aliaser.__init__, {})
-    hooks._PrefixTrie._recursive_copy = _copy_of_trie
+    trie = hooks._PrefixTrie
+    trie.__copy__, trie.append_item = _share, _append
+    trie.remove_item = functools.partialmethod(_remove, trie.remove_item, trie._recursive_copy)
     moto.core.models.RESPONSES_METHODS = []  # botocore's requests are answered before they would reach a URL
 
 
@@ -55,14 +58,37 @@ def _aliaser(aliaser: Any, make: Any, known: dict[str, str], *arguments: Any, **
     aliaser._alias_name_cache = known
 
 
-def _copy_of_trie(trie: Any, node: dict[str, Any]) -> dict[str, Any]:
-    """As botocore's, without copy.copy, which takes most of its time."""
-    copied: dict[str, Any] = {}
-    for key, value in node.items():
-        if type(value) is dict:
-            copied[key] = _copy_of_trie(trie, value)
-        elif type(value) is NodeList:
-            copied[key] = NodeList(value.first[:], value.middle[:], value.last[:])
-        else:
-            copied[key] = value
-    return copied
+# The handlers of a session stand in a tree of dictionaries, of which each client changes a few. So a client shares the
+# tree, and whoever changes it copies the nodes on the way to what changes.
+
+
+def _share(trie: Any) -> Any:
+    shared = type(trie)()
+    shared._root = trie._root
+    return shared
+
+
+def _append(trie: Any, key: str, value: Any, section: int = MIDDLE) -> None:
+    node = trie._root = _copy(trie._root)
+    for part in key.split("."):
+        child = node["children"].get(part)
+        child = _copy(child) if child else {"chunk": part, "values": None, "children": {}}
+        node["children"][part] = child
+        node = child
+    if node["values"] is None:
+        node["values"] = NodeList([], [], [])
+    node["values"][section].append(value)
+
+
+def _copy(node: dict[str, Any]) -> dict[str, Any]:
+    values = node["values"]
+    return {
+        "chunk": node["chunk"],
+        "values": values and NodeList(values.first[:], values.middle[:], values.last[:]),
+        "children": dict(node["children"]),
+    }
+
+
+def _remove(trie: Any, remove: Any, copy_of: Any, key: str, value: Any) -> None:
+    trie._root = copy_of(trie, trie._root)
+    remove(trie, key, value)
