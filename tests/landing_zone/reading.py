@@ -53,9 +53,17 @@ def eventually(question: Callable[[], Any]) -> Any:
 def pools(engine: Engine) -> list[ReadPool]:
     """Return every pool of the Networking account that is not deleted."""
     ec2 = engine.client("ec2", NETWORKING)
-    pages = ec2.get_paginator("describe_ipam_pools").paginate()
+    return [_read_pool(engine, ec2, pool) for pool in _existing_pools(engine)]
+
+
+def _existing_pools(engine: Engine) -> list[dict[str, Any]]:
+    pages = engine.client("ec2", NETWORKING).get_paginator("describe_ipam_pools").paginate()
     found = [pool for page in pages for pool in page["IpamPools"]]
-    return [_read_pool(engine, ec2, pool) for pool in found if not pool["State"].startswith("delete")]
+    return [pool for pool in found if not pool["State"].startswith("delete")]
+
+
+def _tags(pool: dict[str, Any]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in pool.get("Tags", [])}
 
 
 def _read_pool(engine: Engine, home: Any, pool: dict[str, Any]) -> ReadPool:
@@ -72,7 +80,7 @@ def _read_pool(engine: Engine, home: Any, pool: dict[str, Any]) -> ReadPool:
         for row in page["IpamPoolAllocations"]
     ]
     size = sum(ip_network(cidr).num_addresses for cidr in cidrs)
-    tags = {tag["Key"]: tag["Value"] for tag in pool.get("Tags", [])}
+    tags = _tags(pool)
     return ReadPool(
         pool_id=pool["IpamPoolId"],
         source_pool_id=pool.get("SourceIpamPoolId", ""),
@@ -93,10 +101,12 @@ def shares(engine: Engine, account_id: str) -> list[ReadShare]:
         resourceOwner="SELF", resourceShareStatus="ACTIVE", name=f"ipamShare-{account_id}"
     )
     found = [share for page in pages for share in page["resourceShares"]]
+    if not found:
+        return []
     rows = {share["resourceShareArn"]: _associations(ram, share["resourceShareArn"]) for share in found}
     if any(row["status"] not in ("ASSOCIATED", "DISASSOCIATED") for of_share in rows.values() for row in of_share):
         return []
-    names = {pool.pool_id: pool.name for pool in pools(engine)}
+    names = {pool["IpamPoolId"]: _tags(pool).get("Name", pool["IpamPoolId"]) for pool in _existing_pools(engine)}
     return [_read_share(share, rows[share["resourceShareArn"]], names) for share in found]
 
 

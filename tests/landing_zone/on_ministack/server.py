@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import shutil
 import signal
@@ -30,6 +31,7 @@ from landing_zone.on_ministack import (
     service_control,
     stack_operations,
     stack_sets,
+    templates,
     topics,
 )
 from landing_zone.on_ministack.authorization import RolePermissions, UsedPermissions
@@ -72,6 +74,7 @@ def install(models: Models, runtime: str) -> Control:
     stack_operations.install()
     cloudformation.install(models)
     query_definitions.install()
+    templates.install()
     RolePrincipals().install()
     StackSetApi(stack_sets.install()).install()
     topics.install()
@@ -168,7 +171,9 @@ def main() -> None:
     organization = Organization(UNSET, lambda: members(organization))
     organization.path_of = lambda account_id: path_of(organization, account_id)
     models = Models(RunningClock(arguments.speed), organization)
-    asyncio.run(serve(install(models, arguments.runtime), arguments.port))
+    application = install(models, arguments.runtime)
+    gc.freeze()  # modules live as long as this process; not to look at them again saves a tenth of its time
+    asyncio.run(serve(application, arguments.port))
 
 
 if __name__ == "__main__":
