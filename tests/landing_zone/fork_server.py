@@ -8,13 +8,13 @@ A program runs in a process of its own, with its own environment, folder and str
 started. But the modules are there already, and so are AWS's models of the services: reading both takes most of the time
 of a command of the AWS CLI, and of the first invocation of a function.
 
-The interpreter may be another environment's: this file is the server's program too, and needs only Python.
+The interpreter may be another environment's: this file is the server's program too. It needs only Python, and where
+there is botocore, the module quick_botocore beside it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import gc
 import importlib
 import json
@@ -219,9 +219,8 @@ def _run(words: list[str]) -> None:
 
 
 def _read_models(services: list[str]) -> None:
-    session: Any = importlib.import_module("botocore.session")  # the interpreter's own botocore
-    session.create_loader = functools.cache(session.create_loader)  # a loader remembers what it has read
-    maker = session.Session()
+    importlib.import_module("quick_botocore").install()
+    maker: Any = importlib.import_module("botocore.session").Session()  # the interpreter's own botocore
     for service in services:
         maker.create_client(service, "us-east-1", aws_access_key_id="none", aws_secret_access_key="none")
 
@@ -229,13 +228,13 @@ def _read_models(services: list[str]) -> None:
 def main() -> None:
     modules, given_services, *askers = sys.argv[1:]
     control, *others = (socket.socket(fileno=int(asker)) for asker in askers)
-    sys.path.pop(0)  # the folder of this file
     before = dict(os.environ)
     for name in json.loads(modules):
         importlib.import_module(name)
     added = {name: value for name, value in os.environ.items() if before.get(name) != value}
     if services := json.loads(given_services):
         _read_models(services)
+    sys.path.pop(0)  # the folder of this file
     gc.collect()
     gc.freeze()  # what is there already stays shared by all processes
     serve(control, others, added)
