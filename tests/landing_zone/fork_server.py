@@ -28,6 +28,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 REQUEST_BYTES = 200_000
@@ -190,6 +191,9 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> None:
         os.dup2(descriptor, stream)
     for descriptor in descriptors:
         os.close(descriptor)
+    # Those of the server remember what kind of files it had.
+    sys.stdin, sys.stdout = os.fdopen(0, closefd=False), os.fdopen(1, "w", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
@@ -210,7 +214,14 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> None:
 
 
 def _run(words: list[str]) -> None:
-    if words[0] == "-m":
+    """Run a module or a script, and look for other modules where the interpreter does."""
+    if words[0] == "-B":  # no program writes bytecode
+        words = words[1:]
+    is_module = words[0] == "-m"
+    others = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    places = [Path.cwd() if is_module else Path(words[0]).parent, *map(Path, others)]
+    sys.path[:0] = [str(place.absolute()) for place in places]
+    if is_module:
         sys.argv = words[1:]
         runpy.run_module(words[1], run_name="__main__", alter_sys=True)
     else:
