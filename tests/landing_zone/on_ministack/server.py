@@ -21,6 +21,7 @@ from aws_models.clock import RunningClock
 from aws_models.models import Models
 from aws_models.organization import Organization
 from aws_models.protocol import HttpAnswer
+from landing_zone import quick_botocore
 from landing_zone.on_ministack import (
     authorization,
     cloudformation,
@@ -119,6 +120,9 @@ def _route(*services: str) -> None:
         return ours or str(detect(method, path, headers, params))
 
     router.detect_service = app.detect_service = detect_service
+    # Whatever a request is signed for is a service of AWS: only AWS's clients ask. To tell, ministack would read
+    # botocore's models of all services, which takes longer than a deployment.
+    router._is_aws_service_name = lambda _name: True
 
 
 def _leave_docker_alone() -> None:
@@ -170,6 +174,7 @@ def main() -> None:
         os.environ.pop(name, None)
     organization = Organization(UNSET, lambda: members(organization))
     organization.path_of = lambda account_id: path_of(organization, account_id)
+    quick_botocore.install()
     models = Models(RunningClock(arguments.speed), organization)
     application = install(models, arguments.runtime)
     gc.freeze()  # modules live as long as this process; not to look at them again saves a tenth of its time
