@@ -19,7 +19,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from ctipam.errors import code_of
-from landing_zone import deployment, existing_vpcs, fork_client, reading
+from landing_zone import deployment, existing_vpcs, fork_client, reading, release
 from landing_zone.cli import ROOT
 from landing_zone.company import APPS, BUCKET, MANAGEMENT, NETWORKING, SHOP, STACK
 from landing_zone.engine import Engine
@@ -27,7 +27,7 @@ from landing_zone.fork_server import ForkServer
 
 WEST = "us-west-2"
 
-EDIT = """
+EDIT = f"""{release.IMPATIENCE}
 
 _handled = lambda_handler
 

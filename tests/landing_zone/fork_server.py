@@ -42,13 +42,23 @@ ENVIRONMENT = {  # nothing of the starter's: each program gets its own
 
 
 class ForkServer:
-    """modules   to import before any program starts
-    services  of which botocore reads the models before any program starts
-    address   the path of a socket at which fork_client.py may ask too; empty: nobody else may
+    """modules    to import before any program starts
+    services   of which botocore reads the models before any program starts
+    rehearsal  a program that the server itself runs, in silence, before it starts any: what that reads stays read
+    address    the path of a socket at which fork_client.py may ask too; empty: nobody else may
     """
 
-    def __init__(self, interpreter: str, *, modules: Sequence[str], services: Sequence[str], address: str = "") -> None:
-        self._command = [interpreter, __file__, json.dumps([*modules]), json.dumps([*services])]
+    def __init__(
+        self,
+        interpreter: str,
+        *,
+        modules: Sequence[str],
+        services: Sequence[str],
+        rehearsal: Sequence[str] = (),
+        address: str = "",
+    ) -> None:
+        prepared = [json.dumps([*words]) for words in (modules, services, rehearsal)]
+        self._command = [interpreter, __file__, *prepared]
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         if address:
@@ -237,8 +247,9 @@ def _read_models(services: list[str]) -> None:
 
 
 def main() -> None:
-    modules, given_services, *askers = sys.argv[1:]
+    modules, given_services, given_rehearsal, *askers = sys.argv[1:]
     control, *others = (socket.socket(fileno=int(asker)) for asker in askers)
+    gc.disable()  # whatever is made before the first program, stays
     before = dict(os.environ)
     for name in json.loads(modules):
         importlib.import_module(name)
@@ -246,8 +257,17 @@ def main() -> None:
     if services := json.loads(given_services):
         _read_models(services)
     sys.path.pop(0)  # the folder of this file
-    gc.collect()
+    if rehearsal := json.loads(given_rehearsal):
+        path = [*sys.path]
+        with (
+            Path(os.devnull).open("w") as nowhere,
+            contextlib.redirect_stdout(nowhere),
+            contextlib.suppress(SystemExit),
+        ):
+            _run(rehearsal)
+        sys.path[:] = path
     gc.freeze()  # what is there already stays shared by all processes
+    gc.enable()
     serve(control, others, added)
 
 

@@ -12,7 +12,7 @@ from landing_zone.company import MANAGEMENT, NETWORKING
 from landing_zone.engine import Engine
 
 PATIENCE_S = 240  # a busy machine takes its time, and whoever waits goes on at once
-LOOK_EVERY_S = 0.1
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 1.0  # between two looks, which cost more than a wait
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,12 @@ class ReadShare:
 
 def eventually(question: Callable[[], Any]) -> Any:
     """Return the first true answer; the effects of an event come some time after it."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline, pause_s = time.monotonic() + PATIENCE_S, FIRST_PAUSE_S
     while not (answer := question()):
         if time.monotonic() > deadline:
             raise TimeoutError(f"it has not happened within {PATIENCE_S} seconds")
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(pause_s)
+        pause_s = min(1.5 * pause_s, LONGEST_PAUSE_S)
     return answer
 
 
