@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,28 +15,13 @@ import pytest
 from commands import arguments, aws_cli, deploy, template_file
 from commands.preflight.facts import Check
 from ctipam.errors import Refused
+from in_process.stand_in_cli import StandInCli
 
 ACCOUNT = "NETWORK_ACCOUNT_ID=111122223333"
 ROOT = Path(__file__).parents[2]
 REFUSE_STALE_ZIPS = deploy.refuse_stale_zips
 MANAGEMENT, NETWORKING = "111111111111", "222222222222"
 BUCKET = "example-ipam-code"
-
-# In the shell, which starts much faster than Python. It records how many words there are, and each, and gives the first
-# answer of those in answers/: <two words>.<number>.<kind>. An error goes to standard error; a list's answer, once.
-STAND_IN = """#!/bin/sh
-here=${0%/*}
-printf '%s\\0' $# "$@" >>"$here/commands"
-for answer in "$here/answers/$1 $2".*; do
-    case $answer in
-        *.error) cat "$answer" >&2; status=1 ;;
-        *.json) cat "$answer"; status=0 ;;
-        *) echo '{}'; exit ;;
-    esac
-    case $answer in *.once.*) rm "$answer" ;; esac
-    exit $status
-done
-"""
 
 NO_STACK = "An error occurred (ValidationError) when calling the DescribeStacks operation: Stack x does not exist"
 ANSWERS: dict[str, Any] = {
@@ -49,21 +32,10 @@ ANSWERS: dict[str, Any] = {
 }
 
 
-@dataclass
-class Cli:
-    """A stand-in for the AWS CLI. It returns the answers that are set and records the commands."""
-
-    folder: Path
-
+class Cli(StandInCli):
     def __post_init__(self) -> None:
-        self.folder.mkdir()
-        self.path.write_text(STAND_IN)
-        self.path.chmod(0o755)
+        super().__post_init__()
         self.answer()
-
-    @property
-    def path(self) -> Path:
-        return self.folder / "aws"
 
     def answer(self, **changed: Any) -> None:
         """Replace answers by keyword, for example s3api_get_bucket_location.
@@ -71,30 +43,15 @@ class Cli:
         Text is an error; a list has an answer for each call.
         """
         words = {name.replace("_", " ", 1).replace("_", "-"): value for name, value in changed.items()}
-        shutil.rmtree(self.folder / "answers", ignore_errors=True)
-        (self.folder / "answers").mkdir()
-        for name, answer in (ANSWERS | words).items():
-            if isinstance(answer, list):
-                for number, one in enumerate(answer):
-                    self._write(f"{name}.{number}.once", one)
-                self._write(f"{name}.{len(answer)}", "There is no answer any more.")
-            else:
-                self._write(f"{name}.0", answer)
-
-    def _write(self, name: str, answer: Any) -> None:
-        error = isinstance(answer, str)
-        path = self.folder / "answers" / f"{name}.{'error' if error else 'json'}"
-        path.write_text(answer + "\n" if error else json.dumps(answer))
+        self.set_answers(
+            {
+                name: [*answer, "There is no further answer."] if isinstance(answer, list) else [answer]
+                for name, answer in (ANSWERS | words).items()
+            }
+        )
 
     def commands(self) -> list[list[str]]:
-        path = self.folder / "commands"
-        recorded = path.read_text().split("\0")[:-1] if path.exists() else []
-        found = []
-        while recorded:
-            words = int(recorded[0])
-            found.append(recorded[1 : words + 1])
-            recorded = recorded[words + 1 :]
-        return found
+        return [words for words, _ in self.calls()]
 
     def changes(self) -> list[list[str]]:
         """Return the commands that upload and deploy."""
