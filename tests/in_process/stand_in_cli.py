@@ -1,4 +1,4 @@
-"""A stand-in for the AWS CLI, for tests of commands that call it. It gives the answers that are set and records calls."""
+"""A stand-in for the AWS CLI, for tests of commands that call it: it gives the answers that are set, and records."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 # In the shell, which starts much faster than Python. It records how many words there are, each, and the session token.
-# It gives the first of the answers that are named <two words, or a pool's id>.<number>.<kind>. An error goes to standard
-# error; an answer that has a next one is given once.
+# It gives the first of the answers <two words, or a pool's id>.<number>.<kind>. An error goes to standard error; an
+# answer that has a next one is given once.
 SCRIPT = r"""#!/bin/sh
 here=${0%/*}
 printf '%s\0' $# "$@" "$AWS_SESSION_TOKEN" >>"$here/commands"
