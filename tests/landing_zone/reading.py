@@ -12,7 +12,7 @@ from landing_zone.company import MANAGEMENT, NETWORKING
 from landing_zone.engine import Engine
 
 PATIENCE_S = 240  # a busy machine takes its time, and whoever waits goes on at once
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 1.0  # between two looks, which cost more than a wait
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 0.5  # between two looks, which cost more than a wait
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The engine's process: `python -m landing_zone.on_ministack.server`, started by landing_zone.engine.
+"""The engine's process, which landing_zone.engine starts.
 
 Serves HTTPS on 127.0.0.1 and nothing else: no Docker, no other listener, no file outside its temporary folder.
 ministack reads its settings from the environment, which the starter makes.
@@ -178,8 +178,5 @@ def main() -> None:
     models = Models(RunningClock(arguments.speed), organization)
     application = install(models, arguments.runtime)
     gc.freeze()  # modules live as long as this process; not to look at them again saves a tenth of its time
+    gc.enable()  # see landing_zone.engine
     asyncio.run(serve(application, arguments.port))
-
-
-if __name__ == "__main__":
-    main()
