@@ -13,7 +13,7 @@ from landing_zone.company import BUCKET, HOME_REGION, MANAGEMENT, NETWORKING, ST
 from landing_zone.engine import Engine
 
 TEMPLATE = "templates/ipam-controltower-integration.template.yaml"
-TELL_EVERY_S = 0.5
+TELL_EVERY_S = 1.0
 WAIT_S = 20  # for one answer of the engine
 NO_TAGS: Mapping[str, str] = {}
 

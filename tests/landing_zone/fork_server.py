@@ -161,6 +161,7 @@ def serve(control: socket.socket, others: Sequence[socket.socket], added: Mappin
     added    the variables that the modules set when imported
     """
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the processes that wait for the programs
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the starter, with whom this ends
     askers = [control, *others]
     while True:
         asker = select.select(askers, [], [])[0][0]
@@ -186,6 +187,7 @@ def _watch(request: dict[str, Any], descriptors: list[int]) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
     if pid == 0:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         _become(request, descriptors)
     for descriptor in descriptors[:STREAMS]:
         os.close(descriptor)
