@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,32 +15,13 @@ import pytest
 from commands import arguments, aws_cli, deploy, template_file
 from commands.preflight.facts import Check
 from ctipam.errors import Refused
+from in_process.stand_in_cli import StandInCli
 
 ACCOUNT = "NETWORK_ACCOUNT_ID=111122223333"
 ROOT = Path(__file__).parents[2]
 REFUSE_STALE_ZIPS = deploy.refuse_stale_zips
 MANAGEMENT, NETWORKING = "111111111111", "222222222222"
 BUCKET = "example-ipam-code"
-
-# A shell script, because the path of an interpreter after #! must not contain a space.
-SCRIPT = f"""#!/bin/sh
-exec {shlex.quote(sys.executable)} -IS "$0.py" "$@"
-"""
-STAND_IN = """
-import json, pathlib, sys
-here = pathlib.Path(__file__).parent
-command = sys.argv[1:]
-with (here / "commands").open("a") as log:
-    log.write(json.dumps(command) + "\\n")
-answers = json.loads((here / "answers").read_text())
-answer = answers.get(" ".join(command[:2]), {})
-if isinstance(answer, list):  # one answer for each call
-    answer = answer.pop(0)
-    (here / "answers").write_text(json.dumps(answers))
-if isinstance(answer, str):
-    sys.exit(answer)
-print(json.dumps(answer))
-"""
 
 NO_STACK = "An error occurred (ValidationError) when calling the DescribeStacks operation: Stack x does not exist"
 ANSWERS: dict[str, Any] = {
@@ -53,22 +32,10 @@ ANSWERS: dict[str, Any] = {
 }
 
 
-@dataclass
-class Cli:
-    """A stand-in for the AWS CLI. It returns the answers that are set and records the commands."""
-
-    folder: Path
-
+class Cli(StandInCli):
     def __post_init__(self) -> None:
-        self.folder.mkdir()
-        self.path.write_text(SCRIPT)
-        self.path.with_name("aws.py").write_text(STAND_IN)
-        self.path.chmod(0o755)
+        super().__post_init__()
         self.answer()
-
-    @property
-    def path(self) -> Path:
-        return self.folder / "aws"
 
     def answer(self, **changed: Any) -> None:
         """Replace answers by keyword, for example s3api_get_bucket_location.
@@ -76,11 +43,15 @@ class Cli:
         Text is an error; a list has an answer for each call.
         """
         words = {name.replace("_", " ", 1).replace("_", "-"): value for name, value in changed.items()}
-        (self.folder / "answers").write_text(json.dumps(ANSWERS | words))
+        self.set_answers(
+            {
+                name: [*answer, "There is no further answer."] if isinstance(answer, list) else [answer]
+                for name, answer in (ANSWERS | words).items()
+            }
+        )
 
     def commands(self) -> list[list[str]]:
-        path = self.folder / "commands"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        return [words for words, _ in self.calls()]
 
     def changes(self) -> list[list[str]]:
         """Return the commands that upload and deploy."""

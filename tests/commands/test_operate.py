@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import compileall
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -36,12 +38,21 @@ print(json.dumps({"StatusCode": 200} | answers["invoked"]))
 STACK = {"Outputs": [{"OutputKey": "LifeCycleFunctionName", "OutputValue": "the-function"}]}
 
 
+@pytest.fixture(scope="module")
+def libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copy the libraries and compile them: else each command would do that."""
+    copied = tmp_path_factory.mktemp("compiled") / "libraries"
+    shutil.copytree(ROOT / "libraries", copied, ignore=shutil.ignore_patterns("__pycache__"))
+    compileall.compile_dir(copied, quiet=1)
+    return copied
+
+
 @pytest.fixture
-def repository(tmp_path: Path) -> Path:
+def repository(tmp_path: Path, libraries: Path) -> Path:
     """Copy the files that these targets need. The stand-in for the AWS CLI responds with the request."""
     shutil.copy(ROOT / "Makefile", tmp_path)
     shutil.copytree(ROOT / "tests/requirements", tmp_path / "tests/requirements")
-    shutil.copytree(ROOT / "libraries", tmp_path / "libraries", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(libraries, tmp_path / "libraries", copy_function=os.link)
     for name in ("tools", "aws-cli"):
         (tmp_path / f".venv/{name}/bin").mkdir(parents=True)
     (tmp_path / ".venv/tools/bin/python").symlink_to(sys.executable)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,33 +13,10 @@ import pytest
 from commands import operate, undo
 from commands.aws_cli import AwsCli
 from ctipam.errors import Refused
+from in_process.stand_in_cli import StandInCli
 
 MANAGEMENT, NETWORKING, SHOP = "111111111111", "222222222222", "012345678901"
 STACK_ID = f"arn:aws-us-gov:cloudformation:us-gov-west-1:{MANAGEMENT}:stack/ipam-controltower/1"
-
-# A shell script, because the path of an interpreter after #! must not contain a space.
-SCRIPT = f"""#!/bin/sh
-exec {shlex.quote(sys.executable)} -IS "$0.py" "$@"
-"""
-STAND_IN = """
-import fcntl, json, os, pathlib, sys
-here = pathlib.Path(__file__).parent
-lock = (here / "lock").open("w")
-fcntl.flock(lock, fcntl.LOCK_EX)  # calls run at the same time
-command = sys.argv[1:]
-with (here / "commands").open("a") as log:
-    log.write(json.dumps([command, os.environ.get("AWS_SESSION_TOKEN", "")]) + "\\n")
-answers = json.loads((here / "answers").read_text())
-key = " ".join(command[:2])
-if key == "ec2 get-ipam-pool-allocations":
-    key = command[command.index("--ipam-pool-id") + 1]
-queue = answers.get(key, [{}])
-answer = queue.pop(0) if len(queue) > 1 else queue[0]
-(here / "answers").write_text(json.dumps(answers))
-if isinstance(answer, str):
-    sys.exit(answer)
-print(json.dumps(answer))
-"""
 
 
 def stack(status: str, **more: Any) -> dict[str, Any]:
@@ -111,35 +87,20 @@ ANSWERS: dict[str, list[Any]] = {
 
 
 @dataclass
-class Cli:
-    """A stand-in for the AWS CLI. It gives each command its next answer, and repeats the last answer."""
-
-    folder: Path
+class Cli(StandInCli):
     slept: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.folder.mkdir()
-        self.path.write_text(SCRIPT)
-        self.path.with_name("aws.py").write_text(STAND_IN)
-        self.path.chmod(0o755)
+        super().__post_init__()
         self.answer()
-
-    @property
-    def path(self) -> Path:
-        return self.folder / "aws"
 
     def answer(self, changed: dict[str, list[Any]] | None = None) -> None:
         """Replace some answers. Text is an error."""
-        (self.folder / "answers").write_text(json.dumps(ANSWERS | (changed or {})))
-
-    def commands(self) -> list[tuple[list[str], str]]:
-        """Return each command with the session token that it had."""
-        path = self.folder / "commands"
-        return [tuple(json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
+        self.set_answers(ANSWERS | (changed or {}))
 
     def changes(self) -> list[str]:
         reads = ("describe-", "get-", "assume-")
-        return [" ".join(command) for command, _ in self.commands() if not command[1].startswith(reads)]
+        return [" ".join(command) for command, _ in self.calls() if not command[1].startswith(reads)]
 
     def undo(self, *words: str) -> bool:
         return undo.undo(operate.read("undo", words), AwsCli([str(self.path)], self.folder), self.slept.append)
@@ -204,10 +165,10 @@ def test_where_there_is_no_stack_the_account_and_the_region_are_named(
 def test_each_pool_is_read_in_its_region_with_a_read_only_session(cli: Cli) -> None:
     cli.undo("dry=yes")
 
-    (assumed,) = [command for command, _ in cli.commands() if command[:2] == ["sts", "assume-role"]]
+    (assumed,) = [command for command, _ in cli.calls() if command[:2] == ["sts", "assume-role"]]
     options = dict(zip(assumed[2::2], assumed[3::2], strict=False))
     actions = json.loads(options["--policy"])["Statement"][0]["Action"]
-    reads = [(command[1:6], token) for command, token in cli.commands() if command[0] == "ec2"]
+    reads = [(command[1:6], token) for command, token in cli.calls() if command[0] == "ec2"]
     assert options["--role-arn"] == f"arn:aws-us-gov:iam::{NETWORKING}:role/AWSControlTowerExecution"
     assert actions == ["ec2:DescribeIpamPools", "ec2:GetIpamPoolAllocations", "ec2:GetIpamPoolCidrs"]
     assert {token for _, token in reads} == {"networking-token"}
@@ -476,7 +437,7 @@ def test_an_invalid_argument_is_refused_before_any_call_to_aws(cli: Cli, words: 
         cli.undo(*words)
 
     assert str(refused.value) == reason
-    assert cli.commands() == []
+    assert cli.calls() == []
 
 
 def test_a_stack_of_another_solution_is_refused(cli: Cli) -> None:

@@ -20,12 +20,10 @@ from landing_zone.engine import Engine
 @pytest.mark.parametrize(
     ("parameters", "reason"),
     [
-        ({"LambdaPrefix": "nowhere/"}, "check LambdaBucket and LambdaPrefix"),
-        ({"NetworkAccountId": "999999999999"}, "999999999999 is not an active account of o-"),
         ({"NetworkAccountId": APPS}, "has no role AWSControlTowerExecution that this account may assume"),
         ({"AccEnvName": "a,b,c"}, "No room for us-west-2/c"),
     ],
-    ids=["no zips there", "no such account", "an account that is not enrolled", "more environments than fit"],
+    ids=["an account that is not enrolled", "more environments than fit"],
 )
 def test_a_wrong_parameter_is_told_and_nothing_is_left(
     uploaded: Engine, parameters: dict[str, str], reason: str

@@ -64,8 +64,8 @@ def shop(deployed: Engine) -> Engine:
 
 @pytest.fixture(scope="module")
 def new(shop: Engine, tmp_path_factory: pytest.TempPathFactory) -> release.Release:
-    """Upload the next version."""
-    made = release.make(tmp_path_factory.mktemp("release"), "1.0.1")
+    """Upload the next version, whose functions wait seconds: test_demo shows a deletion with the waits of minutes."""
+    made = release.make(tmp_path_factory.mktemp("release"), "1.0.1", impatient=True)
     release.upload(shop, made)
     return made
 

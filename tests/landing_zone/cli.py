@@ -20,13 +20,14 @@ class AwsCliFailed(Exception):
     """The CLI failed; the text is its standard error."""
 
 
-def preloaded(address: str) -> ForkServer:
-    """Return a server that starts the CLI in an eighth of the time that its command takes to start.
+def preloaded(address: str = "") -> ForkServer:
+    """Return a server that starts the CLI in a tenth of the time that its command takes to start.
 
     address   see ForkServer
     """
     modules, services = ["awscli.clidriver", "awscli.handlers"], ["cloudformation", "ec2", "organizations", "s3", "sts"]
-    return ForkServer(AWS[0], modules=modules, services=services, address=address)
+    rehearsal = [*AWS[1:], "cloudformation", "describe-stacks", "--generate-cli-skeleton"]
+    return ForkServer(AWS[0], modules=modules, services=services, rehearsal=rehearsal, address=address)
 
 
 class AwsCli:

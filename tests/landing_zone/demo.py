@@ -14,7 +14,7 @@ from commands import program
 from commands.aws_cli import to_text
 from commands.report.pool_tree import draw
 from landing_zone import deployment, reading
-from landing_zone.cli import AwsCli, AwsCliFailed
+from landing_zone.cli import AwsCli, AwsCliFailed, preloaded
 from landing_zone.company import APPS, HOME_REGION, MANAGEMENT, NETWORKING, ORGANIZATIONAL_UNITS, SHOP, STACK
 from landing_zone.engine import Engine
 from landing_zone.isolation import isolate
@@ -150,5 +150,10 @@ def take_down(engine: Engine) -> None:
     say("Remaining: " + ", ".join(f"{count} {what}" for what, count in reading.left_over(engine).items()))
 
 
+def main_with_fast_cli() -> None:
+    with preloaded() as AwsCli.server:
+        main()
+
+
 if __name__ == "__main__":
-    program.run(main)
+    program.run(main_with_fast_cli)

@@ -13,8 +13,8 @@ from landing_zone.company import BUCKET, HOME_REGION, MANAGEMENT, NETWORKING, ST
 from landing_zone.engine import Engine
 
 TEMPLATE = "templates/ipam-controltower-integration.template.yaml"
-LOOK_EVERY_S = 0.2
-TELL_EVERY_S = 0.5
+TELL_EVERY_S = 1.0
+WAIT_S = 20  # for one answer of the engine
 NO_TAGS: Mapping[str, str] = {}
 
 Action = Literal["create-stack", "update-stack"]
@@ -165,7 +165,7 @@ def end(engine: Engine, told: Told = silent, *, stack: str = STACK) -> str:
     while (status := _status(client, stack)).endswith("_IN_PROGRESS"):
         if watcher:
             watcher.look()
-        time.sleep(LOOK_EVERY_S)
+        engine.wait_for_stack(MANAGEMENT, stack, TELL_EVERY_S if watcher else WAIT_S)
     if watcher:
         watcher.look()
     return status

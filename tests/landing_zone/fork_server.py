@@ -8,13 +8,13 @@ A program runs in a process of its own, with its own environment, folder and str
 started. But the modules are there already, and so are AWS's models of the services: reading both takes most of the time
 of a command of the AWS CLI, and of the first invocation of a function.
 
-The interpreter may be another environment's: this file is the server's program too, and needs only Python.
+The interpreter may be another environment's: this file is the server's program too. It needs only Python, and where
+there is botocore, the module quick_botocore beside it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import gc
 import importlib
 import json
@@ -28,6 +28,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 REQUEST_BYTES = 200_000
@@ -41,13 +42,23 @@ ENVIRONMENT = {  # nothing of the starter's: each program gets its own
 
 
 class ForkServer:
-    """modules   to import before any program starts
-    services  of which botocore reads the models before any program starts
-    address   the path of a socket at which fork_client.py may ask too; empty: nobody else may
+    """modules    to import before any program starts
+    services   of which botocore reads the models before any program starts
+    rehearsal  a program that the server itself runs, in silence, before it starts any: what that reads stays read
+    address    the path of a socket at which fork_client.py may ask too; empty: nobody else may
     """
 
-    def __init__(self, interpreter: str, *, modules: Sequence[str], services: Sequence[str], address: str = "") -> None:
-        self._command = [interpreter, __file__, json.dumps([*modules]), json.dumps([*services])]
+    def __init__(
+        self,
+        interpreter: str,
+        *,
+        modules: Sequence[str],
+        services: Sequence[str],
+        rehearsal: Sequence[str] = (),
+        address: str = "",
+    ) -> None:
+        prepared = [json.dumps([*words]) for words in (modules, services, rehearsal)]
+        self._command = [interpreter, __file__, *prepared]
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         if address:
@@ -150,6 +161,7 @@ def serve(control: socket.socket, others: Sequence[socket.socket], added: Mappin
     added    the variables that the modules set when imported
     """
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the processes that wait for the programs
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the starter, with whom this ends
     askers = [control, *others]
     while True:
         asker = select.select(askers, [], [])[0][0]
@@ -175,6 +187,7 @@ def _watch(request: dict[str, Any], descriptors: list[int]) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
     if pid == 0:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         _become(request, descriptors)
     for descriptor in descriptors[:STREAMS]:
         os.close(descriptor)
@@ -190,6 +203,9 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> None:
         os.dup2(descriptor, stream)
     for descriptor in descriptors:
         os.close(descriptor)
+    # Those of the server remember what kind of files it had.
+    sys.stdin, sys.stdout = os.fdopen(0, closefd=False), os.fdopen(1, "w", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
@@ -210,7 +226,14 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> None:
 
 
 def _run(words: list[str]) -> None:
-    if words[0] == "-m":
+    """Run a module or a script, and look for other modules where the interpreter does."""
+    if words[0] == "-B":  # no program writes bytecode
+        words = words[1:]
+    is_module = words[0] == "-m"
+    others = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    places = [Path.cwd() if is_module else Path(words[0]).parent, *map(Path, others)]
+    sys.path[:0] = [str(place.absolute()) for place in places]
+    if is_module:
         sys.argv = words[1:]
         runpy.run_module(words[1], run_name="__main__", alter_sys=True)
     else:
@@ -219,25 +242,34 @@ def _run(words: list[str]) -> None:
 
 
 def _read_models(services: list[str]) -> None:
-    session: Any = importlib.import_module("botocore.session")  # the interpreter's own botocore
-    session.create_loader = functools.cache(session.create_loader)  # a loader remembers what it has read
-    maker = session.Session()
+    importlib.import_module("quick_botocore").install()
+    maker: Any = importlib.import_module("botocore.session").Session()  # the interpreter's own botocore
     for service in services:
         maker.create_client(service, "us-east-1", aws_access_key_id="none", aws_secret_access_key="none")
 
 
 def main() -> None:
-    modules, given_services, *askers = sys.argv[1:]
+    modules, given_services, given_rehearsal, *askers = sys.argv[1:]
     control, *others = (socket.socket(fileno=int(asker)) for asker in askers)
-    sys.path.pop(0)  # the folder of this file
+    gc.disable()  # whatever is made before the first program, stays
     before = dict(os.environ)
     for name in json.loads(modules):
         importlib.import_module(name)
     added = {name: value for name, value in os.environ.items() if before.get(name) != value}
     if services := json.loads(given_services):
         _read_models(services)
-    gc.collect()
+    sys.path.pop(0)  # the folder of this file
+    if rehearsal := json.loads(given_rehearsal):
+        path = [*sys.path]
+        with (
+            Path(os.devnull).open("w") as nowhere,
+            contextlib.redirect_stdout(nowhere),
+            contextlib.suppress(SystemExit),
+        ):
+            _run(rehearsal)
+        sys.path[:] = path
     gc.freeze()  # what is there already stays shared by all processes
+    gc.enable()
     serve(control, others, added)
 
 

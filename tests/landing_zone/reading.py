@@ -12,7 +12,7 @@ from landing_zone.company import MANAGEMENT, NETWORKING
 from landing_zone.engine import Engine
 
 PATIENCE_S = 240  # a busy machine takes its time, and whoever waits goes on at once
-LOOK_EVERY_S = 0.1
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 0.5  # between two looks, which cost more than a wait
 
 
 @dataclass(frozen=True)
@@ -42,20 +42,29 @@ class ReadShare:
 
 def eventually(question: Callable[[], Any]) -> Any:
     """Return the first true answer; the effects of an event come some time after it."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline, pause_s = time.monotonic() + PATIENCE_S, FIRST_PAUSE_S
     while not (answer := question()):
         if time.monotonic() > deadline:
             raise TimeoutError(f"it has not happened within {PATIENCE_S} seconds")
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(pause_s)
+        pause_s = min(1.5 * pause_s, LONGEST_PAUSE_S)
     return answer
 
 
 def pools(engine: Engine) -> list[ReadPool]:
     """Return every pool of the Networking account that is not deleted."""
     ec2 = engine.client("ec2", NETWORKING)
-    pages = ec2.get_paginator("describe_ipam_pools").paginate()
+    return [_read_pool(engine, ec2, pool) for pool in _existing_pools(engine)]
+
+
+def _existing_pools(engine: Engine) -> list[dict[str, Any]]:
+    pages = engine.client("ec2", NETWORKING).get_paginator("describe_ipam_pools").paginate()
     found = [pool for page in pages for pool in page["IpamPools"]]
-    return [_read_pool(engine, ec2, pool) for pool in found if not pool["State"].startswith("delete")]
+    return [pool for pool in found if not pool["State"].startswith("delete")]
+
+
+def _tags(pool: dict[str, Any]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in pool.get("Tags", [])}
 
 
 def _read_pool(engine: Engine, home: Any, pool: dict[str, Any]) -> ReadPool:
@@ -72,7 +81,7 @@ def _read_pool(engine: Engine, home: Any, pool: dict[str, Any]) -> ReadPool:
         for row in page["IpamPoolAllocations"]
     ]
     size = sum(ip_network(cidr).num_addresses for cidr in cidrs)
-    tags = {tag["Key"]: tag["Value"] for tag in pool.get("Tags", [])}
+    tags = _tags(pool)
     return ReadPool(
         pool_id=pool["IpamPoolId"],
         source_pool_id=pool.get("SourceIpamPoolId", ""),
@@ -93,10 +102,12 @@ def shares(engine: Engine, account_id: str) -> list[ReadShare]:
         resourceOwner="SELF", resourceShareStatus="ACTIVE", name=f"ipamShare-{account_id}"
     )
     found = [share for page in pages for share in page["resourceShares"]]
+    if not found:
+        return []
     rows = {share["resourceShareArn"]: _associations(ram, share["resourceShareArn"]) for share in found}
     if any(row["status"] not in ("ASSOCIATED", "DISASSOCIATED") for of_share in rows.values() for row in of_share):
         return []
-    names = {pool.pool_id: pool.name for pool in pools(engine)}
+    names = {pool["IpamPoolId"]: _tags(pool).get("Name", pool["IpamPoolId"]) for pool in _existing_pools(engine)}
     return [_read_share(share, rows[share["resourceShareArn"]], names) for share in found]
 
 

@@ -18,13 +18,18 @@ A request is a JSON object of the arguments; the answer is a JSON object, or {"e
     fault             {"model": "ipam", "fault": "fail_next", "arguments": {...}}; an "error" in the arguments is
                       {"code", "message", "status"}. See landing_zone.ipam.faults and landing_zone.ram.faults
     delete-by-hand    {"resource_id": ...}: an operator deletes an IPAM or a pool
+    wait-for-stack    {"account_id": ..., "name": ..., "seconds": 5}: answers when no operation is under way on the
+                      stack in the home Region, and after these seconds at the latest
     running           how many invocations of functions are under way: {"invocations": 2}
     used-permissions  by role ARN, the actions that the role has used and was allowed
 """
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import json
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -36,11 +41,12 @@ from landing_zone.on_ministack import events
 from landing_zone.on_ministack.authorization import UsedPermissions
 from landing_zone.on_ministack.control_tower import ControlTower
 from landing_zone.on_ministack.engine_time import Time
-from landing_zone.on_ministack.internals import lambda_runtime, organizations, responses
+from landing_zone.on_ministack.internals import cloudformation, lambda_runtime, organizations, responses
 from landing_zone.on_ministack.metrics import Metrics
 from landing_zone.on_ministack.service_control import ServiceControlPolicies
 
 PREFIX = "/_landing-zone/"
+LOOK_EVERY_S = 0.05
 CLOUDFORMATION_RESPONSE = "/_ministack/cfn-response/"
 
 Scope = Mapping[str, Any]
@@ -83,6 +89,7 @@ class Control:
             "timings": self._set_timings,
             "fault": self._wish_fault,
             "delete-by-hand": models.ipam.delete_by_hand,
+            "wait-for-stack": self._wait_for_stack,
             "running": lambda: {"invocations": lambda_runtime.workers_in_use()},
             "used-permissions": used.by_role,
         }
@@ -90,16 +97,18 @@ class Control:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
         if scope["type"] == "http" and path.startswith(PREFIX):
-            await _answer(send, *self._handle(path.removeprefix(PREFIX), await _read(receive)))
+            await _answer(send, *await self._handle(path.removeprefix(PREFIX), await _read(receive)))
         elif path.startswith(CLOUDFORMATION_RESPONSE) and _content_type(scope):
             # The response URL is signed for an empty Content-Type.
             await _answer(send, 403, {"error": "SignatureDoesNotMatch"})
         else:
             await self._application(scope, receive, send)
 
-    def _handle(self, request: str, body: bytes) -> tuple[int, Any]:
+    async def _handle(self, request: str, body: bytes) -> tuple[int, Any]:
         try:
             answer = self._requests[request](**json.loads(body or b"{}"))
+            if inspect.isawaitable(answer):
+                answer = await answer
         except Exception as error:  # the asker is a test, and wants to read whatever went wrong
             return 400, {"error": f"{type(error).__name__}: {error}"}
         return 200, {} if answer is None else answer
@@ -135,6 +144,15 @@ class Control:
         events.run_schedules()
         self._metrics.publish_queues()
         return {"now": self._models.clock.now()}
+
+    async def _wait_for_stack(self, account_id: str, name: str, seconds: float) -> None:
+        def status() -> str:
+            with responses.request_scope(account_id, self._models.organization.home_region):
+                return str((cloudformation._stacks.get(name) or {}).get("StackStatus", ""))
+
+        deadline = time.monotonic() + seconds
+        while status().endswith("_IN_PROGRESS") and time.monotonic() < deadline:
+            await asyncio.sleep(LOOK_EVERY_S)
 
     def _set_timings(
         self,

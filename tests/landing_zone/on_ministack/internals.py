@@ -36,6 +36,7 @@ from ministack.services.cloudformation import (  # type: ignore[import-untyped]
     provisioners,
     stacks,
 )
+from ministack.services.cloudformation import engine as template_parser
 
 __all__ = [
     "app",
@@ -63,4 +64,5 @@ __all__ = [
     "sqs",
     "stacks",
     "tagging",
+    "template_parser",
 ]

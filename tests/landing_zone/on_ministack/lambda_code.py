@@ -6,9 +6,15 @@ code in templates. Nothing of the host's environment reaches them.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
-from typing import Any
+import tempfile
+import threading
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 from landing_zone.fork_server import Forked, ForkServer
 from landing_zone.on_ministack.authorization import RolePermissions
@@ -37,6 +43,7 @@ SERVICES = "cloudformation controltower ec2 iam lambda organizations ram s3 sns 
 # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
 PRELUDE = f"""
 import json, logging, os, sys
+sys.dont_write_bytecode = False
 for name in list(os.environ):
     if name not in {KEPT_VARIABLES!r} and not name.startswith("AWS_LAMBDA_"):
         del os.environ[name]
@@ -70,8 +77,26 @@ def install(runtime: str, roles: RolePermissions, metrics: Metrics) -> None:
 
     lambda_runtime._detect_runtime_binary = detect_runtime_binary
     lambda_runtime.subprocess = WorkerProcesses(runtime)
+    lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": SharedCode})
     _read_code_of_other_accounts()
     _ask_the_role(roles, metrics)
+
+
+class SharedCode(zipfile.ZipFile):
+    """A function's zip. All functions with the same code read it in one folder, where Python keeps it compiled."""
+
+    _folders: ClassVar[dict[str, Path]] = {}
+    _lock: ClassVar[threading.Lock] = threading.Lock()
+
+    def extractall(self, path: Any = None, members: Any = None, pwd: bytes | None = None) -> None:
+        digest = hashlib.sha256(Path(str(self.filename)).read_bytes()).hexdigest()
+        with self._lock:
+            if digest not in self._folders:
+                folder = Path(tempfile.mkdtemp(prefix="lambda-code-"))
+                super().extractall(folder, members, pwd)
+                self._folders[digest] = folder
+        Path(path).rmdir()
+        Path(path).symlink_to(self._folders[digest])
 
 
 class WorkerProcesses:

@@ -1,4 +1,4 @@
-"""The engine's process: `python -m landing_zone.on_ministack.server`, started by landing_zone.engine.
+"""The engine's process, which landing_zone.engine starts.
 
 Serves HTTPS on 127.0.0.1 and nothing else: no Docker, no other listener, no file outside its temporary folder.
 ministack reads its settings from the environment, which the starter makes.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ from aws_models.clock import RunningClock
 from aws_models.models import Models
 from aws_models.organization import Organization
 from aws_models.protocol import HttpAnswer
+from landing_zone import quick_botocore
 from landing_zone.on_ministack import (
     authorization,
     cloudformation,
@@ -30,6 +32,7 @@ from landing_zone.on_ministack import (
     service_control,
     stack_operations,
     stack_sets,
+    templates,
     topics,
 )
 from landing_zone.on_ministack.authorization import RolePermissions, UsedPermissions
@@ -72,6 +75,7 @@ def install(models: Models, runtime: str) -> Control:
     stack_operations.install()
     cloudformation.install(models)
     query_definitions.install()
+    templates.install()
     RolePrincipals().install()
     StackSetApi(stack_sets.install()).install()
     topics.install()
@@ -116,6 +120,9 @@ def _route(*services: str) -> None:
         return ours or str(detect(method, path, headers, params))
 
     router.detect_service = app.detect_service = detect_service
+    # Whatever a request is signed for is a service of AWS: only AWS's clients ask. To tell, ministack would read
+    # botocore's models of all services, which takes longer than a deployment.
+    router._is_aws_service_name = lambda _name: True
 
 
 def _leave_docker_alone() -> None:
@@ -167,9 +174,9 @@ def main() -> None:
         os.environ.pop(name, None)
     organization = Organization(UNSET, lambda: members(organization))
     organization.path_of = lambda account_id: path_of(organization, account_id)
+    quick_botocore.install()
     models = Models(RunningClock(arguments.speed), organization)
-    asyncio.run(serve(install(models, arguments.runtime), arguments.port))
-
-
-if __name__ == "__main__":
-    main()
+    application = install(models, arguments.runtime)
+    gc.freeze()  # modules live as long as this process; not to look at them again saves a tenth of its time
+    gc.enable()  # see landing_zone.engine
+    asyncio.run(serve(application, arguments.port))

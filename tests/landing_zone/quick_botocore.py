@@ -1,0 +1,91 @@
+"""Clients of botocore that are made quickly, for processes that make many.
+
+A client reads what is known of its service from JSON, builds a method for each operation (of EC2, more than 700), and
+copies all event handlers of its session. None of it differs between two clients, so each is made once. This changes
+nothing that a program could see.
+
+Needs nothing but botocore: fork_server.py imports it in other environments.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import botocore.client
+import botocore.hooks
+import botocore.loaders
+import botocore.session
+from botocore.hooks import NodeList
+from botocore.model import ServiceModel
+
+MIDDLE = 1  # of the first, middle and last handlers for a key; botocore's default
+Creator: Any = botocore.client.ClientCreator
+Aliaser: Any = botocore.hooks.EventAliaser
+
+
+def install() -> None:
+    """Replace, in this process and for good, what makes clients."""
+    botocore.session.create_loader = functools.cache(botocore.loaders.create_loader)
+    hooks: Any = botocore.hooks  # its type hints lack what is private
+    hooks.accepts_kwargs = functools.lru_cache(maxsize=4096)(hooks.accepts_kwargs)
+    Creator._load_service_model = functools.partialmethod(_service_model, Creator._load_service_model, {})
+    Creator._create_methods = functools.partialmethod(_methods, Creator._create_methods, {})
+    Aliaser.__init__ = functools.partialmethod(_aliaser, Aliaser.__init__, {})
+    trie = hooks._PrefixTrie
+    trie.__copy__, trie.append_item = _share, _append
+    trie.remove_item = functools.partialmethod(_remove, trie.remove_item, trie._recursive_copy)
+
+
+def _service_model(creator: Any, load: Any, known: dict[Any, ServiceModel], name: str, version: Any = None) -> Any:
+    if (name, version) not in known:
+        known[name, version] = load(creator, name, version)
+    return known[name, version]
+
+
+def _methods(creator: Any, create: Any, known: dict[str, dict[str, Any]], service: ServiceModel) -> dict[str, Any]:
+    name = service.service_name
+    if name not in known:
+        known[name] = create(creator, service)
+    return dict(known[name])
+
+
+def _aliaser(aliaser: Any, make: Any, known: dict[str, str], *arguments: Any, **named: Any) -> None:
+    make(aliaser, *arguments, **named)
+    aliaser._alias_name_cache = known
+
+
+# The handlers of a session stand in a tree of dictionaries, of which each client changes a few. So a client shares the
+# tree, and whoever changes it copies the nodes on the way to what changes.
+
+
+def _share(trie: Any) -> Any:
+    shared = type(trie)()
+    shared._root = trie._root
+    return shared
+
+
+def _append(trie: Any, key: str, value: Any, section: int = MIDDLE) -> None:
+    node = trie._root = _copy(trie._root)
+    for part in key.split("."):
+        child = node["children"].get(part)
+        child = _copy(child) if child else {"chunk": part, "values": None, "children": {}}
+        node["children"][part] = child
+        node = child
+    if node["values"] is None:
+        node["values"] = NodeList([], [], [])
+    node["values"][section].append(value)
+
+
+def _copy(node: dict[str, Any]) -> dict[str, Any]:
+    values = node["values"]
+    return {
+        "chunk": node["chunk"],
+        "values": values and NodeList(values.first[:], values.middle[:], values.last[:]),
+        "children": dict(node["children"]),
+    }
+
+
+def _remove(trie: Any, remove: Any, copy_of: Any, key: str, value: Any) -> None:
+    trie._root = copy_of(trie, trie._root)
+    remove(trie, key, value)
