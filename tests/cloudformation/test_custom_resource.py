@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import boto3
 import pytest
 
 from ctipam import waiting
 from ctipam.cloudformation import custom_resource
-from ctipam.cloudformation.custom_resource import Data
+from ctipam.cloudformation.custom_resource import Data, Responder
 from ctipam.cloudformation.latecomers import LATECOMERS_S
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import REASON_LIMIT, AwsFailed, OutOfTime, Refused
@@ -168,6 +170,18 @@ def test_a_continuation_that_starts_too_late_changes_nothing(function: Function)
 
     assert answer["Status"] == "FAILED"
     assert not acted
+
+
+def test_crhelper_creates_no_clients_and_does_not_take_lambda_for_a_local_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(boto3, "client", lambda *_, **__: pytest.fail("a client is created"))
+
+    responder = Responder({})
+
+    assert not responder._init_failed
+    assert not responder._sam_local
+    assert "AWS_SAM_LOCAL" not in os.environ
 
 
 def test_no_timer_of_crhelper_responds_before_the_handler(function: Function) -> None:

@@ -56,6 +56,7 @@ ATTEMPTS = 4
 """Attempts to deliver an answer, with pauses of 1, 2 and 4 s."""
 
 SAM_LOCAL = "AWS_SAM_LOCAL"
+"""With this variable in its environment, crhelper creates no clients."""
 
 NEW_POLICY_PAUSES_S = (2.0, 4.0, 8.0)
 """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency"""
@@ -163,7 +164,7 @@ class Responder(CfnResource):
 
 @contextmanager
 def _without_clients() -> Iterator[None]:
-    """Let crhelper believe that AWS SAM runs it, where it creates no clients."""
+    """Let crhelper believe that AWS SAM runs it."""
     os.environ[SAM_LOCAL] = "true"
     try:
         yield
