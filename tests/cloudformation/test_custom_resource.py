@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import boto3
 import pytest
@@ -177,7 +178,7 @@ def test_crhelper_creates_no_clients_and_does_not_take_lambda_for_a_local_run(
 ) -> None:
     monkeypatch.setattr(boto3, "client", lambda *_, **__: pytest.fail("a client is created"))
 
-    responder = Responder({})
+    responder: Any = Responder({})
 
     assert not responder._init_failed
     assert not responder._sam_local
