@@ -80,10 +80,11 @@ def test_a_word_that_is_no_word_is_refused(word: str) -> None:
         read([word])
 
 
-def test_every_statement_notes_that_it_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_statement_of_a_function_notes_that_it_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     source = dedent('''
         """A docstring."""
         from __future__ import annotations
+        LIMIT = 1
         def f(a):
             if a:
                 return 1
@@ -100,7 +101,7 @@ def test_every_statement_notes_that_it_is_reached(monkeypatch: pytest.MonkeyPatc
 
     assert names["__doc__"] == "A docstring."
     assert names["f"](0) == 2  # type: ignore[operator]
-    assert noted == [("x.py", line) for line in (4, 5, 7, 8, 9, 11)]
+    assert noted == [("x.py", line) for line in (6, 8, 9, 10, 12)]
 
 
 def test_a_mutant_meets_the_fastest_tests_file_by_file_and_none_after_the_limit() -> None:
@@ -110,7 +111,7 @@ def test_a_mutant_meets_the_fastest_tests_file_by_file_and_none_after_the_limit(
 
     assert reach.of("x.py", 4) == ["t::a[1]", "t::a[2]", "t::slow", "u::b"]
     assert reach.of("y.py", 1) == ["t::other"], "the module's first line runs when it is imported"
-    assert reach.of("z.py", 1) == []
+    assert set(reach.of("z.py", 1)) == {*reach.of("x.py", 4), "t::other"}, "the module has no function"
 
 
 def test_a_score_below_the_promise_fails(capsys: pytest.CaptureFixture[str]) -> None:
