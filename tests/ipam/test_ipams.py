@@ -655,6 +655,7 @@ def test_an_ipam_of_the_stack_is_deleted_with_it(stack: DirectStack) -> None:
 
     assert succeeded(delete(stack))
     assert ipams(stack) == []
+    assert stack.wire.counted["DeleteIpam"] == 1
 
 
 def test_an_ipam_that_existed_before_the_stack_is_kept(stack: DirectStack) -> None:

@@ -166,6 +166,23 @@ def test_a_pool_goes_first_only_where_there_is_no_room_beside_it() -> None:
     assert "us-west-2/SDLC OU (no free CIDR yet)" in pending.waiting
 
 
+def test_to_make_room_one_pool_goes_at_a_time_of_those_beside_it_the_highest() -> None:
+    spec = replace(SPEC, regions=("us-west-2", "us-east-1"), environments=("SDLC OU",))
+    east = [
+        pool(EAST, "10.0.16.0/20"),
+        pool(PoolKey("us-east-1", "SDLC OU"), "10.0.16.0/21"),
+        pool(PoolKey("us-east-1", "Prod OU"), "10.0.24.0/21"),
+    ]
+    beside = pool(PoolKey("us-west-2", "Test OU"), "10.0.8.0/21")
+
+    pending = pending_changes(
+        spec, [*BUILT, *east, beside, pool(WEST_SDLC)], {BUILT[1].pool_id: [IPv4Network("10.0.0.0/20")]}
+    )
+
+    assert pending.changes == (DeprovisionCidr(beside, IPv4Network("10.0.8.0/21")),)
+    assert pending.waiting == ("us-west-2/SDLC OU (no free CIDR yet)",)
+
+
 def test_a_cidr_that_is_being_freed_is_waited_for_before_a_new_pool_gets_one() -> None:
     spec = replace(SPEC, environments=("SDLC OU",))
     leaving = pool(WEST_PROD, "10.0.0.0/21", "pending-deprovision")

@@ -17,7 +17,7 @@ from ctipam import names
 from ctipam.errors import POOL_NOT_FOUND
 from ctipam.pools import reader, record
 from ctipam.pools.existing import Block, ExistingPool
-from ctipam.pools.spec import PoolKey
+from ctipam.pools.spec import PoolKey, VpcSizes
 
 POOL, REGION = "ipam-pool-0123456789abcdef0", "us-west-2"
 
@@ -62,6 +62,15 @@ def test_the_allocations_of_a_region_that_is_forbidden_are_unknown_and_any_other
         assert pools.read_allocations([pool]) == {}
         with pytest.raises(ClientError, match="RequestLimitExceeded"):
             pools.read_allocations([pool])
+
+
+@pytest.mark.parametrize("lacking", ["Default", "Min", "Max", ""])
+def test_a_pool_that_lacks_one_of_the_three_rules_for_vpcs_has_not_ours(lacking: str) -> None:
+    sizes = {"Default": 24, "Min": 16, "Max": 28}
+    rules = {f"Allocation{name}NetmaskLength": size for name, size in sizes.items() if name != lacking}
+    row: Any = {"IpamPoolId": POOL, "State": "create-complete", "Locale": REGION} | rules
+
+    assert reader.as_listed(row, ours=True).vpc_sizes == (None if lacking else VpcSizes(24, 16, 28))
 
 
 PARENT, CHILD = "ipam-pool-00000000000000001", "ipam-pool-00000000000000002"

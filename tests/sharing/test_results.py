@@ -52,8 +52,9 @@ def test_a_result_without_failures_raises_no_error() -> None:
     SharingResult([account_result(1, changed=True)]).raise_if_failed()
 
 
-def test_stack_outputs_stay_within_the_limit_of_cloudformation() -> None:
-    units = [OrganizationalUnit(f"ou-ab12-{number:08}", "N" * 128) for number in range(500)]
+@pytest.mark.parametrize("letter", ["N", "\N{CJK UNIFIED IDEOGRAPH-4E2D}"], ids=["ASCII", "six bytes each in JSON"])
+def test_stack_outputs_stay_within_the_limit_of_cloudformation(letter: str) -> None:
+    units = [OrganizationalUnit(f"ou-ab12-{number:08}", letter * 128) for number in range(500)]
     without = [AccountResult(ShareSpec("1", unit, reason=NO_POOL)) for unit in units]
     environments = [EnvironmentOu(f"{unit.ou_id} {unit.name}", unit) for unit in units]
     result = SharingResult(without, environments, held_back="so many accounts " * 100)
@@ -63,6 +64,19 @@ def test_stack_outputs_stay_within_the_limit_of_cloudformation() -> None:
     assert len(json.dumps(outputs)) < 3_200
     assert "more" in outputs["OusWithoutPools"]
     assert SharingResult([]).outputs()["Environments"] == "none"
+
+
+def test_stack_outputs_name_each_environment_with_its_ou() -> None:
+    unit = OrganizationalUnit("ou-ab12-00000001", "Prod OU")
+    environments = [
+        EnvironmentOu("Prod OU", unit),
+        EnvironmentOu("Live OU", unit),
+        EnvironmentOu("Test OU", problem="No OU is named 'Test OU'."),
+    ]
+
+    assert SharingResult([], environments).outputs()["Environments"] == (
+        "Prod OU (ou-ab12-00000001), Live OU (ou-ab12-00000001, now Prod OU), Test OU (no OU)"
+    )
 
 
 @pytest.mark.parametrize(
