@@ -4,7 +4,7 @@ A condition that always or never holds, a comparison or a sign that is another, 
 statement that is gone, a keyword or an entry of a table that is left out, a name in a string that is empty.
 
 No mutants are made of texts for people (strings with spaces, f-strings), of log lines, of what only types need (aliases
-too), of the decorator of dataclasses, and of how many threads work side by side.
+too), of what a class or dataclass is declared with, and of how many threads work side by side.
 """
 
 from __future__ import annotations
@@ -111,6 +111,8 @@ def _children(node: Any) -> list[ast.AST]:
             return []
         case ast.AnnAssign():
             children = [node.value]
+        case ast.ClassDef():
+            children = [*node.body]
         case ast.FunctionDef():
             children = [*node.decorator_list, node.args, *node.body]
         case ast.Subscript(slice=ast.Constant()):
@@ -128,7 +130,7 @@ def _decides_nothing(node: ast.AST) -> bool:
             return True
         case ast.Assign(targets=[ast.Name(id=name)]):
             return bool(NOT_DECIDED.fullmatch(name))
-        case ast.Call(func=ast.Name(id="cast" | "log_decision" | "dataclass" | "ThreadPoolExecutor")):
+        case ast.Call(func=ast.Name(id="cast" | "log_decision" | "ThreadPoolExecutor")):
             return True
         case ast.Call(func=ast.Attribute(value=ast.Name(id="logger"))):
             return True

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from ctipam.organization import reader
 from ctipam.organization.tree import AccountLocation, OrganizationalUnit, OrganizationTree
-from ctipam.sharing import places
+from ctipam.sharing.places import Places
 from ctipam.sharing.spec import Rules, SharedPool
 
 PROD = OrganizationalUnit("ou-ab12-00000001", "Prod OU")
@@ -30,8 +31,8 @@ def test_the_accounts_of_an_ou_are_listed_only_if_there_are_fewer_pages_than_acc
         calls.append("describe")
         return there[account_id]
 
-    monkeypatch.setattr(places.organization, "find_accounts_in", find_accounts_in)
-    monkeypatch.setattr(places.organization, "locate", locate)
+    monkeypatch.setattr(reader, "find_accounts_in", find_accounts_in)
+    monkeypatch.setattr(reader, "locate", locate)
     run: Any = SimpleNamespace(
         management=SimpleNamespace(organizations=lambda: None),
         environments={"Prod OU": [POOL]},
@@ -41,6 +42,6 @@ def test_the_accounts_of_an_ou_are_listed_only_if_there_are_fewer_pages_than_acc
         by_hand=False,
     )
 
-    places.Places(run, lambda: OrganizationTree((PROD,), tuple(there.values()))).read_again(sorted(there)[:asked])
+    Places(run, lambda: OrganizationTree((PROD,), tuple(there.values()))).read_again(sorted(there)[:asked])
 
     assert calls == (["list"] if listed else ["describe"] * asked)
