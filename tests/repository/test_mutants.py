@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import builtins
 from textwrap import dedent
+from types import SimpleNamespace
 
 import pytest
 
 from ctipam.errors import Refused
-from mutants import mutations
+from mutants import mutations, source_files
 from mutants.__main__ import Options, choose, judge, read
 from mutants.reach import LIMIT_S, NOTE, Reach, noting
+from mutants.source_files import ROOT
 
 
 def mutated(source: str) -> list[str]:
@@ -102,6 +104,19 @@ def test_every_statement_of_a_function_notes_that_it_is_reached(monkeypatch: pyt
     assert names["__doc__"] == "A docstring."
     assert names["f"](0) == 2  # type: ignore[operator]
     assert noted == [("x.py", line) for line in (6, 8, 9, 10, 12)]
+
+
+def test_our_modules_are_imported_anew_for_each_mutant_also_from_a_folder_without_an_init(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours = SimpleNamespace(__file__=f"{ROOT}/tests/in_process/turns.py")
+    folder = SimpleNamespace(__file__=None, __path__=[f"{ROOT}/tests/in_process"])
+    modules = {"in_process": folder, "in_process.turns": ours, "mutants.reach": ours, "sys": SimpleNamespace()}
+    monkeypatch.setattr(source_files, "sys", SimpleNamespace(modules=modules))
+
+    source_files.forget()
+
+    assert set(modules) == {"mutants.reach", "sys"}
 
 
 def test_a_mutant_meets_the_fastest_tests_file_by_file_and_none_after_the_limit() -> None:
