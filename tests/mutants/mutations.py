@@ -4,7 +4,7 @@ A condition that always or never holds, a comparison or a sign that is another, 
 statement that is gone, a keyword or an entry of a table that is left out, a name in a string that is empty.
 
 No mutants are made of texts for people (strings with spaces, f-strings), of log lines, of what only types need (aliases
-too), of what a class or dataclass is declared with, and of how many threads work side by side.
+too), of what a class or dataclass is declared with, of zip's strict, and of how many threads work side by side.
 """
 
 from __future__ import annotations
@@ -130,6 +130,8 @@ def _decides_nothing(node: ast.AST) -> bool:
             return True
         case ast.Assign(targets=[ast.Name(id=name)]):
             return bool(NOT_DECIDED.fullmatch(name))
+        case ast.keyword(arg="strict"):
+            return True
         case ast.Call(func=ast.Name(id="cast" | "log_decision" | "ThreadPoolExecutor")):
             return True
         case ast.Call(func=ast.Attribute(value=ast.Name(id="logger"))):
@@ -219,7 +221,7 @@ def _entries(node: Any) -> Iterator[Change]:
     entries: list[tuple[Any, Any]]
     match node:
         case ast.Call():
-            entries = [(keyword, keyword) for keyword in node.keywords]
+            entries = [(keyword, keyword) for keyword in node.keywords if not _decides_nothing(keyword)]
         case ast.Dict():
             entries = [(key or value, value) for key, value in zip(node.keys, node.values, strict=True)]
         case ast.List(ctx=ast.Load()) | ast.Set():

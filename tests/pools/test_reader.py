@@ -112,3 +112,19 @@ def test_a_cidr_that_only_the_parent_lists_yet_is_coming_if_this_solution_asked_
         PARENT: {COMING, *(block.cidr for block in listed.held)}
     }
     assert (PARENT in allocated) is not coming, "what is coming is read again"
+
+
+def test_what_our_pools_hold_is_not_remembered_as_allocated_because_they_may_give_it_back(
+    aws: Stubber, account: Any
+) -> None:
+    region = PoolKey(REGION)
+    parent = ExistingPool(PARENT, "", "create-complete", region, (Block(IPv4Network("10.0.0.0/20"), "provisioned"),))
+    child = ExistingPool(CHILD, PARENT, "create-complete", PoolKey(REGION, "Prod OU"), (Block(HELD, "provisioned"),))
+    ours = {"Cidr": str(HELD), "IpamPoolAllocationId": "1", "ResourceType": "ipam-pool", "ResourceId": CHILD}
+    by_hand = {"Cidr": str(COMING), "IpamPoolAllocationId": "2", "ResourceType": "custom"}
+    aws.add_response("get_ipam_pool_allocations", {"IpamPoolAllocations": [ours, by_hand]})
+    allocated: dict[str, Any] = {}
+    with ThreadPoolExecutor(1) as executor:
+        reader.PoolReader(account, frozenset(), "", executor).read_occupied([parent, child], [PARENT], allocated)
+
+    assert allocated == {PARENT: [COMING]}

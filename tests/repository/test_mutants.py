@@ -54,6 +54,7 @@ def test_the_faults_are_those_that_people_make(line: str, lines: list[str]) -> N
         "if TYPE_CHECKING:\n    import a",
         "Held = Mapping[str, Callable[[int], str | None]]",
         "@dataclass(frozen=True)\nclass A(TypedDict, total=False):\n    a: int",
+        "x = zip(a, b, strict=True)",
         "CONCURRENT_READS = 40",
         "with ThreadPoolExecutor(max(1, a)) as b:\n    c = b",
     ],
