@@ -20,10 +20,11 @@ from ctipam.pools.change_kinds import (
     TagPool,
 )
 from ctipam.pools.changes import is_built, pending_changes
-from ctipam.pools.existing import Block, ExistingPool
-from ctipam.pools.matching import kept_pools
+from ctipam.pools.existing import Allocation, Block, ExistingPool
+from ctipam.pools.matching import compare, kept_pools
 from ctipam.pools.removals import removals
 from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec, VpcSizes
+from ctipam.pools.surplus import surplus_in_use
 from ctipam.pools.wanted import wanted_allocation_tags, wanted_tags, wanted_vpc_sizes
 
 WEST, EAST = PoolKey("us-west-2"), PoolKey("us-east-1")
@@ -364,6 +365,17 @@ def test_a_regions_block_is_given_back_when_no_block_of_an_environment_is_in_it_
     assert both.changes == (DeprovisionCidr(prod, inside.cidr),)
     assert both.waiting == ("us-west-2 (10.0.16.0/20 is not free yet)",)
     assert alone.changes == (DeprovisionCidr(west, further.cidr),)
+
+
+def test_a_block_that_an_environment_is_giving_back_keeps_no_block_of_its_region() -> None:
+    blocks = [Block(IPv4Network(cidr), "provisioned") for cidr in ("10.0.0.0/20", "10.0.16.0/20")]
+    west = replace(BUILT[1], blocks=tuple(blocks), tags={names.BLOCK_TAG: "10.0.0.0/20 10.0.16.0/20"})
+    prod = pool(WEST_PROD, "10.0.16.0/21", "pending-deprovision")
+    of_prod = Allocation(IPv4Network("10.0.16.0/21"), "ipam-pool", prod.pool_id, "222222222222")
+
+    surplus = surplus_in_use(compare(SPEC, [TOP_POOL, west, prod]), {west.pool_id: [of_prod]})
+
+    assert (surplus.blocks, surplus.in_use) == ((), {west.pool_id: set()})
 
 
 @pytest.mark.parametrize("word", ["", "10.0.0.0", "10.0.0.1/8", "ten/8", "fd00::/8", "-", "/8"])

@@ -9,7 +9,7 @@ import pytest
 from aws_models.errors import AwsError
 from aws_models.ipam import Timings
 from ctipam import names
-from ctipam.pools.growth import MOST_BLOCKS, TELL_AGAIN_S
+from ctipam.pools.growth import LOOKS_APART_S, MOST_BLOCKS, TELL_AGAIN_S
 from ctipam.tags import to_dict
 from landing_zone.direct_stack import BUILT, PROPERTIES, DirectStack
 
@@ -245,6 +245,16 @@ def test_two_pools_of_one_region_get_a_block_each(idle: DirectStack) -> None:
 
     assert idle.pools()[PROD] == "10.0.0.0/12,10.32.0.0/12"
     assert idle.pools()["us-west-2 SDLC OU"] == "10.16.0.0/12,10.48.0.0/12"
+
+
+def test_a_second_look_right_after_the_first_does_nothing(idle: DirectStack) -> None:
+    fill(idle)
+    assert idle.look()
+    idle.clock.advance(LOOKS_APART_S - 1)
+
+    assert idle.look()
+
+    assert idle.pools() == BUILT
 
 
 def test_nothing_grows_while_an_operation_of_the_stack_is_in_progress(idle: DirectStack) -> None:

@@ -17,7 +17,7 @@ from ctipam import names
 from ctipam.errors import POOL_NOT_FOUND
 from ctipam.pools import reader, record
 from ctipam.pools.existing import Block, ExistingPool
-from ctipam.pools.spec import PoolKey, VpcSizes
+from ctipam.pools.spec import TOP_LEVEL, PoolKey, VpcSizes
 
 POOL, REGION = "ipam-pool-0123456789abcdef0", "us-west-2"
 
@@ -71,6 +71,17 @@ def test_a_pool_that_lacks_one_of_the_three_rules_for_vpcs_has_not_ours(lacking:
     row: Any = {"IpamPoolId": POOL, "State": "create-complete", "Locale": REGION} | rules
 
     assert reader.as_listed(row, ours=True).vpc_sizes == (None if lacking else VpcSizes(24, 16, 28))
+
+
+@pytest.mark.parametrize(
+    ("locale", "key"), [(REGION, PoolKey(REGION, "Prod OU")), ("None", TOP_LEVEL)], ids=["of a Region", "of none"]
+)
+def test_only_a_pool_of_a_region_is_an_environments(locale: str, key: PoolKey) -> None:
+    tags = [{"Key": names.POOL_ENVIRONMENT_TAG, "Value": "Prod OU"}]
+    row: Any = {"IpamPoolId": POOL, "State": "create-complete", "Locale": locale, "Tags": tags}
+
+    assert reader.as_listed(row, ours=True).key == key
+    assert reader.as_listed(row, ours=False).key is None
 
 
 PARENT, CHILD = "ipam-pool-00000000000000001", "ipam-pool-00000000000000002"

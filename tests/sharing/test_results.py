@@ -103,6 +103,48 @@ def test_a_result_is_of_a_whole_run_that_changed_things_unless_it_says_otherwise
     assert (answer["unfinished"], answer["dryRun"], answer["heldBack"], answer["leftOut"]) == (False, False, "", 0)
 
 
+def test_an_operator_gets_all_of_a_result() -> None:
+    unit = OrganizationalUnit("ou-ab12-00000001", "Prod OU")
+    shared = AccountResult(
+        ShareSpec("000000000001", unit, "Prod OU", (POOL,)), added=frozenset([POOL.arn]), changed=True, pending=True
+    )
+    without = AccountResult(
+        ShareSpec("000000000002", unit, reason=NO_POOL), removed=frozenset([POOL.arn]), changed=True, failed="no"
+    )
+    wrong = {POOL.arn: "It requires no tag."}
+
+    answer = SharingResult([shared, without], [EnvironmentOu("Prod OU", unit)], (), wrong, "Too many.").to_dict()
+
+    of_unit = {"organizationalUnit": "Prod OU", "organizationalUnitId": "ou-ab12-00000001"}
+    nothing = {"added": [], "removed": [], "changed": True, "pending": False}
+    assert answer == {
+        "dryRun": False,
+        "unfinished": False,
+        "accounts": 2,
+        "sharedWith": 1,
+        "changed": 2,
+        "pending": 1,
+        "failed": 1,
+        "withoutPools": 1,
+        "leftAlone": 0,
+        "organizationalUnitsWithoutPools": [{"organizationalUnit": "Prod OU", "id": unit.ou_id, "accounts": 1}],
+        "environments": [{"environment": "Prod OU"} | of_unit],
+        "wrongRules": ["It requires no tag."],
+        "heldBack": "Too many.",
+        "reconciled": [
+            nothing
+            | of_unit
+            | {"accountId": "000000000001", "environment": "Prod OU", "pools": [POOL.arn]}
+            | {"added": [POOL.arn], "pending": True},
+            nothing
+            | of_unit
+            | {"accountId": "000000000002", "environment": None, "pools": []}
+            | {"removed": [POOL.arn], "reason": NO_POOL, "failed": "no"},
+        ],
+        "leftOut": 0,
+    }
+
+
 def test_a_pool_without_accounts_is_reported() -> None:
     assert who_can_use({"Prod": [POOL]}, {}) == [
         {"pool": POOL.arn, "environment": "Prod", "region": "us-east-1", "accounts": [], "pending": []}
