@@ -20,6 +20,7 @@ from ctipam.pools.change_kinds import (
     TagPool,
 )
 from ctipam.pools.changes import is_built, pending_changes
+from ctipam.pools.drift import lacking_until_removed
 from ctipam.pools.existing import Allocation, Block, ExistingPool
 from ctipam.pools.matching import compare, kept_pools
 from ctipam.pools.removals import removals
@@ -278,6 +279,15 @@ def test_under_the_quota_what_is_removed_goes_before_what_is_new_comes() -> None
 
     assert pending.changes == (DeprovisionCidr(BUILT[2], IPv4Network("10.0.0.0/21")),)
     assert "us-west-2/SDLC OU (no place under IpamPoolQuota yet)" in pending.waiting
+
+
+@pytest.mark.parametrize(("quota", "lacks"), [(3, True), (4, False)])
+def test_a_pool_that_is_missing_lacks_a_place_while_others_have_the_whole_quota(quota: int, lacks: bool) -> None:
+    surplus = pool(EAST, "10.0.16.0/20")
+
+    lacking = lacking_until_removed(replace(SPEC, quota=quota), [*BUILT[:2], surplus], {BUILT[1].pool_id: []})
+
+    assert lacking == ("IpamPoolQuota has no place until what is not declared is removed." if lacks else "")
 
 
 def test_an_environments_pool_below_a_surplus_pool_of_its_region_goes_with_it() -> None:
