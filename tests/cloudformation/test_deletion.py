@@ -200,6 +200,21 @@ def test_a_message_about_many_leftovers_fits_the_limit_of_sns() -> None:
     assert "What to do:" in message.text
 
 
+@pytest.mark.parametrize(
+    "message",
+    [leftovers.message(STACK_ID, "Custom::InitPools", LEFT), leftovers.message_of_update(STACK_ID, LEFT)],
+    ids=["left by a deletion", "kept by an update"],
+)
+def test_a_message_says_in_three_paragraphs_what_happened_what_is_left_and_what_to_do(
+    message: leftovers.Message,
+) -> None:
+    happened, left, what_to_do = message.text.split("\n\n")
+
+    assert STACK_ID in happened
+    assert left.splitlines() == [f"- {sentence}" for sentence in LEFT]
+    assert what_to_do.startswith("What to do: delete what is in use")
+
+
 def test_the_title_is_valid_for_sns() -> None:
     title = leftovers.message(STACK_ID.replace("networking", "n" * 128), "Custom::Thing", LEFT).title
 

@@ -9,8 +9,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from aws_models.errors import AwsError
-from ctipam import sessions
+from ctipam import sessions, waiting
 from ctipam.errors import REASON_LIMIT, AwsFailed, OutOfTime, Refused, explain
+from ctipam.pools import reader
 from landing_zone.direct import DirectAccount, Wire
 
 NETWORKING = "222222222222"
@@ -150,6 +151,16 @@ def test_a_client_adds_region_and_account_only_to_its_errors(cloud: Any) -> None
     assert raised.value.response["Ctipam"] == {"Region": "eu-west-1", "AccountId": NETWORKING}  # type: ignore[typeddict-item]
     assert explain(raised.value).startswith(f"DescribeVpcs in eu-west-1 (account {NETWORKING}) failed: ")
     assert "Ctipam" not in client.describe_vpcs()
+
+
+def test_an_attempt_without_an_answer_ends_within_the_reserve_and_each_thread_has_a_connection(cloud: Any) -> None:
+    account = sessions.Account(boto3.Session(region_name="us-east-1"), NETWORKING)
+
+    config: Any = account.ec2().meta.config
+
+    assert config.connect_timeout + config.read_timeout == 20 < waiting.RESERVE_S
+    assert config.retries == {"mode": "standard", "total_max_attempts": 9}
+    assert config.max_pool_connections == reader.CONCURRENT_READS
 
 
 def test_the_direct_account_of_the_tests_adds_region_and_account_too(function: Any) -> None:

@@ -655,6 +655,7 @@ def test_an_ipam_of_the_stack_is_deleted_with_it(stack: DirectStack) -> None:
 
     assert succeeded(delete(stack))
     assert ipams(stack) == []
+    assert stack.wire.counted["DeleteIpam"] == 1
 
 
 def test_an_ipam_that_existed_before_the_stack_is_kept(stack: DirectStack) -> None:
@@ -695,21 +696,26 @@ def test_an_ipam_with_pools_of_others_is_left_and_reported(stack: DirectStack) -
 
 def test_an_ipam_with_a_scope_that_somebody_added_is_left(stack: DirectStack) -> None:
     ensure(stack)
-    stack.ec2.create_ipam_scope(IpamId=ipams(stack)[0]["IpamId"])
+    scope = stack.ec2.create_ipam_scope(IpamId=ipams(stack)[0]["IpamId"])["IpamScope"]
     stack.clock.advance(60)
 
-    assert succeeded(delete(stack))
+    assert succeeded(delete(stack, TopicArn="arn:aws:sns:us-east-1:111111111111:alarms"))
     assert len(ipams(stack)) == 1
+    (message,) = stack.wire.published
+    assert f"was left, because it still holds {scope['IpamScopeId']}." in message["Message"]
 
 
-def test_a_delete_waits_for_a_pool_in_deletion() -> None:
-    stack = DirectStack(ipam_timings=Timings(pool_delete=90))
+def test_a_delete_waits_for_a_pool_and_a_scope_in_deletion() -> None:
+    stack = DirectStack(ipam_timings=Timings(pool_delete=90, scope_delete=120))
     with stack.running():
         stack.scope_id = ensure(stack)["Data"]["ScopeId"]
         pool_id = stack.add_foreign_pool("10.0.0.0/8")
         stack.ec2.deprovision_ipam_pool_cidr(IpamPoolId=pool_id, Cidr="10.0.0.0/8")
         stack.clock.advance(60)
+        scope = stack.ec2.create_ipam_scope(IpamId=ipams(stack)[0]["IpamId"])["IpamScope"]
+        stack.clock.advance(60)
         stack.ec2.delete_ipam_pool(IpamPoolId=pool_id)
+        stack.ec2.delete_ipam_scope(IpamScopeId=scope["IpamScopeId"])
 
         assert succeeded(delete(stack))
         assert ipams(stack) == []

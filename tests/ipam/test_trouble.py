@@ -27,11 +27,11 @@ def found(existing: ExistingIpam | None, *accounts: DiscoveredAccount) -> dict[s
 
 
 def test_an_ipam_as_it_should_be_is_no_trouble() -> None:
-    assert found(ipam(), DiscoveredAccount(SHOP, WEST, looked=True), DiscoveredAccount(BANK, WEST)) == {}
+    assert found(ipam(), DiscoveredAccount(SHOP, WEST, looked=True), DiscoveredAccount(BANK, WEST, looked=False)) == {}
 
 
 def test_an_ipam_that_is_gone_is_trouble_and_nothing_else_is_said() -> None:
-    assert found(None, DiscoveredAccount(SHOP, WEST, failure="x")) == {
+    assert found(None, DiscoveredAccount(SHOP, WEST, looked=True, failure="x")) == {
         "IPAM": "The IPAM is gone. Deploy the stack again to create it and its pools."
     }
 

@@ -3,7 +3,8 @@
 A condition that always or never holds, a comparison or a sign that is another, a number that is off by one, a
 statement that is gone, a keyword or an entry of a table that is left out, a name in a string that is empty.
 
-No mutants are made of texts for people (strings with spaces, f-strings), of log lines, and of what only types need.
+No mutants are made of texts for people (strings with spaces, f-strings), of log lines, of what only types need (aliases
+too), of what a class or dataclass is declared with, of zip's strict, and of how many threads work side by side.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ OTHER_OPERATOR: dict[type[ast.AST], tuple[str, str]] = {
 }
 OTHER_NAME = {"any": "all", "all": "any", "min": "max", "max": "min"}
 REMOVABLE = (ast.Expr, ast.Raise, ast.Return, ast.AugAssign, ast.Continue, ast.Break, ast.Delete)
+NOT_DECIDED = re.compile(r"[A-Z][a-z]\w*|WORKERS|CONCURRENT_\w+")
+"""Names of aliases of types, and of numbers of threads."""
+
 Position = tuple[int, int]
 Change = tuple[Position, Position, str, str]
 """Where the change begins and ends, what is replaced there (all, if this is empty), and what takes its place."""
@@ -107,6 +111,8 @@ def _children(node: Any) -> list[ast.AST]:
             return []
         case ast.AnnAssign():
             children = [node.value]
+        case ast.ClassDef():
+            children = [*node.body]
         case ast.FunctionDef():
             children = [*node.decorator_list, node.args, *node.body]
         case ast.Subscript(slice=ast.Constant()):
@@ -122,7 +128,13 @@ def _decides_nothing(node: ast.AST) -> bool:
             return isinstance(value, ast.Constant) or _decides_nothing(value)
         case ast.If(test=ast.Name(id="TYPE_CHECKING")):
             return True
-        case ast.Call(func=ast.Name(id="cast" | "log_decision") | ast.Attribute(value=ast.Name(id="logger"))):
+        case ast.Assign(targets=[ast.Name(id=name)]):
+            return bool(NOT_DECIDED.fullmatch(name))
+        case ast.keyword(arg="strict"):
+            return True
+        case ast.Call(func=ast.Name(id="cast" | "log_decision" | "ThreadPoolExecutor")):
+            return True
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="logger"))):
             return True
     return False
 
@@ -209,7 +221,7 @@ def _entries(node: Any) -> Iterator[Change]:
     entries: list[tuple[Any, Any]]
     match node:
         case ast.Call():
-            entries = [(keyword, keyword) for keyword in node.keywords]
+            entries = [(keyword, keyword) for keyword in node.keywords if not _decides_nothing(keyword)]
         case ast.Dict():
             entries = [(key or value, value) for key, value in zip(node.keys, node.values, strict=True)]
         case ast.List(ctx=ast.Load()) | ast.Set():

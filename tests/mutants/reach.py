@@ -1,7 +1,7 @@
 """Finds out which tests reach which statements of the product, in one run of the tests.
 
-Each statement is imported with a call before it that notes its file and line. That costs much less time than a tracer,
-which Python would call in each function of the AWS libraries too.
+Each statement of a function is imported with a call before it that notes its file and line. That costs much less time
+than a tracer, which Python would call in each function of the AWS libraries too.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ Place = tuple[str, int]
 
 
 def noting(path: str, source: str) -> ast.Module:
-    """Return the tree of a source whose statements note that they are reached."""
+    """Return the tree of a source, in whose functions the statements note that they are reached."""
     tree = ast.parse(source)
-    for node in ast.walk(tree):
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    for node in dict.fromkeys(inside for function in functions for inside in ast.walk(function)):
         for name in ("body", "orelse", "finalbody"):
             statements = getattr(node, name, None)
             if isinstance(statements, list):
@@ -74,11 +75,11 @@ class Reach:
     def of(self, path: str, statement: int) -> list[str]:
         """Return tests that reach a statement, up to LIMIT_S: the fastest, of each function rather than its variants.
 
-        Of a statement that runs when its module is imported, return those that reach any statement of the module.
+        Of a statement that runs when its module is imported, return those that reach any function of the module, or of
+        a module without functions all tests.
         """
-        reaching = self.tests.get((path, statement)) or set().union(
-            *(tests for (other, _), tests in self.tests.items() if other == path)
-        )
+        of_module = [tests for (other, _), tests in self.tests.items() if other == path]
+        reaching = self.tests.get((path, statement)) or set().union(*(of_module or self.tests.values()))
         variants: dict[str, int] = defaultdict(int)
         ranked = []
         for test in sorted(reaching, key=lambda test: (self.seconds[test], test)):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import CodeType
+from types import CodeType, ModuleType
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
@@ -35,5 +35,10 @@ def replaced(sources: Mapping[Path, str | ast.Module]) -> Iterator[None]:
 def forget() -> None:
     """Have our own modules imported again when they are next needed, but not these, which are at work."""
     for name, module in [*sys.modules.items()]:
-        if (getattr(module, "__file__", None) or "").startswith(OURS) and name.partition(".")[0] != "mutants":
+        if _place_of(module).startswith(OURS) and name.partition(".")[0] != "mutants":
             del sys.modules[name]
+
+
+def _place_of(module: ModuleType) -> str:
+    """Return its file; of a folder without an __init__, which would keep its modules as attributes, the folder."""
+    return getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -11,7 +12,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from ctipam.organization import reader
-from ctipam.organization.tree import OrganizationTree
+from ctipam.organization.tree import AccountLocation, OrganizationalUnit, OrganizationTree
 
 ACCOUNT, OU = "000000000042", "ou-ab12-11111111"
 
@@ -46,3 +47,16 @@ def test_what_is_gone_is_no_error_and_any_other_refusal_is(
 def test_the_state_of_an_account_is_read_from_new_and_older_sdks(state: Any) -> None:
     assert reader.state_of(state) == "ACTIVE"
     assert reader.state_of({}) == ""
+
+
+def test_an_account_is_located_with_all_that_is_known_of_it() -> None:
+    organizations = boto3.client("organizations", "us-east-1")
+    joined = datetime(2026, 1, 1, tzinfo=UTC)
+    path = f"o-exampleorgid/r-ab12/{OU}/{ACCOUNT}/"
+    account = {"Id": ACCOUNT, "Name": "Shop", "State": "ACTIVE", "JoinedTimestamp": joined, "Paths": [path]}
+    with Stubber(organizations) as answers:
+        answers.add_response("describe_account", {"Account": account})
+
+        located = reader.locate(organizations, ACCOUNT)
+
+    assert located == AccountLocation(ACCOUNT, "ACTIVE", joined, (OrganizationalUnit(OU, ""),), "Shop")

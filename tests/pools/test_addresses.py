@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctipam.pools.addresses import lowest_free
+from ctipam.pools.addresses import count_free, lowest_free
 
 PARENT = IPv4Network("10.0.0.0/16")
 
@@ -42,13 +42,16 @@ def test_a_full_parent_has_no_place() -> None:
     assert lowest_free(PARENT, 17, [IPv4Network("10.0.0.0/24"), IPv4Network("10.0.255.0/24")]) is None
 
 
-def blocks_in(parent: IPv4Network, shortest: int = 18, longest: int = 24) -> st.SearchStrategy[IPv4Network]:
+def blocks_in(parent: IPv4Network, shortest: int = 18, longest: int = 22) -> st.SearchStrategy[IPv4Network]:
     lengths = st.integers(shortest, longest)
     return lengths.flatmap(lambda length: st.sampled_from(list(parent.subnets(new_prefix=length))))
 
 
-@given(taken=st.lists(blocks_in(PARENT)), length=st.integers(17, 26))
-def test_the_place_is_the_lowest_of_all_that_are_free(taken: list[IPv4Network], length: int) -> None:
-    free = (block for block in PARENT.subnets(new_prefix=length) if not any(block.overlaps(other) for other in taken))
+@given(taken=st.lists(blocks_in(PARENT)), length=st.integers(17, 24))
+def test_the_place_is_the_lowest_of_all_that_are_free_and_all_are_counted(
+    taken: list[IPv4Network], length: int
+) -> None:
+    free = [block for block in PARENT.subnets(new_prefix=length) if not any(block.overlaps(other) for other in taken)]
 
-    assert lowest_free(PARENT, length, taken) == next(free, None)
+    assert lowest_free(PARENT, length, taken) == next(iter(free), None)
+    assert count_free([PARENT], length, [*taken, IPv4Network("9.0.0.0/8"), IPv4Network("11.0.0.0/8")]) == len(free)

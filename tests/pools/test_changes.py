@@ -20,10 +20,12 @@ from ctipam.pools.change_kinds import (
     TagPool,
 )
 from ctipam.pools.changes import is_built, pending_changes
-from ctipam.pools.existing import Block, ExistingPool
-from ctipam.pools.matching import kept_pools
+from ctipam.pools.drift import lacking_until_removed
+from ctipam.pools.existing import Allocation, Block, ExistingPool
+from ctipam.pools.matching import compare, kept_pools
 from ctipam.pools.removals import removals
 from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec, VpcSizes
+from ctipam.pools.surplus import surplus_in_use
 from ctipam.pools.wanted import wanted_allocation_tags, wanted_tags, wanted_vpc_sizes
 
 WEST, EAST = PoolKey("us-west-2"), PoolKey("us-east-1")
@@ -166,6 +168,23 @@ def test_a_pool_goes_first_only_where_there_is_no_room_beside_it() -> None:
     assert "us-west-2/SDLC OU (no free CIDR yet)" in pending.waiting
 
 
+def test_to_make_room_one_pool_goes_at_a_time_of_those_beside_it_the_highest() -> None:
+    spec = replace(SPEC, regions=("us-west-2", "us-east-1"), environments=("SDLC OU",))
+    east = [
+        pool(EAST, "10.0.16.0/20"),
+        pool(PoolKey("us-east-1", "SDLC OU"), "10.0.16.0/21"),
+        pool(PoolKey("us-east-1", "Prod OU"), "10.0.24.0/21"),
+    ]
+    beside = pool(PoolKey("us-west-2", "Test OU"), "10.0.8.0/21")
+
+    pending = pending_changes(
+        spec, [*BUILT, *east, beside, pool(WEST_SDLC)], {BUILT[1].pool_id: [IPv4Network("10.0.0.0/20")]}
+    )
+
+    assert pending.changes == (DeprovisionCidr(beside, IPv4Network("10.0.8.0/21")),)
+    assert pending.waiting == ("us-west-2/SDLC OU (no free CIDR yet)",)
+
+
 def test_a_cidr_that_is_being_freed_is_waited_for_before_a_new_pool_gets_one() -> None:
     spec = replace(SPEC, environments=("SDLC OU",))
     leaving = pool(WEST_PROD, "10.0.0.0/21", "pending-deprovision")
@@ -262,6 +281,15 @@ def test_under_the_quota_what_is_removed_goes_before_what_is_new_comes() -> None
     assert "us-west-2/SDLC OU (no place under IpamPoolQuota yet)" in pending.waiting
 
 
+@pytest.mark.parametrize(("quota", "lacks"), [(3, True), (4, False)])
+def test_a_pool_that_is_missing_lacks_a_place_while_others_have_the_whole_quota(quota: int, lacks: bool) -> None:
+    surplus = pool(EAST, "10.0.16.0/20")
+
+    lacking = lacking_until_removed(replace(SPEC, quota=quota), [*BUILT[:2], surplus], {BUILT[1].pool_id: []})
+
+    assert lacking == ("IpamPoolQuota has no place until what is not declared is removed." if lacks else "")
+
+
 def test_an_environments_pool_below_a_surplus_pool_of_its_region_goes_with_it() -> None:
     surplus = pool(WEST, pool_id="ipam-pool-surplus")
     astray = pool(WEST_PROD, pool_id="ipam-pool-astray", source_pool_id="ipam-pool-surplus")
@@ -347,6 +375,17 @@ def test_a_regions_block_is_given_back_when_no_block_of_an_environment_is_in_it_
     assert both.changes == (DeprovisionCidr(prod, inside.cidr),)
     assert both.waiting == ("us-west-2 (10.0.16.0/20 is not free yet)",)
     assert alone.changes == (DeprovisionCidr(west, further.cidr),)
+
+
+def test_a_block_that_an_environment_is_giving_back_keeps_no_block_of_its_region() -> None:
+    blocks = [Block(IPv4Network(cidr), "provisioned") for cidr in ("10.0.0.0/20", "10.0.16.0/20")]
+    west = replace(BUILT[1], blocks=tuple(blocks), tags={names.BLOCK_TAG: "10.0.0.0/20 10.0.16.0/20"})
+    prod = pool(WEST_PROD, "10.0.16.0/21", "pending-deprovision")
+    of_prod = Allocation(IPv4Network("10.0.16.0/21"), "ipam-pool", prod.pool_id, "222222222222")
+
+    surplus = surplus_in_use(compare(SPEC, [TOP_POOL, west, prod]), {west.pool_id: [of_prod]})
+
+    assert (surplus.blocks, surplus.in_use) == ((), {west.pool_id: set()})
 
 
 @pytest.mark.parametrize("word", ["", "10.0.0.0", "10.0.0.1/8", "ten/8", "fd00::/8", "-", "/8"])

@@ -11,6 +11,7 @@ import pytest
 
 from aws_models.ipam import Timings, by_hand
 from ctipam import names
+from ctipam.pools.recognition import UNKNOWN_STACK, lost_stack_tag
 from ctipam.tags import to_dict
 from landing_zone.direct_stack import BUILT, PROPERTIES, TO_WATCH, DirectStack
 
@@ -427,3 +428,22 @@ def drifted() -> tuple[DirectStack, dict[str, Any]]:
         retag(stack, "us-east-1 SDLC OU", POOL_ENVIRONMENT_TAG=None)
     stack.wire.counted.clear()
     return stack, wanted
+
+
+@pytest.mark.parametrize(
+    ("stack_id", "command"),
+    [
+        (
+            "arn:aws:cloudformation:us-east-1:222222222222:stack/StackSet-ipam-1/1",
+            "run in the Networking account, 222222222222: `aws ec2 create-tags --region us-east-1 --resources pool-1 ",
+        ),
+        (
+            UNKNOWN_STACK,
+            "run in the Networking account, in the home Region, with the ARN of its stack StackSet-...-networking-...: "
+            "`aws ec2 create-tags --resources pool-1 ",
+        ),
+    ],
+    ids=["known", "unknown"],
+)
+def test_the_command_that_puts_the_tag_of_the_stack_back_names_what_is_known(stack_id: str, command: str) -> None:
+    assert command in lost_stack_tag("Pool x", "pool-1", stack_id)

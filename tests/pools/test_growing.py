@@ -9,7 +9,7 @@ import pytest
 from aws_models.errors import AwsError
 from aws_models.ipam import Timings
 from ctipam import names
-from ctipam.pools.growth import MOST_BLOCKS, TELL_AGAIN_S
+from ctipam.pools.growth import LOOKS_APART_S, MOST_BLOCKS, TELL_AGAIN_S
 from ctipam.tags import to_dict
 from landing_zone.direct_stack import BUILT, PROPERTIES, DirectStack
 
@@ -170,7 +170,9 @@ def test_a_pool_that_stays_over_the_threshold_gets_one_more_block_and_that_is_to
 
     assert idle.pools() == BUILT | {PROD: "10.0.0.0/12,10.32.0.0/12"}
     assert subjects(idle) == ["us-west-2/Prod OU has grown to 2 blocks"]
-    assert "It is 43.75 % full now." in idle.wire.published[0]["Message"]
+    text = idle.wire.published[0]["Message"]
+    assert text.startswith(f"The pool of us-west-2/Prod OU ({idle.pool_ids()[PROD]}) has the blocks 10.0.0.0/12, ")
+    assert "it had 1 before. It is 43.75 % full now." in text
     assert [record.message for record in caplog.records].count("growing pool") == 1
     assert note(idle, PROD) == ""
 
@@ -245,6 +247,16 @@ def test_two_pools_of_one_region_get_a_block_each(idle: DirectStack) -> None:
     assert idle.pools()["us-west-2 SDLC OU"] == "10.16.0.0/12,10.48.0.0/12"
 
 
+def test_a_second_look_right_after_the_first_does_nothing(idle: DirectStack) -> None:
+    fill(idle)
+    assert idle.look()
+    idle.clock.advance(LOOKS_APART_S - 1)
+
+    assert idle.look()
+
+    assert "ProvisionIpamPoolCidr" not in idle.wire.counted
+
+
 def test_nothing_grows_while_an_operation_of_the_stack_is_in_progress(idle: DirectStack) -> None:
     fill(idle)
     idle.wire.in_progress[idle.stack_id] = "UPDATE_IN_PROGRESS"
@@ -254,6 +266,21 @@ def test_nothing_grows_while_an_operation_of_the_stack_is_in_progress(idle: Dire
     assert idle.wire.published == []
 
     idle.end_operation()
+    look(idle)
+    assert idle.pools()[PROD] == "10.0.0.0/12,10.32.0.0/12"
+
+
+@pytest.mark.parametrize(
+    "code", ["IdempotentParameterMismatch", "ConcurrentMutationLimitExceeded", "RequestLimitExceeded"]
+)
+def test_a_block_that_cannot_be_requested_now_is_requested_by_the_next_look(idle: DirectStack, code: str) -> None:
+    fill(idle)
+    look(idle)
+    idle.wire.refuse("ProvisionIpamPoolCidr", AwsError(code, "Not now."))
+
+    look(idle)
+    assert idle.pools() == BUILT
+
     look(idle)
     assert idle.pools()[PROD] == "10.0.0.0/12,10.32.0.0/12"
 

@@ -9,6 +9,7 @@ import pytest
 from ctipam.errors import REASON_LIMIT, Refused
 from ctipam.pools.existing import Allocation, Block, ExistingPool
 from ctipam.pools.matching import compare
+from ctipam.pools.parameters import PRIVATE_RANGES
 from ctipam.pools.preconditions import (
     deletion_blockers,
     refuse_deletion,
@@ -175,6 +176,26 @@ def test_pool_sizes_that_make_room_are_given_whole_if_they_fit_into_the_message(
 
     assert way_out in str(refusal.value)
     assert len(str(refusal.value)) <= 240
+
+
+@pytest.mark.parametrize(
+    ("free", "way_out"),
+    [
+        ("10.0.15.240/28", "Give PoolSizes SDLC OU=28; or leave it out."),
+        ("10.0.15.248/29", "Leave it out: no parameter makes room for it."),
+    ],
+)
+def test_without_more_private_space_a_smaller_pool_is_suggested_if_it_has_room_for_a_vpc(
+    free: str, way_out: str
+) -> None:
+    plan = PoolSpec(PLAN.top_cidrs, 20, 21, PLAN.regions, ("Prod OU", "SDLC OU"))
+    west = IPv4Network("10.0.0.0/20")
+    occupied = {"ipam-pool-west": [*west.address_exclude(IPv4Network(free))], TOP: [IPv4Network("10.0.0.0/16")]}
+
+    with pytest.raises(Refused) as refusal:
+        refuse_without_room(plan, BUILT, occupied, PRIVATE_RANGES)
+
+    assert str(refusal.value).endswith(way_out)
 
 
 def test_the_block_of_a_removed_environment_is_room_for_a_new_one() -> None:

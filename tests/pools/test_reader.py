@@ -17,7 +17,7 @@ from ctipam import names
 from ctipam.errors import POOL_NOT_FOUND
 from ctipam.pools import reader, record
 from ctipam.pools.existing import Block, ExistingPool
-from ctipam.pools.spec import PoolKey
+from ctipam.pools.spec import TOP_LEVEL, PoolKey, VpcSizes
 
 POOL, REGION = "ipam-pool-0123456789abcdef0", "us-west-2"
 
@@ -64,6 +64,26 @@ def test_the_allocations_of_a_region_that_is_forbidden_are_unknown_and_any_other
             pools.read_allocations([pool])
 
 
+@pytest.mark.parametrize("lacking", ["Default", "Min", "Max", ""])
+def test_a_pool_that_lacks_one_of_the_three_rules_for_vpcs_has_not_ours(lacking: str) -> None:
+    sizes = {"Default": 24, "Min": 16, "Max": 28}
+    rules = {f"Allocation{name}NetmaskLength": size for name, size in sizes.items() if name != lacking}
+    row: Any = {"IpamPoolId": POOL, "State": "create-complete", "Locale": REGION} | rules
+
+    assert reader.as_listed(row, ours=True).vpc_sizes == (None if lacking else VpcSizes(24, 16, 28))
+
+
+@pytest.mark.parametrize(
+    ("locale", "key"), [(REGION, PoolKey(REGION, "Prod OU")), ("None", TOP_LEVEL)], ids=["of a Region", "of none"]
+)
+def test_only_a_pool_of_a_region_is_an_environments(locale: str, key: PoolKey) -> None:
+    tags = [{"Key": names.POOL_ENVIRONMENT_TAG, "Value": "Prod OU"}]
+    row: Any = {"IpamPoolId": POOL, "State": "create-complete", "Locale": locale, "Tags": tags}
+
+    assert reader.as_listed(row, ours=True).key == key
+    assert reader.as_listed(row, ours=False).key is None
+
+
 PARENT, CHILD = "ipam-pool-00000000000000001", "ipam-pool-00000000000000002"
 HELD, COMING = IPv4Network("10.0.0.0/21"), IPv4Network("10.0.8.0/21")
 
@@ -103,3 +123,19 @@ def test_a_cidr_that_only_the_parent_lists_yet_is_coming_if_this_solution_asked_
         PARENT: {COMING, *(block.cidr for block in listed.held)}
     }
     assert (PARENT in allocated) is not coming, "what is coming is read again"
+
+
+def test_what_our_pools_hold_is_not_remembered_as_allocated_because_they_may_give_it_back(
+    aws: Stubber, account: Any
+) -> None:
+    region = PoolKey(REGION)
+    parent = ExistingPool(PARENT, "", "create-complete", region, (Block(IPv4Network("10.0.0.0/20"), "provisioned"),))
+    child = ExistingPool(CHILD, PARENT, "create-complete", PoolKey(REGION, "Prod OU"), (Block(HELD, "provisioned"),))
+    ours = {"Cidr": str(HELD), "IpamPoolAllocationId": "1", "ResourceType": "ipam-pool", "ResourceId": CHILD}
+    by_hand = {"Cidr": str(COMING), "IpamPoolAllocationId": "2", "ResourceType": "custom"}
+    aws.add_response("get_ipam_pool_allocations", {"IpamPoolAllocations": [ours, by_hand]})
+    allocated: dict[str, Any] = {}
+    with ThreadPoolExecutor(1) as executor:
+        reader.PoolReader(account, frozenset(), "", executor).read_occupied([parent, child], [PARENT], allocated)
+
+    assert allocated == {PARENT: [COMING]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -53,6 +54,15 @@ def test_regions_and_environments_come_go_and_change_places_in_one_update(built:
     }
     kept = ("us-east-1", "us-east-1 Prod OU")
     assert {name: built.pool_ids()[name] for name in kept} == {name: ids[name] for name in kept}
+
+
+def test_what_is_waited_for_is_logged_when_it_changes(built: DirectStack, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "ctipam"):
+        update(built, RegionSelection=["us-west-2", "us-east-1", "eu-west-1"])
+
+    waits = [vars(record)["pools"] for record in caplog.records if record.message == "waiting for AWS"]
+    assert len(waits) > 1
+    assert all(before != after for before, after in pairwise(waits))
 
 
 def test_another_order_of_the_lists_is_no_change(built: DirectStack) -> None:

@@ -78,8 +78,9 @@ def test_what_is_no_cidr_is_refused(given: str, reason: str) -> None:
         ("10.0.0.0/20 10.0.64.0/20", "10.0.4.0/24 10.0.64.0/18", "10.0.4.0/24 10.0.64.0/20"),
         ("10.0.0.0/20", "10.0.0.1/32 10.0.0.14/31 10.0.0.16/32", "10.0.0.0/28 10.0.0.16/28"),
         ("10.0.0.0/12", "10.2.0.0/15", "10.2.0.0/16 10.3.0.0/16"),
+        ("10.0.0.0/12", "10.2.0.0/16 10.3.0.0/28", "10.2.0.0/16 10.3.0.0/28"),
     ],
-    ids=["elsewhere", "inside", "around", "two blocks", "smaller than any VPC", "larger than any VPC"],
+    ids=["elsewhere", "inside", "around", "two blocks", "smaller than any VPC", "larger than any VPC", "just as large"],
 )
 def test_what_is_allocated_in_a_pool(blocks: str, reserved: str, expected: str) -> None:
     assert text(reserved_in(networks(blocks), networks(reserved), VpcSizes())) == expected

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Network
+from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
 
 from aws_models.errors import AwsError
 from ctipam import names
+from ctipam.errors import POOL_NOT_FOUND
+from ctipam.pools import reserving
 from ctipam.pools.environment_pools import environment_pools
+from ctipam.pools.existing import Allocation, ExistingPool
+from ctipam.pools.spec import PoolKey
 from landing_zone.direct_stack import BUILT, PROPERTIES, DirectStack
 
 WEST, EAST = "us-west-2", "us-east-1"
@@ -376,3 +384,30 @@ def test_new_pools_import_from_the_start(stack: DirectStack) -> None:
     assert done(ask(stack, "Create", AutoImport="on"))
 
     assert sum(auto_import(stack).values()) == 4
+
+
+def test_what_is_gone_counts_as_released_and_any_other_refusal_is_an_error() -> None:
+    pool = ExistingPool("ipam-pool-0123456789abcdef0", "", "create-complete", PoolKey(WEST, "Prod OU"))
+    allocation = Allocation(IPv4Network("10.0.0.0/24"), "custom", "", "222222222222", "ipam-pool-alloc-1")
+    with Stubber(boto3.client("ec2", WEST)) as aws:
+        account: Any = SimpleNamespace(ec2=lambda _region=None: aws.client)
+        for code in (reserving.ALREADY_RELEASED, POOL_NOT_FOUND):
+            aws.add_client_error("release_ipam_pool_allocation", code)
+            reserving.release(account, pool, allocation)
+
+        aws.add_client_error("release_ipam_pool_allocation", "RequestLimitExceeded")
+        with pytest.raises(ClientError, match="RequestLimitExceeded"):
+            reserving.release(account, pool, allocation)
+
+
+def test_the_reservations_of_a_region_that_cannot_be_read_stay_and_any_other_refusal_is_an_error() -> None:
+    tags = {names.RESERVED_TAG: "yes"}
+    pool = ExistingPool("ipam-pool-0123456789abcdef0", "", "create-complete", PoolKey(WEST, "Prod OU"), tags=tags)
+    with Stubber(boto3.client("ec2", WEST)) as aws:
+        account: Any = SimpleNamespace(ec2=lambda _region=None: aws.client)
+        aws.add_client_error("get_ipam_pool_allocations", "UnauthorizedOperation")
+        reserving.release_all(account, pool, IPv4Network("10.0.0.0/12"))
+
+        aws.add_client_error("get_ipam_pool_allocations", "RequestLimitExceeded")
+        with pytest.raises(ClientError, match="RequestLimitExceeded"):
+            reserving.release_all(account, pool, IPv4Network("10.0.0.0/12"))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from botocore.client import BaseClient
 
 from in_process.lifecycle_events import NEWCOMER, ONE, PROD, SCHEDULE, SDLC, ZERO, lifecycle, moved, registered
+from in_process.sharing_world import SharingWorld
 
 SHARED = {f"ipamShare-{ZERO}": PROD, f"ipamShare-{ONE}": SDLC}
 READS = ("Get", "List", "Describe", "Assume")
@@ -190,6 +192,19 @@ def test_a_renamed_ou_whose_id_no_pool_carries_any_more_is_told_daily_and_no_sha
     first, second = shared.told()
     assert "No OU is named 'Prod OU' any more" in first
     assert "Write its OU: Prod OU (ou-...) in AccEnvName" in second
+
+
+@pytest.mark.parametrize("members", [0, 1])
+def test_an_environment_without_an_ou_needs_somebody_to_decide_if_accounts_have_its_pools(members: int) -> None:
+    world = SharingWorld({"ou-ab12-00000001": "Prod OU"}, {"Prod OU": "ou-ab12-00000001"})
+    world.places = dict.fromkeys([ZERO][:members], ("ACTIVE", "ou-ab12-00000001"))
+    world.run()
+    world.ous["ou-ab12-00000001"] = "Production OU"
+    world.environments = {"Prod OU": [replace(pool, ou_id="") for pool in world.environments["Prod OU"]]}
+
+    (environment,) = world.run().environments
+
+    assert environment.lasting is bool(members)
 
 
 def test_a_problem_that_has_become_another_is_told_on_the_same_day(shared: Any, ous: Any) -> None:

@@ -304,13 +304,18 @@ def test_a_delete_keeps_the_shares_of_another_stack_that_can_still_act(
     assert len(landing_zone.live_shares()) == left
 
 
-def test_a_share_whose_deletion_is_denied_once_is_deleted_with_the_others(landing_zone: Any, ous: Any) -> None:
+def test_a_share_whose_deletion_is_denied_once_is_deleted_with_the_others(
+    landing_zone: Any, ous: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     landing_zone.ask("Create")
     denied = AwsError("AccessDeniedException", "explicit deny in a service control policy", 403)
     landing_zone.cloud.models.ram.faults.refuse_next("DeleteResourceShare", denied)
 
-    assert landing_zone.ask("Delete")["Status"] == "SUCCESS"
+    with caplog.at_level("INFO", "ctipam"):
+        assert landing_zone.ask("Delete")["Status"] == "SUCCESS"
+
     assert landing_zone.shared() == {}
+    assert sum(record.message == "deleted share" for record in caplog.records) == 2
 
 
 def test_a_delete_succeeds_without_the_execution_role(landing_zone: Any, ous: Any, refuse_calls: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import boto3
@@ -72,6 +73,16 @@ def test_of_several_rows_for_one_pool_the_best_status_counts_with_its_message(
 
     assert (share.pools, share.principals) == ({POOL: "ASSOCIATED"}, {})
     assert share.messages == {POOL: "why ASSOCIATED"}
+
+
+def test_of_two_statuses_the_one_counts_that_leaves_the_account_more_of_the_pool(ram: Any) -> None:
+    order = ["ASSOCIATED", "SUSPENDED", "ASSOCIATING", "RESTORING", "DISASSOCIATING", "SUSPENDING", "FAILED"]
+    list_shares(ram, SHARE)
+    pairs = [(f"{POOL}{at}", pair) for at, pair in enumerate(pairwise(order))]
+    list_associations(ram, "RESOURCE", *((pool, status) for pool, pair in pairs for status in reversed(pair)))
+    list_associations(ram, "PRINCIPAL")
+
+    assert found(ram).pools == {pool: better for pool, (better, _) in pairs}
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,9 @@ def test_a_result_without_failures_raises_no_error() -> None:
     SharingResult([account_result(1, changed=True)]).raise_if_failed()
 
 
-def test_stack_outputs_stay_within_the_limit_of_cloudformation() -> None:
-    units = [OrganizationalUnit(f"ou-ab12-{number:08}", "N" * 128) for number in range(500)]
+@pytest.mark.parametrize("letter", ["N", "\N{CJK UNIFIED IDEOGRAPH-4E2D}"], ids=["ASCII", "six bytes each in JSON"])
+def test_stack_outputs_stay_within_the_limit_of_cloudformation(letter: str) -> None:
+    units = [OrganizationalUnit(f"ou-ab12-{number:08}", letter * 128) for number in range(500)]
     without = [AccountResult(ShareSpec("1", unit, reason=NO_POOL)) for unit in units]
     environments = [EnvironmentOu(f"{unit.ou_id} {unit.name}", unit) for unit in units]
     result = SharingResult(without, environments, held_back="so many accounts " * 100)
@@ -63,6 +64,19 @@ def test_stack_outputs_stay_within_the_limit_of_cloudformation() -> None:
     assert len(json.dumps(outputs)) < 3_200
     assert "more" in outputs["OusWithoutPools"]
     assert SharingResult([]).outputs()["Environments"] == "none"
+
+
+def test_stack_outputs_name_each_environment_with_its_ou() -> None:
+    unit = OrganizationalUnit("ou-ab12-00000001", "Prod OU")
+    environments = [
+        EnvironmentOu("Prod OU", unit),
+        EnvironmentOu("Live OU", unit),
+        EnvironmentOu("Test OU", problem="No OU is named 'Test OU'."),
+    ]
+
+    assert SharingResult([], environments).outputs()["Environments"] == (
+        "Prod OU (ou-ab12-00000001), Live OU (ou-ab12-00000001, now Prod OU), Test OU (no OU)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,6 +101,48 @@ def test_a_result_is_of_a_whole_run_that_changed_things_unless_it_says_otherwise
     answer = SharingResult([account_result(1)]).to_dict()
 
     assert (answer["unfinished"], answer["dryRun"], answer["heldBack"], answer["leftOut"]) == (False, False, "", 0)
+
+
+def test_an_operator_gets_all_of_a_result() -> None:
+    unit = OrganizationalUnit("ou-ab12-00000001", "Prod OU")
+    shared = AccountResult(
+        ShareSpec("000000000001", unit, "Prod OU", (POOL,)), added=frozenset([POOL.arn]), changed=True, pending=True
+    )
+    without = AccountResult(
+        ShareSpec("000000000002", unit, reason=NO_POOL), removed=frozenset([POOL.arn]), changed=True, failed="no"
+    )
+    wrong = {POOL.arn: "It requires no tag."}
+
+    answer = SharingResult([shared, without], [EnvironmentOu("Prod OU", unit)], (), wrong, "Too many.").to_dict()
+
+    of_unit = {"organizationalUnit": "Prod OU", "organizationalUnitId": "ou-ab12-00000001"}
+    nothing = {"added": [], "removed": [], "changed": True, "pending": False}
+    assert answer == {
+        "dryRun": False,
+        "unfinished": False,
+        "accounts": 2,
+        "sharedWith": 1,
+        "changed": 2,
+        "pending": 1,
+        "failed": 1,
+        "withoutPools": 1,
+        "leftAlone": 0,
+        "organizationalUnitsWithoutPools": [{"organizationalUnit": "Prod OU", "id": unit.ou_id, "accounts": 1}],
+        "environments": [{"environment": "Prod OU"} | of_unit],
+        "wrongRules": ["It requires no tag."],
+        "heldBack": "Too many.",
+        "reconciled": [
+            nothing
+            | of_unit
+            | {"accountId": "000000000001", "environment": "Prod OU", "pools": [POOL.arn]}
+            | {"added": [POOL.arn], "pending": True},
+            nothing
+            | of_unit
+            | {"accountId": "000000000002", "environment": None, "pools": []}
+            | {"removed": [POOL.arn], "reason": NO_POOL, "failed": "no"},
+        ],
+        "leftOut": 0,
+    }
 
 
 def test_a_pool_without_accounts_is_reported() -> None:

@@ -117,6 +117,7 @@ def test_a_session_may_do_this_and_nothing_else(
 def _read(statement: dict[str, Any]) -> Statement:
     assert statement["Effect"] == "Allow"
     assert statement.keys() <= {"Effect", "Sid", "Action", "Resource", "Condition"}
+    assert statement.get("Sid", "None").isalnum()
     actions, resources = (
         value if isinstance(value, str) else " ".join(value) for value in (statement["Action"], statement["Resource"])
     )

@@ -256,10 +256,12 @@ def test_an_account_that_is_created_during_a_scheduled_run_keeps_its_share(
 
 def test_associations_that_take_too_long_are_pending_and_are_found_by_the_next_run(landing_zone: Any, ous: Any) -> None:
     landing_zone.cloud.set_ram_timings(associate=3600)
+    began = landing_zone.clock.now()
 
     answer = landing_zone.invoke(moved(ZERO))
 
     assert (answer["pending"], answer["reconciled"][0]["pending"]) == (1, True)
+    assert landing_zone.clock.now() - began == 60
     landing_zone.clock.advance(3600)
     assert landing_zone.invoke(SCHEDULE)["changed"] == 0
     assert landing_zone.shared() == SHARED

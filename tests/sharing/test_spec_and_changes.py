@@ -137,6 +137,16 @@ def test_a_pool_that_is_not_ready_is_neither_added_nor_removed() -> None:
     assert share_changes(wanted, [share()]) == ShareChanges()
 
 
+@pytest.mark.parametrize("status", ["ASSOCIATED", "SUSPENDED", "ASSOCIATING", "FAILED", None])
+def test_a_second_share_goes_once_the_first_has_what_the_account_keeps(status: str | None) -> None:
+    spec = replace(WANTED, kept=frozenset({"old"}))
+    first = share(1, pools=ALL_ASSOCIATED | ({"old": status} if status else {}))
+    second = share(2, pools={"old": "ASSOCIATED"})
+
+    is_there = status in ("ASSOCIATED", "SUSPENDED")
+    assert share_changes(spec, [first, second]).apply_now == ((DeleteShare(second),) if is_there else ())
+
+
 STATUSES = st.dictionaries(st.sampled_from(["east", "west", "old", "older"]), st.sampled_from(BEST_FIRST))
 SHARES = st.lists(
     st.builds(

@@ -71,7 +71,7 @@ class DiscoveredAccount:
 
     account_id: str
     region: str
-    looked: bool = False
+    looked: bool
     failure: str = ""
 
     @classmethod

@@ -134,7 +134,7 @@ class _Run:
         if isinstance(growth, Growth):
             self._grow(growth, note)
         elif (growth.why or not self._settings.grow) and is_to_be_told(note, self._now):
-            self._tell(growth_messages.due(family, use, growth.why, self._read_elsewhere(family)))
+            self._tell(growth_messages.due(family, use, growth.why, self._read_elsewhere()))
             self._note(pool, Note(note.since, note.blocks, int(self._now)))
 
     def _grow(self, growth: Growth, note: Note) -> None:
@@ -179,10 +179,8 @@ class _Run:
             family = family.with_growth(growth)
         return family
 
-    def _read_elsewhere(self, family: Family) -> list[IPv4Network]:
-        """Return the CIDRs of other top-level pools, if there is no room left in ours."""
-        if family.place or family.place_for_region:
-            return []
+    def _read_elsewhere(self) -> list[IPv4Network]:
+        """Return the CIDRs of other top-level pools."""
         return [block.cidr for pool_id in self._others for block in read_blocks(self._account, pool_id) if block.held]
 
     def _read(self, pool: ExistingPool) -> ExistingPool:

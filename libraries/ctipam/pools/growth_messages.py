@@ -76,11 +76,10 @@ def grown(pool: ExistingPool, before: int, use: Utilization | None = None) -> Me
     before   how many it had
     use      of the pool, if it was measured
     """
-    name = pool.key.phrase if pool.key else pool.pool_id
     full = f" It is {use.percent_used:g} % full now." if use else ""
     return Message(
         ascii_title(f"{pool.key} has grown to {len(pool.held)} blocks"),
-        f"{name[0].upper()}{name[1:]} ({pool.pool_id}) has {_blocks(pool)}; it had {before} before.{full}\n\n"
+        f"The pool of {pool.key} ({pool.pool_id}) has {_blocks(pool)}; it had {before} before.{full}\n\n"
         "Nothing has to be done: updates of the stack keep what a pool has beyond PoolSizes.",
     )
 

@@ -221,8 +221,9 @@ def refuse_impossible(
     occupied, pools = pool_reader.read_occupied(pools, parents_of_new_cidrs(comparison), allocated)
     if room.lacking_room(spec, pools, occupied):
         # What is free in the top-level pool tells the way out.
-        top = [pool.pool_id for key, pool in comparison.kept.items() if key == TOP_LEVEL]
-        occupied, pools = pool_reader.read_occupied(pools, {*occupied, *top}, allocated)
+        top = comparison.kept.get(TOP_LEVEL)
+        parents = {*occupied, top.pool_id} if top else {*occupied}
+        occupied, pools = pool_reader.read_occupied(pools, parents, allocated)
         taken = [block.cidr for blocks in others.values() for block in blocks if block.held]
         room.refuse_without_room(spec, pools, occupied, taken)
 

@@ -40,11 +40,8 @@ def _smaller(one: IPv4Network, other: IPv4Network) -> IPv4Network:
 
 
 def _allowed(cidr: IPv4Network, sizes: VpcSizes) -> Iterable[IPv4Network]:
-    if cidr.prefixlen > sizes.maximum:
-        return [cidr.supernet(new_prefix=sizes.maximum)]
-    if cidr.prefixlen < sizes.minimum:
-        return cidr.subnets(new_prefix=sizes.minimum)
-    return [cidr]
+    rounded = cidr.supernet(new_prefix=min(cidr.prefixlen, sizes.maximum))
+    return rounded.subnets(new_prefix=max(rounded.prefixlen, sizes.minimum))
 
 
 def wanted_reservations(spec: PoolSpec, key: PoolKey, blocks: Iterable[IPv4Network]) -> tuple[IPv4Network, ...]:

@@ -90,8 +90,6 @@ class Places:
         return sorted(account_ids, key=place)
 
     def _locate(self, account_ids: Collection[str]) -> list[AccountLocation | None]:
-        if len(account_ids) < 2:
-            return [self._locate_one(account_id) for account_id in account_ids]
         with ThreadPoolExecutor(WORKERS) as workers:
             return list(workers.map(self._locate_one, account_ids))
 
