@@ -54,19 +54,7 @@ def survey(sources: Mapping[str, str]) -> Reach:
     source_files.forget()
     gc.collect()
     gc.freeze()  # otherwise, collections of garbage would copy all this memory to each forked process
-    _check(found)
     return found
-
-
-def _check(found: Reach) -> None:
-    """Run the fastest test of each file as on a mutant, but without one: whatever fails then would count as killed."""
-    fastest: dict[str, str] = {}
-    for test in sorted(found.seconds, key=lambda test: found.seconds[test]):
-        fastest.setdefault(test.partition("::")[0], test)
-    tests = [*fastest.values()]
-    _, status = os.waitpid(_fork(Mutant("", 0, 0, ""), tests, sum(found.seconds[test] for test in tests)), 0)
-    if status:
-        raise SystemExit("A test fails in a process of its own without any mutant.")
 
 
 def outcomes(mutants: Sequence[Mutant], found: Reach, workers: int) -> Iterator[tuple[Mutant, bool]]:

@@ -60,3 +60,11 @@ def test_an_account_is_located_with_all_that_is_known_of_it() -> None:
         located = reader.locate(organizations, ACCOUNT)
 
     assert located == AccountLocation(ACCOUNT, "ACTIVE", joined, (OrganizationalUnit(OU, ""),), "Shop")
+
+
+def test_the_ous_of_an_account_that_is_closed_are_not_read() -> None:
+    organizations = boto3.client("organizations", "us-east-1")
+    with Stubber(organizations) as answers:
+        answers.add_response("describe_account", {"Account": {"Id": ACCOUNT, "State": "SUSPENDED"}})
+
+        assert reader.locate(organizations, ACCOUNT) == AccountLocation(ACCOUNT, "SUSPENDED", None, ())
