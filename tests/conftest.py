@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from pathlib import Path
 
 import _pytest.mark.expression
 import pytest
@@ -29,6 +30,19 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"{config.option.keyword!r} selects no tests: {error}; give names joined by and, or, not."
         ) from None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread the files that deploy, which mostly wait, over the first two thirds: others compute meanwhile."""
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    deploying = [path for path in files if path.parent.name == "end_to_end"]
+    order = [path for path in files if path not in deploying]
+    step = len(order) * 2 // 3 // max(len(deploying), 1)
+    for place, path in enumerate(sorted(deploying, key=lambda path: len(files[path]), reverse=True)):
+        order.insert(place * (step + 1), path)
+    items[:] = [item for path in order for item in files[path]]
 
 
 def pytest_collection_finish() -> None:
