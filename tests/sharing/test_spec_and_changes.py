@@ -147,6 +147,12 @@ def test_a_second_share_goes_once_the_first_has_what_the_account_keeps(status: s
     assert share_changes(spec, [first, second]).apply_now == ((DeleteShare(second),) if is_there else ())
 
 
+def test_a_second_share_with_just_what_the_first_has_goes_also_if_all_of_it_is_kept() -> None:
+    spec = replace(WANTED, kept=frozenset(ALL_ASSOCIATED))
+
+    assert share_changes(spec, [share(1), share(2)]).apply_now == (DeleteShare(share(2)),)
+
+
 STATUSES = st.dictionaries(st.sampled_from(["east", "west", "old", "older"]), st.sampled_from(BEST_FIRST))
 SHARES = st.lists(
     st.builds(
