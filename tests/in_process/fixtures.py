@@ -6,15 +6,12 @@ The clock advances only while a handler waits.
 from __future__ import annotations
 
 import functools
-import importlib.util
 import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import boto3
@@ -33,9 +30,9 @@ from ctipam.cloudformation import custom_resource
 from in_process import without_http
 from in_process.aws_calls import Call, intercept
 from in_process.lifecycle_events import ONE, ZERO
+from landing_zone.direct_stack import import_index
 from landing_zone.on_moto import installed
 
-ROOT = Path(__file__).parents[2]
 HOME = "us-east-1"
 MANAGEMENT, NETWORKING = DEFAULT_ACCOUNT_ID, "222222222222"
 STACK_ID = f"arn:aws:cloudformation:{HOME}:{MANAGEMENT}:stack/ipam/11111111-2222-3333-4444-555555555555"
@@ -51,19 +48,9 @@ DEFAULTS: dict[str, Any] = {
 
 
 @functools.cache
-def load(folder: str) -> ModuleType:
+def load(folder: str) -> Any:
     """Return folder/index.py as in one execution environment, which serves the next invocation too."""
-    return load_anew(folder)
-
-
-def load_anew(folder: str) -> ModuleType:
-    """Import folder/index.py under a unique name, because two modules cannot both be named `index`."""
-    spec = importlib.util.spec_from_file_location(folder.replace("-", "_"), ROOT / folder / "index.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return import_index(folder)
 
 
 @dataclass
@@ -102,7 +89,8 @@ class Cloud:
         self.stacks: dict[str, dict[str, Any]] = {}  # id -> the stack that DescribeStacks returns
         self.in_progress: dict[str, str] = {}  # id -> the status that a request for a complete stack implies
         self.over_http = False  # as on AWS, with botocore's retries
-        self._clients: dict[tuple[str, str, str], Any] = {}
+        self._credentials = functools.cache(self._assume)
+        self.client = functools.cache(self._make_client)
         intercept(monkeypatch, self._answer)
 
     def _answer(self, call: Call, client: Any, operation: str, parameters: Any) -> Any:
@@ -171,12 +159,9 @@ class Cloud:
             accounts = organizations_backends[MANAGEMENT]["aws"].accounts
             accounts[:] = [account for account in accounts if account.id != account_id]
 
-    def client(self, service: str, account_id: str, region: str = HOME) -> Any:
-        made = (service, account_id, region)
-        if made not in self._clients:
-            make: Any = boto3.client
-            self._clients[made] = make(service, region, **self._credentials(account_id))
-        return self._clients[made]
+    def _make_client(self, service: str, account_id: str, region: str = HOME) -> Any:
+        make: Any = boto3.client
+        return make(service, region, **self._credentials(account_id))
 
     @contextmanager
     def running_in(self, account_id: str) -> Iterator[None]:
@@ -191,8 +176,7 @@ class Cloud:
                 patch.setenv(names[key], value)
             yield
 
-    @functools.cache  # noqa: B019 - a cloud lives as long as its test
-    def _credentials(self, account_id: str) -> dict[str, str]:
+    def _assume(self, account_id: str) -> dict[str, str]:
         if account_id == MANAGEMENT:
             return {"aws_access_key_id": "made", "aws_secret_access_key": "up", "aws_session_token": "too"}
         role = f"arn:aws:iam::{account_id}:role/AWSControlTowerExecution"

@@ -288,7 +288,12 @@ def handler_of(environment: int) -> Any:
 @cache
 def module_of(_environment: int) -> Any:
     """ipam-pool-lambda/index.py, as in an execution environment of its own: for a request that runs beside another."""
-    spec = importlib.util.spec_from_file_location("ipam_pool_lambda_direct", ROOT / "ipam-pool-lambda" / "index.py")
+    return import_index("ipam-pool-lambda")
+
+
+def import_index(folder: str) -> Any:
+    """Import folder/index.py anew, under another name, because two modules cannot both be named `index`."""
+    spec = importlib.util.spec_from_file_location(folder.replace("-", "_"), ROOT / folder / "index.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)

@@ -27,13 +27,13 @@ from in_process.fixtures import (
     STACK_ID,
     Cloud,
     Context,
-    load_anew,
     running_cloud,
     set_environment,
 )
 from in_process.quick_calls import observing, quick_calls
 from in_process.stack_sets import StackSets
 from in_process.turns import ARRIVALS, FIRST, SECOND, Moment, Race, at_each_call, at_each_wait
+from landing_zone.direct_stack import import_index
 
 OLD = f"arn:aws:cloudformation:{HOME}:{NETWORKING}:stack/StackSet-ipam-networking/22222222-2222-3333-4444-555555555555"
 
@@ -48,7 +48,7 @@ class Zone:
         self.ec2 = cloud.client("ec2", NETWORKING)
         self.ipam_id = self.ec2.create_ipam(OperatingRegions=[{"RegionName": HOME}])["Ipam"]["IpamId"]
         cloud.clock.advance(60)
-        self._indexes = [load_anew("ct-integration-lambda") for _ in range(2)]  # execution environments
+        self._indexes = [import_index("ct-integration-lambda") for _ in range(2)]  # execution environments
 
     def begin(self, *, left_over: bool) -> None:
         self._tag_ipam(OLD if left_over else names.RELEASED)

@@ -23,7 +23,6 @@ from in_process.fixtures import (
     STACK_ID,
     Context,
     LandingZone,
-    load_anew,
     running_cloud,
     set_environment,
 )
@@ -31,6 +30,7 @@ from in_process.lifecycle_events import ONE, PROD, SDLC, ZERO
 from in_process.quick_calls import observing, quick_calls
 from in_process.turns import ARRIVALS, FIRST, SECOND, Moment, Race, at_each_call, at_each_wait
 from landing_zone.direct import SideBySide
+from landing_zone.direct_stack import import_index
 
 SHARED = {f"ipamShare-{ZERO}": PROD, f"ipamShare-{ONE}": SDLC}
 OLD_TAGS, NEW_TAGS = {"CostCenter": "42"}, {"CostCenter": "43", "Owner": "network"}
@@ -44,7 +44,7 @@ class Zone:
         self.landing_zone = landing_zone
         self.answers = answers
         self.clock = landing_zone.clock
-        self._indexes = [load_anew("ct-integration-lambda") for _ in range(2)]  # execution environments
+        self._indexes = [import_index("ct-integration-lambda") for _ in range(2)]  # execution environments
 
     def serve(self, request_id: str, kind: str, status: str, tags: dict[str, str]) -> None:
         self.landing_zone.stack |= {
