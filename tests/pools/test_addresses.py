@@ -42,12 +42,12 @@ def test_a_full_parent_has_no_place() -> None:
     assert lowest_free(PARENT, 17, [IPv4Network("10.0.0.0/24"), IPv4Network("10.0.255.0/24")]) is None
 
 
-def blocks_in(parent: IPv4Network, shortest: int = 18, longest: int = 22) -> st.SearchStrategy[IPv4Network]:
+def blocks_in(parent: IPv4Network, shortest: int = 18, longest: int = 24) -> st.SearchStrategy[IPv4Network]:
     lengths = st.integers(shortest, longest)
     return lengths.flatmap(lambda length: st.sampled_from(list(parent.subnets(new_prefix=length))))
 
 
-@given(taken=st.lists(blocks_in(PARENT)), length=st.integers(17, 24))
+@given(taken=st.lists(blocks_in(PARENT)), length=st.integers(17, 26))
 def test_the_place_is_the_lowest_of_all_that_are_free_and_all_are_counted(
     taken: list[IPv4Network], length: int
 ) -> None:
