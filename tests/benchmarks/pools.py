@@ -43,7 +43,7 @@ STEPS = ("CreateIpamPool", "ProvisionIpamPoolCidr")
 READS = ("Describe", "Get")
 DRAWS = 5
 TOP_LEVEL = pool_name("", "")
-CEILING, WORST = 1.07, 1.1
+CEILING, WORST = 1.05, 1.08
 HOUR_S = 3600.0
 
 

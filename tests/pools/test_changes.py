@@ -18,6 +18,7 @@ from ctipam.pools.change_kinds import (
     PendingChanges,
     ProvisionCidr,
     TagPool,
+    are_tags,
 )
 from ctipam.pools.changes import is_built, pending_changes
 from ctipam.pools.drift import lacking_until_removed
@@ -107,7 +108,7 @@ def test_a_pool_without_a_cidr_gets_the_lowest_free_one_and_its_environments_are
     ],
 )
 def test_a_cidr_is_not_taken_from_a_parent_whose_own_is_not_provisioned_yet(existing: list[ExistingPool]) -> None:
-    assert pending_changes(SPEC, existing, {}).changes == ()
+    assert are_tags(pending_changes(SPEC, existing, {}).changes)
 
 
 def test_when_everything_is_there_nothing_is_left_to_change() -> None:
@@ -195,13 +196,20 @@ def test_a_cidr_that_is_being_freed_is_waited_for_before_a_new_pool_gets_one() -
     assert not any(isinstance(change, ProvisionCidr) for change in pending.changes)
 
 
-def test_a_cidr_is_recorded_when_it_was_seen_provisioned_and_not_before() -> None:
-    seen = pool(WEST, "10.0.0.0/20", tags=wanted_tags(SPEC, WEST))
-    pending = pool(WEST_PROD, "10.0.0.0/21", "pending-provision")
+@pytest.mark.parametrize("state", ["provisioned", "pending-provision"])
+def test_a_cidr_is_recorded_as_soon_as_it_is_seen_so_that_nothing_waits_for_the_tag(state: str) -> None:
+    seen = pool(WEST_PROD, "10.0.0.0/21", state, tags=wanted_tags(SPEC, WEST_PROD))
 
-    changes = pending_changes(SPEC, [TOP_POOL, seen, pending], {}).changes
+    pending = pending_changes(SPEC, [*BUILT[:2], seen], {})
 
-    assert changes == (TagPool(seen, {names.BLOCK_TAG: "10.0.0.0/20"}),)
+    assert pending.changes == (TagPool(seen, {names.BLOCK_TAG: "10.0.0.0/21"}),)
+    assert pending.nothing_but_tags == (state == "provisioned")
+
+
+def test_no_cidr_is_recorded_while_another_is_missing_or_leaving() -> None:
+    leaving = pool(WEST_PROD, "10.0.0.0/21", "pending-deprovision", tags=wanted_tags(SPEC, WEST_PROD))
+
+    assert pending_changes(SPEC, [*BUILT[:2], leaving], {}).changes == ()
 
 
 def test_pools_carry_the_tags_of_the_stack_and_the_pools_of_a_stack_that_is_gone_are_taken_over() -> None:

@@ -137,7 +137,14 @@ def test_how_long_a_step_took_tells_when_to_look_for_the_next_of_its_kind() -> N
     assert under_way.next_look_s(now=100) == pytest.approx(first)
     under_way.look([], now=100 + first)
     assert under_way.next_look_s(now=100 + first) == pytest.approx(first * pace.SPACING)
-    assert under_way.next_look_s(now=101 + first) == 0.0  # applying other changes took the time of the pause
+    assert under_way.next_look_s(now=102 + first) == 0.0  # applying other changes took the time of the pause
+
+
+def test_tags_need_not_wait_for_another_change_of_the_pool() -> None:
+    under_way = InFlight()
+    under_way.began("west", ProvisionCidr(WEST, CIDR), now=0)
+
+    assert not under_way.touches(TagPool(WEST, {"CostCenter": "42"}))
 
 
 def test_a_pool_is_not_asked_for_its_block_before_aws_can_be_done() -> None:

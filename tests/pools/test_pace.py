@@ -30,9 +30,9 @@ def test_the_first_look_is_when_the_quickest_change_may_have_ended(
     [
         (0.0, 0.0, 8.0),
         (0.0, 0.4, 8.0),
-        (8.0, 0.1, 0.3),
+        (8.0, 0.1, 0.58),
         (8.0, 60.0, 0.0),
-        (50.0, 0.0, 1.5),
+        (50.0, 0.0, 4.25),
         (1000.0, 0.0, 5.0),
     ],
     ids=["not yet", "not yet, however long ago the last look", "due", "overdue", "slower than usual", "stuck"],
@@ -44,8 +44,12 @@ def test_the_next_look_is_sooner_the_nearer_the_end_and_rarer_the_longer_it_last
 
 
 def test_looks_are_rarer_while_no_change_of_the_kind_has_ended() -> None:
-    assert pace.wait_s(2.0, pace.SPACING, 8.0, 0.0) == 0.4
-    assert pace.wait_s(2.0, pace.SPACING_UNKNOWN, 8.0, 0.0) == 1.2
+    assert pace.wait_s(2.0, pace.SPACING, 8.0, 0.0) == pytest.approx(0.68)
+    assert pace.wait_s(2.0, pace.SPACING_UNKNOWN, 8.0, 0.0) == pytest.approx(1.2)
+
+
+def test_looks_are_never_closer_than_a_moment() -> None:
+    assert pace.wait_s(0.0, pace.SPACING, 1.0, 0.0) == 0.3
 
 
 def test_no_wait_is_long_because_earlier_changes_took_long() -> None:

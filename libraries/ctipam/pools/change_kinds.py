@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
@@ -102,4 +102,8 @@ class PendingChanges:
     @property
     def nothing_but_tags(self) -> bool:
         """A tag is there as soon as AWS has accepted it, and nothing waits for it."""
-        return not self.waiting and all(isinstance(change, TagPool) for change in self.changes)
+        return not self.waiting and are_tags(self.changes)
+
+
+def are_tags(changes: Iterable[PoolChange]) -> bool:
+    return all(isinstance(change, TagPool) for change in changes)

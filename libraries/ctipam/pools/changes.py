@@ -89,6 +89,7 @@ def _additions(comparison: Comparison, placement: Placement) -> _Additions:
         additions = _additions_to(comparison, key, parent, room)
         if isinstance(additions, str):
             waiting.append(f"{key} ({additions})")
+            changes += _tags_meanwhile(comparison, key)
         else:
             changes += additions
     can_add = any(isinstance(change, CreatePool | ProvisionCidr) for change in changes)
@@ -148,8 +149,16 @@ def _provision(comparison: Comparison, key: PoolKey, pool: ExistingPool, room: _
     return [ProvisionCidr(pool, cidr, record.written(kept, [cidr], surplus))]
 
 
+def _tags_meanwhile(comparison: Comparison, key: PoolKey) -> list[PoolChange]:
+    """The tags of a pool that is being given its last CIDR, so that the end need not wait for them."""
+    pool, blocks = comparison.kept.get(key), comparison.blocks[key]
+    if pool and pool.pending and pool.pending.state == "pending-provision" and not blocks.missing:
+        return _tag_changes(comparison.spec, key, pool, blocks)
+    return []
+
+
 def _tag_changes(spec: PoolSpec, key: PoolKey, pool: ExistingPool, blocks: MatchedBlocks) -> list[PoolChange]:
-    """The CIDRs are recorded as declared when they were seen provisioned, and no other is left to be given back."""
+    """The CIDRs are recorded as declared when AWS lists them, and no other is left to be given back."""
     own = own_tags(spec, key, pool.tags)
     stale: tuple[str, ...] = tuple(tag for tag in OU_TAGS if tag in pool.tags and tag not in own)
     if not blocks.surplus:

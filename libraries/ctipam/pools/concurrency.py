@@ -97,6 +97,7 @@ class InFlight:
 
     BELIEVED_S = 30.0  # for how long a change that no list shows counts as in flight
     REMEMBERED = 10  # durations of each kind of change
+    ROUNDING_S = 0.001  # a wait that ends with the first look is as long, but for this
 
     def __init__(self) -> None:
         self._changes: dict[str, tuple[PoolChange, float]] = {}  # by pool id
@@ -121,7 +122,9 @@ class InFlight:
         self._looked = now
 
     def touches(self, change: PoolChange) -> bool:
-        """Return whether an earlier change of the same pool is still in flight."""
+        """Return whether an earlier change of the same pool is still in flight. Tags can be set at any time."""
+        if isinstance(change, TagPool):
+            return False
         if isinstance(change, CreatePool):
             return change.key in self._keys_being_created
         return change.pool.pool_id in self._changes
@@ -153,7 +156,7 @@ class InFlight:
         return {
             pool_id: change.pool.blocks
             for pool_id, (change, began) in self._changes.items()
-            if isinstance(change, ProvisionCidr) and now - began < self._first_look_s(change)
+            if isinstance(change, ProvisionCidr) and now - began < self._first_look_s(change) - self.ROUNDING_S
         }
 
     @property

@@ -16,11 +16,11 @@ UNKNOWN_S, LATEST_UNKNOWN_S = 2.0, 4.0
 """After how many seconds the first change of its kind is looked at if nothing at all is known; and at the latest, if
 changes of other kinds took longer."""
 
-SPACING, SPACING_UNKNOWN = 0.03, 0.15
+SPACING, SPACING_UNKNOWN = 0.085, 0.15
 """Between the beginnings of two looks at a change: this part of the time that it has lasted so far. The second number
 holds until a change of its kind has ended."""
 
-SHORTEST_S, LONGEST_S = 0.4, 5.0
+SHORTEST_S, LONGEST_S = 0.3, 5.0
 """But no less and no more than this."""
 
 LONGEST_WAIT_S = 30.0

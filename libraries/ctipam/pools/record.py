@@ -1,6 +1,6 @@
 """What a pool's tags record of its CIDRs: which of them this solution gave it because they are declared.
 
-    10.0.0.0/12 10.32.0.0/13     declared, and seen provisioned
+    10.0.0.0/12 10.32.0.0/13     declared, and listed by AWS
     10.0.0.0/12 +10.32.0.0/13    the second will be requested next
     10.0.0.0/12 -10.32.0.0/13    the second is declared no longer, and will be given back next
     +                            a new pool, or one that is being removed: whatever it holds

@@ -17,7 +17,15 @@ from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import BUSY, RETRYABLE_POOL_ERRORS, OutOfTime, code_of
 from ctipam.logs import log_decision
 from ctipam.pools import apply, listing
-from ctipam.pools.change_kinds import CreatePool, DeprovisionCidr, PendingChanges, PoolChange, ProvisionCidr, TagPool
+from ctipam.pools.change_kinds import (
+    CreatePool,
+    DeprovisionCidr,
+    PendingChanges,
+    PoolChange,
+    ProvisionCidr,
+    TagPool,
+    are_tags,
+)
 from ctipam.pools.concurrency import Concurrency, InFlight, busy_parents
 from ctipam.pools.existing import Block, ExistingPool
 from ctipam.pools.late_failures import LateFailures
@@ -122,8 +130,8 @@ class Rounds:
         busy = busy_parents(pools) | self._in_flight.parents
         free = [change for change in possible if not self._in_flight.touches(change) and not self._rests(change)]
         chosen = self._concurrency.choose(free, busy)
-        if self._in_flight.pool_ids and all(isinstance(change, TagPool) for change in chosen):
-            return []  # a tag can wait for the next change, which could not be noticed meanwhile
+        if self._in_flight.pool_ids and are_tags(chosen) and not are_tags(possible):
+            return []  # a tag can wait for the next change, whose turn would not be noticed meanwhile
         if chosen:
             self._request.raise_if_superseded()
         codes = list(self._reader.executor.map(self._attempt, chosen))
