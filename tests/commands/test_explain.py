@@ -261,6 +261,28 @@ def test_a_vpc_is_traced_to_its_pool_or_to_none() -> None:
 
 
 @pytest.mark.parametrize(
+    ("reserved", "told_of_it"),
+    [
+        (["10.0.0.0/24", "10.0.1.0/24"], ", reserved by ReservedCidrs: no pool gives them to another VPC"),
+        (
+            ["10.0.1.0/24"],
+            ", not reserved: a pool may give them to another VPC; `make deploy RESERVE=ipam` reserves them",
+        ),
+    ],
+    ids=["the whole VPC", "a part of it"],
+)
+def test_of_a_vpc_from_no_pool_it_is_told_whether_its_addresses_are_reserved(
+    reserved: list[str], told_of_it: str
+) -> None:
+    inside = DiscoveredCidr(IPv4Network("10.0.0.0/23"), SHOP, "us-west-2", "vpc-1")
+    outside = DiscoveredCidr(IPv4Network("172.16.0.0/23"), SHOP, "us-west-2", "vpc-1")
+    facts = VpcFacts("vpc-1", [], [inside, outside], None, [IPv4Network("10.0.0.0/12")], [*map(IPv4Network, reserved)])
+
+    of_inside, of_outside = (f"{one.cidr} from no pool (us-west-2, account {SHOP})" for one in (inside, outside))
+    assert " ".join(told(of_vpc(facts))) == f"VPC vpc-1 Addresses {of_inside}{told_of_it} {of_outside}"
+
+
+@pytest.mark.parametrize(
     ("words", "reason"),
     [
         ({}, "Give one of account=111122223333"),

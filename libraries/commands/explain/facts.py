@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from typing import Any
 
 from commands.arguments import STACK
@@ -87,9 +88,13 @@ class VpcFacts:
     """found        the pool from which the VPC has a CIDR, and the allocation, for each CIDR
     discovered   what IPAM knows of it
     account      that owns it; None: nobody knows the VPC, or its account is not to be explained
+    space        the stack's TopLevelPoolCidr
+    reserved     its ReservedCidrs
     """
 
     vpc_id: str
     found: Sequence[tuple[ExistingPool, Allocation]]
     discovered: Sequence[DiscoveredCidr]
     account: AccountFacts | None
+    space: Sequence[IPv4Network] = ()
+    reserved: Sequence[IPv4Network] = ()

@@ -21,6 +21,7 @@ from ctipam.errors import Refused, code_of
 from ctipam.ipam.reader import find_ipam, read_vpcs
 from ctipam.organization import reader as organization
 from ctipam.organization.tree import AccountLocation
+from ctipam.pools import parameters
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.listing import list_pools, stack_of
 from ctipam.pools.reader import CONCURRENT_READS, UNREADABLE, as_listed, read_allocations, read_blocks
@@ -178,7 +179,15 @@ def read_vpc(deployment: Deployment, vpc_id: str, progress: Progress) -> VpcFact
     discovered = [one for one in read_vpcs(deployment.networking, scope_id) if one.vpc_id == vpc_id] if ipam else []
     owners = [one.owner for _, one in found] + [one.account_id for one in discovered]
     account = read_account(deployment, owners[0], progress) if owners else None
-    return VpcFacts(vpc_id, found, discovered, account)
+    given = deployment.stack.parameters
+    return VpcFacts(
+        vpc_id,
+        found,
+        discovered,
+        account,
+        parameters.top_level_cidrs(given["TopLevelPoolCidr"]),
+        parameters.reserved_cidrs(given.get("ReservedCidrs", "")),
+    )
 
 
 def names_account(message: str, account_id: str) -> bool:
