@@ -192,7 +192,11 @@ def _saying_how_to_follow(name: str) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         command = f"make undo stack={name}"
-        print(f"\nCloudFormation continues a deletion that has started; to follow it: {command}", file=sys.stderr)
+        print(
+            f"\nCloudFormation continues a deletion that has started; to follow it: {command}\n"
+            "If that finds no stack, the deletion has succeeded.",
+            file=sys.stderr,
+        )
         raise
 
 

@@ -361,7 +361,10 @@ def test_only_an_interrupted_deletion_is_said_to_continue(
     with pytest.raises(KeyboardInterrupt):
         undo.main([f"AWS={shlex.quote(str(cli.path))}"])
 
-    continues = "CloudFormation continues a deletion that has started; to follow it: make undo stack=ipam-controltower"
+    continues = (
+        "CloudFormation continues a deletion that has started; to follow it: make undo stack=ipam-controltower\n"
+        "If that finds no stack, the deletion has succeeded."
+    )
     assert (continues in capfd.readouterr().err) == says
     assert cli.changes() == []
 

@@ -18,7 +18,12 @@ from commands.existing_vpcs.vpcs import Existing, reservations
 from ctipam.errors import Refused
 from ctipam.pools import parameters
 
-SOURCES = ("organization", "ipam")
+WAYS_OUT = {
+    "organization": "Try again when all can be read",
+    "ipam": "Try RESERVE=organization, which reads each account and Region itself",
+}
+"""What to do if not all VPCs are known, by the value of RESERVE."""
+
 PARAMETER = "ReservedCidrs"
 
 LONGEST_VALUE = 4096
@@ -35,20 +40,18 @@ def reserved_cidrs(options: Mapping[str, str], properties: Mapping[str, str]) ->
     source = options.get("RESERVE", "")
     if not source:
         return None
-    if source not in SOURCES:
-        raise Refused(f"RESERVE={source} is not supported; give {' or '.join(SOURCES)}.")
+    if source not in WAYS_OUT:
+        raise Refused(f"RESERVE={source} is not supported; give {' or '.join(WAYS_OUT)}.")
     if options.get("INCOMPLETE", "accept") != "accept":
         raise Refused(f"INCOMPLETE={options['INCOMPLETE']} is not supported; give accept.")
     _reserved_and_space(properties)  # what is wrong is told before a read that may take minutes
     existing = _read(source, properties)
     if existing.unread and "INCOMPLETE" not in options:
-        raise Refused("\n".join(["Nothing was changed, because not all VPCs are known:", *existing.unread, _WAYS_OUT]))
+        way_out = f"{WAYS_OUT[source]}, or reserve only what is known: INCOMPLETE=accept"
+        raise Refused("\n".join(["Nothing was changed, because not all VPCs are known:", *existing.unread, way_out]))
     for sentence in filter(None, (*existing.unread, existing.note)):
         print(sentence, file=sys.stderr, flush=True)
     return with_existing(properties, existing)
-
-
-_WAYS_OUT = "Try again when all can be read, or reserve only what is known: INCOMPLETE=accept"
 
 
 def _read(source: str, properties: Mapping[str, str]) -> Existing:
