@@ -174,7 +174,7 @@ def fit(head: str, cause: str, way_out: str, limit: int = REASON_LIMIT) -> str:
     head   ends with a space
     """
     cause = cause if cause.endswith((".", "!")) or not cause else f"{cause}."
-    room = limit - len(head) - (len(way_out) + 1 if way_out else 0)
+    room = limit - len(head) - len(way_out) - 1
     return _cut(f"{head}{_cut(cause, room)} {way_out}".strip(), limit)
 
 
