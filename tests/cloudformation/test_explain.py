@@ -95,6 +95,8 @@ def test_an_explanation_with_the_longest_region_and_any_message_fits_the_limit()
     for code in ("UnauthorizedOperation", "AuthFailure", "Throttling", "UnknownResourceException", "Other"):
         explained = explain(error("x" * 5000, code, "AssociateIpamResourceDiscoveryResourceShare", **location))
         assert len(explained) <= REASON_LIMIT
+        assert len(explained) >= REASON_LIMIT - 1 or code == "AuthFailure", code  # no room is lost
+        assert explained.endswith("...") == (code == "Other"), code  # a way out is whole
         assert explained.startswith("AssociateIpamResourceDiscoveryResourceShare in ap-southeast-2 (account 2222")
 
 

@@ -33,7 +33,14 @@ def test_an_environment_is_found_by_its_name_once_and_known_by_its_id_from_then_
     one = identify(known, units)["Prod"]
 
     assert one.ou
-    assert (one.ou.ou_id, one.problem) == (ou_id, "")
+    assert (one.ou.ou_id, one.problem, one.lasting) == (ou_id, "", False)
+    now = "" if one.ou.name == "Prod" else f", which is now named {one.ou.name!r}"
+    assert one.sentence == f"Environment 'Prod' is OU {ou_id}{now}."
+    assert one.to_dict() == {
+        "environment": "Prod",
+        "organizationalUnit": one.ou.name,
+        "organizationalUnitId": ou_id,
+    }
 
 
 @pytest.mark.parametrize(
@@ -67,6 +74,13 @@ def test_nothing_is_decided_silently(
     assert one.ou is None
     assert problem in one.problem
     assert one.lasting is lasting
+    assert one.sentence == one.problem
+    assert one.to_dict() == {
+        "environment": "Prod",
+        "organizationalUnit": None,
+        "organizationalUnitId": None,
+        "problem": one.problem,
+    }
 
 
 def test_the_way_out_of_two_environments_with_one_ou_is_for_the_one_that_is_not_named_as_it() -> None:
