@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -275,6 +276,8 @@ def test_many_warnings_fit_the_limit_of_cloudformation() -> None:
 
     assert len(text) == WARNINGS_LIMIT
     assert text.endswith("...")
+    assert warnings_output([text[:499], text[:500]]) == f"{text[:499]} {text[:500]}"
+    assert 900 < len(json.dumps(warnings_output(["ü" * 1000]))) < 1024
 
 
 def test_governed_regions_cause_no_warning(landing_zone: Any) -> None:
