@@ -148,8 +148,6 @@ def cause_of(error: ClientError) -> str:
     code, message = code_of(error), _one_line(error.response["Error"].get("Message", ""))
     if code in REGION_NOT_ENABLED:
         return "the Region is not enabled in the account"
-    if code not in DENIED:
-        return f"{code}: {message}"
     if found := _DENIAL.search(message):
         return found[0]
     return f"{code}: {message.partition(' Encoded authorization failure message')[0]}"

@@ -143,6 +143,31 @@ def test_time_that_is_up_is_explained_by_what_aws_refused_last() -> None:
     )
 
 
+@pytest.mark.parametrize("cause", [None, KeyError("ScopeId")])
+def test_time_that_is_up_is_explained_by_itself_if_aws_refused_nothing(cause: Exception | None) -> None:
+    up = OutOfTime("still waiting")
+    up.__cause__ = cause
+
+    assert explain(up).startswith("AWS did not finish in time: still waiting. ")
+
+
+@pytest.mark.parametrize(
+    ("action", "policy", "exempt"),
+    [
+        ("CreateResourceShare", "service control policy", True),
+        ("CreateResourceShare", "resource control policy", True),
+        ("CreateResourceShare", "permissions boundary", False),
+        ("AssociateResourceShare", "service control policy", False),
+    ],
+)
+def test_a_share_that_a_policy_of_the_company_forbids_needs_an_exemption(
+    action: str, policy: str, exempt: bool
+) -> None:
+    explained = explain(error(denial_of_ec2(f"with an explicit deny in a {policy}"), "AccessDenied", action))
+
+    assert ("Exempt AWSControlTowerExecution from it" in explained) is exempt
+
+
 def test_a_client_adds_region_and_account_only_to_its_errors(cloud: Any) -> None:
     account = sessions.Account(boto3.Session(region_name="us-east-1"), NETWORKING)
     client = account.ec2("eu-west-1")

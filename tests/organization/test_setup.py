@@ -15,6 +15,7 @@ from ctipam.cloudformation.outputs import WARNINGS_LIMIT, warnings_output
 from ctipam.errors import REASON_LIMIT, Refused
 from ctipam.organization import setup as organization_setup
 from ctipam.organization.preconditions import SetupResult, SetupSpec, refuse_another_region, ungoverned_regions
+from in_process.aws_calls import intercept
 
 HOME, WEST = "us-east-1", "us-west-2"
 MANAGEMENT, NETWORKING, MEMBER = "123456789012", "222222222222", "333333333333"
@@ -149,6 +150,22 @@ def test_a_networking_account_that_is_not_enrolled_is_refused(
         set_up()
 
     assert not landing_zone.models.organization.ram_sharing_enabled
+
+
+@pytest.mark.parametrize("action", ["ListLandingZones", "GetRole", "AssumeRole"])
+@pytest.mark.usefixtures("landing_zone")
+def test_an_error_that_denies_nothing_is_not_taken_for_a_landing_zone_that_lacks_something(
+    action: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def throttle(call: Any, client: Any, operation: str, parameters: Any) -> Any:
+        if operation == action:
+            raise ClientError({"Error": {"Code": "Throttling", "Message": "Rate exceeded"}}, operation)
+        return call(client, operation, parameters)
+
+    intercept(monkeypatch, throttle)
+
+    with pytest.raises(ClientError, match=action):
+        set_up()
 
 
 def test_an_account_outside_the_organization_is_refused(landing_zone: Any) -> None:
