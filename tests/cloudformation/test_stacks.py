@@ -32,6 +32,23 @@ def test_the_stack_tags_are_read_once_and_exclude_those_of_aws(function: Functio
     assert function.wire.counted["DescribeStacks"] == 1
 
 
+def test_a_snapshot_has_what_was_deployed_and_when(function: Function, account: DirectAccount) -> None:
+    function.wire.stacks[STACK_ID] = {
+        "StackStatus": "UPDATE_COMPLETE",
+        "LastUpdatedTime": "2026-11-26",
+        "Parameters": [{"ParameterKey": "IpamTier", "ParameterValue": "advanced"}, {"ParameterKey": "IpamScope"}],
+        "Tags": [{"Key": "CostCenter", "Value": "42"}, {"Key": "aws:cloudformation:stack-name", "Value": "networking"}],
+    }
+    deployed = OwnStack(account, STACK_ID).snapshot()  # type: ignore[arg-type]
+    assert deployed.updated.startswith("2026-11-26")
+    assert deployed.parameters == {"IpamTier": "advanced", "IpamScope": ""}
+    assert deployed.tags == {"CostCenter": "42"}
+
+    function.wire.stacks[STACK_ID] = {"StackStatus": "CREATE_COMPLETE"}
+    created = OwnStack(account, STACK_ID).snapshot()  # type: ignore[arg-type]
+    assert (created.updated, created.parameters, created.tags) == ("", {}, {})
+
+
 def test_tags_that_cannot_be_read_are_an_error(function: Function, account: DirectAccount) -> None:
     function.wire.refuse("DescribeStacks", AwsError("AccessDenied", "No."))
 

@@ -30,8 +30,15 @@ def set_status(function: Function, status: str) -> None:
 
 @pytest.mark.parametrize("kind", ["Create", "Update"])
 def test_a_request_runs_only_if_the_stack_waits_for_a_request_of_its_type(function: Function, kind: str) -> None:
-    acted = []
-    function.act = lambda request: acted.append(request.stack_status) or {}  # type: ignore[func-returns-value]
+    acted: list[str] = []
+    rollbacks: list[str] = []
+
+    def act(request: ResourceRequest) -> Data:
+        acted.append(request.stack_status)
+        rollbacks.extend([request.stack_status] if request.is_rollback else [])
+        return {}
+
+    function.act = act
     answered = []
     for status in STATUSES:
         set_status(function, status)
@@ -39,6 +46,7 @@ def test_a_request_runs_only_if_the_stack_waits_for_a_request_of_its_type(functi
             answered.append(status)
 
     assert acted == answered == sorted(CURRENT[kind])
+    assert rollbacks == (["UPDATE_ROLLBACK_IN_PROGRESS"] if kind == "Update" else [])
     assert "Invoke" not in function.wire.counted
 
 

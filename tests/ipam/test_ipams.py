@@ -180,13 +180,20 @@ def test_a_creation_waits_for_an_ipam_that_somebody_is_changing(stack: DirectSta
     assert ipams(stack)[0]["IpamId"] == existing["IpamId"]
 
 
-def test_an_ipam_whose_last_change_failed_can_be_used(stack: DirectStack) -> None:
+@pytest.mark.parametrize("action", ["ModifyIpam", "DeleteIpam"])
+def test_an_ipam_whose_last_change_or_deletion_failed_can_be_used(stack: DirectStack, action: str) -> None:
     existing = by_hand(stack)
-    stack.models.ipam.faults.fail_next("ModifyIpam", "Something broke.")
-    stack.ec2.modify_ipam(IpamId=existing["IpamId"], Description="New words")
+    stack.models.ipam.faults.fail_next(action, "Something broke.")
+    if action == "ModifyIpam":
+        stack.ec2.modify_ipam(IpamId=existing["IpamId"], Description="New words")
+    else:
+        stack.ec2.delete_ipam(IpamId=existing["IpamId"])
     stack.clock.advance(60)
+    began = stack.clock.now()
 
-    assert succeeded(ensure(stack))
+    assert succeeded(ensure(stack, RegionSelection=["us-east-1"]))
+    assert ipams(stack)[0]["IpamId"] == existing["IpamId"]
+    assert stack.clock.now() - began < 60
 
 
 @pytest.mark.parametrize(("action", "words"), [("CreateIpam", "create IPAM"), ("ModifyIpam", "change IPAM")])

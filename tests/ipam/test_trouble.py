@@ -23,7 +23,9 @@ def ipam(tier: str = "advanced", *regions: str) -> ExistingIpam:
 
 
 def found(existing: ExistingIpam | None, *accounts: DiscoveredAccount) -> dict[str, str]:
-    return {one.subject: one.message for one in find_trouble(existing, [WEST, EAST], accounts)}
+    trouble = list(find_trouble(existing, [WEST, EAST], accounts))
+    assert {one.metric for one in trouble} <= {"IpamTrouble"}  # which the alarm of the template watches
+    return {one.subject: one.message for one in trouble}
 
 
 def test_an_ipam_as_it_should_be_is_no_trouble() -> None:
@@ -114,6 +116,8 @@ def test_a_finding_is_a_metric_with_its_subject_and_message() -> None:
         ],
     }
     assert written == {"Subject": "vpc-1 f\\xfcr", "OverlappingVpcs": 1, "Message": "It overlaps."}
+    _, line = lines([Finding("OverlappingVpcs", "ü" * 1000, "")], at_s=0)
+    assert len(json.loads(line)["Subject"]) == 1024  # the most that CloudWatch takes
 
 
 def test_of_very_many_findings_all_are_logged_and_some_have_a_metric() -> None:
