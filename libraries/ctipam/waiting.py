@@ -87,6 +87,7 @@ class Pace:
     def wait(self, *, progress: bool = False, expected_s: float | None = None) -> None:
         """Wait before reading again. Raise OutOfTime if no time is left.
 
+        progress     something has changed since the last wait
         expected_s   seconds after which something has probably ended; None: unknown
         """
         if progress:
