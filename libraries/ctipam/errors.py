@@ -148,8 +148,6 @@ def cause_of(error: ClientError) -> str:
     code, message = code_of(error), _one_line(error.response["Error"].get("Message", ""))
     if code in REGION_NOT_ENABLED:
         return "the Region is not enabled in the account"
-    if code not in DENIED:
-        return f"{code}: {message}"
     if found := _DENIAL.search(message):
         return found[0]
     return f"{code}: {message.partition(' Encoded authorization failure message')[0]}"
@@ -174,7 +172,7 @@ def fit(head: str, cause: str, way_out: str, limit: int = REASON_LIMIT) -> str:
     head   ends with a space
     """
     cause = cause if cause.endswith((".", "!")) or not cause else f"{cause}."
-    room = limit - len(head) - (len(way_out) + 1 if way_out else 0)
+    room = limit - len(head) - len(way_out) - 1
     return _cut(f"{head}{_cut(cause, room)} {way_out}".strip(), limit)
 
 

@@ -72,7 +72,7 @@ def _fields(text: str) -> dict[str, Any]:
 
 
 def _finding(fields: dict[str, Any]) -> Finding:
-    metric = next((name for name in fields if name not in ("_aws", DIMENSION, "Message")), "")
+    metric = next((name for name in fields if name not in ("_aws", DIMENSION)), "")
     return Finding(metric, str(fields[DIMENSION]), str(fields.get("Message", "")))
 
 

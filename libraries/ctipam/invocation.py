@@ -40,9 +40,9 @@ class Invocation:
                    the first, or it is of no interest
     """
 
-    number: int = 1
-    until: float | None = None
-    stack_status: str | None = None
+    number: int
+    until: float | None
+    stack_status: str | None
 
     @classmethod
     def of(cls, event: Mapping[str, Any]) -> Invocation:

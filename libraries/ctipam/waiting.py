@@ -84,9 +84,10 @@ class Pace:
         self._deadline = deadline
         self._next_s = self.FIRST_S
 
-    def wait(self, *, progress: bool, expected_s: float | None = None) -> None:
+    def wait(self, *, progress: bool = False, expected_s: float | None = None) -> None:
         """Wait before reading again. Raise OutOfTime if no time is left.
 
+        progress     something has changed since the last wait
         expected_s   seconds after which something has probably ended; None: unknown
         """
         if progress:
@@ -120,4 +121,4 @@ def retry_while_busy(
         except Exception as error:  # botocore's ClientError, which a pure module does not import
             if code_of(error) not in busy or now() >= until:
                 raise
-        pace.wait(progress=False)
+        pace.wait()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -192,34 +193,40 @@ def test_a_topic_that_cannot_be_used_does_not_change_the_response(
 def test_a_message_about_many_leftovers_fits_the_limit_of_sns() -> None:
     left = [f"Pool {number} was left, because {'ü' * 1000} uses it." for number in range(1000)]
 
-    message = leftovers.message(STACK_ID, "Custom::InitPools", left)
+    text = leftovers.message(STACK_ID, "Custom::InitPools", left).text
+    _, listed, what_to_do = text.split("\n\n")
+    *lines, last = listed.splitlines()
 
-    assert len(message.text.encode()) < 256 * 1024
-    assert left[0] in message.text
-    assert "more, which the function's log lists." in message.text
-    assert "What to do:" in message.text
+    assert 128 * 1024 < len(text.encode()) < 256 * 1024
+    assert lines == [f"- {sentence}" for sentence in left[: len(lines)]]
+    assert last == f"- and {len(left) - len(lines)} more, which the function's log lists."
+    assert what_to_do.startswith("What to do:")
 
 
 @pytest.mark.parametrize(
-    "message",
-    [leftovers.message(STACK_ID, "Custom::InitPools", LEFT), leftovers.message_of_update(STACK_ID, LEFT)],
+    ("write", "title"),
+    [
+        (lambda: leftovers.message(STACK_ID, "Custom::InitPools", LEFT), "Left behind by the deletion of stack"),
+        (lambda: leftovers.message_of_update(STACK_ID, LEFT), "Not removed by the update of stack"),
+    ],
     ids=["left by a deletion", "kept by an update"],
 )
 def test_a_message_says_in_three_paragraphs_what_happened_what_is_left_and_what_to_do(
-    message: leftovers.Message,
+    write: Callable[[], leftovers.Message], title: str
 ) -> None:
+    message = write()
     happened, left, what_to_do = message.text.split("\n\n")
 
+    assert message.title == f"{title} networking"
     assert STACK_ID in happened
     assert left.splitlines() == [f"- {sentence}" for sentence in LEFT]
     assert what_to_do.startswith("What to do: delete what is in use")
 
 
-def test_the_title_is_valid_for_sns() -> None:
-    title = leftovers.message(STACK_ID.replace("networking", "n" * 128), "Custom::Thing", LEFT).title
-
-    assert title.isascii()
-    assert len(title) <= 100
+def test_the_title_is_valid_for_sns_and_is_cut_only_if_it_must_be() -> None:
+    assert leftovers.ascii_title("a" * 100) == "a" * 100
+    assert leftovers.ascii_title("a" * 101) == "a" * 97 + "..."
+    assert leftovers.ascii_title("für") == "f?r"
 
 
 def test_the_response_stays_small_if_there_are_many_leftovers(function: Function) -> None:

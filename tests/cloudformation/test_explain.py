@@ -95,6 +95,8 @@ def test_an_explanation_with_the_longest_region_and_any_message_fits_the_limit()
     for code in ("UnauthorizedOperation", "AuthFailure", "Throttling", "UnknownResourceException", "Other"):
         explained = explain(error("x" * 5000, code, "AssociateIpamResourceDiscoveryResourceShare", **location))
         assert len(explained) <= REASON_LIMIT
+        assert len(explained) >= REASON_LIMIT - 1 or code == "AuthFailure", code  # no room is lost
+        assert explained.endswith("...") == (code == "Other"), code  # a way out is whole
         assert explained.startswith("AssociateIpamResourceDiscoveryResourceShare in ap-southeast-2 (account 2222")
 
 
@@ -139,6 +141,31 @@ def test_time_that_is_up_is_explained_by_what_aws_refused_last() -> None:
         f"AWS did not finish in time: DeleteIpamPool in us-west-2 (account {NETWORKING}) failed: RequestLimitExceeded: "
         "Slow down. What was begun is kept; try again to go on from there."
     )
+
+
+@pytest.mark.parametrize("cause", [None, KeyError("ScopeId")])
+def test_time_that_is_up_is_explained_by_itself_if_aws_refused_nothing(cause: Exception | None) -> None:
+    up = OutOfTime("still waiting")
+    up.__cause__ = cause
+
+    assert explain(up).startswith("AWS did not finish in time: still waiting. ")
+
+
+@pytest.mark.parametrize(
+    ("action", "policy", "exempt"),
+    [
+        ("CreateResourceShare", "service control policy", True),
+        ("CreateResourceShare", "resource control policy", True),
+        ("CreateResourceShare", "permissions boundary", False),
+        ("AssociateResourceShare", "service control policy", False),
+    ],
+)
+def test_a_share_that_a_policy_of_the_company_forbids_needs_an_exemption(
+    action: str, policy: str, exempt: bool
+) -> None:
+    explained = explain(error(denial_of_ec2(f"with an explicit deny in a {policy}"), "AccessDenied", action))
+
+    assert ("Exempt AWSControlTowerExecution from it" in explained) is exempt
 
 
 def test_a_client_adds_region_and_account_only_to_its_errors(cloud: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ctipam.settings import UtilizationSettings
+from ctipam.settings import SharingSettings, UtilizationSettings
 
 GIVEN = {
     "STACK_ID": "arn:stack",
@@ -21,6 +21,32 @@ def test_a_variable_that_is_missing_is_named(name: str, value: str | None) -> No
 
     with pytest.raises(KeyError, match=f"{name} is missing; the template of this version sets it"):
         UtilizationSettings.from_environment(given)
+
+
+SHARING = {"NETWORK_ACCOUNT_ID": "222222222222", "STACK_ID": "arn:stack"}
+
+
+def test_pools_are_shared_with_defaults_unless_the_template_says_otherwise() -> None:
+    more = {
+        "OU_MATCH": "exact",
+        "SHARE_WITH_EXISTING_ACCOUNTS": "false",
+        "UNSHARE_LIMIT": "0",
+        "TOPIC_ARN": "arn:topic",
+        "NOTICES_PARAMETER": "/notices",
+    }
+
+    assert SharingSettings.from_environment(SHARING) == SharingSettings(
+        "222222222222", "arn:stack", False, True, 10, "", ""
+    )
+    assert SharingSettings.from_environment(
+        SHARING | {"OU_MATCH": "nearest", "SHARE_WITH_EXISTING_ACCOUNTS": "true"}
+    ) == SharingSettings.from_environment(SHARING)
+    assert SharingSettings.from_environment(SHARING | more) == SharingSettings(
+        "222222222222", "arn:stack", True, False, 0, "arn:topic", "/notices"
+    )
+    for name in SHARING:
+        with pytest.raises(KeyError, match=name):
+            SharingSettings.from_environment(SHARING | {name: ""})
 
 
 @pytest.mark.parametrize(("growth", "grow"), [("on", True), ("off", False), (None, False)])

@@ -9,6 +9,7 @@ from aws_models.errors import AwsError
 from ctipam import names
 from ctipam.cloudformation.other_stacks import can_act, living
 from ctipam.cloudformation.own_stack import OwnStack
+from ctipam.errors import StackBeingDeleted
 from in_process.function import STACK_ID, Function
 from landing_zone.direct import DirectAccount
 
@@ -31,6 +32,23 @@ def test_the_stack_tags_are_read_once_and_exclude_those_of_aws(function: Functio
     assert function.wire.counted["DescribeStacks"] == 1
 
 
+def test_a_snapshot_has_what_was_deployed_and_when(function: Function, account: DirectAccount) -> None:
+    function.wire.stacks[STACK_ID] = {
+        "StackStatus": "UPDATE_COMPLETE",
+        "LastUpdatedTime": "2026-11-26",
+        "Parameters": [{"ParameterKey": "IpamTier", "ParameterValue": "advanced"}, {"ParameterKey": "IpamScope"}],
+        "Tags": [{"Key": "CostCenter", "Value": "42"}, {"Key": "aws:cloudformation:stack-name", "Value": "networking"}],
+    }
+    deployed = OwnStack(account, STACK_ID).snapshot()  # type: ignore[arg-type]
+    assert deployed.updated.startswith("2026-11-26")
+    assert deployed.parameters == {"IpamTier": "advanced", "IpamScope": ""}
+    assert deployed.tags == {"CostCenter": "42"}
+
+    function.wire.stacks[STACK_ID] = {"StackStatus": "CREATE_COMPLETE"}
+    created = OwnStack(account, STACK_ID).snapshot()  # type: ignore[arg-type]
+    assert (created.updated, created.parameters, created.tags) == ("", {}, {})
+
+
 def test_tags_that_cannot_be_read_are_an_error(function: Function, account: DirectAccount) -> None:
     function.wire.refuse("DescribeStacks", AwsError("AccessDenied", "No."))
 
@@ -48,6 +66,71 @@ def test_the_status_is_read_again_after_five_seconds(function: Function, account
     assert stack.status() == "CREATE_IN_PROGRESS"
     function.clock.advance(1)
     assert stack.status() == "CREATE_COMPLETE"
+
+
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
+STATUSES = {
+    "settled": "CREATE_COMPLETE UPDATE_COMPLETE UPDATE_ROLLBACK_COMPLETE IMPORT_COMPLETE IMPORT_ROLLBACK_COMPLETE",
+    "being deleted": "DELETE_IN_PROGRESS DELETE_COMPLETE DELETE_FAILED ROLLBACK_IN_PROGRESS ROLLBACK_FAILED",
+    "neither": "CREATE_IN_PROGRESS CREATE_FAILED ROLLBACK_COMPLETE UPDATE_IN_PROGRESS UPDATE_FAILED REVIEW_IN_PROGRESS "
+    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS UPDATE_ROLLBACK_IN_PROGRESS "
+    "UPDATE_ROLLBACK_FAILED IMPORT_IN_PROGRESS IMPORT_ROLLBACK_IN_PROGRESS IMPORT_ROLLBACK_FAILED",
+}
+
+
+@pytest.mark.parametrize("kind", STATUSES)
+def test_what_a_status_allows(function: Function, account: DirectAccount, kind: str) -> None:
+    """Pools are mended in a settled stack only. Nothing is shared that the deletion would not find any more."""
+    for status in STATUSES[kind].split():
+        function.wire.stacks[STACK_ID] = {"StackStatus": status}
+        stack = OwnStack(account, STACK_ID)  # type: ignore[arg-type]
+
+        assert stack.snapshot().is_settled == (kind == "settled"), status
+        if kind == "being deleted":
+            with pytest.raises(StackBeingDeleted, match=f"The stack is {status}, so nothing is shared any more"):
+                stack.raise_if_being_deleted()
+        else:
+            stack.raise_if_being_deleted()
+
+
+def test_while_the_status_cannot_be_read_the_last_one_counts_if_aws_is_only_busy(
+    function: Function, account: DirectAccount
+) -> None:
+    stack = OwnStack(account, STACK_ID, believed_s=0)  # type: ignore[arg-type]
+    function.wire.refuse("DescribeStacks", AwsError("Throttling", "Rate exceeded"))
+    stack.raise_if_being_deleted()
+    assert stack.status_if_known() == ""  # the stack is not even there
+
+    function.wire.stacks[STACK_ID] = {"StackStatus": "DELETE_IN_PROGRESS"}
+    assert stack.status() == "DELETE_IN_PROGRESS"
+    function.wire.refuse("DescribeStacks", AwsError("Throttling", "Rate exceeded"))
+    with pytest.raises(StackBeingDeleted):
+        stack.raise_if_being_deleted()
+    function.wire.refuse("DescribeStacks", AwsError("AccessDenied", "No."))
+    with pytest.raises(ClientError):
+        stack.raise_if_being_deleted()
+    function.wire.refuse("DescribeStacks", AwsError("AccessDenied", "No."))
+    assert stack.status_if_known() == "DELETE_IN_PROGRESS"
+
+
+def test_after_a_status_that_cannot_be_read_aws_is_left_alone_for_five_seconds(
+    function: Function, account: DirectAccount
+) -> None:
+    function.wire.stacks[STACK_ID] = {"StackStatus": "CREATE_COMPLETE"}
+    stack = OwnStack(account, STACK_ID)  # type: ignore[arg-type]
+    function.wire.refuse("DescribeStacks", AwsError("Throttling", "Rate exceeded"))
+    assert (stack.status_if_known(), stack.status()) == ("", "CREATE_COMPLETE")  # unless there is none to go by
+    function.wire.counted.clear()
+    function.clock.advance(5)
+    function.wire.refuse("DescribeStacks", AwsError("Throttling", "Rate exceeded"))
+    stack.status_if_known()
+
+    function.clock.advance(4)
+    stack.status_if_known()
+    assert function.wire.counted["DescribeStacks"] == 1
+    function.clock.advance(1)
+    stack.status_if_known()
+    assert function.wire.counted["DescribeStacks"] == 2
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ctipam import names
 from ctipam.names import STACK_TAG_KEYS_TAG
 from ctipam.tags import TagChanges, tag_changes, with_stack_tags
 
@@ -16,6 +17,34 @@ def applied(existing: dict[str, str], changes: TagChanges) -> dict[str, str]:
 
 def without_bookkeeping(tags: dict[str, str]) -> dict[str, str]:
     return {key: value for key, value in tags.items() if key != STACK_TAG_KEYS_TAG}
+
+
+def test_the_names_by_which_resources_of_earlier_versions_are_recognized_never_change() -> None:
+    tag_keys = {value for name, value in vars(names).items() if name.endswith("_TAG")}
+
+    assert tag_keys == {
+        "Env",
+        "ctipam:account-id",
+        "ctipam:cidr",
+        "ctipam:environment",
+        "ctipam:growth",
+        "ctipam:ou-id",
+        "ctipam:preparing",
+        "ctipam:region",
+        "ctipam:replaced-ou-id",
+        "ctipam:reserved",
+        "ctipam:stack-id",
+        "ctipam:stack-tag-keys",
+    }
+    assert names.RELEASED == "released"
+    assert names.share_name("012345678901") == "ipamShare-012345678901"
+    assert names.execution_role_arn("aws", "1") == "arn:aws:iam::1:role/AWSControlTowerExecution"
+    assert names.pool_description("", "") == "Top-level pool of the landing zone"
+    assert names.pool_description("us-west-2", "") == "All environments in us-west-2"
+    assert names.pool_description("us-west-2", "Prod OU") == "Prod OU in us-west-2"
+    assert names.pool_name("", "") == "landing-zone"
+    assert names.pool_name("us-west-2", "") == "us-west-2"
+    assert names.pool_name("us-west-2", "Prod OU") == "us-west-2 Prod OU"
 
 
 def test_a_new_resource_has_its_own_tags_and_the_stack_tags() -> None:

@@ -43,11 +43,11 @@ def test_waits_are_longer_while_nothing_changes_and_short_again_after_progress(
 ) -> None:
     pace = Pace(deadline)
 
-    waits = [lasted(clock, lambda: pace.wait(progress=False)) for _ in range(8)]
+    waits = [lasted(clock, pace.wait) for _ in range(8)]
 
     assert waits == pytest.approx([0.5, 0.75, 1.125, 1.6875, 2.53125, 3.796875, 5.0, 5.0])
     assert lasted(clock, lambda: pace.wait(progress=True)) == pytest.approx(0.5)
-    assert lasted(clock, lambda: pace.wait(progress=False, expected_s=20.0)) == pytest.approx(20.0)
+    assert lasted(clock, lambda: pace.wait(expected_s=20.0)) == pytest.approx(20.0)
 
 
 def test_the_last_wait_ends_with_the_time_of_the_invocation_and_there_is_none_after_it(
@@ -55,9 +55,9 @@ def test_the_last_wait_ends_with_the_time_of_the_invocation_and_there_is_none_af
 ) -> None:
     pace, usable_s = Pace(deadline), INVOCATION_S - waiting.RESERVE_S
 
-    assert lasted(clock, lambda: pace.wait(progress=False, expected_s=2000.0)) == pytest.approx(usable_s)
+    assert lasted(clock, lambda: pace.wait(expected_s=2000.0)) == pytest.approx(usable_s)
     with pytest.raises(OutOfTime, match="30 s are left of this invocation"):
-        pace.wait(progress=False)
+        pace.wait()
 
 
 def test_a_pause_that_does_not_fit_into_the_invocation_is_not_begun(clock: ManualClock, deadline: Deadline) -> None:

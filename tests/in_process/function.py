@@ -9,7 +9,7 @@ from typing import Any
 from aws_models.clock import ManualClock
 from aws_models.models import Models
 from aws_models.organization import Organization
-from ctipam.cloudformation.custom_resource import CustomResource, Data, Responder
+from ctipam.cloudformation.custom_resource import ATTEMPTS, CustomResource, Data, Responder
 from ctipam.cloudformation.request import ResourceRequest
 from landing_zone.direct import Wire
 from landing_zone.direct_stack import Context
@@ -27,8 +27,9 @@ class ResponseServer:
         self.bodies: list[bytes] = []
         self.next: list[int | Exception] = []
 
-    def connect(self, host: str, **_: Any) -> ResponseServer:
+    def connect(self, host: str, *, timeout: float) -> ResponseServer:
         assert host == "answers.example"
+        assert timeout * ATTEMPTS < 60
         return self
 
     def request(self, method: str, target: str, *, body: bytes, headers: dict[str, str]) -> None:

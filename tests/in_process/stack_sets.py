@@ -23,6 +23,7 @@ class StackSets:
         self.takes_s = 60.0
         self.operations: dict[str, tuple[bool, float]] = {}
         self.retained: list[bool] = []
+        self.refusals: dict[str, str] = {}  # action -> error code of its next call
 
     def answer(self, call: Call, client: Any, operation: str, parameters: Any) -> Any:
         if client.meta.service_model.service_name != "cloudformation" or operation == "DescribeStacks":
@@ -42,6 +43,8 @@ class StackSets:
             "DeleteStackSet": self._delete,
         }
         self._settle()
+        if code := self.refusals.pop(operation, ""):
+            raise ClientError({"Error": {"Code": code, "Message": "No."}}, operation)
         return handlers[operation](parameters)
 
     def _settle(self) -> None:

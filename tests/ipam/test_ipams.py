@@ -180,13 +180,20 @@ def test_a_creation_waits_for_an_ipam_that_somebody_is_changing(stack: DirectSta
     assert ipams(stack)[0]["IpamId"] == existing["IpamId"]
 
 
-def test_an_ipam_whose_last_change_failed_can_be_used(stack: DirectStack) -> None:
+@pytest.mark.parametrize("action", ["ModifyIpam", "DeleteIpam"])
+def test_an_ipam_whose_last_change_or_deletion_failed_can_be_used(stack: DirectStack, action: str) -> None:
     existing = by_hand(stack)
-    stack.models.ipam.faults.fail_next("ModifyIpam", "Something broke.")
-    stack.ec2.modify_ipam(IpamId=existing["IpamId"], Description="New words")
+    stack.models.ipam.faults.fail_next(action, "Something broke.")
+    if action == "ModifyIpam":
+        stack.ec2.modify_ipam(IpamId=existing["IpamId"], Description="New words")
+    else:
+        stack.ec2.delete_ipam(IpamId=existing["IpamId"])
     stack.clock.advance(60)
+    began = stack.clock.now()
 
-    assert succeeded(ensure(stack))
+    assert succeeded(ensure(stack, RegionSelection=["us-east-1"]))
+    assert ipams(stack)[0]["IpamId"] == existing["IpamId"]
+    assert stack.clock.now() - began < 60
 
 
 @pytest.mark.parametrize(("action", "words"), [("CreateIpam", "create IPAM"), ("ModifyIpam", "change IPAM")])
@@ -215,8 +222,27 @@ def test_an_ipam_that_never_becomes_ready_fails_within_an_hour(stack: DirectStac
     answer = ensure(stack)
 
     assert answer["Status"] == "FAILED"
-    assert "still waiting for IPAM ipam-" in answer["Reason"]
+    waited_for = f"still waiting for IPAM {ipams(stack)[0]['IpamId']} ({action[:6].lower()}-in-progress)"
+    assert waited_for in answer["Reason"]
     assert stack.clock.now() < HOUR
+    assert stack.wire.counted["DescribeIpams"] < HOUR / 4  # no more often than every five seconds in the long run
+
+
+def test_an_ipam_that_somebody_deletes_meanwhile_is_waited_for_and_then_replaced(
+    stack: DirectStack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ipam_id = by_hand(stack)["IpamId"]
+
+    def meanwhile(seconds: float) -> None:
+        stack.clock.advance(seconds)
+        if ipams(stack) and ipams(stack)[0]["State"] == "modify-complete":
+            stack.ec2.delete_ipam(IpamId=ipam_id)
+
+    monkeypatch.setattr(waiting, "sleep", meanwhile)
+
+    assert ensure(stack)["Data"]["IpamId"] == ipams(stack)[0]["IpamId"] != ipam_id
+    (stopped,) = [record for record in caplog.records if record.msg == "not finished"]
+    assert vars(stopped)["reason"] == f"still waiting for IPAM {ipam_id} (not listed)"
 
 
 # Regions that cannot be used
@@ -258,13 +284,14 @@ def test_a_region_that_cannot_be_used_is_refused_with_the_cause_before_anything_
     assert ipams(stack) == []
 
 
-def test_of_several_such_regions_one_is_named_with_its_cause_and_the_way_out(stack: DirectStack) -> None:
+@pytest.mark.parametrize("more", [1, 3])
+def test_of_several_such_regions_one_is_named_with_its_cause_and_the_way_out(stack: DirectStack, more: int) -> None:
     regions = ["us-east-1", "ap-southeast-1", "ap-southeast-2", "ap-northeast-1", "ca-central-1"]
-    stack.wire.unusable.update(dict.fromkeys(regions[1:], DENIED))
+    stack.wire.unusable.update(dict.fromkeys(regions[1 : more + 2], DENIED))
 
     reason = refused(stack, ensure(stack, RegionSelection=regions, IpamPoolPrefixLength="11"))
 
-    assert reason.startswith("Cannot use ap-southeast-1 and 3 more: DescribeIpamPools")
+    assert reason.startswith(f"Cannot use ap-southeast-1 and {more} more: DescribeIpamPools")
     assert "explicit deny in a service control policy" in reason
     assert reason.endswith("or remove it from RegionSelection.")
     assert len(reason) <= REASON_LIMIT
@@ -650,12 +677,43 @@ def test_pools_beyond_the_quota_of_the_scope_are_refused_before_anything_is_crea
 # Delete
 
 
-def test_an_ipam_of_the_stack_is_deleted_with_it(stack: DirectStack) -> None:
+def left_by_deletion(stack: DirectStack) -> list[str]:
+    """Delete, which must leave the IPAM. Return the messages about it."""
+    assert succeeded(delete(stack, TopicArn="arn:aws:sns:us-east-1:111111111111:alarms"))
+    assert len(ipams(stack)) == 1
+    return [published["Message"] for published in stack.wire.published]
+
+
+def test_an_ipam_of_the_stack_is_deleted_with_it(stack: DirectStack, caplog: pytest.LogCaptureFixture) -> None:
     ensure(stack)
 
     assert succeeded(delete(stack))
     assert ipams(stack) == []
     assert stack.wire.counted["DeleteIpam"] == 1
+    assert "retrying the deletion" not in caplog.text
+
+
+def test_a_deletion_that_fails_late_is_repeated_after_its_reason_is_logged(
+    stack: DirectStack, caplog: pytest.LogCaptureFixture
+) -> None:
+    ensure(stack)
+    ipam_id = ipams(stack)[0]["IpamId"]
+    stack.models.ipam.faults.fail_next("DeleteIpam", "Something broke.")
+
+    assert succeeded(delete(stack))
+    assert ipams(stack) == []
+    (retried,) = [record for record in caplog.records if record.msg == "retrying the deletion"]
+    assert vars(retried)["reason"] == f"AWS could not delete IPAM {ipam_id}: Something broke."
+
+
+def test_an_ipam_that_may_not_be_deleted_is_left_with_the_reason(stack: DirectStack) -> None:
+    ensure(stack)
+    stack.models.ipam.faults.refuse_next("DeleteIpam", DENIED, times=1000)
+
+    (message,) = left_by_deletion(stack)
+
+    assert "Not everything was deleted: DeleteIpam in us-east-1" in message
+    assert "explicit deny in a service control policy" in message
 
 
 def test_an_ipam_that_existed_before_the_stack_is_kept(stack: DirectStack) -> None:
@@ -684,14 +742,22 @@ def test_a_repeated_delete_succeeds(stack: DirectStack) -> None:
 
 def test_an_ipam_with_pools_of_others_is_left_and_reported(stack: DirectStack) -> None:
     stack.scope_id = ensure(stack)["Data"]["ScopeId"]
-    pool_id = stack.add_foreign_pool("172.16.0.0/12")
+    pool_ids = [stack.add_foreign_pool(f"172.{16 + number}.0.0/16") for number in range(6)]
 
-    assert succeeded(delete(stack, TopicArn="arn:aws:sns:us-east-1:111111111111:alarms"))
-    assert len(ipams(stack)) == 1
-    (message,) = stack.wire.published
+    (message,) = left_by_deletion(stack)
+
     ipam_id = ipams(stack)[0]["IpamId"]
-    left = f"IPAM {ipam_id} in us-east-1 of account 222222222222 was left, because it still holds {pool_id}."
-    assert left in message["Message"]
+    left = f"IPAM {ipam_id} in us-east-1 of account 222222222222 was left, because it still holds ipam-pool-"
+    assert left in message
+    assert " and 1 more." in message
+    assert sum(pool_id in message for pool_id in pool_ids) == 5
+
+
+def test_an_ipam_with_pools_of_the_stack_that_were_left_is_not_reported_again(stack: DirectStack) -> None:
+    whole_stack(stack)
+
+    assert left_by_deletion(stack) == []
+    assert len(ipams(stack)) == 1
 
 
 def test_an_ipam_with_a_scope_that_somebody_added_is_left(stack: DirectStack) -> None:
@@ -699,10 +765,9 @@ def test_an_ipam_with_a_scope_that_somebody_added_is_left(stack: DirectStack) ->
     scope = stack.ec2.create_ipam_scope(IpamId=ipams(stack)[0]["IpamId"])["IpamScope"]
     stack.clock.advance(60)
 
-    assert succeeded(delete(stack, TopicArn="arn:aws:sns:us-east-1:111111111111:alarms"))
-    assert len(ipams(stack)) == 1
-    (message,) = stack.wire.published
-    assert f"was left, because it still holds {scope['IpamScopeId']}." in message["Message"]
+    (message,) = left_by_deletion(stack)
+
+    assert f"was left, because it still holds {scope['IpamScopeId']}." in message
 
 
 def test_a_delete_waits_for_a_pool_and_a_scope_in_deletion() -> None:
@@ -735,8 +800,9 @@ def test_an_ipam_that_aws_never_considers_empty_is_left(stack: DirectStack) -> N
     violation = AwsError("DependencyViolation", "Something uses it.")
     stack.models.ipam.faults.refuse_next("DeleteIpam", violation, times=1000)
 
-    assert succeeded(delete(stack))
-    assert len(ipams(stack)) == 1
+    (message,) = left_by_deletion(stack)
+
+    assert "was left, because AWS says that it is in use." in message
     assert "Invoke" not in stack.wire.counted
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from aws_models.ipam import Timings
 from ctipam import names
-from ctipam.tags import to_list
+from ctipam.tags import to_dict, to_list
 from in_process.turns import ARRIVALS, Moment, Race, at_each_call, at_each_wait, race_of
 from landing_zone.direct_stack import ANOTHER_STACK_ID, NETWORKING, PROPERTIES, DirectStack
 
@@ -76,6 +76,7 @@ class Case:
         stack.clock.advance(60)
         if self.left_by and ipams(stack):
             # The first had not taken it over yet, so it is not the stack's to delete. The next stack takes it over.
+            assert to_dict(only_ipam(stack)["Tags"])[names.STACK_TAG] == self.left_by, moment
             stack.forget_stack()
             stack.stack_id = ANOTHER_STACK_ID
             assert stack.ask("Create", "Ipam", BEFORE)["Status"] == "SUCCESS", moment

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from ctipam.ipam import reader
+from ctipam.ipam.existing import ExistingIpam, ExistingScope
 
 NETWORKING, HOME = "222222222222", "us-east-1"
 
@@ -61,6 +62,37 @@ def test_ours_is_of_this_account_and_region_and_stays(
     existing = reader.find_ipam(account, ipam_id)
 
     assert (existing and existing.ipam_id) == found
+
+
+def test_what_aws_leaves_out_of_an_ipam_has_its_default(aws: Stubber, account: Any) -> None:
+    aws.add_response("describe_ipams", {"Ipams": [ipam("ours")]})
+
+    assert reader.find_ipam(account) == ExistingIpam(
+        "ours", "create-complete", metered_account="ipam-owner", private_scope_id="ipam-scope-0123456789abcdef0"
+    )
+
+
+def test_only_the_discovery_and_the_scope_that_are_wanted_are_asked_for(aws: Stubber, account: Any) -> None:
+    """An account may have others: those of other IPAMs, or shared with it."""
+    discovery = {"IpamResourceDiscoveryId": "ours"}
+    scope = {
+        "IpamScopeId": "ours",
+        "IpamArn": "arn:aws:ec2::222222222222:ipam/ipam-1",
+        "IpamScopeType": "public",
+        "IsDefault": True,
+        "State": "create-complete",
+    }
+    aws.add_response(
+        "describe_ipam_resource_discoveries",
+        {"IpamResourceDiscoveries": [discovery]},
+        {"IpamResourceDiscoveryIds": ["ours"]},
+    )
+    aws.add_response("describe_ipam_scopes", {"IpamScopes": [scope]}, {"IpamScopeIds": ["ours"]})
+
+    assert reader.find_discovery(account, "ours") == discovery
+    assert reader.find_scope(account, "ours") == ExistingScope(
+        "ours", "ipam-1", is_private=False, is_default=True, is_being_deleted=False
+    )
 
 
 @pytest.mark.parametrize("code", ["NotFound", "Malformed"])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ctipam.findings import SUBJECTS_PER_METRIC, Finding, lines
+from ctipam.findings import SUBJECTS_PER_METRIC, Finding, last_watch, lines
 from ctipam.ipam.discovered import DiscoveredAccount, DiscoveredCidr
 from ctipam.ipam.existing import ExistingIpam
 from ctipam.ipam.trouble import find_trouble
@@ -23,7 +23,9 @@ def ipam(tier: str = "advanced", *regions: str) -> ExistingIpam:
 
 
 def found(existing: ExistingIpam | None, *accounts: DiscoveredAccount) -> dict[str, str]:
-    return {one.subject: one.message for one in find_trouble(existing, [WEST, EAST], accounts)}
+    trouble = list(find_trouble(existing, [WEST, EAST], accounts))
+    assert {one.metric for one in trouble} <= {"IpamTrouble"}  # which the alarm of the template watches
+    return {one.subject: one.message for one in trouble}
 
 
 def test_an_ipam_as_it_should_be_is_no_trouble() -> None:
@@ -44,14 +46,22 @@ def test_a_region_with_pools_that_is_no_operating_region_is_trouble() -> None:
     assert list(found(ipam("advanced", EAST, "eu-west-1"))) == [f"operating Region {WEST}"]
 
 
-def test_an_account_whose_discovery_fails_is_named_once_with_some_of_its_regions() -> None:
-    regions = [f"eu-west-{number}" for number in range(5)]
-    failing = [DiscoveredAccount(SHOP, region, looked=True, failure="throttling-failure") for region in regions]
+@pytest.mark.parametrize(
+    ("regions", "where"),
+    [
+        (1, "in eu-west-0 (throttling-failure)"),
+        (3, "in eu-west-0, eu-west-1, eu-west-2 (throttling-failure)"),
+        (5, "in eu-west-0, eu-west-1, eu-west-2 and 2 more Regions (throttling-failure)"),
+    ],
+)
+def test_an_account_whose_discovery_fails_is_named_once_with_some_of_its_regions(regions: int, where: str) -> None:
+    names = [f"eu-west-{number}" for number in reversed(range(regions))]
+    failing = [DiscoveredAccount(SHOP, region, looked=True, failure="throttling-failure") for region in names]
 
     trouble = found(ipam(), *failing, DiscoveredAccount(BANK, WEST, looked=True))
 
     assert list(trouble) == [f"discovery of {SHOP}"]
-    assert "eu-west-0, eu-west-1, eu-west-2 and 2 more Regions (throttling-failure)" in trouble[f"discovery of {SHOP}"]
+    assert f"account {SHOP} {where}" in trouble[f"discovery of {SHOP}"]
 
 
 @pytest.mark.parametrize(
@@ -106,6 +116,8 @@ def test_a_finding_is_a_metric_with_its_subject_and_message() -> None:
         ],
     }
     assert written == {"Subject": "vpc-1 f\\xfcr", "OverlappingVpcs": 1, "Message": "It overlaps."}
+    _, line = lines([Finding("OverlappingVpcs", "ü" * 1000, "")], at_s=0)
+    assert len(json.loads(line)["Subject"]) == 1024  # the most that CloudWatch takes
 
 
 def test_of_very_many_findings_all_are_logged_and_some_have_a_metric() -> None:
@@ -117,3 +129,22 @@ def test_of_very_many_findings_all_are_logged_and_some_have_a_metric() -> None:
     assert number == {"Findings": len(written)}
     assert len(written) == len(many) + 1
     assert sum("_aws" in line for line in written) == SUBJECTS_PER_METRIC + 1
+
+
+def test_what_the_watch_found_last_is_read_from_its_log_and_nothing_else() -> None:
+    earlier = [Finding("OverlappingVpcs", "vpc-9 in 111122223333", "It overlapped.")]
+    last = [Finding("OverlappingVpcs", f"vpc-{number:04}", "It overlaps.") for number in range(SUBJECTS_PER_METRIC + 1)]
+    log = [
+        *((1000, line) for line in lines(earlier, at_s=1)),
+        *((3000 + number, line) for number, line in enumerate(lines(last, at_s=3))),
+        *((9000, line) for line in ["START RequestId: 1", "null", '["Findings"]', '{"pool": "ipam-pool-1"}']),
+    ]
+
+    assert last_watch(log) == last_watch([*reversed(log)]) == (3000, last)
+    assert last_watch([(4000, line) for _, line in log[:2]]) == (4000, earlier)
+    assert last_watch([*log, *((9000, line) for line in lines([], at_s=9))]) == (9000, [])
+
+
+def test_a_log_without_a_look_says_nothing() -> None:
+    assert last_watch([]) is None
+    assert last_watch([(1000, '{"Subject": "tier", "IpamTrouble": 1, "Message": "..."}')]) is None

@@ -6,10 +6,13 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from ctipam import names, sessions
-from ctipam.errors import REASON_LIMIT
+from ctipam.errors import REASON_LIMIT, Refused
+from ctipam.networking_account import assume_execution_role
 from ctipam.organization.session_policies import read_policy, release_policy
+from ctipam.tags import to_list
 from in_process.aws_calls import intercept
 from in_process.fixtures import DEFAULTS, HOME, MANAGEMENT, NETWORKING, STACK_ID, Cloud, CloudFormation, load
 from in_process.stack_sets import StackSets
@@ -142,15 +145,46 @@ def test_an_update_is_not_blocked_by_its_own_pools(setup: Setup) -> None:
 # A StackSet that a force-deleted stack of the same name has left behind
 
 
-def test_a_leftover_stack_set_is_removed_and_its_pools_and_ipam_are_released(setup: Setup) -> None:
+def test_a_leftover_stack_set_is_removed_and_only_its_pools_and_ipam_are_released(setup: Setup) -> None:
     leave_stack_set(setup)
+    gone = OLD.replace("StackSet-ipam", "StackSet-gone")
+    setup.ec2.create_ipam_pool(
+        IpamScopeId=setup.ec2.describe_ipams()["Ipams"][0]["PrivateDefaultScopeId"],
+        AddressFamily="ipv4",
+        TagSpecifications=[{"ResourceType": "ipam-pool", "Tags": to_list({names.STACK_TAG: gone})}],
+    )
 
     answer = setup.ask()
 
     assert (answer["Status"], answer["Data"]["Warnings"].count("earlier deployment")) == ("SUCCESS", 0), answer
     assert not setup.stack_sets.exists
     assert setup.stack_sets.retained == [False]
-    assert setup.stack_tags() == {"released"}
+    assert setup.stack_tags() == {"released", gone}
+
+
+def test_a_leftover_that_another_operation_holds_is_waited_for(setup: Setup) -> None:
+    leave_stack_set(setup)
+    busy = "OperationInProgressException"
+    setup.stack_sets.refusals = {"DeleteStackInstances": busy, "DeleteStackSet": busy}
+
+    assert setup.ask()["Status"] == "SUCCESS"
+    assert not setup.stack_sets.refusals
+    assert not setup.stack_sets.exists
+    assert setup.stack_sets.retained == [False]
+
+
+def test_a_leftover_that_cannot_be_removed_is_a_failure_that_names_the_call_and_the_next_request_goes_on(
+    setup: Setup,
+) -> None:
+    leave_stack_set(setup)
+    for action in ("DescribeStackSet", "DescribeStackSetOperation", "DeleteStackInstances", "DeleteStackSet"):
+        setup.stack_sets.refusals[action] = "ThrottlingException"
+
+        assert setup.ask()["Reason"].startswith(f"{action} failed: ThrottlingException: No.")
+        assert not setup.cloud.models.organization.ram_sharing_enabled
+
+    setup.stack_sets.refusals["DeleteStackSet"] = "StackSetNotFoundException"  # somebody has deleted it meanwhile
+    assert setup.ask()["Status"] == "SUCCESS"
 
 
 def test_a_stack_that_cannot_be_deleted_is_retained_and_named_in_a_warning(setup: Setup) -> None:
@@ -296,7 +330,28 @@ def test_an_update_must_not_add_a_region_that_is_not_governed(
     assert text.endswith("or remove it from RegionSelection.") or not refused
 
 
-# Permissions of a session in the Networking account
+# A session in the Networking account
+
+
+@pytest.mark.parametrize(
+    ("code", "refusal", "message"),
+    [
+        ("AccessDenied", Refused, "Enroll the account in Control Tower, or change the policy that denies it."),
+        ("Throttling", ClientError, "Rate exceeded"),
+    ],
+)
+def test_a_networking_account_counts_as_closed_only_if_aws_denies_its_role(
+    code: str, refusal: type[Exception], message: str
+) -> None:
+    class Management:
+        partition = "aws"
+
+        def assume(self, *_: object) -> None:
+            raise ClientError({"Error": {"Code": code, "Message": "Rate exceeded"}}, "AssumeRole")
+
+    management: Any = Management()
+    with pytest.raises(refusal, match=message):
+        assume_execution_role(management, NETWORKING, {})
 
 
 def test_the_session_policies_fit_the_limit() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ctipam.names import split_environment
-from ctipam.organization.environments import KnownOus, identify, pinned
+from ctipam.names import corrected, looks_mistyped, split_environment
+from ctipam.organization.environments import KnownOus, identify, if_accounts_have_its_pools, pinned
 from ctipam.organization.tree import OrganizationalUnit
 
 FIRST, SECOND, THIRD = "ou-ab12-00000001", "ou-ab12-00000002", "ou-ab12-00000003"
@@ -33,7 +33,14 @@ def test_an_environment_is_found_by_its_name_once_and_known_by_its_id_from_then_
     one = identify(known, units)["Prod"]
 
     assert one.ou
-    assert (one.ou.ou_id, one.problem) == (ou_id, "")
+    assert (one.ou.ou_id, one.problem, one.lasting) == (ou_id, "", False)
+    now = "" if one.ou.name == "Prod" else f", which is now named {one.ou.name!r}"
+    assert one.sentence == f"Environment 'Prod' is OU {ou_id}{now}."
+    assert one.to_dict() == {
+        "environment": "Prod",
+        "organizationalUnit": one.ou.name,
+        "organizationalUnitId": ou_id,
+    }
 
 
 @pytest.mark.parametrize(
@@ -67,13 +74,52 @@ def test_nothing_is_decided_silently(
     assert one.ou is None
     assert problem in one.problem
     assert one.lasting is lasting
+    assert one.sentence == one.problem
+    assert one.to_dict() == {
+        "environment": "Prod",
+        "organizationalUnit": None,
+        "organizationalUnitId": None,
+        "problem": one.problem,
+    }
 
 
-def test_the_way_out_of_two_environments_with_one_ou_is_for_the_one_that_is_not_named_as_it() -> None:
-    found = identify({"Prod": [FIRST], "SDLC": [FIRST]}, ous(n1="SDLC", n2="Prod"))
+@pytest.mark.parametrize(
+    ("units", "wrong", "ou_id"),
+    [
+        (ous(n1="SDLC", n2="Prod"), "Prod", SECOND),
+        (ous(n1="Prod", n2="SDLC"), "SDLC", SECOND),
+        (ous(n1="Prod", n2="Other"), "SDLC", "ou-..."),
+        (ous(n2="Other"), "Prod", "ou-..."),
+    ],
+    ids=["the other's OU", "own OU", "only one OU", "the OU is gone"],
+)
+def test_the_way_out_of_two_environments_with_one_ou_is_for_the_one_that_is_not_named_as_it(
+    units: list[OrganizationalUnit], wrong: str, ou_id: str
+) -> None:
+    found = identify({"Prod": [FIRST], "SDLC": [FIRST]}, units)
 
     for one in found.values():
-        assert f"Write another OU for 'Prod', such as {pinned('Prod', SECOND)}, in AccEnvName" in one.problem
+        assert f"Write another OU for {wrong!r}, such as {pinned(wrong, ou_id)}, in AccEnvName" in one.problem
+
+
+def test_an_environment_that_accounts_use_keeps_its_shares_even_if_no_ou_has_its_name() -> None:
+    found = identify({"Prod": [], "SDLC": [SECOND], "Gone": [THIRD]}, ous(n2="SDLC"))
+
+    prod = if_accounts_have_its_pools(found["Prod"])
+
+    assert (prod.ou, prod.lasting) == (None, True)
+    assert prod.problem.startswith("No OU is named 'Prod' any more, and its pools do not say which OU it is.")
+    assert "Write its OU: Prod (ou-...) in AccEnvName, or remove the environment there." in prod.problem
+    assert if_accounts_have_its_pools(found["SDLC"]) == found["SDLC"]
+    assert if_accounts_have_its_pools(found["Gone"]) == found["Gone"]
+
+
+@pytest.mark.parametrize("quote", ["'", '"', "`"])
+def test_quotes_around_a_name_or_an_id_are_corrected(quote: str) -> None:
+    for item in (f"{quote}Prod{quote} ({FIRST})", f"Prod ({quote}{FIRST}{quote})"):
+        assert looks_mistyped(item), item
+        assert corrected(item) == f"Prod ({FIRST})"
+    assert not looks_mistyped(f"{quote}Prod ({FIRST})")
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,18 @@ def test_a_membership_event_without_an_id_is_ignored() -> None:
 def test_the_schedule_requests_all_accounts() -> None:
     request = request_of({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})
 
-    assert (request.action, request.account_id, request.ou_id, request.by_hand) == ("reconcile", "", "", False)
+    assert request == LifecycleRequest()
+    assert request.is_scheduled
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"action": "report"}, {"account_id": "012345678901"}, {"ou_id": "ou-ab12-l3zc8b3h"}, {"dry_run": True},
+     {"by_hand": True}],
+    ids=str,
+)  # fmt: skip
+def test_a_run_that_somebody_asked_for_is_not_one_of_the_schedule(more: dict[str, Any]) -> None:
+    assert not LifecycleRequest(**more).is_scheduled
 
 
 @pytest.mark.parametrize(

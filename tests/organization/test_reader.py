@@ -14,7 +14,7 @@ from botocore.stub import Stubber
 from ctipam.organization import reader
 from ctipam.organization.tree import AccountLocation, OrganizationalUnit, OrganizationTree
 
-ACCOUNT, OU = "000000000042", "ou-ab12-11111111"
+ACCOUNT, OU, PARENT, GONE = "000000000042", "ou-ab12-11111111", "ou-ab12-22222222", "ou-ab12-33333333"
 
 READS: list[tuple[Callable[[Any], Any], str, str, Any]] = [
     (lambda client: reader.is_active_member(client, ACCOUNT), "describe_account", "AccountNotFoundException", False),
@@ -60,6 +60,41 @@ def test_an_account_is_located_with_all_that_is_known_of_it() -> None:
         located = reader.locate(organizations, ACCOUNT)
 
     assert located == AccountLocation(ACCOUNT, "ACTIVE", joined, (OrganizationalUnit(OU, ""),), "Shop")
+
+
+@pytest.mark.parametrize(("enough", "read"), [(OU, [OU]), (PARENT, [OU, PARENT]), ("another", [OU, PARENT])])
+def test_the_parent_ous_of_an_account_are_read_until_it_is_enough(enough: str, read: list[str]) -> None:
+    organizations = boto3.client("organizations", "us-east-1")
+    with Stubber(organizations) as answers:
+        answers.add_response("describe_account", {"Account": {"Id": ACCOUNT, "State": "ACTIVE"}})
+        parents = [(OU, "ORGANIZATIONAL_UNIT"), (PARENT, "ORGANIZATIONAL_UNIT"), ("r-ab12", "ROOT")]
+        for child, (parent, kind) in zip([ACCOUNT, OU, PARENT], parents, strict=True):
+            if child != enough and (child != PARENT or enough == "another"):
+                answers.add_response("list_parents", {"Parents": [{"Id": parent, "Type": kind}]}, {"ChildId": child})
+
+        located = reader.locate(organizations, ACCOUNT, enough.__eq__)
+        answers.assert_no_pending_responses()
+
+    assert located
+    assert [ou.ou_id for ou in located.ou_path] == read
+
+
+def test_each_ou_is_read_once_for_its_name_and_one_that_is_gone_has_none() -> None:
+    organizations = boto3.client("organizations", "us-east-1")
+    known = {PARENT: "Workloads"}
+    path = (OrganizationalUnit(OU, ""), OrganizationalUnit(GONE, ""), OrganizationalUnit(PARENT, ""))
+    with Stubber(organizations) as answers:
+        answers.add_response(
+            "describe_organizational_unit",
+            {"OrganizationalUnit": {"Id": OU, "Name": "Prod"}},
+            {"OrganizationalUnitId": OU},
+        )
+        answers.add_client_error("describe_organizational_unit", "OrganizationalUnitNotFoundException")
+
+        named = reader.name_ous(organizations, path, known)
+
+        assert named == reader.name_ous(organizations, path, known)
+    assert [ou.name for ou in named] == ["Prod", "", "Workloads"]
 
 
 def test_the_ous_of_an_account_that_is_closed_are_not_read() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from ctipam.cloudformation.outputs import WARNINGS_LIMIT, warnings_output
 from ctipam.errors import REASON_LIMIT, Refused
 from ctipam.organization import setup as organization_setup
 from ctipam.organization.preconditions import SetupResult, SetupSpec, refuse_another_region, ungoverned_regions
+from in_process.aws_calls import intercept
 
 HOME, WEST = "us-east-1", "us-west-2"
 MANAGEMENT, NETWORKING, MEMBER = "123456789012", "222222222222", "333333333333"
@@ -150,6 +152,25 @@ def test_a_networking_account_that_is_not_enrolled_is_refused(
     assert not landing_zone.models.organization.ram_sharing_enabled
 
 
+@pytest.mark.usefixtures("landing_zone")
+def test_an_error_that_denies_nothing_is_not_taken_for_a_landing_zone_that_lacks_something(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    throttled = ["AssumeRole", "GetRole", "ListLandingZones"]
+
+    def throttle(call: Any, client: Any, operation: str, parameters: Any) -> Any:
+        if operation in throttled:
+            throttled.remove(operation)
+            raise ClientError({"Error": {"Code": "Throttling", "Message": "Rate exceeded"}}, operation)
+        return call(client, operation, parameters)
+
+    intercept(monkeypatch, throttle)
+
+    for action in ("ListLandingZones", "GetRole", "AssumeRole"):
+        with pytest.raises(ClientError, match=action):
+            set_up()
+
+
 def test_an_account_outside_the_organization_is_refused(landing_zone: Any) -> None:
     with pytest.raises(Refused, match="999999999999 is not an active account of o-"):
         set_up("999999999999")
@@ -275,6 +296,8 @@ def test_many_warnings_fit_the_limit_of_cloudformation() -> None:
 
     assert len(text) == WARNINGS_LIMIT
     assert text.endswith("...")
+    assert warnings_output([text[:499], text[:500]]) == f"{text[:499]} {text[:500]}"
+    assert 900 < len(json.dumps(warnings_output(["ü" * 1000]))) < 1024
 
 
 def test_governed_regions_cause_no_warning(landing_zone: Any) -> None:

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import json
 import os
-import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -85,13 +84,10 @@ class Responder(CfnResource):
         with _without_clients():
             super().__init__(
                 log_level=os.environ.get("LOG_LEVEL", "INFO"),
-                boto_level="ERROR",
                 sleep_on_delete=0,  # it waits for logs that a log group of the stack keeps anyway
             )
         self._sam_local = None
         self._resources = resources
-        self._answers_later = False
-        self._undelivered = ""
         self.create(self._serve)
         self.update(self._serve)
         self.delete(self._serve)
@@ -209,7 +205,7 @@ def put(url: str, body: bytes) -> str:
         if attempt:
             waiting.sleep(2.0 ** (attempt - 1))
         try:
-            connection = HTTPSConnection(where.netloc, timeout=10, context=ssl.create_default_context())
+            connection = HTTPSConnection(where.netloc, timeout=10)
             # No content type: the signature does not cover one.
             headers = {"content-type": "", "content-length": str(len(body))}
             connection.request("PUT", target, body=body, headers=headers)

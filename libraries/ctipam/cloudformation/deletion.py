@@ -36,14 +36,15 @@ def delete_as_far_as_possible(delete: Delete, request: ResourceRequest) -> list[
     An AWS error is retried until the time is up, any other error for DENIED_S. Raises OutOfTime, for which the error
     that was met last is the cause.
     """
-    lasting_since = None
-    for pause in chain(FIRST_PAUSES_S, repeat(LATER_PAUSE_S)):
+    pauses, lasting_since = chain(FIRST_PAUSES_S, repeat(LATER_PAUSE_S)), None
+    while True:
         try:
             return list(delete(request))
         except OutOfTime:
             raise
         except Exception as error:
             problem = error
+        pause = next(pauses)
         if _may_pass(problem):
             lasting_since = None
         else:
@@ -57,7 +58,6 @@ def delete_as_far_as_possible(delete: Delete, request: ResourceRequest) -> list[
             request.deadline.pause(pause)
         except OutOfTime as up:
             raise OutOfTime(str(up)) from problem
-    raise AssertionError("unreachable")
 
 
 def not_deleted(error: BaseException) -> str:

@@ -26,9 +26,10 @@ class Message:
 def message(stack_id: str, resource_type: str, left: Sequence[str]) -> Message:
     """Return what a person has to know about what was left behind.
 
-    left   what was left and why, a sentence each
+    stack_id   ARN of the stack
+    left       what was left and why, a sentence each
     """
-    name = stack_id.split("/")[1] if "/" in stack_id else stack_id
+    name = stack_id.split("/")[1]
     title = f"Left behind by the deletion of stack {name}"
     head = f"The stack {stack_id} is being deleted. Its {resource_type} has left this behind:"
     return Message(ascii_title(title), "\n\n".join([head, _list(left), WHAT_TO_DO]))
@@ -36,7 +37,7 @@ def message(stack_id: str, resource_type: str, left: Sequence[str]) -> Message:
 
 def message_of_update(stack_id: str, kept: Sequence[str]) -> Message:
     """Return what a person has to know about what an update should have removed and had to keep."""
-    name = stack_id.split("/")[1] if "/" in stack_id else stack_id
+    name = stack_id.split("/")[1]
     head = f"The update of stack {stack_id} could not remove everything that is no longer wanted:"
     what_to_do = (
         "What to do: delete what is in use, for example the VPCs named above. The next update that changes a parameter "

@@ -58,7 +58,7 @@ def _wait(request: ResourceRequest, discovery_id: str, wanted: Set[str] | None =
             raise AwsFailed(f"AWS could not change which OUs {discovery_id} excludes; it gives no reason.")
         if waiting.now() >= until:
             raise AwsFailed(_not_done(discovery_id, discovery, wanted or set()))
-        pace.wait(progress=False)
+        pace.wait()
 
 
 def _not_done(discovery_id: str, discovery: IpamResourceDiscoveryTypeDef | None, wanted: Set[str]) -> str:

@@ -110,11 +110,11 @@ def delete(request: ResourceRequest) -> Sequence[str]:
             break
         if waiting.now() >= until:
             return (_left(request, ipam, "AWS says that it is in use"),)
-        pace.wait(progress=False)
+        pace.wait()
     while deleted := reader.find_ipam(request.account, ipam.ipam_id):
         if deleted.state == "delete-failed":
             raise AwsFailed(f"AWS could not delete IPAM {ipam.ipam_id}: {_message(deleted)}")
-        pace.wait(progress=False)
+        pace.wait()
     return ()
 
 
@@ -135,7 +135,7 @@ def _create(request: ResourceRequest, spec: IpamSpec) -> str:
         request.raise_if_superseded()
         if not existing.is_being_deleted:  # a repetition of this request has created it meanwhile
             return existing.ipam_id
-        pace.wait(progress=False)
+        pace.wait()
     request.raise_if_superseded()
     ipam = create_until_alive(lambda dead_id: _create_ipam(request, spec, request.token("ipam", dead_id)), "IpamId")
     log_decision("creating an IPAM", ipam=ipam["IpamId"], regions=list(spec.regions))
@@ -191,7 +191,7 @@ def _wait_until_ready(
         if ipam and ipam.state == "create-failed":
             raise AwsFailed(f"AWS could not create IPAM {ipam_id}: {_message(ipam)}")
         try:
-            pace.wait(progress=False)
+            pace.wait()
         except OutOfTime:
             state = ipam.state if ipam else "not listed"
             raise OutOfTime(f"still waiting for IPAM {ipam_id} ({state})") from None

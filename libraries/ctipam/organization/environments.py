@@ -106,8 +106,8 @@ def _claimed_twice(
 ) -> EnvironmentOu:
     """The way out is for the environment that is not named as the OU: the other may be right."""
     named = by_id[ou_id].name if ou_id in by_id else ""
-    wrong = next((other for other in sorted(claimants) if other != named), environment)
-    own = next((ou.ou_id for ou in by_id.values() if ou.name == wrong and ou.ou_id != ou_id), "ou-...")
+    wrong = next(other for other in sorted(claimants) if other != named)  # there are several
+    own = next((ou.ou_id for ou in by_id.values() if ou.name == wrong), "ou-...")
     problem = (
         f"OU {ou_id} is the OU of {environment!r} and of another environment, by the tags of their pools. Their shares "
         f"stay as they are. Write another OU for {wrong!r}, such as {pinned(wrong, own)}, in AccEnvName."
