@@ -299,6 +299,9 @@ def test_many_warnings_fit_the_limit_of_cloudformation() -> None:
     assert warnings_output([text[:499], text[:500]]) == f"{text[:499]} {text[:500]}"
     assert 900 < len(json.dumps(warnings_output(["ü" * 1000]))) < 1024
 
+    of_an_ou = "OU 'Für alle' has no accounts. " + "It gets pools when one is moved there. " * 10
+    assert warnings_output([of_an_ou]) == of_an_ou, "one such letter does not cut the rest"
+
 
 def test_governed_regions_cause_no_warning(landing_zone: Any) -> None:
     assert set_up(regions=("us-west-2", "us-east-1")).warnings == ()

@@ -83,7 +83,7 @@ class Responder(CfnResource):
     def __init__(self, resources: Mapping[str, CustomResource]) -> None:
         with _without_clients():
             super().__init__(
-                log_level=os.environ.get("LOG_LEVEL", "INFO"),
+                log_level="INFO",
                 sleep_on_delete=0,  # it waits for logs that a log group of the stack keeps anyway
             )
         self._sam_local = None
