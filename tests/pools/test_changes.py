@@ -289,6 +289,16 @@ def test_under_the_quota_what_is_removed_goes_before_what_is_new_comes() -> None
     assert "us-west-2/SDLC OU (no place under IpamPoolQuota yet)" in pending.waiting
 
 
+def test_as_many_pools_are_created_as_there_are_places_under_the_quota() -> None:
+    spec = replace(SPEC, environments=("Prod OU", "SDLC OU"), quota=4)
+    surplus = pool(EAST, "10.0.16.0/20")
+
+    pending = pending_changes(spec, [*BUILT[:2], surplus], {})
+
+    assert pending.changes == (CreatePool(WEST_PROD, BUILT[1].pool_id, SIZES),)
+    assert pending.waiting == ("us-west-2/SDLC OU (no place under IpamPoolQuota yet)",)
+
+
 @pytest.mark.parametrize(("quota", "lacks"), [(3, True), (4, False)])
 def test_a_pool_that_is_missing_lacks_a_place_while_others_have_the_whole_quota(quota: int, lacks: bool) -> None:
     surplus = pool(EAST, "10.0.16.0/20")
