@@ -306,15 +306,17 @@ def test_nothing_grows_while_an_operation_of_the_stack_is_in_progress(idle: Dire
     "code", ["IdempotentParameterMismatch", "ConcurrentMutationLimitExceeded", "RequestLimitExceeded"]
 )
 def test_a_block_that_cannot_be_requested_now_is_requested_by_the_next_look(idle: DirectStack, code: str) -> None:
+    sdlc = "us-west-2 SDLC OU"
     fill(idle)
+    fill(idle, sdlc)
     look(idle)
     idle.wire.refuse("ProvisionIpamPoolCidr", AwsError(code, "Not now."))
 
     look(idle)
-    assert idle.pools() == BUILT
+    assert idle.pools() == BUILT | {sdlc: "10.16.0.0/12,10.32.0.0/12"}, "the place was free for another pool"
 
     look(idle)
-    assert idle.pools()[PROD] == "10.0.0.0/12,10.32.0.0/12"
+    assert idle.pools()[PROD] == "10.0.0.0/12,10.48.0.0/12"
 
 
 @pytest.mark.parametrize("listed_s", [0.0, 30.0], ids=["listed at once", "listed late"])

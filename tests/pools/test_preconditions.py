@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Network
+from typing import Any
 
 import pytest
 
 from ctipam.errors import REASON_LIMIT, Refused
+from ctipam.pools.addresses import without
 from ctipam.pools.existing import Allocation, Block, ExistingPool
 from ctipam.pools.matching import compare
 from ctipam.pools.parameters import PRIVATE_RANGES
@@ -19,7 +22,7 @@ from ctipam.pools.preconditions import (
     refuse_second_stack,
 )
 from ctipam.pools.room import refuse_without_room
-from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec
+from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec, VpcSizes
 
 TOP = "ipam-pool-top"
 WEST, WEST_PROD = PoolKey("us-west-2"), PoolKey("us-west-2", "Prod OU")
@@ -196,6 +199,64 @@ def test_without_more_private_space_a_smaller_pool_is_suggested_if_it_has_room_f
         refuse_without_room(plan, BUILT, occupied, PRIVATE_RANGES)
 
     assert str(refusal.value).endswith(way_out)
+
+
+FULL = [*PRIVATE_RANGES[1:], *PRIVATE_RANGES[0].address_exclude(PLAN.top_cidrs[0])]
+"""The private address space, but for the CIDR of PLAN."""
+
+ENVIRONMENTS: dict[str, Any] = {"environments": ("A", "B", "C")}
+REGIONS: dict[str, Any] = {"regions": ("r-1", "r-2", "r-3"), "region_prefix_length": 17}
+
+
+@pytest.mark.parametrize(
+    ("changed", "way_out"),
+    [
+        (ENVIRONMENTS | {"vpc_sizes": VpcSizes(22, 16, 22)}, "us-west-2=20+20, or a longer AccPoolPrefixLength; or"),
+        (ENVIRONMENTS | {"vpc_sizes": VpcSizes(21, 16, 21)}, "us-west-2=20+20; or leave it out."),
+        (REGIONS | {"environment_prefix_length": 19}, "Give a longer IpamPoolPrefixLength; or leave it out."),
+        (REGIONS | {"environment_prefix_length": 18}, "Leave it out: no parameter makes room for it."),
+    ],
+    ids=["as small as a VPC", "smaller than a VPC", "larger than an environment", "as small as an environment"],
+)
+def test_for_a_first_deployment_a_longer_prefix_length_is_suggested_if_it_makes_room(
+    changed: dict[str, Any], way_out: str
+) -> None:
+    with pytest.raises(Refused) as refusal:
+        refuse_without_room(replace(PLAN, **changed), [], {}, FULL)
+
+    assert way_out in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("free", "way_out"),
+    [
+        ("172.16.16.0/20", "Give TopLevelPoolCidr 10.0.0.0/16,172.16.16.0/20; or leave it out."),
+        ("172.16.0.0/12", "Give TopLevelPoolCidr 10.0.0.0/16,172.16.0.0/16; or leave it out."),
+        ("172.16.16.0/21", "Leave it out: no parameter makes room for it."),
+    ],
+    ids=["just enough", "as much as the first", "not enough"],
+)
+def test_a_further_top_level_cidr_is_as_large_as_the_first_or_at_least_as_what_finds_no_room(
+    free: str, way_out: str
+) -> None:
+    regions = tuple(f"r-{number}" for number in range(17))
+    elsewhere = [rest for network in FULL for rest in without(network, [IPv4Network(free)])]
+
+    with pytest.raises(Refused) as refusal:
+        refuse_without_room(replace(PLAN, regions=regions), [], {}, elsewhere)
+
+    assert str(refusal.value).endswith(way_out)
+
+
+@pytest.mark.parametrize(("free", "sizes"), [("10.0.12.0/23", "21+23"), ("10.0.12.0/24", "21")])
+def test_without_more_private_space_the_further_blocks_are_suggested_that_have_room(free: str, sizes: str) -> None:
+    plan = replace(PLAN, pool_sizes={WEST_PROD: (21, 22, 23)})
+    occupied = {"ipam-pool-west": [*IPv4Network("10.0.0.0/20").address_exclude(IPv4Network(free))], TOP: PLAN.top_cidrs}
+
+    with pytest.raises(Refused) as refusal:
+        refuse_without_room(plan, BUILT, occupied, PRIVATE_RANGES)
+
+    assert str(refusal.value).endswith(f"no free /22 left. Give PoolSizes Prod OU={sizes}; or leave it out.")
 
 
 def test_the_block_of_a_removed_environment_is_room_for_a_new_one() -> None:
