@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from ipaddress import IPv4Network
 
 import pytest
 
@@ -11,9 +10,7 @@ from aws_models.errors import AwsError
 from aws_models.ipam import Timings
 from ctipam import names
 from ctipam.pools import growing
-from ctipam.pools.existing import Block, ExistingPool
-from ctipam.pools.growth import LOOKS_APART_S, MOST_BLOCKS, TELL_AGAIN_S, Family, Growth, next_growth
-from ctipam.pools.spec import TOP_LEVEL, PoolKey
+from ctipam.pools.growth import LOOKS_APART_S, MOST_BLOCKS, TELL_AGAIN_S
 from ctipam.tags import to_dict
 from landing_zone.direct_stack import BUILT, PROPERTIES, DirectStack
 
@@ -243,30 +240,6 @@ def test_a_pool_grows_up_to_a_ceiling_by_itself(idle: DirectStack) -> None:
         f"it has {MOST_BLOCKS} blocks, and a pool grows by itself up to {MOST_BLOCKS}"
         in (idle.wire.published[-1]["Message"])
     )
-
-
-def test_a_block_that_was_requested_a_moment_ago_is_given_to_no_other_pool() -> None:
-    def pool(key: PoolKey, *cidrs: str) -> ExistingPool:
-        blocks = tuple(Block(IPv4Network(cidr), "provisioned") for cidr in cidrs)
-        return ExistingPool(f"ipam-pool-{key}", "", "create-complete", key, blocks)
-
-    region, top = pool(PoolKey("us-west-2"), "10.0.0.0/20"), pool(TOP_LEVEL, "10.0.0.0/16")
-    prod = pool(PoolKey("us-west-2", "Prod OU"), "10.0.0.0/22")
-    family = Family(prod, region, top, [IPv4Network("10.0.0.0/21")], [IPv4Network("10.0.0.0/20")])
-
-    requested = []
-    for _ in range(4):
-        growth = next_growth(family)
-        assert isinstance(growth, Growth)
-        requested.append((growth.pool, str(growth.cidr)))
-        family = family.with_growth(growth)
-
-    assert requested == [
-        (prod, "10.0.8.0/22"),
-        (prod, "10.0.12.0/22"),
-        (region, "10.0.16.0/20"),
-        (region, "10.0.32.0/20"),
-    ]
 
 
 def test_two_pools_of_one_region_get_a_block_each(idle: DirectStack) -> None:
