@@ -122,6 +122,14 @@ def test_a_pool_that_stays_gives_back_what_nobody_uses(
     assert found == PendingChanges((DeprovisionCidr(TWO, given_back),) if given_back else ())
 
 
+def test_of_three_blocks_of_which_two_are_used_the_third_is_given_back() -> None:
+    three = pool(PROD, "10.0.0.0/21 10.0.8.0/21 10.0.16.0/21")
+
+    (change,) = unused_removals([three.pool_id], [three], {three.pool_id: [VPC, IN_HIGH]}).changes
+
+    assert change == DeprovisionCidr(three, IPv4Network("10.0.16.0/21"))
+
+
 @pytest.mark.parametrize(
     ("in_use", "held"),
     [([], {TWO.pool_id: [VPC]}), ([TWO.pool_id], {}), ([], {})],
