@@ -241,8 +241,9 @@ def test_two_pools_of_one_region_get_a_block_each_and_the_region_at_most_one(
 ) -> None:
     if is_full:
         take_what_is_free(idle)
-    fill(idle)
-    fill(idle, "us-west-2 SDLC OU")
+    for pool in (PROD, "us-west-2 SDLC OU"):
+        fill(idle, pool)
+        look(idle, growth=False)
 
     look(idle, 10)
 
@@ -318,6 +319,7 @@ def test_a_block_that_came_while_the_pools_were_measured_is_enough(idle: DirectS
 
     growing.see_to_pools(idle.account, SETTINGS, listed, measured)  # type: ignore[arg-type]
 
+    idle.clock.advance(60)
     assert idle.pools() == BUILT | {PROD: "10.0.0.0/12,10.32.0.0/12"}
 
 
