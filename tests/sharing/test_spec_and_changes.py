@@ -147,6 +147,15 @@ def test_a_second_share_goes_once_the_first_has_what_the_account_keeps(status: s
     assert share_changes(spec, [first, second]).apply_now == ((DeleteShare(second),) if is_there else ())
 
 
+@pytest.mark.parametrize("status", ["ASSOCIATING", "SUSPENDING", None])
+def test_nothing_is_taken_away_before_the_first_share_reaches_the_account(status: str | None) -> None:
+    coming = share(1, pools=ALL_ASSOCIATED | {"old": "ASSOCIATED"}, principals={ACCOUNT: status} if status else {})
+
+    changes = share_changes(WANTED, [coming, share(2)])
+
+    assert changes == ShareChanges(() if status else (Associate(coming, (), (ACCOUNT,)),), in_progress=True)
+
+
 def test_a_second_share_with_just_what_the_first_has_goes_also_if_all_of_it_is_kept() -> None:
     spec = replace(WANTED, kept=frozenset(ALL_ASSOCIATED))
 
