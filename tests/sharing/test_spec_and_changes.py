@@ -129,6 +129,51 @@ def test_old_pools_and_other_principals_are_removed_once_all_pools_are_associate
     assert share_changes(WANTED, [full]).apply_now == (Disassociate(full, ("old",), ("1",)),)
 
 
+KEEPS = ShareSpec(ACCOUNT, reason="no pool for its OU", keeps_share=True)
+EMPTY: dict[str, str] = {}
+
+
+@pytest.mark.parametrize(
+    ("spec", "shares", "expected"),
+    [
+        (KEEPS, [share()], ShareChanges((Disassociate(share(), ("east", "west"), ()),))),
+        (KEEPS, [share(pools=EMPTY)], ShareChanges()),
+        (KEEPS, [share(settled=False)], ShareChanges((DeleteShare(share(settled=False)),))),
+        (
+            KEEPS,
+            [share(1), share(2)],
+            ShareChanges((Disassociate(share(1), ("east", "west"), ()), DeleteShare(share(2)))),
+        ),
+        (KEEPS, [share(pools={"east": "ASSOCIATING"})], ShareChanges((), in_progress=True)),
+        (replace(KEEPS, keeps_share=False), [share(pools=EMPTY)], ShareChanges((DeleteShare(share(pools=EMPTY)),))),
+        (
+            replace(KEEPS, keeps_share=False, kept=frozenset({"east"})),
+            [share()],
+            ShareChanges((Disassociate(share(), ("west",), ()),)),
+        ),
+    ],
+    ids=[
+        "its pools",
+        "nothing any more",
+        "one that is not as it should be",
+        "two shares",
+        "a pool that is still coming",
+        "of an account that joined later",
+        "a pool in doubt",
+    ],
+)
+def test_of_an_account_without_pools_the_share_stays_if_only_it_tells_that_the_account_had_some(
+    spec: ShareSpec, shares: list[Share], expected: ShareChanges
+) -> None:
+    assert share_changes(spec, shares) == expected
+
+
+def test_no_share_is_created_before_a_pool_can_be_shared() -> None:
+    wanted = replace(WANTED, pools=(replace(EAST, ready=False), replace(WEST, ready=False)))
+
+    assert share_changes(wanted, []) == ShareChanges((), in_progress=True)
+
+
 def test_a_pool_that_is_not_ready_is_neither_added_nor_removed() -> None:
     wanted = replace(WANTED, pools=(EAST, replace(WEST, ready=False)))
 
