@@ -21,7 +21,7 @@ from ctipam.sharing.changes import (
     share_changes,
 )
 from ctipam.sharing.existing import BEST_FIRST, Share
-from ctipam.sharing.spec import EnvironmentsOfOus, Rules, SharedPool, ShareSpec, share_spec
+from ctipam.sharing.spec import EnvironmentsOfOus, Rules, SharedPool, ShareSpec, share_spec, wrong_rules
 
 ACCOUNT = "012345678901"
 BEFORE, CREATED, AFTER = (datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2, 3))
@@ -77,6 +77,44 @@ def test_an_existing_account_that_has_a_share_is_not_left_alone() -> None:
 
     assert share_spec(ACCOUNT, location(PROD), ENVIRONMENTS, rules, has_share=False).left_alone
     assert share_spec(ACCOUNT, location(SDLC), ENVIRONMENTS, rules, has_share=True).environment == "SDLC"
+
+
+@pytest.mark.parametrize(
+    ("pool", "sentence"),
+    [
+        (SharedPool("arn", "us-west-2", required_value="Prod"), None),
+        (SharedPool("arn", "us-west-2", ready=False, required_value="Test"), None),
+        (
+            SharedPool("arn", "us-west-2", required_value="Test"),
+            "The pool of 'Prod' in us-west-2 does not require the tag Env=Prod of a VPC, but Env=Test. It stays "
+            "shared, and the watch in the Networking account corrects it within an hour.",
+        ),
+        (
+            SharedPool("arn", "us-west-2"),
+            "The pool of 'Prod' in us-west-2 does not require the tag Env=Prod of a VPC. It stays shared, and the "
+            "watch in the Networking account corrects it within an hour.",
+        ),
+    ],
+    ids=["as it should be", "being modified", "another value", "no rule"],
+)
+def test_a_pool_that_requires_another_tag_of_a_vpc_is_told(pool: SharedPool, sentence: str | None) -> None:
+    assert wrong_rules({"Prod": [pool]}) == ({"arn": sentence} if sentence else {})
+
+
+@pytest.mark.parametrize(
+    ("present", "lost"),
+    [
+        ({"east", "west"}, set()),
+        ({"east", "other"}, {"other"}),
+        ({"deleted"}, set()),
+        ({"doubtful", "other"}, {"other"}),
+    ],
+    ids=["its own", "another's", "one that was deleted", "one in doubt"],
+)
+def test_an_account_loses_the_pools_of_other_environments_that_it_has(present: set[str], lost: set[str]) -> None:
+    spec = replace(WANTED, kept=frozenset({"doubtful"}))
+
+    assert spec.loses(present, {"east", "west", "other", "doubtful", "another"}) == lost
 
 
 @pytest.mark.parametrize(
