@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ctipam.errors import Refused
+from ctipam.pools.parameters import prefix_length
 from ctipam.pools.spec import POOLS_PER_SCOPE, PoolKey, PoolSpec, VpcSizes
 
 EAST, EAST_PROD, WEST_PROD = PoolKey("us-east-1"), PoolKey("us-east-1", "Prod OU"), PoolKey("us-west-2", "Prod OU")
@@ -88,7 +90,7 @@ def test_what_a_template_does_not_send_is_what_it_would_have_sent_by_default(tem
         ({"RegionSelection": []}, "RegionSelection is empty"),
         ({"AccEnvName": " "}, "AccEnvName is empty"),
         ({"AccEnvName": ["Prod OU", ""]}, "has an empty name in it"),
-        ({"AccEnvName": ["Prod OU", "SDLC OU", "Prod OU"]}, "lists 'Prod OU' twice"),
+        ({"AccEnvName": ["Prod OU", "SDLC OU", "Prod OU"]}, "AccEnvName lists 'Prod OU' twice"),
         ({"RegionSelection": ["us-west-9"]}, "'us-west-9', which this Lambda runtime's boto3 does not know"),
         ({"AccEnvName": ["x" * 129]}, "an OU's name has at most 128"),
         ({"RegionSelection": ["us-west-2", "x" * 4000]}, "which this Lambda runtime's boto3 does not know"),
@@ -104,7 +106,8 @@ def test_what_a_template_does_not_send_is_what_it_would_have_sent_by_default(tem
         ({"IpamPoolQuota": "6"}, "1 + 2 + 2 * 2 = 7 pools, and may have 6"),
         ({"IpamPoolQuota": "many"}, "IpamPoolQuota 'many' is not a whole number"),
         ({"TopLevelPoolCidr": "10.0.0.0/8,10.1.0.0/16"}, "10.0.0.0/8 and 10.1.0.0/16, which overlap"),
-        ({"TopLevelPoolCidr": "10.0.0.0/8,"}, "has an empty name in it"),
+        ({"TopLevelPoolCidr": "10.0.0.0/8,"}, "TopLevelPoolCidr '10.0.0.0/8,' has an empty name in it"),
+        ({"IpamPoolQuota": "1234567890"}, "IpamPoolQuota '1234567890' is not a whole number"),
         ({"TopLevelPoolCidr": [f"10.{n}.0.0/16" for n in range(51)]}, "lists 51 CIDRs, and AWS allows 50"),
         ({"PoolSizes": "20"}, "PoolSizes has '20'; give a name and the prefix lengths of its blocks"),
         ({"PoolSizes": "Prod OU=twenty"}, "PoolSizes has 'Prod OU=twenty'"),
@@ -136,6 +139,38 @@ def test_a_vpc_may_be_as_large_and_as_small_by_default_as_it_may_be_at_all(
     sizes = {"VpcDefaultNetmaskLength": default, "VpcMinNetmaskLength": largest, "VpcMaxNetmaskLength": smallest}
 
     assert plan(**sizes).vpc_sizes == VpcSizes(default, largest, smallest)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"AccEnvName": ["x" * 128]},
+        {"TopLevelPoolCidr": [f"10.{number}.0.0/16" for number in range(50)]},
+        {"PoolSizes": "Prod OU=" + "+".join(["28"] * 50)},
+        {"IpamPoolQuota": "123456789"},
+        {"IpamPoolQuota": "7"},
+        {"TopLevelPoolCidr": "100.64.0.0/16"},
+        {"TopLevelPoolCidr": "10.0.0.0/26", "IpamPoolPrefixLength": "27", "AccPoolPrefixLength": "28"}
+        | {"VpcDefaultNetmaskLength": "28"},
+    ],
+    ids=[
+        "a long name",
+        "50 CIDRs",
+        "50 blocks",
+        "a high quota",
+        "as many pools as the quota",
+        "RFC 6598",
+        "small pools",
+    ],
+)
+def test_what_is_just_within_the_limits_is_not_refused(changed: dict[str, Any]) -> None:
+    assert plan(**changed).pools
+
+
+@pytest.mark.parametrize(("text", "fits"), [("1", True), ("28", True), ("0", False), ("29", False)])
+def test_a_prefix_length_may_be_from_1_to_28(text: str, fits: bool) -> None:
+    with nullcontext() if fits else pytest.raises(Refused, match="give a prefix length from 1 to 28, such as 20"):
+        assert prefix_length("AccPoolPrefixLength", text) == int(text)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +226,7 @@ def test_an_ou_that_is_named_by_its_id_keeps_its_name_as_the_environment() -> No
     ("environments", "reason"),
     [
         ("A (ou-ab12-34567890),B (ou-ab12-34567890)", "lists OU ou-ab12-34567890 twice"),
-        ("A (ou-ab12-34567890),A (ou-ab12-34567891)", "lists 'A' twice"),
+        ("A (ou-ab12-34567890),A (ou-ab12-34567891)", "AccEnvName lists 'A' twice"),
         ("A,A (ou-ab12-34567890)", "lists 'A' twice"),
     ],
 )
