@@ -40,6 +40,18 @@ def test_the_pools_of_a_spec_are_in_the_users_order_parents_first() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("key", "parent", "name", "phrase"),
+    [
+        (PoolKey(), None, "the top-level pool", "the top-level pool"),
+        (EAST, PoolKey(), "us-east-1", "the pool of us-east-1"),
+        (EAST_PROD, EAST, "us-east-1/Prod OU", "the pool of us-east-1/Prod OU"),
+    ],
+)
+def test_a_pool_has_a_parent_and_a_name(key: PoolKey, parent: PoolKey | None, name: str, phrase: str) -> None:
+    assert (key.parent, str(key), key.phrase) == (parent, name, phrase)
+
+
 def test_lists_are_read_whether_they_come_as_lists_or_as_text_and_names_are_trimmed() -> None:
     assert plan(RegionSelection="us-west-2, us-east-1", AccEnvName="Prod OU,SDLC OU ") == plan()
 
