@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import nullcontext
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,13 @@ def test_a_number_may_come_as_text_or_as_a_number() -> None:
     assert plan(IpamPoolPrefixLength=20) == plan(IpamPoolPrefixLength="20")
 
 
+def test_what_is_reserved_and_whether_vpcs_are_imported_is_read_too() -> None:
+    given = plan(ReservedCidrs="10.1.0.0/16", AutoImport="on")
+
+    assert (given.reserved, given.auto_import) == ((IPv4Network("10.1.0.0/16"),), True)
+    assert (plan().reserved, plan().auto_import, plan(AutoImport="off").auto_import) == ((), False, False)
+
+
 @pytest.mark.parametrize("template", ["ipamnetworkingStack.yaml", "ipam-controltower-integration.template.yaml"])
 def test_what_a_template_does_not_send_is_what_it_would_have_sent_by_default(template: str) -> None:
     text = (Path(__file__).parents[2] / "templates" / template).read_text()
@@ -97,6 +105,8 @@ def test_what_a_template_does_not_send_is_what_it_would_have_sent_by_default(tem
             {"IpamPoolPrefixLength": "28"},
             "IpamPoolPrefixLength 28 cannot be; give a prefix length from 1 to 27",
         ),
+        ({"AccPoolPrefixLength": "1"}, "AccPoolPrefixLength 1 cannot be; give a prefix length from 2 to 28"),
+        ({"AccPoolPrefixLength": "2"}, "AccPoolPrefixLength 2 is no part of a Region's /20"),
         ({"AccPoolPrefixLength": "19"}, "give 21 to 28, or a smaller IpamPoolPrefixLength"),
         ({"TopLevelPoolCidr": "10.0.0.0/27"}, "give a /26 or larger, such as 192.168.0.0/16"),
         ({"RegionSelection": []}, "RegionSelection is empty"),
