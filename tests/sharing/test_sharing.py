@@ -17,6 +17,7 @@ from ctipam.sharing.rounds import RAM_PAUSE_S
 from ctipam.sharing.session_policy import session_policy
 from in_process.fixtures import NETWORKING
 from in_process.lifecycle_events import NEWCOMER, ONE, PROD, SCHEDULE, SDLC, ZERO, moved
+from in_process.sharing_world import SharingWorld
 
 SHARED = {f"ipamShare-{ZERO}": PROD}
 
@@ -300,6 +301,23 @@ def test_an_association_that_fails_late_is_an_error_and_is_requested_again_by_th
 
     landing_zone.invoke(event)
     assert landing_zone.shared() == SHARED
+
+
+def test_an_account_that_ram_could_not_add_to_its_share_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = SharingWorld({"ou-ab12-00000001": "Prod OU"}, {"Prod OU": "ou-ab12-00000001"})
+    world.places[ZERO] = ("ACTIVE", "ou-ab12-00000001")
+    call = world.models.ram.call
+
+    def fail(action: str, params: Any, caller: Any) -> Any:
+        answer = call(action, params, caller)
+        for row in answer.get("resourceShareAssociations", []):
+            if row["associatedEntity"] == ZERO:
+                row |= {"status": "FAILED", "statusMessage": "not a member"}
+        return answer
+
+    monkeypatch.setattr(world.models.ram, "call", fail)
+
+    assert [one.failed for one in world.run(ZERO).accounts] == [f"AWS could not share {ZERO}: not a member"]
 
 
 def test_an_account_that_fails_does_not_block_the_others(landing_zone: Any, ous: Any) -> None:
