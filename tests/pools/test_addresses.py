@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctipam.pools.addresses import count_free, lowest_free
+from ctipam.pools.addresses import count_free, lowest_free, lowest_free_in
 
 PARENT = IPv4Network("10.0.0.0/16")
 
@@ -36,6 +37,24 @@ def test_blocks_elsewhere_do_not_matter() -> None:
     elsewhere = [IPv4Network("9.0.0.0/8"), IPv4Network("11.0.0.0/8")]
 
     assert lowest_free(PARENT, 20, elsewhere) == IPv4Network("10.0.0.0/20")
+
+
+@pytest.mark.parametrize(
+    ("taken", "place"),
+    [("10.0.0.0/32", "10.0.16.0/20"), ("10.0.15.255/32", "10.0.16.0/20"), ("10.0.16.0/32", "10.0.0.0/20")],
+)
+def test_a_single_address_takes_the_place_that_it_is_in_and_no_other(taken: str, place: str) -> None:
+    assert lowest_free(PARENT, 20, [IPv4Network(taken)]) == IPv4Network(place)
+    assert count_free([PARENT], 20, [IPv4Network(taken)]) == 15
+
+
+def test_of_several_parents_the_lowest_with_room_gives_the_place() -> None:
+    low, high = IPv4Network("10.0.0.0/24"), IPv4Network("10.1.0.0/24")
+
+    assert lowest_free_in([high, low], 25, []) == IPv4Network("10.0.0.0/25")
+    assert lowest_free_in([high, low], 24, iter([low])) == high
+    assert lowest_free_in([high, low], 23, []) is None
+    assert count_free([high, low], 25, [low, IPv4Network("10.1.0.0/32")]) == 1
 
 
 def test_a_full_parent_has_no_place() -> None:

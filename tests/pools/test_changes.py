@@ -186,14 +186,17 @@ def test_to_make_room_one_pool_goes_at_a_time_of_those_beside_it_the_highest() -
     assert pending.waiting == ("us-west-2/SDLC OU (no free CIDR yet)",)
 
 
-def test_a_cidr_that_is_being_freed_is_waited_for_before_a_new_pool_gets_one() -> None:
-    spec = replace(SPEC, environments=("SDLC OU",))
+@pytest.mark.parametrize("environments", [("SDLC OU",), ("Prod OU", "SDLC OU")], ids=["removed", "with another block"])
+def test_a_cidr_that_is_being_freed_is_waited_for_before_a_new_pool_gets_one(environments: tuple[str, ...]) -> None:
+    spec = replace(SPEC, environments=environments, environment_prefix_length=22)
     leaving = pool(WEST_PROD, "10.0.0.0/21", "pending-deprovision")
-    occupied = {"ipam-pool-us-west-2": [IPv4Network("10.0.0.0/21")]}
+    leaving = leaving.with_blocks([*leaving.blocks, Block(IPv4Network("10.0.8.0/22"), "provisioned")])
+    occupied = {"ipam-pool-us-west-2": [block.cidr for block in leaving.blocks]}
 
     pending = pending_changes(spec, [*BUILT[:2], leaving, pool(WEST_SDLC)], occupied)
 
     assert not any(isinstance(change, ProvisionCidr) for change in pending.changes)
+    assert "us-west-2/SDLC OU (no free CIDR yet)" in pending.waiting
 
 
 @pytest.mark.parametrize("state", ["provisioned", "pending-provision"])
@@ -287,6 +290,16 @@ def test_under_the_quota_what_is_removed_goes_before_what_is_new_comes() -> None
 
     assert pending.changes == (DeprovisionCidr(BUILT[2], IPv4Network("10.0.0.0/21")),)
     assert "us-west-2/SDLC OU (no place under IpamPoolQuota yet)" in pending.waiting
+
+
+def test_as_many_pools_are_created_as_there_are_places_under_the_quota() -> None:
+    spec = replace(SPEC, environments=("Prod OU", "SDLC OU"), quota=4)
+    surplus = pool(EAST, "10.0.16.0/20")
+
+    pending = pending_changes(spec, [*BUILT[:2], surplus], {})
+
+    assert pending.changes == (CreatePool(WEST_PROD, BUILT[1].pool_id, SIZES),)
+    assert pending.waiting == ("us-west-2/SDLC OU (no place under IpamPoolQuota yet)",)
 
 
 @pytest.mark.parametrize(("quota", "lacks"), [(3, True), (4, False)])
@@ -409,3 +422,20 @@ def test_a_record_of_many_blocks_goes_on_in_further_tags() -> None:
     assert set(tags) == {names.BLOCK_TAG, *(f"{names.BLOCK_TAG}-{number}" for number in range(2, len(tags) + 1))}
     assert max(map(len, tags.values())) <= record.VALUE_LIMIT
     assert record.read(tags).declared == set(cidrs)
+
+
+def test_a_record_tells_what_is_there_what_comes_and_what_goes() -> None:
+    here, coming, leaving = (IPv4Network(f"10.{number}.0.0/16") for number in range(3))
+
+    tags = record.written([here], [coming], [leaving])
+
+    assert tags == {names.BLOCK_TAG: "10.0.0.0/16 +10.1.0.0/16 -10.2.0.0/16"}
+    assert record.read(tags) == record.Record(frozenset([here]), frozenset([coming]), frozenset([leaving]), False)
+
+
+def test_a_tag_of_a_record_is_as_long_as_aws_allows_before_it_goes_on_in_another() -> None:
+    cidrs = [IPv4Network(f"10.{one}.{other}.0/24") for one in (1, 2) for other in range(8)]
+    cidrs += [IPv4Network(f"10.0.{number}.0/24") for number in range(10, 15)]
+
+    assert list(map(len, record.written(cidrs).values())) == [record.VALUE_LIMIT]
+    assert len(record.written([*cidrs, IPv4Network("10.9.0.0/24")])) == 2

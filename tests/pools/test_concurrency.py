@@ -8,7 +8,15 @@ from ipaddress import IPv4Network
 import pytest
 
 from ctipam.pools import pace
-from ctipam.pools.change_kinds import CreatePool, DeletePool, ModifyPool, PoolChange, ProvisionCidr, TagPool
+from ctipam.pools.change_kinds import (
+    CreatePool,
+    DeletePool,
+    DeprovisionCidr,
+    ModifyPool,
+    PoolChange,
+    ProvisionCidr,
+    TagPool,
+)
 from ctipam.pools.concurrency import Concurrency, InFlight, LockScope, busy_parents
 from ctipam.pools.existing import Block, ExistingPool
 from ctipam.pools.spec import PoolKey
@@ -105,14 +113,60 @@ def test_a_provisioning_counts_as_under_way_until_its_block_is_listed_and_provis
     assert not under_way.touches(step)
 
 
-def test_a_deleted_pool_is_under_way_until_it_is_gone() -> None:
-    under_way = InFlight()
-    under_way.began("west", DeletePool(WEST), now=0)
+GIVEN, FAILED = Block(CIDR, "provisioned"), Block(CIDR, "failed-deprovision")
 
-    under_way.look([WEST], now=1)
-    assert under_way.pool_ids == {"west"}
-    under_way.look([], now=2)
-    assert under_way.pool_ids == set()
+
+@pytest.mark.parametrize(
+    ("change", "shown", "ended"),
+    [
+        (CreatePool(PoolKey("us-west-2"), "top"), None, False),
+        (CreatePool(PoolKey("us-west-2"), "top"), WEST, True),
+        (ProvisionCidr(WEST, CIDR), WEST, False),
+        (ProvisionCidr(WEST, CIDR), None, True),
+        (DeprovisionCidr(replace(WEST, blocks=(GIVEN,)), CIDR), replace(WEST, blocks=(GIVEN,)), False),
+        (DeprovisionCidr(replace(WEST, blocks=(GIVEN,)), CIDR), replace(WEST, blocks=(FAILED,)), True),
+        (DeprovisionCidr(replace(WEST, blocks=(GIVEN,)), CIDR), WEST, True),
+        (DeprovisionCidr(replace(WEST, blocks=(GIVEN,)), CIDR), None, True),
+        (DeletePool(WEST), WEST, False),
+        (DeletePool(WEST), replace(WEST, state="delete-failed"), True),
+        (DeletePool(WEST), None, True),
+        (ModifyPool(PoolKey("us-west-2"), WEST), WEST, True),
+    ],
+    ids=[
+        "a creation that no list shows",
+        "a creation",
+        "a CIDR that no list shows",
+        "a CIDR of a pool that is gone",
+        "a CIDR that is still there",
+        "a CIDR that AWS did not take back",
+        "a CIDR that was taken back",
+        "a CIDR that went with its pool",
+        "a deletion that no list shows",
+        "a deletion that failed",
+        "a deletion",
+        "a modification",
+    ],
+)
+def test_a_change_ends_when_an_idle_pool_shows_that_it_did(
+    change: PoolChange, shown: ExistingPool | None, ended: bool
+) -> None:
+    under_way = InFlight()
+    under_way.began("west", change, now=0)
+
+    under_way.look([shown] if shown else [], now=1)
+
+    assert under_way.pool_ids == (set() if ended else {"west"})
+
+
+def test_only_pools_with_a_cidr_on_its_way_are_asked_for_their_cidrs() -> None:
+    under_way = InFlight()
+    under_way.began("new", CreatePool(PoolKey("us-east-1"), "top"), now=0)
+    under_way.began("given", ProvisionCidr(WEST, CIDR), now=0)
+    under_way.began("giving back", DeprovisionCidr(WEST, CIDR), now=0)
+    under_way.began("modified", ModifyPool(PoolKey("us-west-2"), WEST), now=0)
+
+    assert under_way.changing_cidrs == {"given", "giving back"}
+    assert under_way.being_created == {"new"}
 
 
 def test_a_modified_pool_is_under_way_while_it_is_busy() -> None:

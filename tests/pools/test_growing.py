@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from ipaddress import IPv4Network
+from typing import Any
 
 import pytest
 
@@ -11,13 +11,14 @@ from aws_models.errors import AwsError
 from aws_models.ipam import Timings
 from ctipam import names
 from ctipam.pools import growing
-from ctipam.pools.existing import Block, ExistingPool
-from ctipam.pools.growth import LOOKS_APART_S, MOST_BLOCKS, TELL_AGAIN_S, Family, Growth, next_growth
-from ctipam.pools.spec import TOP_LEVEL, PoolKey
+from ctipam.pools.growth import LOOKS_APART_S, TELL_AGAIN_S
+from ctipam.pools.measurement import measure_pools
+from ctipam.settings import UtilizationSettings
 from ctipam.tags import to_dict
-from landing_zone.direct_stack import BUILT, PROPERTIES, DirectStack
+from landing_zone.direct_stack import BUILT, PROPERTIES, STACK_ID, DirectStack
 
 FIVE_MINUTES = 300
+SETTINGS = UtilizationSettings(STACK_ID, "arn:aws:sns:us-east-1:222222222222:topic", 80, grow=True, mender="function")
 PROD = "us-west-2 Prod OU"
 READS = ("Describe", "Get")
 
@@ -230,53 +231,26 @@ def test_when_the_top_level_pool_is_full_too_the_cidr_to_add_is_told(idle: Direc
     assert "TopLevelPoolCidr 10.0.0.0/8,100.64.0.0/10." in message["Message"]
 
 
-def test_a_pool_grows_up_to_a_ceiling_by_itself(idle: DirectStack) -> None:
-    small = PROPERTIES | {"AccPoolPrefixLength": "16"}
-    assert idle.ask("Update", "InitPools", small)["Status"] == "SUCCESS"
-    idle.end_operation()
-    for _ in range(MOST_BLOCKS):
-        fill(idle, PROD, 1)
-        look(idle, 4)
-
-    assert len(idle.pools()[PROD].split(",")) == MOST_BLOCKS
-    assert (
-        f"it has {MOST_BLOCKS} blocks, and a pool grows by itself up to {MOST_BLOCKS}"
-        in (idle.wire.published[-1]["Message"])
-    )
-
-
-def test_a_block_that_was_requested_a_moment_ago_is_given_to_no_other_pool() -> None:
-    def pool(key: PoolKey, *cidrs: str) -> ExistingPool:
-        blocks = tuple(Block(IPv4Network(cidr), "provisioned") for cidr in cidrs)
-        return ExistingPool(f"ipam-pool-{key}", "", "create-complete", key, blocks)
-
-    region, top = pool(PoolKey("us-west-2"), "10.0.0.0/20"), pool(TOP_LEVEL, "10.0.0.0/16")
-    prod = pool(PoolKey("us-west-2", "Prod OU"), "10.0.0.0/22")
-    family = Family(prod, region, top, [IPv4Network("10.0.0.0/21")], [IPv4Network("10.0.0.0/20")])
-
-    requested = []
-    for _ in range(4):
-        growth = next_growth(family)
-        assert isinstance(growth, Growth)
-        requested.append((growth.pool, str(growth.cidr)))
-        family = family.with_growth(growth)
-
-    assert requested == [
-        (prod, "10.0.8.0/22"),
-        (prod, "10.0.12.0/22"),
-        (region, "10.0.16.0/20"),
-        (region, "10.0.32.0/20"),
-    ]
-
-
-def test_two_pools_of_one_region_get_a_block_each(idle: DirectStack) -> None:
+@pytest.mark.parametrize(
+    ("is_full", "region", "prod", "sdlc"),
+    [(False, "", "10.32.0.0/12", "10.48.0.0/12"), (True, ",10.128.0.0/10", "10.128.0.0/12", "10.144.0.0/12")],
+    ids=["with room", "full"],
+)
+def test_two_pools_of_one_region_get_a_block_each_and_the_region_at_most_one(
+    idle: DirectStack, is_full: bool, region: str, prod: str, sdlc: str
+) -> None:
+    if is_full:
+        take_what_is_free(idle)
     fill(idle)
     fill(idle, "us-west-2 SDLC OU")
 
     look(idle, 10)
 
-    assert idle.pools()[PROD] == "10.0.0.0/12,10.32.0.0/12"
-    assert idle.pools()["us-west-2 SDLC OU"] == "10.16.0.0/12,10.48.0.0/12"
+    assert idle.pools() == BUILT | {
+        "us-west-2": f"10.0.0.0/10{region}",
+        PROD: f"10.0.0.0/12,{prod}",
+        "us-west-2 SDLC OU": f"10.16.0.0/12,{sdlc}",
+    }
 
 
 def test_a_second_look_right_after_the_first_does_nothing(idle: DirectStack) -> None:
@@ -306,15 +280,19 @@ def test_nothing_grows_while_an_operation_of_the_stack_is_in_progress(idle: Dire
     "code", ["IdempotentParameterMismatch", "ConcurrentMutationLimitExceeded", "RequestLimitExceeded"]
 )
 def test_a_block_that_cannot_be_requested_now_is_requested_by_the_next_look(idle: DirectStack, code: str) -> None:
+    sdlc = "us-west-2 SDLC OU"
     fill(idle)
+    fill(idle, sdlc)
     look(idle)
+    noted = note(idle, PROD)
     idle.wire.refuse("ProvisionIpamPoolCidr", AwsError(code, "Not now."))
 
     look(idle)
-    assert idle.pools() == BUILT
+    assert note(idle, PROD) == noted
+    assert idle.pools() == BUILT | {sdlc: "10.16.0.0/12,10.32.0.0/12"}, "the place was free for another pool"
 
     look(idle)
-    assert idle.pools()[PROD] == "10.0.0.0/12,10.32.0.0/12"
+    assert idle.pools()[PROD] == "10.0.0.0/12,10.48.0.0/12"
 
 
 @pytest.mark.parametrize("listed_s", [0.0, 30.0], ids=["listed at once", "listed late"])
@@ -330,15 +308,54 @@ def test_two_invocations_at_once_make_one_block(idle: DirectStack, listed_s: flo
     assert idle.pools()[PROD] == "10.0.0.0/12,10.32.0.0/12"
 
 
-def test_a_block_that_aws_could_not_give_is_requested_again(idle: DirectStack) -> None:
+def test_a_block_that_came_while_the_pools_were_measured_is_enough(idle: DirectStack) -> None:
+    fill(idle)
+    look(idle)
+    listed: Any = idle.listed_pools()
+    measured = list(measure_pools(idle.account, idle.stack_id, listed))  # type: ignore[arg-type]
+    idle.ec2.provision_ipam_pool_cidr(IpamPoolId=idle.pool_ids()[PROD], Cidr="10.32.0.0/12")
+    idle.clock.advance(FIVE_MINUTES)
+
+    growing.see_to_pools(idle.account, SETTINGS, listed, measured)  # type: ignore[arg-type]
+
+    idle.clock.advance(60)
+    assert idle.pools() == BUILT | {PROD: "10.0.0.0/12,10.32.0.0/12"}
+
+
+def test_space_that_is_taken_elsewhere_is_that_of_other_top_level_pools_of_ipv4(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def row(pool_id: str, family: str = "ipv4", **more: Any) -> Any:
+        return {"IpamPoolId": pool_id, "AddressFamily": family, "State": "create-complete", "Locale": "None"} | more
+
+    ours: Any = {"Tags": [{"Key": names.STACK_TAG, "Value": SETTINGS.stack_id}]}
+    listed = [row("ours", **ours), row("other"), row("child", SourceIpamPoolId="other"), row("other-6", "ipv6")]
+    taken: list[str] = []
+    monkeypatch.setattr(growing._Run, "__init__", lambda _, *given: taken.extend(given[-1]))
+    monkeypatch.setattr(growing._Run, "see_to", lambda *_: None)
+
+    growing.see_to_pools(None, SETTINGS, listed, [])  # type: ignore[arg-type]
+
+    assert taken == ["other"]
+
+
+@pytest.mark.parametrize("region_is_full", [False, True])
+def test_a_block_that_aws_could_not_give_is_requested_again_and_nothing_is_told_of_it(
+    idle: DirectStack, region_is_full: bool
+) -> None:
+    if region_is_full:
+        take_what_is_free(idle)
     fill(idle)
     look(idle)
     idle.models.ipam.faults.fail_next("ProvisionIpamPoolCidr", "The CIDR is not available.", "cidr-not-available")
 
-    look(idle, 5)
+    look(idle, 10)
 
-    assert idle.pools()[PROD] == "10.0.0.0/12,10.32.0.0/12"
-    assert subjects(idle) == ["us-west-2/Prod OU has grown to 2 blocks"]
+    assert idle.pools()[PROD] == f"10.0.0.0/12,{'10.128.0.0/12' if region_is_full else '10.32.0.0/12'}"
+    assert subjects(idle) == [
+        *(["us-west-2 has grown to 2 blocks"] if region_is_full else []),
+        "us-west-2/Prod OU has grown to 2 blocks",
+    ]
 
 
 def test_trouble_with_one_pool_hides_no_other(idle: DirectStack) -> None:

@@ -14,7 +14,7 @@ from ctipam.pools.spec import TOP_LEVEL, PoolKey
 WEST, EAST = PoolKey("us-west-2"), PoolKey("us-east-1")
 WEST_PROD, WEST_SDLC = PoolKey("us-west-2", "Prod OU"), PoolKey("us-west-2", "SDLC OU")
 BLOCKS = {
-    TOP_LEVEL: "10.0.0.0/16",
+    TOP_LEVEL: "10.0.0.0/16 10.4.0.0/16",
     WEST: "10.0.0.0/20",
     EAST: "10.0.16.0/20",
     WEST_PROD: "10.0.0.0/21 10.0.10.0/24",
@@ -53,6 +53,7 @@ def found(
         ("10.0.15.0/24", [WEST]),
         ("10.0.16.0/22", [EAST]),
         ("10.0.64.0/18", [TOP_LEVEL]),
+        ("10.4.1.0/24", [TOP_LEVEL]),
         ("10.0.0.0/8", [WEST_PROD, WEST_SDLC]),
     ],
     ids=[
@@ -63,6 +64,7 @@ def found(
         "where a Region has no environment",
         "in a Region without environments",
         "where no Region is",
+        "in a second CIDR of the top-level pool",
         "around all pools",
     ],
 )
@@ -95,6 +97,12 @@ def test_the_second_cidr_of_a_vpc_from_a_pool_is_reported_if_it_is_from_no_pool(
 )
 def test_a_vpc_whose_addresses_are_reserved_is_not_reported(reserved: str, reported: bool) -> None:
     assert bool(found(vpc("10.0.0.0/23"), reserved=reserved)) == reported
+
+
+def test_a_vpc_around_blocks_that_are_reserved_is_reported_for_what_is_beside_them() -> None:
+    (overlap,) = found(vpc("10.0.8.0/22"), reserved="10.0.8.0/23 10.0.10.0/24")
+
+    assert overlap.pools == (WEST,)
 
 
 def test_where_no_environment_is_yet_the_parameter_is_enough_and_in_an_environments_pool_it_is_not() -> None:
@@ -142,13 +150,14 @@ def test_a_finding_names_the_vpc_the_pool_and_what_to_do() -> None:
     )
 
 
-def test_a_finding_lists_a_few_of_many_others() -> None:
-    inner = [vpc(f"10.0.0.{number * 16}/28", f"vpc-{number}") for number in range(6)]
+@pytest.mark.parametrize(("others", "more"), [(3, ""), (4, " and 1 more"), (6, " and 3 more")])
+def test_a_finding_lists_a_few_of_many_others(others: int, more: str) -> None:
+    inner = [vpc(f"10.0.0.{number * 16}/28", f"vpc-{number}") for number in range(others)]
     reported = found(vpc("10.0.0.0/24", "vpc-large", BANK), *inner, reserved="10.0.0.0/16")
 
     (message,) = (overlap.finding().message for overlap in reported if overlap.vpc.vpc_id == "vpc-large")
 
-    assert message.endswith(f"VPC vpc-2 (10.0.0.32/28, account {SHOP}, us-west-2) and 3 more.")
+    assert message.endswith(f"VPC vpc-2 (10.0.0.32/28, account {SHOP}, us-west-2){more}.")
 
 
 def test_what_is_left_of_a_network() -> None:

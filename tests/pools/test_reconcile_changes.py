@@ -307,6 +307,23 @@ def test_a_delete_waits_for_the_cidr_of_a_vpc_that_was_just_deleted(
     assert "left behind" not in [record.message for record in caplog.records]
 
 
+@pytest.mark.parametrize("with_vpc", [False, True])
+def test_a_delete_does_not_wait_for_what_does_not_go_by_itself(
+    built: DirectStack, with_vpc: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    pool_id, began = built.pool_ids()["us-east-1 Prod OU"], built.clock.now()
+    built.ec2.allocate_ipam_pool_cidr(IpamPoolId=pool_id, NetmaskLength=16)
+    if with_vpc:
+        built.models.ipam.vpc_deleted(built.make_vpc("us-east-1", "Prod OU", length=16))
+
+    with caplog.at_level(logging.INFO, "ctipam"):
+        assert built.ask("Delete", "InitPools", PROPERTIES)["Status"] == "SUCCESS"
+
+    assert built.clock.now() - began < 5 * 60
+    assert len(left_behind(caplog)) == (2 if with_vpc else 1)
+    assert "us-east-1/Prod OU holds custom allocation (10.64.0.0/16, " in left_behind(caplog)[0]
+
+
 def left_behind(caplog: pytest.LogCaptureFixture) -> list[str]:
     (left,) = [vars(record)["what"] for record in caplog.records if record.message == "left behind"]
     return list(left)

@@ -142,6 +142,7 @@ def test_any_change_of_what_is_wanted_ends_with_all_of_it_reserved_and_never_a_g
 def test_a_reservation_that_collides_with_a_vpc_is_refused_and_named() -> None:
     changes = reservation_changes(networks("10.0.0.0/22"), [vpc("10.0.1.0/24"), vpc("10.0.9.0/24")])
     assert [one.cidr for one in changes.colliding] == networks("10.0.1.0/24")
+    assert text(changes.add) == "10.0.0.0/24 10.0.2.0/23", "what is left can be reserved all the same"
 
     with pytest.raises(Refused) as refusal:
         refuse_collisions([(f"the pool of us-west-2/{'x' * 128}", one) for one in changes.colliding])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ctipam.errors import Refused
+from ctipam.pools.parameters import prefix_length
 from ctipam.pools.spec import POOLS_PER_SCOPE, PoolKey, PoolSpec, VpcSizes
 
 EAST, EAST_PROD, WEST_PROD = PoolKey("us-east-1"), PoolKey("us-east-1", "Prod OU"), PoolKey("us-west-2", "Prod OU")
@@ -38,12 +41,31 @@ def test_the_pools_of_a_spec_are_in_the_users_order_parents_first() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("key", "parent", "name", "phrase"),
+    [
+        (PoolKey(), None, "the top-level pool", "the top-level pool"),
+        (EAST, PoolKey(), "us-east-1", "the pool of us-east-1"),
+        (EAST_PROD, EAST, "us-east-1/Prod OU", "the pool of us-east-1/Prod OU"),
+    ],
+)
+def test_a_pool_has_a_parent_and_a_name(key: PoolKey, parent: PoolKey | None, name: str, phrase: str) -> None:
+    assert (key.parent, str(key), key.phrase) == (parent, name, phrase)
+
+
 def test_lists_are_read_whether_they_come_as_lists_or_as_text_and_names_are_trimmed() -> None:
     assert plan(RegionSelection="us-west-2, us-east-1", AccEnvName="Prod OU,SDLC OU ") == plan()
 
 
 def test_a_number_may_come_as_text_or_as_a_number() -> None:
     assert plan(IpamPoolPrefixLength=20) == plan(IpamPoolPrefixLength="20")
+
+
+def test_what_is_reserved_and_whether_vpcs_are_imported_is_read_too() -> None:
+    given = plan(ReservedCidrs="10.1.0.0/16", AutoImport="on")
+
+    assert (given.reserved, given.auto_import) == ((IPv4Network("10.1.0.0/16"),), True)
+    assert (plan().reserved, plan().auto_import, plan(AutoImport="off").auto_import) == ((), False, False)
 
 
 @pytest.mark.parametrize("template", ["ipamnetworkingStack.yaml", "ipam-controltower-integration.template.yaml"])
@@ -83,12 +105,14 @@ def test_what_a_template_does_not_send_is_what_it_would_have_sent_by_default(tem
             {"IpamPoolPrefixLength": "28"},
             "IpamPoolPrefixLength 28 cannot be; give a prefix length from 1 to 27",
         ),
+        ({"AccPoolPrefixLength": "1"}, "AccPoolPrefixLength 1 cannot be; give a prefix length from 2 to 28"),
+        ({"AccPoolPrefixLength": "2"}, "AccPoolPrefixLength 2 is no part of a Region's /20"),
         ({"AccPoolPrefixLength": "19"}, "give 21 to 28, or a smaller IpamPoolPrefixLength"),
         ({"TopLevelPoolCidr": "10.0.0.0/27"}, "give a /26 or larger, such as 192.168.0.0/16"),
         ({"RegionSelection": []}, "RegionSelection is empty"),
         ({"AccEnvName": " "}, "AccEnvName is empty"),
         ({"AccEnvName": ["Prod OU", ""]}, "has an empty name in it"),
-        ({"AccEnvName": ["Prod OU", "SDLC OU", "Prod OU"]}, "lists 'Prod OU' twice"),
+        ({"AccEnvName": ["Prod OU", "SDLC OU", "Prod OU"]}, "AccEnvName lists 'Prod OU' twice"),
         ({"RegionSelection": ["us-west-9"]}, "'us-west-9', which this Lambda runtime's boto3 does not know"),
         ({"AccEnvName": ["x" * 129]}, "an OU's name has at most 128"),
         ({"RegionSelection": ["us-west-2", "x" * 4000]}, "which this Lambda runtime's boto3 does not know"),
@@ -104,7 +128,8 @@ def test_what_a_template_does_not_send_is_what_it_would_have_sent_by_default(tem
         ({"IpamPoolQuota": "6"}, "1 + 2 + 2 * 2 = 7 pools, and may have 6"),
         ({"IpamPoolQuota": "many"}, "IpamPoolQuota 'many' is not a whole number"),
         ({"TopLevelPoolCidr": "10.0.0.0/8,10.1.0.0/16"}, "10.0.0.0/8 and 10.1.0.0/16, which overlap"),
-        ({"TopLevelPoolCidr": "10.0.0.0/8,"}, "has an empty name in it"),
+        ({"TopLevelPoolCidr": "10.0.0.0/8,"}, "TopLevelPoolCidr '10.0.0.0/8,' has an empty name in it"),
+        ({"IpamPoolQuota": "1234567890"}, "IpamPoolQuota '1234567890' is not a whole number"),
         ({"TopLevelPoolCidr": [f"10.{n}.0.0/16" for n in range(51)]}, "lists 51 CIDRs, and AWS allows 50"),
         ({"PoolSizes": "20"}, "PoolSizes has '20'; give a name and the prefix lengths of its blocks"),
         ({"PoolSizes": "Prod OU=twenty"}, "PoolSizes has 'Prod OU=twenty'"),
@@ -136,6 +161,38 @@ def test_a_vpc_may_be_as_large_and_as_small_by_default_as_it_may_be_at_all(
     sizes = {"VpcDefaultNetmaskLength": default, "VpcMinNetmaskLength": largest, "VpcMaxNetmaskLength": smallest}
 
     assert plan(**sizes).vpc_sizes == VpcSizes(default, largest, smallest)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"AccEnvName": ["x" * 128]},
+        {"TopLevelPoolCidr": [f"10.{number}.0.0/16" for number in range(50)]},
+        {"PoolSizes": "Prod OU=" + "+".join(["28"] * 50)},
+        {"IpamPoolQuota": "123456789"},
+        {"IpamPoolQuota": "7"},
+        {"TopLevelPoolCidr": "100.64.0.0/16"},
+        {"TopLevelPoolCidr": "10.0.0.0/26", "IpamPoolPrefixLength": "27", "AccPoolPrefixLength": "28"}
+        | {"VpcDefaultNetmaskLength": "28"},
+    ],
+    ids=[
+        "a long name",
+        "50 CIDRs",
+        "50 blocks",
+        "a high quota",
+        "as many pools as the quota",
+        "RFC 6598",
+        "small pools",
+    ],
+)
+def test_what_is_just_within_the_limits_is_not_refused(changed: dict[str, Any]) -> None:
+    assert plan(**changed).pools
+
+
+@pytest.mark.parametrize(("text", "fits"), [("1", True), ("28", True), ("0", False), ("29", False)])
+def test_a_prefix_length_may_be_from_1_to_28(text: str, fits: bool) -> None:
+    with nullcontext() if fits else pytest.raises(Refused, match="give a prefix length from 1 to 28, such as 20"):
+        assert prefix_length("AccPoolPrefixLength", text) == int(text)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +248,7 @@ def test_an_ou_that_is_named_by_its_id_keeps_its_name_as_the_environment() -> No
     ("environments", "reason"),
     [
         ("A (ou-ab12-34567890),B (ou-ab12-34567890)", "lists OU ou-ab12-34567890 twice"),
-        ("A (ou-ab12-34567890),A (ou-ab12-34567891)", "lists 'A' twice"),
+        ("A (ou-ab12-34567890),A (ou-ab12-34567891)", "AccEnvName lists 'A' twice"),
         ("A,A (ou-ab12-34567890)", "lists 'A' twice"),
     ],
 )

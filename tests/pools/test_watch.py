@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import boto3
 import pytest
 
+from ctipam.ipam.reader import read_vpcs
+from ctipam.pools import watch as watching
 from ctipam.pools.schedule import is_watch_due
 from landing_zone.direct_stack import Context
 
@@ -75,13 +78,19 @@ def test_a_vpc_in_the_pools_space_is_reported_while_it_lasts(networking: Any, wa
     assert watch() == {}
 
 
-def test_a_vpc_from_a_pool_is_not_reported(networking: Any, watch: Watch) -> None:
+def test_a_vpc_from_a_pool_is_not_reported_even_while_ipam_does_not_show_where_it_is_from(
+    networking: Any, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pools = networking.ec2.get_paginator("describe_ipam_pools").paginate().build_full_result()["IpamPools"]
     pool_id = next(pool["IpamPoolId"] for pool in pools if pool.get("Description") == "Prod OU in us-west-2")
     tags = [{"ResourceType": "vpc", "Tags": [{"Key": "Env", "Value": "Prod OU"}]}]
     ec2 = networking.cloudformation.cloud.client("ec2", NETWORKING, WEST)
     ec2.create_vpc(Ipv4IpamPoolId=pool_id, Ipv4NetmaskLength=24, TagSpecifications=tags)
 
+    assert watch() == {}
+    monkeypatch.setattr(
+        watching, "read_vpcs", lambda *place: [replace(vpc, allocated=False) for vpc in read_vpcs(*place)]
+    )
     assert watch() == {}
 
 

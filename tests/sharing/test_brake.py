@@ -210,6 +210,30 @@ def test_the_message_names_the_count_the_first_accounts_and_the_causes() -> None
 
 
 @pytest.mark.parametrize(
+    ("losers", "named"),
+    [
+        (
+            {"1": "gone"},
+            "1 account would lose pools, more than UnshareLimit (0), so none was taken away: 1. Cause: gone (1).",
+        ),
+        (
+            {"3": "a", "1": "b", "2": "c"},
+            "3 accounts would lose pools, more than UnshareLimit (0), so none was taken away: 1, 2, 3. "
+            "Cause: a (1); b (1); c (1).",
+        ),
+        (
+            {"1": "a", "2": "b", "3": "c", "4": "d"},
+            "4 accounts would lose pools, more than UnshareLimit (0), so none was taken away: 1, 2, 3, .... "
+            "Cause: a (1); b (1); c (1).",
+        ),
+    ],
+    ids=["one", "three", "four"],
+)
+def test_the_message_names_up_to_three_accounts_and_causes(losers: dict[str, str], named: str) -> None:
+    assert held_back(losers, 0) == f"{named} If that is right, run `make reconcile unshare=yes` once."
+
+
+@pytest.mark.parametrize(
     ("brake", "losers", "holds"),
     [(Brake(10), 10, False), (Brake(10), 11, True), (Brake(10, permitted=True), 11, False), (Brake(0), 1, True)],
 )

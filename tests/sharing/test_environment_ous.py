@@ -200,7 +200,8 @@ def test_an_environment_without_an_ou_needs_somebody_to_decide_if_accounts_have_
     world.places = dict.fromkeys([ZERO][:members], ("ACTIVE", "ou-ab12-00000001"))
     world.run()
     world.ous["ou-ab12-00000001"] = "Production OU"
-    world.environments = {"Prod OU": [replace(pool, ou_id="") for pool in world.environments["Prod OU"]]}
+    pools = [replace(pool, ou_id="") for pool in world.environments["Prod OU"]]
+    world.environments = {"Prod OU": [*pools, replace(pools[0], arn=f"{pools[0].arn}-new", region="eu-west-1")]}
 
     (environment,) = world.run().environments
 

@@ -48,7 +48,7 @@ def test_a_dry_run_reports_changes_without_applying_them(
     (zero,) = [row for row in answer["reconciled"] if row["accountId"] == ZERO]
     arns = landing_zone.pool_arns()
     assert (zero["added"], zero["removed"]) == (sorted(arns[n] for n in SDLC), sorted(arns[n] for n in PROD))
-    assert (zero["changed"], answer["dryRun"]) == (True, True)
+    assert (zero["organizationalUnit"], zero["changed"], answer["dryRun"]) == ("SDLC OU", True, True)
     assert [call for call in calls if call.startswith("ram:") and ":Get" not in call] == []
     assert landing_zone.shared() == {f"ipamShare-{ZERO}": PROD}
 

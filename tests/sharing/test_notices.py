@@ -6,7 +6,12 @@ from typing import Any
 
 import pytest
 
-from ctipam.sharing.notices import MEMORY_LIMIT, NOTHING, Notice, due
+from ctipam.organization.environments import EnvironmentOu
+from ctipam.organization.tree import OrganizationalUnit
+from ctipam.sharing.doubtful import DoubtfulPool
+from ctipam.sharing.notices import MEMORY_LIMIT, NOTHING, Notice, due, message, notices
+from ctipam.sharing.results import AccountResult, SharingResult
+from ctipam.sharing.spec import NO_POOL, ShareSpec
 from in_process.lifecycle_events import NEWCOMER, SCHEDULE
 
 HOUR, DAY = 3600.0, 86400.0
@@ -56,6 +61,49 @@ def test_more_notices_than_can_be_remembered_are_not_sent_at_every_run() -> None
     assert len(memory) <= MEMORY_LIMIT
     assert 500 < len(first) < 2000
     assert due(many, memory, HOUR) == ([], memory)
+
+
+def test_what_needs_a_decision_is_told_daily_and_first() -> None:
+    sandbox = OrganizationalUnit("ou-ab12-00000001", "Sandbox")
+    result = SharingResult(
+        [
+            AccountResult(ShareSpec(str(number), unit, reason=NO_POOL))
+            for number, unit in enumerate([sandbox, sandbox, None])
+        ],
+        [
+            EnvironmentOu("Prod", sandbox),
+            EnvironmentOu("Test", problem="No OU is named 'Test'."),
+            EnvironmentOu("Live", problem="Two OUs are named 'Live'.", lasting=True),
+        ],
+        [DoubtfulPool("It has lost its tag.", 1)],
+        {"arn": "It requires no tag."},
+    )
+
+    assert [(notice.text, notice.daily) for notice in notices(result)] == [
+        ("It has lost its tag. Until then, 1 account keeps what it has, and no other account gets it.", True),
+        ("Two OUs are named 'Live'.", True),
+        ("No OU is named 'Test'.", False),
+        ("It requires no tag.", False),
+        ("OU 'Sandbox' (ou-ab12-00000001) has no pools; accounts in it: 2.", False),
+    ]
+
+
+def test_a_notice_is_the_same_while_only_the_number_of_accounts_changes() -> None:
+    units = [OrganizationalUnit(f"ou-ab12-0000000{number}", "Sandbox") for number in range(2)]
+
+    def keys(accounts: int, unit: OrganizationalUnit, why: str) -> list[str]:
+        without = [AccountResult(ShareSpec(str(number), unit, reason=NO_POOL)) for number in range(accounts)]
+        return [one.digest for one in notices(SharingResult(without, doubtful=[DoubtfulPool(why, accounts)]))]
+
+    assert keys(1, units[0], "Lost.") == keys(2, units[0], "Lost.")
+    assert not set(keys(1, units[0], "Lost.")) & set(keys(1, units[1], "Lost again."))
+
+
+def test_a_message_has_a_line_for_each_notice() -> None:
+    told = message([ONCE, DAILY])
+
+    assert told.title == "IPAM pools: which accounts receive them"
+    assert told.text.splitlines()[:3] == [f"- {ONCE.text}", f"- {DAILY.text}", ""]
 
 
 def test_an_ou_with_accounts_and_without_pools_is_told_once(landing_zone: Any, ous: Any) -> None:

@@ -7,6 +7,7 @@ each call of the run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -105,3 +106,22 @@ def test_a_run_changes_nothing_twice_when_nothing_happens(world: SharingWorld) -
     first, second = world.run(), world.run()
 
     assert (first.counts()["changed"], second.counts()["changed"]) == (3, 0)
+
+
+def test_a_run_ends_with_a_look_at_the_accounts_that_it_has_changed(
+    world: SharingWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here no event tells of the move."""
+    put(world, IN_PROD)
+    call = world.models.ram.call
+
+    def move_after(action: str, params: Any, caller: Any) -> Any:
+        answer = call(action, params, caller)
+        if action == "CreateResourceShare" and A in params["principals"]:
+            put(world, IN_SDLC)
+        return answer
+
+    monkeypatch.setattr(world.models.ram, "call", move_after)
+    world.run()
+
+    assert world.shared()[A] == ["SDLC"]

@@ -42,6 +42,8 @@ def test_the_accounts_of_an_ou_are_listed_only_if_there_are_fewer_pages_than_acc
         by_hand=False,
     )
 
-    Places(run, lambda: OrganizationTree((PROD,), tuple(there.values()))).read_again(sorted(there)[:asked])
+    places = Places(run, lambda: OrganizationTree((PROD,), tuple(there.values())))
+    places.read_again(sorted(there)[:asked])
 
     assert calls == (["list"] if listed else ["describe"] * asked)
+    assert places.fresh == set(sorted(there)[:asked]), "they need not be read again"

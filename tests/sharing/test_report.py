@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -11,6 +12,7 @@ import pytest
 from commands.report import text as report_text
 from ctipam import findings
 from ctipam.findings import Finding
+from ctipam.sharing import report
 from in_process.fixtures import HOME, NETWORKING, LandingZone
 from in_process.lifecycle_events import ONE, ZERO
 
@@ -123,7 +125,8 @@ def test_the_report_tells_what_the_next_run_changes_and_what_needs_a_decision(zo
         ZERO: "shared",
         ONE: "outdated",
     }
-    assert answer["watch"]["problem"].startswith("The log of the watch cannot be read: ")
+    assert answer["watch"].pop("problem").startswith("The log of the watch cannot be read: ")
+    assert answer["watch"] == {"at": None, "findings": [], "dashboardUrl": ""}
 
 
 def test_the_report_knows_the_pools_even_if_all_have_lost_their_tag(zone: LandingZone) -> None:
@@ -136,3 +139,37 @@ def test_the_report_knows_the_pools_even_if_all_have_lost_their_tag(zone: Landin
     assert {row["poolId"] for row in answer["tree"] if row["lostTag"]} == set(pool_ids)
     assert len(told) == len(pool_ids)
     assert all("with the ARN of its stack StackSet-...-networking-..." in line for line in told)
+
+
+NOT_YET = "The watch has not looked in the last two hours. It looks once an hour, so a new stack has to wait."
+OUTPUTS = {"PoolUtilizationLogGroupName": LOG_GROUP, "DashboardUrl": DASHBOARD}
+FOUND = Finding("OverlappingVpcs", "vpc-1", "It overlaps.")
+
+
+@pytest.mark.parametrize(
+    ("outputs", "lines", "watched"),
+    [
+        ({}, [], {"problem": "The pools have no stack whose log could be read.", "dashboardUrl": ""}),
+        ({"DashboardUrl": DASHBOARD}, [], {"problem": "The pools have no stack whose log could be read."}),
+        (OUTPUTS, ["START RequestId"], {"problem": NOT_YET}),
+        (OUTPUTS, [*findings.lines([], 0)], {"at": "2026-01-01T00:00:00+00:00"}),
+        (
+            OUTPUTS,
+            [*findings.lines([FOUND], 0)],
+            {
+                "at": "2026-01-01T00:00:00+00:00",
+                "findings": [{"metric": "OverlappingVpcs", "subject": "vpc-1", "message": "It overlaps."}],
+            },
+        ),
+    ],
+    ids=["no stack", "no log", "not yet", "nothing found", "something found"],
+)
+def test_what_the_watch_has_found_or_why_that_is_not_known(
+    monkeypatch: pytest.MonkeyPatch, outputs: dict[str, str], lines: list[str], watched: dict[str, Any]
+) -> None:
+    at = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp() * 1000)
+    monkeypatch.setattr(report, "_outputs", lambda *_: outputs)
+    monkeypatch.setattr(report, "_lines", lambda *_: [(at, line) for line in lines])
+    nothing: dict[str, Any] = {"at": None, "findings": [], "problem": "", "dashboardUrl": DASHBOARD}
+
+    assert report._read_watch(None, frozenset()) == nothing | watched  # type: ignore[arg-type]

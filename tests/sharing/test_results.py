@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from ctipam.errors import AwsFailed
 from ctipam.organization.environments import EnvironmentOu
 from ctipam.organization.tree import OrganizationalUnit
+from ctipam.sharing.changes import (
+    AdoptShare,
+    Associate,
+    CreateShare,
+    DeleteShare,
+    Disassociate,
+    ShareChange,
+    ShareChanges,
+)
+from ctipam.sharing.doubtful import DoubtfulPool
+from ctipam.sharing.existing import Share
 from ctipam.sharing.result_log import log_result
 from ctipam.sharing.results import AccountResult, SharingResult, who_can_use
 from ctipam.sharing.spec import NO_POOL, SharedPool, ShareSpec
@@ -143,6 +157,146 @@ def test_an_operator_gets_all_of_a_result() -> None:
         ],
         "leftOut": 0,
     }
+
+
+EAST, WEST = SharedPool("east", "us-east-1"), SharedPool("west", "us-west-2")
+WANTED = ShareSpec("000000000001", environment="Prod OU", pools=(EAST, WEST), kept=frozenset({"doubtful"}))
+
+
+def share(*pools: str, status: str = "ASSOCIATED", principal: str = "ASSOCIATED", account: str = "1") -> Share:
+    created = datetime(2026, 1, 1, tzinfo=UTC)
+    return Share("arn", account, created, pools=dict.fromkeys(pools, status), principals={account: principal})
+
+
+ADOPTION = ShareChanges((AdoptShare(share()),))
+
+
+@pytest.mark.parametrize(
+    ("spec", "shares", "changes", "added", "removed", "changed"),
+    [
+        (WANTED, [], ShareChanges(), "east west", "", True),
+        (WANTED, [share("east"), share("west")], ShareChanges(), "", "", False),
+        (WANTED, [share("east", "west", "old")], ShareChanges(), "", "old", True),
+        (WANTED, [share("east", "west", "doubtful")], ShareChanges(), "", "", False),
+        (WANTED, [share("east", "west")], ADOPTION, "", "", True),
+        (replace(WANTED, pools=(), left_alone=True), [share("old")], ADOPTION, "", "", False),
+    ],
+    ids=["no share", "as it should be", "a pool too many", "a pool in doubt", "to adopt", "left alone"],
+)
+def test_a_preview_tells_what_all_rounds_together_would_do(
+    spec: ShareSpec, shares: list[Share], changes: ShareChanges, added: str, removed: str, changed: bool
+) -> None:
+    result = AccountResult(spec)
+
+    result.preview(shares, changes)
+
+    assert (sorted(result.added), sorted(result.removed), result.changed) == (added.split(), removed.split(), changed)
+
+
+@pytest.mark.parametrize(
+    ("changes", "added", "removed"),
+    [
+        ([CreateShare("1", ("east", "west"))], "east west", ""),
+        ([Associate(share(), ("east",), ()), Associate(share(), ("west",), ())], "east west", ""),
+        ([Disassociate(share(), ("old",), ()), Disassociate(share(), ("older",), ())], "", "old older"),
+        ([DeleteShare(share("old")), DeleteShare(share("east", "doubtful", "older"))], "", "old older"),
+        ([AdoptShare(share("east"))], "", ""),
+    ],
+    ids=["created", "added", "taken away", "deleted", "adopted"],
+)
+def test_what_was_done_for_an_account_adds_up(changes: list[ShareChange], added: str, removed: str) -> None:
+    result = AccountResult(WANTED)
+    assert not result.notable
+
+    for change in changes:
+        result.record(change)
+
+    assert (sorted(result.added), sorted(result.removed)) == (added.split(), removed.split())
+    assert result.notable
+
+
+def test_outputs_count_accounts_and_name_what_has_no_pools_and_what_was_kept() -> None:
+    units = [OrganizationalUnit(f"ou-ab12-0000000{number}", name) for number, name in enumerate(("Test", "Lab"))]
+    without = [
+        AccountResult(ShareSpec(str(number), unit, reason=NO_POOL)) for number, unit in enumerate([*units, None])
+    ]
+    doubtful = [DoubtfulPool("It has lost its tag.", 2)]
+
+    outputs = SharingResult(
+        [account_result(1), account_result(2, failed="no"), *without], doubtful=doubtful, held_back="Too many."
+    ).outputs()
+
+    assert outputs == {
+        "SharedWith": "2",
+        "Failed": "1",
+        "WithoutPools": "3",
+        "OusWithoutPools": "Lab, Test",
+        "Environments": "none",
+        "HeldBack": "Too many., It has lost its tag. Until then, 2 accounts keep what they have, and no other account "
+        "gets it.",
+    }
+
+
+@pytest.mark.parametrize(
+    ("results", "fails"),
+    [
+        ([], False),
+        ([account_result(1)], False),
+        ([account_result(1), account_result(2, failed="no")], False),
+        ([account_result(1, failed="no")], True),
+        ([account_result(1, failed="no"), AccountResult(ShareSpec("2", reason=NO_POOL))], True),
+        ([AccountResult(ShareSpec("2", reason=NO_POOL), failed="no")], True),
+        ([account_result(1), AccountResult(ShareSpec("2", reason=NO_POOL), failed="no")], True),
+    ],
+    ids=["nobody", "no failure", "one of two", "all", "all that have pools", "one without pools", "as many as succeed"],
+)
+def test_a_stack_operation_fails_if_all_accounts_failed(results: list[AccountResult], fails: bool) -> None:
+    with pytest.raises(AwsFailed, match=r"^no ") if fails else nullcontext():
+        SharingResult(results).raise_if_all_failed()
+
+
+@pytest.mark.parametrize(
+    ("status", "principal", "state"),
+    [
+        ("ASSOCIATED", "ASSOCIATED", "accounts"),
+        ("SUSPENDED", "ASSOCIATED", "accounts"),
+        ("ASSOCIATING", "ASSOCIATED", "pending"),
+        ("ASSOCIATED", "ASSOCIATING", "pending"),
+        ("FAILED", "ASSOCIATED", ""),
+        ("ASSOCIATED", "DISASSOCIATING", ""),
+        ("ASSOCIATING", "FAILED", ""),
+    ],
+)
+def test_an_account_can_use_a_pool_if_both_are_associated(status: str, principal: str, state: str) -> None:
+    shares = {"1": [share(POOL.arn, status=status, principal=principal)]}
+
+    (row,) = who_can_use({"Prod": [POOL]}, shares)
+
+    assert {name: row[name] for name in ("accounts", "pending")} == {"accounts": [], "pending": []} | (
+        {state: ["1"]} if state else {}
+    )
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_several_shares_the_one_counts_by_which_the_account_can_use_the_pool(order: int) -> None:
+    shares = [share(POOL.arn), share(POOL.arn, status="ASSOCIATING")][::order]
+
+    (row,) = who_can_use({"Prod": [POOL]}, {"1": shares})
+
+    assert (row["accounts"], row["pending"]) == (["1"], [])
+
+
+def test_pools_are_in_the_order_of_environments_and_regions_and_accounts_in_theirs() -> None:
+    shares = {number: [share("east", account=number)] for number in ("3", "1", "2")}
+    shares |= {number: [share("west", status="ASSOCIATING", account=number)] for number in ("5", "4")}
+
+    rows = who_can_use({"SDLC": [WEST], "Prod": [WEST, EAST]}, shares)
+
+    assert [(row["environment"], row["region"], row["accounts"], row["pending"]) for row in rows] == [
+        ("Prod", "us-east-1", ["1", "2", "3"], []),
+        ("Prod", "us-west-2", [], ["4", "5"]),
+        ("SDLC", "us-west-2", [], ["4", "5"]),
+    ]
 
 
 def test_a_pool_without_accounts_is_reported() -> None:

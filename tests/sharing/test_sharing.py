@@ -13,9 +13,11 @@ from aws_models.errors import AwsError
 from ctipam import networking_account, sessions
 from ctipam.errors import REASON_LIMIT, WHERE, AwsFailed, Refused, where_it_happened
 from ctipam.names import execution_role_arn
+from ctipam.sharing.rounds import RAM_PAUSE_S
 from ctipam.sharing.session_policy import session_policy
 from in_process.fixtures import NETWORKING
 from in_process.lifecycle_events import NEWCOMER, ONE, PROD, SCHEDULE, SDLC, ZERO, moved
+from in_process.sharing_world import SharingWorld
 
 SHARED = {f"ipamShare-{ZERO}": PROD}
 
@@ -232,6 +234,27 @@ def test_an_account_that_moves_during_a_scheduled_run_keeps_the_pools_of_its_new
     assert sorted(adding) == sorted(landing_zone.pool_arns()[name] for name in SDLC)
 
 
+def test_an_account_that_moved_while_ram_refused_its_share_is_given_only_the_pools_of_its_new_ou(
+    landing_zone: Any, ous: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ram, given = landing_zone.cloud.models.ram, []
+    call_model, moves = ram.call, iter([ZERO])
+
+    def meanwhile(action: str, params: Any, caller: Any) -> Any:
+        if action == "CreateResourceShare" and (account_id := next(moves, None)):
+            landing_zone.cloud.move(account_id, ous["SDLC OU"])
+            raise AwsError("InvalidParameterException", "Not now.", 400)
+        if action in ("CreateResourceShare", "AssociateResourceShare"):
+            given.extend(params["resourceArns"])
+        return call_model(action, params, caller)
+
+    monkeypatch.setattr(ram, "call", meanwhile)
+    landing_zone.invoke(SCHEDULE)
+
+    assert landing_zone.shared() == {f"ipamShare-{ZERO}": SDLC}
+    assert sorted(given) == sorted(landing_zone.pool_arns()[name] for name in SDLC)
+
+
 def test_an_account_that_is_created_during_a_scheduled_run_keeps_its_share(
     landing_zone: Any, ous: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -278,6 +301,23 @@ def test_an_association_that_fails_late_is_an_error_and_is_requested_again_by_th
 
     landing_zone.invoke(event)
     assert landing_zone.shared() == SHARED
+
+
+def test_an_account_that_ram_could_not_add_to_its_share_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = SharingWorld({"ou-ab12-00000001": "Prod OU"}, {"Prod OU": "ou-ab12-00000001"})
+    world.places[ZERO] = ("ACTIVE", "ou-ab12-00000001")
+    call = world.models.ram.call
+
+    def fail(action: str, params: Any, caller: Any) -> Any:
+        answer = call(action, params, caller)
+        for row in answer.get("resourceShareAssociations", []):
+            if row["associatedEntity"] == ZERO:
+                row |= {"status": "FAILED", "statusMessage": "not a member"}
+        return answer
+
+    monkeypatch.setattr(world.models.ram, "call", fail)
+
+    assert [one.failed for one in world.run(ZERO).accounts] == [f"AWS could not share {ZERO}: not a member"]
 
 
 def test_an_account_that_fails_does_not_block_the_others(landing_zone: Any, ous: Any) -> None:
@@ -336,9 +376,12 @@ def test_the_schedule_applies_an_event_whose_handling_failed(landing_zone: Any, 
 
 def test_disabled_ram_sharing_is_an_error_with_the_command_that_enables_it(landing_zone: Any, ous: Any) -> None:
     landing_zone.cloud.models.organization.ram_sharing_enabled = False
+    began = landing_zone.clock.now()
 
     with pytest.raises(AwsFailed, match=r"UnknownResourceException.*aws ram enable-sharing-with-aws-organization"):
         landing_zone.invoke(moved(ZERO))
+
+    assert landing_zone.clock.now() - began < RAM_PAUSE_S, "only a stack operation waits until RAM is ready"
 
 
 @pytest.mark.parametrize("action", ["CreateResourceShare", "GetResourceShares"])

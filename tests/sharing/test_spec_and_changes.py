@@ -21,7 +21,7 @@ from ctipam.sharing.changes import (
     share_changes,
 )
 from ctipam.sharing.existing import BEST_FIRST, Share
-from ctipam.sharing.spec import EnvironmentsOfOus, Rules, SharedPool, ShareSpec, share_spec
+from ctipam.sharing.spec import EnvironmentsOfOus, Rules, SharedPool, ShareSpec, share_spec, wrong_rules
 
 ACCOUNT = "012345678901"
 BEFORE, CREATED, AFTER = (datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2, 3))
@@ -80,6 +80,44 @@ def test_an_existing_account_that_has_a_share_is_not_left_alone() -> None:
 
 
 @pytest.mark.parametrize(
+    ("pool", "sentence"),
+    [
+        (SharedPool("arn", "us-west-2", required_value="Prod"), None),
+        (SharedPool("arn", "us-west-2", ready=False, required_value="Test"), None),
+        (
+            SharedPool("arn", "us-west-2", required_value="Test"),
+            "The pool of 'Prod' in us-west-2 does not require the tag Env=Prod of a VPC, but Env=Test. It stays "
+            "shared, and the watch in the Networking account corrects it within an hour.",
+        ),
+        (
+            SharedPool("arn", "us-west-2"),
+            "The pool of 'Prod' in us-west-2 does not require the tag Env=Prod of a VPC. It stays shared, and the "
+            "watch in the Networking account corrects it within an hour.",
+        ),
+    ],
+    ids=["as it should be", "being modified", "another value", "no rule"],
+)
+def test_a_pool_that_requires_another_tag_of_a_vpc_is_told(pool: SharedPool, sentence: str | None) -> None:
+    assert wrong_rules({"Prod": [pool]}) == ({"arn": sentence} if sentence else {})
+
+
+@pytest.mark.parametrize(
+    ("present", "lost"),
+    [
+        ({"east", "west"}, set()),
+        ({"east", "other"}, {"other"}),
+        ({"deleted"}, set()),
+        ({"doubtful", "other"}, {"other"}),
+    ],
+    ids=["its own", "another's", "one that was deleted", "one in doubt"],
+)
+def test_an_account_loses_the_pools_of_other_environments_that_it_has(present: set[str], lost: set[str]) -> None:
+    spec = replace(WANTED, kept=frozenset({"doubtful"}))
+
+    assert spec.loses(present, {"east", "west", "other", "doubtful", "another"}) == lost
+
+
+@pytest.mark.parametrize(
     ("spec", "shares", "expected"),
     [
         (WANTED, [], ShareChanges((CreateShare(ACCOUNT, ("east", "west")),))),
@@ -129,6 +167,51 @@ def test_old_pools_and_other_principals_are_removed_once_all_pools_are_associate
     assert share_changes(WANTED, [full]).apply_now == (Disassociate(full, ("old",), ("1",)),)
 
 
+KEEPS = ShareSpec(ACCOUNT, reason="no pool for its OU", keeps_share=True)
+EMPTY: dict[str, str] = {}
+
+
+@pytest.mark.parametrize(
+    ("spec", "shares", "expected"),
+    [
+        (KEEPS, [share()], ShareChanges((Disassociate(share(), ("east", "west"), ()),))),
+        (KEEPS, [share(pools=EMPTY)], ShareChanges()),
+        (KEEPS, [share(settled=False)], ShareChanges((DeleteShare(share(settled=False)),))),
+        (
+            KEEPS,
+            [share(1), share(2)],
+            ShareChanges((Disassociate(share(1), ("east", "west"), ()), DeleteShare(share(2)))),
+        ),
+        (KEEPS, [share(pools={"east": "ASSOCIATING"})], ShareChanges((), in_progress=True)),
+        (replace(KEEPS, keeps_share=False), [share(pools=EMPTY)], ShareChanges((DeleteShare(share(pools=EMPTY)),))),
+        (
+            replace(KEEPS, keeps_share=False, kept=frozenset({"east"})),
+            [share()],
+            ShareChanges((Disassociate(share(), ("west",), ()),)),
+        ),
+    ],
+    ids=[
+        "its pools",
+        "nothing any more",
+        "one that is not as it should be",
+        "two shares",
+        "a pool that is still coming",
+        "of an account that joined later",
+        "a pool in doubt",
+    ],
+)
+def test_of_an_account_without_pools_the_share_stays_if_only_it_tells_that_the_account_had_some(
+    spec: ShareSpec, shares: list[Share], expected: ShareChanges
+) -> None:
+    assert share_changes(spec, shares) == expected
+
+
+def test_no_share_is_created_before_a_pool_can_be_shared() -> None:
+    wanted = replace(WANTED, pools=(replace(EAST, ready=False), replace(WEST, ready=False)))
+
+    assert share_changes(wanted, []) == ShareChanges((), in_progress=True)
+
+
 def test_a_pool_that_is_not_ready_is_neither_added_nor_removed() -> None:
     wanted = replace(WANTED, pools=(EAST, replace(WEST, ready=False)))
 
@@ -145,6 +228,15 @@ def test_a_second_share_goes_once_the_first_has_what_the_account_keeps(status: s
 
     is_there = status in ("ASSOCIATED", "SUSPENDED")
     assert share_changes(spec, [first, second]).apply_now == ((DeleteShare(second),) if is_there else ())
+
+
+@pytest.mark.parametrize("status", ["ASSOCIATING", "SUSPENDING", None])
+def test_nothing_is_taken_away_before_the_first_share_reaches_the_account(status: str | None) -> None:
+    coming = share(1, pools=ALL_ASSOCIATED | {"old": "ASSOCIATED"}, principals={ACCOUNT: status} if status else {})
+
+    changes = share_changes(WANTED, [coming, share(2)])
+
+    assert changes == ShareChanges(() if status else (Associate(coming, (), (ACCOUNT,)),), in_progress=True)
 
 
 def test_a_second_share_with_just_what_the_first_has_goes_also_if_all_of_it_is_kept() -> None:

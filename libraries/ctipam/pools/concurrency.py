@@ -105,8 +105,8 @@ class InFlight:
         self._looked = 0.0
 
     def began(self, pool_id: str, change: PoolChange, now: float) -> None:
-        if not isinstance(change, TagPool):
-            self._changes[pool_id] = (change, now)
+        """Note a change of a pool; not of its tags, which are there as soon as AWS has accepted them."""
+        self._changes[pool_id] = (change, now)
 
     def look(self, pools: Iterable[ExistingPool], now: float) -> None:
         """Drop the changes that have ended, and remember how long each took. now: when the reading of them began."""

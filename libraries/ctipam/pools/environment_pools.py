@@ -25,7 +25,6 @@ class EnvironmentPool:
     environment: str
     region: str
     arn: str = ""
-    owner_id: str = ""
     stack_id: str = ""
     state: str = ""
     required_value: str = ""
@@ -43,7 +42,6 @@ def environment_pools(listed: Iterable[IpamPoolTypeDef]) -> Iterator[Environment
                 environment=environment,
                 region=pool["Locale"],
                 arn=pool["IpamPoolArn"],
-                owner_id=pool["OwnerId"],
                 stack_id=tags.get(names.STACK_TAG, ""),
                 state=pool["State"],
                 required_value=to_dict(pool.get("AllocationResourceTags", [])).get(names.ENVIRONMENT_TAG, ""),

@@ -15,6 +15,7 @@ from ctipam.ipam.reader import read_accounts, read_vpcs
 from ctipam.pools.addresses import outermost
 from ctipam.pools.listing import list_pools
 from ctipam.pools.overlaps import find_overlaps
+from ctipam.pools.parameters import numbered
 from ctipam.pools.reader import CONCURRENT_READS, PoolReader, as_listed
 from ctipam.pools.spec import TOP_LEVEL, PoolSpec
 from ctipam.sessions import Account
@@ -73,7 +74,7 @@ def _of_accounts(accounts: Sequence[DiscoveredAccount]) -> list[str]:
     unread = {one.account_id for one in accounts if one.why_unread}
     if accounts and not unread:
         return []
-    of_accounts = f" of {len(unread)} accounts" if unread else ""
+    of_accounts = f" of {numbered(len(unread), 'account')}" if unread else ""
     return [f"IPAM does not know the VPCs{of_accounts} yet. {LATER}"]
 
 

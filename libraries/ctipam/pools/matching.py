@@ -41,9 +41,9 @@ def match_blocks(wanted: Sequence[Wanted], pool: ExistingPool, in_use: Collectio
     left = [block for block in pool.held if block.state != "pending-deprovision"]
     kept, missing = [], []
 
-    def order(block: Block) -> tuple[bool, bool, bool, IPv4Network]:
+    def order(block: Block) -> tuple[bool, bool, bool]:  # of equals the first, and so the lowest, is best
         cidr = block.cidr
-        return not recorded.has(cidr), cidr not in in_use, cidr in recorded.leaving, cidr
+        return not recorded.has(cidr), cidr not in in_use, cidr in recorded.leaving
 
     for want in wanted:
         fitting = [block for block in left if want in (block.cidr, block.cidr.prefixlen)]

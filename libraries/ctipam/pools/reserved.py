@@ -78,7 +78,7 @@ def reservation_changes(wanted: Collection[IPv4Network], allocations: Iterable[A
     manual = [one for one in found if one.resource_type == "custom"]
     release = [one for one in manual if one.is_reservation and not _overlaps_any(one.cidr, wanted)]
     colliding = [one for one in found if one not in manual and _overlaps_any(one.cidr, wanted)]
-    taken = [one.cidr for one in [*manual, *colliding] if one not in release]
+    taken = [one.cidr for one in [*manual, *colliding]]
     return ReservationChanges(
         add=tuple(part for cidr in wanted for part in sorted(without(cidr, taken))),
         release=tuple(release),

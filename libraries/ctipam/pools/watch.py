@@ -88,6 +88,6 @@ def _overlapping(
         {pool.key: [block.cidr for block in pool.blocks if block.held] for pool in pools if pool.key},
         held=[one.cidr for one in allocated if one.resource_type == "custom"],
         avoided=reserved,
-        allocated={(one.resource_id, one.cidr) for one in allocated if one.resource_type == "vpc"},
+        allocated={(one.resource_id, one.cidr) for one in allocated},
     )
     return [overlap.finding() for overlap in overlaps]

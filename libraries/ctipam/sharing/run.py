@@ -64,9 +64,9 @@ def start_run(
     deadline: Deadline,
     brake: Brake,
     *,
-    dry_run: bool = False,
-    for_request: ResourceRequest | None = None,
-    by_hand: bool = False,
+    dry_run: bool,
+    for_request: ResourceRequest | None,
+    by_hand: bool,
 ) -> SharingRun:
     """Assume the role in the Networking account and read the pools."""
     access: Access = "read" if dry_run else "share"

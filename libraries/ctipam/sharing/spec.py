@@ -114,8 +114,6 @@ class ShareSpec:
         present    ARNs of pools that it has
         existing   ARNs of the environments' pools; from others, which were deleted, nobody can lose anything
         """
-        if self.left_alone:
-            return frozenset()
         return frozenset(present) & frozenset(existing) - {pool.arn for pool in self.pools} - self.kept
 
 
