@@ -121,22 +121,43 @@ def test_with_a_vpc_in_that_region_a_delete_leaves_it_and_says_so(
     assert "10.16.0.0/12 from the pool of us-west-2/SDLC OU: The CIDR has one or more allocations." in sentence
 
 
-# Denials
+# Errors that last
 
 
-@pytest.mark.parametrize("action", ["DeprovisionIpamPoolCidr", "DeleteIpamPool"])
-def test_a_denial_for_one_pool_keeps_no_other_from_being_deleted_and_is_reported(
-    built: DirectStack, action: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("action", "error", "told"),
+    [
+        (
+            "DeprovisionIpamPoolCidr",
+            AwsError("UnauthorizedOperation", "You are not authorized: no identity-based policy allows it."),
+            "was denied: ",
+        ),
+        (
+            "DeleteIpamPool",
+            AwsError("UnauthorizedOperation", "You are not authorized: no identity-based policy allows it."),
+            "was denied: ",
+        ),
+        ("DeleteIpamPool", AwsError("InternalError", "Something broke."), "failed: InternalError: Something broke."),
+    ],
+    ids=["a denied CIDR", "a denied deletion", "another error"],
+)
+def test_an_error_of_one_pool_keeps_no_other_from_being_deleted_and_is_reported(
+    built: DirectStack,
+    action: str,
+    error: AwsError,
+    told: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    denied_id, began = built.pool_ids()["us-west-2 SDLC OU"], built.clock.now()
+    failing_id, began = built.pool_ids()["us-west-2 SDLC OU"], built.clock.now()
     call = built.models.ipam.call
 
-    def deny(name: str, params: dict[str, Any], caller: Caller) -> dict[str, Any]:
-        if name == action and params["IpamPoolId"] == denied_id:
-            raise AwsError("UnauthorizedOperation", "You are not authorized: no identity-based policy allows it.")
+    def fail(name: str, params: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        if name == action and params["IpamPoolId"] == failing_id:
+            raise error
         return call(name, params, caller)
 
-    monkeypatch.setattr(built.models.ipam, "call", deny)
+    monkeypatch.setattr(built.models.ipam, "call", fail)
 
     with caplog.at_level(logging.INFO, "ctipam"):
         assert delete(built)["Status"] == "SUCCESS"
@@ -145,7 +166,7 @@ def test_a_denial_for_one_pool_keeps_no_other_from_being_deleted_and_is_reported
     assert built.pools().keys() == {"us-west-2", "us-west-2 SDLC OU"}
     assert built.top_pool_id
     (sentence,) = left_behind(caplog)
-    assert sentence.startswith(f"us-west-2/SDLC OU: {action} in {HOME} (account {NETWORKING}) was denied: ")
+    assert sentence.startswith(f"us-west-2/SDLC OU: {action} in {HOME} (account {NETWORKING}) {told}")
 
 
 # Pools of others

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from ctipam import waiting
 from ctipam.cloudformation.request import ResourceRequest
-from ctipam.errors import DENIED, code_of, explain
+from ctipam.errors import code_of, explain
 from ctipam.pools import preconditions, removals
 from ctipam.pools.change_kinds import CreatePool, PoolChange
 from ctipam.pools.existing import Allocation, ExistingPool
@@ -58,11 +58,11 @@ class PoolDeletion(Rounds):
             listed = self._look()
 
     def _attempt(self, change: PoolChange) -> str | None:
-        """As for the others; a denial concerns one pool and keeps no other from being deleted."""
+        """As for the others; an error concerns one pool and keeps no other from being deleted."""
         try:
             return super()._attempt(change)
         except ClientError as error:
-            if code_of(error) not in DENIED or isinstance(change, CreatePool):
+            if isinstance(change, CreatePool):
                 raise
             self._not_deleted[change.pool.pool_id] = [f"{change.pool.key}: {explain(error)}"]
             return code_of(error)
