@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import botocore.session
 from botocore import xform_name
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from aws_models.errors import AwsError
 from aws_models.models import Models
@@ -47,7 +47,7 @@ class Wire:
     stacks               stack id -> what else DescribeStacks answers, or answers instead: {"StackStatus", "Tags", ...}
     published            what was published to SNS topics
     unusable             Region -> what every call in it is answered, as by a service control policy
-    refuse(action, ...)  answer the next call of that action with this error
+    refuse(action, ...)  answer the next call of that action with this error, AWS's or one of the way there
     kill(at, after)      end the function at its at-th call from now on (of that action, if one is named), before the
                          call reaches AWS or after AWS did it
     """
@@ -65,12 +65,12 @@ class Wire:
         self.published: list[dict[str, str]] = []
         self.unusable: dict[str, AwsError] = {}
         self.invocations: list[dict[str, Any]] = []  # events with which the function has invoked itself
-        self._refusals: dict[str, AwsError] = {}
+        self._refusals: dict[str, AwsError | BotoCoreError] = {}
         self._seconds = {True: reads_s, False: changes_s}
         self._kill = ("", 0, False)
         self._dead = False
 
-    def refuse(self, action: str, error: AwsError) -> None:
+    def refuse(self, action: str, error: AwsError | BotoCoreError) -> None:
         self._refusals[action] = error
 
     def kill(self, at: int, *, after: bool, action: str = "") -> None:

@@ -137,9 +137,12 @@ class DirectStack:
         return str(created["IpamPoolId"])
 
     def make_vpc(self, region: str, environment: str, *, length: int | None = None) -> str:
-        """Create a VPC in an environment pool; return its id. length: of its netmask; None: the pool's default."""
+        """Create a VPC in an environment pool; return its id. length: of its netmask; None: the pool's default.
+
+        environment   empty: in the Region's pool
+        """
         params: dict[str, Any] = {
-            "Ipv4IpamPoolId": self.pool_ids()[f"{region} {environment}"],
+            "Ipv4IpamPoolId": self.pool_ids()[f"{region} {environment}".strip()],
             "TagSpecifications": [{"ResourceType": "vpc", "Tags": [{"Key": "Env", "Value": environment}]}],
         }
         if length:

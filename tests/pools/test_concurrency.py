@@ -226,5 +226,13 @@ def test_a_change_that_ended_before_its_first_look_lowers_what_is_expected_only_
     assert under_way.next_look_s(now=200) == pytest.approx(pace.first_look_s([10 * pace.EARLY] * 2, [], 1))
 
 
+def test_of_several_changes_the_one_that_may_end_first_is_looked_at() -> None:
+    under_way = InFlight()
+    under_way.began("west", CreatePool(PoolKey("us-west-2"), "top"), now=0)
+    under_way.began("east", CreatePool(PoolKey("us-east-1"), "top"), now=1)
+
+    assert under_way.next_look_s(now=1) == pytest.approx(pace.UNKNOWN_S - 1)
+
+
 def test_with_nothing_under_way_there_is_nothing_to_look_for() -> None:
     assert InFlight().next_look_s(now=0) is None

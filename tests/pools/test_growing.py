@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from aws_models.errors import AwsError
 from aws_models.ipam import Timings
@@ -358,11 +359,16 @@ def test_a_block_that_aws_could_not_give_is_requested_again_and_nothing_is_told_
     ]
 
 
-def test_trouble_with_one_pool_hides_no_other(idle: DirectStack) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [AwsError("UnauthorizedOperation", "no"), EndpointConnectionError(endpoint_url="https://ec2.us-west-2")],
+    ids=["refused", "not reached"],
+)
+def test_trouble_with_one_pool_hides_no_other(idle: DirectStack, error: AwsError | EndpointConnectionError) -> None:
     fill(idle)
     fill(idle, "us-east-1 Prod OU")
     look(idle)
-    idle.wire.refuse("ProvisionIpamPoolCidr", AwsError("UnauthorizedOperation", "no"))
+    idle.wire.refuse("ProvisionIpamPoolCidr", error)
 
     with pytest.raises(Exception, match="1 not seen to: us-west-2/Prod OU"):
         idle.look()

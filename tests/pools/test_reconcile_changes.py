@@ -293,10 +293,11 @@ def test_a_delete_leaves_what_is_in_use_and_the_pools_above_it_deletes_the_rest_
     assert 25 * 60 < built.clock.now() - began < 40 * 60  # so long AWS may take to free the CIDR of a deleted VPC
 
 
+@pytest.mark.parametrize("environment", ["Prod OU", ""], ids=["in an environment's pool", "in a Region's pool"])
 def test_a_delete_waits_for_the_cidr_of_a_vpc_that_was_just_deleted(
-    built: DirectStack, caplog: pytest.LogCaptureFixture
+    built: DirectStack, environment: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    vpc_id = built.make_vpc("us-east-1", "Prod OU", length=16)
+    vpc_id = built.make_vpc("us-east-1", environment, length=16)
     built.models.ipam.vpc_deleted(vpc_id)
 
     with caplog.at_level(logging.INFO, "ctipam"):
