@@ -11,7 +11,7 @@ import builtins
 import itertools
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,10 +51,25 @@ def _must_come_first(statement: ast.stmt) -> bool:
     return False
 
 
+def importers(sources: Mapping[str, str]) -> dict[str, set[str]]:
+    """Return by file the files that import it, or names from it.
+
+    sources   path -> source
+    """
+    found: dict[str, set[str]] = defaultdict(set)
+    for path, source in sources.items():
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                for module in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names)):
+                    found[f"libraries/{module.replace('.', '/')}.py"].add(path)
+    return found
+
+
 @dataclass
 class Reach:
-    """A plugin of pytest that notes what each test reaches."""
+    """A plugin of pytest that notes what each test reaches. importers: see there"""
 
+    importers: Mapping[str, Collection[str]] = field(default_factory=dict)
     tests: dict[Place, set[str]] = field(default_factory=lambda: defaultdict(set))
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -75,20 +90,29 @@ class Reach:
     def of(self, path: str, statement: int) -> list[str]:
         """Return tests that reach a statement, up to LIMIT_S: the fastest, of each function rather than its variants.
 
-        Of a statement that runs when its module is imported, return those that reach any function of the module, or of
-        a module without functions all tests.
+        Of a statement that runs when its module is imported, return those that reach any function of the module, and
+        then of those that import it; of a module where neither has functions, all tests.
         """
-        of_module = [tests for (other, _), tests in self.tests.items() if other == path]
-        reaching = self.tests.get((path, statement)) or set().union(*(of_module or self.tests.values()))
+        if reaching := self.tests.get((path, statement)):
+            tests = self._ranked(reaching)
+        else:
+            own = self._ranked(self._of_files({path}))
+            others = self._ranked(self._of_files(self.importers.get(path, ())) - {*own})
+            tests = [*own, *others] or self._ranked(set().union(*self.tests.values()))
+        before = itertools.accumulate((self.seconds[test] for test in tests), initial=0.0)
+        return _by_file([test for test, total in zip(tests, before, strict=False) if total < LIMIT_S])
+
+    def _of_files(self, paths: Collection[str]) -> set[str]:
+        return set().union(*(tests for (path, _), tests in self.tests.items() if path in paths))
+
+    def _ranked(self, tests: Collection[str]) -> list[str]:
         variants: dict[str, int] = defaultdict(int)
         ranked = []
-        for test in sorted(reaching, key=lambda test: (self.seconds[test], test)):
+        for test in sorted(tests, key=lambda test: (self.seconds[test], test)):
             function = test.partition("[")[0]
             variants[function] += 1
             ranked.append((self.seconds[test] * variants[function], test))
-        tests = [test for _, test in sorted(ranked)]
-        before = itertools.accumulate((self.seconds[test] for test in tests), initial=0.0)
-        return _by_file([test for test, total in zip(tests, before, strict=False) if total < LIMIT_S])
+        return [test for _, test in sorted(ranked)]
 
 
 def _by_file(tests: list[str]) -> list[str]:

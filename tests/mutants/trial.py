@@ -46,7 +46,7 @@ def survey(sources: Mapping[str, str]) -> Reach:
 
     sources   path -> source
     """
-    found = Reach()
+    found = Reach(reach.importers(sources))
     source_files.forget()
     with source_files.replaced({ROOT / path: reach.noting(path, source) for path, source in sources.items()}):
         if pytest.main([*OPTIONS, *TESTS], plugins=[found]):

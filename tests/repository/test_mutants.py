@@ -11,7 +11,7 @@ import pytest
 from ctipam.errors import Refused
 from mutants import mutations, source_files
 from mutants.__main__ import Options, choose, judge, read
-from mutants.reach import LIMIT_S, NOTE, Reach, noting
+from mutants.reach import LIMIT_S, NOTE, Reach, importers, noting
 from mutants.source_files import ROOT
 
 
@@ -121,13 +121,26 @@ def test_our_modules_are_imported_anew_for_each_mutant_also_from_a_folder_withou
 
 
 def test_a_mutant_meets_the_fastest_tests_file_by_file_and_none_after_the_limit() -> None:
-    reach = Reach()
+    reach = Reach({"constants.py": {"y.py"}})
     reach.seconds = {"t::a[1]": 1, "t::a[2]": 2, "u::b": 3, "t::slow": LIMIT_S, "u::slower": LIMIT_S + 1, "t::other": 1}
     reach.tests = {("x.py", 4): {*reach.seconds} - {"t::other"}, ("y.py", 9): {"t::other"}}
 
     assert reach.of("x.py", 4) == ["t::a[1]", "t::a[2]", "t::slow", "u::b"]
     assert reach.of("y.py", 1) == ["t::other"], "the module's first line runs when it is imported"
-    assert set(reach.of("z.py", 1)) == {*reach.of("x.py", 4), "t::other"}, "the module has no function"
+    assert reach.of("constants.py", 1) == ["t::other"], "the module has no function, but one that imports it"
+    assert set(reach.of("z.py", 1)) == {*reach.of("x.py", 4), "t::other"}, "nobody imports it either"
+
+
+def test_a_file_is_imported_by_those_that_name_it_or_something_in_it() -> None:
+    sources = {
+        "libraries/ctipam/a.py": "from ctipam import names\nfrom ctipam.pools import spec\n",
+        "index.py": "def handler():\n    from ctipam.names import share_name\n",
+    }
+
+    found = importers(sources)
+
+    assert found["libraries/ctipam/names.py"] == {*sources}
+    assert found["libraries/ctipam/pools/spec.py"] == {"libraries/ctipam/a.py"}
 
 
 def test_a_score_below_the_promise_fails(capsys: pytest.CaptureFixture[str]) -> None:
