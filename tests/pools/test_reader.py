@@ -50,6 +50,13 @@ def test_what_is_gone_is_no_error_and_any_other_refusal_is(aws: Stubber, account
         read(account)
 
 
+def test_a_cidr_that_somebody_requested_by_its_size_is_known_once_aws_has_chosen_it(aws: Stubber, account: Any) -> None:
+    rows = [{"State": "pending-provision", "NetmaskLength": 20}, {"State": "provisioned", "Cidr": "10.0.0.0/20"}]
+    aws.add_response("get_ipam_pool_cidrs", {"IpamPoolCidrs": rows})
+
+    assert list(reader.read_blocks(account, POOL)) == [Block(IPv4Network("10.0.0.0/20"), "provisioned")]
+
+
 def test_the_allocations_of_a_region_that_is_forbidden_are_unknown_and_any_other_refusal_is_an_error(
     aws: Stubber, account: Any
 ) -> None:

@@ -215,6 +215,8 @@ def test_whatever_a_change_locks_everything_is_built_and_taken_down(lock: Litera
     stack.set_up()
     with stack.running():
         build(stack)
+        reads = stack.wire.counted["GetIpamPoolCidrs"]
+        assert reads < 3.5 * len(stack.listed_pools()), "a pool is read only while it is being given its CIDR"
         stack.ask("Update", "InitPools", PROPERTIES | {"RegionSelection": ["eu-west-1"], "AccEnvName": ["Test OU"]})
         assert stack.pools() == {"eu-west-1": "10.128.0.0/10", "eu-west-1 Test OU": "10.128.0.0/12"}
         assert delete(stack)["Status"] == "SUCCESS"

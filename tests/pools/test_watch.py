@@ -10,7 +10,8 @@ from typing import Any
 import boto3
 import pytest
 
-from ctipam.ipam.reader import read_vpcs
+from ctipam.ipam.existing import ExistingIpam
+from ctipam.ipam.reader import find_ipam, read_vpcs
 from ctipam.pools import watch as watching
 from ctipam.pools.schedule import is_watch_due
 from landing_zone.direct_stack import Context
@@ -107,6 +108,18 @@ def test_an_account_that_cannot_be_discovered_is_reported(networking: Any, watch
     networking.cloudformation.cloud.models.ipam.faults.fail_discovery(SHOP)
 
     assert list(watch()) == [f"IpamTrouble discovery of {SHOP}"]
+
+
+def test_a_region_with_pools_in_which_ipam_does_not_operate_is_reported(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def in_its_home_only(account: Any) -> ExistingIpam | None:
+        ipam = find_ipam(account)
+        return ipam and replace(ipam, operating_regions=frozenset({HOME}))
+
+    monkeypatch.setattr(watching, "find_ipam", in_its_home_only)
+
+    assert list(watch()) == [f"IpamTrouble operating Region {WEST}"]
 
 
 def test_it_watches_once_an_hour_and_measures_every_time(

@@ -112,6 +112,15 @@ def test_a_share_that_is_deleted_is_no_share(ram: Any, status: str) -> None:
     assert reader.find_all_shares(ram.client) == {}
 
 
+@pytest.mark.parametrize("status", ["PENDING", "ACTIVE", "FAILED"])
+def test_a_share_counts_in_every_status_in_which_it_can_be_changed(ram: Any, status: str) -> None:
+    list_shares(ram, SHARE | {"status": status})
+    list_associations(ram, "RESOURCE")
+    list_associations(ram, "PRINCIPAL")
+
+    assert found(ram).arn == ARN
+
+
 def test_a_new_share_that_another_handler_has_deleted_is_gone_and_any_other_refusal_is_an_error(ram: Any) -> None:
     created = Share(ARN, ACCOUNT, CREATED)
     list_associations(ram, "PRINCIPAL")

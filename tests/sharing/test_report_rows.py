@@ -13,9 +13,10 @@ from ctipam.names import STACK_TAG
 from ctipam.organization.tree import AccountLocation, OrganizationalUnit
 from ctipam.pools.existing import Allocation, Block, ExistingPool
 from ctipam.pools.spec import TOP_LEVEL, PoolKey
+from ctipam.sharing import report
 from ctipam.sharing.existing import Share
 from ctipam.sharing.report_rows import account_rows, allocation_rows, pool_rows
-from ctipam.sharing.results import AccountResult
+from ctipam.sharing.results import LAMBDA_RESPONSE_LIMIT, AccountResult
 from ctipam.sharing.spec import SharedPool, ShareSpec
 
 ACCOUNT, HOME = "012345678901", "us-east-1"
@@ -211,3 +212,11 @@ def test_an_account_with_its_name_and_its_ous_from_the_root_down() -> None:
             "reason": "no pool",
         },
     ]
+
+
+def test_what_has_no_room_in_an_answer_is_counted() -> None:
+    rows = [{"accountId": f"{number:012}"} for number in range(9)]
+
+    found = report._details(rows, rows, LAMBDA_RESPONSE_LIMIT - 100)
+
+    assert found == {"accountDetails": rows[:3], "leftOut": 6, "allocations": [], "allocationsLeftOut": 9}
