@@ -130,7 +130,9 @@ def test_what_our_pools_hold_is_not_remembered_as_allocated_because_they_may_giv
 ) -> None:
     region = PoolKey(REGION)
     parent = ExistingPool(PARENT, "", "create-complete", region, (Block(IPv4Network("10.0.0.0/20"), "provisioned"),))
-    child = ExistingPool(CHILD, PARENT, "create-complete", PoolKey(REGION, "Prod OU"), (Block(HELD, "provisioned"),))
+    child = ExistingPool(
+        CHILD, PARENT, "create-complete", PoolKey(REGION, "Prod OU"), (Block(HELD, "provisioned", "cidr-1"),)
+    )
     ours = {"Cidr": str(HELD), "IpamPoolAllocationId": "1", "ResourceType": "ipam-pool", "ResourceId": CHILD}
     by_hand = {"Cidr": str(COMING), "IpamPoolAllocationId": "2", "ResourceType": "custom"}
     aws.add_response("get_ipam_pool_allocations", {"IpamPoolAllocations": [ours, by_hand]})
