@@ -98,9 +98,20 @@ HELD, COMING = IPv4Network("10.0.0.0/21"), IPv4Network("10.0.8.0/21")
         ({"blocks": (Block(HELD, "provisioned"),), "tags": {names.BLOCK_TAG: record.EVERYTHING}}, True),
         ({"state": "delete-in-progress"}, False),
         ({"blocks": (Block(COMING, "deprovisioned"),)}, False),
+        ({"blocks": (Block(COMING, "failed-provision"),)}, True),
         ({"key": None}, False),
     ],
-    ids=["new", "without a record", "by hand", "recorded", "new with a CIDR", "deleted", "given back", "of others"],
+    ids=[
+        "new",
+        "without a record",
+        "by hand",
+        "recorded",
+        "new with a CIDR",
+        "deleted",
+        "given back",
+        "asked for again",
+        "of others",
+    ],
 )
 def test_a_cidr_that_only_the_parent_lists_yet_is_coming_if_this_solution_asked_for_it(
     aws: Stubber, account: Any, child: dict[str, Any], coming: bool

@@ -228,7 +228,7 @@ def read_allocations(account: Account, pool_id: str, region: str) -> list[Alloca
 def _with_coming_cidr(allocation: Allocation, by_id: Mapping[str, ExistingPool]) -> ExistingPool | None:
     """Return the pool that is being given this CIDR, if it is ours and its own list does not show the CIDR yet."""
     pool = by_id.get(allocation.resource_id)
-    if pool is None or pool.key is None or any(block.cidr == allocation.cidr for block in pool.blocks):
+    if pool is None or pool.key is None or pool.shows(allocation.cidr):
         return None
     # Of a pool that holds others, only a CIDR that was about to be requested is coming; others were given by hand.
     recorded = record.read(pool.tags)
