@@ -51,7 +51,7 @@ def pool(key: PoolKey, cidr: str | None = None, block: str = "provisioned", **fi
         "source_pool_id": f"ipam-pool-{key.parent}" if key.parent else "",
         "state": "create-complete",
         "key": key,
-        "blocks": (Block(IPv4Network(cidr), block),) if cidr else (),
+        "blocks": (Block(IPv4Network(cidr), block, f"cidr-{cidr}"),) if cidr else (),
         "tags": wanted_tags(SPEC, key) | recorded,
         "description": names.pool_description(key.region, key.environment),
         "allocation_tags": wanted_allocation_tags(key),
@@ -60,6 +60,7 @@ def pool(key: PoolKey, cidr: str | None = None, block: str = "provisioned", **fi
     return ExistingPool(**(made | fields))
 
 
+PENDING = "pending-provision"
 TOP_POOL = pool(TOP_LEVEL, "10.0.0.0/16")
 TOP = TOP_POOL.pool_id
 BUILT = [TOP_POOL, pool(WEST, "10.0.0.0/20"), pool(WEST_PROD, "10.0.0.0/21")]
@@ -199,7 +200,7 @@ def test_a_cidr_that_is_being_freed_is_waited_for_before_a_new_pool_gets_one(env
     assert "us-west-2/SDLC OU (no free CIDR yet)" in pending.waiting
 
 
-@pytest.mark.parametrize("state", ["provisioned", "pending-provision"])
+@pytest.mark.parametrize("state", ["provisioned", PENDING])
 def test_a_cidr_is_recorded_as_soon_as_it_is_seen_so_that_nothing_waits_for_the_tag(state: str) -> None:
     seen = pool(WEST_PROD, "10.0.0.0/21", state, tags=wanted_tags(SPEC, WEST_PROD))
 
@@ -207,6 +208,25 @@ def test_a_cidr_is_recorded_as_soon_as_it_is_seen_so_that_nothing_waits_for_the_
 
     assert pending.changes == (TagPool(seen, {names.BLOCK_TAG: "10.0.0.0/21"}),)
     assert pending.nothing_but_tags == (state == "provisioned")
+
+
+def test_a_cidr_that_only_the_parent_shows_stays_recorded_as_coming() -> None:
+    """The pool's own list is late; only by the record does the next look know that it need not ask for the CIDR."""
+    seen = pool(WEST_PROD, tags=wanted_tags(SPEC, WEST_PROD), blocks=(Block(IPv4Network("10.0.0.0/21"), PENDING),))
+
+    assert pending_changes(SPEC, [*BUILT[:2], seen], {}).changes == ()
+
+
+def test_a_cidr_that_is_being_given_back_stays_recorded_as_leaving_while_another_is_coming() -> None:
+    """AWS may not give it back: then it is still to be given back, and not somebody else's."""
+    blocks = (
+        Block(IPv4Network("10.0.0.0/21"), PENDING, "cidr-1"),
+        Block(IPv4Network("10.0.8.0/21"), "pending-deprovision", "cidr-2"),
+    )
+    record = {names.BLOCK_TAG: "+10.0.0.0/21 -10.0.8.0/21"}
+    seen = pool(WEST_PROD, blocks=blocks, tags=wanted_tags(SPEC, WEST_PROD) | record)
+
+    assert pending_changes(SPEC, [*BUILT[:2], seen], {}).changes == ()
 
 
 def test_no_cidr_is_recorded_while_another_is_missing_or_leaving() -> None:

@@ -220,8 +220,8 @@ def test_room_is_counted_in_blocks_of_the_size_that_is_needed_in_what_is_provisi
 
 @pytest.mark.parametrize(
     ("recorded", "size"),
-    [("10.0.8.0/23", 23), ("10.0.8.0/23 +10.0.0.0/22", 23), ("", 22)],
-    ids=["declared", "declared, and one that is coming", "no record"],
+    [("10.0.8.0/23", 23), ("10.0.8.0/23 +10.0.0.0/22", 23), ("10.0.8.0/23 10.0.16.0/21", 23), ("", 22)],
+    ids=["declared", "declared, and one that is coming", "declared, and one that AWS could not give", "no record"],
 )
 def test_a_pool_grows_by_its_largest_declared_block_or_else_by_its_largest(recorded: str, size: int) -> None:
     assert own_size(pool(PROD, "10.0.8.0/23 10.0.0.0/22", tags={names.BLOCK_TAG: recorded})) == size

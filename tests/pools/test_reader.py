@@ -105,9 +105,20 @@ HELD, COMING = IPv4Network("10.0.0.0/21"), IPv4Network("10.0.8.0/21")
         ({"blocks": (Block(HELD, "provisioned"),), "tags": {names.BLOCK_TAG: record.EVERYTHING}}, True),
         ({"state": "delete-in-progress"}, False),
         ({"blocks": (Block(COMING, "deprovisioned"),)}, False),
+        ({"blocks": (Block(COMING, "failed-provision"),)}, True),
         ({"key": None}, False),
     ],
-    ids=["new", "without a record", "by hand", "recorded", "new with a CIDR", "deleted", "given back", "of others"],
+    ids=[
+        "new",
+        "without a record",
+        "by hand",
+        "recorded",
+        "new with a CIDR",
+        "deleted",
+        "given back",
+        "asked for again",
+        "of others",
+    ],
 )
 def test_a_cidr_that_only_the_parent_lists_yet_is_coming_if_this_solution_asked_for_it(
     aws: Stubber, account: Any, child: dict[str, Any], coming: bool
@@ -137,7 +148,9 @@ def test_what_our_pools_hold_is_not_remembered_as_allocated_because_they_may_giv
 ) -> None:
     region = PoolKey(REGION)
     parent = ExistingPool(PARENT, "", "create-complete", region, (Block(IPv4Network("10.0.0.0/20"), "provisioned"),))
-    child = ExistingPool(CHILD, PARENT, "create-complete", PoolKey(REGION, "Prod OU"), (Block(HELD, "provisioned"),))
+    child = ExistingPool(
+        CHILD, PARENT, "create-complete", PoolKey(REGION, "Prod OU"), (Block(HELD, "provisioned", "cidr-1"),)
+    )
     ours = {"Cidr": str(HELD), "IpamPoolAllocationId": "1", "ResourceType": "ipam-pool", "ResourceId": CHILD}
     by_hand = {"Cidr": str(COMING), "IpamPoolAllocationId": "2", "ResourceType": "custom"}
     aws.add_response("get_ipam_pool_allocations", {"IpamPoolAllocations": [ours, by_hand]})

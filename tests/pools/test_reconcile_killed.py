@@ -180,3 +180,32 @@ def test_a_further_block_that_its_pool_does_not_show_yet_is_not_asked_for_again_
     assert succeeded(answer)
     assert stack.pools() == AFTER_GROWTH
     assert stack.clock.now() - began < 300  # it is not only seen by another invocation
+
+
+def test_a_further_block_that_its_pool_does_not_show_yet_is_asked_for_once_however_many_aws_gives_at_a_time() -> None:
+    stack = DirectStack(ipam_timings=Timings(cidr_listed=20, provision=30), workers=1, mutation_lock="none")
+    stack.set_up()
+    two_blocks = FIRST | {"PoolSizes": "us-west-2/Prod OU=12+12"}
+    with stack.running():
+        stack.ask("Create", "InitPools", FIRST)
+        stack.wire.kill(1, after=True, action="ProvisionIpamPoolCidr")
+        stack.send(stack.request("Update", "InitPools", two_blocks))
+
+        assert succeeded(stack.ask("Update", "InitPools", two_blocks))
+
+    assert stack.pools() == AFTER_FIRST | {"us-west-2 Prod OU": "10.0.0.0/12,10.16.0.0/12"}
+
+
+def test_a_further_block_that_its_pool_does_not_show_yet_is_remembered_while_another_pool_is_made_beside_it() -> None:
+    stack = DirectStack(ipam_timings=Timings(cidr_listed=20), workers=1)
+    stack.set_up()
+    further = FIRST | {"PoolSizes": "us-west-2/Prod OU=12+13"}
+    with stack.running():
+        stack.ask("Create", "InitPools", FIRST)
+        stack.wire.kill(1, after=True, action="ProvisionIpamPoolCidr")
+        stack.send(stack.request("Update", "InitPools", further))
+
+        assert succeeded(stack.ask("Update", "InitPools", FIRST | {"AccEnvName": ["Prod OU", "SDLC OU"]}))
+
+    assert stack.pools().keys() == AFTER_FIRST.keys() | {"us-west-2 SDLC OU", "us-east-1 SDLC OU"}
+    assert stack.pools()["us-west-2 Prod OU"] == "10.0.0.0/12"  # the further one is given back, as declared no longer

@@ -10,6 +10,7 @@ import pytest
 from aws_models.errors import AwsError
 from aws_models.organization import Caller
 from ctipam import names
+from ctipam.pools import deletion
 from ctipam.tags import to_dict
 from landing_zone.direct_stack import BUILT, HOME, NETWORKING, PROPERTIES, STACK_ID, DirectStack
 
@@ -167,6 +168,28 @@ def test_an_error_of_one_pool_keeps_no_other_from_being_deleted_and_is_reported(
     assert built.top_pool_id
     (sentence,) = left_behind(caplog)
     assert sentence.startswith(f"us-west-2/SDLC OU: {action} in {HOME} (account {NETWORKING}) {told}")
+
+
+def test_a_deletion_gets_over_an_error_that_begins_when_it_waits_no_longer_for_vpcs(
+    built: DirectStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing_id, call = built.pool_ids()["us-west-2 SDLC OU"], built.models.ipam.call
+    vpc_id = built.make_vpc("us-west-2", "SDLC OU")
+    built.clock.advance(30)
+    errors = [AwsError("InternalError", "Something broke.")] * 3
+
+    def fail(name: str, params: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        if name == "DeleteIpamPool" and params["IpamPoolId"] == failing_id and errors:
+            raise errors.pop()
+        return call(name, params, caller)
+
+    monkeypatch.setattr(built.models.ipam, "call", fail)
+    monkeypatch.setattr(deletion, "VPC_RELEASE_S", 20 * 60.0)  # as long as AWS takes here
+    built.models.ipam.vpc_deleted(vpc_id)
+
+    assert delete(built)["Status"] == "SUCCESS"
+    assert built.listed_pools() == []
+    assert not errors
 
 
 # Pools of others

@@ -150,11 +150,15 @@ def _provision(comparison: Comparison, key: PoolKey, pool: ExistingPool, room: _
 
 
 def _tags_meanwhile(comparison: Comparison, key: PoolKey) -> list[PoolChange]:
-    """The tags of a pool that is being given its last CIDR, so that the end need not wait for them."""
+    """The tags of a pool that is being given its last CIDR, so that the end need not wait for them.
+
+    Not while only the parent's allocations show it: that the record has it as coming is how they tell. And not while
+    another is being given back: the record has it as leaving, and AWS may fail.
+    """
     pool, blocks = comparison.kept.get(key), comparison.blocks[key]
-    if pool and pool.pending and pool.pending.state == "pending-provision" and not blocks.missing:
-        return _tag_changes(comparison.spec, key, pool, blocks)
-    return []
+    if pool is None or pool.gives_back or blocks.missing or not (pool.pending and pool.pending.cidr_id):
+        return []
+    return _tag_changes(comparison.spec, key, pool, blocks)
 
 
 def _tag_changes(spec: PoolSpec, key: PoolKey, pool: ExistingPool, blocks: MatchedBlocks) -> list[PoolChange]:

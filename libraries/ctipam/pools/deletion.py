@@ -25,6 +25,9 @@ minutes or more. https://docs.aws.amazon.com/vpc/latest/ipam/release-alloc-ipam.
 
 RELEASE_PAUSE_S = 30.0
 
+RETRIED_S = 5 * 60.0
+"""For how long at least an error is met again, also later than that: AWS may only have a bad minute."""
+
 
 class PoolDeletion(Rounds):
     """Deletes the stack's pools, except those that are in use and the pools above them."""
@@ -35,6 +38,7 @@ class PoolDeletion(Rounds):
         self._held: dict[str, list[Allocation]] = {}  # pool id -> the same, as it was read
         self._released_by_aws: set[str] = set()  # ids of pools that only VPCs block
         self._not_deleted: dict[str, list[str]] = {}  # pool id -> why AWS did not delete it
+        self._failing_since: dict[str, float] = {}  # pool id -> when the error began that its last change met
 
     def run(self, listed: Sequence[IpamPoolTypeDef]) -> list[str]:
         """Return a sentence for each pool that cannot be deleted."""
@@ -48,7 +52,7 @@ class PoolDeletion(Rounds):
             accepted = self._apply(pending.changes, pools)
             if not pending.nothing:
                 self._wait(pending, progress=bool(accepted))
-            elif self._may_be_released():
+            elif self._may_go_on():
                 self._request.deadline.pause_at_most(RELEASE_PAUSE_S)
                 self._failures.forget_removals(self._not_deleted)
                 self._not_deleted.clear()
@@ -59,13 +63,18 @@ class PoolDeletion(Rounds):
 
     def _attempt(self, change: PoolChange) -> str | None:
         """As for the others; an error concerns one pool and keeps no other from being deleted."""
+        if isinstance(change, CreatePool):
+            raise TypeError("nothing is created where everything is deleted")
+        pool = change.pool
         try:
-            return super()._attempt(change)
+            code = super()._attempt(change)
         except ClientError as error:
-            if isinstance(change, CreatePool):
-                raise
-            self._not_deleted[change.pool.pool_id] = [f"{change.pool.key}: {explain(error)}"]
+            self._not_deleted[pool.pool_id] = [f"{pool.key}: {explain(error)}"]
+            self._failing_since.setdefault(pool.pool_id, waiting.now())
             return code_of(error)
+        if code is None:
+            self._failing_since.pop(pool.pool_id, None)
+        return code
 
     def _read_use(self, pools: Sequence[ExistingPool]) -> None:
         ours = [pool for pool in pools if pool.key]
@@ -78,11 +87,13 @@ class PoolDeletion(Rounds):
             and all(one.resource_type in ("vpc", "ipam-pool") or one.is_reservation for one in allocations)
         }
 
-    def _may_be_released(self) -> bool:
-        """Return whether AWS may still free what blocks a pool: the CIDR of a VPC that was just deleted."""
-        if waiting.now() >= self._request.began + VPC_RELEASE_S:
-            return False
-        return bool(self._released_by_aws & self._in_use.keys() or self._not_deleted)
+    def _may_go_on(self) -> bool:
+        """Return whether AWS may still free what blocks a pool, the CIDR of a VPC that was just deleted, or get over an
+        error."""
+        now = waiting.now()
+        if now < self._request.began + VPC_RELEASE_S:
+            return bool(self._released_by_aws & self._in_use.keys() or self._not_deleted)
+        return any(now < self._failing_since.get(pool_id, 0.0) + RETRIED_S for pool_id in self._not_deleted)
 
     def _reasons(self, pools: Sequence[ExistingPool]) -> list[str]:
         existing = {pool.pool_id for pool in pools}

@@ -84,6 +84,10 @@ class ExistingPool:
         """A CIDR that is coming or going. AWS is asked for one at a time."""
         return next((block for block in self.held if block.state in CIDR_PENDING), None)
 
+    def shows(self, cidr: IPv4Network) -> bool:
+        """Return whether the pool's list has the CIDR. An attempt that has failed tells nothing of the next one."""
+        return any(block.cidr == cidr and block.state != "failed-provision" for block in self.blocks)
+
     @property
     def provisioned(self) -> bool:
         """Whether others can be given a part of it."""

@@ -191,9 +191,12 @@ def pool_at_the_limit(family: Family) -> ExistingPool | None:
 
 
 def own_size(pool: ExistingPool) -> int:
-    """Return the prefix length of its largest declared block, or of its largest block if no tag tells."""
-    declared = record.read(pool.tags).declared
-    return min(cidr.prefixlen for cidr in declared or [block.cidr for block in pool.held])
+    """Return the prefix length of its largest declared block, or of its largest block if no tag tells.
+
+    What the record has and the pool does not is what AWS could not give, or somebody has taken away.
+    """
+    held = {block.cidr for block in pool.held}
+    return min(cidr.prefixlen for cidr in held & record.read(pool.tags).declared or held)
 
 
 def provisioned(pool: ExistingPool) -> list[IPv4Network]:

@@ -95,4 +95,4 @@ def _may_be_coming(pool: ExistingPool | None) -> bool:
     if pool is None:
         return False
     recorded = record.read(pool.tags)
-    return recorded.everything or bool(recorded.coming - {block.cidr for block in pool.blocks})
+    return recorded.everything or not all(pool.shows(cidr) for cidr in recorded.coming)

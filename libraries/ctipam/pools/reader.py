@@ -127,11 +127,12 @@ class PoolReader:
         answers = self.executor.map(lambda one: self._read_if_allowed(one, regions[one]) or [], unread)
         others = {parent_id: allocated[parent_id] for parent_id in parents if parent_id in allocated}
         for parent_id, allocations in zip(unread, answers, strict=True):
-            coming = {pool.pool_id: pool for one in allocations if (pool := _with_coming_cidr(one, by_id))}
-            by_id |= coming
-            of_ours = {(pool.pool_id, block.cidr) for pool in by_id.values() if pool.key for block in pool.held}
-            others[parent_id] = [one.cidr for one in allocations if (one.resource_id, one.cidr) not in of_ours]
-            if not coming:
+            by_id |= {pool.pool_id: pool for one in allocations if (pool := _with_coming_cidr(one, by_id))}
+            of_ours = {(pool.pool_id, block.cidr): block for pool in by_id.values() if pool.key for block in pool.held}
+            taken = [(one.resource_id, one.cidr) for one in allocations]
+            others[parent_id] = [cidr for pool_id, cidr in taken if (pool_id, cidr) not in of_ours]
+            # What no list but this one shows yet, now or in an earlier reading, has to be found here again.
+            if all(of_ours[one].cidr_id for one in taken if one in of_ours):
                 allocated[parent_id] = others[parent_id]
         return _with_cidrs_of_children(others, by_id.values()), list(by_id.values())
 
@@ -227,7 +228,7 @@ def read_allocations(account: Account, pool_id: str, region: str) -> list[Alloca
 def _with_coming_cidr(allocation: Allocation, by_id: Mapping[str, ExistingPool]) -> ExistingPool | None:
     """Return the pool that is being given this CIDR, if it is ours and its own list does not show the CIDR yet."""
     pool = by_id.get(allocation.resource_id)
-    if pool is None or pool.key is None or any(block.cidr == allocation.cidr for block in pool.blocks):
+    if pool is None or pool.key is None or pool.shows(allocation.cidr):
         return None
     # Of a pool that holds others, only a CIDR that was about to be requested is coming; others were given by hand.
     recorded = record.read(pool.tags)
