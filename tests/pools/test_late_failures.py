@@ -15,7 +15,7 @@ from ctipam.pools.spec import PoolKey
 
 CIDR = IPv4Network("10.0.0.0/21")
 POOL = ExistingPool("ipam-pool-1", "ipam-pool-0", "create-complete", PoolKey("us-west-2", "Prod OU"))
-NOT_YET = LateFailures.NOT_YET
+NOT_YET = "cidr-not-available"
 
 
 def having(state: str, code: str = "", reason: str = "", cidr_id: str = "1") -> ExistingPool:

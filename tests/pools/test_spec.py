@@ -61,6 +61,12 @@ def test_a_number_may_come_as_text_or_as_a_number() -> None:
     assert plan(IpamPoolPrefixLength=20) == plan(IpamPoolPrefixLength="20")
 
 
+def test_a_cidr_that_is_added_to_the_top_level_may_be_smaller_than_a_region() -> None:
+    spec = plan(TopLevelPoolCidr=["10.0.0.0/24", "10.1.0.0/16"], IpamPoolPrefixLength="20")
+
+    assert list(map(str, spec.top_cidrs)) == ["10.0.0.0/24", "10.1.0.0/16"]
+
+
 def test_what_is_reserved_and_whether_vpcs_are_imported_is_read_too() -> None:
     given = plan(ReservedCidrs="10.1.0.0/16", AutoImport="on")
 
