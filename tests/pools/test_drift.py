@@ -11,6 +11,8 @@ import pytest
 
 from aws_models.ipam import Timings, by_hand
 from ctipam import names
+from ctipam.cloudformation.own_stack import Snapshot
+from ctipam.pools.mending import scope_of_pools
 from ctipam.pools.recognition import UNKNOWN_STACK, lost_stack_tag
 from ctipam.tags import to_dict
 from landing_zone.direct_stack import BUILT, PROPERTIES, TO_WATCH, DirectStack
@@ -447,3 +449,25 @@ def drifted() -> tuple[DirectStack, dict[str, Any]]:
 )
 def test_the_command_that_puts_the_tag_of_the_stack_back_names_what_is_known(stack_id: str, command: str) -> None:
     assert command in lost_stack_tag("Pool x", "pool-1", stack_id)
+
+
+@pytest.mark.parametrize(
+    ("stack_of_pool", "given", "scope_id"),
+    [
+        ("arn:stack", "", "ipam-scope-of-the-pool"),
+        ("arn:stack", "ipam-scope-given", "ipam-scope-of-the-pool"),
+        ("arn:another", "ipam-scope-given", "ipam-scope-given"),
+    ],
+    ids=["pools, and no scope is given", "pools, and a scope is given", "pools of another stack"],
+)
+def test_the_scope_is_that_of_the_stacks_pools_or_else_the_one_that_is_given(
+    stack_of_pool: str, given: str, scope_id: str
+) -> None:
+    without_calls: Any = None
+    stack = Snapshot("UPDATE_COMPLETE", "", {"IpamScope": given}, {})
+    pool: Any = {
+        "IpamScopeArn": "arn:aws:ec2::222222222222:ipam-scope/ipam-scope-of-the-pool",
+        "Tags": [{"Key": names.STACK_TAG, "Value": stack_of_pool}],
+    }
+
+    assert scope_of_pools(without_calls, "arn:stack", stack, [pool]) == scope_id
