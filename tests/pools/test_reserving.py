@@ -386,6 +386,27 @@ def test_new_pools_import_from_the_start(stack: DirectStack) -> None:
     assert sum(auto_import(stack).values()) == 4
 
 
+def test_with_a_cidr_that_is_given_back_only_our_reservations_in_it_are_released(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def allocation(cidr: str, is_reservation: bool) -> Allocation:
+        return Allocation(IPv4Network(cidr), "custom", "", "222222222222", cidr, is_reservation=is_reservation)
+
+    ours, elsewhere = allocation("10.0.1.0/24", True), allocation("10.9.0.0/24", True)
+    by_hand = allocation("10.0.2.0/24", False)
+    released: list[Allocation] = []
+    monkeypatch.setattr(reserving, "read_allocations", lambda *_: [ours, elsewhere, by_hand])
+    monkeypatch.setattr(reserving, "release", lambda _account, _pool, one: released.append(one))
+    pool = ExistingPool(
+        "ipam-pool-1", "", "create-complete", PoolKey(WEST, "Prod OU"), tags={names.RESERVED_TAG: "yes"}
+    )
+    without_calls: Any = None
+
+    reserving.release_all(without_calls, pool, IPv4Network("10.0.0.0/16"))
+
+    assert released == [ours]
+
+
 def test_what_is_gone_counts_as_released_and_any_other_refusal_is_an_error() -> None:
     pool = ExistingPool("ipam-pool-0123456789abcdef0", "", "create-complete", PoolKey(WEST, "Prod OU"))
     allocation = Allocation(IPv4Network("10.0.0.0/24"), "custom", "", "222222222222", "ipam-pool-alloc-1")
