@@ -282,6 +282,18 @@ def test_of_a_vpc_from_no_pool_it_is_told_whether_its_addresses_are_reserved(
     assert " ".join(told(of_vpc(facts))) == f"VPC vpc-1 Addresses {of_inside}{told_of_it} {of_outside}"
 
 
+def test_of_addresses_that_a_pool_has_allocated_or_that_lie_elsewhere_nothing_is_said_of_reservations() -> None:
+    allocated = DiscoveredCidr(IPv4Network("10.0.0.0/23"), SHOP, "us-west-2", "vpc-1", allocated=True)
+    larger = DiscoveredCidr(IPv4Network("10.0.0.0/8"), SHOP, "us-west-2", "vpc-1")
+    space = [IPv4Network("10.0.0.0/12")]
+
+    assert told(of_vpc(VpcFacts("vpc-1", [], [allocated], None, space)))[1:] == [
+        f"Addresses 10.0.0.0/23 from another pool (us-west-2, account {SHOP})"
+    ]
+    # Outside the space, it needs no reservation.
+    assert "reserved by ReservedCidrs" in told(of_vpc(VpcFacts("vpc-1", [], [larger], None, space, space)))[1]
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [

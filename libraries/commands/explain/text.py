@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from ipaddress import IPv4Network
 from shlex import quote
 from textwrap import wrap
 
 from commands.arguments import STACK
 from commands.explain.facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
+from ctipam.ipam.discovered import DiscoveredCidr
 from ctipam.names import ENVIRONMENT_TAG, OU_TAG
 from ctipam.organization.tree import OrganizationalUnit
 from ctipam.pools import record
-from ctipam.pools.addresses import without
 from ctipam.pools.existing import Allocation, ExistingPool
+from ctipam.pools.overlaps import find_overlaps
 from ctipam.pools.parameters import environments, joined
 from ctipam.pools.recognition import has_lost_stack_tag
+from ctipam.pools.spec import TOP_LEVEL
 from ctipam.sharing.existing import ADDED, Share
 from ctipam.sharing.spec import NEVER
 
@@ -317,20 +318,21 @@ def _origin(facts: VpcFacts) -> Iterator[str]:
     for row in facts.discovered:
         if row.cidr not in allocated:
             origin = "another pool" if row.allocated else "no pool"
-            yield f"{row.cidr} from {origin} ({row.region}, account {row.account_id}){_kept_free(row.cidr, facts)}"
+            yield f"{row.cidr} from {origin} ({row.region}, account {row.account_id}){_in_pools_space(row, facts)}"
     if not facts.found and not facts.discovered:
         yield "unknown: no pool has given it addresses, and IPAM has not discovered it, which takes up to an hour"
     elif facts.found:
         yield "the pool gets them back up to 20 minutes after the VPC is deleted"
 
 
-def _kept_free(cidr: IPv4Network, facts: VpcFacts) -> str:
-    """Return whether the pools can give these addresses to another VPC, if they lie in the pools' address space."""
-    if not any(cidr.overlaps(block) for block in facts.space):
+def _in_pools_space(row: DiscoveredCidr, facts: VpcFacts) -> str:
+    """Return, for the end of a line, whether the pools can give these addresses to another VPC; nothing if they lie
+    outside the pools' address space, or a pool has allocated them."""
+    if row.allocated or not any(row.cidr.overlaps(block) for block in facts.space):
         return ""
-    if not [*without(cidr, facts.reserved)]:
-        return ", reserved by ReservedCidrs: no pool gives them to another VPC"
-    return ", not reserved: a pool may give them to another VPC; `make deploy RESERVE=ipam` reserves them"
+    if find_overlaps([row], {TOP_LEVEL: facts.space}, facts.reserved, facts.reserved, ()):
+        return ", not reserved: a pool may give them to another VPC; `make deploy RESERVE=ipam` reserves them"
+    return ", reserved by ReservedCidrs: no pool gives them to another VPC"
 
 
 def _log(log: Log, names: Mapping[str, str]) -> Sequence[str]:
