@@ -151,12 +151,16 @@ def test_a_repeated_request_finds_the_pools_of_its_first_attempt_before_any_list
     assert len(stack.wire.made_at) == 1 + len(AFTER_FIRST)  # not one too many that was deleted again
 
 
+def killed_after_asking_for_a_cidr(stack: DirectStack, kind: str, properties: dict[str, Any]) -> None:
+    stack.wire.kill(1, after=True, action="ProvisionIpamPoolCidr")
+    stack.send(stack.request(kind, "InitPools", properties))
+
+
 def test_a_block_that_its_pool_does_not_show_yet_is_not_asked_for_again_by_the_next_request() -> None:
     stack = DirectStack(ipam_timings=Timings(cidr_listed=20, provision=30), workers=1)
     stack.set_up()
     with stack.running():
-        stack.wire.kill(1, after=True, action="ProvisionIpamPoolCidr")
-        stack.send(stack.request("Create", "InitPools", FIRST))
+        killed_after_asking_for_a_cidr(stack, "Create", FIRST)
 
         answer = stack.ask("Update", "InitPools", THIRD)
 
@@ -171,8 +175,7 @@ def test_a_further_block_that_its_pool_does_not_show_yet_is_not_asked_for_again_
     with stack.running():
         stack.ask("Create", "InitPools", FIRST)
         stack.clock.advance(60)
-        stack.wire.kill(1, after=True, action="ProvisionIpamPoolCidr")
-        stack.send(stack.request("Update", "InitPools", GROWN))
+        killed_after_asking_for_a_cidr(stack, "Update", GROWN)
         began = stack.clock.now()
 
         answer = stack.ask("Update", "InitPools", GROWN)
@@ -188,8 +191,7 @@ def test_a_further_block_that_its_pool_does_not_show_yet_is_asked_for_once_howev
     two_blocks = FIRST | {"PoolSizes": "us-west-2/Prod OU=12+12"}
     with stack.running():
         stack.ask("Create", "InitPools", FIRST)
-        stack.wire.kill(1, after=True, action="ProvisionIpamPoolCidr")
-        stack.send(stack.request("Update", "InitPools", two_blocks))
+        killed_after_asking_for_a_cidr(stack, "Update", two_blocks)
 
         assert succeeded(stack.ask("Update", "InitPools", two_blocks))
 
@@ -202,8 +204,7 @@ def test_a_further_block_that_its_pool_does_not_show_yet_is_remembered_while_ano
     further = FIRST | {"PoolSizes": "us-west-2/Prod OU=12+13"}
     with stack.running():
         stack.ask("Create", "InitPools", FIRST)
-        stack.wire.kill(1, after=True, action="ProvisionIpamPoolCidr")
-        stack.send(stack.request("Update", "InitPools", further))
+        killed_after_asking_for_a_cidr(stack, "Update", further)
 
         assert succeeded(stack.ask("Update", "InitPools", FIRST | {"AccEnvName": ["Prod OU", "SDLC OU"]}))
 

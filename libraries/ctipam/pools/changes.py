@@ -152,8 +152,8 @@ def _provision(comparison: Comparison, key: PoolKey, pool: ExistingPool, room: _
 def _tags_meanwhile(comparison: Comparison, key: PoolKey) -> list[PoolChange]:
     """The tags of a pool that is being given its last CIDR, so that the end need not wait for them.
 
-    Not while only the parent's allocations show it: that the record has it as coming is how they tell. And not while
-    another is being given back: the record has it as leaving, and AWS may fail.
+    Not while only the parent's allocations show the CIDR: the next reading knows it by its record, as coming. And not
+    while another is being given back: the record has that one as leaving, and AWS may fail to take it.
     """
     pool, blocks = comparison.kept.get(key), comparison.blocks[key]
     if pool is None or pool.gives_back or blocks.missing or not (pool.pending and pool.pending.cidr_id):

@@ -26,7 +26,7 @@ minutes or more. https://docs.aws.amazon.com/vpc/latest/ipam/release-alloc-ipam.
 RELEASE_PAUSE_S = 30.0
 
 RETRIED_S = 5 * 60.0
-"""For how long at least an error is met again, also later than that: AWS may only have a bad minute."""
+"""How long an error is retried at least, even if it begins after VPC_RELEASE_S: AWS may only have a bad minute."""
 
 
 class PoolDeletion(Rounds):
