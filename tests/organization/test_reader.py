@@ -15,6 +15,7 @@ from ctipam.organization import reader
 from ctipam.organization.tree import AccountLocation, OrganizationalUnit, OrganizationTree
 
 ACCOUNT, OU, PARENT, GONE = "000000000042", "ou-ab12-11111111", "ou-ab12-22222222", "ou-ab12-33333333"
+PATH = (OrganizationalUnit(OU, ""),)
 
 READS: list[tuple[Callable[[Any], Any], str, str, Any]] = [
     (lambda client: reader.is_active_member(client, ACCOUNT), "describe_account", "AccountNotFoundException", False),
@@ -26,6 +27,13 @@ READS: list[tuple[Callable[[Any], Any], str, str, Any]] = [
         None,
     ),
     (lambda client: reader.read_below(client, OU), "list_parents", "ChildNotFoundException", OrganizationTree((), ())),
+    (lambda client: reader.find_accounts_in(client, PATH), "list_accounts_for_parent", "ParentNotFoundException", {}),
+    (
+        lambda client: reader.find_ou_paths(client, [OU]),
+        "list_organizational_units_for_parent",
+        "ParentNotFoundException",
+        [],
+    ),
 ]
 
 
@@ -103,3 +111,19 @@ def test_the_ous_of_an_account_that_is_closed_are_not_read() -> None:
         answers.add_response("describe_account", {"Account": {"Id": ACCOUNT, "State": "SUSPENDED"}})
 
         assert reader.locate(organizations, ACCOUNT) == AccountLocation(ACCOUNT, "SUSPENDED", None, ())
+
+
+def test_an_ou_that_somebody_deletes_while_the_organization_is_read_has_no_accounts() -> None:
+    """AWS deletes only an OU that is empty."""
+    organizations = boto3.client("organizations", "us-east-1")
+    with Stubber(organizations) as answers:
+        answers.add_response("list_roots", {"Roots": [{"Id": "r-ab12"}]})
+        nested = {"OrganizationalUnits": [{"Id": OU, "Name": "Prod"}]}
+        answers.add_response("list_organizational_units_for_parent", nested)
+        answers.add_client_error("list_organizational_units_for_parent", "ParentNotFoundException")
+        answers.add_response("list_accounts_for_parent", {"Accounts": [{"Id": ACCOUNT, "State": "ACTIVE"}]})
+        answers.add_client_error("list_accounts_for_parent", "ParentNotFoundException")
+
+        tree = reader.read_all(organizations)
+
+    assert tree == OrganizationTree((OrganizationalUnit(OU, "Prod"),), (AccountLocation(ACCOUNT, "ACTIVE"),))

@@ -14,7 +14,13 @@ from ctipam import sessions
 from ctipam.cloudformation.outputs import WARNINGS_LIMIT, warnings_output
 from ctipam.errors import REASON_LIMIT, Refused
 from ctipam.organization import setup as organization_setup
-from ctipam.organization.preconditions import SetupResult, SetupSpec, refuse_another_region, ungoverned_regions
+from ctipam.organization.preconditions import (
+    SetupResult,
+    SetupSpec,
+    refuse_another_region,
+    refuse_wrong_account,
+    ungoverned_regions,
+)
 from in_process.aws_calls import intercept
 
 HOME, WEST = "us-east-1", "us-west-2"
@@ -70,6 +76,17 @@ def test_the_setup_enables_ram_sharing_and_the_ipam_administrator_and_can_be_rep
     assert organization.ram_sharing_enabled
     assert organization.delegated_administrators == {"ipam.amazonaws.com": NETWORKING}
     assert warnings_output(set_up().warnings) == "none"
+
+
+def test_an_account_that_is_not_the_management_account_is_refused() -> None:
+    refuse_wrong_account(MANAGEMENT, "o-exampleorgid", MANAGEMENT)
+
+    with pytest.raises(Refused) as it:
+        refuse_wrong_account(MEMBER, "o-exampleorgid", MANAGEMENT)
+
+    assert str(it.value) == (
+        f"Account {MEMBER} is not the management account of o-exampleorgid; deploy this stack in account {MANAGEMENT}."
+    )
 
 
 def test_a_region_other_than_the_home_region_is_refused_and_nothing_is_enabled(
@@ -141,7 +158,8 @@ def test_a_networking_account_that_is_not_enrolled_is_refused(
 ) -> None:
     def assume(_account: object, role_arn: str, _session_name: str, policy: dict[str, Any]) -> None:
         assert role_arn == f"arn:aws:iam::{NETWORKING}:role/AWSControlTowerExecution"
-        assert [statement["Effect"] for statement in policy["Statement"]] == ["Deny"]
+        (statement,) = policy["Statement"]
+        assert (statement["Effect"], statement["Action"], statement["Resource"]) == ("Deny", "*", "*")
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "AssumeRole")
 
     monkeypatch.setattr(sessions.Account, "assume", assume)

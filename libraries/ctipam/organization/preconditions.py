@@ -83,15 +83,14 @@ class SetupResult:
     warnings: tuple[str, ...]
 
 
-def refuse_wrong_account(own_account_id: str, organization_id: str, owner_id: str, network_account_id: str) -> None:
-    """Raises Refused unless this is the management account, and the Networking account is another."""
+def refuse_wrong_account(own_account_id: str, organization_id: str, owner_id: str) -> None:
+    """Raises Refused unless this is the management account. That the Networking account is another, the template's
+    rules tell."""
     if owner_id != own_account_id:
         raise Refused(
             f"Account {own_account_id} is not the management account of {organization_id}; "
             f"deploy this stack in account {owner_id}."
         )
-    if network_account_id == own_account_id:
-        raise Refused(f"NetworkAccountId {network_account_id} is the management account, which cannot administer IPAM.")
 
 
 def lists_in_home_region(partition: str) -> bool:

@@ -155,22 +155,14 @@ def find_accounts_in(organizations: OrganizationsClient, ou_path: OuPath) -> dic
 
     ou_path   the OU and its parent OUs
     """
-    try:
-        accounts = _accounts_in(organizations, ou_path[0].ou_id, ou_path)
-    except ClientError as error:
-        if code_of(error) not in NOT_FOUND:
-            raise
-        return {}
+    accounts = _accounts_in(organizations, ou_path[0].ou_id, ou_path)
     return {location.account_id: location for location in accounts}
 
 
 def _accounts_in(organizations: OrganizationsClient, parent_id: str, path: OuPath) -> list[AccountLocation]:
-    pages = organizations.get_paginator("list_accounts_for_parent").paginate(
-        ParentId=parent_id, PaginationConfig=ORGANIZATIONS_PAGE
-    )
     return [
         AccountLocation(account["Id"], state_of(account), account.get("JoinedTimestamp"), path, account.get("Name", ""))
-        for page in pages
+        for page in _pages_in(organizations, "list_accounts_for_parent", parent_id)
         for account in page["Accounts"]
     ]
 
@@ -187,11 +179,21 @@ def _walk(
 
 
 def _ous_in(organizations: OrganizationsClient, parent_id: str, path: OuPath) -> list[Place]:
-    pages = organizations.get_paginator("list_organizational_units_for_parent").paginate(
-        ParentId=parent_id, PaginationConfig=ORGANIZATIONS_PAGE
-    )
     return [
         (row["Id"], (OrganizationalUnit(row["Id"], row["Name"]), *path))
-        for page in pages
+        for page in _pages_in(organizations, "list_organizational_units_for_parent", parent_id)
         for row in page["OrganizationalUnits"]
     ]
+
+
+def _pages_in(organizations: OrganizationsClient, operation: Any, parent_id: str) -> Iterator[Any]:
+    """Yield the pages of what is in a root or OU; none of an OU that was deleted, which AWS allows only if it is empty.
+
+    Somebody may delete an OU after it was listed.
+    """
+    pages = organizations.get_paginator(operation).paginate(ParentId=parent_id, PaginationConfig=ORGANIZATIONS_PAGE)
+    try:
+        yield from pages
+    except ClientError as error:
+        if code_of(error) != "ParentNotFoundException":
+            raise

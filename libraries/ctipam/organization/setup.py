@@ -72,9 +72,7 @@ def check(management: Account, spec: SetupSpec) -> SetupResult:
     """Check the organization. Changes nothing. Raises Refused."""
     organizations = management.organizations()
     organization = organizations.describe_organization()["Organization"]
-    preconditions.refuse_wrong_account(
-        management.account_id, organization["Id"], organization["MasterAccountId"], spec.network_account_id
-    )
+    preconditions.refuse_wrong_account(management.account_id, organization["Id"], organization["MasterAccountId"])
     if not is_active_member(organizations, spec.network_account_id):
         raise Refused(f"NetworkAccountId {spec.network_account_id} is not an active account of {organization['Id']}.")
     landing_zone = _landing_zone_arn(management)
