@@ -11,6 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from ctipam import waiting
 from ctipam.cloudformation import custom_resource
@@ -62,6 +63,42 @@ def test_the_id_stays_the_same_in_further_invocations(function: Function) -> Non
     function.act = ready_after(function, 20 * 60)
 
     assert function.ask("Update", PhysicalResourceId="made-before")["PhysicalResourceId"] == "made-before"
+
+
+# What the handler learns
+
+
+@pytest.mark.parametrize(
+    ("sent", "old"), [({}, {}), ({"OldResourceProperties": {"Size": "20"}}, {"Size": "20"})], ids=["a Create", "an Update"]
+)
+def test_the_handler_gets_the_properties_and_those_of_before(
+    function: Function, sent: dict[str, Any], old: dict[str, str]
+) -> None:
+    seen: list[Any] = []
+
+    def act(request: ResourceRequest) -> Data:
+        seen.append((request.properties, request.old_properties))
+        return {}
+
+    function.act = act
+    function.ask("Update" if sent else "Create", ResourceProperties={"Size": "21"}, **sent)
+
+    assert seen == [({"Size": "21"}, old)]
+
+
+def test_a_denial_is_retried_for_as_long_as_iam_may_take_to_know_a_new_policy(function: Function) -> None:
+    denial = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetRole")
+    known_from = function.clock.now() + 10
+
+    def act(_: ResourceRequest) -> Data:
+        if function.clock.now() < known_from:
+            raise denial
+        return {}
+
+    function.act = act
+
+    assert function.ask()["Status"] == "SUCCESS"
+    assert function.raising(denial)["Status"] == "FAILED"
 
 
 # The reason
