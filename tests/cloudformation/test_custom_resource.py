@@ -69,7 +69,9 @@ def test_the_id_stays_the_same_in_further_invocations(function: Function) -> Non
 
 
 @pytest.mark.parametrize(
-    ("sent", "old"), [({}, {}), ({"OldResourceProperties": {"Size": "20"}}, {"Size": "20"})], ids=["a Create", "an Update"]
+    ("sent", "old"),
+    [({}, {}), ({"OldResourceProperties": {"Size": "20"}}, {"Size": "20"})],
+    ids=["a Create", "an Update"],
 )
 def test_the_handler_gets_the_properties_and_those_of_before(
     function: Function, sent: dict[str, Any], old: dict[str, str]

@@ -92,6 +92,7 @@ def test_where_nothing_was_changed_nothing_is_found_and_the_stack_is_read_once(i
     assert watch() == {}
 
     assert idle.wire.counted["DescribeStacks"] == 1
+    assert idle.wire.counted["GetIpamPoolAllocations"] == 2 * 4, "of environment pools only: to measure, and to watch"
     assert idle.wire.invocations == []
     assert {action for action in idle.wire.actions[-20:] if not action.startswith(READS)} == set()
 
@@ -256,6 +257,31 @@ def test_what_finds_no_room_is_told_with_the_way_out_and_the_rest_is_corrected(i
     assert "Give PoolSizes us-west-2=10+10; or leave it out." in missing
     after = settings(mended(idle))
     assert after == {pool_id: before[pool_id] for pool_id in after}
+
+
+def test_a_block_that_finds_no_room_is_told_with_the_way_out(idle: DirectStack, watch: Watch) -> None:
+    idle.ec2.deprovision_ipam_pool_cidr(IpamPoolId=idle.pool_ids()[PROD], Cidr="10.0.0.0/12")
+    idle.clock.advance(60)
+    for length in (12, 11):
+        taken = {"IpamPoolId": idle.pool_ids()["us-west-2"], "NetmaskLength": length}
+        idle.ec2_in("us-west-2").allocate_ipam_pool_cidr(**taken)
+
+    blocks = watch()["us-west-2/Prod OU: blocks"]
+
+    assert "lacks a block, /12. It cannot be added again: No room for us-west-2/Prod OU" in blocks
+    assert idle.wire.invocations == []
+
+
+def test_a_pool_that_is_not_declared_and_is_being_deleted_is_not_told(idle: DirectStack, watch: Watch) -> None:
+    idle.set_parameters(PROPERTIES | {"AccEnvName": ["Prod OU"]})
+    idle.models.ipam._store.timings = Timings(pool_delete=3 * HOUR)
+    ids = [idle.pool_ids()[name] for name in (SDLC, "us-east-1 SDLC OU")]
+    for pool_id, cidr in zip(ids, ("10.16.0.0/12", "10.80.0.0/12"), strict=True):
+        idle.ec2.deprovision_ipam_pool_cidr(IpamPoolId=pool_id, Cidr=cidr)
+    idle.clock.advance(60)
+    idle.ec2.delete_ipam_pool(IpamPoolId=ids[0])
+
+    assert list(watch()) == [f"{ids[1]}: not declared"]
 
 
 def test_what_finds_no_room_beside_pools_that_are_not_declared_is_told(idle: DirectStack, watch: Watch) -> None:

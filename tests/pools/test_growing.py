@@ -11,6 +11,7 @@ from botocore.exceptions import EndpointConnectionError
 from aws_models.errors import AwsError
 from aws_models.ipam import Timings
 from ctipam import names
+from ctipam.errors import AwsFailed
 from ctipam.pools import growing
 from ctipam.pools.growth import LOOKS_APART_S, TELL_AGAIN_S
 from ctipam.pools.measurement import measure_pools
@@ -146,6 +147,20 @@ def test_without_private_space_it_is_told_that_no_parameter_helps(idle: DirectSt
     assert "..." not in text
 
 
+def test_space_that_another_top_level_pool_has_given_back_is_not_taken(idle: DirectStack) -> None:
+    take_what_is_free(idle, in_top=True)
+    other = idle.add_foreign_pool("100.64.0.0/10")
+    fill(idle)
+    look(idle, growth=False)
+    idle.ec2.deprovision_ipam_pool_cidr(IpamPoolId=other, Cidr="100.64.0.0/10")
+    idle.clock.advance(10)
+    assert [row["State"] for row in idle.rows(other)] == ["deprovisioned"]
+
+    look(idle, growth=False)
+
+    assert "TopLevelPoolCidr 10.0.0.0/8,100.64.0.0/10." in idle.wire.published[-1]["Message"]
+
+
 def test_for_a_pool_of_fifty_cidrs_it_is_told_how_to_make_place_for_another(idle: DirectStack) -> None:
     """Every CIDR but the first was added by hand."""
     for number in range(49):
@@ -221,6 +236,29 @@ def test_a_region_without_room_gets_one_more_block_first(idle: DirectStack) -> N
     assert note(idle, "us-west-2") == ""
 
 
+@pytest.mark.parametrize(
+    ("reserved", "is_full", "region", "prod"),
+    [
+        ("10.32.0.0/12", False, "", "10.48.0.0/12"),
+        ("10.128.0.0/10", True, ",10.192.0.0/10", "10.192.0.0/12"),
+    ],
+    ids=["of the Region", "of the top-level pool"],
+)
+def test_a_pool_grows_beside_what_is_reserved(
+    idle: DirectStack, reserved: str, is_full: bool, region: str, prod: str
+) -> None:
+    assert idle.ask("Update", "InitPools", PROPERTIES | {"ReservedCidrs": reserved})["Status"] == "SUCCESS"
+    idle.end_operation()
+    if is_full:
+        take_what_is_free(idle)
+    fill(idle)
+
+    look(idle, 10)
+
+    assert idle.pools()["us-west-2"] == f"10.0.0.0/10{region}"
+    assert idle.pools()[PROD] == f"10.0.0.0/12,{prod}"
+
+
 def test_when_the_top_level_pool_is_full_too_the_cidr_to_add_is_told(idle: DirectStack) -> None:
     take_what_is_free(idle, in_top=True)
     fill(idle)
@@ -252,6 +290,22 @@ def test_two_pools_of_one_region_get_a_block_each_and_the_region_at_most_one(
         PROD: f"10.0.0.0/12,{prod}",
         "us-west-2 SDLC OU": f"10.16.0.0/12,{sdlc}",
     }
+
+
+def test_two_pools_that_filled_up_at_different_times_give_their_region_one_block(idle: DirectStack) -> None:
+    """Both are due at the same look, and AWS would accept two requests for the Region at a time."""
+    idle.models.ipam._store.mutation_lock = "none"
+    take_what_is_free(idle)
+    idle.wire.in_progress[idle.stack_id] = "UPDATE_IN_PROGRESS"
+    fill(idle)
+    look(idle)
+    fill(idle, "us-west-2 SDLC OU")
+    look(idle, 2)
+    idle.end_operation()
+
+    look(idle, 10)
+
+    assert idle.pools()["us-west-2"] == "10.0.0.0/10,10.128.0.0/10"
 
 
 def test_a_second_look_right_after_the_first_does_nothing(idle: DirectStack) -> None:
@@ -375,6 +429,19 @@ def test_trouble_with_one_pool_hides_no_other(idle: DirectStack, error: AwsError
 
     idle.clock.advance(60)
     assert idle.pools()["us-east-1 Prod OU"] == "10.64.0.0/12,10.96.0.0/12"
+
+
+def test_a_pool_below_one_that_is_not_ours_any_more_does_not_grow_and_hides_no_other(idle: DirectStack) -> None:
+    fill(idle)
+    fill(idle, "us-east-1 Prod OU")
+    look(idle)
+    idle.ec2.delete_tags(Resources=[idle.pool_ids()["us-west-2"]], Tags=[{"Key": names.STACK_TAG}])
+
+    with pytest.raises(AwsFailed, match="us-west-2/Prod OU: a pool above it is missing; update the stack to mend that"):
+        idle.look()
+
+    idle.clock.advance(60)
+    assert idle.pools() == BUILT | {"us-east-1 Prod OU": "10.64.0.0/12,10.96.0.0/12"}
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before a call", "after a call"])

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ctipam import waiting
@@ -30,7 +30,7 @@ from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.listing import list_pools, scope_of, stack_of
 from ctipam.pools.matching import compare, kept_pools
 from ctipam.pools.placement import Occupied, parents_of_new_cidrs
-from ctipam.pools.reader import CONCURRENT_READS, PoolReader, read_blocks
+from ctipam.pools.reader import CONCURRENT_READS, PoolReader
 from ctipam.pools.recognition import has_lost_stack_tag, recognized
 from ctipam.pools.reconcile import refuse_impossible, with_coming
 from ctipam.pools.rounds import Allocated, Rounds
@@ -73,7 +73,7 @@ def look(
     pools       those of the scope, ours with their CIDRs
     allocated   what is allocated from environment pools, by the pool's id
     """
-    found = _recognized(reader, spec, pools)
+    found = recognized(spec, pools)
     return drift.find_drift(spec, found, allocated, _refusal(reader, spec, found, listed, {}))
 
 
@@ -143,28 +143,17 @@ class Mending(Rounds):
         """Raises Refused after everything else was mended, if something cannot be added."""
         spec = self._spec
         pools = with_coming(self._reader, spec, self._read(listed), self._allocated)
-        refusal = _refusal(self._reader, spec, _recognized(self._reader, spec, pools), listed, self._allocated)
+        refusal = _refusal(self._reader, spec, recognized(spec, pools), listed, self._allocated)
 
         def left_to_do(pools: Sequence[ExistingPool], occupied: Occupied) -> PendingChanges:
-            found = _recognized(self._reader, spec, pools)
-            return drift.mendable_changes(spec, found, occupied, refusal)
+            return drift.mendable_changes(spec, recognized(spec, pools), occupied, refusal)
 
         pools = self._change_until_done(spec, pools, left_to_do)
-        built = kept_pools(spec, _recognized(self._reader, spec, pools))
+        built = kept_pools(spec, recognized(spec, pools))
         ours = {key: pool for key, pool in built.items() if not has_lost_stack_tag(pool)}
         reserving.reserve(self._request, self._reader.executor, spec, ours)
         if refusal:
             raise Refused(refusal)
-
-
-def _recognized(reader: PoolReader, spec: PoolSpec, pools: Sequence[ExistingPool]) -> list[ExistingPool]:
-    found = recognized(spec, pools)
-    return [
-        replace(pool, blocks=tuple(read_blocks(reader.account, pool.pool_id)))
-        if has_lost_stack_tag(pool) and not pool.blocks
-        else pool
-        for pool in found
-    ]
 
 
 def _refusal(
