@@ -74,6 +74,20 @@ def test_pools_are_placed_beside_what_is_reserved(stack: DirectStack) -> None:
     assert [reserved(stack, pool) for pool in stack.pools() if "OU" in pool] == [""] * 4
 
 
+@pytest.mark.parametrize(
+    ("cidr", "builds"), [("10.0.0.0/14", True), ("10.0.0.0/13", False)], ids=["a part of a block", "a whole block"]
+)
+def test_no_pool_gets_a_block_of_which_everything_is_reserved(stack: DirectStack, cidr: str, builds: bool) -> None:
+    """The top-level pool has room for exactly two Regions with two environments each."""
+    full = {"TopLevelPoolCidr": "10.0.0.0/11", "IpamPoolPrefixLength": "12", "AccPoolPrefixLength": "13"}
+
+    answer = ask(stack, "Create", cidr, **full)
+
+    assert answer["Status"] == ("SUCCESS" if builds else "FAILED")
+    if not builds:
+        assert answer["Reason"].startswith("No room for us-east-1/SDLC OU")
+
+
 def test_environments_are_placed_beside_it_in_their_regions_pool(stack: DirectStack) -> None:
     inside_each = "10.0.0.0/16,10.64.0.0/16,10.128.0.0/16,10.192.0.0/16"
 

@@ -63,14 +63,15 @@ def read(networking: Account) -> tuple[set[Held], list[str]]:
 
 
 def _read_pool(networking: Account, pool: ExistingPool) -> tuple[list[Held], str]:
-    region = pool.key.region if pool.key else ""
-    if not region:  # AWS gives no VPC a CIDR from a pool without a locale
+    if not pool.region:  # AWS gives no VPC a CIDR from a pool without a locale
         return [], ""
     try:
-        allocations = read_allocations(networking, pool.pool_id, region)
+        allocations = read_allocations(networking, pool.pool_id, pool.region)
     except (BotoCoreError, ClientError) as error:
-        return [], not_known(f"the pools in {region}", error)
-    return [(one.cidr, one.owner, region, one.resource_id) for one in allocations if one.resource_type == "vpc"], ""
+        return [], not_known(f"the pools in {pool.region}", error)
+    return [
+        (one.cidr, one.owner, pool.region, one.resource_id) for one in allocations if one.resource_type == "vpc"
+    ], ""
 
 
 def not_known(pools: str, error: BotoCoreError | ClientError) -> str:

@@ -155,7 +155,7 @@ def read_pool(deployment: Deployment, name: str, progress: Progress) -> PoolFact
 
 def _allocations(networking: Account, pool: ExistingPool) -> Sequence[Allocation] | None:
     try:
-        return read_allocations(networking, pool.pool_id, pool.key.region if pool.key else "")
+        return read_allocations(networking, pool.pool_id, pool.region)
     except ClientError as error:
         if code_of(error) not in UNREADABLE:
             raise

@@ -61,9 +61,19 @@ class ExistingPool:
         return replace(self, blocks=tuple(blocks))
 
     @property
+    def region(self) -> str:
+        """The Region of a pool of ours; empty: it is the top-level pool, or not ours."""
+        return self.key.region if self.key else ""
+
+    @property
+    def environment(self) -> str:
+        """The environment of a pool of ours; empty: it is a parent of such pools, or not ours."""
+        return self.key.environment if self.key else ""
+
+    @property
     def is_environments(self) -> bool:
         """Whether it is the pool of an environment, from which VPCs are taken."""
-        return self.key is not None and bool(self.key.environment)
+        return bool(self.environment)
 
     @property
     def ready(self) -> bool:

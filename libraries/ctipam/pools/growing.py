@@ -161,20 +161,19 @@ class _Run:
 
     def _family(self, pool: ExistingPool) -> Family:
         """Return the pool with its parents, as they are, and with what this run has requested."""
-        region_name = pool.key.region if pool.key else ""
-        if region_name not in self._families:
-            region, top = self._pools.get(PoolKey(region_name)), self._pools.get(TOP_LEVEL)
+        if pool.region not in self._families:
+            region, top = self._pools.get(PoolKey(pool.region)), self._pools.get(TOP_LEVEL)
             if region is None or top is None:
                 raise AwsFailed("a pool above it is missing; update the stack to mend that")
             reserved = reserved_cidrs(self._stack.snapshot().parameters.get("ReservedCidrs", ""))
-            self._families[region_name] = Family(
+            self._families[pool.region] = Family(
                 pool,
                 self._read(region),
                 self._read(top),
-                [*reserved, *(one.cidr for one in read_allocations(self._account, region.pool_id, region_name))],
+                [*reserved, *(one.cidr for one in read_allocations(self._account, region.pool_id, region.region))],
                 [*reserved, *(one.cidr for one in read_allocations(self._account, top.pool_id, ""))],
             )
-        family = self._families[region_name].of(self._read(pool))
+        family = self._families[pool.region].of(self._read(pool))
         for growth in self._grown.values():
             family = family.with_growth(growth)
         return family

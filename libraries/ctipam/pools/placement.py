@@ -86,13 +86,11 @@ def parents_of_new_cidrs(comparison: Comparison) -> list[str]:
     keys = {
         key.parent: None
         for key in comparison.spec.pools
-        if key.parent and (comparison.blocks[key].missing or _may_be_coming(comparison.kept.get(key)))
+        if key.parent and (comparison.blocks[key].missing or _may_be_coming(comparison.kept[key]))
     }
     return [comparison.kept[key].pool_id for key in keys if key in comparison.kept]
 
 
-def _may_be_coming(pool: ExistingPool | None) -> bool:
-    if pool is None:
-        return False
+def _may_be_coming(pool: ExistingPool) -> bool:
     recorded = record.read(pool.tags)
     return recorded.everything or not all(pool.shows(cidr) for cidr in recorded.coming)

@@ -84,14 +84,13 @@ class PoolReader:
         blocks = self.executor.map(lambda pool_id: tuple(read_blocks(self.account, pool_id)), ids)
         return dict(zip(ids, blocks, strict=True))
 
-    def read_allocations(self, pools: Iterable[ExistingPool]) -> dict[str, list[Allocation]]:
-        """Return what is allocated from each of our pools, by pool id.
+    def read_allocations(self, ours: Collection[ExistingPool]) -> dict[str, list[Allocation]]:
+        """Return what is allocated from each of these pools of ours, by pool id.
 
         A pool in a Region that can no longer be read is left out: that it is in use shows when AWS refuses to take its
         CIDR back.
         """
-        ours = [pool for pool in pools if pool.key]
-        found = self.executor.map(lambda pool: self._read_if_allowed(pool.pool_id, pool.key.region), ours)
+        found = self.executor.map(lambda pool: self._read_if_allowed(pool.pool_id, pool.region), ours)
         return {
             pool.pool_id: allocations for pool, allocations in zip(ours, found, strict=True) if allocations is not None
         }
@@ -120,7 +119,7 @@ class PoolReader:
         allocated   what others have allocated from a parent, as far as it was read: completed here
         """
         by_id = {pool.pool_id: pool for pool in pools}
-        regions = {pool.pool_id: pool.key.region for pool in pools if pool.key and pool.provisioned}
+        regions = {pool.pool_id: pool.region for pool in pools if pool.key and pool.provisioned}
         parents = [parent_id for parent_id in parent_ids if parent_id in regions]
         unread = [parent_id for parent_id in parents if parent_id not in allocated]
         # Nobody can allocate in a Region that cannot be read, so there nothing is found.

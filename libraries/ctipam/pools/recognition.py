@@ -38,7 +38,6 @@ def recognized(spec: PoolSpec, pools: Sequence[ExistingPool], *, ours_only: bool
         if len(alike) == 1:
             found[found.index(alike[0])] = replace(alike[0], key=key)
             kept = kept_pools(spec, found)
-            spare.discard(alike[0].pool_id)
     return found
 
 

@@ -74,7 +74,7 @@ def _concerned(spec: PoolSpec, pools: Mapping[PoolKey, ExistingPool]) -> list[Co
 
 
 def _read(account: Account, pool: ExistingPool) -> Sequence[Allocation]:
-    return read_allocations(account, pool.pool_id, pool.key.region) if pool.key else ()
+    return read_allocations(account, pool.pool_id, pool.region)
 
 
 def _reserve_in(request: ResourceRequest, spec: PoolSpec, concerned: Concerned) -> None:
@@ -93,12 +93,11 @@ def _reserve_in(request: ResourceRequest, spec: PoolSpec, concerned: Concerned) 
 
 
 def _allocate(request: ResourceRequest, spec: PoolSpec, pool: ExistingPool, cidr: IPv4Network) -> None:
-    region, environment = (pool.key.region, pool.key.environment) if pool.key else ("", "")
     # With the tag of a VPC: whether AWS asks a manual allocation for the tags of the pool's rule is not documented.
-    tags = {names.STACK_TAG: spec.stack_id, names.ENVIRONMENT_TAG: environment}
+    tags = {names.STACK_TAG: spec.stack_id, names.ENVIRONMENT_TAG: pool.environment}
     allocation: Any = {"ResourceType": "ipam-pool-allocation", "Tags": to_list(tags)}
     retry_while_busy(
-        request.account.ec2(region).allocate_ipam_pool_cidr,
+        request.account.ec2(pool.region).allocate_ipam_pool_cidr,
         request.deadline,
         RETRYABLE_POOL_ERRORS,
         request.raise_if_superseded,
@@ -135,7 +134,7 @@ def release_all(account: Account, pool: ExistingPool, cidr: IPv4Network) -> None
 def release(account: Account, pool: ExistingPool, allocation: Allocation) -> None:
     """Release an allocation; one that is gone already counts as released."""
     try:
-        account.ec2(pool.key.region if pool.key else None).release_ipam_pool_allocation(
+        account.ec2(pool.region).release_ipam_pool_allocation(
             IpamPoolId=pool.pool_id,
             Cidr=str(allocation.cidr),
             IpamPoolAllocationId=allocation.allocation_id,

@@ -57,7 +57,7 @@ def watch(account: Account, settings: UtilizationSettings, event: Mapping[str, A
     if drift.is_mendable:
         run = str(event.get("time") or int(waiting.now()) // (WATCH_EVERY_MINUTES * 60))
         mending.request_mending(account, settings.mender, settings.stack_id, run)
-    trouble = find_trouble(ipam, {pool.key.region for pool in pools if pool.key and pool.key.region}, accounts)
+    trouble = find_trouble(ipam, {pool.region for pool in pools if pool.region}, accounts)
     reserved = reserved_cidrs(stack.parameters.get("ReservedCidrs", ""))
     overlapping = _overlapping(pools, [one for some in allocated.values() for one in some], reserved, vpcs)
     found = [*trouble, *overlapping, *drift.findings]

@@ -35,8 +35,8 @@ def _pool_row(pool: ExistingPool, allocations: Collection[Allocation] | None) ->
         "sourcePoolId": pool.source_pool_id,
         "name": pool.tags.get("Name", pool.pool_id),
         "description": pool.description,
-        "region": pool.key.region if pool.key else "",
-        "environment": pool.key.environment if pool.key else "",
+        "region": pool.region,
+        "environment": pool.environment,
         "state": pool.state,
         "cidrs": [str(cidr) for cidr in cidrs],
         "percentUsed": round(100 * used / addresses, 2) if addresses and used is not None else None,
@@ -59,7 +59,7 @@ def allocation_rows(pools: Iterable[ExistingPool], held: Held, home: str) -> lis
             "resourceId": one.resource_id,
             "allocationId": one.allocation_id,
             "accountId": one.owner,
-            "region": (pool.key.region if pool.key else "") or home,
+            "region": pool.region or home,
             "reserved": one.is_reservation,
         }
         for pool_id, pool in ours.items()
