@@ -58,19 +58,29 @@ def importers(sources: Mapping[str, str]) -> dict[str, set[str]]:
     """
     found: dict[str, set[str]] = defaultdict(set)
     for path, source in sources.items():
-        for node in ast.walk(ast.parse(source)):
-            if isinstance(node, ast.ImportFrom) and node.module:
-                for module in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names)):
-                    found[f"libraries/{module.replace('.', '/')}.py"].add(path)
+        for imported in _imported(source):
+            found[imported].add(path)
     return found
+
+
+def _imported(source: str) -> set[str]:
+    """Return the files of the product that a source imports, or names from them."""
+    nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)]
+    modules = {name for node in nodes for name in (node.module, *(f"{node.module}.{one.name}" for one in node.names))}
+    return {f"libraries/{module.replace('.', '/')}.py" for module in modules if module}
 
 
 @dataclass
 class Reach:
-    """A plugin of pytest that notes what each test reaches. importers: see there"""
+    """A plugin of pytest that notes what each test reaches.
+
+    importers   see there
+    subjects    the files of the product that a file of tests imports
+    """
 
     importers: Mapping[str, Collection[str]] = field(default_factory=dict)
     tests: dict[Place, set[str]] = field(default_factory=lambda: defaultdict(set))
+    subjects: dict[str, set[str]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -80,6 +90,9 @@ class Reach:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         self._now.clear()
+        file = _file(item.nodeid)
+        if file not in self.subjects:
+            self.subjects[file] = _imported(item.path.read_text(encoding="utf-8"))
         began = time.process_time()
         result = yield
         self.seconds[item.nodeid] = time.process_time() - began
@@ -88,17 +101,18 @@ class Reach:
         return result
 
     def of(self, path: str, statement: int) -> list[str]:
-        """Return tests that reach a statement, up to LIMIT_S: the fastest, of each function rather than its variants.
+        """Return tests that reach a statement, up to LIMIT_S: first those whose file imports the module, as its unit
+        tests do, then the fastest, and of each function rather than its variants.
 
-        Of a statement that runs when its module is imported, return those that reach any function of the module, and
-        then of those that import it; of a module where neither has functions, all tests.
+        Of a statement that runs when its module is imported, return those that reach any function of the module, or of
+        those that import it; of a module where neither has functions, all tests.
         """
-        if reaching := self.tests.get((path, statement)):
-            tests = self._ranked(reaching)
-        else:
-            own = self._ranked(self._of_files({path}))
-            others = self._ranked(self._of_files(self.importers.get(path, ())) - {*own})
-            tests = [*own, *others] or self._ranked(set().union(*self.tests.values()))
+        reaching = (
+            self.tests.get((path, statement))
+            or self._of_files({path, *self.importers.get(path, ())})
+            or set().union(*self.tests.values())
+        )
+        tests = sorted(self._ranked(reaching), key=lambda test: path not in self.subjects.get(_file(test), ()))
         before = itertools.accumulate((self.seconds[test] for test in tests), initial=0.0)
         return _by_file([test for test, total in zip(tests, before, strict=False) if total < LIMIT_S])
 
@@ -117,5 +131,9 @@ class Reach:
 
 def _by_file(tests: list[str]) -> list[str]:
     """Keep the tests of a file together: they may share a fixture that no other test must meet."""
-    files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
-    return sorted(tests, key=lambda test: files.index(test.partition("::")[0]))
+    files = list(dict.fromkeys(map(_file, tests)))
+    return sorted(tests, key=lambda test: files.index(_file(test)))
+
+
+def _file(test: str) -> str:
+    return test.partition("::")[0]
