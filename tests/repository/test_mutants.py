@@ -126,11 +126,11 @@ def test_a_mutant_meets_the_fastest_tests_file_by_file_and_none_after_the_limit(
     reach.tests = {("x.py", 4): {*reach.seconds} - {"t::other"}, ("y.py", 9): {"t::other"}}
 
     assert reach.of("x.py", 4) == ["t::a[1]", "t::a[2]", "t::slow", "u::b"]
-    reach.subjects = {"u": {"x.py"}}
-    assert reach.of("x.py", 4) == ["u::b", "u::slower"], "the unit tests of the module come first"
     assert reach.of("y.py", 1) == ["t::other"], "the module's first line runs when it is imported"
     assert reach.of("constants.py", 1) == ["t::other"], "the module has no function, but one that imports it"
     assert set(reach.of("z.py", 1)) == {*reach.of("x.py", 4), "t::other"}, "nobody imports it either"
+    reach.subjects = {"u": {"x.py"}}
+    assert reach.of("x.py", 4) == ["u::b", "u::slower"], "the unit tests of the module come first"
 
 
 def test_a_file_is_imported_by_those_that_name_it_or_something_in_it() -> None:
