@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import pytest
 
+from ctipam import names
+from in_process.aws_calls import intercept
+from in_process.fixtures import NETWORKING
 from in_process.lifecycle_events import ONE, PROD, SDLC, ZERO
 
 
@@ -91,10 +96,43 @@ def test_a_pool_whose_association_is_in_progress_is_reported_as_pending(landing_
     assert not any(row["accounts"] for row in report["pools"])
 
 
-def test_a_report_changes_nothing(landing_zone: Any, ous: Any) -> None:
+def test_a_report_changes_nothing_and_its_sessions_may_only_read(
+    landing_zone: Any, ous: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policies = []
+
+    def note(call: Any, client: Any, operation: str, parameters: Any) -> Any:
+        if operation == "AssumeRole":
+            policies.append(json.loads(parameters["Policy"]))
+        return call(client, operation, parameters)
+
+    intercept(monkeypatch, note)
     landing_zone.invoke({"action": "report"})
 
+    actions = str([statement["Action"] for policy in policies for statement in policy["Statement"]])
+    assert set(re.findall(r":([A-Z][a-z]+)", actions)) == {"Describe", "Get", "Filter"}
     assert landing_zone.shared() == {}
+
+
+def test_a_report_reads_no_stack_for_pools_that_were_released(
+    landing_zone: Any, ous: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool_id = landing_zone.pool_arns()["us-west-2 Prod OU"].rpartition("/")[2]
+    landing_zone.cloud.client("ec2", NETWORKING).create_tags(
+        Resources=[pool_id], Tags=[{"Key": names.STACK_TAG, "Value": names.RELEASED}]
+    )
+    asked = []
+
+    def note(call: Any, client: Any, operation: str, parameters: Any) -> Any:
+        if operation == "DescribeStacks":
+            asked.append(parameters["StackName"])
+        return call(client, operation, parameters)
+
+    intercept(monkeypatch, note)
+    report = landing_zone.invoke({"action": "report"})
+
+    assert pool_id in {row["poolId"] for row in report["tree"]}
+    assert all(name.startswith("arn:") for name in asked)
 
 
 @pytest.mark.parametrize(

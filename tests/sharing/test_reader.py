@@ -105,6 +105,19 @@ def test_a_share_is_settled_if_it_has_our_name_and_tag_and_is_closed(
     assert found(ram).settled is settled
 
 
+def test_a_share_with_the_name_for_one_account_and_the_tag_of_another_is_the_others(ram: Any) -> None:
+    tag = {"key": names.ACCOUNT_TAG, "value": "000000000043"}
+    list_shares(ram, SHARE | {"tags": [tag]})
+
+    assert reader.find_shares(ram.client, ACCOUNT) == []
+
+
+def test_shares_are_listed_in_the_largest_pages_that_ram_allows(ram: Any) -> None:
+    ram.add_response("get_resource_shares", {"resourceShares": []}, {"resourceOwner": "SELF", "maxResults": 500})
+
+    assert reader.find_all_shares(ram.client) == {}
+
+
 @pytest.mark.parametrize("status", ["DELETING", "DELETED"])
 def test_a_share_that_is_deleted_is_no_share(ram: Any, status: str) -> None:
     list_shares(ram, SHARE | {"status": status})
