@@ -322,6 +322,17 @@ def test_nothing_is_looked_for_or_mended_unless_the_stack_is_settled(
     assert idle.wire.counted == {"DescribeStacks": 1}
 
 
+def test_while_the_stack_is_being_created_nothing_is_read_that_may_not_be_there() -> None:
+    stack = DirectStack()
+    stack.set_up()
+    with stack.running():
+        stack.wire.in_progress[stack.stack_id] = "CREATE_IN_PROGRESS"
+
+        assert stack.look(event=TO_WATCH)
+
+    assert stack.wire.counted.keys() == {"DescribeStacks", "DescribeIpamPools"}
+
+
 def test_what_an_operation_changes_while_the_watch_looks_is_not_taken_for_drift(
     idle: DirectStack, watch: Watch
 ) -> None:

@@ -150,3 +150,23 @@ def test_a_pool_is_complete_when_it_has_its_blocks_and_aws_is_not_busy_with_it(
     west: list[ExistingPool], complete: bool
 ) -> None:
     assert compare(SPEC, [TOP, *west]).is_complete(WEST) is complete
+
+
+@pytest.mark.parametrize(
+    ("states", "can"),
+    [
+        (["provisioned"], True),
+        (["provisioned", "pending-provision"], True),
+        (["pending-provision"], False),
+        (["deprovisioned"], False),
+        ([], False),
+    ],
+)
+def test_others_can_be_given_a_part_of_a_pool_that_holds_a_cidr_whatever_else_is_coming(
+    states: list[str], can: bool
+) -> None:
+    blocks = [Block(IPv4Network(f"10.{number}.0.0/16"), state) for number, state in enumerate(states)]
+    pool = ExistingPool("pool", "", "create-complete", blocks=tuple(blocks))
+
+    assert pool.provisioned is can
+    assert not replace(pool, state="create-in-progress").provisioned

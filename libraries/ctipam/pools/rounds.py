@@ -106,8 +106,7 @@ class Rounds:
 
         left_to_do   returns it for the pools, and what is occupied of those in which a CIDR is to be chosen
         """
-        if self._spec:
-            self._spec = with_known_ous(self._spec, pools)
+        self._spec = with_known_ous(spec, pools)
         while True:
             parents = parents_of_new_cidrs(compare(spec, pools))
             occupied, pools = self._reader.read_occupied(pools, parents, self._allocated)
