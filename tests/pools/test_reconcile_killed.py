@@ -210,3 +210,17 @@ def test_a_further_block_that_its_pool_does_not_show_yet_is_remembered_while_ano
 
     assert stack.pools().keys() == AFTER_FIRST.keys() | {"us-west-2 SDLC OU", "us-east-1 SDLC OU"}
     assert stack.pools()["us-west-2 Prod OU"] == "10.0.0.0/12"  # the further one is given back, as declared no longer
+
+
+def test_a_cidr_that_its_pool_does_not_show_yet_keeps_no_deletion_from_ending_soon() -> None:
+    stack = DirectStack(ipam_timings=Timings(cidr_listed=40), workers=1)
+    stack.set_up()
+    with stack.running():
+        killed_after_asking_for_a_cidr(stack, "Create", FIRST)
+        began = stack.clock.now()
+
+        assert succeeded(stack.ask("Delete", "InitPools", FIRST))
+
+    assert stack.listed_pools() == []
+    assert stack.wire.published == []
+    assert stack.clock.now() - began < 300

@@ -279,6 +279,7 @@ def test_tags_of_the_stack_follow_on_the_next_update_and_tags_set_by_hand_stay(b
     set_stack_tags(built, Team="network", Cost="1")
     assert update(built)["Status"] == "SUCCESS"
     assert without_memory(tags(built)) == [{"Note": "mine", "Team": "network", "Cost": "1"}] * 7
+    assert "GetIpamPoolAllocations" not in built.wire.counted, "no CIDR is chosen, and none is given back"
 
     set_stack_tags(built, Team="cloud", Stage="live")
     assert update(built)["Status"] == "SUCCESS"
