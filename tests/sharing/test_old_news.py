@@ -108,6 +108,17 @@ def test_a_run_changes_nothing_twice_when_nothing_happens(world: SharingWorld) -
     assert (first.counts()["changed"], second.counts()["changed"]) == (3, 0)
 
 
+def test_a_run_over_all_accounts_takes_the_share_from_one_that_has_left_unnoticed(world: SharingWorld) -> None:
+    put(world, IN_PROD)
+    world.run()
+    put(world, GONE)
+
+    world.run()
+
+    assert A not in world.shared()
+    assert world.shared()[B] == ["SDLC"]
+
+
 def test_a_run_ends_with_a_look_at_the_accounts_that_it_has_changed(
     world: SharingWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
