@@ -12,6 +12,7 @@ from aws_models.errors import AwsError
 from aws_models.ipam import Timings
 from ctipam import names, tags, waiting
 from ctipam.errors import REASON_LIMIT
+from ctipam.ipam.discovery import _not_done
 from landing_zone.direct_stack import NETWORKING, STACK_ID, Context, DirectStack
 
 PROPERTIES: dict[str, Any] = {
@@ -569,6 +570,15 @@ def test_a_change_of_exclusions_that_never_ends_fails_within_an_hour(stack: Dire
 
     assert "AWS did not finish changing ipam-res-disco-" in ensure(stack, IpamExclusions=SANDBOX)["Reason"]
     assert stack.clock.now() < HOUR
+
+
+def test_exclusions_that_somebody_else_changes_all_the_time_are_named() -> None:
+    found: Any = {"State": "modify-complete", "OrganizationalUnitExclusions": [{"OrganizationsEntityPath": LAB}]}
+
+    assert _not_done("ipam-res-disco-1", found, {SANDBOX}) == (
+        "AWS has changed which OUs ipam-res-disco-1 excludes, but not as requested. "
+        f"The difference is {', '.join(sorted([LAB, SANDBOX]))}."
+    )
 
 
 def test_a_change_that_aws_refuses_is_an_error_with_its_reason(stack: DirectStack) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import boto3
@@ -11,6 +12,7 @@ from botocore.exceptions import ClientError
 from ctipam import names, sessions
 from ctipam.errors import REASON_LIMIT, Refused
 from ctipam.networking_account import assume_execution_role
+from ctipam.organization.deployments import warnings_of_networking
 from ctipam.organization.session_policies import read_policy, release_policy
 from ctipam.tags import to_list
 from in_process.aws_calls import intercept
@@ -197,6 +199,76 @@ def test_a_stack_that_cannot_be_deleted_is_retained_and_named_in_a_warning(setup
     assert "Stack StackSet-ipam-networking of the earlier deployment could not be deleted" in answer["Data"]["Warnings"]
     assert setup.stack_sets.retained == [False, True]
     assert not setup.stack_sets.exists
+
+
+def test_a_leftover_whose_stacks_can_neither_be_deleted_nor_retained_is_a_failure_with_the_way_out(
+    setup: Setup,
+) -> None:
+    leave_stack_set(setup)
+    setup.stack_sets.results = {False: "FAILED", True: "STOPPED"}
+
+    reason = setup.ask()["Reason"]
+
+    assert reason == "Cannot delete the instances of StackSet ipam-networking; delete it, then retry."
+    assert setup.stack_sets.exists
+    assert not setup.cloud.models.organization.ram_sharing_enabled
+
+
+def test_a_stack_instance_that_never_had_a_stack_has_nothing_to_release(setup: Setup) -> None:
+    leave_stack_set(setup)
+    setup.stack_sets.stack_ids = [""]
+    setup.cloud.stacks.pop(OLD)
+
+    assert setup.ask()["Status"] == "SUCCESS"
+    assert not setup.stack_sets.exists
+    assert setup.stack_tags() == {OLD}
+
+
+def test_a_leftover_of_an_account_that_cannot_be_entered_is_removed_and_its_pools_stay_as_they_are(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_stack_set(setup)
+    setup.cloud.stacks.pop(OLD)
+    release = release_policy("aws", HOME, NETWORKING, OLD)
+
+    def deny(call: Any, client: Any, operation: str, parameters: Any) -> Any:
+        if operation == "AssumeRole" and json.loads(parameters["Policy"]) == release:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, operation)
+        return call(client, operation, parameters)
+
+    intercept(monkeypatch, deny)
+
+    assert setup.ask()["Status"] == "SUCCESS"
+    assert not setup.stack_sets.exists
+    assert setup.stack_tags() == {OLD}
+
+
+def test_the_stacks_of_a_leftover_are_deleted_by_one_operation_of_a_request_that_arrives_twice(setup: Setup) -> None:
+    leave_stack_set(setup)
+    setup.stack_sets.refusals["DeleteStackInstances"] = "OperationIdAlreadyExistsException"
+
+    assert setup.ask()["Status"] == "SUCCESS"
+    assert not setup.stack_sets.exists
+
+
+def test_the_warnings_of_a_networking_account_that_cannot_be_read_are_none(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup.add_pool(OLD)
+    setup.cloud.stacks[OLD] = {
+        "StackStatus": "CREATE_COMPLETE",
+        "Outputs": [{"OutputKey": "Warnings", "OutputValue": "Look at the pools."}],
+    }
+    management = sessions.current_account(MANAGEMENT)
+    assert warnings_of_networking(management, NETWORKING) == "Look at the pools."
+
+    def refuse(call: Any, client: Any, operation: str, parameters: Any) -> Any:
+        if operation == "DescribeIpamPools":
+            raise ClientError({"Error": {"Code": "UnauthorizedOperation", "Message": "no"}}, operation)
+        return call(client, operation, parameters)
+
+    intercept(monkeypatch, refuse)
+    assert warnings_of_networking(management, NETWORKING) == "none"
 
 
 def test_a_removal_that_takes_longer_than_an_invocation_is_continued(

@@ -263,6 +263,14 @@ def test_an_ou_is_one_environment_and_an_environment_is_one_ou(environments: str
         plan(AccEnvName=environments)
 
 
+def test_the_sizes_of_an_environment_are_given_once_with_the_id_of_its_ou_or_without() -> None:
+    environments = ["A (ou-ab12-34567890)", "SDLC OU"]
+    assert plan(AccEnvName=environments, PoolSizes="A (ou-ab12-34567890)=22").written_sizes() == ["A=22"]
+
+    with pytest.raises(Refused, match=r"PoolSizes lists 'A' twice, once with the ID of its OU; list it once\."):
+        plan(AccEnvName=environments, PoolSizes="A=22,A (ou-ab12-34567890)=23")
+
+
 @pytest.mark.parametrize("sizes", ["us-east-1=20+20,us-east-1/Prod OU=21+21", "SDLC OU=22,us-west-2/Prod OU=22", ""])
 def test_the_sizes_of_pools_are_written_as_they_were_given(sizes: str) -> None:
     assert ",".join(plan(PoolSizes=sizes).written_sizes()) == sizes

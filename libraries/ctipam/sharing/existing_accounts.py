@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ctipam.cloudformation.custom_resource import Data
 from ctipam.cloudformation.outputs import NO_WARNINGS, warnings_output
 from ctipam.cloudformation.request import ResourceRequest
-from ctipam.errors import OutOfTime, StackBeingDeleted
+from ctipam.errors import OutOfTime
 from ctipam.networking_account import assume_execution_role
 from ctipam.organization.deployments import warnings_of_networking
 from ctipam.settings import SharingSettings
@@ -25,11 +25,7 @@ def share(request: ResourceRequest) -> Data:
     run = lifecycle.start_run(
         request.account, SharingSettings.from_environment(), request.deadline, for_request=request
     )
-    try:
-        result = reconcile.reconcile_all(run)
-    except StackBeingDeleted:
-        request.raise_if_superseded()
-        raise
+    result = reconcile.reconcile_all(run)
     if result.unfinished:
         raise OutOfTime("there are more accounts")
     result.raise_if_all_failed()

@@ -11,8 +11,6 @@ from ctipam.sharing.results import SharingResult
 
 def send(management: Account, settings: SharingSettings, result: SharingResult) -> None:
     """Send what is due after a run over all accounts. Remembers it afterwards: better twice than never."""
-    if not settings.notices_parameter:
-        return
     ssm = management.ssm()
     memory = ssm.get_parameter(Name=settings.notices_parameter)["Parameter"]["Value"]
     to_send, new_memory = due(notices(result), memory, waiting.now())
