@@ -198,6 +198,7 @@ def test_what_would_take_something_away_is_only_told(idle: DirectStack, watch: W
     place = {"IpamScopeId": idle.scope_id, "SourceIpamPoolId": idle.pool_ids()["us-west-2"], "Locale": "us-west-2"}
     made = idle.ec2.create_ipam_pool(AddressFamily="ipv4", **place)["IpamPool"]["IpamPoolId"]
     idle.clock.advance(60)
+    idle.ec2.create_ipam_pool(AddressFamily="ipv4", **(place | {"SourceIpamPoolId": made}))
 
     found = watch()
 
