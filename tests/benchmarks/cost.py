@@ -25,9 +25,10 @@ TEMPLATES = Path(__file__).parents[2] / "templates"
 MANAGEMENT = (TEMPLATES / "ipam-controltower-integration.template.yaml").read_text(encoding="utf-8")
 NETWORKING = (TEMPLATES / "ipamnetworkingStack.yaml").read_text(encoding="utf-8")
 
-# US dollars, list prices of us-east-1, arm64. Those of Lambda are as a third party quoted AWS's page on 2026-05-11; the
-# others are unverified. https://aws.amazon.com/lambda/pricing/ https://aws.amazon.com/cloudwatch/pricing/
-# https://aws.amazon.com/kms/pricing/
+# US dollars, list prices of us-east-1, arm64. The price of a key is from a copy of AWS's page, the others are as third
+# parties quoted AWS's pages between 2026-05 and 2026-06. https://aws.amazon.com/lambda/pricing/
+# https://aws.amazon.com/cloudwatch/pricing/ https://aws.amazon.com/kms/pricing/
+# The first two yearly rotations raise the price of a key by as much again each; here, keys are in their first year.
 GB_SECOND, INVOCATION = 0.0000133334, 0.20 / 1e6
 ALARM_OF_A_METRIC, METRIC, DASHBOARD, LOGS_OF_A_GB, KEY = 0.10, 0.30, 3.00, 0.50, 1.00
 
