@@ -589,6 +589,22 @@ def test_a_change_that_aws_refuses_is_an_error_with_its_reason(stack: DirectStac
     assert "seven days" in ensure(stack, "Update", IpamMeteredAccount="ipam-owner")["Reason"]
 
 
+# The pools, before the IPAM is changed for them
+
+
+def test_a_region_whose_pool_is_in_use_is_refused_before_the_ipam_is_changed_and_kept_by_a_rollback(
+    stack: DirectStack,
+) -> None:
+    whole_stack(stack)
+    vpc_id = stack.make_vpc("us-west-2", "Prod OU", length=24)
+    without = PROPERTIES | {"RegionSelection": ["eu-west-1", "us-east-1"]}
+    stack.wire.counted.clear()
+
+    assert vpc_id in refused(stack, ensure(stack, "Update", **without))
+
+    assert succeeded(stack.ask("Update", "Ipam", without, "UPDATE_ROLLBACK_IN_PROGRESS"))
+
+
 # The scope
 
 
