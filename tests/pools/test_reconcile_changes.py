@@ -10,6 +10,7 @@ import pytest
 
 from aws_models.ipam import Quotas
 from ctipam import names
+from ctipam.tags import to_dict
 from landing_zone.direct_stack import BUILT, NETWORKING, PROPERTIES, DirectStack
 
 READS = ("Describe", "Get")
@@ -253,6 +254,17 @@ def test_allocation_tags_and_descriptions_that_somebody_changed_are_put_right(bu
     (found,) = built.ec2.describe_ipam_pools(IpamPoolIds=[pool_id])["IpamPools"]
     assert found["AllocationResourceTags"] == [{"Key": "Env", "Value": "Prod OU"}]
     assert found["Description"] == "Prod OU in us-west-2"
+
+
+def test_an_environment_keeps_its_ou_when_all_its_pools_are_replaced(built: DirectStack) -> None:
+    prod = [built.pool_ids()[f"{region} Prod OU"] for region in ("us-west-2", "us-east-1")]
+    built.ec2.create_tags(Resources=prod, Tags=[{"Key": names.OU_TAG, "Value": "ou-ab12-11111111"}])
+
+    assert update(built, RegionSelection=["eu-west-1"])["Status"] == "SUCCESS"
+
+    ous = {tags["Name"]: tags.get(names.OU_TAG) for tags in (to_dict(pool["Tags"]) for pool in built.listed_pools())}
+    assert ous["eu-west-1 Prod OU"] == "ou-ab12-11111111"
+    assert ous["eu-west-1 SDLC OU"] is None
 
 
 # What is refused

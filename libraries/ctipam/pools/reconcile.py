@@ -66,8 +66,7 @@ def check(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> None:
         if not (_is_left_alone(request, found) or _is_built(pool_reader, spec, listed, found)):
             allocated: Allocated = {}
             pools = with_coming(pool_reader, spec, found, allocated)
-            if not request.is_rollback:
-                _refuse_in_use(request, pool_reader, spec, pools)
+            _refuse_in_use(request, pool_reader, spec, pools)
             refuse_impossible(pool_reader, spec, pools, listed, allocated)
 
 
