@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import ast
 import builtins
-import itertools
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,8 +100,8 @@ class Reach:
         return result
 
     def of(self, path: str, statement: int) -> list[str]:
-        """Return tests that reach a statement, up to LIMIT_S: first those whose file imports the module, as its unit
-        tests do, then the fastest, and of each function rather than its variants.
+        """Return tests that reach a statement, up to LIMIT_S: the fastest, of each function rather than its variants.
+        Half of the time at most is for tests whose file imports the module, as its unit tests do; they come first.
 
         Of a statement that runs when its module is imported, return those that reach any function of the module, or of
         those that import it; of a module where neither has functions, all tests.
@@ -112,9 +111,20 @@ class Reach:
             or self._of_files({path, *self.importers.get(path, ())})
             or set().union(*self.tests.values())
         )
-        tests = sorted(self._ranked(reaching), key=lambda test: path not in self.subjects.get(_file(test), ()))
-        before = itertools.accumulate((self.seconds[test] for test in tests), initial=0.0)
-        return _by_file([test for test, total in zip(tests, before, strict=False) if total < LIMIT_S])
+        ranked = self._ranked(reaching)
+        own = self._within(LIMIT_S / 2, (test for test in ranked if path in self.subjects.get(_file(test), ())))
+        left_s = LIMIT_S - sum(self.seconds[test] for test in own)
+        return _by_file([*own, *self._within(left_s, (test for test in ranked if test not in own))])
+
+    def _within(self, limit_s: float, tests: Iterable[str]) -> list[str]:
+        """Return the first tests, until the limit is passed."""
+        found: list[str] = []
+        for test in tests:
+            if limit_s <= 0:
+                break
+            found.append(test)
+            limit_s -= self.seconds[test]
+        return found
 
     def _of_files(self, paths: Collection[str]) -> set[str]:
         return set().union(*(tests for (path, _), tests in self.tests.items() if path in paths))
