@@ -104,6 +104,19 @@ def test_a_vpc_that_is_reserved_is_not_reported(networking: Any, watch: Watch) -
     assert watch() == {}
 
 
+def test_a_vpc_whose_addresses_are_allocated_by_hand_is_not_reported(networking: Any, watch: Watch) -> None:
+    make_vpc(networking, "192.168.0.0/24")
+    assert len(watch()) == 1
+    ec2 = networking.cloudformation.cloud.client("ec2", NETWORKING, WEST)
+    (pool,) = ec2.describe_ipam_pools(Filters=[{"Name": "description", "Values": ["Prod OU in us-west-2"]}])[
+        "IpamPools"
+    ]
+
+    ec2.allocate_ipam_pool_cidr(IpamPoolId=pool["IpamPoolId"], Cidr="192.168.0.0/24")
+
+    assert watch() == {}
+
+
 def test_an_account_that_cannot_be_discovered_is_reported(networking: Any, watch: Watch) -> None:
     networking.cloudformation.cloud.models.ipam.faults.fail_discovery(SHOP)
 

@@ -118,6 +118,15 @@ def test_shares_are_listed_in_the_largest_pages_that_ram_allows(ram: Any) -> Non
     assert reader.find_all_shares(ram.client) == {}
 
 
+@pytest.mark.parametrize(("name", "is_ours"), [(names.share_name(ACCOUNT), True), ("somebody else's", False)])
+def test_only_our_shares_that_are_being_deleted_are_waited_for(ram: Any, name: str, is_ours: bool) -> None:
+    question = {"resourceOwner": "SELF", "resourceShareStatus": "DELETING", "maxResults": 500}
+    share = SHARE | {"name": name, "status": "DELETING", "tags": []}
+    ram.add_response("get_resource_shares", {"resourceShares": [share]}, question)
+
+    assert reader.is_deleting(ram.client) is is_ours
+
+
 @pytest.mark.parametrize("status", ["DELETING", "DELETED"])
 def test_a_share_that_is_deleted_is_no_share(ram: Any, status: str) -> None:
     list_shares(ram, SHARE | {"status": status})
