@@ -26,6 +26,18 @@ READS: list[tuple[Callable[[Any], Any], str, str, Any]] = [
         None,
     ),
     (lambda client: reader.read_below(client, OU), "list_parents", "ChildNotFoundException", OrganizationTree((), ())),
+    (
+        lambda client: reader.find_accounts_in(client, (OrganizationalUnit(OU, ""),)),
+        "list_accounts_for_parent",
+        "ParentNotFoundException",
+        {},
+    ),
+    (
+        lambda client: reader.find_ou_paths(client, [OU]),
+        "list_organizational_units_for_parent",
+        "ParentNotFoundException",
+        [],
+    ),
 ]
 
 

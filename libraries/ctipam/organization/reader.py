@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -16,9 +16,18 @@ if TYPE_CHECKING:
     from types_boto3_organizations.type_defs import AccountTypeDef
 
 
-NOT_FOUND = frozenset({"AccountNotFoundException", "ChildNotFoundException", "OrganizationalUnitNotFoundException"})
+NOT_FOUND = frozenset(
+    {
+        "AccountNotFoundException",
+        "ChildNotFoundException",
+        "OrganizationalUnitNotFoundException",
+        "ParentNotFoundException",
+    }
+)
 
 ORGANIZATIONS_PAGE: Any = {"PageSize": 20}  # the most that Organizations allows
+
+Page = TypeVar("Page")
 
 Place = tuple[str, OuPath]
 """The id of a root or OU, and the OU path of an account in it."""
@@ -155,13 +164,7 @@ def find_accounts_in(organizations: OrganizationsClient, ou_path: OuPath) -> dic
 
     ou_path   the OU and its parent OUs
     """
-    try:
-        accounts = _accounts_in(organizations, ou_path[0].ou_id, ou_path)
-    except ClientError as error:
-        if code_of(error) not in NOT_FOUND:
-            raise
-        return {}
-    return {location.account_id: location for location in accounts}
+    return {location.account_id: location for location in _accounts_in(organizations, ou_path[0].ou_id, ou_path)}
 
 
 def _accounts_in(organizations: OrganizationsClient, parent_id: str, path: OuPath) -> list[AccountLocation]:
@@ -170,9 +173,18 @@ def _accounts_in(organizations: OrganizationsClient, parent_id: str, path: OuPat
     )
     return [
         AccountLocation(account["Id"], state_of(account), account.get("JoinedTimestamp"), path, account.get("Name", ""))
-        for page in pages
+        for page in _while_it_exists(pages)
         for account in page["Accounts"]
     ]
+
+
+def _while_it_exists(pages: Iterable[Page]) -> Iterator[Page]:
+    """Yield the pages about an OU. An OU that is deleted meanwhile is empty: nothing else can be deleted."""
+    try:
+        yield from pages
+    except ClientError as error:
+        if code_of(error) not in NOT_FOUND:
+            raise
 
 
 def _walk(
@@ -192,6 +204,6 @@ def _ous_in(organizations: OrganizationsClient, parent_id: str, path: OuPath) ->
     )
     return [
         (row["Id"], (OrganizationalUnit(row["Id"], row["Name"]), *path))
-        for page in pages
+        for page in _while_it_exists(pages)
         for row in page["OrganizationalUnits"]
     ]
