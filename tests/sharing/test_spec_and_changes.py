@@ -258,11 +258,14 @@ SHARES = st.lists(
     ),
     max_size=3,
 )
-SPECS = st.sampled_from([WANTED, replace(WANTED, pools=(EAST,)), ShareSpec(ACCOUNT, reason="gone")])
+GONE = ShareSpec(ACCOUNT, reason="gone")
+SPECS = st.sampled_from(
+    [WANTED, replace(WANTED, pools=(EAST,)), GONE, *(replace(one, kept=frozenset({"old"})) for one in (WANTED, GONE))]
+)
 
 
 @given(SPECS, SHARES)
-def test_a_few_rounds_lead_from_any_shares_to_one_share_with_exactly_the_pools(
+def test_a_few_rounds_lead_from_any_shares_to_those_with_exactly_the_pools_and_what_is_kept(
     spec: ShareSpec, shares: list[Share]
 ) -> None:
     for round_ in itertools.count():
@@ -273,16 +276,21 @@ def test_a_few_rounds_lead_from_any_shares_to_one_share_with_exactly_the_pools(
         assert round_ < 6, "the rounds never end"
         shares = _after(changes, shares)
 
-    assert len(shares) == (1 if spec.pools else 0)
+    if not spec.kept:
+        assert len(shares) == (1 if spec.pools else 0)
     for kept in shares:
         assert kept.settled
-        assert set(kept.present) == {pool.arn for pool in spec.pools}
-        assert set(kept.principals) == {ACCOUNT}
+        assert set(kept.principals) <= {ACCOUNT}
+        assert kept.present <= {pool.arn for pool in spec.pools} | spec.kept
+    if spec.pools:
+        assert any(
+            set(kept.principals) == {ACCOUNT} and kept.present >= {pool.arn for pool in spec.pools} for kept in shares
+        )
 
 
 def _assert_no_pool_is_lost(spec: ShareSpec, shares: list[Share], changes: ShareChanges) -> None:
-    """Assert that the account keeps each wanted pool that it can use."""
-    wanted = {pool.arn for pool in spec.pools}
+    """Assert that the account keeps each pool that it can use and is to have, or that is not to be taken away."""
+    wanted = {pool.arn for pool in spec.pools} | spec.kept
     deleted = {change.share.arn for change in changes.apply_now if isinstance(change, DeleteShare)}
     for existing in shares:
         reached = existing.principals.get(ACCOUNT) == "ASSOCIATED"
