@@ -320,6 +320,20 @@ def test_an_account_that_ram_could_not_add_to_its_share_has_failed(monkeypatch: 
     assert [one.failed for one in world.run(ZERO).accounts] == [f"AWS could not share {ZERO}: not a member"]
 
 
+def test_what_failed_earlier_in_a_second_share_is_no_failure_of_this_run() -> None:
+    world = SharingWorld({"ou-ab12-00000001": "Prod OU"}, {"Prod OU": "ou-ab12-00000001"})
+    world.places[ZERO] = ("ACTIVE", "ou-ab12-00000001")
+    share = {"name": f"ipamShare-{ZERO}", "principals": [ZERO]}
+    world.ram("CreateResourceShare", **share)
+    world.clock.advance(60)
+    world.models.ram.faults.fail_next_associations("once")
+    world.ram("CreateResourceShare", **share)
+    world.clock.advance(60)
+
+    assert [(one.failed, len(one.added)) for one in world.run().accounts if one.spec.account_id == ZERO] == [("", 1)]
+    assert world.shared() == {ZERO: ["Prod OU"]}
+
+
 def test_an_account_that_fails_does_not_block_the_others(landing_zone: Any, ous: Any) -> None:
     for account_id in (ONE, NEWCOMER):
         landing_zone.cloud.add_account(account_id, ous["SDLC OU"])

@@ -62,7 +62,7 @@ class ShareReconciliation:
         self._existing = frozenset(pool.arn for pools in run.environments.values() for pool in pools)
         self._results: dict[str, AccountResult] = {}
         self._created: dict[str, Share] = {}
-        self._requested: dict[str, set[str]] = {}  # account -> pools and principals that this run has asked RAM to add
+        self._requested: dict[str, set[tuple[str, str]]] = {}  # account -> (share, what this run has asked RAM to add)
         self._given: dict[str, set[str]] = {}  # account -> pools that this run has asked RAM to add, wherever it was
         self._refused: set[str] = set()  # accounts for which RAM has refused a change
         self._unconfirmed: set[str] = set()  # accounts that were changed since their place was read
@@ -213,7 +213,7 @@ class ShareReconciliation:
         requested = self._requested.get(account_id, set())
         for share in shares:
             for entity, status in (*share.pools.items(), *share.principals.items()):
-                if status == "FAILED" and entity in requested:
+                if status == "FAILED" and (share.arn, entity) in requested:
                     return f"AWS could not share {entity}: {share.messages.get(entity) or 'it gave no reason'}"
         return ""
 
@@ -260,12 +260,17 @@ class ShareReconciliation:
         self._unconfirmed.add(account_id)  # also if the answer is lost
         self._places.fresh.discard(account_id)
         created = apply(self._run.networking.ram(), change, tags)
-        if created:
+        if created and isinstance(change, CreateShare):
             self._created[account_id] = created
-        if isinstance(change, CreateShare | Associate):
-            self._requested.setdefault(account_id, set()).update(change.pools, [account_id])
-            self._given.setdefault(account_id, set()).update(change.pools)
+            self._note_request(created, change.pools, (account_id,))
+        elif isinstance(change, Associate):
+            self._note_request(change.share, change.pools, change.principals)
         self._results[account_id].record(change)
+
+    def _note_request(self, share: Share, pools: Collection[str], principals: Collection[str]) -> None:
+        requested = {(share.arn, entity) for entity in (*pools, *principals)}
+        self._requested.setdefault(share.account_id, set()).update(requested)
+        self._given.setdefault(share.account_id, set()).update(pools)
 
     def _is_busy(self, account_id: str, changes: ShareChanges) -> bool:
         """Return whether another round may change this account or its result."""
