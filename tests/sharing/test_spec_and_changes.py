@@ -72,6 +72,16 @@ def test_an_active_account_has_the_environment_of_its_nearest_ou(
     assert bool(spec.pools) is not bool(spec.reason)
 
 
+@pytest.mark.parametrize(("joined", "keeps"), [(BEFORE, True), (AFTER, False)])
+def test_an_existing_account_that_is_closed_keeps_its_share_without_pools(joined: datetime, keeps: bool) -> None:
+    """Once it is opened again, only the share tells that it is not to be left alone."""
+    closed = location(PROD, state="SUSPENDED", joined=joined)
+
+    spec = share_spec(ACCOUNT, closed, ENVIRONMENTS, replace(RULES, since=CREATED), has_share=True)
+
+    assert (spec.pools, spec.keeps_share) == ((), keeps)
+
+
 def test_an_existing_account_that_has_a_share_is_not_left_alone() -> None:
     rules = replace(RULES, since=CREATED)
 

@@ -140,9 +140,9 @@ def share_spec(
     if location is None:
         return ShareSpec(account_id, reason="not in the organization", kept=kept)
     ou = location.ou_path[0] if location.ou_path else None
-    if location.state != "ACTIVE":
-        return ShareSpec(account_id, ou, reason=f"the account is {location.state}", kept=kept)
     is_spared = bool(rules.since and location.joined and location.joined < rules.since)
+    if location.state != "ACTIVE":  # it may be opened again
+        return ShareSpec(account_id, ou, reason=f"the account is {location.state}", keeps_share=is_spared, kept=kept)
     if is_spared and not has_share:
         return ShareSpec(account_id, ou, reason=EXISTING, left_alone=True)
     environment = environment_of(location.ou_path, environments.by_ou, rules.exact)
