@@ -28,7 +28,7 @@ class SharingRun:
     dry_run       change nothing; the result is a preview
     for_request   the run answers a stack operation: it keeps the tags of the shares in step with the stack's, waits
                   until RAM is ready, and stops when the request is superseded
-    doubtful      see reader.FoundPools
+    doubtful      see reader.FoundPools, as for listed
     by_hand       an operator reads the result, which therefore names the OU of each account
     """
 
@@ -43,6 +43,7 @@ class SharingRun:
     for_request: ResourceRequest | None = None
     doubtful: Mapping[str, str] = field(default_factory=dict)
     by_hand: bool = False
+    listed: frozenset[str] = frozenset()
 
     def create_tags(self) -> dict[str, str]:
         """Return the tags of a new share: those of the stack, and the one that names the stack."""
@@ -85,4 +86,5 @@ def start_run(
         for_request,
         pools.doubtful,
         by_hand,
+        pools.listed,
     )
