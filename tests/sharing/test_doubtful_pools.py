@@ -144,3 +144,18 @@ def test_only_a_pool_that_may_be_an_environments_is_in_doubt(changed: Any, doubt
 
     assert doubtful in why
     assert bool(why) is bool(doubtful)
+
+
+def test_an_ou_whose_pools_are_in_doubt_does_not_get_those_of_its_parent_ou(shared: Any, ous: Any) -> None:
+    shared.cloud.move(ZERO, shared.cloud.add_ou("Team", ous["Prod OU"]))
+    shared.add_pools("Team")
+    shared.set_environment(UNSHARE_LIMIT="1")
+    shared.invoke(SCHEDULE)
+    pools = ["us-east-1 Team", "us-west-2 Team"]
+    assert shared.shared() == SHARED | {f"ipamShare-{ZERO}": pools}
+
+    lose_tag(shared, pools)
+    shared.invoke(SCHEDULE)
+    shared.invoke(moved(ZERO))
+
+    assert shared.shared() == SHARED | {f"ipamShare-{ZERO}": pools}

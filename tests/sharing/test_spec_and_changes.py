@@ -82,6 +82,16 @@ def test_an_existing_account_that_is_closed_keeps_its_share_without_pools(joined
     assert (spec.pools, spec.keeps_share) == ((), keeps)
 
 
+def test_an_account_gets_and_loses_nothing_while_it_is_not_clear_which_pools_its_nearest_ou_has() -> None:
+    unclear = replace(ENVIRONMENTS, claimed=frozenset({TEAM.ou_id}))
+
+    spec = share_spec(ACCOUNT, location(TEAM, PROD), unclear, RULES, has_share=True)
+
+    assert (spec.pools, spec.environment, spec.reason) == ((), "", "it is not clear which pools its OU has")
+    assert spec.kept == {"east", "west", "other"}
+    assert share_spec(ACCOUNT, location(SDLC, TEAM), unclear, RULES, has_share=True).environment == "SDLC"
+
+
 def test_an_existing_account_that_has_a_share_is_not_left_alone() -> None:
     rules = replace(RULES, since=CREATED)
 

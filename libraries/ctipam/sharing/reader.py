@@ -52,11 +52,13 @@ _NAME = re.compile(re.escape(names.share_name("")) + rf"({_ACCOUNT_ID.pattern})"
 class FoundPools:
     """environments   this solution's environment pools, by environment
     doubtful       why any other pool that is shared with accounts must stay so, by ARN, see `doubtful`
+    doubtful_ous   the OUs that those name
     listed         ARNs of all pools that AWS lists
     """
 
     environments: Environments
     doubtful: Mapping[str, str]
+    doubtful_ous: frozenset[str]
     listed: frozenset[str]
 
 
@@ -75,7 +77,9 @@ def find_pools(networking: Account) -> FoundPools:
     ids = {pool.pool_id for pool in usable}
     others = [pool for pool in own if pool["IpamPoolId"] not in ids]
     doubtful = {pool["IpamPoolArn"]: why for pool in others if (why := why_doubtful(pool))}
-    return FoundPools(environments, doubtful, frozenset(pool["IpamPoolArn"] for pool in own))
+    tags = [to_dict(pool.get("Tags", [])) for pool in others if pool["IpamPoolArn"] in doubtful]
+    doubtful_ous = frozenset(of_pool[names.OU_TAG] for of_pool in tags if names.OU_TAG in of_pool)
+    return FoundPools(environments, doubtful, doubtful_ous, frozenset(pool["IpamPoolArn"] for pool in own))
 
 
 def is_there(networking: Account, arn: str) -> bool:
