@@ -187,7 +187,10 @@ def test_a_request_fails_with_the_reason_if_no_account_can_be_shared_with(landin
 
     assert answer["Status"] == "FAILED"
     assert answer["Reason"].startswith("AWS could not share arn:")
-    assert "not today (Account 012345678901; 2 of 4 accounts failed.)" in answer["Reason"]
+    assert (
+        "not today. Try again, or wait for the next run. (Account 012345678901; 2 of 4 accounts failed.)"
+        in answer["Reason"]
+    )
 
 
 def test_the_outputs_say_which_ou_each_environment_is_and_which_ous_have_no_pools(landing_zone: Any, ous: Any) -> None:

@@ -17,7 +17,7 @@ from dataclasses import replace
 from botocore.exceptions import ClientError
 
 from ctipam import waiting
-from ctipam.errors import DENIED, REASON_LIMIT, UNREACHABLE, OutOfTime, code_of, explain
+from ctipam.errors import DENIED, REASON_LIMIT, UNREACHABLE, OutOfTime, code_of, explain, fit
 from ctipam.organization.environments import EnvironmentOu, if_accounts_have_its_pools
 from ctipam.sharing.apply import apply
 from ctipam.sharing.brake import held_back
@@ -227,7 +227,10 @@ class ShareReconciliation:
         for share in shares:
             for entity, status in (*share.pools.items(), *share.principals.items()):
                 if status == "FAILED" and (share.arn, entity) in requested:
-                    return f"AWS could not share {entity}: {share.messages.get(entity) or 'it gave no reason'}"
+                    cause = share.messages.get(entity) or "it gave no reason"
+                    return fit(
+                        f"AWS could not share {entity}: ", cause, "Try again, or wait for the next run.", FAILED_LIMIT
+                    )
         return ""
 
     # Applying
