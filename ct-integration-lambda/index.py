@@ -42,4 +42,5 @@ def _responder(resource_type: str) -> Responder:
         return Responder({resource_type: CustomResource(setup.ensure, delete=None)})
     from ctipam.sharing import existing_accounts
 
-    return Responder({resource_type: CustomResource(existing_accounts.share, existing_accounts.unshare)})
+    sharing = CustomResource(existing_accounts.share, existing_accounts.unshare, existing_accounts.rolled_back)
+    return Responder({resource_type: sharing})

@@ -159,6 +159,15 @@ def test_a_stack_that_does_not_exist_cannot_act(account: DirectAccount) -> None:
     assert not can_act(account, OTHER)  # type: ignore[arg-type]
 
 
+def test_what_no_stack_can_be_named_cannot_act(function: Function, account: DirectAccount) -> None:
+    message = (
+        "1 validation error detected: Value 'old stack' at 'stackName' failed to satisfy constraint: Member must ..."
+    )
+    function.wire.refuse("DescribeStacks", AwsError("ValidationError", message))
+
+    assert not can_act(account, "old stack")  # type: ignore[arg-type]
+
+
 def test_the_released_value_belongs_to_no_stack_even_if_a_stack_has_that_name(
     function: Function, account: DirectAccount
 ) -> None:

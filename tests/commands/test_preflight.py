@@ -230,8 +230,8 @@ RENAMED = OrganizationTree((OrganizationalUnit("ou-abcd-pppppppp", "Production")
             "Prod OU,SDLC OU",
             {"tree": OF_NAME},
             "failed",
-            "2 OUs are named 'Prod OU'. Write the one to use in ENVS, for example Prod OU (ou-abcd-22222222) instead "
-            "of Prod OU. They are ou-abcd-22222222, ou-abcd-PPPPPPPP.",
+            "2 OUs are named 'Prod OU'. In ENVS, write the one to use, for example Prod OU (ou-abcd-22222222). "
+            "They are ou-abcd-22222222, ou-abcd-PPPPPPPP.",
         ),
         (
             "Prod OU (ou-abcd-00000000),SDLC OU",

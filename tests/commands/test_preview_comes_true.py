@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, cast
 
 from botocore.exceptions import ClientError
@@ -65,7 +66,9 @@ class LandingZone(SharingWorld):
         management = cast(Account, Api(self))
         rules = Rules(frozenset({MANAGEMENT, NETWORKING}))
         stack, deadline = OwnStack(management, MANAGEMENT_STACK), waiting.Deadline(lambda: 900.0)
-        return SharingRun(management, networking, environments, rules, stack, deadline, Brake(10), dry_run)
+        listed = reader.find_pools(cast(Account, self.stack.account)).listed
+        run = SharingRun(management, networking, environments, rules, stack, deadline, Brake(10), dry_run)
+        return replace(run, listed=listed)
 
     def foresee(self, old: Parameters, new: Parameters) -> tuple[PoolsForecast, tuple[AccountDifference, ...]]:
         networking = cast(Account, self.stack.account)

@@ -375,6 +375,32 @@ def test_an_update_refused_for_another_administrator_can_be_rolled_back(
     assert setup.cloud.models.organization.delegated_administrators == {"ipam.amazonaws.com": OTHER_ACCOUNT}
 
 
+@pytest.mark.parametrize(
+    ("stack_status", "answered"),
+    [("UPDATE_IN_PROGRESS", "FAILED"), ("UPDATE_ROLLBACK_IN_PROGRESS", "SUCCESS")],
+)
+@pytest.mark.parametrize("refused", ["AssumeRole", "GetRole"])
+def test_an_update_refused_because_a_role_is_gone_can_be_rolled_back(
+    setup: Setup, refused: str, stack_status: str, answered: str, refuse_calls: Any
+) -> None:
+    setup.ask()
+    setup.cloud.stacks[STACK_ID] = {"StackStatus": stack_status}
+    refuse_calls(refused, "AccessDenied")
+
+    assert setup.ask("Update", OldResourceProperties={"NetworkAccountId": NETWORKING})["Status"] == answered
+
+
+def test_an_update_refused_because_the_networking_account_is_closed_can_be_rolled_back(setup: Setup) -> None:
+    setup.ask()
+    setup.cloud.end("CloseAccount", NETWORKING)
+    answers = []
+    for status in ("UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"):
+        setup.cloud.stacks[STACK_ID] = {"StackStatus": status}
+        answers.append(setup.ask("Update", OldResourceProperties={"NetworkAccountId": NETWORKING})["Status"])
+
+    assert answers == ["FAILED", "SUCCESS"]
+
+
 # Regions that Control Tower does not govern
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from ctipam.errors import Refused, explain
 from ctipam.names import corrected, looks_mistyped, split_environment
 from ctipam.organization.environments import KnownOus, identify, if_accounts_have_its_pools, pinned
 from ctipam.organization.tree import OrganizationalUnit
@@ -50,14 +53,14 @@ def test_an_environment_is_found_by_its_name_once_and_known_by_its_id_from_then_
         (
             {"Prod": []},
             ous(n1="Prod", n2="Prod"),
-            f"{pinned('Prod', FIRST)} instead of Prod. They are {FIRST}, {SECOND}.",
+            f"write the one to use, for example {pinned('Prod', FIRST)}. They are {FIRST}, {SECOND}.",
             True,
         ),
-        ({"Prod": [FIRST]}, ous(n2="Other"), r"Write its OU: Prod (ou-...) instead of Prod in AccEnvName", True),
+        ({"Prod": [FIRST]}, ous(n2="Other"), "In AccEnvName, write its OU: Prod (ou-...).", True),
         (
             {"Prod": [FIRST]},
             ous(n2="Prod"),
-            f"To use it, write {pinned('Prod', SECOND)} instead of Prod in AccEnvName",
+            f"In AccEnvName, write {pinned('Prod', SECOND)}, which has that name now.",
             True,
         ),
         ({"Prod": [FIRST, SECOND]}, ous(n1="Prod"), f"name several OUs ({FIRST}, {SECOND})", True),
@@ -99,7 +102,26 @@ def test_the_way_out_of_two_environments_with_one_ou_is_for_the_one_that_is_not_
     found = identify({"Prod": [FIRST], "SDLC": [FIRST]}, units)
 
     for one in found.values():
-        assert f"Write another OU for {wrong!r}, such as {pinned(wrong, ou_id)}, in AccEnvName" in one.problem
+        assert f"In AccEnvName, write another OU: {pinned(wrong, ou_id)}." in one.problem
+
+
+NAME = "Workloads - Production - Critical (EU-West)"
+
+
+@pytest.mark.parametrize(
+    ("known", "units"),
+    [
+        ({NAME: [THIRD]}, ous(n1="Other")),
+        ({NAME: [THIRD]}, ous(n1=NAME)),
+        ({NAME: [SECOND, THIRD]}, ous(n1=NAME)),
+        ({NAME: [FIRST], "Old": [FIRST]}, ous(n1="Old")),
+        ({NAME: []}, ous(n1=NAME, n2=NAME, n3=NAME)),
+    ],
+)
+def test_the_way_out_fits_into_a_reason_beside_a_long_name(known: KnownOus, units: list[OrganizationalUnit]) -> None:
+    cut = explain(Refused(identify(known, units)[NAME].problem))
+
+    assert re.search(rf"In AccEnvName, write [^.]*{re.escape(NAME)} \(ou-[-0-9a-z.]+\)[,.]", cut), cut
 
 
 def test_an_environment_that_accounts_use_keeps_its_shares_even_if_no_ou_has_its_name() -> None:

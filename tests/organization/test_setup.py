@@ -240,7 +240,7 @@ def ou_id_of(landing_zone: Any, name: str) -> str:
 def test_an_added_environment_that_is_the_name_of_several_ous_is_refused_with_their_ids(landing_zone: Any) -> None:
     twins = sorted([ou_id_of(landing_zone, "SDLC OU"), landing_zone.add_ou("SDLC OU", landing_zone.add_ou("Parent"))])
 
-    example = rf"for example SDLC OU \({twins[0]}\) instead of SDLC OU. They are {twins[0]}, {twins[1]}"
+    example = rf"for example SDLC OU \({twins[0]}\)\. They are {twins[0]}, {twins[1]}"
     with pytest.raises(Refused, match=example) as it:
         set_up(added_environments=("SDLC OU",))
 

@@ -9,6 +9,7 @@ import pytest
 from ctipam import names
 from ctipam.sharing import reader
 from ctipam.sharing.doubtful import why_doubtful
+from in_process.aws_calls import Call, intercept
 from in_process.lifecycle_events import NEWCOMER, ONE, PROD, SCHEDULE, SDLC, ZERO, lifecycle, moved
 
 SHARED = {f"ipamShare-{ZERO}": PROD, f"ipamShare-{ONE}": SDLC}
@@ -75,6 +76,27 @@ def test_it_is_told_daily_until_the_tag_is_back_and_then_an_account_that_moves_l
     assert len(shared.told()) == 2
 
 
+@pytest.mark.parametrize("pools", [PROD[:1], PROD], ids=["one pool", "an environment"])
+def test_nobody_loses_a_pool_that_aws_only_does_not_list(
+    shared: Any, pools: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = ids(shared, pools)
+
+    def omit(call: Call, client: Any, operation: str, parameters: Any) -> Any:
+        answer = call(client, operation, parameters)
+        if operation == "DescribeIpamPools" and "IpamPoolIds" not in parameters:
+            answer["IpamPools"] = [pool for pool in answer["IpamPools"] if pool["IpamPoolId"] not in missing]
+        return answer
+
+    with monkeypatch.context() as omitting:
+        intercept(omitting, omit)
+        shared.invoke(moved(ZERO))
+        answer = shared.invoke({"action": "reconcile", "unshare": True})
+
+    assert shared.shared() == SHARED
+    assert f"AWS has not listed pool {missing[0]}, although it is there." in answer["heldBack"]
+
+
 def test_a_pool_that_is_marked_as_new_stays_shared_and_gets_no_new_accounts(shared: Any, ous: Any) -> None:
     tags = [{"Key": names.PREPARING_TAG, "Value": "yes"}]
     shared.networking_ec2.create_tags(Resources=ids(shared, PROD[:1]), Tags=tags)
@@ -122,3 +144,18 @@ def test_only_a_pool_that_may_be_an_environments_is_in_doubt(changed: Any, doubt
 
     assert doubtful in why
     assert bool(why) is bool(doubtful)
+
+
+def test_an_ou_whose_pools_are_in_doubt_does_not_get_those_of_its_parent_ou(shared: Any, ous: Any) -> None:
+    shared.cloud.move(ZERO, shared.cloud.add_ou("Team", ous["Prod OU"]))
+    shared.add_pools("Team")
+    shared.set_environment(UNSHARE_LIMIT="1")
+    shared.invoke(SCHEDULE)
+    pools = ["us-east-1 Team", "us-west-2 Team"]
+    assert shared.shared() == SHARED | {f"ipamShare-{ZERO}": pools}
+
+    lose_tag(shared, pools)
+    shared.invoke(SCHEDULE)
+    shared.invoke(moved(ZERO))
+
+    assert shared.shared() == SHARED | {f"ipamShare-{ZERO}": pools}

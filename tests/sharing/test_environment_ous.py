@@ -146,7 +146,7 @@ def test_an_ou_that_was_deleted_and_made_anew_is_told_daily_with_the_way_out_unt
         shared.clock.advance(3600 * hours)
     assert len(shared.told()) == 3
     assert f"OU {ous['Prod OU']} of environment 'Prod OU' is not in the organization" in shared.told()[0]
-    assert f"write Prod OU ({deleted}) instead of Prod OU in AccEnvName" in shared.told()[0]
+    assert f"In AccEnvName, write Prod OU ({deleted}), which has that name now." in shared.told()[0]
 
     pin(shared, deleted)
     for hours in (1, 23, 1):

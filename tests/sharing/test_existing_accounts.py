@@ -47,6 +47,21 @@ def test_an_environment_that_is_added_later_is_shared_with_its_accounts(landing_
     assert landing_zone.shared()[f"ipamShare-{ONE}"] == ["us-east-1 Sandbox", "us-west-2 Sandbox"]
 
 
+@pytest.mark.parametrize("status", ["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"])
+def test_an_update_that_cannot_share_fails_and_its_rollback_succeeds_with_a_warning(
+    landing_zone: Any, ous: Any, status: str, refuse_calls: Any
+) -> None:
+    landing_zone.ask("Create")
+    refuse_calls("GetResourceShares", "AccessDeniedException")
+    landing_zone.stack["StackStatus"] = status
+
+    answer = landing_zone.ask("Update")
+
+    assert answer["Status"] == ("FAILED" if status == "UPDATE_IN_PROGRESS" else "SUCCESS")
+    text = answer["Reason"] if answer["Status"] == "FAILED" else answer["Data"]["Warnings"]
+    assert text.startswith("GetResourceShares was denied")
+
+
 def test_a_delete_removes_all_shares_and_waits_until_aws_has_deleted_them(landing_zone: Any, ous: Any) -> None:
     landing_zone.ask("Create")
 
@@ -172,7 +187,10 @@ def test_a_request_fails_with_the_reason_if_no_account_can_be_shared_with(landin
 
     assert answer["Status"] == "FAILED"
     assert answer["Reason"].startswith("AWS could not share arn:")
-    assert "not today (Account 012345678901; 2 of 4 accounts failed.)" in answer["Reason"]
+    assert (
+        "not today. Try again, or wait for the next run. (Account 012345678901; 2 of 4 accounts failed.)"
+        in answer["Reason"]
+    )
 
 
 def test_the_outputs_say_which_ou_each_environment_is_and_which_ous_have_no_pools(landing_zone: Any, ous: Any) -> None:

@@ -48,3 +48,17 @@ def test_a_share_that_cannot_be_deleted_keeps_no_other_and_is_an_error(deleted: 
 
     assert deleted == ["arn-1", "arn-3", "arn-5"], "the fourth is that of another stack that can act"
     assert pauses == [0] * 4, "it takes no time to look how much of it is left"
+
+
+def test_a_share_that_ram_cannot_delete_yet_is_not_asked_for_without_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    networking: Any = SimpleNamespace(ram=lambda: None)
+    answers = iter([*[{"1": [share("1")]}] * 3, {}])
+    monkeypatch.setattr(reader, "find_all_shares", lambda _: next(answers))
+    monkeypatch.setattr(reader, "is_deleting", lambda _: False)
+    monkeypatch.setattr(ownership, "apply", lambda *_: None)
+    pauses: list[float] = []
+    deadline: Any = SimpleNamespace(pause=pauses.append)
+
+    ownership.unshare_all(networking, ownership.ShareOwnership(networking, OURS), deadline)
+
+    assert sum(pauses) == 3 * ownership.DELETION_PAUSE_S

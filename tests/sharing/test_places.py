@@ -37,6 +37,7 @@ def test_the_accounts_of_an_ou_are_listed_only_if_there_are_fewer_pages_than_acc
         management=SimpleNamespace(organizations=lambda: None),
         environments={"Prod OU": [POOL]},
         doubtful={},
+        doubtful_ous=frozenset(),
         rules=Rules(never=frozenset()),
         deadline=SimpleNamespace(pause=lambda _seconds: None),
         by_hand=False,

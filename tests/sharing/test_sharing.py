@@ -294,9 +294,11 @@ def test_associations_that_take_too_long_are_pending_and_are_found_by_the_next_r
 def test_an_association_that_fails_late_is_an_error_and_is_requested_again_by_the_next_event(
     landing_zone: Any, ous: Any, event: Any
 ) -> None:
-    landing_zone.cloud.models.ram.faults.fail_next_associations("quota of nothing exceeded")
+    landing_zone.cloud.models.ram.faults.fail_next_associations(f"quota {'of nothing ' * 30}exceeded")
 
-    with pytest.raises(AwsFailed, match=f"AWS could not share arn:.*: quota of nothing exceeded .Account {ZERO};"):
+    with pytest.raises(
+        AwsFailed, match=rf"AWS could not share arn:.*: quota .* Try again, or wait for the next run\. .Account {ZERO};"
+    ):
         landing_zone.invoke(event)
 
     landing_zone.invoke(event)
@@ -317,7 +319,23 @@ def test_an_account_that_ram_could_not_add_to_its_share_has_failed(monkeypatch: 
 
     monkeypatch.setattr(world.models.ram, "call", fail)
 
-    assert [one.failed for one in world.run(ZERO).accounts] == [f"AWS could not share {ZERO}: not a member"]
+    assert [one.failed for one in world.run(ZERO).accounts] == [
+        f"AWS could not share {ZERO}: not a member. Try again, or wait for the next run."
+    ]
+
+
+def test_what_failed_earlier_in_a_second_share_is_no_failure_of_this_run() -> None:
+    world = SharingWorld({"ou-ab12-00000001": "Prod OU"}, {"Prod OU": "ou-ab12-00000001"})
+    world.places[ZERO] = ("ACTIVE", "ou-ab12-00000001")
+    share = {"name": f"ipamShare-{ZERO}", "principals": [ZERO]}
+    world.ram("CreateResourceShare", **share)
+    world.clock.advance(60)
+    world.models.ram.faults.fail_next_associations("once")
+    world.ram("CreateResourceShare", **share)
+    world.clock.advance(60)
+
+    assert [(one.failed, len(one.added)) for one in world.run().accounts if one.spec.account_id == ZERO] == [("", 1)]
+    assert world.shared() == {ZERO: ["Prod OU"]}
 
 
 def test_an_account_that_fails_does_not_block_the_others(landing_zone: Any, ous: Any) -> None:

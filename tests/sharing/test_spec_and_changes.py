@@ -72,6 +72,26 @@ def test_an_active_account_has_the_environment_of_its_nearest_ou(
     assert bool(spec.pools) is not bool(spec.reason)
 
 
+@pytest.mark.parametrize(("joined", "keeps"), [(BEFORE, True), (AFTER, False)])
+def test_an_existing_account_that_is_closed_keeps_its_share_without_pools(joined: datetime, keeps: bool) -> None:
+    """Once it is opened again, only the share tells that it is not to be left alone."""
+    closed = location(PROD, state="SUSPENDED", joined=joined)
+
+    spec = share_spec(ACCOUNT, closed, ENVIRONMENTS, replace(RULES, since=CREATED), has_share=True)
+
+    assert (spec.pools, spec.keeps_share) == ((), keeps)
+
+
+def test_an_account_gets_and_loses_nothing_while_it_is_not_clear_which_pools_its_nearest_ou_has() -> None:
+    unclear = replace(ENVIRONMENTS, claimed=frozenset({TEAM.ou_id}))
+
+    spec = share_spec(ACCOUNT, location(TEAM, PROD), unclear, RULES, has_share=True)
+
+    assert (spec.pools, spec.environment, spec.reason) == ((), "", "it is not clear which pools its OU has")
+    assert spec.kept == {"east", "west", "other"}
+    assert share_spec(ACCOUNT, location(SDLC, TEAM), unclear, RULES, has_share=True).environment == "SDLC"
+
+
 def test_an_existing_account_that_has_a_share_is_not_left_alone() -> None:
     rules = replace(RULES, since=CREATED)
 
@@ -258,11 +278,14 @@ SHARES = st.lists(
     ),
     max_size=3,
 )
-SPECS = st.sampled_from([WANTED, replace(WANTED, pools=(EAST,)), ShareSpec(ACCOUNT, reason="gone")])
+GONE = ShareSpec(ACCOUNT, reason="gone")
+SPECS = st.sampled_from(
+    [WANTED, replace(WANTED, pools=(EAST,)), GONE, *(replace(one, kept=frozenset({"old"})) for one in (WANTED, GONE))]
+)
 
 
 @given(SPECS, SHARES)
-def test_a_few_rounds_lead_from_any_shares_to_one_share_with_exactly_the_pools(
+def test_a_few_rounds_lead_from_any_shares_to_those_with_exactly_the_pools_and_what_is_kept(
     spec: ShareSpec, shares: list[Share]
 ) -> None:
     for round_ in itertools.count():
@@ -273,16 +296,21 @@ def test_a_few_rounds_lead_from_any_shares_to_one_share_with_exactly_the_pools(
         assert round_ < 6, "the rounds never end"
         shares = _after(changes, shares)
 
-    assert len(shares) == (1 if spec.pools else 0)
+    if not spec.kept:
+        assert len(shares) == (1 if spec.pools else 0)
     for kept in shares:
         assert kept.settled
-        assert set(kept.present) == {pool.arn for pool in spec.pools}
-        assert set(kept.principals) == {ACCOUNT}
+        assert set(kept.principals) <= {ACCOUNT}
+        assert kept.present <= {pool.arn for pool in spec.pools} | spec.kept
+    if spec.pools:
+        assert any(
+            set(kept.principals) == {ACCOUNT} and kept.present >= {pool.arn for pool in spec.pools} for kept in shares
+        )
 
 
 def _assert_no_pool_is_lost(spec: ShareSpec, shares: list[Share], changes: ShareChanges) -> None:
-    """Assert that the account keeps each wanted pool that it can use."""
-    wanted = {pool.arn for pool in spec.pools}
+    """Assert that the account keeps each pool that it can use and is to have, or that is not to be taken away."""
+    wanted = {pool.arn for pool in spec.pools} | spec.kept
     deleted = {change.share.arn for change in changes.apply_now if isinstance(change, DeleteShare)}
     for existing in shares:
         reached = existing.principals.get(ACCOUNT) == "ASSOCIATED"

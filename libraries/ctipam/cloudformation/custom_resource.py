@@ -68,13 +68,16 @@ Data = Mapping[str, str]
 class CustomResource:
     """The functions for a resource type.
 
-    ensure   creates and updates
-    delete   returns what was left behind and why, a sentence each; what is gone already counts as deleted. None: a
-             deletion changes nothing
+    ensure        creates and updates
+    delete        returns what was left behind and why, a sentence each; what is gone already counts as deleted. None: a
+                  deletion changes nothing
+    rolled_back   returns the answer to the rollback of an update in which `ensure` has failed, which would leave the
+                  stack in UPDATE_ROLLBACK_FAILED. None: the rollback fails
     """
 
     ensure: Callable[[ResourceRequest], Data]
     delete: Delete | None
+    rolled_back: Callable[[Exception], Data] | None = None
 
 
 class Responder(CfnResource):
@@ -174,9 +177,12 @@ def _ensure(resource: CustomResource, request: ResourceRequest) -> Data:
         data = _retry_denials(resource, request)
     except OutOfTime:
         raise
-    except Exception:
+    except Exception as error:
         request.raise_if_superseded()
-        raise
+        if not (request.is_rollback and resource.rolled_back):
+            raise
+        logger.warning("the rollback goes on without this", exc_info=error)
+        return resource.rolled_back(error)
     request.raise_if_superseded()
     return data
 

@@ -18,6 +18,11 @@ CANNOT_ACT = frozenset({"DELETE_COMPLETE", "DELETE_FAILED", "ROLLBACK_COMPLETE",
 """The functions of the stack are gone. After the last three it can only be deleted (again).
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
 
+NO_SUCH_STACK = ("does not exist", "'stackName' failed to satisfy constraint")
+"""Words of CloudFormation, which has no code of its own for this. The second are about what no stack can be named, as a
+tag may say that somebody has changed by hand.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html"""
+
 
 def describe(account: Account, stack: str) -> StackTypeDef | None:
     """Return a stack, by its name or ARN, as DescribeStacks does; None if it does not exist. Raises ClientError."""
@@ -54,6 +59,5 @@ def living(account: Account, stack_ids: Iterable[str]) -> list[str]:
 
 
 def _says_that_it_does_not_exist(error: ClientError) -> bool:
-    """CloudFormation has no code of its own for this.
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html"""
-    return code_of(error) == "ValidationError" and "does not exist" in error.response["Error"].get("Message", "")
+    message = error.response["Error"].get("Message", "")
+    return code_of(error) == "ValidationError" and any(words in message for words in NO_SUCH_STACK)

@@ -95,10 +95,12 @@ def _by_id(
         problem = f"OU {ou_id} of environment {environment!r} is not in the organization."
     else:
         return EnvironmentOu(environment, by_id[ou_id])
-    ways_out = [f"OU {ou.ou_id} has that name now. To use it, write" for ou in of_name[:1]] or ["Write its OU:"]
-    example = pinned(environment, of_name[0].ou_id if of_name else "ou-...")
-    way_out = f"{ways_out[0]} {example} instead of {environment} in AccEnvName."
-    return EnvironmentOu(environment, problem=f"{problem} Its shares stay as they are. {way_out}", lasting=True)
+    if of_name:
+        way_out = f"In AccEnvName, write {pinned(environment, of_name[0].ou_id)}, which has that name now."
+    else:
+        way_out = f"In AccEnvName, write its OU: {pinned(environment, 'ou-...')}."
+    problem = f"{problem} {way_out} Until then, its shares stay as they are."
+    return EnvironmentOu(environment, problem=problem, lasting=True)
 
 
 def _claimed_twice(
@@ -109,8 +111,8 @@ def _claimed_twice(
     wrong = next(other for other in sorted(claimants) if other != named)  # there are several
     own = next((ou.ou_id for ou in by_id.values() if ou.name == wrong), "ou-...")
     problem = (
-        f"OU {ou_id} is the OU of {environment!r} and of another environment, by the tags of their pools. Their shares "
-        f"stay as they are. Write another OU for {wrong!r}, such as {pinned(wrong, own)}, in AccEnvName."
+        f"OU {ou_id} is the OU of {environment!r} and of another environment, by the tags of their pools. In "
+        f"AccEnvName, write another OU: {pinned(wrong, own)}. Until then, their shares stay as they are."
     )
     return EnvironmentOu(environment, problem=problem, lasting=True)
 
@@ -124,8 +126,8 @@ def _by_name(
     ou_ids = sorted(ou.ou_id for ou in of_name)
     if len(ou_ids) > 1:
         problem = (
-            f"{len(ou_ids)} OUs are named {environment!r}. Write the one to use in AccEnvName, for example "
-            f"{pinned(environment, ou_ids[0])} instead of {environment}. They are {', '.join(ou_ids)}."
+            f"{len(ou_ids)} OUs are named {environment!r}. In AccEnvName, write the one to use, for example "
+            f"{pinned(environment, ou_ids[0])}. They are {', '.join(ou_ids)}."
         )
         return EnvironmentOu(environment, problem=problem, lasting=True)
     if ou_ids[0] in claims:

@@ -73,7 +73,8 @@ def check(management: Account, spec: SetupSpec) -> SetupResult:
     organizations = management.organizations()
     organization = organizations.describe_organization()["Organization"]
     preconditions.refuse_wrong_account(management.account_id, organization["Id"], organization["MasterAccountId"])
-    if not is_active_member(organizations, spec.network_account_id):
+    # A rollback is not refused for the state of the account: that would leave the stack in UPDATE_ROLLBACK_FAILED.
+    if not (spec.rollback or is_active_member(organizations, spec.network_account_id)):
         raise Refused(f"NetworkAccountId {spec.network_account_id} is not an active account of {organization['Id']}.")
     landing_zone = _landing_zone_arn(management)
     home_region = landing_zone and landing_zone.split(":")[3]
@@ -82,10 +83,11 @@ def check(management: Account, spec: SetupSpec) -> SetupResult:
     )
     ungoverned = preconditions.ungoverned_regions(spec.regions, _governed_regions(management, landing_zone))
     preconditions.refuse_added_regions(ungoverned, spec.added_regions)
-    _refuse_without_roles(management, spec.network_account_id)
+    if not spec.rollback:
+        _refuse_without_roles(management, spec.network_account_id)
     root_ids = find_roots(organizations)
     index = OuIndex(organization["Id"], root_ids[0], find_ou_paths(organizations, root_ids))
-    known = spec.known_ous(known_ous(management, spec.network_account_id))
+    known = spec.known_ous(_remembered_ous(management, spec))
     environments = identify(known, (ou_path[0] for ou_path in index.ou_paths))
     preconditions.refuse_unclear_environments(environments, spec.added)
     by_ou = {one.ou.ou_id: one.environment for one in environments.values() if one.ou}
@@ -154,6 +156,16 @@ def _refuse_without_roles(management: Account, network_account_id: str) -> None:
             f"NetworkAccountId {network_account_id} has no role {EXECUTION_ROLE} that this account may assume; "
             "enroll the account in Control Tower, which creates it."
         ) from error
+
+
+def _remembered_ous(management: Account, spec: SetupSpec) -> dict[str, set[str]]:
+    """Return the OUs that the pools carry; none if they cannot be read for a rollback."""
+    try:
+        return known_ous(management, spec.network_account_id)
+    except Refused:
+        if not spec.rollback:
+            raise
+        return {}
 
 
 def _enable_ram_sharing(management: Account) -> None:

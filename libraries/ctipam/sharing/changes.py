@@ -79,10 +79,12 @@ def share_changes(
         return ShareChanges()
     oldest_first = sorted(shares, key=lambda share: (share.created, share.arn))
     if not spec.pools:
-        kept_anyway = next((share for share in oldest_first if spec.keeps_share and share.settled), None)
-        withdrawn = [_withdraw(share, spec, keep=share is kept_anyway) for share in oldest_first]
-        coming = kept_anyway is not None and not ADDING.isdisjoint(kept_anyway.pools.values())
-        return ShareChanges(tuple(change for changes in withdrawn for change in changes), in_progress=coming)
+        marker = next((share for share in oldest_first if spec.keeps_share and share.settled), None)
+        staying = [share for share in oldest_first if share is marker or share.present & spec.kept]
+        coming = any(
+            status in ADDING for share in staying for pool, status in share.pools.items() if pool not in spec.kept
+        )
+        return ShareChanges(_reduced(oldest_first, staying, spec, tags_of), in_progress=coming)
     ready = {pool.arn for pool in spec.pools if pool.ready}
     if not oldest_first:
         missing = tuple(sorted(ready))
@@ -90,25 +92,35 @@ def share_changes(
         return ShareChanges(creation, in_progress=len(ready) < len(spec.pools))
     kept, *surplus = oldest_first
     wanted = {pool.arn for pool in spec.pools}
-    tags = tags_of(kept)
-    adopted: tuple[ShareChange, ...] = () if kept.settled and not tags else (AdoptShare(kept, tags),)
     added = _to_add(kept, wanted & ready, {spec.account_id})
     complete = _all_added(kept.pools, wanted) and _all_added(kept.principals, {spec.account_id})
     removed = _to_remove(kept, wanted | spec.kept, {spec.account_id}) if complete else ()
     there = {pool for pool, status in kept.pools.items() if status in ADDED}
-    superfluous = [share for share in surplus if share.present & spec.kept <= there]
-    deleted = tuple(DeleteShare(share) for share in superfluous) if complete else ()
+    staying = [share for share in surplus if not share.present & spec.kept <= there]
+    reduced = _reduced(surplus, staying, spec, tags_of) if complete else ()
     in_progress = not complete or any(
         status in ADDING | REMOVING for status in (*kept.pools.values(), *kept.principals.values())
     )
-    return ShareChanges((*adopted, *added, *removed, *deleted), in_progress)
+    return ShareChanges((*_to_adopt(kept, tags_of), *added, *removed, *reduced), in_progress)
 
 
-def _withdraw(share: Share, spec: ShareSpec, *, keep: bool) -> tuple[ShareChange, ...]:
-    """Delete a share of an account that is to have no pools, or leave in it only those that are not taken away."""
-    if not keep and not share.present & spec.kept:
-        return (DeleteShare(share),)
-    return _to_remove(share, set(spec.kept), {spec.account_id})
+def _reduced(
+    shares: Sequence[Share], staying: Collection[Share], spec: ShareSpec, tags_of: Callable[[Share], TagChanges]
+) -> tuple[ShareChange, ...]:
+    """Delete shares but those that stay, in which only pools are left that the account is to have or keeps."""
+    pools = {pool.arn for pool in spec.pools} | spec.kept
+    changes: list[ShareChange] = []
+    for share in shares:
+        if share in staying:
+            changes += [*_to_adopt(share, tags_of), *_to_remove(share, pools, {spec.account_id})]
+        else:
+            changes.append(DeleteShare(share))
+    return tuple(changes)
+
+
+def _to_adopt(share: Share, tags_of: Callable[[Share], TagChanges]) -> tuple[ShareChange, ...]:
+    tags = tags_of(share)
+    return () if share.settled and not tags else (AdoptShare(share, tags),)
 
 
 def _all_added(statuses: Mapping[str, str], wanted: Collection[str]) -> bool:

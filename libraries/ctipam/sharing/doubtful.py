@@ -21,6 +21,11 @@ NO_POOLS = (
 )
 
 
+def why_unlisted(arn: str) -> str:
+    """Return why a pool is in doubt that exists and was not in AWS's list."""
+    return f"AWS has not listed pool {arn.rpartition('/')[2]}, although it is there. The next run looks again."
+
+
 @dataclass(frozen=True)
 class DoubtfulPool:
     """why        it is in doubt, in sentences with the way out

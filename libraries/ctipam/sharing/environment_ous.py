@@ -29,7 +29,9 @@ class EnvironmentOus:
         claimed = [ou_id for ou_ids in self._ids.values() for ou_id in ou_ids]
         alone = {next(iter(ou_ids)): name for name, ou_ids in self._ids.items() if len(ou_ids) == 1}
         by_ou = {ou_id: name for ou_id, name in alone.items() if claimed.count(ou_id) == 1}
-        self.known = EnvironmentsOfOus(run.environments, by_ou, frozenset(run.doubtful))
+        self.known = EnvironmentsOfOus(
+            run.environments, by_ou, frozenset(run.doubtful), run.doubtful_ous.union(claimed)
+        )
         self.decided: Mapping[str, EnvironmentOu] = {}
         self._written: set[str] = set()  # ARNs of pools
 

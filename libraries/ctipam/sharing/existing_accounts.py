@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from ctipam.cloudformation.custom_resource import Data
 from ctipam.cloudformation.outputs import NO_WARNINGS, warnings_output
 from ctipam.cloudformation.request import ResourceRequest
-from ctipam.errors import OutOfTime
+from ctipam.errors import OutOfTime, explain
 from ctipam.networking_account import assume_execution_role
 from ctipam.organization.deployments import warnings_of_networking
 from ctipam.settings import SharingSettings
 from ctipam.sharing import lifecycle, reconcile
 from ctipam.sharing.ownership import ShareOwnership, unshare_all
+from ctipam.sharing.results import SharingResult
 from ctipam.sharing.session_policy import session_policy
 
 
@@ -30,6 +31,12 @@ def share(request: ResourceRequest) -> Data:
         raise OutOfTime("there are more accounts")
     result.raise_if_all_failed()
     return {**result.outputs(), "Warnings": _warnings(request)}
+
+
+def rolled_back(error: Exception) -> Data:
+    """Return the outputs of a rollback that could not share: the scheduled run does it, and tells until it succeeds."""
+    unknown = dict.fromkeys(SharingResult(()).outputs(), "unknown")
+    return {**unknown, "Warnings": warnings_output([explain(error)])}
 
 
 def _warnings(request: ResourceRequest) -> str:

@@ -54,5 +54,6 @@ def unshare_all(networking: Account, ownership: ShareOwnership, deadline: Deadli
             log_decision("deleted share", account=share.account_id, share=share.arn, pools=sorted(share.present))
         if problem:
             raise problem
+        deadline.pause(DELETION_PAUSE_S)  # RAM may not yet be able to delete one of them
         while reader.is_deleting(ram):
             deadline.pause(DELETION_PAUSE_S)

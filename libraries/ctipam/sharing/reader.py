@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from ctipam import names
-from ctipam.errors import code_of
+from ctipam.errors import POOL_NOT_FOUND, code_of
 from ctipam.pools.environment_pools import environment_pools
 from ctipam.pools.listing import list_pools
 from ctipam.sessions import Account
@@ -52,10 +52,14 @@ _NAME = re.compile(re.escape(names.share_name("")) + rf"({_ACCOUNT_ID.pattern})"
 class FoundPools:
     """environments   this solution's environment pools, by environment
     doubtful       why any other pool that is shared with accounts must stay so, by ARN, see `doubtful`
+    doubtful_ous   the OUs that those name
+    listed         ARNs of all pools that AWS lists
     """
 
     environments: Environments
     doubtful: Mapping[str, str]
+    doubtful_ous: frozenset[str]
+    listed: frozenset[str]
 
 
 def find_pools(networking: Account) -> FoundPools:
@@ -73,7 +77,20 @@ def find_pools(networking: Account) -> FoundPools:
     ids = {pool.pool_id for pool in usable}
     others = [pool for pool in own if pool["IpamPoolId"] not in ids]
     doubtful = {pool["IpamPoolArn"]: why for pool in others if (why := why_doubtful(pool))}
-    return FoundPools(environments, doubtful)
+    tags = [to_dict(pool.get("Tags", [])) for pool in others if pool["IpamPoolArn"] in doubtful]
+    doubtful_ous = frozenset(of_pool[names.OU_TAG] for of_pool in tags if names.OU_TAG in of_pool)
+    return FoundPools(environments, doubtful, doubtful_ous, frozenset(pool["IpamPoolArn"] for pool in own))
+
+
+def is_there(networking: Account, arn: str) -> bool:
+    """Return whether a pool that AWS has not listed exists all the same, and is not being deleted."""
+    try:
+        found = networking.ec2().describe_ipam_pools(IpamPoolIds=[arn.rpartition("/")[2]])["IpamPools"]
+    except ClientError as error:
+        if code_of(error) != POOL_NOT_FOUND:
+            raise
+        return False
+    return any(pool["State"] not in ("delete-in-progress", "delete-complete") for pool in found)
 
 
 def find_environments(networking: Account) -> Environments:

@@ -17,15 +17,16 @@ from dataclasses import replace
 from botocore.exceptions import ClientError
 
 from ctipam import waiting
-from ctipam.errors import DENIED, REASON_LIMIT, UNREACHABLE, OutOfTime, code_of, explain
+from ctipam.errors import DENIED, REASON_LIMIT, UNREACHABLE, OutOfTime, code_of, explain, fit
 from ctipam.organization.environments import EnvironmentOu, if_accounts_have_its_pools
 from ctipam.sharing.apply import apply
 from ctipam.sharing.brake import held_back
 from ctipam.sharing.changes import Associate, CreateShare, DeleteShare, ShareChange, ShareChanges, share_changes
-from ctipam.sharing.doubtful import NO_POOLS, DoubtfulPool
+from ctipam.sharing.doubtful import NO_POOLS, DoubtfulPool, why_unlisted
 from ctipam.sharing.existing import Share
 from ctipam.sharing.ownership import ShareOwnership
 from ctipam.sharing.places import WORKERS, Places
+from ctipam.sharing.reader import is_there
 from ctipam.sharing.result_log import log_result
 from ctipam.sharing.results import AccountResult, SharingResult
 from ctipam.sharing.run import SharingRun
@@ -62,12 +63,13 @@ class ShareReconciliation:
         self._existing = frozenset(pool.arn for pools in run.environments.values() for pool in pools)
         self._results: dict[str, AccountResult] = {}
         self._created: dict[str, Share] = {}
-        self._requested: dict[str, set[str]] = {}  # account -> pools and principals that this run has asked RAM to add
+        self._requested: dict[str, set[tuple[str, str]]] = {}  # account -> (share, what this run has asked RAM to add)
         self._given: dict[str, set[str]] = {}  # account -> pools that this run has asked RAM to add, wherever it was
         self._refused: set[str] = set()  # accounts for which RAM has refused a change
         self._unconfirmed: set[str] = set()  # accounts that were changed since their place was read
         self._losers: dict[str, str] = {}  # accounts that lose pools in this run -> why
         self._present: dict[str, frozenset[str]] = {}  # account -> pools that it has, at the last look
+        self._unlisted: dict[str, str] = {}  # pools of shares that AWS has not listed -> why they are in doubt, if so
         self._unfinished = False
         self._ownership = ShareOwnership(run.management, run.stack.stack_id)
         self._ram_settles_until = waiting.now() + (RAM_SETTLES_S if run.for_request else 0)
@@ -100,10 +102,11 @@ class ShareReconciliation:
 
     def _doubtful(self) -> list[DoubtfulPool]:
         """Return the pools in doubt that accounts have, or one for all pools if AWS lists none."""
-        counts = Counter(arn for arns in self._present.values() for arn in arns if arn in self._run.doubtful)
+        why = {**self._run.doubtful, **self._unlisted}
+        counts = Counter(arn for arns in self._present.values() for arn in arns if why.get(arn))
         if not counts and not self._run.environments and (accounts := sum(map(bool, self._present.values()))):
             return [DoubtfulPool(NO_POOLS, accounts)]
-        return [DoubtfulPool(self._run.doubtful[arn], accounts) for arn, accounts in sorted(counts.items())]
+        return [DoubtfulPool(why[arn], accounts) for arn, accounts in sorted(counts.items())]
 
     def _repeat_until_places_agree(self, account_ids: Collection[str] | None) -> None:
         try:
@@ -135,6 +138,8 @@ class ShareReconciliation:
         while True:
             self._ram_is_unready = False
             found = self._ownership.filter(self._read_shares(self._created))
+            if self._run.environments:  # else nobody loses anything
+                self._look_for_unlisted(found)
             everybody = set(self._places.listed) | found.keys() | self._results.keys()
             accounts = everybody if account_ids is None else account_ids
             changes = self._compare(found, accounts)
@@ -144,6 +149,13 @@ class ShareReconciliation:
             pause = RAM_PAUSE_S if self._ram_is_unready else next(pauses, None)
             if not busy or not self._wait(pause, busy):
                 return
+
+    def _look_for_unlisted(self, found: Mapping[str, Sequence[Share]]) -> None:
+        """Ask for each pool of the shares that was not in AWS's list. One that is there all the same is in doubt."""
+        shared = frozenset[str]().union(*map(_present, found.values()))
+        for arn in sorted(shared - self._existing - self._run.listed - self._unlisted.keys()):
+            self._run.deadline.pause(0)
+            self._unlisted[arn] = why_unlisted(arn) if is_there(self._run.networking, arn) else ""
 
     # Comparing
 
@@ -174,7 +186,8 @@ class ShareReconciliation:
 
     def _spec_of(self, account_id: str, *, has_share: bool) -> ShareSpec:
         location, environments = self._places.of(account_id), self._places.environments.known
-        return share_spec(account_id, location, environments, self._run.rules, has_share)
+        spec = share_spec(account_id, location, environments, self._run.rules, has_share)
+        return replace(spec, kept=spec.kept | {arn for arn, why in self._unlisted.items() if why})
 
     def _brake(self, specs: dict[str, ShareSpec], found: Mapping[str, Sequence[Share]]) -> None:
         """Find out who would lose pools. If they are too many, let all of them keep what they have."""
@@ -213,8 +226,11 @@ class ShareReconciliation:
         requested = self._requested.get(account_id, set())
         for share in shares:
             for entity, status in (*share.pools.items(), *share.principals.items()):
-                if status == "FAILED" and entity in requested:
-                    return f"AWS could not share {entity}: {share.messages.get(entity) or 'it gave no reason'}"
+                if status == "FAILED" and (share.arn, entity) in requested:
+                    cause = share.messages.get(entity) or "it gave no reason"
+                    return fit(
+                        f"AWS could not share {entity}: ", cause, "Try again, or wait for the next run.", FAILED_LIMIT
+                    )
         return ""
 
     # Applying
@@ -260,12 +276,17 @@ class ShareReconciliation:
         self._unconfirmed.add(account_id)  # also if the answer is lost
         self._places.fresh.discard(account_id)
         created = apply(self._run.networking.ram(), change, tags)
-        if created:
+        if created and isinstance(change, CreateShare):
             self._created[account_id] = created
-        if isinstance(change, CreateShare | Associate):
-            self._requested.setdefault(account_id, set()).update(change.pools, [account_id])
-            self._given.setdefault(account_id, set()).update(change.pools)
+            self._note_request(created, change.pools, (account_id,))
+        elif isinstance(change, Associate):
+            self._note_request(change.share, change.pools, change.principals)
         self._results[account_id].record(change)
+
+    def _note_request(self, share: Share, pools: Collection[str], principals: Collection[str]) -> None:
+        requested = {(share.arn, entity) for entity in (*pools, *principals)}
+        self._requested.setdefault(share.account_id, set()).update(requested)
+        self._given.setdefault(share.account_id, set()).update(pools)
 
     def _is_busy(self, account_id: str, changes: ShareChanges) -> bool:
         """Return whether another round may change this account or its result."""

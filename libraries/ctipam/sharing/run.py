@@ -28,8 +28,9 @@ class SharingRun:
     dry_run       change nothing; the result is a preview
     for_request   the run answers a stack operation: it keeps the tags of the shares in step with the stack's, waits
                   until RAM is ready, and stops when the request is superseded
-    doubtful      see reader.FoundPools
     by_hand       an operator reads the result, which therefore names the OU of each account
+
+    For doubtful, doubtful_ous and listed, see reader.FoundPools.
     """
 
     management: Account
@@ -43,6 +44,8 @@ class SharingRun:
     for_request: ResourceRequest | None = None
     doubtful: Mapping[str, str] = field(default_factory=dict)
     by_hand: bool = False
+    doubtful_ous: frozenset[str] = frozenset()
+    listed: frozenset[str] = frozenset()
 
     def create_tags(self) -> dict[str, str]:
         """Return the tags of a new share: those of the stack, and the one that names the stack."""
@@ -85,4 +88,6 @@ def start_run(
         for_request,
         pools.doubtful,
         by_hand,
+        pools.doubtful_ous,
+        pools.listed,
     )

@@ -54,11 +54,13 @@ class EnvironmentsOfOus:
 
     by_ou      OU id -> environment. An environment that is missing here has no OU, or it is not known which
     doubtful   ARNs of other pools, of which it is not known who is to have them
+    claimed    ids of the OUs that pools name, also those that are not in by_ou: it is not known what these are to have
     """
 
     pools: Environments
     by_ou: Mapping[str, str]
     doubtful: frozenset[str] = frozenset()
+    claimed: frozenset[str] = frozenset()
 
     @cached_property
     def undecided(self) -> frozenset[str]:
@@ -120,6 +122,7 @@ class ShareSpec:
 NEVER = "the management and Networking accounts have no share"
 
 NO_POOL = "no pool for its OU"
+IN_DOUBT = "it is not clear which pools its OU has"
 NOTHING_LISTED = "AWS lists no pool of an environment, so nothing is known"
 EXISTING = "joined the organization before this stack was created"
 
@@ -128,7 +131,7 @@ def share_spec(
     account_id: str, location: AccountLocation | None, environments: EnvironmentsOfOus, rules: Rules, has_share: bool
 ) -> ShareSpec:
     """Return the spec of an account. The pools of an environment without an OU, and those in doubt, are not taken away,
-    and nothing is where no pool of an environment is found at all.
+    and nothing is from an account whose OU is in doubt, or where no pool of an environment is found at all.
 
     location   None if the account is not in the organization
     """
@@ -140,19 +143,23 @@ def share_spec(
     if location is None:
         return ShareSpec(account_id, reason="not in the organization", kept=kept)
     ou = location.ou_path[0] if location.ou_path else None
-    if location.state != "ACTIVE":
-        return ShareSpec(account_id, ou, reason=f"the account is {location.state}", kept=kept)
     is_spared = bool(rules.since and location.joined and location.joined < rules.since)
+    if location.state != "ACTIVE":  # it may be opened again
+        return ShareSpec(account_id, ou, reason=f"the account is {location.state}", keeps_share=is_spared, kept=kept)
     if is_spared and not has_share:
         return ShareSpec(account_id, ou, reason=EXISTING, left_alone=True)
-    environment = environment_of(location.ou_path, environments.by_ou, rules.exact)
-    if environment is None:
+    nearest = nearest_ou(location.ou_path, environments.by_ou.keys() | environments.claimed, rules.exact)
+    if nearest and nearest not in environments.by_ou:
+        kept |= environments.environment_by_pool.keys()
+        return ShareSpec(account_id, ou, reason=IN_DOUBT, keeps_share=is_spared, kept=kept)
+    if not nearest:
         return ShareSpec(account_id, ou, reason=NO_POOL, keeps_share=is_spared, kept=kept)
+    environment = environments.by_ou[nearest]
     pools = tuple(sorted(environments.pools[environment], key=lambda pool: pool.region))
     return ShareSpec(account_id, ou, environment, pools, kept=kept)
 
 
-def environment_of(ou_path: Sequence[OrganizationalUnit], by_ou: Mapping[str, str], exact: bool) -> str | None:
-    """Return the environment of an account, or None. ou_path: the account's OUs, the nearest first."""
+def nearest_ou(ou_path: Sequence[OrganizationalUnit], ou_ids: Collection[str], exact: bool) -> str:
+    """Return which of these OUs an account is in; empty: in none. ou_path: the account's OUs, the nearest first."""
     counting = ou_path[:1] if exact else ou_path
-    return next((by_ou[ou.ou_id] for ou in counting if ou.ou_id in by_ou), None)
+    return next((ou.ou_id for ou in counting if ou.ou_id in ou_ids), "")
