@@ -83,12 +83,12 @@ def errors_in_words() -> Iterator[None]:
         raise Refused(f"AWS cannot be reached: {error}") from None
 
 
-def management_account(region: str) -> Account:
+def management_account(aws: str = "") -> Account:
     """Return the account of the user's credentials. Raises Refused unless it is the management account.
 
-    region   used if the user's configuration names none
+    aws   AWS=, see sign_in
     """
-    management = sign_in(region)
+    management = sign_in("", aws)
     try:
         owner = management.organizations().describe_organization()["Organization"]["MasterAccountId"]
     except ClientError as error:

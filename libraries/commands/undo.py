@@ -40,6 +40,7 @@ from commands.leftovers import (
     to_pools,
 )
 from commands.stack_events import failure_text, first_failure, new_events, recent_events, to_line
+from commands.stack_state import refuse_stack_of_others
 from ctipam.errors import Refused
 from ctipam.names import execution_role_arn
 
@@ -99,11 +100,7 @@ def undo(options: Mapping[str, str], aws: AwsCli, sleep: Callable[[float], None]
 
 def _network_account_id(stack: Mapping[str, Any]) -> str:
     parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
-    if "NetworkAccountId" not in parameters:
-        raise Refused(
-            f"Stack {stack['StackName']} has no parameter NetworkAccountId: it is not this solution's; name the stack "
-            "with stack=."
-        )
+    refuse_stack_of_others(stack["StackName"], parameters)
     return str(parameters["NetworkAccountId"])
 
 
@@ -178,7 +175,9 @@ def _start_deletion(aws: AwsCli, name: str, protected: bool) -> None:
             aws.run([*protection, "--no-enable-termination-protection"])
         with _saying_how_to_follow(name):
             aws.run(["cloudformation", "delete-stack", "--stack-name", name])
-    except (Refused, KeyboardInterrupt):
+    except (Refused, KeyboardInterrupt, BrokenPipeError) as error:
+        if isinstance(error, BrokenPipeError):
+            program.discard_output()
         if protected:
             with suppress(Refused):  # if the deletion has started all the same
                 aws.run([*protection, "--enable-termination-protection"])
@@ -190,7 +189,7 @@ def _saying_how_to_follow(name: str) -> Iterator[None]:
     """If the command is interrupted within, say that the deletion goes on."""
     try:
         yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, BrokenPipeError):
         command = f"make undo stack={name}"
         print(
             f"\nCloudFormation continues a deletion that has started; to follow it: {command}\n"

@@ -6,13 +6,14 @@ import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import IPv4Network
+from typing import cast
 
 import pytest
 
 from commands import reading
 from commands.explain import __main__ as explain
 from commands.explain.facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
-from commands.explain.reading import names_account
+from commands.explain.reading import find_deployment, names_account
 from commands.explain.text import WIDTH, of_account, of_pool, of_vpc
 from ctipam import names
 from ctipam.errors import Refused
@@ -20,6 +21,7 @@ from ctipam.ipam.discovered import DiscoveredCidr
 from ctipam.organization.tree import AccountLocation, OrganizationalUnit
 from ctipam.pools.existing import Allocation, Block, ExistingPool
 from ctipam.pools.spec import PoolKey, VpcSizes
+from ctipam.sessions import Account
 from ctipam.sharing.existing import Share
 from ctipam.sharing.results import AccountResult
 from ctipam.sharing.spec import EXISTING, NEVER, NO_POOL, SharedPool, ShareSpec
@@ -315,10 +317,26 @@ def test_a_question_that_cannot_be_answered_is_refused(
         explain.main()
 
 
+def test_a_stack_of_a_version_with_fewer_parameters_has_the_defaults_of_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    old = reading.Stack(
+        "arn:aws:cloudformation:us-east-1:1:stack/ipam/1", "CREATE_COMPLETE", {"NetworkAccountId": "2"}, {}
+    )
+    monkeypatch.setattr(reading, "find_stack", lambda *_: old)
+    monkeypatch.setattr(reading, "networking_account", lambda *_: None)
+    monkeypatch.setattr(reading, "networking_stack_id", lambda *_: "")
+
+    found = find_deployment(cast(Account, None), "ipam").stack.parameters
+
+    assert not reading.sharing_settings(found, old.stack_id).exact
+    assert found["AccEnvName"] == "Prod OU,SDLC OU"
+
+
 def test_without_a_region_it_is_said_which_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
 
     with pytest.raises(Refused, match="set AWS_REGION to Control Tower's home Region, and sign in"):
-        reading.management_account("")
+        reading.management_account()

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from commands import operate
+from ctipam.errors import Refused
 
 ROOT = Path(__file__).parents[2]
 
@@ -125,6 +126,14 @@ def test_a_terminal_shows_what_is_read_before_the_answer(
     ]
 
 
+def test_a_report_for_programs_is_refused_where_make_would_write_into_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"WORDS": "FORMAT", "FORMAT": "json", "MAKEFLAGS": "w"}.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(Refused, match="add --no-print-directory"):
+        operate.main("report")
+
+
 def test_a_report_is_text_for_people(repository: Path) -> None:
     lists = ("tree", "accountDetails", "environments", "allocations", "wrongRules", "organizationalUnitsWithoutPools")
     counts = {"accounts": 2, "sharedWith": 0, "leftOut": 0, "allocationsLeftOut": 0, "heldBack": ""}
@@ -154,6 +163,8 @@ def test_a_target_fails_and_shows_the_response_if_the_function_fails(repository:
     ("arguments", "reason"),
     [
         (["reconcile", "dry=maybe"], "dry=maybe is neither yes nor no."),
+        (["reconcile", "dry="], "dry= is neither yes nor no."),  # a variable of a script that was not set
+        (["reconcile", "account="], "account= is not an account id; give 12 digits, for example 012345678901."),
         (["reconcile", "account=12"], "account=12 is not an account id; give 12 digits, for example 012345678901."),
         (["reconcile", "stak=x"], "stak is not an argument of make reconcile; use account, dry, unshare, stack, AWS."),
         (["report", "FORMAT=svg"], "FORMAT=svg is neither text nor json."),
@@ -179,8 +190,12 @@ def test_an_invalid_argument_is_refused_before_any_call_to_aws(
             {"StackStatus": "ROLLBACK_COMPLETE", "Parameters": [{"ParameterKey": "NetworkAccountId"}]},
             "Stack a'b is ROLLBACK_COMPLETE and has no function to ask. Wait if",
         ),
+        (
+            {"StackStatus": "UPDATE_COMPLETE", "Parameters": [{"ParameterKey": "NetworkAccountId"}]},
+            "Stack a'b has no output LifeCycleFunctionName: another version has deployed it. Upgrade it with",
+        ),
     ],
-    ids=["no credentials", "no Region", "another stack", "a failed deployment"],
+    ids=["no credentials", "no Region", "another stack", "a failed deployment", "another version"],
 )
 def test_missing_credentials_or_outputs_are_explained(repository: Path, stack: object, reason: str) -> None:
     answering(repository, stack)

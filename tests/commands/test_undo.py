@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from commands import operate, undo
+from commands import operate, program, undo
 from commands.aws_cli import AwsCli
 from ctipam.errors import Refused
 from in_process.stand_in_cli import StandInCli
@@ -426,10 +426,32 @@ def test_an_interruption_while_the_deletion_starts_leaves_the_stack_protected(
     assert "continues" not in capfd.readouterr().err
 
 
+def test_a_reader_of_the_output_that_stops_leaves_the_stack_protected(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in `make undo yes=yes | head`."""
+    run, lost = AwsCli.run, list[bool]()
+
+    def unread(self: AwsCli, arguments: list[str]) -> None:
+        if "delete-stack" in arguments:
+            raise BrokenPipeError
+        run(self, arguments)
+
+    monkeypatch.setattr(AwsCli, "run", unread)
+    monkeypatch.setattr(program, "discard_output", lambda: lost.append(True))
+
+    with pytest.raises(BrokenPipeError):
+        cli.undo("yes=yes")
+
+    assert cli.changes() == [UNPROTECT, PROTECT]
+    assert lost, "or the last command could not be printed, and would not run"
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
         (["dry=maybe"], "dry=maybe is neither yes nor no."),
+        (["dry="], "dry= is neither yes nor no."),
         (["yes=1"], "yes=1 is neither yes nor no."),
         (["stak=x"], "stak is not an argument of make undo; use dry, stack, yes, AWS."),
     ],

@@ -12,7 +12,6 @@ Uses credentials of the management account, in Control Tower's home Region. The 
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 
@@ -38,9 +37,7 @@ def main() -> int:
         raise Refused(f"vpc={subject} is not a VPC's id; give one, for example vpc-0123456789abcdef0.")
     with terminal.progress() as progress, reading.errors_in_words():
         progress("the stack")
-        deployment = explain_reading.find_deployment(
-            reading.management_account(os.environ.get("AWS_DEFAULT_REGION", "")), options.get("stack", STACK)
-        )
+        deployment = explain_reading.find_deployment(reading.management_account(), options.get("stack", STACK))
         width = min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
         if about == ["account"]:
             lines = of_account(explain_reading.read_account(deployment, subject, progress), width)
@@ -53,4 +50,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    program.run(main, only_reads=True)
+    program.run(main, only_reads=True, only_tells=True)
