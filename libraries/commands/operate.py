@@ -57,7 +57,14 @@ def main(action: str, root: Path = ROOT) -> int:
         print("\n".join(report_text.to_lines(answer)))
     else:
         print(json.dumps(answer, indent=4, ensure_ascii=False))
-    return 1 if failed else 0
+    return 1 if failed or _is_failure(action, answer) else 0
+
+
+def _is_failure(action: str, answer: Any) -> bool:
+    """Return whether the function did not do what it was asked, or not for each account."""
+    if not isinstance(answer, dict):
+        return False
+    return "refused" in answer or "ignored" in answer or (action == "reconcile" and bool(answer.get("failed")))
 
 
 def aws_cli(options: Mapping[str, str], root: Path) -> AwsCli:

@@ -18,9 +18,8 @@ def refuse_stack_of_others(stack: str, parameters: Container[str]) -> None:
     parameters   their names
     """
     if "NetworkAccountId" not in parameters:
-        raise Refused(
-            f"Stack {stack} has no parameter NetworkAccountId: it is not this solution's; name the stack with stack=."
-        )
+        why = "it names no Networking account"
+        raise Refused(f"Stack {stack} is not this solution's: {why}; name another with stack=.")
 
 
 def refuse_unless_updatable(stack: str, status: str) -> None:

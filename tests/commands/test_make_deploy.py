@@ -290,7 +290,7 @@ def test_the_stack_name_can_be_chosen(clone: Path, cli: Cli) -> None:
         ),
         (
             {"cloudformation_describe_stacks": {"Stacks": [{"StackStatus": "CREATE_COMPLETE"}]}},
-            "Stack ipam-controltower has no parameter NetworkAccountId: it is not this solution's",
+            "Stack ipam-controltower is not this solution's: it names no Networking account",
         ),
         ({"cloudformation_describe_stacks": "You must specify a region."}, "You must specify a region."),
     ],

@@ -160,6 +160,19 @@ def test_a_target_fails_and_shows_the_response_if_the_function_fails(repository:
 
 
 @pytest.mark.parametrize(
+    ("answer", "code"),
+    [({"failed": 0}, 0), ({"failed": 2}, 1), ({"refused": "No."}, 1), ({"ignored": "The stack is being deleted."}, 1)],
+)
+def test_a_run_that_did_not_do_everything_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch, answer: dict[str, object], code: int
+) -> None:
+    monkeypatch.setattr(operate, "find_function", lambda _aws, _stack: "the-function")
+    monkeypatch.setattr(operate, "invoke", lambda _aws, _function, _request: (answer, False))
+
+    assert operate.main("reconcile") == code
+
+
+@pytest.mark.parametrize(
     ("arguments", "reason"),
     [
         (["reconcile", "dry=maybe"], "dry=maybe is neither yes nor no."),

@@ -582,7 +582,7 @@ def test_a_stack_that_takes_no_update_and_one_without_resources_are_told_apart()
     assert "continue-update-rollback --stack-name ipam-controltower" in failed
     assert "Stack" not in with_status("REVIEW_IN_PROGRESS")
     assert with_status("CREATE_COMPLETE")["Stack"].text.endswith(
-        "it is not this solution's; name the stack with stack=."
+        "it names no Networking account; name another with stack=."
     )
 
 

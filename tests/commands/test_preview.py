@@ -92,7 +92,7 @@ def test_a_stack_of_something_else_is_not_called_missing(monkeypatch: pytest.Mon
     other = reading.Stack(f"arn:aws:cloudformation:{HOME}:{MANAGEMENT}:stack/shop/1", "CREATE_COMPLETE", {"A": "b"}, {})
     monkeypatch.setattr(reading, "find_stack", lambda *_: other)
 
-    with pytest.raises(Refused, match="Stack shop has no parameter NetworkAccountId: it is not this solution's"):
+    with pytest.raises(Refused, match="Stack shop is not this solution's: it names no Networking account"):
         preview.find_update(cast(Account, None), "shop", DEFAULTS, {"NetworkAccountId": NETWORKING})
 
 

@@ -468,5 +468,5 @@ def test_an_invalid_argument_is_refused_before_any_call_to_aws(cli: Cli, words: 
 def test_a_stack_of_another_solution_is_refused(cli: Cli) -> None:
     cli.answer({"cloudformation describe-stacks": [stack("CREATE_COMPLETE", Parameters=[])]})
 
-    with pytest.raises(Refused, match="has no parameter NetworkAccountId: it is not this solution's"):
+    with pytest.raises(Refused, match="is not this solution's: it names no Networking account"):
         cli.undo("yes=yes")
