@@ -145,6 +145,18 @@ def test_for_an_account_of_an_environments_own_ou_no_other_environment_is_propos
     assert last == "`make preview` shows what other parameters would change"
 
 
+def test_a_pool_is_not_called_shared_if_the_account_is_not_in_the_share() -> None:
+    share = MOVED.shares[0]
+
+    def pools(principals: dict[str, str]) -> list[str]:
+        lines = told(of_account(replace(MOVED, shares=[replace(share, principals=principals)])))
+        return [line for line in lines if "ipam-pool-us-west-prod" in line]
+
+    assert pools({SHOP: "ASSOCIATED"})[0].endswith("ipam-pool-us-west-prod shared")
+    assert pools({})[0].endswith("in the share, but the account is not in it")
+    assert pools({SHOP: "ASSOCIATING"})[0].endswith("in the share, but the account is associating")
+
+
 def test_a_pool_that_has_lost_its_tag_is_not_called_deleted() -> None:
     pools = {**POOLS, ARN + OLD.pool_id: replace(OLD, tags={names.OU_TAG: PROD.ou_id})}
 

@@ -138,12 +138,15 @@ def _pools(facts: AccountFacts) -> list[str]:
 
 
 def _statuses(shares: Iterable[Share]) -> dict[str, str]:
-    """Return the best status of each pool in the shares that have it, by ARN."""
+    """Return the best status of each pool in the shares that have it, by ARN. Nobody can use a pool of a share that
+    does not have the account."""
     found: dict[str, str] = {}
     for share in shares:
+        of_account = share.principals.get(share.account_id, "not in it")
         for arn, status in share.pools.items():
             if found.get(arn) not in ADDED:
-                found[arn] = status
+                only_pool = status in ADDED and of_account not in ADDED
+                found[arn] = f"in the share, but the account is {of_account}" if only_pool else status
     return found
 
 
