@@ -149,6 +149,11 @@ def _no_stack(aws: AwsCli, stack: str) -> Refused:
 def find_function(aws: AwsCli, stack: str) -> str:
     """Return the name of the lifecycle function. Raises Refused."""
     found = describe_stack(aws, stack)
+    if found["StackStatus"].startswith("DELETE_"):
+        raise Refused(
+            f"Stack {stack} is {found['StackStatus']}, so there may be no function to ask. To follow or repeat its "
+            f"deletion: make undo stack={shlex.quote(stack)}"
+        )
     outputs = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
     parameters = [each["ParameterKey"] for each in found.get("Parameters", [])]
     if FUNCTION not in outputs and "NetworkAccountId" in parameters:

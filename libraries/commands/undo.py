@@ -39,7 +39,14 @@ from commands.leftovers import (
     to_allocation,
     to_pools,
 )
-from commands.stack_events import failure_text, first_failure, new_events, recent_events, to_line
+from commands.stack_events import (
+    before_deletion,
+    failure_text,
+    first_failure,
+    new_events,
+    recent_events,
+    to_line,
+)
 from commands.stack_state import refuse_stack_of_others
 from ctipam.errors import Refused
 from ctipam.names import execution_role_arn
@@ -83,7 +90,9 @@ def undo(options: Mapping[str, str], aws: AwsCli, sleep: Callable[[float], None]
         return readable
     if status == "DELETE_IN_PROGRESS":
         print(f"Stack {name} is already being deleted.", flush=True)
-        seen = set[str]()
+        with _saying_how_to_follow(name):
+            earlier = before_deletion(_events(aws, stack_id, name), stack_id)
+        seen = {event["EventId"] for event in earlier}
     elif status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
         raise Refused(f"Stack {name} is {status}; wait until that has ended, and try again.")
     else:

@@ -36,7 +36,10 @@ response = {"payload": json.loads(request.read_text()), "function": options["--f
 pathlib.Path(answer).write_text(json.dumps(answers["response"] or response))
 print(json.dumps({"StatusCode": 200} | answers["invoked"]))
 """
-STACK = {"Outputs": [{"OutputKey": "LifeCycleFunctionName", "OutputValue": "the-function"}]}
+STACK = {
+    "StackStatus": "CREATE_COMPLETE",
+    "Outputs": [{"OutputKey": "LifeCycleFunctionName", "OutputValue": "the-function"}],
+}
 
 
 @pytest.fixture(scope="module")
@@ -198,17 +201,21 @@ def test_an_invalid_argument_is_refused_before_any_call_to_aws(
     [
         ("Unable to locate credentials", "sign in to the management account, or set AWS_PROFILE"),
         ("You must specify a region.", "AWS_REGION to Control Tower's home Region"),
-        ({"Outputs": []}, "Stack a'b has no output LifeCycleFunctionName: it is not this solution's"),
+        (
+            {"StackStatus": "CREATE_COMPLETE", "Outputs": []},
+            "Stack a'b has no output LifeCycleFunctionName: it is not this solution's",
+        ),
         (
             {"StackStatus": "ROLLBACK_COMPLETE", "Parameters": [{"ParameterKey": "NetworkAccountId"}]},
             "Stack a'b is ROLLBACK_COMPLETE and has no function to ask. Wait if",
         ),
+        ({**STACK, "StackStatus": "DELETE_IN_PROGRESS"}, """deletion: make undo stack='a'"'"'b'"""),
         (
             {"StackStatus": "UPDATE_COMPLETE", "Parameters": [{"ParameterKey": "NetworkAccountId"}]},
             "Stack a'b has no output LifeCycleFunctionName: another version has deployed it. Upgrade it with",
         ),
     ],
-    ids=["no credentials", "no Region", "another stack", "a failed deployment", "another version"],
+    ids=["no credentials", "no Region", "another stack", "a failed deployment", "a deletion", "another version"],
 )
 def test_missing_credentials_or_outputs_are_explained(repository: Path, stack: object, reason: str) -> None:
     answering(repository, stack)

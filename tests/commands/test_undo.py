@@ -270,11 +270,22 @@ def test_a_failed_deletion_reports_the_first_failure(cli: Cli, capfd: pytest.Cap
 
 
 def test_a_deletion_in_progress_is_followed_without_a_question(cli: Cli, capfd: pytest.CaptureFixture[str]) -> None:
-    cli.answer({"cloudformation describe-stacks": [stack("DELETE_IN_PROGRESS"), stack("DELETE_COMPLETE")]})
+    """Its events are told, and not those of earlier operations, which may have failed for other reasons."""
+    began = event(5, "DELETE_IN_PROGRESS", "ipam-controltower") | {"PhysicalResourceId": STACK_ID}
+    events = newest_first(event(1, "UPDATE_FAILED"), event(4, "UPDATE_COMPLETE"), began, event(6, "DELETE_FAILED"))
+    cli.answer(
+        {
+            "cloudformation describe-stacks": [stack("DELETE_IN_PROGRESS"), stack("DELETE_FAILED")],
+            "cloudformation describe-stack-events": [events],
+        }
+    )
 
-    assert cli.undo()
+    assert not cli.undo()
 
-    assert "is already being deleted" in capfd.readouterr().out
+    told = capfd.readouterr().out
+    assert "is already being deleted" in told
+    assert "update" not in told
+    assert "First failure: Warning (Custom::Thing) is DELETE_FAILED" in told
     assert cli.changes() == []
 
 

@@ -19,6 +19,7 @@ from commands import make_words, operate, program, reading, terminal
 from commands.arguments import STACK
 from commands.explain import reading as explain_reading
 from commands.explain.text import WIDTH, of_account, of_pool, of_vpc
+from commands.stack_state import UPDATABLE
 from ctipam.errors import Refused
 from ctipam.organization.events import is_account_id
 
@@ -45,6 +46,9 @@ def main() -> int:
             lines = of_pool(explain_reading.read_pool(deployment, subject, progress), width)
         else:
             lines = of_vpc(explain_reading.read_vpc(deployment, subject, progress), width)
+    stack = deployment.stack
+    if not UPDATABLE.fullmatch(stack.status):
+        print(f"Stack {stack.name} is {stack.status}: what follows may change, and may lack what is gone already.\n")
     print("\n".join(lines))
     return 0
 
