@@ -230,8 +230,8 @@ def _management_account(aws: AwsCli, network_account_id: str) -> tuple[str, str]
         caller = aws.ask("sts", "get-caller-identity")
     except AwsCliError as error:
         raise Refused(
-            "The AWS CLI has no valid credentials; sign in to the management account, or set AWS_PROFILE. "
-            f"Its error: {error}"
+            "The AWS CLI has no valid credentials, or no Region; sign in to the management account, or set "
+            f"AWS_PROFILE, and AWS_REGION to Control Tower's home Region. Its error: {error}"
         ) from None
     account_id, partition = str(caller["Account"]), str(caller["Arn"]).split(":")[1]
     try:

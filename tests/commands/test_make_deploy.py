@@ -246,7 +246,10 @@ def test_the_stack_name_can_be_chosen(clone: Path, cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("answers", "reason"),
     [
-        ({"sts_get_caller_identity": "Unable to locate credentials."}, "has no valid credentials; sign in"),
+        (
+            {"sts_get_caller_identity": "Unable to locate credentials."},
+            "has no valid credentials, or no Region; sign in",
+        ),
         (
             {"sts_get_caller_identity": {"Account": NETWORKING, "Arn": "arn:aws:iam::222222222222:root"}},
             "are the Networking account's (222222222222)",

@@ -310,9 +310,10 @@ def test_the_lines_have_marks_and_a_summary() -> None:
 
     assert text.to_lines(checks, text.MARKS) == [
         *("✓ A: Fine.", "! B: Who knows.", "✗ C: Fix it."),
-        *("", "Not ready: 1 to fix. 1 not checked."),
+        *("", "Not ready: 1 to fix. Not checked: 1."),
     ]
     assert text.to_lines(checks[:1], text.ASCII_MARKS) == ["ok A: Fine.", "", "Ready."]
+    assert text.to_lines(checks[:2], text.MARKS)[-1] == "Nothing to fix. Not checked: 1."  # which is not ready
     assert json.loads(text.to_json(checks)) == {
         "ready": False,
         "checks": [
