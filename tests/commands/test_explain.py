@@ -123,6 +123,28 @@ def test_a_command_can_be_copied_whatever_its_length() -> None:
     assert last == f"make preview ENVS='{facts.listed},Team' stack=mine"
 
 
+@pytest.mark.parametrize(
+    ("name", "item"),
+    [
+        ("R&D", "R&D"),
+        ("Team ", "Team (ou-ab12-teamteam)"),  # CloudFormation takes the space away, so no OU would have that name
+        ("ou-ab12-34567890", "ou-ab12-34567890 (ou-ab12-teamteam)"),
+        ("(ou-ab12-34567890)", ""),
+        ("a,b", ""),
+    ],
+)
+def test_an_ou_is_proposed_as_the_parameter_has_to_name_it(name: str, item: str) -> None:
+    location = AccountLocation(SHOP, "ACTIVE", WHEN, (OrganizationalUnit(TEAM.ou_id, name), PROD), "shop")
+
+    last = of_account(replace(MOVED, location=location))[-1].strip()
+
+    assert last == (
+        f"make preview ENVS='Prod OU,Test OU,{item}'"
+        if item
+        else "`make preview` shows what other parameters would change"
+    )
+
+
 def test_a_command_within_a_sentence_is_not_wrapped_either() -> None:
     command = "aws ec2 create-tags --region us-east-1 --tags Key=ctipam:stack-id,Value=arn"
     facts = replace(MOVED, lost=[f"A pool has lost its tag. Run in the Networking account `{command}`."])
