@@ -29,7 +29,7 @@ from commands.arguments import ROOT, another_account, in_no_organization
 from commands.existing_vpcs import allocated as allocated_vpcs
 from commands.existing_vpcs.vpcs import Existing, Unread, VpcCidr, cidrs_of, of_organization, some, why_of
 from commands.preflight.aws_reader import open_session
-from ctipam.errors import Refused, code_of
+from ctipam.errors import DENIED, Refused, code_of
 from ctipam.names import execution_role_arn
 from ctipam.organization.reader import read_all
 from ctipam.sessions import CONFIG, Account
@@ -152,9 +152,10 @@ def find_accounts(management: Account) -> tuple[list[str], list[str]]:
     except (BotoCoreError, ClientError) as error:
         if isinstance(error, ClientError) and code_of(error) == "AWSOrganizationsNotInUseException":
             raise in_no_organization(account_id) from None
+        denied = code_of(error) in DENIED
+        way_out = "use credentials that may read AWS Organizations" if denied else "try again"
         raise Refused(
-            f"Account {account_id} cannot list the organization's accounts ({why_of(error)}); use credentials of the "
-            "management account that may read AWS Organizations."
+            f"Account {account_id} cannot list the organization's accounts ({why_of(error)}); {way_out}."
         ) from None
     active, others = (
         sorted(account.account_id for account in accounts if (account.state == "ACTIVE") is wanted)
