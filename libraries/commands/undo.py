@@ -84,6 +84,11 @@ def undo(options: Mapping[str, str], aws: AwsCli, sleep: Callable[[float], None]
         progress("the stack")
         stack = operate.describe_stack(aws, options.get("stack", STACK))
     name, stack_id, status = stack["StackName"], stack["StackId"], stack["StackStatus"]
+    if status == "REVIEW_IN_PROGRESS":
+        raise Refused(
+            f"Stack {name} is REVIEW_IN_PROGRESS: it has a change set and no resources. To remove it, run "
+            f"`aws cloudformation delete-stack --stack-name {name}`."
+        )
     network_account_id = _network_account_id(stack)
     readable = _print_leftovers(aws, stack_id, network_account_id, describe_before)
     if dry:
@@ -93,7 +98,7 @@ def undo(options: Mapping[str, str], aws: AwsCli, sleep: Callable[[float], None]
         with _saying_how_to_follow(name):
             earlier = before_deletion(_events(aws, stack_id, name), stack_id)
         seen = {event["EventId"] for event in earlier}
-    elif status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
+    elif status.endswith("_IN_PROGRESS"):
         raise Refused(f"Stack {name} is {status}; wait until that has ended, and try again.")
     else:
         if not sure:

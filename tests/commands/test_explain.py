@@ -109,7 +109,7 @@ def test_an_account_is_explained_on_one_screen() -> None:
         "Log 2026-01-02 03:04:05 reconciled account ou=Team added=us-west-2/Prod OU",
         f"To change `make reconcile account={SHOP}` does now what the next run would do",
         "moving it below the OU of another environment: Test OU (ou-ab12-testtest)",
-        "no environment 'Prod OU' any more (ENVS), or other Regions (REGIONS)",
+        "removing environment 'Prod OU' from ENVS, or changing REGIONS",
         "an environment for its own OU, 'Team'. To see what that would change:",
         "make preview ENVS='Prod OU,Test OU,Team'",
     ]

@@ -289,10 +289,17 @@ def test_a_deletion_in_progress_is_followed_without_a_question(cli: Cli, capfd: 
     assert cli.changes() == []
 
 
-def test_a_stack_that_is_being_updated_is_refused(cli: Cli) -> None:
-    cli.answer({"cloudformation describe-stacks": [stack("UPDATE_IN_PROGRESS")]})
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (stack("UPDATE_IN_PROGRESS"), "is UPDATE_IN_PROGRESS; wait until that has ended"),
+        (stack("REVIEW_IN_PROGRESS", Parameters=[]), "it has a change set and no resources. To remove it, run"),
+    ],
+)
+def test_a_stack_that_cannot_be_deleted_now_is_refused(cli: Cli, answer: dict[str, Any], reason: str) -> None:
+    cli.answer({"cloudformation describe-stacks": [answer]})
 
-    with pytest.raises(Refused, match="is UPDATE_IN_PROGRESS; wait until that has ended"):
+    with pytest.raises(Refused, match=reason):
         cli.undo("yes=yes")
 
     assert cli.changes() == []

@@ -198,7 +198,7 @@ def _ways(facts: AccountFacts) -> Iterator[str]:
     known = ", ".join(f"{name} ({facts.ou_ids[name] or 'not found yet'})" for name in others)
     yield f"moving it below the OU of another environment: {known or 'there is none'}"
     if spec.environment:
-        yield f"no environment {spec.environment!r} any more (ENVS), or other Regions (REGIONS)"
+        yield f"removing environment {spec.environment!r} from ENVS, or changing REGIONS"
     elif facts.exact:
         yield "OuMatch=nearest, which lets parent OUs count"
     own = facts.location.ou_path[0]
