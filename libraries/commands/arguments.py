@@ -38,7 +38,11 @@ MAKE_VARIABLES = ("PYTHON",)
 STACK = "ipam-controltower"
 """Default name of the management stack; stack= overrides it."""
 
-_STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
+LONGEST_STACK_NAME = 128 - len("-networking")
+"""Characters: the name of the StackSet has at most 128.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStackSet.html"""
+
+_STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 
 
 def known_names() -> list[str]:
@@ -80,10 +84,13 @@ def read(arguments: Sequence[str], known: Collection[str]) -> Arguments:
 
 
 def stack_name(options: Mapping[str, str]) -> str:
-    """Return the name of the stack. Raises Refused for one that CloudFormation does not accept."""
+    """Return the name of the stack. Raises Refused for one that CloudFormation would not accept."""
     name = options.get("stack", STACK)
-    if not _STACK_NAME.fullmatch(name):
-        raise Refused(f"stack={name} is not a valid stack name; use letters, digits and hyphens, first a letter.")
+    if not _STACK_NAME.fullmatch(name) or len(name) > LONGEST_STACK_NAME:
+        raise Refused(
+            f"stack={shortened(name)} is not a valid stack name; use letters, digits and hyphens, first a letter, and "
+            f"at most {LONGEST_STACK_NAME} of them."
+        )
     return name
 
 
@@ -170,7 +177,7 @@ def _must_be(body: str) -> str:
 
 def _is_valid(value: str, body: str) -> bool:
     pattern = _attribute(body, "AllowedPattern")
-    if pattern and not re.search(pattern, value):
+    if pattern and not re.fullmatch(pattern, value, re.ASCII):  # as CloudFormation compares
         return False
     allowed = _allowed_values(body)
     if allowed and value not in allowed:

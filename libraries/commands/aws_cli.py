@@ -16,6 +16,10 @@ from ctipam.errors import Refused
 
 NOT_INTERACTIVE = {"AWS_PAGER": "", "AWS_CLI_AUTO_PROMPT": "off"}
 
+ERRORS_IN_ONE_LINE = {"AWS_CLI_ERROR_FORMAT": "legacy"}
+"""Other formats add lines, or write JSON.
+https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-error-format.html"""
+
 IN_UTF_8 = {"PYTHONUTF8": "1", "AWS_CLI_FILE_ENCODING": "UTF-8", "AWS_CLI_OUTPUT_ENCODING": "UTF-8"}
 """Templates and answers are in UTF-8, whatever the locale.
 https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html"""
@@ -54,12 +58,16 @@ class AwsCli:
         return AwsCli(self._program, self._root, self._extra | dict(environment))
 
     def ask(self, *arguments: str) -> Any:
-        """Return the parsed answer of a command that only reads. Raises AwsCliError."""
+        """Return the parsed answer of a command that only reads. Raises AwsCliError, or Refused if it is not JSON."""
         done = self._run([*arguments, "--output", "json"], capture_output=True)
         if done.returncode:
             message = done.stderr.strip() or done.stdout.strip()
             raise AwsCliError(message.splitlines()[-1] if message else f"exit code {done.returncode}")
-        return json.loads(done.stdout) if done.stdout.strip() else {}
+        try:
+            return json.loads(done.stdout) if done.stdout.strip() else {}
+        except ValueError:
+            program = shlex.join(self._program)
+            raise Refused(f"{program} does not answer as an AWS CLI does; give the path of one with AWS=.") from None
 
     def text(self, *arguments: str) -> str:
         """Return what a command prints, empty if it fails."""
@@ -122,7 +130,13 @@ def assume_role(aws: AwsCli, role_arn: str, session_name: str, policy: Mapping[s
 def _environment() -> dict[str, str]:
     """Return the user's environment for the AWS CLI. Its version 1 does not read AWS_REGION."""
     region = os.environ.get("AWS_REGION")
-    return os.environ | NOT_INTERACTIVE | IN_UTF_8 | ({"AWS_DEFAULT_REGION": region} if region else {})
+    return (
+        os.environ
+        | NOT_INTERACTIVE
+        | ERRORS_IN_ONE_LINE
+        | IN_UTF_8
+        | ({"AWS_DEFAULT_REGION": region} if region else {})
+    )
 
 
 def to_text(arguments: Sequence[str]) -> str:

@@ -37,7 +37,7 @@ from commands.existing_vpcs import reserve
 from commands.preflight.checks import is_ready
 from commands.regions import regions_of_partition, s3_host
 from commands.stack_events import failure_text, first_failure, new_events, recent_events
-from commands.stack_state import refuse_unless_updatable
+from commands.stack_state import refuse_stack_of_others, refuse_unless_updatable
 from commands.template_file import LARGEST, sent_template
 from ctipam.errors import Refused
 from ctipam.pools.room import refuse_without_room
@@ -84,7 +84,7 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
             aws.run(upload)
         try:
             _deploy_and_protect(aws, stack, deployment)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, BrokenPipeError):
             print(f"\n{_after_an_interrupt(stack)}", file=sys.stderr)
             raise
 
@@ -230,8 +230,8 @@ def _management_account(aws: AwsCli, network_account_id: str) -> tuple[str, str]
         caller = aws.ask("sts", "get-caller-identity")
     except AwsCliError as error:
         raise Refused(
-            "The AWS CLI has no valid credentials; sign in to the management account, or set AWS_PROFILE. "
-            f"Its error: {error}"
+            "The AWS CLI has no valid credentials, or no Region; sign in to the management account, or set "
+            f"AWS_PROFILE, and AWS_REGION to Control Tower's home Region. Its error: {error}"
         ) from None
     account_id, partition = str(caller["Account"]), str(caller["Arn"]).split(":")[1]
     try:
@@ -278,8 +278,12 @@ def _parameters_of_stack(aws: AwsCli, stack: str) -> dict[str, str]:
         if "does not exist" in str(error):
             return {}
         raise Refused(f"The AWS CLI cannot read stack {stack}: {error}") from None
+    if found["StackStatus"] == "REVIEW_IN_PROGRESS":  # there is none yet, and its parameters are not used
+        return {}
+    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
+    refuse_stack_of_others(stack, parameters)
     refuse_unless_updatable(stack, found["StackStatus"])
-    return {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
+    return parameters
 
 
 def refuse_impossible_pools(parameters: Mapping[str, str], *, new: bool) -> None:

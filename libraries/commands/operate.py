@@ -27,6 +27,7 @@ from commands import make_words, program, terminal
 from commands.arguments import MAKE_VARIABLES, ROOT, STACK, another_account
 from commands.aws_cli import AwsCli, AwsCliError, configured_region, users_aws_cli
 from commands.report import text as report_text
+from commands.stack_state import UPDATABLE
 from ctipam.errors import Refused
 from ctipam.organization.events import is_account_id
 
@@ -43,6 +44,8 @@ def main(action: str, root: Path = ROOT) -> int:
     options = read(action, make_words.read(action, KNOWN[action]))
     request = payload(action, options)
     for_people = action == "report" and _format(options) == "text"
+    if action == "report" and not for_people:
+        make_words.refuse_lines_of_make()
     aws = aws_cli(options, root)
     with terminal.progress() as progress:
         progress("the stack")
@@ -54,7 +57,14 @@ def main(action: str, root: Path = ROOT) -> int:
         print("\n".join(report_text.to_lines(answer)))
     else:
         print(json.dumps(answer, indent=4, ensure_ascii=False))
-    return 1 if failed else 0
+    return 1 if failed or _is_failure(action, answer) else 0
+
+
+def _is_failure(action: str, answer: Any) -> bool:
+    """Return whether the function did not do what it was asked, or not for each account."""
+    if not isinstance(answer, dict):
+        return False
+    return "refused" in answer or "ignored" in answer or (action == "reconcile" and bool(answer.get("failed")))
 
 
 def aws_cli(options: Mapping[str, str], root: Path) -> AwsCli:
@@ -77,15 +87,16 @@ def read(action: str, words: Sequence[str]) -> dict[str, str]:
 
 
 def yes_or_no(options: Mapping[str, str], name: str) -> bool:
-    """Return whether the option is yes; no if it is not given. Raises Refused for any other value."""
-    value = options.get(name) or "no"
+    """Return whether the option is yes; no if it is not given. Raises Refused for any other value, also an empty one:
+    in a script, that is a variable that was not set."""
+    value = options.get(name, "no")
     if value not in ("yes", "no"):
         raise Refused(f"{name}={value} is neither yes nor no.")
     return value == "yes"
 
 
 def _format(options: Mapping[str, str]) -> str:
-    value = options.get("FORMAT") or "text"
+    value = options.get("FORMAT", "text")
     if value not in ("text", "json"):
         raise Refused(f"FORMAT={value} is neither text nor json.")
     return value
@@ -94,7 +105,7 @@ def _format(options: Mapping[str, str]) -> str:
 def payload(action: str, options: Mapping[str, str]) -> dict[str, Any]:
     """Return the event for the function, see ctipam.organization.events. Raises Refused."""
     request: dict[str, Any] = {"action": action}
-    if account_id := options.get("account", ""):
+    if (account_id := options.get("account")) is not None:
         if not is_account_id(account_id):
             raise Refused(f"account={account_id} is not an account id; give 12 digits, for example 012345678901.")
         request["accountId"] = account_id
@@ -138,9 +149,18 @@ def _no_stack(aws: AwsCli, stack: str) -> Refused:
 def find_function(aws: AwsCli, stack: str) -> str:
     """Return the name of the lifecycle function. Raises Refused."""
     found = describe_stack(aws, stack)
+    if found["StackStatus"].startswith("DELETE_"):
+        raise Refused(
+            f"Stack {stack} is {found['StackStatus']}, so there may be no function to ask. To follow or repeat its "
+            f"deletion: make undo stack={shlex.quote(stack)}"
+        )
     outputs = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
     parameters = [each["ParameterKey"] for each in found.get("Parameters", [])]
     if FUNCTION not in outputs and "NetworkAccountId" in parameters:
+        if UPDATABLE.fullmatch(found["StackStatus"]):
+            raise Refused(
+                f"Stack {stack} has no output {FUNCTION}: another version has deployed it. Upgrade it with make deploy."
+            )
         raise Refused(
             f"Stack {stack} is {found['StackStatus']} and has no function to ask. Wait if its deployment or deletion "
             "is in progress; otherwise its first deployment failed: see its events for the reason, then run "
@@ -167,4 +187,4 @@ def invoke(aws: AwsCli, function: str, request: Mapping[str, Any]) -> tuple[Any,
 
 
 if __name__ == "__main__":
-    program.run(lambda: main(sys.argv[1]))
+    program.run(lambda: main(sys.argv[1]), only_tells=sys.argv[1] == "report")

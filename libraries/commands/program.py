@@ -12,14 +12,18 @@ from typing import Any, NoReturn
 from commands import INTERRUPTED
 from ctipam.errors import Refused
 
+NOT_READ = 128 + signal.SIGPIPE
+"""The exit code of a program whose output nobody reads."""
 
-def run(command: Callable[[], int | None], *, only_reads: bool = False) -> NoReturn:
+
+def run(command: Callable[[], int | None], *, only_reads: bool = False, only_tells: bool = False) -> NoReturn:
     """Run a command and exit with the code that it returns, 0 for None.
 
     Prints a Refused and exits with 1. Handles SIGTERM as Ctrl-C, so that temporary files are removed. Ends without a
-    message if the reader of the output has closed it, as in `make plan | head`.
+    message if the reader of the output has closed it.
 
     only_reads   it has nothing to clean up, so Ctrl-C ends it at once, whatever its threads still wait for
+    only_tells   its output is all that it is for, so it has succeeded if nobody wants more, as in `make plan | head`
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -29,16 +33,26 @@ def run(command: Callable[[], int | None], *, only_reads: bool = False) -> NoRet
         signal.signal(number, _exit if only_reads else _interrupt)
     try:
         code = command() or 0
-        sys.stdout.flush()
+        if sys.stdout:  # None: the output was closed from the beginning
+            sys.stdout.flush()
     except Refused as refusal:
         sys.exit(str(refusal))
     except KeyboardInterrupt:
         print(file=sys.stderr)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes at its end
-        sys.exit(0)
+        discard_output()
+        sys.exit(0 if only_tells else NOT_READ)
+    except OSError as error:  # a disk that is full, for example
+        discard_output()
+        sys.exit(f"Failed: {error}")
     sys.exit(code)
+
+
+def discard_output() -> None:
+    """Let whatever is printed from now on be lost, also what Python flushes at its end."""
+    if sys.stdout:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _interrupt(*_: Any) -> NoReturn:

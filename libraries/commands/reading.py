@@ -23,6 +23,8 @@ from ctipam.settings import SharingSettings
 
 SESSION_NAME = "read-ipam-pools"  # what CloudTrail shows in the Networking account
 
+POLICY = "libraries/commands/read-only-policy.json"
+
 REASON_LIMIT = 600
 """Characters of an error of AWS on a terminal."""
 
@@ -77,18 +79,18 @@ def errors_in_words() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        way_out = " The permissions that are enough are in read-only-policy.json." if code_of(error) in DENIED else ""
+        way_out = f" The permissions that are enough are in {POLICY}." if code_of(error) in DENIED else ""
         raise Refused(explain(error, REASON_LIMIT) + way_out) from None
     except BotoCoreError as error:
         raise Refused(f"AWS cannot be reached: {error}") from None
 
 
-def management_account(region: str) -> Account:
+def management_account(aws: str = "") -> Account:
     """Return the account of the user's credentials. Raises Refused unless it is the management account.
 
-    region   used if the user's configuration names none
+    aws   AWS=, see sign_in
     """
-    management = sign_in(region)
+    management = sign_in("", aws)
     try:
         owner = management.organizations().describe_organization()["Organization"]["MasterAccountId"]
     except ClientError as error:
@@ -125,7 +127,7 @@ def networking_account(management: Account, account_id: str) -> Account:
         _refuse_another_organization(management, account_id)
         raise Refused(
             f"Cannot assume {EXECUTION_ROLE} in NetworkAccountId {account_id}: enroll the account in Control Tower, "
-            "which creates the role, and use credentials that may assume it (read-only-policy.json)."
+            f"which creates the role, and use credentials that may assume it (see {POLICY})."
         ) from None
 
 

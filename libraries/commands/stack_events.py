@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from commands.aws_cli import AwsCli
@@ -30,6 +30,19 @@ def new_events(events: Iterable[Mapping[str, Any]], seen: Iterable[str]) -> list
     """Return the events whose ids are not among those seen."""
     known = set(seen)
     return [event for event in events if event["EventId"] not in known]
+
+
+def before_deletion(events: Sequence[Mapping[str, Any]], stack_id: str) -> list[Mapping[str, Any]]:
+    """Return the events of earlier operations; none if the events do not show where the deletion began.
+
+    events   oldest first
+    """
+    began = [
+        number
+        for number, event in enumerate(events)
+        if event["ResourceStatus"] == "DELETE_IN_PROGRESS" and event.get("PhysicalResourceId") == stack_id
+    ]
+    return [*events[: began[-1]]] if began else []
 
 
 def first_failure(events: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:

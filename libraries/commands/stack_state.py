@@ -1,15 +1,25 @@
-"""Decide whether a stack takes an update, from its status. Pure: nothing here calls AWS."""
+"""Decide whether a stack is ours, and takes an update. Pure: nothing here calls AWS."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 
 from commands.arguments import force_deletion
 from ctipam.errors import Refused
 
-UPDATABLE = re.compile(r"(CREATE|UPDATE|IMPORT|UPDATE_ROLLBACK|IMPORT_ROLLBACK)_COMPLETE|REVIEW_IN_PROGRESS")
-"""REVIEW_IN_PROGRESS: a change set exists for a stack that does not exist yet; the CLI creates another.
-https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
+UPDATABLE = re.compile(r"(CREATE|UPDATE|IMPORT|UPDATE_ROLLBACK|IMPORT_ROLLBACK)_COMPLETE")
+"""https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
+
+
+def refuse_stack_of_others(stack: str, parameters: Container[str]) -> None:
+    """Raise Refused for a stack of something else: a deployment would replace all of its resources.
+
+    parameters   their names
+    """
+    if "NetworkAccountId" not in parameters:
+        why = "it names no Networking account"
+        raise Refused(f"Stack {stack} is not this solution's: {why}; name another with stack=.")
 
 
 def refuse_unless_updatable(stack: str, status: str) -> None:
@@ -26,6 +36,11 @@ def refuse_unless_updatable(stack: str, status: str) -> None:
         raise Refused(
             f"Stack {stack} is UPDATE_ROLLBACK_FAILED. See its events for the reason and correct it, then run "
             f"`aws cloudformation continue-update-rollback --stack-name {stack}` and try again."
+        )
+    if status == "UPDATE_FAILED":
+        raise Refused(
+            f"Stack {stack} is UPDATE_FAILED. See its events for the reason, then run "
+            f"`aws cloudformation rollback-stack --stack-name {stack}` and try again."
         )
     if not UPDATABLE.fullmatch(status):
         raise Refused(f"Stack {stack} is {status}; wait until that has ended, or repair the stack, and try again.")

@@ -39,7 +39,15 @@ from commands.leftovers import (
     to_allocation,
     to_pools,
 )
-from commands.stack_events import failure_text, first_failure, new_events, recent_events, to_line
+from commands.stack_events import (
+    before_deletion,
+    failure_text,
+    first_failure,
+    new_events,
+    recent_events,
+    to_line,
+)
+from commands.stack_state import refuse_stack_of_others
 from ctipam.errors import Refused
 from ctipam.names import execution_role_arn
 
@@ -76,14 +84,21 @@ def undo(options: Mapping[str, str], aws: AwsCli, sleep: Callable[[float], None]
         progress("the stack")
         stack = operate.describe_stack(aws, options.get("stack", STACK))
     name, stack_id, status = stack["StackName"], stack["StackId"], stack["StackStatus"]
+    if status == "REVIEW_IN_PROGRESS":
+        raise Refused(
+            f"Stack {name} is REVIEW_IN_PROGRESS: it has a change set and no resources. To remove it, run "
+            f"`aws cloudformation delete-stack --stack-name {name}`."
+        )
     network_account_id = _network_account_id(stack)
     readable = _print_leftovers(aws, stack_id, network_account_id, describe_before)
     if dry:
         return readable
     if status == "DELETE_IN_PROGRESS":
         print(f"Stack {name} is already being deleted.", flush=True)
-        seen = set[str]()
-    elif status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
+        with _saying_how_to_follow(name):
+            earlier = before_deletion(_events(aws, stack_id, name), stack_id)
+        seen = {event["EventId"] for event in earlier}
+    elif status.endswith("_IN_PROGRESS"):
         raise Refused(f"Stack {name} is {status}; wait until that has ended, and try again.")
     else:
         if not sure:
@@ -99,11 +114,7 @@ def undo(options: Mapping[str, str], aws: AwsCli, sleep: Callable[[float], None]
 
 def _network_account_id(stack: Mapping[str, Any]) -> str:
     parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
-    if "NetworkAccountId" not in parameters:
-        raise Refused(
-            f"Stack {stack['StackName']} has no parameter NetworkAccountId: it is not this solution's; name the stack "
-            "with stack=."
-        )
+    refuse_stack_of_others(stack["StackName"], parameters)
     return str(parameters["NetworkAccountId"])
 
 
@@ -178,7 +189,9 @@ def _start_deletion(aws: AwsCli, name: str, protected: bool) -> None:
             aws.run([*protection, "--no-enable-termination-protection"])
         with _saying_how_to_follow(name):
             aws.run(["cloudformation", "delete-stack", "--stack-name", name])
-    except (Refused, KeyboardInterrupt):
+    except (Refused, KeyboardInterrupt, BrokenPipeError) as error:
+        if isinstance(error, BrokenPipeError):
+            program.discard_output()
         if protected:
             with suppress(Refused):  # if the deletion has started all the same
                 aws.run([*protection, "--enable-termination-protection"])
@@ -190,7 +203,7 @@ def _saying_how_to_follow(name: str) -> Iterator[None]:
     """If the command is interrupted within, say that the deletion goes on."""
     try:
         yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, BrokenPipeError):
         command = f"make undo stack={name}"
         print(
             f"\nCloudFormation continues a deletion that has started; to follow it: {command}\n"

@@ -6,13 +6,14 @@ import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import IPv4Network
+from typing import cast
 
 import pytest
 
 from commands import reading
 from commands.explain import __main__ as explain
 from commands.explain.facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
-from commands.explain.reading import names_account
+from commands.explain.reading import find_deployment, names_account
 from commands.explain.text import WIDTH, of_account, of_pool, of_vpc
 from ctipam import names
 from ctipam.errors import Refused
@@ -20,6 +21,7 @@ from ctipam.ipam.discovered import DiscoveredCidr
 from ctipam.organization.tree import AccountLocation, OrganizationalUnit
 from ctipam.pools.existing import Allocation, Block, ExistingPool
 from ctipam.pools.spec import PoolKey, VpcSizes
+from ctipam.sessions import Account
 from ctipam.sharing.existing import Share
 from ctipam.sharing.results import AccountResult
 from ctipam.sharing.spec import EXISTING, NEVER, NO_POOL, SharedPool, ShareSpec
@@ -107,7 +109,7 @@ def test_an_account_is_explained_on_one_screen() -> None:
         "Log 2026-01-02 03:04:05 reconciled account ou=Team added=us-west-2/Prod OU",
         f"To change `make reconcile account={SHOP}` does now what the next run would do",
         "moving it below the OU of another environment: Test OU (ou-ab12-testtest)",
-        "no environment 'Prod OU' any more (ENVS), or other Regions (REGIONS)",
+        "removing environment 'Prod OU' from ENVS, or changing REGIONS",
         "an environment for its own OU, 'Team'. To see what that would change:",
         "make preview ENVS='Prod OU,Test OU,Team'",
     ]
@@ -119,6 +121,28 @@ def test_a_command_can_be_copied_whatever_its_length() -> None:
     last = of_account(facts)[-1].strip()
 
     assert last == f"make preview ENVS='{facts.listed},Team' stack=mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "item"),
+    [
+        ("R&D", "R&D"),
+        ("Team ", "Team (ou-ab12-teamteam)"),  # CloudFormation takes the space away, so no OU would have that name
+        ("ou-ab12-34567890", "ou-ab12-34567890 (ou-ab12-teamteam)"),
+        ("(ou-ab12-34567890)", ""),
+        ("a,b", ""),
+    ],
+)
+def test_an_ou_is_proposed_as_the_parameter_has_to_name_it(name: str, item: str) -> None:
+    location = AccountLocation(SHOP, "ACTIVE", WHEN, (OrganizationalUnit(TEAM.ou_id, name), PROD), "shop")
+
+    last = of_account(replace(MOVED, location=location))[-1].strip()
+
+    assert last == (
+        f"make preview ENVS='Prod OU,Test OU,{item}'"
+        if item
+        else "`make preview` shows what other parameters would change"
+    )
 
 
 def test_a_command_within_a_sentence_is_not_wrapped_either() -> None:
@@ -141,6 +165,18 @@ def test_for_an_account_of_an_environments_own_ou_no_other_environment_is_propos
     last = of_account(replace(MOVED, location=location))[-1].strip()
 
     assert last == "`make preview` shows what other parameters would change"
+
+
+def test_a_pool_is_not_called_shared_if_the_account_is_not_in_the_share() -> None:
+    share = MOVED.shares[0]
+
+    def pools(principals: dict[str, str]) -> list[str]:
+        lines = told(of_account(replace(MOVED, shares=[replace(share, principals=principals)])))
+        return [line for line in lines if "ipam-pool-us-west-prod" in line]
+
+    assert pools({SHOP: "ASSOCIATED"})[0].endswith("ipam-pool-us-west-prod shared")
+    assert pools({})[0].endswith("in the share, but the account is not in it")
+    assert pools({SHOP: "ASSOCIATING"})[0].endswith("in the share, but the account is associating")
 
 
 def test_a_pool_that_has_lost_its_tag_is_not_called_deleted() -> None:
@@ -315,10 +351,26 @@ def test_a_question_that_cannot_be_answered_is_refused(
         explain.main()
 
 
+def test_a_stack_of_a_version_with_fewer_parameters_has_the_defaults_of_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    old = reading.Stack(
+        "arn:aws:cloudformation:us-east-1:1:stack/ipam/1", "CREATE_COMPLETE", {"NetworkAccountId": "2"}, {}
+    )
+    monkeypatch.setattr(reading, "find_stack", lambda *_: old)
+    monkeypatch.setattr(reading, "networking_account", lambda *_: None)
+    monkeypatch.setattr(reading, "networking_stack_id", lambda *_: "")
+
+    found = find_deployment(cast(Account, None), "ipam").stack.parameters
+
+    assert not reading.sharing_settings(found, old.stack_id).exact
+    assert found["AccEnvName"] == "Prod OU,SDLC OU"
+
+
 def test_without_a_region_it_is_said_which_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
 
     with pytest.raises(Refused, match="set AWS_REGION to Control Tower's home Region, and sign in"):
-        reading.management_account("")
+        reading.management_account()

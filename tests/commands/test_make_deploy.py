@@ -32,6 +32,13 @@ ANSWERS: dict[str, Any] = {
 }
 
 
+def a_stack(status: str, **parameters: str) -> Any:
+    """Return the answer of DescribeStacks for a stack of this solution."""
+    given = {"NetworkAccountId": NETWORKING} | parameters
+    rows = [{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()]
+    return {"Stacks": [{"StackStatus": status, "Parameters": rows}]}
+
+
 class Cli(StandInCli):
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -239,7 +246,10 @@ def test_the_stack_name_can_be_chosen(clone: Path, cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("answers", "reason"),
     [
-        ({"sts_get_caller_identity": "Unable to locate credentials."}, "has no valid credentials; sign in"),
+        (
+            {"sts_get_caller_identity": "Unable to locate credentials."},
+            "has no valid credentials, or no Region; sign in",
+        ),
         (
             {"sts_get_caller_identity": {"Account": NETWORKING, "Arn": "arn:aws:iam::222222222222:root"}},
             "are the Networking account's (222222222222)",
@@ -261,21 +271,29 @@ def test_the_stack_name_can_be_chosen(clone: Path, cli: Cli) -> None:
         ({"s3api_get_bucket_location": "An error occurred (AccessDenied) ..."}, f"{BUCKET} is not account 1111"),
         ({"s3api_get_bucket_location": "Could not connect"}, f"cannot read bucket {BUCKET}: Could not connect"),
         (
-            {"cloudformation_describe_stacks": {"Stacks": [{"StackStatus": "ROLLBACK_COMPLETE"}]}},
+            {"cloudformation_describe_stacks": a_stack("ROLLBACK_COMPLETE")},
             "`make undo stack=ipam-controltower` or `aws cloudformation delete-stack --stack-name ipam-controltower`",
         ),
         (
-            {"cloudformation_describe_stacks": {"Stacks": [{"StackStatus": "DELETE_FAILED"}]}},
+            {"cloudformation_describe_stacks": a_stack("DELETE_FAILED")},
             "`aws cloudformation delete-stack --stack-name ipam-controltower --deletion-mode FORCE_DELETE_STACK`, then "
             "deploy again under the same name",
         ),
         (
-            {"cloudformation_describe_stacks": {"Stacks": [{"StackStatus": "UPDATE_ROLLBACK_FAILED"}]}},
+            {"cloudformation_describe_stacks": a_stack("UPDATE_ROLLBACK_FAILED")},
             "`aws cloudformation continue-update-rollback --stack-name ipam-controltower`",
         ),
         (
-            {"cloudformation_describe_stacks": {"Stacks": [{"StackStatus": "UPDATE_IN_PROGRESS"}]}},
+            {"cloudformation_describe_stacks": a_stack("UPDATE_FAILED")},
+            "`aws cloudformation rollback-stack --stack-name ipam-controltower`",
+        ),
+        (
+            {"cloudformation_describe_stacks": a_stack("UPDATE_IN_PROGRESS")},
             "is UPDATE_IN_PROGRESS; wait until that has ended",
+        ),
+        (
+            {"cloudformation_describe_stacks": {"Stacks": [{"StackStatus": "CREATE_COMPLETE"}]}},
+            "Stack ipam-controltower is not this solution's: it names no Networking account",
         ),
         ({"cloudformation_describe_stacks": "You must specify a region."}, "You must specify a region."),
     ],
@@ -291,7 +309,7 @@ def test_a_failed_precondition_is_explained_and_nothing_is_uploaded(
 
 @pytest.mark.parametrize("status", ["CREATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"])
 def test_an_existing_stack_is_updated(clone: Path, cli: Cli, status: str) -> None:
-    cli.answer(cloudformation_describe_stacks={"Stacks": [{"StackStatus": status}]})
+    cli.answer(cloudformation_describe_stacks=a_stack(status))
 
     run(clone, cli)
 
@@ -343,8 +361,7 @@ def test_the_bucket_and_the_networking_account_of_the_stack_are_used_again(clone
     assert cli.changes() == []
 
     of_stack = {"LambdaBucket": BUCKET, "NetworkAccountId": NETWORKING}
-    rows = [{"ParameterKey": name, "ParameterValue": value} for name, value in of_stack.items()]
-    cli.answer(cloudformation_describe_stacks={"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Parameters": rows}]})
+    cli.answer(cloudformation_describe_stacks=a_stack("CREATE_COMPLETE", **of_stack))
     deploy.deploy(words, clone)
 
     assert {name: overrides(cli)[name] for name in of_stack} == of_stack
@@ -395,6 +412,8 @@ def test_the_arguments_of_make_plan_are_accepted(clone: Path, cli: Cli) -> None:
         ("CIDR=8.8.8.0/24", "CIDR 8.8.8.0/24 is not private address space"),
         ("REGIONS=mars-1", "REGIONS names 'mars-1', which this Lambda runtime's boto3 does not know"),
         ("stack=bad name", "stack=bad name is not a valid stack name"),
+        (f"stack={'x' * 118}", "and at most 117 of them"),
+        ("preflight=", "preflight= is neither yes nor no."),
     ],
 )
 def test_parameters_that_the_function_would_refuse_are_refused_before_the_uploads(
@@ -403,14 +422,45 @@ def test_parameters_that_the_function_would_refuse_are_refused_before_the_upload
     assert reason in refusal(packaged, cli, word)
 
 
+@pytest.mark.parametrize(
+    "parameters", [{"AlertEmail": "a@b.example\n"}, {"NetworkAccountId": "\u0661" * 12}], ids=["a line", "other digits"]
+)
+def test_a_value_is_compared_with_its_pattern_as_cloudformation_does(parameters: dict[str, str]) -> None:
+    with pytest.raises(Refused, match="is not valid; it must be"):
+        arguments.refuse_impossible(parameters)
+
+
 def test_parameters_that_are_not_given_keep_the_values_of_the_stack(packaged: Path, cli: Cli) -> None:
     """Three environments do not fit into the default size of the template, but fit into the size of this stack."""
-    existing = [{"ParameterKey": "AccPoolPrefixLength", "ParameterValue": "24"}]
-    cli.answer(cloudformation_describe_stacks={"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Parameters": existing}]})
+    cli.answer(cloudformation_describe_stacks=a_stack("CREATE_COMPLETE", AccPoolPrefixLength="24"))
 
     run(packaged, cli, "ENVS=a,b,c")
 
     assert cli.changes()
+
+
+def test_a_stack_that_has_only_a_change_set_keeps_no_values(packaged: Path, cli: Cli) -> None:
+    cli.answer(cloudformation_describe_stacks=a_stack("REVIEW_IN_PROGRESS", AccPoolPrefixLength="24"))
+
+    assert "POOL_SIZES" in refusal(packaged, cli, "ENVS=a,b,c")
+
+
+def test_an_aws_cli_writes_its_errors_in_one_line_whatever_the_user_has_configured(packaged: Path, cli: Cli) -> None:
+    cli.path.write_text("""#!/bin/sh
+case $AWS_CLI_ERROR_FORMAT in
+    legacy) echo "An error occurred (AWSOrganizationsNotInUseException) when calling ..." >&2 ;;
+    *) printf 'An error occurred (AWSOrganizationsNotInUseException) when calling ...\\n\\nDetails:\\nA: b\\n' >&2 ;;
+esac
+case $1 in sts) echo '{"Account": "111111111111", "Arn": "arn:aws:iam::111111111111:root"}' ;; *) exit 254 ;; esac
+""")
+
+    assert "is in no organization" in refusal(packaged, cli)
+
+
+def test_a_program_that_is_no_aws_cli_is_refused(packaged: Path, cli: Cli) -> None:
+    cli.path.write_text("#!/bin/sh\necho hello\n")
+
+    assert refusal(packaged, cli).endswith("does not answer as an AWS CLI does; give the path of one with AWS=.")
 
 
 def test_an_aws_cli_that_cannot_be_run_is_refused(packaged: Path, cli: Cli) -> None:

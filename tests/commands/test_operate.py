@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from commands import operate
+from ctipam.errors import Refused
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,7 +36,10 @@ response = {"payload": json.loads(request.read_text()), "function": options["--f
 pathlib.Path(answer).write_text(json.dumps(answers["response"] or response))
 print(json.dumps({"StatusCode": 200} | answers["invoked"]))
 """
-STACK = {"Outputs": [{"OutputKey": "LifeCycleFunctionName", "OutputValue": "the-function"}]}
+STACK = {
+    "StackStatus": "CREATE_COMPLETE",
+    "Outputs": [{"OutputKey": "LifeCycleFunctionName", "OutputValue": "the-function"}],
+}
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +129,14 @@ def test_a_terminal_shows_what_is_read_before_the_answer(
     ]
 
 
+def test_a_report_for_programs_is_refused_where_make_would_write_into_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"WORDS": "FORMAT", "FORMAT": "json", "MAKEFLAGS": "w"}.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(Refused, match="add --no-print-directory"):
+        operate.main("report")
+
+
 def test_a_report_is_text_for_people(repository: Path) -> None:
     lists = ("tree", "accountDetails", "environments", "allocations", "wrongRules", "organizationalUnitsWithoutPools")
     counts = {"accounts": 2, "sharedWith": 0, "leftOut": 0, "allocationsLeftOut": 0, "heldBack": ""}
@@ -151,9 +163,24 @@ def test_a_target_fails_and_shows_the_response_if_the_function_fails(repository:
 
 
 @pytest.mark.parametrize(
+    ("answer", "code"),
+    [({"failed": 0}, 0), ({"failed": 2}, 1), ({"refused": "No."}, 1), ({"ignored": "The stack is being deleted."}, 1)],
+)
+def test_a_run_that_did_not_do_everything_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch, answer: dict[str, object], code: int
+) -> None:
+    monkeypatch.setattr(operate, "find_function", lambda _aws, _stack: "the-function")
+    monkeypatch.setattr(operate, "invoke", lambda _aws, _function, _request: (answer, False))
+
+    assert operate.main("reconcile") == code
+
+
+@pytest.mark.parametrize(
     ("arguments", "reason"),
     [
         (["reconcile", "dry=maybe"], "dry=maybe is neither yes nor no."),
+        (["reconcile", "dry="], "dry= is neither yes nor no."),  # a variable of a script that was not set
+        (["reconcile", "account="], "account= is not an account id; give 12 digits, for example 012345678901."),
         (["reconcile", "account=12"], "account=12 is not an account id; give 12 digits, for example 012345678901."),
         (["reconcile", "stak=x"], "stak is not an argument of make reconcile; use account, dry, unshare, stack, AWS."),
         (["report", "FORMAT=svg"], "FORMAT=svg is neither text nor json."),
@@ -174,13 +201,21 @@ def test_an_invalid_argument_is_refused_before_any_call_to_aws(
     [
         ("Unable to locate credentials", "sign in to the management account, or set AWS_PROFILE"),
         ("You must specify a region.", "AWS_REGION to Control Tower's home Region"),
-        ({"Outputs": []}, "Stack a'b has no output LifeCycleFunctionName: it is not this solution's"),
+        (
+            {"StackStatus": "CREATE_COMPLETE", "Outputs": []},
+            "Stack a'b has no output LifeCycleFunctionName: it is not this solution's",
+        ),
         (
             {"StackStatus": "ROLLBACK_COMPLETE", "Parameters": [{"ParameterKey": "NetworkAccountId"}]},
             "Stack a'b is ROLLBACK_COMPLETE and has no function to ask. Wait if",
         ),
+        ({**STACK, "StackStatus": "DELETE_IN_PROGRESS"}, """deletion: make undo stack='a'"'"'b'"""),
+        (
+            {"StackStatus": "UPDATE_COMPLETE", "Parameters": [{"ParameterKey": "NetworkAccountId"}]},
+            "Stack a'b has no output LifeCycleFunctionName: another version has deployed it. Upgrade it with",
+        ),
     ],
-    ids=["no credentials", "no Region", "another stack", "a failed deployment"],
+    ids=["no credentials", "no Region", "another stack", "a failed deployment", "a deletion", "another version"],
 )
 def test_missing_credentials_or_outputs_are_explained(repository: Path, stack: object, reason: str) -> None:
     answering(repository, stack)

@@ -396,7 +396,8 @@ def test_credentials_of_a_member_account_are_refused_with_the_required_account(c
     [
         ("GetCallerIdentity", "ExpiredToken", "AWS's error: GetCallerIdentity: ExpiredToken"),
         ("DescribeOrganization", "AWSOrganizationsNotInUseException", f"Account {MANAGEMENT} is in no organization"),
-        ("ListRoots", "AccessDeniedException", "accounts (ListRoots: AccessDeniedException); use credentials of"),
+        ("ListRoots", "AccessDeniedException", "accounts (ListRoots: AccessDeniedException); use credentials that"),
+        ("ListRoots", "ServiceException", "accounts (ListRoots: ServiceException); try again."),
     ],
 )
 def test_insufficient_credentials_are_refused_with_a_reason(

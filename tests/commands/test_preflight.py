@@ -69,6 +69,7 @@ READY = Facts(
     trails=("aws-controltower-BaselineCloudTrail",),
     tree=TREE,
     remembered={},
+    deployments=(),
     share_quotas=SHARE_QUOTAS,
     parameters=PARAMETERS,
 )
@@ -309,9 +310,10 @@ def test_the_lines_have_marks_and_a_summary() -> None:
 
     assert text.to_lines(checks, text.MARKS) == [
         *("✓ A: Fine.", "! B: Who knows.", "✗ C: Fix it."),
-        *("", "Not ready: 1 to fix. 1 not checked."),
+        *("", "Not ready: 1 to fix. Not checked: 1."),
     ]
     assert text.to_lines(checks[:1], text.ASCII_MARKS) == ["ok A: Fine.", "", "Ready."]
+    assert text.to_lines(checks[:2], text.MARKS)[-1] == "Nothing to fix. Not checked: 1."  # which is not ready
     assert json.loads(text.to_json(checks)) == {
         "ready": False,
         "checks": [
@@ -322,6 +324,7 @@ def test_the_lines_have_marks_and_a_summary() -> None:
     }
 
 
+OF_STACK = {"ParameterKey": "NetworkAccountId", "ParameterValue": NETWORKING}
 ORGANIZATION = "arn:aws:organizations::111111111111:ou/o-1/ou-abcd-11111111"
 
 
@@ -533,6 +536,21 @@ def test_an_aws_cli_is_asked_for_the_credentials(monkeypatch: pytest.MonkeyPatch
     assert session.region_name == WEST
 
 
+def test_the_profile_of_an_aws_cli_that_exports_no_credentials_counts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As version 1 of the AWS CLI: other credentials would be of another account."""
+    (tmp_path / "config").write_text(
+        f"[profile mine]\nregion = {WEST}\naws_access_key_id = a\naws_secret_access_key = b"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+
+    found = open_session("false --profile mine", ROOT).get_credentials()
+
+    assert found
+    assert found.access_key == "a"
+
+
 def test_a_landing_zone_of_another_region_is_not_asked_for_its_settings() -> None:
     zones = {"landingZones": [{"arn": "arn:aws:controltower:eu-west-1:1:landingzone/X"}]}
     only_at_home = error("ResourceNotFoundException")
@@ -546,7 +564,7 @@ def test_a_landing_zone_of_another_region_is_not_asked_for_its_settings() -> Non
 
 
 def test_the_parameters_of_an_existing_stack_apply_where_none_is_given() -> None:
-    existing = [{"ParameterKey": "RegionSelection", "ParameterValue": "eu-west-1"}]
+    existing = [{"ParameterKey": "RegionSelection", "ParameterValue": "eu-west-1"}, OF_STACK]
     stack = {"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Parameters": existing}]}
 
     kept = preflighted(ANSWERS | {"cloudformation describe_stacks": stack})
@@ -557,14 +575,37 @@ def test_the_parameters_of_an_existing_stack_apply_where_none_is_given() -> None
 
 
 def test_a_stack_that_takes_no_update_and_one_without_resources_are_told_apart() -> None:
-    def with_status(status: str) -> dict[str, Check]:
-        stack = {"Stacks": [{"StackStatus": status, "Parameters": []}]}
+    def with_status(status: str, *parameters: Mapping[str, str]) -> dict[str, Check]:
+        stack = {"Stacks": [{"StackStatus": status, "Parameters": parameters}]}
         return preflighted(ANSWERS | {"cloudformation describe_stacks": stack})
 
-    assert (
-        "continue-update-rollback --stack-name ipam-controltower" in with_status("UPDATE_ROLLBACK_FAILED")["Stack"].text
-    )
+    failed = with_status("UPDATE_ROLLBACK_FAILED", OF_STACK)["Stack"].text
+    assert "continue-update-rollback --stack-name ipam-controltower" in failed
     assert "Stack" not in with_status("REVIEW_IN_PROGRESS")
+    assert with_status("CREATE_COMPLETE")["Stack"].text.endswith(
+        "it names no Networking account; name another with stack=."
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "stack", "text"),
+    [
+        ("CREATE_COMPLETE", "second", "Deployment first in us-east-1, account 2, already manages the pools"),
+        ("CREATE_COMPLETE", "first", ""),  # whose stack was deleted; it takes the pools over
+        ("DELETE_FAILED", "second", ""),
+    ],
+)
+def test_a_second_deployment_is_told_before_it_is_refused(status: str, stack: str, text: str) -> None:
+    arn = "arn:aws:cloudformation:us-east-1:2:stack/StackSet-first-networking-01234567-89ab-cdef-0123-456789abcdef/1"
+    pool = {"State": "create-complete", "Tags": [{"Key": "ctipam:stack-id", "Value": arn}]}
+    answers = {
+        "ec2 describe_ipam_pools": {"IpamPools": [pool]},
+        f"cloudformation describe_stacks StackName={arn}": {"Stacks": [{"StackStatus": status}]},
+    }
+
+    found = preflighted(ANSWERS | answers, f"stack={stack}")
+
+    assert found["Stack"].text.startswith(text) if text else "Stack" not in found
 
 
 def test_with_credentials_of_another_account_one_check_says_so() -> None:

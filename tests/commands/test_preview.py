@@ -28,6 +28,7 @@ from commands.preview.changes import (
     Change,
     Difference,
     Preview,
+    environments_after,
     notes_on_renamed,
     parameter_differences,
 )
@@ -87,6 +88,14 @@ def test_the_parameters_of_each_custom_resource_are_those_of_the_templates() -> 
                 assert used - {"IpamSnsTopic", "IpamExclusions"} == PROPERTIES[name], name
 
 
+def test_a_stack_of_something_else_is_not_called_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = reading.Stack(f"arn:aws:cloudformation:{HOME}:{MANAGEMENT}:stack/shop/1", "CREATE_COMPLETE", {"A": "b"}, {})
+    monkeypatch.setattr(reading, "find_stack", lambda *_: other)
+
+    with pytest.raises(Refused, match="Stack shop is not this solution's: it names no Networking account"):
+        preview.find_update(cast(Account, None), "shop", DEFAULTS, {"NetworkAccountId": NETWORKING})
+
+
 def test_an_ou_that_was_renamed_is_named_before_its_pools_are_replaced() -> None:
     tags = {"ctipam:ou-id": "ou-1"}
     before = [ExistingPool("ipam-pool-1", "top", "create-complete", PoolKey("us-west-2", "SDLC OU"), tags=tags)]
@@ -124,7 +133,7 @@ def test_an_account_that_cannot_be_the_networking_account_is_named(
     def assume(*_: object) -> None:
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "AssumeRole")
 
-    management = reading.management_account(HOME)
+    management = reading.management_account()
     monkeypatch.setattr(Account, "assume", assume)
 
     with pytest.raises(Refused, match=reason):
@@ -251,6 +260,20 @@ def test_a_pool_that_has_lost_its_tag_is_told_even_if_the_update_leaves_the_pool
     assert f"✗ Nothing was changed: us-west-2/Prod OU ({pool_id}) has lost the tag ctipam:stack-id. Put" in str(lines)
     assert f"--resources {pool_id} --tags Key=ctipam:stack-id,Value={built.stack_id}`" in str(lines)
     assert lines[-1] == "This update has nothing to do."
+
+
+def test_an_account_keeps_a_pool_that_stays_because_it_has_lost_its_tag() -> None:
+    tags = {"ctipam:region": "us-west-2", "ctipam:environment": "a", "ctipam:ou-id": "ou-1"}
+    stays = ExistingPool("ipam-pool-1", "west", "create-complete", tags=tags, allocation_tags={"Env": "a"})
+    of_nobody = ExistingPool("ipam-pool-2", "west", "create-complete")
+    ours = ExistingPool("ipam-pool-3", "west", "create-complete", PoolKey("us-west-2", "b"))
+
+    found = environments_after([stays, of_nobody, ours], "arn/")
+
+    assert {name: [pool.arn for pool in pools] for name, pools in found.items()} == {
+        "a": ["arn/ipam-pool-1"],
+        "b": ["arn/ipam-pool-3"],
+    }
 
 
 def test_a_region_that_is_added_is_one_of_the_ipams_too(built: DirectStack) -> None:

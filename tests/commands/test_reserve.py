@@ -50,10 +50,14 @@ def test_without_the_word_nothing_is_read_and_nothing_is_set(read: list[Any]) ->
 
 @pytest.mark.parametrize(
     ("source", "called"),
-    [("organization", ("organization", "us-west-2", "222222222222")), ("ipam", ("ipam", "us-west-2", "ipam-scope-1"))],
+    [
+        ("organization", ("organization", "us-west-2", "222222222222", "aws --profile m")),
+        ("ipam", ("ipam", "us-west-2", "ipam-scope-1", "aws --profile m")),
+    ],
 )
 def test_the_addresses_of_existing_vpcs_are_reserved(read: list[Any], source: str, called: tuple[str, ...]) -> None:
-    assert reserve.reserved_cidrs({"RESERVE": source}, PROPERTIES) == "10.1.0.0/16"
+    """The AWS CLI that deploys them may have a profile of its own, and so another organization than the default one."""
+    assert reserve.reserved_cidrs({"RESERVE": source, "AWS": "aws --profile m"}, PROPERTIES) == "10.1.0.0/16"
     assert read == [called]
 
 

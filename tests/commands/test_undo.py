@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from commands import operate, undo
+from commands import operate, program, undo
 from commands.aws_cli import AwsCli
 from ctipam.errors import Refused
 from in_process.stand_in_cli import StandInCli
@@ -270,18 +270,36 @@ def test_a_failed_deletion_reports_the_first_failure(cli: Cli, capfd: pytest.Cap
 
 
 def test_a_deletion_in_progress_is_followed_without_a_question(cli: Cli, capfd: pytest.CaptureFixture[str]) -> None:
-    cli.answer({"cloudformation describe-stacks": [stack("DELETE_IN_PROGRESS"), stack("DELETE_COMPLETE")]})
+    """Its events are told, and not those of earlier operations, which may have failed for other reasons."""
+    began = event(5, "DELETE_IN_PROGRESS", "ipam-controltower") | {"PhysicalResourceId": STACK_ID}
+    events = newest_first(event(1, "UPDATE_FAILED"), event(4, "UPDATE_COMPLETE"), began, event(6, "DELETE_FAILED"))
+    cli.answer(
+        {
+            "cloudformation describe-stacks": [stack("DELETE_IN_PROGRESS"), stack("DELETE_FAILED")],
+            "cloudformation describe-stack-events": [events],
+        }
+    )
 
-    assert cli.undo()
+    assert not cli.undo()
 
-    assert "is already being deleted" in capfd.readouterr().out
+    told = capfd.readouterr().out
+    assert "is already being deleted" in told
+    assert "update" not in told
+    assert "First failure: Warning (Custom::Thing) is DELETE_FAILED" in told
     assert cli.changes() == []
 
 
-def test_a_stack_that_is_being_updated_is_refused(cli: Cli) -> None:
-    cli.answer({"cloudformation describe-stacks": [stack("UPDATE_IN_PROGRESS")]})
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (stack("UPDATE_IN_PROGRESS"), "is UPDATE_IN_PROGRESS; wait until that has ended"),
+        (stack("REVIEW_IN_PROGRESS", Parameters=[]), "it has a change set and no resources. To remove it, run"),
+    ],
+)
+def test_a_stack_that_cannot_be_deleted_now_is_refused(cli: Cli, answer: dict[str, Any], reason: str) -> None:
+    cli.answer({"cloudformation describe-stacks": [answer]})
 
-    with pytest.raises(Refused, match="is UPDATE_IN_PROGRESS; wait until that has ended"):
+    with pytest.raises(Refused, match=reason):
         cli.undo("yes=yes")
 
     assert cli.changes() == []
@@ -426,10 +444,32 @@ def test_an_interruption_while_the_deletion_starts_leaves_the_stack_protected(
     assert "continues" not in capfd.readouterr().err
 
 
+def test_a_reader_of_the_output_that_stops_leaves_the_stack_protected(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in `make undo yes=yes | head`."""
+    run, lost = AwsCli.run, list[bool]()
+
+    def unread(self: AwsCli, arguments: list[str]) -> None:
+        if "delete-stack" in arguments:
+            raise BrokenPipeError
+        run(self, arguments)
+
+    monkeypatch.setattr(AwsCli, "run", unread)
+    monkeypatch.setattr(program, "discard_output", lambda: lost.append(True))
+
+    with pytest.raises(BrokenPipeError):
+        cli.undo("yes=yes")
+
+    assert cli.changes() == [UNPROTECT, PROTECT]
+    assert lost, "or the last command could not be printed, and would not run"
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
         (["dry=maybe"], "dry=maybe is neither yes nor no."),
+        (["dry="], "dry= is neither yes nor no."),
         (["yes=1"], "yes=1 is neither yes nor no."),
         (["stak=x"], "stak is not an argument of make undo; use dry, stack, yes, AWS."),
     ],
@@ -446,5 +486,5 @@ def test_an_invalid_argument_is_refused_before_any_call_to_aws(cli: Cli, words: 
 def test_a_stack_of_another_solution_is_refused(cli: Cli) -> None:
     cli.answer({"cloudformation describe-stacks": [stack("CREATE_COMPLETE", Parameters=[])]})
 
-    with pytest.raises(Refused, match="has no parameter NetworkAccountId: it is not this solution's"):
+    with pytest.raises(Refused, match="is not this solution's: it names no Networking account"):
         cli.undo("yes=yes")

@@ -156,4 +156,4 @@ def main_with_fast_cli() -> None:
 
 
 if __name__ == "__main__":
-    program.run(main_with_fast_cli)
+    program.run(main_with_fast_cli, only_tells=True)

@@ -110,7 +110,7 @@ def test_what_is_allocated_in_a_pool(blocks: str, reserved: str, expected: str) 
     ],
 )
 def test_how_a_pool_comes_to_what_is_wanted(wanted: str, allocations: list[Allocation], add: str, release: str) -> None:
-    changes = reservation_changes(networks(wanted), allocations)
+    changes = reservation_changes(networks(wanted), allocations, VpcSizes())
 
     assert (text(changes.add), text(one.cidr for one in changes.release)) == (add, release)
     assert changes.nothing == (not add and not release)
@@ -128,19 +128,29 @@ def test_any_change_of_what_is_wanted_ends_with_all_of_it_reserved_and_never_a_g
         )
         wanted = reserved_in(networks("10.0.0.0/22"), parse(cidrs), VpcSizes())
 
-        changes = reservation_changes(wanted, held)
+        changes = reservation_changes(wanted, held, VpcSizes())
 
         before = [one.cidr for one in held]
         assert not any(new.overlaps(old) for new in changes.add for old in before), "AWS would refuse that"
         kept = [one for one in held if one not in changes.release]
         held = kept + [ours(str(cidr)) for cidr in changes.add]
         assert not any(list(without(cidr, [one.cidr for one in held])) for cidr in wanted)
-        assert reservation_changes(wanted, held).nothing
+        assert reservation_changes(wanted, held, VpcSizes()).nothing
         assert all(any(one.cidr.overlaps(cidr) for cidr in wanted) for one in held)
 
 
+def test_what_is_left_beside_an_allocation_and_fits_no_vpc_is_not_reserved() -> None:
+    """AWS would refuse it: the pool's rules allow no allocation so small."""
+    sizes = VpcSizes(maximum=26)
+    wanted = reserved_in(networks("10.0.0.0/22"), networks("10.0.0.0/25"), sizes)
+
+    changes = reservation_changes(wanted, [ours("10.0.0.0/28")], sizes)  # from when the rules allowed it
+
+    assert text(changes.add) == "10.0.0.64/26"
+
+
 def test_a_reservation_that_collides_with_a_vpc_is_refused_and_named() -> None:
-    changes = reservation_changes(networks("10.0.0.0/22"), [vpc("10.0.1.0/24"), vpc("10.0.9.0/24")])
+    changes = reservation_changes(networks("10.0.0.0/22"), [vpc("10.0.1.0/24"), vpc("10.0.9.0/24")], VpcSizes())
     assert [one.cidr for one in changes.colliding] == networks("10.0.1.0/24")
     assert text(changes.add) == "10.0.0.0/24 10.0.2.0/23", "what is left can be reserved all the same"
 

@@ -46,14 +46,15 @@ READ_DISCOVERED: dict[str, Any] = {
 """Of the session policy. The role itself is an administrator."""
 
 
-def read(region: str, scope_id: str = "") -> Existing:
+def read(region: str, scope_id: str = "", aws: str = "") -> Existing:
     """Return the VPCs that IPAM has discovered.
 
     region     the home Region of IPAM, unless the user's configuration names a Region
     scope_id   whose resources are read; empty: the private default scope, where IPAM puts what it discovers
+    aws        see sign_in
     Raises     Refused unless the organization has an IPAM in the home Region that can be read
     """
-    management = sign_in(region)
+    management = sign_in(region, aws)
     account_ids, _ = find_accounts(management)
     networking = _administrator(management)
     try:

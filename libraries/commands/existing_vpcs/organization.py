@@ -11,7 +11,6 @@ Requires boto3, which `make` installs for VPCS=organization only.
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -26,10 +25,11 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
-from commands.arguments import another_account, in_no_organization
+from commands.arguments import ROOT, another_account, in_no_organization
 from commands.existing_vpcs import allocated as allocated_vpcs
 from commands.existing_vpcs.vpcs import Existing, Unread, VpcCidr, cidrs_of, of_organization, some, why_of
-from ctipam.errors import Refused, code_of
+from commands.preflight.aws_reader import open_session
+from ctipam.errors import DENIED, Refused, code_of
 from ctipam.names import execution_role_arn
 from ctipam.organization.reader import read_all
 from ctipam.sessions import CONFIG, Account
@@ -64,14 +64,15 @@ PAGE: Any = {"PageSize": 1000}
 """The maximum. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVpcs.html"""
 
 
-def read(region: str, network_account_id: str = "") -> Existing:
+def read(region: str, network_account_id: str = "", aws: str = "") -> Existing:
     """Return the VPCs of all accounts.
 
     region               used for the first calls if the user's configuration names no Region
     network_account_id   the account of our pools; empty: the one that administers IPAM, if there is one
+    aws                  see sign_in
     Raises               Refused unless the credentials are the management account's and may list the accounts
     """
-    management = sign_in(region)
+    management = sign_in(region, aws)
     account_ids, inactive = find_accounts(management)
     rows = _read_accounts(management, account_ids)
     held, not_known = _allocated(management, network_account_id)
@@ -114,20 +115,19 @@ def ipam_administrator(management: Account) -> str:
     return next((one["Id"] for page in found for one in page["DelegatedAdministrators"]), "")
 
 
-def sign_in(region: str) -> Account:
+def sign_in(region: str, aws: str = "") -> Account:
     """Return the account of the user's credentials. Raises Refused without credentials, or without a Region.
 
     region   used if the user's configuration names none; may be empty
+    aws      AWS=, the words of an AWS CLI, which may choose a profile; may be empty
     """
     try:
-        # The AWS CLI reads AWS_REGION and AWS_DEFAULT_REGION, boto3 only the latter.
-        chosen = os.environ.get("AWS_REGION") or boto3.Session().region_name or region
-        if not chosen:
+        session = open_session(aws, ROOT, region)
+        if not session.region_name:
             raise Refused(
                 "This needs a Region, and credentials of the management account; set AWS_REGION to Control Tower's "
                 "home Region, and sign in or set AWS_PROFILE."
             )
-        session = boto3.Session(region_name=chosen)
         return Account(session, session.client("sts", config=QUICK).get_caller_identity()["Account"])
     except (BotoCoreError, ClientError) as error:
         raise Refused(
@@ -152,9 +152,10 @@ def find_accounts(management: Account) -> tuple[list[str], list[str]]:
     except (BotoCoreError, ClientError) as error:
         if isinstance(error, ClientError) and code_of(error) == "AWSOrganizationsNotInUseException":
             raise in_no_organization(account_id) from None
+        denied = code_of(error) in DENIED
+        way_out = "use credentials that may read AWS Organizations" if denied else "try again"
         raise Refused(
-            f"Account {account_id} cannot list the organization's accounts ({why_of(error)}); use credentials of the "
-            "management account that may read AWS Organizations."
+            f"Account {account_id} cannot list the organization's accounts ({why_of(error)}); {way_out}."
         ) from None
     active, others = (
         sorted(account.account_id for account in accounts if (account.state == "ACTIVE") is wanted)

@@ -33,7 +33,7 @@ LONGEST_VALUE = 4096
 def reserved_cidrs(options: Mapping[str, str], properties: Mapping[str, str]) -> str | None:
     """Return the value of ReservedCidrs; None without RESERVE, which leaves it as it is.
 
-    options      RESERVE, INCOMPLETE
+    options      RESERVE, INCOMPLETE, AWS
     properties   the parameters of the deployment, those that keep their value included
     Raises       Refused if the answer is incomplete, and that is not accepted
     """
@@ -45,7 +45,7 @@ def reserved_cidrs(options: Mapping[str, str], properties: Mapping[str, str]) ->
     if options.get("INCOMPLETE", "accept") != "accept":
         raise Refused(f"INCOMPLETE={options['INCOMPLETE']} is not supported; give accept.")
     _reserved_and_space(properties)  # what is wrong is told before a read that may take minutes
-    existing = _read(source, properties)
+    existing = _read(source, properties, options.get("AWS", ""))
     if existing.unread and "INCOMPLETE" not in options:
         way_out = f"{WAYS_OUT[source]}, or reserve only what is known: INCOMPLETE=accept"
         raise Refused("\n".join(["Nothing was changed, because not all VPCs are known:", *existing.unread, way_out]))
@@ -54,7 +54,7 @@ def reserved_cidrs(options: Mapping[str, str], properties: Mapping[str, str]) ->
     return with_existing(properties, existing)
 
 
-def _read(source: str, properties: Mapping[str, str]) -> Existing:
+def _read(source: str, properties: Mapping[str, str], aws: str) -> Existing:
     from commands.existing_vpcs import ipam as ipam_vpcs  # imported here because other deployments need no boto3
     from commands.existing_vpcs import (
         organization as organization_vpcs,  # imported here because other deployments need no boto3
@@ -62,8 +62,8 @@ def _read(source: str, properties: Mapping[str, str]) -> Existing:
 
     region = properties["RegionSelection"].split(",")[0].strip()
     if source == "ipam":
-        return ipam_vpcs.read(region, properties.get("IpamScope", ""))
-    return organization_vpcs.read(region, properties.get("NetworkAccountId", ""))
+        return ipam_vpcs.read(region, properties.get("IpamScope", ""), aws)
+    return organization_vpcs.read(region, properties.get("NetworkAccountId", ""), aws)
 
 
 def with_existing(properties: Mapping[str, str], existing: Existing) -> str:

@@ -12,7 +12,6 @@ Uses credentials of the management account, in Control Tower's home Region. The 
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 
@@ -20,6 +19,7 @@ from commands import make_words, operate, program, reading, terminal
 from commands.arguments import STACK
 from commands.explain import reading as explain_reading
 from commands.explain.text import WIDTH, of_account, of_pool, of_vpc
+from commands.stack_state import UPDATABLE
 from ctipam.errors import Refused
 from ctipam.organization.events import is_account_id
 
@@ -38,9 +38,7 @@ def main() -> int:
         raise Refused(f"vpc={subject} is not a VPC's id; give one, for example vpc-0123456789abcdef0.")
     with terminal.progress() as progress, reading.errors_in_words():
         progress("the stack")
-        deployment = explain_reading.find_deployment(
-            reading.management_account(os.environ.get("AWS_DEFAULT_REGION", "")), options.get("stack", STACK)
-        )
+        deployment = explain_reading.find_deployment(reading.management_account(), options.get("stack", STACK))
         width = min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
         if about == ["account"]:
             lines = of_account(explain_reading.read_account(deployment, subject, progress), width)
@@ -48,9 +46,12 @@ def main() -> int:
             lines = of_pool(explain_reading.read_pool(deployment, subject, progress), width)
         else:
             lines = of_vpc(explain_reading.read_vpc(deployment, subject, progress), width)
+    stack = deployment.stack
+    if not UPDATABLE.fullmatch(stack.status):
+        print(f"Stack {stack.name} is {stack.status}: what follows may change, and may lack what is gone already.\n")
     print("\n".join(lines))
     return 0
 
 
 if __name__ == "__main__":
-    program.run(main, only_reads=True)
+    program.run(main, only_reads=True, only_tells=True)

@@ -14,6 +14,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from commands import reading
+from commands.arguments import template_parameters
 from commands.explain.facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
 from commands.reading import Stack
 from commands.terminal import Progress
@@ -60,6 +61,9 @@ def find_deployment(management: Account, name: str) -> Deployment:
             f"There is no deployment named {name} in {management.region}; set AWS_REGION to Control Tower's home "
             "Region, or name the stack with stack=."
         )
+    # another version may have had fewer parameters
+    defaults = {name: default for name, default in template_parameters().items() if default is not None}
+    stack = replace(stack, parameters={**defaults, **stack.parameters})
     account_id = stack.parameters["NetworkAccountId"]
     networking = reading.networking_account(management, account_id)
     networking_stack_id = reading.networking_stack_id(management, name, account_id)

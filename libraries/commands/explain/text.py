@@ -10,7 +10,7 @@ from textwrap import wrap
 from commands.arguments import STACK
 from commands.explain.facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
 from ctipam.ipam.discovered import DiscoveredCidr
-from ctipam.names import ENVIRONMENT_TAG, OU_TAG
+from ctipam.names import ENVIRONMENT_TAG, OU_TAG, looks_mistyped, split_environment
 from ctipam.organization.tree import OrganizationalUnit
 from ctipam.pools import record
 from ctipam.pools.existing import Allocation, ExistingPool
@@ -138,12 +138,15 @@ def _pools(facts: AccountFacts) -> list[str]:
 
 
 def _statuses(shares: Iterable[Share]) -> dict[str, str]:
-    """Return the best status of each pool in the shares that have it, by ARN."""
+    """Return the best status of each pool in the shares that have it, by ARN. Nobody can use a pool of a share that
+    does not have the account."""
     found: dict[str, str] = {}
     for share in shares:
+        of_account = share.principals.get(share.account_id, "not in it")
         for arn, status in share.pools.items():
             if found.get(arn) not in ADDED:
-                found[arn] = status
+                only_pool = status in ADDED and of_account not in ADDED
+                found[arn] = f"in the share, but the account is {of_account}" if only_pool else status
     return found
 
 
@@ -195,21 +198,26 @@ def _ways(facts: AccountFacts) -> Iterator[str]:
     known = ", ".join(f"{name} ({facts.ou_ids[name] or 'not found yet'})" for name in others)
     yield f"moving it below the OU of another environment: {known or 'there is none'}"
     if spec.environment:
-        yield f"no environment {spec.environment!r} any more (ENVS), or other Regions (REGIONS)"
+        yield f"removing environment {spec.environment!r} from ENVS, or changing REGIONS"
     elif facts.exact:
         yield "OuMatch=nearest, which lets parent OUs count"
     own = facts.location.ou_path[0]
-    if _can_be_added(own, facts):
+    if item := _item_of_list(own, facts):
         yield f"an environment for its own OU, {own.name!r}. To see what that would change:"
-        yield _preview("ENVS", f"{facts.listed},{own.name}", facts.stack)
+        yield _preview("ENVS", f"{facts.listed},{item}", facts.stack)
     else:
         yield "`make preview` shows what other parameters would change"
 
 
-def _can_be_added(ou: OrganizationalUnit, facts: AccountFacts) -> bool:
-    """Return whether an OU can become an environment: a renamed OU already is one."""
-    is_one = ou.ou_id in facts.ou_ids.values() or ou.name in environments(facts.listed)
-    return bool(ou.name) and "," not in ou.name and not is_one
+def _item_of_list(ou: OrganizationalUnit, facts: AccountFacts) -> str:
+    """Return how AccEnvName would name an OU, with its id where the name alone would be misread; empty if the OU cannot
+    become an environment, for example because it was renamed and is one."""
+    name = ou.name.strip()
+    if not name or ou.ou_id in facts.ou_ids.values() or name in environments(facts.listed):
+        return ""
+    alone = name == ou.name and not split_environment(name)[1] and not looks_mistyped(name)
+    item = name if alone else f"{name} ({ou.ou_id})"
+    return "" if "," in item or looks_mistyped(item) else item
 
 
 def _preview(word: str, value: str, stack: str) -> _Command:

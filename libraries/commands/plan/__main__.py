@@ -68,7 +68,7 @@ def planned(arguments: Sequence[str]) -> str:
     output = given.options.get("FORMAT", "text")
     if output not in ("text", "svg"):
         raise Refused(f"FORMAT={shortened(output)} is not supported; give text or svg.")
-    existing = _existing(given.options.get("VPCS", ""), spec, properties)  # last: it may take minutes
+    existing = _existing(given.options, spec, properties)  # last: it may take minutes
     if output == "svg":
         return plan_drawing.draw(spec, blocks, existing)
     lines = plan_text.to_lines(spec, blocks, active_ips, vpcs_a_month)
@@ -84,7 +84,8 @@ def _spec(properties: Mapping[str, str]) -> PoolSpec:
         return spec
 
 
-def _existing(source: str, spec: PoolSpec, properties: Mapping[str, str]) -> vpcs.Existing:
+def _existing(options: Mapping[str, str], spec: PoolSpec, properties: Mapping[str, str]) -> vpcs.Existing:
+    source, aws = options.get("VPCS", ""), options.get("AWS", "")
     if source in ("organization", "ipam"):
         from commands.existing_vpcs import ipam as ipam_vpcs  # imported here because other plans need no boto3
         from commands.existing_vpcs import (
@@ -92,8 +93,8 @@ def _existing(source: str, spec: PoolSpec, properties: Mapping[str, str]) -> vpc
         )
 
         if source == "ipam":
-            return ipam_vpcs.read(spec.regions[0], properties.get("IpamScope", ""))
-        return organization_vpcs.read(spec.regions[0], properties.get("NetworkAccountId", ""))
+            return ipam_vpcs.read(spec.regions[0], properties.get("IpamScope", ""), aws)
+        return organization_vpcs.read(spec.regions[0], properties.get("NetworkAccountId", ""), aws)
     return vpcs.Existing(tuple(vpcs.read(Path(source)))) if source else vpcs.Existing()
 
 
@@ -123,4 +124,4 @@ def _quoted(argument: str) -> str:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(main, only_tells=True)

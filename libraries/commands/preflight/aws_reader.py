@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
+import shlex
 import shutil
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError
 
-from commands.aws_cli import AwsCli, configured_region, users_aws_cli
+from commands.aws_cli import AwsCli, AwsCliError, configured_region, users_aws_cli
 from ctipam.sessions import Account
 
 
@@ -28,7 +29,7 @@ class AwsReader(Account):
         return getattr(client, operation)(**parameters)
 
 
-def open_session(words: str, root: Path) -> boto3.Session:
+def open_session(words: str, root: Path, region: str = "") -> boto3.Session:
     """Return a session with the user's credentials and Region; its region_name may be None.
 
     The credentials are those that boto3 finds, as `aws` does. Where it finds none, for example after `aws login`, and
@@ -36,16 +37,29 @@ def open_session(words: str, root: Path) -> boto3.Session:
     none.
 
     words    AWS=, or empty
+    region   used if the user's configuration names none
     Raises   BotoCoreError, for example if AWS_PROFILE names no profile
     """
     if words:
         cli = users_aws_cli(words, root)
-        return _exported(cli) or boto3.Session(region_name=configured_region(cli) or None)
-    region = os.environ.get("AWS_REGION")  # boto3 reads only AWS_DEFAULT_REGION
-    session = boto3.Session(region_name=region or None)
+        chosen = configured_region(cli) or region
+        return _exported(cli, chosen) or boto3.Session(region_name=chosen or None, profile_name=_profile(words))
+    # boto3 reads only AWS_DEFAULT_REGION
+    chosen = os.environ.get("AWS_REGION") or boto3.Session().region_name or region
+    session = boto3.Session(region_name=chosen or None)
     if not _has_credentials(session) and shutil.which("aws"):
-        return _exported(users_aws_cli("aws", root)) or session
+        cli = users_aws_cli("aws", root)
+        return _exported(cli, chosen or configured_region(cli)) or session
     return session
+
+
+def _profile(words: str) -> str | None:
+    """Return the profile that the words of an AWS CLI choose."""
+    for word, following in pairwise([*shlex.split(words), ""]):
+        name, _, value = word.partition("=")
+        if name == "--profile":
+            return value or following
+    return None
 
 
 def _has_credentials(session: boto3.Session) -> bool:
@@ -55,9 +69,12 @@ def _has_credentials(session: boto3.Session) -> bool:
         return False
 
 
-def _exported(cli: AwsCli) -> boto3.Session | None:
-    exported = cli.text("configure", "export-credentials", "--format", "process")
-    return _session(json.loads(exported), configured_region(cli)) if exported else None
+def _exported(cli: AwsCli, region: str) -> boto3.Session | None:
+    try:
+        exported = cli.ask("configure", "export-credentials", "--format", "process")
+    except AwsCliError:
+        return None
+    return _session(exported, region) if exported else None
 
 
 def _session(credentials: Any, region: str) -> boto3.Session:

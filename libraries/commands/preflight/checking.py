@@ -12,10 +12,11 @@ from commands import arguments, terminal
 from commands.arguments import ROOT, Arguments
 from commands.preflight.aws_reader import AwsReader, open_session
 from commands.preflight.checks import check, credentials, no_credentials, no_region
-from commands.preflight.facts import Caller, Check, Unknown
+from commands.preflight.facts import Caller, Check, Facts, Unknown
 from commands.preflight.reading import Request, read_caller, read_facts, read_management_id, read_stack
-from commands.stack_state import refuse_unless_updatable
+from commands.stack_state import refuse_stack_of_others, refuse_unless_updatable
 from ctipam.errors import Refused
+from ctipam.organization.preconditions import refuse_second_deployment
 
 
 def read_and_check(given: Arguments, root: Path = ROOT) -> list[Check]:
@@ -47,14 +48,18 @@ def check_organization(aws: AwsReader, caller: Caller, given: Arguments, root: P
     regions = tuple(region.strip() for region in parameters["RegionSelection"].split(","))
     request = Request(parameters.get("NetworkAccountId", ""), parameters.get("LambdaBucket", ""), regions)
     facts = read_facts(aws, request, caller, management_id, stack)
-    return check(replace(facts, parameters=parameters, stack_state=_state(stack_name, status)))
+    return check(replace(facts, parameters=parameters, stack_state=_state(stack_name, status, facts)))
 
 
-def _state(stack: str, status: str) -> str:
-    """Return why the stack takes no update; empty if it does, or does not exist."""
+def _state(stack: str, status: str, facts: Facts) -> str:
+    """Return why the stack takes no update, or cannot be created; empty if it does, or can."""
     try:
-        if status:
+        if isinstance(facts.stack, Mapping):
+            refuse_stack_of_others(stack, facts.stack)
             refuse_unless_updatable(stack, status)
+        elif facts.stack is None and not isinstance(facts.deployments, Unknown):
+            of_others = [one for one in facts.deployments if f"/StackSet-{stack}-networking-" not in one]
+            refuse_second_deployment(of_others, stack)
     except Refused as refusal:
         return str(refusal)
     return ""

@@ -82,7 +82,7 @@ class Facts:
     management_id      of the organization; empty if the account is in none
     landing_zone       None if Control Tower lists none in this Region
     stack              the parameters of the existing stack; None if there is no stack
-    stack_state        why it takes no update; empty if it does
+    stack_state        why it takes no update, or cannot be created; empty if it does, or can
     stack_set_role     whether Control Tower's StackSet role exists
     execution_role     whether Control Tower's role in the Networking account can be assumed
     regions            Regions that are enabled in the Networking account
@@ -95,6 +95,7 @@ class Facts:
     trails             names of the trails that log management events of this Region
     tree               all OUs and accounts
     remembered         the ids of OUs that the tags of pools name, by environment
+    deployments        ARNs of stacks in the Networking account that have pools and can act
     share_quotas       of RAM, by their codes
     """
 
@@ -117,6 +118,7 @@ class Facts:
     trails: Fact[tuple[str, ...]]
     tree: Fact[OrganizationTree]
     remembered: Fact[Mapping[str, Collection[str]]]
+    deployments: Fact[tuple[str, ...]]
     share_quotas: Fact[Mapping[str, int]]
     stack_state: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)

@@ -29,6 +29,7 @@ from commands.preflight.facts import (
 )
 from commands.preflight.service_control_policies import Policy
 from ctipam import names
+from ctipam.cloudformation.other_stacks import CANNOT_ACT
 from ctipam.errors import DENIED, Refused, code_of
 from ctipam.organization.reader import read_all
 from ctipam.organization.tree import OrganizationTree
@@ -44,9 +45,10 @@ READ_ONLY: dict[str, Any] = {
     "Version": "2012-10-17",
     "Statement": [
         {
-            "Sid": "ReadIpamAndQuotas",
+            "Sid": "ReadIpamQuotasAndStacks",
             "Effect": "Allow",
             "Action": [
+                "cloudformation:DescribeStacks",
                 "ec2:DescribeIpamPools",
                 "ec2:DescribeIpams",
                 "ec2:DescribeRegions",
@@ -93,6 +95,7 @@ class Inside:
     share_quotas: Fact[Mapping[str, int]]
     ipams: Mapping[str, Fact[tuple[Ipam, ...]]]
     remembered: Fact[Mapping[str, Collection[str]]]
+    deployments: Fact[tuple[str, ...]]
 
 
 def read_caller(session: boto3.Session) -> Fact[Caller]:
@@ -160,15 +163,24 @@ def _inside(aws: AwsReader, caller: Caller, account_id: str, regions: Iterable[s
     if not isinstance(entered, AwsReader):
         not_given = entered if entered and not entered.by_aws else None
         closed = not_given or Unknown("the Networking account cannot be entered", by_aws=False)
-        return Inside(entered or False, closed, closed, closed, dict.fromkeys(searched, closed), closed)
+        return Inside(entered or False, closed, closed, closed, dict.fromkeys(searched, closed), closed, closed)
     with ThreadPoolExecutor(CALLS_AT_ONCE) as workers:
         enabled = workers.submit(_read, lambda: _regions(entered))
         quotas = workers.submit(_read, lambda: _quotas(entered, "ec2-ipam"))
         share_quotas = workers.submit(_read, lambda: _quotas(entered, "ram"))
         remembered = workers.submit(_read, lambda: _remembered(entered))
+        deployments = workers.submit(_read, lambda: _deployments(entered))
         found = workers.map(lambda region: _read(lambda: _ipams(entered, region)), searched)
         ipams = dict(zip(searched, found, strict=True))
-        return Inside(True, enabled.result(), quotas.result(), share_quotas.result(), ipams, remembered.result())
+        return Inside(
+            True,
+            enabled.result(),
+            quotas.result(),
+            share_quotas.result(),
+            ipams,
+            remembered.result(),
+            deployments.result(),
+        )
 
 
 def _read(read: Callable[[], T]) -> Fact[T]:
@@ -311,6 +323,14 @@ def _remembered(networking: AwsReader) -> Mapping[str, Collection[str]]:
         if names.POOL_ENVIRONMENT_TAG in tags and names.OU_TAG in tags and pool["State"] != "delete-complete":
             found.setdefault(tags[names.POOL_ENVIRONMENT_TAG], set()).add(tags[names.OU_TAG])
     return found
+
+
+def _deployments(networking: AwsReader) -> tuple[str, ...]:
+    """Return the ARNs of the stacks that have pools and can act, as organization.deployments does."""
+    pools = networking.ask("ec2", "describe_ipam_pools")["IpamPools"]
+    stack_ids = {to_dict(pool.get("Tags", [])).get(names.STACK_TAG, names.RELEASED) for pool in pools}
+    statuses = {stack_id: read_stack(networking, stack_id)[1] for stack_id in stack_ids - {names.RELEASED}}
+    return tuple(sorted(stack_id for stack_id, status in statuses.items() if status not in {"", *CANNOT_ACT}))
 
 
 def _quotas(networking: AwsReader, service: str) -> Mapping[str, int]:

@@ -28,8 +28,8 @@ def to_lines(checks: Sequence[Check], marks: Mapping[str, str]) -> list[str]:
     lines = [f"{marks[one.result]:{width}} {one.about}: {one.text}" for one in checks]
     failed = sum(one.result == "failed" for one in checks)
     unknown = sum(one.result == "unknown" for one in checks)
-    summary = f"Not ready: {failed} to fix." if failed else "Ready."
-    return [*lines, "", f"{summary} {unknown} not checked." if unknown else summary]
+    summary = f"Not ready: {failed} to fix." if failed else "Nothing to fix." if unknown else "Ready."
+    return [*lines, "", f"{summary} Not checked: {unknown}." if unknown else summary]
 
 
 def to_json(checks: Sequence[Check]) -> str:

@@ -24,7 +24,6 @@ preview fails. The exitCode in the JSON is the same.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -37,7 +36,7 @@ from commands.existing_vpcs import reserve
 from commands.preview.changes import Preview
 from commands.preview.reading import Update, preview
 from commands.preview.text import to_lines
-from commands.stack_state import refuse_unless_updatable
+from commands.stack_state import refuse_stack_of_others, refuse_unless_updatable
 from ctipam.errors import Refused
 from ctipam.sessions import Account
 
@@ -59,7 +58,7 @@ def main(root: Path = ROOT) -> int:
     defaults = {name: default for name, default in known.items() if default is not None}
     with terminal.progress() as progress, reading.errors_in_words(), arguments.short_names():
         progress("the stack")
-        management = reading.management_account(os.environ.get("AWS_DEFAULT_REGION", ""))
+        management = reading.management_account(given.options.get("AWS", ""))
         asked = find_update(management, stack, defaults, given.parameters)
         if (reserved := reserve.reserved_cidrs(given.options, asked.new)) is not None:
             asked = replace(asked, new={**asked.new, reserve.PARAMETER: reserved})
@@ -89,6 +88,7 @@ def find_update(management: Account, stack: str, defaults: Mapping[str, str], gi
     """Return what is to be previewed. Raises Refused if the stack cannot be updated."""
     found = reading.find_stack(management, stack)
     if found:
+        refuse_stack_of_others(stack, found.parameters)
         refuse_unless_updatable(stack, found.status)
     old = {**defaults, **found.parameters} if found else None
     new = {**(old or defaults), **given}

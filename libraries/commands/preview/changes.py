@@ -12,7 +12,7 @@ from ctipam.organization.environments import EnvironmentOu
 from ctipam.pools import record
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.reserved import reservation_changes, wanted_reservations
-from ctipam.pools.spec import PoolSpec, VpcSizes
+from ctipam.pools.spec import PoolKey, PoolSpec, VpcSizes
 from ctipam.sharing.results import AccountResult
 from ctipam.sharing.spec import SharedPool
 
@@ -167,7 +167,7 @@ def _reservations(spec: PoolSpec, pool: ExistingPool, allocations: Sequence[Allo
     if pool.key is None:
         return
     wanted = wanted_reservations(spec, pool.key, (block.cidr for block in pool.held))
-    changes = reservation_changes(wanted, allocations)
+    changes = reservation_changes(wanted, allocations, spec.vpc_sizes)
     yield from (Change("reserved", "", str(cidr)) for cidr in changes.add)
     yield from (Change("reserved", str(one.cidr), "") for one in changes.release)
 
@@ -197,12 +197,20 @@ def environments_after(pools: Iterable[ExistingPool], pool_arn: str) -> dict[str
     """Return the environment pools as sharing will find them. pool_arn: the ARN of a pool up to its id."""
     found: dict[str, list[SharedPool]] = {}
     for pool in pools:
-        if pool.key and pool.key.environment:
+        key = pool.key or _key_of_lost(pool)
+        if key and key.environment:
             required = pool.allocation_tags.get(names.ENVIRONMENT_TAG, "")
             ou_id = pool.tags.get(names.OU_TAG, "")
-            shared = SharedPool(pool_arn + pool.pool_id, pool.key.region, True, ou_id, required)
-            found.setdefault(pool.key.environment, []).append(shared)
+            shared = SharedPool(pool_arn + pool.pool_id, key.region, True, ou_id, required)
+            found.setdefault(key.environment, []).append(shared)
     return found
+
+
+def _key_of_lost(pool: ExistingPool) -> PoolKey | None:
+    """Return what a pool that stays, because it has lost the tag by which it is ours, is to sharing."""
+    if not pool.ready or names.PREPARING_TAG in pool.tags:
+        return None
+    return PoolKey(pool.tags.get(names.REGION_TAG, ""), pool.tags.get(names.POOL_ENVIRONMENT_TAG, ""))
 
 
 def account_differences(

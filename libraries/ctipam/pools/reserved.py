@@ -72,15 +72,20 @@ class ReservationChanges:
         return not (self.add or self.release)
 
 
-def reservation_changes(wanted: Collection[IPv4Network], allocations: Iterable[Allocation]) -> ReservationChanges:
-    """Compare what is to be reserved in a pool with what is allocated from it. What others reserved by hand counts."""
+def reservation_changes(
+    wanted: Collection[IPv4Network], allocations: Iterable[Allocation], sizes: VpcSizes
+) -> ReservationChanges:
+    """Compare what is to be reserved in a pool with what is allocated from it. What others reserved by hand counts.
+
+    sizes   that the pool's rules allow. A part that is smaller is left: AWS would refuse it, and no VPC fits there.
+    """
     found = list(allocations)
     manual = [one for one in found if one.resource_type == "custom"]
     release = [one for one in manual if one.is_reservation and not _overlaps_any(one.cidr, wanted)]
     colliding = [one for one in found if one not in manual and _overlaps_any(one.cidr, wanted)]
     taken = [one.cidr for one in [*manual, *colliding]]
     return ReservationChanges(
-        add=tuple(part for cidr in wanted for part in sorted(without(cidr, taken))),
+        add=tuple(part for cidr in wanted for part in sorted(without(cidr, taken)) if part.prefixlen <= sizes.maximum),
         release=tuple(release),
         colliding=tuple(colliding),
     )

@@ -48,7 +48,8 @@ def refuse_collisions_in(
     concerned = [item for item in _concerned(spec, pools) if item[2]]
     found = executor.map(partial(_read, account), [pool for _, pool, _ in concerned])
     for (key, _, wanted), allocations in zip(concerned, found, strict=True):
-        refuse_collisions((key.phrase, one) for one in reservation_changes(wanted, allocations).colliding)
+        changes = reservation_changes(wanted, allocations, spec.vpc_sizes)
+        refuse_collisions((key.phrase, one) for one in changes.colliding)
 
 
 def read_concerned(
@@ -80,7 +81,7 @@ def _read(account: Account, pool: ExistingPool) -> Sequence[Allocation]:
 def _reserve_in(request: ResourceRequest, spec: PoolSpec, concerned: Concerned) -> None:
     key, pool, wanted = concerned
     request.raise_if_superseded()
-    changes = reservation_changes(wanted, _read(request.account, pool))
+    changes = reservation_changes(wanted, _read(request.account, pool), spec.vpc_sizes)
     if not request.is_rollback:  # which has to end, with as much as there is
         refuse_collisions((key.phrase, one) for one in changes.colliding)
     if wanted:

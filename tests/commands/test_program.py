@@ -1,0 +1,49 @@
+"""How a command ends."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+
+import pytest
+
+from commands import program
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the signals and the output of the tests as they are."""
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr(program, "discard_output", lambda: None)
+
+
+def ended(command: Callable[[], int | None], *, only_tells: bool = False) -> object:
+    """Return the exit code, or the message."""
+    with pytest.raises(SystemExit) as end:
+        program.run(command, only_tells=only_tells)
+    return end.value.code
+
+
+def fails(error: OSError) -> Callable[[], None]:
+    def command() -> None:
+        raise error
+
+    return command
+
+
+def test_a_command_that_does_more_than_tell_has_failed_if_nobody_reads_its_output() -> None:
+    assert ended(fails(BrokenPipeError())) == 141
+    assert ended(fails(BrokenPipeError()), only_tells=True) == 0
+
+
+def test_a_full_disk_is_a_sentence() -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    assert ended(fails(full)) == "Failed: [Errno 28] No space left on device"
+
+
+def test_a_command_whose_output_is_closed_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+
+    assert ended(lambda: 3) == 3
