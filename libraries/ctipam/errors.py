@@ -74,6 +74,9 @@ UNREACHABLE = frozenset({"UnknownResourceException", "InvalidParameterException"
 """RAM's answers for a principal when sharing with the organization is off.
 https://docs.aws.amazon.com/ram/latest/userguide/troubleshooting.html"""
 
+TOO_MANY_TAGS = frozenset({"TagLimitExceeded", "TagLimitExceededException"})
+"""The answers of EC2 and RAM."""
+
 REASON_LIMIT = 240
 """Characters. crhelper cuts what is longer than 256; a StackSet shows 850 for all resources together."""
 
@@ -191,6 +194,8 @@ def _way_out(error: ClientError) -> str:
         return "Run `aws ram enable-sharing-with-aws-organization` in the management account."
     if code == "ResourceShareLimitExceededException":
         return "Request an increase in Service Quotas, in the Networking account."
+    if code in TOO_MANY_TAGS:
+        return "Remove tags from the stack, or from the resource."
     return ""
 
 

@@ -90,6 +90,11 @@ def test_a_denial_without_a_cause_keeps_the_message_of_aws_without_its_encoded_p
     assert "4GIOHl" not in explained
 
 
+@pytest.mark.parametrize("code", ["TagLimitExceeded", "TagLimitExceededException"])
+def test_too_many_tags_have_a_way_out(code: str) -> None:
+    assert explain(error("Too many.", code)).endswith("Too many. Remove tags from the stack, or from the resource.")
+
+
 def test_an_explanation_with_the_longest_region_and_any_message_fits_the_limit() -> None:
     location = {"Ctipam": {"Region": "ap-southeast-2", "AccountId": NETWORKING}}
     for code in ("UnauthorizedOperation", "AuthFailure", "Throttling", "UnknownResourceException", "Other"):

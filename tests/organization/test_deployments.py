@@ -87,6 +87,23 @@ def test_the_setup_of_a_first_deployment_succeeds(setup: Setup) -> None:
     assert setup.cloud.models.organization.ram_sharing_enabled
 
 
+def test_a_stack_with_more_tags_than_pools_can_carry_is_refused_unless_it_is_rolled_back(setup: Setup) -> None:
+    def tagged(count: int, status: str) -> dict[str, Any]:
+        return {"StackStatus": status, "Tags": to_list({f"tag-{number}": "x" for number in range(count)})}
+
+    setup.cloud.stacks[STACK_ID] = tagged(36, "CREATE_IN_PROGRESS")
+    assert setup.ask()["Status"] == "SUCCESS"
+    setup.cloud.stacks[STACK_ID] = tagged(37, "UPDATE_IN_PROGRESS")
+
+    assert setup.ask("Update")["Reason"] == (
+        "The stack has 37 tags, and pools can take 36 beside their own, because AWS allows 50 on a resource. Give the "
+        "stack fewer."
+    )
+
+    setup.cloud.stacks[STACK_ID] = tagged(37, "UPDATE_ROLLBACK_IN_PROGRESS")
+    assert setup.ask("Update")["Status"] == "SUCCESS"
+
+
 def test_a_second_deployment_is_refused_before_anything_changes(setup: Setup) -> None:
     setup.add_pool(OLD)
     setup.cloud.stacks[OLD] = {"StackStatus": "UPDATE_COMPLETE"}

@@ -119,6 +119,18 @@ def test_what_was_changed_is_named_and_changed_back(idle: DirectStack, watch: Wa
     assert watch() == {}
 
 
+def test_a_pool_whose_modification_failed_is_modified_again_so_that_it_can_be_shared(
+    idle: DirectStack, watch: Watch
+) -> None:
+    idle.models.ipam.faults.fail_next("ModifyIpamPool", "no")
+    modify(idle, PROD, Description="ours")
+
+    assert "was changed: its last modification failed" in watch()["us-west-2/Prod OU: rules"]
+    states = {pool["State"] for pool in mended(idle).listed_pools()}
+    assert states == {"create-complete", "modify-complete"}
+    assert watch() == {}
+
+
 def test_a_pool_that_was_deleted_is_created_again_with_its_reservations(idle: DirectStack, watch: Watch) -> None:
     assert idle.ask("Update", "InitPools", RESERVED)["Status"] == "SUCCESS"
     idle.end_operation()

@@ -17,6 +17,13 @@ NETWORKING_STACK = re.compile(r"StackSet-(.+)-networking-[0-9a-f]{8}(?:-[0-9a-f]
 """The name that CloudFormation gives to the Networking stack. The StackSet is named after the management stack."""
 
 
+TAGS_OF_A_RESOURCE = 50
+"""https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions"""
+
+MOST_STACK_TAGS = TAGS_OF_A_RESOURCE - 14
+"""Beside eleven of a pool itself, and three more if the record of its CIDRs is long."""
+
+
 @dataclass(frozen=True)
 class SetupSpec:
     """What the stack wants of the organization.
@@ -90,6 +97,15 @@ def refuse_wrong_account(own_account_id: str, organization_id: str, owner_id: st
         raise Refused(
             f"Account {own_account_id} is not the management account of {organization_id}; "
             f"deploy this stack in account {owner_id}."
+        )
+
+
+def refuse_too_many_tags(stack_tags: Collection[str]) -> None:
+    """Raises Refused if pools and shares cannot carry all tags of the stack beside their own."""
+    if len(stack_tags) > MOST_STACK_TAGS:
+        raise Refused(
+            f"The stack has {len(stack_tags)} tags, and pools can take {MOST_STACK_TAGS} beside their own, because AWS "
+            f"allows {TAGS_OF_A_RESOURCE} on a resource. Give the stack fewer."
         )
 
 

@@ -48,6 +48,8 @@ def ensure(request: ResourceRequest) -> Data:
     """Handle Create and Update of Custom::OrganizationSetup."""
     management = request.account
     preconditions.refuse_another_networking_account(request)
+    if not request.is_rollback:
+        preconditions.refuse_too_many_tags(request.stack.tags())
     spec = SetupSpec.from_request(request, management.known_regions())
     result = check(management, spec)
     leftover = find_leftover(management, request.stack_id) if spec.new else None

@@ -16,7 +16,7 @@ from ipaddress import IPv4Network
 from ctipam import names
 from ctipam.pools import record
 from ctipam.pools.change_kinds import CreatePool, ModifyPool, PendingChanges, PoolChange, ProvisionCidr, TagPool
-from ctipam.pools.existing import ExistingPool
+from ctipam.pools.existing import MODIFY_FAILED, ExistingPool
 from ctipam.pools.matching import Comparison, InUse, MatchedBlocks, compare
 from ctipam.pools.placement import Occupied, Placement, place
 from ctipam.pools.removals import first_in_the_way, removals, subtree, surplus_removals
@@ -177,7 +177,8 @@ def _tag_changes(spec: PoolSpec, key: PoolKey, pool: ExistingPool, blocks: Match
 
 def _differs(pool: ExistingPool, key: PoolKey, vpc_sizes: VpcSizes | None, auto_import: bool) -> bool:
     return (
-        pool.description != names.pool_description(key.region, key.environment)
+        pool.state == MODIFY_FAILED
+        or pool.description != names.pool_description(key.region, key.environment)
         or dict(pool.allocation_tags) != wanted_allocation_tags(key)
         or (vpc_sizes is not None and pool.vpc_sizes != vpc_sizes)
         or pool.auto_import != auto_import

@@ -14,7 +14,7 @@ from ctipam.findings import Finding
 from ctipam.pools import reserved
 from ctipam.pools.change_kinds import ModifyPool, PendingChanges, TagPool
 from ctipam.pools.changes import pending_changes
-from ctipam.pools.existing import Allocation, ExistingPool
+from ctipam.pools.existing import MODIFY_FAILED, Allocation, ExistingPool
 from ctipam.pools.matching import Comparison, compare
 from ctipam.pools.placement import Occupied, place
 from ctipam.pools.recognition import has_lost_stack_tag, lost_stack_tag
@@ -117,6 +117,8 @@ def _corrections(spec: PoolSpec, pools: Sequence[ExistingPool], refusal: str) ->
 
 def _differences(change: ModifyPool) -> Iterator[str]:
     pool, key = change.pool, change.key
+    if pool.state == MODIFY_FAILED:
+        yield "its last modification failed"
     if pool.description != names.pool_description(key.region, key.environment):
         yield "its description"
     if dict(pool.allocation_tags) != wanted_allocation_tags(key):

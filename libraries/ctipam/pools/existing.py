@@ -11,6 +11,9 @@ from ctipam.pools.spec import PoolKey, VpcSizes
 POOL_READY = frozenset({"create-complete", "modify-complete", "modify-failed", "delete-failed"})
 """States in which a pool takes requests. After a failed modify or delete the pool is what it was before."""
 
+MODIFY_FAILED = "modify-failed"
+"""A pool that is ready, but is not shared with further accounts until a modification succeeds."""
+
 CIDR_HELD = frozenset({"provisioned", "failed-deprovision"})
 """States of a CIDR that is there, and with which AWS does nothing: one that could not be given back is still there."""
 

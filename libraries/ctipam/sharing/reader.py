@@ -42,7 +42,8 @@ USABLE = frozenset({"create-complete", "modify-in-progress", "modify-complete", 
 """States of a pool that stays shared."""
 
 SHAREABLE = frozenset({"create-complete", "modify-complete"})
-"""States of a pool that can be shared."""
+"""States of a pool that can be shared. Whether RAM shares one whose modification failed is not documented: the watch in
+the Networking account modifies it again."""
 
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _NAME = re.compile(re.escape(names.share_name("")) + rf"({_ACCOUNT_ID.pattern})")
