@@ -13,6 +13,7 @@ from ctipam.cloudformation.own_stack import OwnStack
 from ctipam.sessions import Account
 from ctipam.sharing import reconcile as sharing
 from ctipam.sharing.brake import Brake
+from ctipam.sharing.reader import FoundPools
 from ctipam.sharing.run import SharingRun
 from ctipam.sharing.spec import Rules, SharedPool
 from ctipam.waiting import Deadline
@@ -28,7 +29,7 @@ def reconcile(accounts: int) -> None:
     made_up = cast(Account, MadeUp(accounts))
     environments = environments_of(OUS)
     stack, deadline = OwnStack(made_up, STACK_ID), Deadline(lambda: 900.0)
-    run = SharingRun(made_up, made_up, environments, Rules(frozenset()), stack, deadline, Brake(0))
+    run = SharingRun(made_up, made_up, FoundPools(environments), Rules(frozenset()), stack, deadline, Brake(0))
 
     result = sharing.reconcile_all(run)
 

@@ -19,6 +19,7 @@ from ctipam import names
 from ctipam.cloudformation.own_stack import OwnStack
 from ctipam.sessions import Account
 from ctipam.sharing.brake import Brake
+from ctipam.sharing.reader import FoundPools
 from ctipam.sharing.report import report
 from ctipam.sharing.run import SharingRun
 from ctipam.sharing.spec import Rules
@@ -125,7 +126,9 @@ def measure() -> Iterator[Row]:
     made_up = Answering(ACCOUNTS)
     account = cast(Account, made_up)
     stack, deadline = OwnStack(account, STACK_ID), Deadline(lambda: 900.0)
-    run = SharingRun(account, account, environments_of(ENVIRONMENTS), Rules(frozenset()), stack, deadline, Brake(0))
+    run = SharingRun(
+        account, account, FoundPools(environments_of(ENVIRONMENTS)), Rules(frozenset()), stack, deadline, Brake(0)
+    )
     began = time.perf_counter()
     answer = report(run)
     took = time.perf_counter() - began

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any, cast
 
 from botocore.exceptions import ClientError
@@ -20,6 +19,7 @@ from ctipam.errors import Refused
 from ctipam.sessions import Account
 from ctipam.sharing import reader, reconcile
 from ctipam.sharing.brake import Brake
+from ctipam.sharing.reader import FoundPools
 from ctipam.sharing.run import SharingRun
 from ctipam.sharing.spec import Environments, Rules
 from in_process.sharing_world import Api, SharingWorld
@@ -67,8 +67,8 @@ class LandingZone(SharingWorld):
         rules = Rules(frozenset({MANAGEMENT, NETWORKING}))
         stack, deadline = OwnStack(management, MANAGEMENT_STACK), waiting.Deadline(lambda: 900.0)
         listed = reader.find_pools(cast(Account, self.stack.account)).listed
-        run = SharingRun(management, networking, environments, rules, stack, deadline, Brake(10), dry_run)
-        return replace(run, listed=listed)
+        pools = FoundPools(environments, listed=listed)
+        return SharingRun(management, networking, pools, rules, stack, deadline, Brake(10), dry_run)
 
     def foresee(self, old: Parameters, new: Parameters) -> tuple[PoolsForecast, tuple[AccountDifference, ...]]:
         networking = cast(Account, self.stack.account)

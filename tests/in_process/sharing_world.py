@@ -23,6 +23,7 @@ from ctipam.cloudformation.own_stack import OwnStack
 from ctipam.sessions import Account
 from ctipam.sharing import reconcile
 from ctipam.sharing.brake import Brake
+from ctipam.sharing.reader import FoundPools
 from ctipam.sharing.run import SharingRun
 from ctipam.sharing.spec import Rules, SharedPool
 
@@ -65,7 +66,9 @@ class SharingWorld:
         api = cast(Account, Api(self))
         stack = OwnStack(api, "arn:aws:cloudformation:us-east-1:111111111111:stack/ipam/1")
         deadline = waiting.Deadline(lambda: 900.0)
-        run = SharingRun(api, api, self.environments, Rules(frozenset({MANAGEMENT})), stack, deadline, Brake(10))
+        run = SharingRun(
+            api, api, FoundPools(self.environments), Rules(frozenset({MANAGEMENT})), stack, deadline, Brake(10)
+        )
         with patch.object(waiting, "sleep", self.clock.advance), patch.object(waiting, "now", self.clock.now):
             return reconcile.reconcile_account(run, account_id) if account_id else reconcile.reconcile_all(run)
 

@@ -10,6 +10,7 @@ import pytest
 from ctipam.organization import reader
 from ctipam.organization.tree import AccountLocation, OrganizationalUnit, OrganizationTree
 from ctipam.sharing.places import Places
+from ctipam.sharing.reader import FoundPools
 from ctipam.sharing.spec import Rules, SharedPool
 
 PROD = OrganizationalUnit("ou-ab12-00000001", "Prod OU")
@@ -35,9 +36,7 @@ def test_the_accounts_of_an_ou_are_listed_only_if_there_are_fewer_pages_than_acc
     monkeypatch.setattr(reader, "locate", locate)
     run: Any = SimpleNamespace(
         management=SimpleNamespace(organizations=lambda: None),
-        environments={"Prod OU": [POOL]},
-        doubtful={},
-        doubtful_ous=frozenset(),
+        pools=FoundPools({"Prod OU": [POOL]}),
         rules=Rules(never=frozenset()),
         deadline=SimpleNamespace(pause=lambda _seconds: None),
         by_hand=False,

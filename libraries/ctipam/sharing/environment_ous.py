@@ -30,7 +30,7 @@ class EnvironmentOus:
         alone = {next(iter(ou_ids)): name for name, ou_ids in self._ids.items() if len(ou_ids) == 1}
         by_ou = {ou_id: name for ou_id, name in alone.items() if claimed.count(ou_id) == 1}
         self.known = EnvironmentsOfOus(
-            run.environments, by_ou, frozenset(run.doubtful), run.doubtful_ous.union(claimed)
+            run.environments, by_ou, frozenset(run.pools.doubtful), run.pools.doubtful_ous.union(claimed)
         )
         self.decided: Mapping[str, EnvironmentOu] = {}
         self._written: set[str] = set()  # ARNs of pools

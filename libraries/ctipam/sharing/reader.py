@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -58,9 +58,9 @@ class FoundPools:
     """
 
     environments: Environments
-    doubtful: Mapping[str, str]
-    doubtful_ous: frozenset[str]
-    listed: frozenset[str]
+    doubtful: Mapping[str, str] = field(default_factory=dict)
+    doubtful_ous: frozenset[str] = frozenset()
+    listed: frozenset[str] = frozenset()
 
 
 def find_pools(networking: Account) -> FoundPools:

@@ -102,7 +102,7 @@ class ShareReconciliation:
 
     def _doubtful(self) -> list[DoubtfulPool]:
         """Return the pools in doubt that accounts have, or one for all pools if AWS lists none."""
-        why = {**self._run.doubtful, **self._unlisted}
+        why = {**self._run.pools.doubtful, **self._unlisted}
         counts = Counter(arn for arns in self._present.values() for arn in arns if why.get(arn))
         if not counts and not self._run.environments and (accounts := sum(map(bool, self._present.values()))):
             return [DoubtfulPool(NO_POOLS, accounts)]
@@ -153,7 +153,7 @@ class ShareReconciliation:
     def _look_for_unlisted(self, found: Mapping[str, Sequence[Share]]) -> None:
         """Ask for each pool of the shares that was not in AWS's list. One that is there all the same is in doubt."""
         shared = frozenset[str]().union(*map(_present, found.values()))
-        for arn in sorted(shared - self._existing - self._run.listed - self._unlisted.keys()):
+        for arn in sorted(shared - self._existing - self._run.pools.listed - self._unlisted.keys()):
             self._run.deadline.pause(0)
             self._unlisted[arn] = why_unlisted(arn) if is_there(self._run.networking, arn) else ""
 

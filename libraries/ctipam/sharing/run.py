@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ctipam import names
 from ctipam.cloudformation.own_stack import OwnStack
@@ -14,6 +13,7 @@ from ctipam.sharing import reader
 from ctipam.sharing.brake import Brake
 from ctipam.sharing.changes import NO_TAG_CHANGES
 from ctipam.sharing.existing import Share
+from ctipam.sharing.reader import FoundPools
 from ctipam.sharing.session_policy import Access, session_policy
 from ctipam.sharing.spec import Environments, Rules
 from ctipam.tags import TagChanges, tag_changes, with_stack_tags
@@ -29,23 +29,22 @@ class SharingRun:
     for_request   the run answers a stack operation: it keeps the tags of the shares in step with the stack's, waits
                   until RAM is ready, and stops when the request is superseded
     by_hand       an operator reads the result, which therefore names the OU of each account
-
-    For doubtful, doubtful_ous and listed, see reader.FoundPools.
     """
 
     management: Account
     networking: Account
-    environments: Environments
+    pools: FoundPools
     rules: Rules
     stack: OwnStack
     deadline: Deadline
     brake: Brake
     dry_run: bool = False
     for_request: ResourceRequest | None = None
-    doubtful: Mapping[str, str] = field(default_factory=dict)
     by_hand: bool = False
-    doubtful_ous: frozenset[str] = frozenset()
-    listed: frozenset[str] = frozenset()
+
+    @property
+    def environments(self) -> Environments:
+        return self.pools.environments
 
     def create_tags(self) -> dict[str, str]:
         """Return the tags of a new share: those of the stack, and the one that names the stack."""
@@ -76,18 +75,4 @@ def start_run(
     policy = session_policy(management.partition, management.region, network_account_id, access)
     networking = assume_execution_role(management, network_account_id, policy)
     pools = reader.find_pools(networking)
-    return SharingRun(
-        management,
-        networking,
-        pools.environments,
-        rules,
-        stack,
-        deadline,
-        brake,
-        dry_run,
-        for_request,
-        pools.doubtful,
-        by_hand,
-        pools.doubtful_ous,
-        pools.listed,
-    )
+    return SharingRun(management, networking, pools, rules, stack, deadline, brake, dry_run, for_request, by_hand)
