@@ -36,7 +36,8 @@ def test_the_accounts_of_an_ou_are_listed_only_if_there_are_fewer_pages_than_acc
     monkeypatch.setattr(reader, "locate", locate)
     run: Any = SimpleNamespace(
         management=SimpleNamespace(organizations=lambda: None),
-        pools=FoundPools({"Prod OU": [POOL]}),
+        pools=FoundPools({}),
+        environments={"Prod OU": [POOL]},
         rules=Rules(never=frozenset()),
         deadline=SimpleNamespace(pause=lambda _seconds: None),
         by_hand=False,

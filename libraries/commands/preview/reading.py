@@ -321,9 +321,8 @@ def start_sharing(management: Account, networking: Account, asked: Update, after
     rules = run.rules
     if new and not settings.share_with_existing_accounts:  # the stack that would tell since when does not exist yet
         rules = replace(rules, since=datetime.now(UTC))
-    return replace(
-        run, rules=rules, pools=replace(run.pools, environments=environments_after(after, pool_arn(networking)))
-    )
+    pools = replace(run.pools, environments=environments_after(after, pool_arn(networking)))
+    return replace(run, rules=rules, pools=pools)
 
 
 def foresee_shares(
