@@ -33,7 +33,6 @@ class EnvironmentOus:
             run.environments, by_ou, frozenset(run.pools.doubtful), run.pools.doubtful_ous.union(claimed)
         )
         self.decided: Mapping[str, EnvironmentOu] = {}
-        self._written: set[str] = set()  # ARNs of pools
 
     @property
     def is_open(self) -> bool:
@@ -69,12 +68,11 @@ class EnvironmentOus:
                 self._write(environment, ou_id)
 
     def _write(self, environment: str, ou_id: str) -> None:
-        arns = {pool.arn for pool in self._run.environments[environment] if pool.ou_id != ou_id} - self._written
+        arns = {pool.arn for pool in self._run.environments[environment] if pool.ou_id != ou_id}
         if not arns:
             return
         if self._run.for_request:
             self._run.for_request.raise_if_superseded()
         pool_ids = sorted(arn.rpartition("/")[2] for arn in arns)
         self._run.networking.ec2().create_tags(Resources=pool_ids, Tags=to_list({names.OU_TAG: ou_id}))
-        self._written |= arns
         log_decision("wrote the OU of an environment", environment=environment, ou_id=ou_id, pools=pool_ids)
