@@ -72,6 +72,14 @@ LANDING_ZONE = (
         "Switch it on, and create a share with a member every ten seconds.",
     ),
     Question(
+        "What do the lists of an OU answer that was deleted a moment ago?",
+        "aws organizations list-accounts-for-parent and list-organizational-units-for-parent, with its id.",
+    ),
+    Question(
+        "What does DescribeStacks answer to a StackName that no stack can have, such as 'old stack'?",
+        "aws cloudformation describe-stacks: the code, and the words about stackName.",
+    ),
+    Question(
         "Does DescribeAccount show the path of an account's OUs in every partition?",
         "aws organizations describe-account in AWS GovCloud (US).",
     ),
