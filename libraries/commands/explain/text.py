@@ -48,6 +48,7 @@ def of_account(facts: AccountFacts, width: int = WIDTH) -> list[str]:
         ("Pools", _pools(facts)),
         ("Lost tag", facts.lost),
         ("Share", [line for share in facts.shares for line in _share(share)] or ["none"]),
+        ("By hand", _by_hand(facts)),
         ("Next run", [_next_run(facts)]),
         ("Log", _log(facts.log, {arn: str(pool.key) for arn, pool in facts.pools.items()})),
         ("To change", _ways(facts)),
@@ -159,8 +160,18 @@ def _share(share: Share) -> Iterator[str]:
     others = sorted(set(share.principals) - {share.account_id})
     strangers = f"; also shared with {', '.join(others)}, which the next run removes" if others else ""
     yield f"{share.name}, created {share.created:%Y-%m-%d %H:%M}, account {status.lower()}{strangers}"
+    if not share.settled:
+        yield "its name, tag or openness was changed, or is an earlier version's; the next run repairs that"
     yield share.arn
     yield from (f"{entity} failed: {share.messages[entity]}" for entity in _failed(share))
+
+
+def _by_hand(facts: AccountFacts) -> Iterator[str]:
+    for share in facts.joined:
+        usable = [_pool_name(facts.pools, arn) for arn, status in share.pools.items() if status in ADDED]
+        if usable:
+            how = f"by the share of account {share.account_id}, to which somebody has added it"
+            yield f"can use {', '.join(sorted(usable))} {how}; the next run removes it there"
 
 
 def _failed(share: Share) -> list[str]:
@@ -289,7 +300,12 @@ def _more(number: int) -> list[str]:
 def _accounts(facts: PoolFacts) -> list[str]:
     pending = [f"soon also {', '.join(facts.pending[:MOST])}"] if facts.pending else []
     shown = ", ".join(facts.accounts[:MOST]) or "none"
-    return [f"{len(facts.accounts):,}: {shown}", *_more(len(facts.accounts)), *pending]
+    lines = [f"{len(facts.accounts):,}: {shown}", *_more(len(facts.accounts)), *pending]
+    if facts.strangers:
+        named = ", ".join(facts.strangers[:MOST])
+        lines.append(f"by hand also {named}: added to the share of another account; the next run removes it there")
+        lines += _more(len(facts.strangers))
+    return lines
 
 
 def _ways_of_pool(facts: PoolFacts) -> Iterator[str]:

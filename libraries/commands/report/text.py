@@ -150,6 +150,12 @@ def _attention(answer: Answer) -> list[str]:
         *([answer["heldBack"]] if answer["heldBack"] else []),
         *(one["problem"] for one in answer["environments"] if "problem" in one),
         *answer["wrongRules"],
+        *(
+            f"{stranger} can use the pool of {row['environment']!r} in {row['region']}: somebody has added it to the "
+            "share of another account. The next run removes it there."
+            for row in answer["pools"]
+            for stranger in row.get("strangers", ())
+        ),
         *(lost_stack_tag(f"Pool {row['name']}", row["poolId"], row["stackId"]) for row in tree if row.get("lostTag")),
         *(
             f"What is allocated from {row['name']} cannot be read: its Region is denied or not enabled."
