@@ -213,6 +213,7 @@ def test_it_is_said_which_ou_each_environment_is_and_how_many_accounts_are_in_it
 
 
 OF_NAME = OrganizationTree((PROD, OrganizationalUnit("ou-abcd-22222222", "Prod OU"), SDLC), ())
+SPACED = OrganizationTree((OrganizationalUnit("ou-abcd-33333333", "Team "), SDLC), ())
 RENAMED = OrganizationTree((OrganizationalUnit("ou-abcd-pppppppp", "Production"), SDLC), ())
 
 
@@ -226,6 +227,14 @@ RENAMED = OrganizationTree((OrganizationalUnit("ou-abcd-pppppppp", "Production")
             "No OU is named 'Prod  OU'. Did you mean 'Prod OU'? Correct ENVS, or create the OU first. "
             "The OUs are: Prod OU, SDLC OU, Team.",
         ),
+        (
+            "Team ",  # CloudFormation takes the space away, so no OU would have that name
+            {"tree": SPACED},
+            "failed",
+            "No OU is named 'Team'. Did you mean 'Team (ou-abcd-33333333)'? Correct ENVS, or create the OU first. "
+            "The OUs are: SDLC OU, Team (ou-abcd-33333333).",
+        ),
+        ("Team (ou-abcd-33333333)", {"tree": SPACED}, "warning", "which is named 'Team '; 0 accounts in it."),
         ("Prod  OU,SDLC OU", {"stack": {"AccEnvName": "Prod  OU"}}, "warning", "No OU is named 'Prod  OU'."),
         (
             "Prod OU,SDLC OU",
@@ -248,7 +257,16 @@ RENAMED = OrganizationTree((OrganizationalUnit("ou-abcd-pppppppp", "Production")
             "'Prod OU' is ou-abcd-pppppppp, which is named 'Production'",
         ),
     ],
-    ids=["a typo", "of a stack that exists", "ambiguous", "no such id", "another name", "renamed since"],
+    ids=[
+        "a typo",
+        "a space",
+        "and its way out",
+        "of a stack that exists",
+        "ambiguous",
+        "no such id",
+        "another name",
+        "renamed since",
+    ],
 )
 def test_an_environment_without_its_ou_is_told_before_the_deployment(
     names: str, changed: dict[str, Any], result: str, text: str

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from shlex import quote
 from textwrap import wrap
 
-from commands.arguments import STACK
+from commands.arguments import STACK, item_of_environments
 from commands.explain.facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
 from ctipam.ipam.discovered import DiscoveredCidr
-from ctipam.names import ENVIRONMENT_TAG, OU_TAG, looks_mistyped, split_environment
+from ctipam.names import ENVIRONMENT_TAG, OU_TAG
 from ctipam.organization.tree import OrganizationalUnit
 from ctipam.pools import record
 from ctipam.pools.existing import Allocation, ExistingPool
@@ -221,14 +221,11 @@ def _ways(facts: AccountFacts) -> Iterator[str]:
 
 
 def _item_of_list(ou: OrganizationalUnit, facts: AccountFacts) -> str:
-    """Return how AccEnvName would name an OU, with its id where the name alone would be misread; empty if the OU cannot
-    become an environment, for example because it was renamed and is one."""
-    name = ou.name.strip()
-    if not name or ou.ou_id in facts.ou_ids.values() or name in environments(facts.listed):
+    """Return how AccEnvName would name an OU; empty if the OU cannot become an environment, for example because it was
+    renamed and is one."""
+    if ou.ou_id in facts.ou_ids.values() or ou.name.strip() in environments(facts.listed):
         return ""
-    alone = name == ou.name and not split_environment(name)[1] and not looks_mistyped(name)
-    item = name if alone else f"{name} ({ou.ou_id})"
-    return "" if "," in item or looks_mistyped(item) else item
+    return item_of_environments(ou.name, ou.ou_id)
 
 
 def _preview(word: str, value: str, stack: str) -> _Command:
