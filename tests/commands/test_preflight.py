@@ -425,6 +425,9 @@ class Answering(AwsReader):
         super().__init__(boto3.Session(region_name=HOME), MANAGEMENT)
         self.answers = answers
 
+    def impatient(self) -> Self:
+        return self
+
     def assume(self, *_arguments: Any) -> Self:
         if "sts assume_role" in self.answers:
             raise self.answers["sts assume_role"]
@@ -482,6 +485,43 @@ def test_the_errors_of_aws_are_understood(asked: str, answer: ClientError, about
     found = preflighted(ANSWERS | {asked: answer})
 
     assert text in found[about].text
+
+
+def test_if_aws_throttles_the_first_calls_no_other_is_made() -> None:
+    throttled = {
+        "organizations describe_organization": error("TooManyRequestsException", "DescribeOrganization"),
+        "cloudformation describe_stacks": error("Throttling", "DescribeStacks"),
+    }
+
+    (found,) = preflighted(throttled).values()  # another call would have no answer
+
+    assert (found.about, found.result) == ("AWS", "failed")
+    assert "Try again in some minutes" in found.text
+
+
+def test_credentials_that_aws_throttles_are_not_called_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", HOME)
+    monkeypatch.setattr(checking, "read_caller", lambda _session: preflight_reading.unread(error("Throttling")))
+
+    (found,) = checking.read_and_check(arguments.Arguments({}, {}))
+
+    assert found.about == "AWS"
+
+
+def test_what_aws_throttles_needs_no_permission() -> None:
+    found = preflighted(ANSWERS | {"organizations describe_organization": error("Throttling", "DescribeOrganization")})
+
+    assert found["Credentials"].text == (
+        "Cannot be read (DescribeOrganization: Throttling). AWS is called too often; try again in some minutes."
+    )
+
+
+def test_the_first_calls_are_repeated_for_a_few_seconds_only() -> None:
+    patient = AwsReader(boto3.Session(region_name=HOME), MANAGEMENT)
+
+    configs: list[Any] = [reader.organizations().meta.config for reader in (patient, patient.impatient())]
+
+    assert [config.retries["total_max_attempts"] for config in configs] == [9, 5]
 
 
 def test_an_environment_is_the_ou_that_its_pools_name() -> None:
