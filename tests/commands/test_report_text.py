@@ -54,7 +54,7 @@ def test_a_report_has_a_section_for_what_there_is_and_none_for_what_there_is_not
     assert report_text.to_lines(answer()) == [
         "landing-zone  10.0.0.0/8        ░░░░░░░░░░   0.0 %",
         "",
-        "Accounts: 1 of 1 have pools",
+        "Accounts: 1 of 1 has pools",
         "  Prod OU (ou-ab12-34567890)",
         "    111122223333  shop  Workloads / Prod OU  pending (AWS has not finished)",
         "",

@@ -15,7 +15,7 @@ from ctipam.organization.tree import OrganizationalUnit
 from ctipam.pools import record
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.overlaps import find_overlaps
-from ctipam.pools.parameters import environments, joined
+from ctipam.pools.parameters import environments, joined, numbered
 from ctipam.pools.recognition import has_lost_stack_tag
 from ctipam.pools.spec import TOP_LEVEL
 from ctipam.sharing.existing import ADDED, Share
@@ -281,7 +281,7 @@ def _in_use(facts: PoolFacts) -> list[str]:
     percent = f"{100 * used / total:.0f} %, " if total else ""
     rows = sorted(facts.allocated, key=lambda one: one.cidr)
     named = [_allocation(one, facts.names) for one in rows[:MOST]]
-    return [f"{percent}{len(rows):,} allocation{'' if len(rows) == 1 else 's'}", *named, *_more(len(rows))]
+    return [f"{percent}{numbered(len(rows), 'allocation')}", *named, *_more(len(rows))]
 
 
 def _allocation(one: Allocation, names: Mapping[str, str]) -> str:

@@ -11,6 +11,7 @@ from ctipam.errors import Refused
 from ctipam.organization.environments import EnvironmentOu, identify
 from ctipam.organization.tree import AccountLocation, OrganizationalUnit
 from ctipam.pools import parameters as pools_parameters
+from ctipam.pools.parameters import numbered
 
 ABOUT = "Environments"
 
@@ -82,7 +83,7 @@ def _added(facts: Facts) -> Collection[str]:
 
 def _found(one: EnvironmentOu, ou: OrganizationalUnit, number: int) -> str:
     now = f", which is named {ou.name!r}" if one.is_renamed else ""
-    return f"{one.environment!r} is {ou.ou_id}{now}; {number:,} account{'' if number == 1 else 's'} in it."
+    return f"{one.environment!r} is {ou.ou_id}{now}; {numbered(number, 'account')} in it."
 
 
 def _items(facts: Facts) -> dict[str, str]:

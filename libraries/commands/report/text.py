@@ -10,6 +10,7 @@ from typing import Any
 
 from commands.leftovers import Allocation, describe_user, release_lines
 from commands.report.pool_tree import draw
+from ctipam.pools.parameters import numbered
 from ctipam.pools.recognition import lost_stack_tag
 
 LARGEST = 5
@@ -73,7 +74,8 @@ def _state(row: Answer) -> str:
 def _accounts(answer: Answer) -> list[str]:
     """Return the accounts below their environments, and those without pools."""
     rows = sorted(answer["accountDetails"], key=lambda row: (_ou(row), row["name"], row["accountId"]))
-    lines = [f"Accounts: {answer['sharedWith']:,} of {answer['accounts']:,} have pools"]
+    have = "has" if answer["sharedWith"] == 1 else "have"
+    lines = [f"Accounts: {answer['sharedWith']:,} of {answer['accounts']:,} {have} pools"]
     for environment in answer["environments"]:
         name = environment["environment"]
         lines.append(f"  {name}{_which_ou(environment)}")
@@ -140,7 +142,7 @@ def _largest(users: Sequence[Allocation], names: Mapping[str, str]) -> str:
         addresses[user.owner] += ip_network(user.cidr).num_addresses
     largest = [f"{names.get(owner) or owner} {count:,}" for owner, count in addresses.most_common(LARGEST)]
     more = len(addresses) - len(largest)
-    return ", ".join(largest) + (f", and {more:,} more accounts" if more else "")
+    return ", ".join(largest) + (f", and {numbered(more, 'more account')}" if more else "")
 
 
 def _attention(answer: Answer) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 from ctipam.errors import AwsFailed
 from ctipam.organization.environments import EnvironmentOu
 from ctipam.organization.tree import OrganizationalUnit
+from ctipam.pools.parameters import numbered
 from ctipam.sharing.changes import Associate, CreateShare, DeleteShare, Disassociate, ShareChange, ShareChanges
 from ctipam.sharing.doubtful import DoubtfulPool
 from ctipam.sharing.existing import ADDED, ADDING, Share
@@ -175,7 +176,7 @@ class SharingResult:
         if failures:
             first, *others = failures[:NAMED]
             named = "".join(f" {result.spec.account_id}: {result.failed}" for result in others)
-            count = f"{len(failures)} of {len(self.accounts)} accounts failed"
+            count = f"{len(failures)} of {numbered(len(self.accounts), 'account')} failed"
             raise AwsFailed(f"{first.failed} (Account {first.spec.account_id}; {count}.){named}")
 
 
