@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ctipam.errors import Refused
+from ctipam.names import looks_mistyped, split_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 MANAGEMENT_TEMPLATE = "templates/ipam-controltower-integration.template.yaml"
@@ -107,6 +108,15 @@ def with_short_names(text: str) -> str:
     """Return a text with the short names in place of the template's parameter names."""
     names = {parameter: short for short, parameter in SHORT.items()}
     return re.sub(rf"\b({'|'.join(names)})\b", lambda found: names[found[1]], text)
+
+
+def item_of_environments(name: str, ou_id: str) -> str:
+    """Return how AccEnvName names an OU: by its name, and by its id where the name alone would be misread, for example
+    because CloudFormation removes a space at its end. Empty if no item can name it, as with a comma in its name."""
+    stripped = name.strip()
+    alone = stripped == name and not split_environment(name)[1] and not looks_mistyped(name)
+    item = name if alone else f"{stripped} ({ou_id})"
+    return "" if not stripped or "," in item or looks_mistyped(item) else item
 
 
 def another_account(account_id: str, management_id: str) -> Refused:

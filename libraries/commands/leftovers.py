@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctipam.names import STACK_TAG
+from ctipam.pools.parameters import numbered
 from ctipam.pools.recognition import lost_stack_tag, lost_stack_tags
 from ctipam.tags import to_dict
 
@@ -160,9 +161,10 @@ def describe_before(leftovers: Leftovers) -> list[str]:
     if not leftovers.pools:
         return _lost_lines(leftovers) or ["This solution has no pools in the Networking account."]
     if not staying:
-        lines = [f"Of the {total} pools of this solution, none is in use: the deletion removes them and all shares."]
+        lines = [f"No pool of this solution is in use: the deletion removes all pools ({total}) and all shares."]
     else:
-        lines = [f"{len(staying)} of the {total} pools of this solution would stay, because they are in use:"]
+        are = "it is" if len(staying) == 1 else "they are"
+        lines = [f"{len(staying)} of {numbered(total, 'pool')} of this solution would stay, because {are} in use:"]
         lines += _pool_lines(staying, leftovers)
     lines += [f"  IPAM {ipam_id} would stay: it still has pools." for ipam_id in leftovers.ipams]
     lines += _lost_lines(leftovers)

@@ -6,7 +6,8 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from commands import INTERRUPTED
@@ -47,6 +48,18 @@ def run(command: Callable[[], int | None], *, only_reads: bool = False, only_tel
         discard_output()
         sys.exit(f"Failed: {error}")
     sys.exit(code)
+
+
+@contextmanager
+def reader_may_stop() -> Iterator[None]:
+    """Print within this what the exit code says too, of a command that only reads: whoever closes the output, as in
+    `make preview | head`, still gets the code that is the answer, and no error of make for a broken pipe."""
+    try:
+        yield
+        if sys.stdout:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        discard_output()
 
 
 def discard_output() -> None:

@@ -13,7 +13,7 @@ import pytest
 from commands import reading
 from commands.explain import __main__ as explain
 from commands.explain.facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
-from commands.explain.reading import find_deployment, names_account
+from commands.explain.reading import find_deployment, foresee, joined_shares, names_account
 from commands.explain.text import WIDTH, of_account, of_pool, of_vpc
 from ctipam import names
 from ctipam.errors import Refused
@@ -23,8 +23,10 @@ from ctipam.pools.existing import Allocation, Block, ExistingPool
 from ctipam.pools.spec import PoolKey, VpcSizes
 from ctipam.sessions import Account
 from ctipam.sharing.existing import Share
+from ctipam.sharing.reader import find_all_shares
 from ctipam.sharing.results import AccountResult
 from ctipam.sharing.spec import EXISTING, NEVER, NO_POOL, SharedPool, ShareSpec
+from in_process.sharing_world import SharingWorld
 
 SHOP, OTHER = "012345678901", "333333333333"
 PROD = OrganizationalUnit("ou-ab12-prodprod", "Prod OU")
@@ -167,6 +169,55 @@ def test_for_an_account_of_an_environments_own_ou_no_other_environment_is_propos
     assert last == "`make preview` shows what other parameters would change"
 
 
+def test_a_share_that_was_renamed_is_there_and_the_next_run_only_repairs_it() -> None:
+    world = SharingWorld({PROD.ou_id: PROD.name}, {PROD.name: PROD.ou_id})
+    world.places[SHOP] = ("ACTIVE", PROD.ou_id)
+    world.run(SHOP)
+    (row,) = world.ram("GetResourceShares", resourceOwner="SELF")["resourceShares"]
+    world.ram("UpdateResourceShare", resourceShareArn=row["resourceShareArn"], name="mine")
+    world.clock.advance(60)
+    run = replace(world.run_of_handler(), dry_run=True)
+    shares = find_all_shares(run.networking.ram())[SHOP]
+
+    (result,) = foresee(run, SHOP, shares).accounts
+    lines = told(of_account(replace(MOVED, result=result, shares=shares)))
+
+    assert (result.added, result.removed) == (frozenset(), frozenset())
+    assert any(line.startswith(f"Share ipamShare-{SHOP}, created") for line in lines)
+    assert "its name, tag or openness was changed, or is an earlier version's; the next run repairs that" in lines
+    assert "Next run repairs the share" in lines
+
+
+@pytest.mark.parametrize(
+    "principal",
+    [
+        OTHER,
+        f"arn:aws:organizations::111111111111:ou/o-abcd/{PROD.ou_id}",
+        "arn:aws:organizations::111111111111:organization/o-abcd",
+    ],
+)
+def test_what_an_account_can_use_by_the_share_of_another_account_is_told(principal: str) -> None:
+    location = AccountLocation(OTHER, "ACTIVE", WHEN, (TEAM, PROD))
+    added = replace(MOVED.shares[0], principals={SHOP: "ASSOCIATED", principal: "ASSOCIATED"})
+    going = replace(added, principals={principal: "DISASSOCIATING"})
+
+    joined = joined_shares(OTHER, location, {SHOP: [added, going], OTHER: [replace(added, account_id=OTHER)]})
+    text = " ".join(told(of_account(replace(MOVED, account_id=OTHER, location=location, joined=joined))))
+
+    assert joined == [added]
+    assert (
+        "By hand can use us-west-2/Prod OU, us-west-2/Test OU by the share of account "
+        f"{SHOP}, to which somebody has added it; the next run removes it there" in text
+    )
+
+
+def test_an_account_is_in_no_share_by_the_ou_of_another_one() -> None:
+    added = replace(MOVED.shares[0], principals={f"arn:aws:organizations::1:ou/o-abcd/{PROD.ou_id}": "ASSOCIATED"})
+
+    assert not joined_shares(OTHER, AccountLocation(OTHER, "ACTIVE", WHEN, (TEAM,)), {SHOP: [added]})
+    assert not joined_shares(OTHER, None, {SHOP: [added]})
+
+
 def test_a_pool_is_not_called_shared_if_the_account_is_not_in_the_share() -> None:
     share = MOVED.shares[0]
 
@@ -234,7 +285,8 @@ def test_a_pool_is_explained_with_its_blocks_its_users_and_its_log() -> None:
     vpc = Allocation(IPv4Network("10.1.0.0/22"), "vpc", "vpc-1", SHOP)
     sizes = "us-west-2=18, us-east-1/Prod OU=20+20"
 
-    lines = told(of_pool(PoolFacts(EAST, [vpc], [SHOP], [OTHER], {}, Log("pools-log"), sizes=sizes)))
+    facts = PoolFacts(EAST, [vpc], [SHOP], [OTHER], {}, Log("pools-log"), sizes=sizes, strangers=["444444444444"])
+    lines = told(of_pool(facts))
 
     assert lines == [
         "Pool us-east-1/Prod OU (ipam-pool-us-east-prod), create-complete",
@@ -246,6 +298,7 @@ def test_a_pool_is_explained_with_its_blocks_its_users_and_its_log() -> None:
         f"vpc vpc-1 (10.1.0.0/22, account {SHOP})",
         f"Accounts 1: {SHOP}",
         f"soon also {OTHER}",
+        "by hand also 444444444444: added to the share of another account; the next run removes it there",
         "Log nothing in pools-log",
         "To change another block in PoolSizes (POOL_SIZES). To see which it would get:",
         "make preview POOL_SIZES='us-west-2=18,us-east-1/Prod OU=20+20+20'",

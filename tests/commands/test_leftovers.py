@@ -42,7 +42,7 @@ def test_no_pool_stays_if_our_own_pools_have_the_only_allocations() -> None:
 
     assert (found.stays, found.users, found.ipams) == (frozenset(), {}, ())
     assert describe_before(found) == [
-        "Of the 5 pools of this solution, none is in use: the deletion removes them and all shares."
+        "No pool of this solution is in use: the deletion removes all pools (5) and all shares."
     ]
 
 
@@ -78,7 +78,7 @@ def test_each_reason_has_id_cidr_account_and_region() -> None:
     manual = allocation("east", "custom", "ipam-pool-alloc-1")
 
     assert describe_before(find_leftovers(TREE, [*CHILDREN, VPC, manual])) == [
-        "4 of the 5 pools of this solution would stay, because they are in use:",
+        "4 of 5 pools of this solution would stay, because they are in use:",
         "  top (top): a parent of a pool in use",
         "  east (east): in use by",
         f"    manual allocation ipam-pool-alloc-1, 10.0.0.0/24, account {SHOP}, us-west-2",

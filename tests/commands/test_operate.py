@@ -138,10 +138,11 @@ def test_a_report_for_programs_is_refused_where_make_would_write_into_it(monkeyp
 
 
 def test_a_report_is_text_for_people(repository: Path) -> None:
-    lists = ("tree", "accountDetails", "environments", "allocations", "wrongRules", "organizationalUnitsWithoutPools")
+    lists = ("tree", "pools", "accountDetails", "environments", "allocations", "wrongRules")
     counts = {"accounts": 2, "sharedWith": 0, "leftOut": 0, "allocationsLeftOut": 0, "heldBack": ""}
     watch = {"problem": "It has not looked.", "dashboardUrl": ""}
-    answering(repository, response={**{name: [] for name in lists}, **counts, "watch": watch})
+    nothing = {name: [] for name in (*lists, "organizationalUnitsWithoutPools")}
+    answering(repository, response={**nothing, **counts, "watch": watch})
 
     run = make(repository, "report")
 

@@ -97,7 +97,7 @@ def test_a_vpc_with_addresses_from_a_pool_needs_no_reservation(company: Company)
     company.ec2.create_vpc(Ipv4IpamPoolId=pool_id, Ipv4NetmaskLength=16)
     company.look()
 
-    assert report().startswith("Existing VPCs: none of the 1 CIDRs in 3 accounts overlaps 10.0.0.0/8.")
+    assert report().startswith("Existing VPCs: the only CIDR in 3 accounts does not overlap 10.0.0.0/8.")
 
 
 def test_a_vpc_that_ipam_does_not_show_as_managed_yet_is_known_from_its_pool(
@@ -109,7 +109,7 @@ def test_a_vpc_that_ipam_does_not_show_as_managed_yet_is_known_from_its_pool(
     company.look()
     monkeypatch.setattr(resources, "_state", lambda *_: "unmanaged")
 
-    assert report().startswith("Existing VPCs: none of the 1 CIDRs in 3 accounts overlaps 10.0.0.0/8.")
+    assert report().startswith("Existing VPCs: the only CIDR in 3 accounts does not overlap 10.0.0.0/8.")
     company.ec2.delete_tags(Resources=[pool_id], Tags=[{"Key": "ctipam:stack-id"}])
     assert vpc["VpcId"] in report(), "another's pool says nothing about our space"
 

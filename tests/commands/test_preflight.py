@@ -107,12 +107,12 @@ def test_an_organization_that_has_everything_is_ready() -> None:
         ({"administrators": (OTHER,)}, "IPAM administrator", "has only one. Use it as NETWORK_ACCOUNT_ID"),
         ({"administrators": (OTHER,), "stack": {}}, "IPAM administrator", f"Disable {OTHER} in IPAM's settings"),
         ({"ipams": {HOME: (Ipam("ipam-1", "free"),)}}, "IPAM", "Set IpamTier=advanced"),
-        ({"quotas": QUOTAS | {"L-7319AFC3": 6}}, "Quota of pools", "7 pools in a scope are more than the 6 that AWS"),
-        ({"quotas": QUOTAS | {"L-0BC051D6": 0}}, "Quota of pools", "1 CIDRs in a pool are more than the 0 that AWS"),
+        ({"quotas": QUOTAS | {"L-7319AFC3": 6}}, "Quota of pools", "Pools in a scope: 7, and AWS allows 6. Request"),
+        ({"quotas": QUOTAS | {"L-0BC051D6": 0}}, "Quota of pools", "CIDRs in a pool: 1, and AWS allows 0. Request"),
         (
             {"share_quotas": SHARE_QUOTAS | {"L-4A6CEE66": 3}},
             "Quota of shares",
-            "4 pools in shares are more than the 3 that AWS allows. Request an increase of 'Number of resource",
+            "Pools in shares: 4, and AWS allows 3. Request an increase of 'Number of resource",
         ),
         ({"controls": {"CT.LAMBDA.PR.3": "ou-1"}}, "Proactive controls", "on ou-1 rejects functions outside a VPC"),
         ({"bucket": Bucket("")}, "Bucket", "Create it: aws s3 mb s3://code"),
@@ -213,6 +213,7 @@ def test_it_is_said_which_ou_each_environment_is_and_how_many_accounts_are_in_it
 
 
 OF_NAME = OrganizationTree((PROD, OrganizationalUnit("ou-abcd-22222222", "Prod OU"), SDLC), ())
+SPACED = OrganizationTree((OrganizationalUnit("ou-abcd-33333333", "Team "), SDLC), ())
 RENAMED = OrganizationTree((OrganizationalUnit("ou-abcd-pppppppp", "Production"), SDLC), ())
 
 
@@ -226,6 +227,14 @@ RENAMED = OrganizationTree((OrganizationalUnit("ou-abcd-pppppppp", "Production")
             "No OU is named 'Prod  OU'. Did you mean 'Prod OU'? Correct ENVS, or create the OU first. "
             "The OUs are: Prod OU, SDLC OU, Team.",
         ),
+        (
+            "Team ",  # CloudFormation takes the space away, so no OU would have that name
+            {"tree": SPACED},
+            "failed",
+            "No OU is named 'Team'. Did you mean 'Team (ou-abcd-33333333)'? Correct ENVS, or create the OU first. "
+            "The OUs are: SDLC OU, Team (ou-abcd-33333333).",
+        ),
+        ("Team (ou-abcd-33333333)", {"tree": SPACED}, "warning", "which is named 'Team '; 0 accounts in it."),
         ("Prod  OU,SDLC OU", {"stack": {"AccEnvName": "Prod  OU"}}, "warning", "No OU is named 'Prod  OU'."),
         (
             "Prod OU,SDLC OU",
@@ -248,7 +257,16 @@ RENAMED = OrganizationTree((OrganizationalUnit("ou-abcd-pppppppp", "Production")
             "'Prod OU' is ou-abcd-pppppppp, which is named 'Production'",
         ),
     ],
-    ids=["a typo", "of a stack that exists", "ambiguous", "no such id", "another name", "renamed since"],
+    ids=[
+        "a typo",
+        "a space",
+        "and its way out",
+        "of a stack that exists",
+        "ambiguous",
+        "no such id",
+        "another name",
+        "renamed since",
+    ],
 )
 def test_an_environment_without_its_ou_is_told_before_the_deployment(
     names: str, changed: dict[str, Any], result: str, text: str
@@ -407,6 +425,9 @@ class Answering(AwsReader):
         super().__init__(boto3.Session(region_name=HOME), MANAGEMENT)
         self.answers = answers
 
+    def impatient(self) -> Self:
+        return self
+
     def assume(self, *_arguments: Any) -> Self:
         if "sts assume_role" in self.answers:
             raise self.answers["sts assume_role"]
@@ -464,6 +485,43 @@ def test_the_errors_of_aws_are_understood(asked: str, answer: ClientError, about
     found = preflighted(ANSWERS | {asked: answer})
 
     assert text in found[about].text
+
+
+def test_if_aws_throttles_the_first_calls_no_other_is_made() -> None:
+    throttled = {
+        "organizations describe_organization": error("TooManyRequestsException", "DescribeOrganization"),
+        "cloudformation describe_stacks": error("Throttling", "DescribeStacks"),
+    }
+
+    (found,) = preflighted(throttled).values()  # another call would have no answer
+
+    assert (found.about, found.result) == ("AWS", "failed")
+    assert "Try again in some minutes" in found.text
+
+
+def test_credentials_that_aws_throttles_are_not_called_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", HOME)
+    monkeypatch.setattr(checking, "read_caller", lambda _session: preflight_reading.unread(error("Throttling")))
+
+    (found,) = checking.read_and_check(arguments.Arguments({}, {}))
+
+    assert found.about == "AWS"
+
+
+def test_what_aws_throttles_needs_no_permission() -> None:
+    found = preflighted(ANSWERS | {"organizations describe_organization": error("Throttling", "DescribeOrganization")})
+
+    assert found["Credentials"].text == (
+        "Cannot be read (DescribeOrganization: Throttling). AWS is called too often; try again in some minutes."
+    )
+
+
+def test_the_first_calls_are_repeated_for_a_few_seconds_only() -> None:
+    patient = AwsReader(boto3.Session(region_name=HOME), MANAGEMENT)
+
+    configs: list[Any] = [reader.organizations().meta.config for reader in (patient, patient.impatient())]
+
+    assert [config.retries["total_max_attempts"] for config in configs] == [9, 5]
 
 
 def test_an_environment_is_the_ou_that_its_pools_name() -> None:

@@ -334,7 +334,7 @@ def test_each_change_is_a_line_with_a_mark_and_a_summary_comes_last() -> None:
         "Notes",
         "  ! OU 'Test OU' is new.",
         "",
-        "Pools and IPAM: 1 to add, 4 to change, 1 to remove. Accounts: 1 gain pools, 1 lose pools.",
+        "Pools and IPAM: 1 to add, 4 to change, 1 to remove. Accounts: 1 to gain pools, 1 to lose pools.",
     ]
 
 
@@ -359,7 +359,11 @@ NOTHING = Preview("ipam", new=False)
     [
         (NOTHING, 0, "Nothing to do: everything is as it should be."),
         (replace(NOTHING, drift=EVERYTHING.pools[1:2]), 0, "This update has nothing to do."),
-        (EVERYTHING, 2, "Pools and IPAM: 1 to add, 4 to change, 1 to remove. Accounts: 1 gain pools, 1 lose pools."),
+        (
+            EVERYTHING,
+            2,
+            "Pools and IPAM: 1 to add, 4 to change, 1 to remove. Accounts: 1 to gain pools, 1 to lose pools.",
+        ),
         (replace(EVERYTHING, refused=("In use.",)), 1, "The update would be refused."),
     ],
     ids=["nothing", "drift only", "changes", "refused"],

@@ -37,6 +37,15 @@ def test_a_command_that_does_more_than_tell_has_failed_if_nobody_reads_its_outpu
     assert ended(fails(BrokenPipeError()), only_tells=True) == 0
 
 
+def test_a_command_whose_exit_code_is_an_answer_gives_it_even_if_nobody_reads_its_output() -> None:
+    def command() -> int:
+        with program.reader_may_stop():
+            raise BrokenPipeError
+        return 2
+
+    assert ended(command) == 2
+
+
 def test_a_full_disk_is_a_sentence() -> None:
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -26,6 +26,7 @@ def answer(**changed: Any) -> dict[str, Any]:
     account = {"accountId": "111122223333", "name": "shop", "organizationalUnits": ["Workloads", "Prod OU"]}
     plain: dict[str, Any] = {
         "tree": [top],
+        "pools": [],
         "accounts": 1,
         "sharedWith": 1,
         "accountDetails": [{**account, "environment": "Prod OU", "share": "pending"}],
@@ -53,7 +54,7 @@ def test_a_report_has_a_section_for_what_there_is_and_none_for_what_there_is_not
     assert report_text.to_lines(answer()) == [
         "landing-zone  10.0.0.0/8        ░░░░░░░░░░   0.0 %",
         "",
-        "Accounts: 1 of 1 have pools",
+        "Accounts: 1 of 1 has pools",
         "  Prod OU (ou-ab12-34567890)",
         "    111122223333  shop  Workloads / Prod OU  pending (AWS has not finished)",
         "",
@@ -84,6 +85,12 @@ def test_a_report_has_a_section_for_what_there_is_and_none_for_what_there_is_not
             {"tree": [{**answer()["tree"][0], "state": "modify-failed"}]},
             "landing-zone (modify-failed)  10.0.0.0/8        ░░░░░░░░░░   0.0 %",
         ),
+        (
+            {"pools": [{"environment": "Prod OU", "region": "us-west-2", "strangers": ["333333333333"]}]},
+            "  - 333333333333 can use the pool of 'Prod OU' in us-west-2: somebody has added it to the share of "
+            "another account. The next run removes it there.",
+        ),
+        ({"pools": [{"environment": "Prod OU", "region": "us-west-2"}]}, "  Prod OU (ou-ab12-34567890)"),  # as in 1.0.0
         ({"allocations": [allocation()], "allocationsLeftOut": 9}, "  and 9 more, for which the answer has no room"),
     ],
     ids=str,

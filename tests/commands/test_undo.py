@@ -129,7 +129,7 @@ def test_a_dry_run_reports_the_pools_that_would_stay_and_changes_nothing(
     assert cli.undo("dry=yes")
 
     assert capfd.readouterr().out.splitlines()[:5] == [
-        "2 of the 2 pools of this solution would stay, because they are in use:",
+        "2 of 2 pools of this solution would stay, because they are in use:",
         "  about top (top): a parent of a pool in use",
         "  about west (west): in use by",
         f"    VPC vpc-1, 10.0.0.0/24, account {SHOP}, us-gov-east-1",
@@ -324,7 +324,7 @@ def test_a_pool_that_is_deleted_after_it_was_listed_has_no_allocations(
 
     assert cli.undo("dry=yes")
 
-    assert "Of the 2 pools of this solution, none is in use" in capfd.readouterr().out
+    assert "No pool of this solution is in use" in capfd.readouterr().out
 
 
 def test_a_region_that_cannot_be_read_is_reported(cli: Cli, capfd: pytest.CaptureFixture[str]) -> None:

@@ -138,7 +138,9 @@ def test_a_preview_before_the_first_deployment_shows_all_pools_and_accounts(
     assert "+ IPAM in us-east-1  + operating Regions us-west-2, us-east-1" in lines
     assert "+ us-west-2/Prod OU  192.168.0.0/21" in lines
     assert f"+ {APPS} (SDLC OU)  + us-east-1/SDLC OU; + us-west-2/SDLC OU" in lines
-    assert lines[-1] == "Pools and IPAM: 8 to add, 0 to change, 0 to remove. Accounts: 1 gain pools, 0 lose pools."
+    assert (
+        lines[-1] == "Pools and IPAM: 8 to add, 0 to change, 0 to remove. Accounts: 1 to gain pools, 0 to lose pools."
+    )
 
 
 def test_what_has_not_changed_is_not_deployed(made: Engine, clone: Path) -> None:

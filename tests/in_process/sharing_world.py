@@ -63,14 +63,16 @@ class SharingWorld:
 
     def run(self, account_id: str = "") -> Any:
         """Reconcile one account, or all, as a handler does, and return the result."""
+        run = self.run_of_handler()
+        with patch.object(waiting, "sleep", self.clock.advance), patch.object(waiting, "now", self.clock.now):
+            return reconcile.reconcile_account(run, account_id) if account_id else reconcile.reconcile_all(run)
+
+    def run_of_handler(self) -> SharingRun:
         api = cast(Account, Api(self))
         stack = OwnStack(api, "arn:aws:cloudformation:us-east-1:111111111111:stack/ipam/1")
         deadline = waiting.Deadline(lambda: 900.0)
-        run = SharingRun(
-            api, api, FoundPools(self.environments), Rules(frozenset({MANAGEMENT})), stack, deadline, Brake(10)
-        )
-        with patch.object(waiting, "sleep", self.clock.advance), patch.object(waiting, "now", self.clock.now):
-            return reconcile.reconcile_account(run, account_id) if account_id else reconcile.reconcile_all(run)
+        pools, rules = FoundPools(self.environments), Rules(frozenset({MANAGEMENT}))
+        return SharingRun(api, api, pools, rules, stack, deadline, Brake(10))
 
     def ram(self, action: str, **params: Any) -> Any:
         return self.models.ram.call(action, params, OWNER)

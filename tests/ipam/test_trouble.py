@@ -51,7 +51,7 @@ def test_a_region_with_pools_that_is_no_operating_region_is_trouble() -> None:
     [
         (1, "in eu-west-0 (throttling-failure)"),
         (3, "in eu-west-0, eu-west-1, eu-west-2 (throttling-failure)"),
-        (5, "in eu-west-0, eu-west-1, eu-west-2 and 2 more Regions (throttling-failure)"),
+        (5, "in eu-west-0, eu-west-1, eu-west-2 and 2 more (throttling-failure)"),
     ],
 )
 def test_an_account_whose_discovery_fails_is_named_once_with_some_of_its_regions(regions: int, where: str) -> None:

@@ -299,7 +299,17 @@ def test_pools_are_in_the_order_of_environments_and_regions_and_accounts_in_thei
     ]
 
 
+def test_whom_somebody_has_added_to_the_share_of_an_account_is_a_stranger_unless_it_has_the_pool_itself() -> None:
+    ou = "arn:aws:organizations::1:ou/o-1/ou-ab12-34567890"
+    added = {"1": "ASSOCIATED", "2": "ASSOCIATED", "3": "ASSOCIATED", "4": "DISASSOCIATING", ou: "ASSOCIATED"}
+    shares = {"1": [replace(share(POOL.arn), principals=added)], "2": [share(POOL.arn, account="2")]}
+
+    (row,) = who_can_use({"Prod": [POOL]}, shares)
+
+    assert (row["accounts"], row["strangers"]) == (["1", "2"], ["3", ou])
+
+
 def test_a_pool_without_accounts_is_reported() -> None:
     assert who_can_use({"Prod": [POOL]}, {}) == [
-        {"pool": POOL.arn, "environment": "Prod", "region": "us-east-1", "accounts": [], "pending": []}
+        {"pool": POOL.arn, "environment": "Prod", "region": "us-east-1", "accounts": [], "pending": [], "strangers": []}
     ]

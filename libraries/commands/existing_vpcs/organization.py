@@ -32,6 +32,7 @@ from commands.preflight.aws_reader import open_session
 from ctipam.errors import DENIED, Refused, code_of
 from ctipam.names import execution_role_arn
 from ctipam.organization.reader import read_all
+from ctipam.pools.parameters import numbered
 from ctipam.sessions import CONFIG, Account
 
 SESSION_NAME = "plan-address-space"  # what CloudTrail shows in each account
@@ -178,7 +179,7 @@ def _read_accounts(management: Account, account_ids: Sequence[str]) -> list[VpcC
             found += done.result()
             if time.monotonic() - printed >= PROGRESS_EVERY_S:
                 printed = time.monotonic()
-                print(f"read {number:,} of {len(account_ids):,} accounts", file=sys.stderr, flush=True)
+                print(f"read {number:,} of {numbered(len(account_ids), 'account')}", file=sys.stderr, flush=True)
     finally:
         workers.shutdown(cancel_futures=True)  # after Ctrl-C, do not start further accounts
     return found

@@ -26,7 +26,7 @@ from commands.arguments import shortened
 from ctipam.errors import DENIED, Refused, code_of, is_client_error
 from ctipam.names import ENVIRONMENT_TAG, EXECUTION_ROLE
 from ctipam.pools.addresses import lowest_free_in, without
-from ctipam.pools.parameters import PRIVATE_RANGES
+from ctipam.pools.parameters import PRIVATE_RANGES, numbered
 from ctipam.pools.spec import TOP_LEVEL, PoolKey
 
 IN_USE = frozenset({"associating", "associated"})
@@ -227,7 +227,7 @@ def of_organization(found: Iterable[VpcCidr | Unread], accounts: int, not_known:
     read_accounts = accounts - len({row.account_id for row in unread if not row.region})
     return Existing(
         tuple(_condensed(_unique(row for row in rows if isinstance(row, VpcCidr)), unsure=bool(not_known))),
-        f"CIDRs in {_counted(read_accounts, 'account')}",
+        f"CIDRs in {numbered(read_accounts, 'account')}",
         (*_unread_sentences(unread, accounts), *not_known),
     )
 
@@ -253,8 +253,8 @@ def _condensed(cidrs: Iterable[VpcCidr], *, unsure: bool) -> Iterator[Vpc]:
         for row in same[:listed]:
             yield Vpc(cidr, label=_label(row), tagged=unsure and bool(row.environment), allocated=allocated)
         if others := same[listed:]:
-            what = f"{len(others):,} default VPCs" if is_default else f"and {len(others):,} more VPCs"
-            where = _counted(len({row.account_id for row in others}), "account")
+            what = numbered(len(others), "default VPC") if is_default else f"and {numbered(len(others), 'more VPC')}"
+            where = numbered(len({row.account_id for row in others}), "account")
             tagged = unsure and any(row.environment for row in others)
             yield Vpc(cidr, len(others), f"{what} in {where}", tagged, allocated)
 
@@ -276,7 +276,7 @@ def _unread_sentences(unread: Iterable[Unread], accounts: int) -> Iterator[str]:
         ids = sorted({row.account_id for row in rows})
         where = f" in {some(sorted({row.region for row in rows}))}" if in_regions else ""
         yield (
-            f"{len(ids):,} of {_counted(accounts, 'account')} could not be looked at{where}, and may overlap too: "
+            f"{len(ids):,} of {numbered(accounts, 'account')} could not be looked at{where}, and may overlap too: "
             f"{some(ids)} ({why})."
         )
 
@@ -305,7 +305,3 @@ def some(names: Sequence[str]) -> str:
 def _number_listed(number: int) -> int:
     """Return how many of number items to list; never all but one, because "1 more" is as long as an item."""
     return number if number <= LISTED + 1 else LISTED
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

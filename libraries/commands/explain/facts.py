@@ -45,6 +45,7 @@ class AccountFacts:
     lost       which pools have lost the tag by which they are ours, a sentence each
     listed     the stack's AccEnvName
     stack      its name
+    joined     shares of other accounts, to which somebody has added this one, its OU or the organization
     """
 
     account_id: str
@@ -59,13 +60,14 @@ class AccountFacts:
     lost: Sequence[str] = ()
     listed: str = ""
     stack: str = STACK
+    joined: Sequence[Share] = ()
 
 
 @dataclass(frozen=True)
 class PoolFacts:
     """pool       with its CIDRs
     allocated  from it; None: that cannot be read in its Region
-    accounts   that can use it; pending: that will soon
+    accounts   that can use it; pending: that will soon; strangers: others that can, see who_can_use
     names      of the pools below it, by id
     lost       that it has lost the tag by which it is ours, in a sentence
     sizes      the stack's PoolSizes
@@ -81,6 +83,7 @@ class PoolFacts:
     lost: Sequence[str] = ()
     sizes: str = ""
     stack: str = STACK
+    strangers: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,13 @@ from ctipam.pools.listing import list_pools, stack_of
 from ctipam.pools.reader import CONCURRENT_READS, UNREADABLE, as_listed, read_allocations, read_blocks
 from ctipam.pools.recognition import has_lost_stack_tag, lost_stack_tag, lost_stack_tags
 from ctipam.sessions import Account
-from ctipam.sharing import lifecycle, reconcile
+from ctipam.sharing import lifecycle
 from ctipam.sharing import reader as sharing
-from ctipam.sharing.results import who_can_use
+from ctipam.sharing.existing import ADDED, Share
+from ctipam.sharing.places import Places
+from ctipam.sharing.results import SharingResult, who_can_use
+from ctipam.sharing.rounds import ShareReconciliation
+from ctipam.sharing.run import SharingRun
 from ctipam.waiting import Deadline
 
 DECISIONS = 6
@@ -75,9 +79,11 @@ def read_account(deployment: Deployment, account_id: str, progress: Progress) ->
     progress("the account, its pools and its shares")
     settings = reading.sharing_settings(deployment.stack.parameters, deployment.stack.stack_id)
     run = lifecycle.start_run(deployment.management, settings, Deadline(lambda: LONG_S), dry_run=True)
-    of_run = reconcile.reconcile_account(run, account_id)
+    all_shares = sharing.find_all_shares(run.networking.ram())  # whatever they are named, as the scheduled run does
+    shares = all_shares.get(account_id, [])
+    of_run = foresee(run, account_id, shares)
     (result,) = of_run.accounts
-    shares = sharing.find_shares(run.networking.ram(), account_id)
+    location = _location(deployment.management, account_id)
     pools = {_arn(deployment, pool): pool for pool in _our_pools(deployment)}
     held = {arn for share in shares for arn in share.pools} | {pool.arn for pool in result.spec.pools}
     with_cidrs = {arn: _with_cidrs(deployment, pool) if arn in held else pool for arn, pool in pools.items()}
@@ -85,7 +91,7 @@ def read_account(deployment: Deployment, account_id: str, progress: Progress) ->
     ou_ids = {environment: pool.ou_id for environment, found in run.environments.items() for pool in found}
     return AccountFacts(
         account_id,
-        _location(deployment.management, account_id),
+        location,
         result,
         ou_ids,
         of_run.environments,
@@ -96,7 +102,34 @@ def read_account(deployment: Deployment, account_id: str, progress: Progress) ->
         _lost(deployment, (pool for arn, pool in pools.items() if arn in held)),
         deployment.stack.parameters["AccEnvName"],
         deployment.stack.name,
+        joined_shares(account_id, location, all_shares),
     )
+
+
+def foresee(run: SharingRun, account_id: str, shares: Sequence[Share]) -> SharingResult:
+    """Return what the next scheduled run would do for an account that has these shares. run: a dry run."""
+    return ShareReconciliation(run, lambda _created: {account_id: shares}, Places(run)).run([account_id])
+
+
+def joined_shares(
+    account_id: str, location: AccountLocation | None, shares: Mapping[str, Sequence[Share]]
+) -> list[Share]:
+    """Return the shares of other accounts that this one can use: somebody has added it, an OU above it, or the
+    organization, which stand there as arn:aws:organizations::111122223333:ou/o-abcd/ou-ab12-34567890 and
+    arn:aws:organizations::111122223333:organization/o-abcd."""
+    above = {ou.ou_id for ou in location.ou_path} if location else set()
+
+    def reaches(principal: str) -> bool:
+        everybody = bool(location) and ":organization/" in principal
+        return everybody or principal.rpartition("/")[2] in {account_id, *above}
+
+    return [
+        share
+        for owner, of_owner in shares.items()
+        for share in of_owner
+        if owner != account_id
+        and any(status in ADDED and reaches(principal) for principal, status in share.principals.items())
+    ]
 
 
 def _arn(deployment: Deployment, pool: ExistingPool) -> str:
@@ -140,7 +173,7 @@ def read_pool(deployment: Deployment, name: str, progress: Progress) -> PoolFact
     pool = _with_cidrs(deployment, found)
     networking = deployment.networking
     users = who_can_use(sharing.find_environments(networking), sharing.find_all_shares(networking.ram()))
-    nobody: dict[str, Any] = {"accounts": [], "pending": []}
+    nobody: dict[str, Any] = {"accounts": [], "pending": [], "strangers": []}
     row = next((one for one in users if one["pool"] == _arn(deployment, pool)), nobody)
     progress("the log")
     outputs = deployment.networking_stack.outputs if deployment.networking_stack else {}
@@ -154,6 +187,7 @@ def read_pool(deployment: Deployment, name: str, progress: Progress) -> PoolFact
         _lost(deployment, [pool]),
         deployment.stack.parameters.get("PoolSizes", ""),
         deployment.stack.name,
+        row["strangers"],
     )
 
 

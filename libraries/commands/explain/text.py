@@ -7,15 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from shlex import quote
 from textwrap import wrap
 
-from commands.arguments import STACK
+from commands.arguments import STACK, item_of_environments
 from commands.explain.facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
 from ctipam.ipam.discovered import DiscoveredCidr
-from ctipam.names import ENVIRONMENT_TAG, OU_TAG, looks_mistyped, split_environment
+from ctipam.names import ENVIRONMENT_TAG, OU_TAG
 from ctipam.organization.tree import OrganizationalUnit
 from ctipam.pools import record
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.overlaps import find_overlaps
-from ctipam.pools.parameters import environments, joined
+from ctipam.pools.parameters import environments, joined, numbered
 from ctipam.pools.recognition import has_lost_stack_tag
 from ctipam.pools.spec import TOP_LEVEL
 from ctipam.sharing.existing import ADDED, Share
@@ -48,6 +48,7 @@ def of_account(facts: AccountFacts, width: int = WIDTH) -> list[str]:
         ("Pools", _pools(facts)),
         ("Lost tag", facts.lost),
         ("Share", [line for share in facts.shares for line in _share(share)] or ["none"]),
+        ("By hand", _by_hand(facts)),
         ("Next run", [_next_run(facts)]),
         ("Log", _log(facts.log, {arn: str(pool.key) for arn, pool in facts.pools.items()})),
         ("To change", _ways(facts)),
@@ -159,8 +160,18 @@ def _share(share: Share) -> Iterator[str]:
     others = sorted(set(share.principals) - {share.account_id})
     strangers = f"; also shared with {', '.join(others)}, which the next run removes" if others else ""
     yield f"{share.name}, created {share.created:%Y-%m-%d %H:%M}, account {status.lower()}{strangers}"
+    if not share.settled:
+        yield "its name, tag or openness was changed, or is an earlier version's; the next run repairs that"
     yield share.arn
     yield from (f"{entity} failed: {share.messages[entity]}" for entity in _failed(share))
+
+
+def _by_hand(facts: AccountFacts) -> Iterator[str]:
+    for share in facts.joined:
+        usable = [_pool_name(facts.pools, arn) for arn, status in share.pools.items() if status in ADDED]
+        if usable:
+            how = f"by the share of account {share.account_id}, to which somebody has added it"
+            yield f"can use {', '.join(sorted(usable))} {how}; the next run removes it there"
 
 
 def _failed(share: Share) -> list[str]:
@@ -210,14 +221,11 @@ def _ways(facts: AccountFacts) -> Iterator[str]:
 
 
 def _item_of_list(ou: OrganizationalUnit, facts: AccountFacts) -> str:
-    """Return how AccEnvName would name an OU, with its id where the name alone would be misread; empty if the OU cannot
-    become an environment, for example because it was renamed and is one."""
-    name = ou.name.strip()
-    if not name or ou.ou_id in facts.ou_ids.values() or name in environments(facts.listed):
+    """Return how AccEnvName would name an OU; empty if the OU cannot become an environment, for example because it was
+    renamed and is one."""
+    if ou.ou_id in facts.ou_ids.values() or ou.name.strip() in environments(facts.listed):
         return ""
-    alone = name == ou.name and not split_environment(name)[1] and not looks_mistyped(name)
-    item = name if alone else f"{name} ({ou.ou_id})"
-    return "" if "," in item or looks_mistyped(item) else item
+    return item_of_environments(ou.name, ou.ou_id)
 
 
 def _preview(word: str, value: str, stack: str) -> _Command:
@@ -273,7 +281,7 @@ def _in_use(facts: PoolFacts) -> list[str]:
     percent = f"{100 * used / total:.0f} %, " if total else ""
     rows = sorted(facts.allocated, key=lambda one: one.cidr)
     named = [_allocation(one, facts.names) for one in rows[:MOST]]
-    return [f"{percent}{len(rows):,} allocation{'' if len(rows) == 1 else 's'}", *named, *_more(len(rows))]
+    return [f"{percent}{numbered(len(rows), 'allocation')}", *named, *_more(len(rows))]
 
 
 def _allocation(one: Allocation, names: Mapping[str, str]) -> str:
@@ -289,7 +297,12 @@ def _more(number: int) -> list[str]:
 def _accounts(facts: PoolFacts) -> list[str]:
     pending = [f"soon also {', '.join(facts.pending[:MOST])}"] if facts.pending else []
     shown = ", ".join(facts.accounts[:MOST]) or "none"
-    return [f"{len(facts.accounts):,}: {shown}", *_more(len(facts.accounts)), *pending]
+    lines = [f"{len(facts.accounts):,}: {shown}", *_more(len(facts.accounts)), *pending]
+    if facts.strangers:
+        named = ", ".join(facts.strangers[:MOST])
+        lines.append(f"by hand also {named}: added to the share of another account; the next run removes it there")
+        lines += _more(len(facts.strangers))
+    return lines
 
 
 def _ways_of_pool(facts: PoolFacts) -> Iterator[str]:

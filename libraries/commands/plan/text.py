@@ -10,7 +10,7 @@ from textwrap import wrap
 from commands.existing_vpcs.vpcs import Existing, Overlap, elsewhere, overlaps, reservations
 from commands.plan.simulation import Blocks, with_room_for
 from commands.plan.space import Space
-from ctipam.pools.parameters import joined
+from ctipam.pools.parameters import joined, numbered
 from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec
 
 PRICE = 0.00027
@@ -145,8 +145,8 @@ def _duration(space: Space, vpcs_a_month: int) -> list[str]:
     pools = len(space.spec.regions) * len(space.spec.environments)
     now, grown = space.months(vpcs_a_month)
     return [
-        f"  At {vpcs_a_month:,} VPCs a month (VPCS_A_MONTH), of default size and spread evenly over {pools} pools: "
-        f"{_months(now)} until the",
+        f"  At {numbered(vpcs_a_month, 'VPC')} a month (VPCS_A_MONTH), of default size and spread evenly over "
+        f"{numbered(pools, 'pool')}: {_months(now)} until the",
         f"  first pool is full, {_months(grown)} until one is that can grow no more, by blocks of its own size.",
     ]
 
@@ -164,8 +164,8 @@ def _pools(spec: PoolSpec) -> list[str]:
 
 def _cost(active_ips: int) -> list[str]:
     return [
-        f"Cost: about US$ {active_ips * PRICE * HOURS:,.0f} a month for IPAM, if {active_ips:,} addresses are in use "
-        f"(ACTIVE_IPS; US$ {PRICE} an hour for each,",
+        f"Cost: about US$ {active_ips * PRICE * HOURS:,.0f} a month for IPAM, if {active_ips:,} "
+        f"{'address is' if active_ips == 1 else 'addresses are'} in use (ACTIVE_IPS; US$ {PRICE} an hour for each,",
         "  in all VPCs that IPAM monitors, including those outside these pools). The rest costs little.",
     ]
 
@@ -185,9 +185,12 @@ def _wrapped(text: str) -> list[str]:
 
 def _overlaps(spec: PoolSpec, blocks: Blocks, existing: Existing) -> list[str]:
     found = overlaps(blocks, existing.vpcs)
-    total = f"{sum(vpc.number for vpc in existing.vpcs):,} {existing.what}".rstrip()
+    number = sum(vpc.number for vpc in existing.vpcs)
+    what = existing.what.replace("CIDRs", "CIDR") if number == 1 else existing.what
+    total = f"{number:,} {what}".rstrip()
     if not found:
-        return [f"Existing VPCs: none of the {total} overlaps {_top(spec)}."]
+        none = f"the only {what or 'one'} does not overlap" if number == 1 else f"none of the {total} overlaps"
+        return [f"Existing VPCs: {none} {_top(spec)}."]
     overlapping = sum(vpc.number for vpc in {overlap.vpc for overlap in found})
     width = max(len(f"{overlap.vpc.cidr}  {overlap.vpc.label}".rstrip()) for overlap in found)
     lines = [f"Existing VPCs: {overlapping:,} of {total} overlap{'s' if overlapping == 1 else ''} {_top(spec)}"]
@@ -196,7 +199,7 @@ def _overlaps(spec: PoolSpec, blocks: Blocks, existing: Existing) -> list[str]:
         for overlap in found[:MOST_OVERLAPS]
     ]
     if more := len(found[MOST_OVERLAPS:]):
-        lines.append(f"  and {more:,} more overlaps")
+        lines.append(f"  and {numbered(more, 'more overlap')}")
     missing = reservations(spec.top_cidrs, existing.vpcs, spec.reserved)
     if not missing:
         return [*lines, "  No VPC gets these addresses from the pools: ReservedCidrs has all of them."]
@@ -215,7 +218,7 @@ def _where(overlap: Overlap) -> str:
         return "in space that no Region uses yet"
     region, environment = overlap.key.region, overlap.key.environment
     where = f"{environment} in {region}" if environment else f"{region}, in space that no environment uses yet"
-    return f"{where}: {overlap.addresses:,} addresses"
+    return f"{where}: {overlap.addresses:,} address{'' if overlap.addresses == 1 else 'es'}"
 
 
 def _top(spec: PoolSpec) -> str:

@@ -33,10 +33,11 @@ def main(root: Path = ROOT) -> int:
     arguments.stack_name(given.options)
     arguments.refuse_impossible(given.parameters, root)
     checks = read_and_check(given, root)
-    if output == "json":
-        print(text.to_json(checks))
-    else:
-        text.show(checks)
+    with program.reader_may_stop():
+        if output == "json":
+            print(text.to_json(checks))
+        else:
+            text.show(checks)
     return 0 if is_ready(checks) else 1
 
 

@@ -7,16 +7,31 @@ import shlex
 import shutil
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from commands.aws_cli import AwsCli, AwsCliError, configured_region, users_aws_cli
-from ctipam.sessions import Account
+from ctipam.sessions import CONFIG, Account
+
+FEW_ATTEMPTS = CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 5}))
+"""Gives up after 15 seconds at most, where CONFIG takes a minute and more."""
 
 
 class AwsReader(Account):
+    def __init__(self, session: boto3.Session, account_id: str, config: Config = CONFIG) -> None:
+        super().__init__(session, account_id)
+        self._config = config
+
+    def _make_client(self, service: str, region: str) -> Any:
+        return self._session.client(service, region_name=region, config=self._config)  # type: ignore[call-overload]
+
+    def impatient(self) -> Self:
+        """Return a reader of the same account that soon gives up if AWS throttles its calls."""
+        return type(self)(self._session, self.account_id, FEW_ATTEMPTS)
+
     def ask(self, service: str, operation: str, region: str = "", **parameters: Any) -> Any:
         """Return the answer of an operation that only reads. Raises the errors of botocore.
 

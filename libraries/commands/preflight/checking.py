@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError
 from commands import arguments, terminal
 from commands.arguments import ROOT, Arguments
 from commands.preflight.aws_reader import AwsReader, open_session
-from commands.preflight.checks import check, credentials, no_credentials, no_region
+from commands.preflight.checks import check, credentials, no_credentials, no_region, too_many_calls
 from commands.preflight.facts import Caller, Check, Facts, Unknown
 from commands.preflight.reading import Request, read_caller, read_facts, read_management_id, read_stack
 from commands.stack_state import refuse_stack_of_others, refuse_unless_updatable
@@ -31,17 +31,20 @@ def read_and_check(given: Arguments, root: Path = ROOT) -> list[Check]:
             return [no_region()]
         caller = read_caller(session)
         if isinstance(caller, Unknown):
-            return [no_credentials(caller)]
+            return [too_many_calls() if caller.throttled else no_credentials(caller)]
         return check_organization(AwsReader(session, caller.account_id), caller, given, root)
 
 
 def check_organization(aws: AwsReader, caller: Caller, given: Arguments, root: Path = ROOT) -> list[Check]:
-    """Return all checks; with credentials of another account, only that check."""
-    management_id = read_management_id(aws)
+    """Return all checks; with credentials of another account, or if AWS throttles all calls, only that check."""
+    soon = aws.impatient()
+    management_id = read_management_id(soon)
     if (of_caller := credentials(caller, management_id)).result == "failed":
         return [of_caller]
     stack_name = arguments.stack_name(given.options)
-    stack, status = read_stack(aws, stack_name)
+    stack, status = read_stack(soon, stack_name)
+    if all(isinstance(first, Unknown) and first.throttled for first in (management_id, stack)):
+        return [too_many_calls()]
     existing = stack if isinstance(stack, Mapping) else {}
     defaults = {name: default for name, default in arguments.template_parameters(root).items() if default is not None}
     parameters = {**defaults, **existing, **given.parameters}

@@ -48,6 +48,15 @@ def no_region() -> Check:
     return Check("Region", "failed", "No Region is configured. Set AWS_REGION to Control Tower's home Region.")
 
 
+def too_many_calls() -> Check:
+    return Check(
+        "AWS",
+        "failed",
+        "AWS refuses this account's calls as too many, so nothing can be checked. Try again in some minutes, or find "
+        "out what else calls AWS so often.",
+    )
+
+
 def credentials(caller: Caller, management: Fact[str]) -> Check:
     """management: the id of the management account, see Facts"""
     if isinstance(management, Unknown):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 
-from commands.arguments import with_short_names
+from commands.arguments import item_of_environments, with_short_names
 from commands.preflight.facts import Check, Facts, Unknown, unknown_check
 from ctipam.errors import Refused
 from ctipam.organization.environments import EnvironmentOu, identify
 from ctipam.organization.tree import AccountLocation, OrganizationalUnit
 from ctipam.pools import parameters as pools_parameters
+from ctipam.pools.parameters import numbered
 
 ABOUT = "Environments"
 
@@ -27,7 +28,7 @@ def environments(facts: Facts) -> Iterator[Check]:
     with_pools = accounts_with_pools(facts)
     for one in _identified(facts):
         if one.ou is None:
-            text = with_short_names(one.problem if one.lasting else _missing(one, _names(facts)))
+            text = with_short_names(one.problem if one.lasting else _missing(one, _items(facts)))
             yield Check(ABOUT, "failed" if one.environment in added else "warning", text)
             continue
         number = sum(environment == one.environment for environment in with_pools.values())
@@ -82,17 +83,19 @@ def _added(facts: Facts) -> Collection[str]:
 
 def _found(one: EnvironmentOu, ou: OrganizationalUnit, number: int) -> str:
     now = f", which is named {ou.name!r}" if one.is_renamed else ""
-    return f"{one.environment!r} is {ou.ou_id}{now}; {number:,} account{'' if number == 1 else 's'} in it."
+    return f"{one.environment!r} is {ou.ou_id}{now}; {numbered(number, 'account')} in it."
 
 
-def _names(facts: Facts) -> list[str]:
-    return [] if isinstance(facts.tree, Unknown) else sorted({ou.name for ou in facts.tree.ous})
+def _items(facts: Facts) -> dict[str, str]:
+    """Return the names of the OUs in their order, each with how AccEnvName names it."""
+    ous = [] if isinstance(facts.tree, Unknown) else facts.tree.ous
+    return dict(sorted((ou.name, item) for ou in ous if (item := item_of_environments(ou.name, ou.ou_id))))
 
 
-def _missing(one: EnvironmentOu, names: Sequence[str]) -> str:
-    close = difflib.get_close_matches(one.environment, names, n=1)
-    meant = f" Did you mean {close[0]!r}?" if close else ""
-    more = f", and {len(names) - MOST_OUS:,} more" if len(names) > MOST_OUS else ""
-    listed = ", ".join(names[:MOST_OUS]) or "none"
+def _missing(one: EnvironmentOu, items: Mapping[str, str]) -> str:
+    close = difflib.get_close_matches(one.environment, items, n=1)
+    meant = f" Did you mean {items[close[0]]!r}?" if close else ""
+    more = f", and {len(items) - MOST_OUS:,} more" if len(items) > MOST_OUS else ""
+    listed = ", ".join([*items.values()][:MOST_OUS]) or "none"
     way_out = f"{meant} Correct AccEnvName, or create the OU first. The OUs are: {listed}{more}."
     return f"No OU is named {one.environment!r}.{way_out}"

@@ -24,12 +24,14 @@ T = TypeVar("T")
 class Unknown:
     """A fact that could not be read.
 
-    why      AWS's error, or what else is missing
-    by_aws   it is AWS's error, which a permission may end
+    why         AWS's error, or what else is missing
+    by_aws      it is AWS's error, which a permission may end
+    throttled   AWS was called too often, which no permission ends
     """
 
     why: str
     by_aws: bool = True
+    throttled: bool = False
 
 
 Fact: TypeAlias = T | Unknown
@@ -160,4 +162,5 @@ def unknown_check(about: str, permission: str, unknown: Unknown) -> Check:
     """Return the check of a fact that could not be read. permission: that AWS requires for it."""
     if not unknown.by_aws:
         return Check(about, "unknown", f"Not checked: {unknown.why}.")
-    return Check(about, "unknown", f"Cannot be read ({unknown.why.rstrip('.')}). Allow {permission}.")
+    way_out = "AWS is called too often; try again in some minutes." if unknown.throttled else f"Allow {permission}."
+    return Check(about, "unknown", f"Cannot be read ({unknown.why.rstrip('.')}). {way_out}")

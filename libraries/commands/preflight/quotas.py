@@ -69,6 +69,6 @@ def _compare(about: str, counts: Mapping[Quota, int], quotas: Fact[Mapping[str, 
 
 def _too_many(quota: Quota, number: int, limit: int) -> str:
     return (
-        f"{number:,} {quota.of} are more than the {limit:,} that AWS allows. Request an increase of {quota.name!r} in "
-        "Service Quotas, in the Networking account, or take fewer Regions or environments."
+        f"{quota.of[0].upper()}{quota.of[1:]}: {number:,}, and AWS allows {limit:,}. Request an increase of "
+        f"{quota.name!r} in Service Quotas, in the Networking account, or take fewer Regions or environments."
     )

@@ -30,7 +30,7 @@ from commands.preflight.facts import (
 from commands.preflight.service_control_policies import Policy
 from ctipam import names
 from ctipam.cloudformation.other_stacks import CANNOT_ACT
-from ctipam.errors import DENIED, Refused, code_of
+from ctipam.errors import DENIED, THROTTLED, Refused, code_of
 from ctipam.organization.reader import read_all
 from ctipam.organization.tree import OrganizationTree
 from ctipam.tags import to_dict
@@ -75,7 +75,7 @@ def read_stack(aws: AwsReader, stack: str) -> tuple[Fact[Mapping[str, str] | Non
     try:
         (found,) = aws.ask("cloudformation", "describe_stacks", StackName=stack)["Stacks"]
     except (BotoCoreError, ClientError) as error:
-        return None if code_of(error) and "does not exist" in str(error) else Unknown(brief(error)), ""
+        return None if code_of(error) and "does not exist" in str(error) else unread(error), ""
     if found["StackStatus"] == "REVIEW_IN_PROGRESS":
         return None, ""
     return {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}, found["StackStatus"]
@@ -108,7 +108,7 @@ def read_caller(session: boto3.Session) -> Fact[Caller]:
     except EndpointConnectionError as error:
         raise Refused(f"AWS cannot be reached: {error}. Check the connection and AWS_REGION.") from None
     except (BotoCoreError, ClientError) as error:
-        return Unknown(brief(error))
+        return unread(error)
 
 
 def _caller(identity: Mapping[str, Any]) -> Caller:
@@ -187,12 +187,13 @@ def _read(read: Callable[[], T]) -> Fact[T]:
     try:
         return read()
     except (BotoCoreError, ClientError) as error:
-        return Unknown(brief(error))
+        return unread(error)
 
 
-def brief(error: BotoCoreError | ClientError) -> str:
-    """Return the operation and the code, "DescribeIpams: UnauthorizedOperation"; without them, the whole text."""
-    return f"{error.operation_name}: {code_of(error)}" if isinstance(error, ClientError) else str(error)
+def unread(error: BotoCoreError | ClientError) -> Unknown:
+    """Return why something is unknown: "DescribeIpams: UnauthorizedOperation", or the whole text of another error."""
+    why = f"{error.operation_name}: {code_of(error)}" if isinstance(error, ClientError) else str(error)
+    return Unknown(why, throttled=code_of(error) in THROTTLED)
 
 
 def _of_account(account_id: str, read: Callable[[], T]) -> Fact[T]:

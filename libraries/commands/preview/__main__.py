@@ -64,11 +64,12 @@ def main(root: Path = ROOT) -> int:
             asked = replace(asked, new={**asked.new, reserve.PARAMETER: reserved})
         networking = reading.networking_account(management, asked.network_account_id)
         found = with_reserved(preview(management, networking, asked, progress), reserved)
-    if output == "json":
-        print(to_json(found))
-    else:
-        colors = terminal.has_colors(sys.stdout)
-        print("\n".join(terminal.colored(line) if colors else line for line in to_lines(found)))
+    colors = terminal.has_colors(sys.stdout)
+    with program.reader_may_stop():
+        if output == "json":
+            print(to_json(found))
+        else:
+            print("\n".join(terminal.colored(line) if colors else line for line in to_lines(found)))
     return exit_code(found, by_make=make_words.by_make())
 
 

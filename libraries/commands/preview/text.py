@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from commands.preview.changes import AccountDifference, Action, Change, Difference, Preview
+from ctipam.pools.parameters import numbered
 
 MARKS: dict[Action, str] = {"add": "+", "change": "~", "remove": "-"}
 
@@ -72,8 +73,9 @@ def _from_to(change: Change) -> str:
 
 
 def _accounts(accounts: Sequence[AccountDifference]) -> list[str]:
-    more = [f"... and {len(accounts) - MOST_ACCOUNTS:,} more accounts"] if len(accounts) > MOST_ACCOUNTS else []
-    return [_account(one) for one in accounts[:MOST_ACCOUNTS]] + more
+    more = len(accounts) - MOST_ACCOUNTS
+    others = [f"... and {numbered(more, 'more account')}"] if more > 0 else []
+    return [_account(one) for one in accounts[:MOST_ACCOUNTS]] + others
 
 
 def _account(one: AccountDifference) -> str:
@@ -99,7 +101,7 @@ def summary(preview: Preview) -> str:
     pools = f"Pools and IPAM: {_count(actions, 'add')}, {_count(actions, 'change')}, {_count(actions, 'remove')}."
     gain = sum(bool(one.gains) for one in preview.accounts)
     lose = sum(bool(one.loses) for one in preview.accounts)
-    return f"{pools} Accounts: {gain:,} gain pools, {lose:,} lose pools."
+    return f"{pools} Accounts: {gain:,} to gain pools, {lose:,} to lose pools."
 
 
 def _count(actions: Sequence[Action], action: Action) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from commands.leftovers import Allocation, describe_user, release_lines
 from commands.report.pool_tree import draw
+from ctipam.pools.parameters import numbered
 from ctipam.pools.recognition import lost_stack_tag
 
 LARGEST = 5
@@ -73,7 +74,8 @@ def _state(row: Answer) -> str:
 def _accounts(answer: Answer) -> list[str]:
     """Return the accounts below their environments, and those without pools."""
     rows = sorted(answer["accountDetails"], key=lambda row: (_ou(row), row["name"], row["accountId"]))
-    lines = [f"Accounts: {answer['sharedWith']:,} of {answer['accounts']:,} have pools"]
+    have = "has" if answer["sharedWith"] == 1 else "have"
+    lines = [f"Accounts: {answer['sharedWith']:,} of {answer['accounts']:,} {have} pools"]
     for environment in answer["environments"]:
         name = environment["environment"]
         lines.append(f"  {name}{_which_ou(environment)}")
@@ -140,7 +142,7 @@ def _largest(users: Sequence[Allocation], names: Mapping[str, str]) -> str:
         addresses[user.owner] += ip_network(user.cidr).num_addresses
     largest = [f"{names.get(owner) or owner} {count:,}" for owner, count in addresses.most_common(LARGEST)]
     more = len(addresses) - len(largest)
-    return ", ".join(largest) + (f", and {more:,} more accounts" if more else "")
+    return ", ".join(largest) + (f", and {numbered(more, 'more account')}" if more else "")
 
 
 def _attention(answer: Answer) -> list[str]:
@@ -150,6 +152,12 @@ def _attention(answer: Answer) -> list[str]:
         *([answer["heldBack"]] if answer["heldBack"] else []),
         *(one["problem"] for one in answer["environments"] if "problem" in one),
         *answer["wrongRules"],
+        *(
+            f"{stranger} can use the pool of {row['environment']!r} in {row['region']}: somebody has added it to the "
+            "share of another account. The next run removes it there."
+            for row in answer["pools"]
+            for stranger in row.get("strangers", ())
+        ),
         *(lost_stack_tag(f"Pool {row['name']}", row["poolId"], row["stackId"]) for row in tree if row.get("lostTag")),
         *(
             f"What is allocated from {row['name']} cannot be read: its Region is denied or not enabled."

@@ -50,7 +50,7 @@ def _failures(accounts: Iterable[DiscoveredAccount]) -> Iterator[Finding]:
     for account_id, rows in groupby(failing, lambda account: account.account_id):
         found = [*rows]
         where = ", ".join(account.region for account in found[:LISTED])
-        more = f" and {len(found) - LISTED} more Regions" if len(found) > LISTED else ""
+        more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
         yield Finding(
             METRIC,
             f"discovery of {account_id}",

@@ -6,11 +6,13 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 from ctipam.errors import AwsFailed
 from ctipam.organization.environments import EnvironmentOu
 from ctipam.organization.tree import OrganizationalUnit
+from ctipam.pools.parameters import numbered
 from ctipam.sharing.changes import Associate, CreateShare, DeleteShare, Disassociate, ShareChange, ShareChanges
 from ctipam.sharing.doubtful import DoubtfulPool
 from ctipam.sharing.existing import ADDED, ADDING, Share
@@ -174,7 +176,7 @@ class SharingResult:
         if failures:
             first, *others = failures[:NAMED]
             named = "".join(f" {result.spec.account_id}: {result.failed}" for result in others)
-            count = f"{len(failures)} of {len(self.accounts)} accounts failed"
+            count = f"{len(failures)} of {numbered(len(self.accounts), 'account')} failed"
             raise AwsFailed(f"{first.failed} (Account {first.spec.account_id}; {count}.){named}")
 
 
@@ -186,31 +188,31 @@ def _which(one: EnvironmentOu) -> str:
 
 
 def who_can_use(environments: Environments, shares: Mapping[str, Sequence[Share]]) -> list[dict[str, Any]]:
-    """Return each pool with the accounts that can create VPCs from it, and those for which sharing is pending."""
-    accounts: dict[str, dict[str, str]] = {}
+    """Return each pool with the accounts that can create VPCs from it, and those for which sharing is pending.
+
+    strangers   others that can: accounts, OUs or organizations that somebody has added to the share of an account
+    """
+    users: dict[tuple[str, str], set[str]] = {}  # ARN of a pool, key of its row -> principals
     for account_id, its_shares in shares.items():
         for share in its_shares:
-            principal = share.principals.get(account_id)
-            for pool, status in share.pools.items():
-                if status in ADDED and principal in ADDED:
-                    accounts.setdefault(pool, {})[account_id] = "accounts"
-                elif {status, principal} <= ADDED | ADDING:
-                    accounts.setdefault(pool, {}).setdefault(account_id, "pending")
+            for (pool, of_pool), (principal, of_principal) in product(share.pools.items(), share.principals.items()):
+                is_own = principal == account_id
+                if {of_pool, of_principal} <= ADDED:
+                    users.setdefault((pool, "accounts" if is_own else "strangers"), set()).add(principal)
+                elif is_own and {of_pool, of_principal} <= ADDED | ADDING:
+                    users.setdefault((pool, "pending"), set()).add(principal)
     return [
         {
             "pool": pool.arn,
             "environment": environment,
             "region": pool.region,
-            "accounts": sorted(_with(accounts.get(pool.arn, {}), "accounts")),
-            "pending": sorted(_with(accounts.get(pool.arn, {}), "pending")),
+            "accounts": sorted(accounts := users.get((pool.arn, "accounts"), set())),
+            "pending": sorted(users.get((pool.arn, "pending"), set()) - accounts),
+            "strangers": sorted(users.get((pool.arn, "strangers"), set()) - accounts),
         }
         for environment, pools in sorted(environments.items())
         for pool in sorted(pools, key=lambda pool: pool.region)
     ]
-
-
-def _with(of_pool: Mapping[str, str], state: str) -> list[str]:
-    return [account_id for account_id, its_state in of_pool.items() if its_state == state]
 
 
 def _units_to_dicts(units: Mapping[OrganizationalUnit | None, int]) -> list[dict[str, Any]]:
