@@ -141,7 +141,7 @@ def test_a_report_is_text_for_people(repository: Path) -> None:
     lists = ("tree", "pools", "accountDetails", "environments", "allocations", "wrongRules")
     counts = {"accounts": 2, "sharedWith": 0, "leftOut": 0, "allocationsLeftOut": 0, "heldBack": ""}
     watch = {"problem": "It has not looked.", "dashboardUrl": ""}
-    nothing: dict[str, list[Any]] = {name: [] for name in (*lists, "organizationalUnitsWithoutPools")}
+    nothing: dict[str, list[object]] = {name: [] for name in (*lists, "organizationalUnitsWithoutPools")}
     answering(repository, response={**nothing, **counts, "watch": watch})
 
     run = make(repository, "report")
