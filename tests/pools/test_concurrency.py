@@ -179,6 +179,16 @@ def test_a_modified_pool_is_under_way_while_it_is_busy() -> None:
     assert under_way.pool_ids == set()
 
 
+def test_a_pool_whose_modification_had_failed_is_under_way_while_a_list_may_be_older() -> None:
+    under_way, failed = InFlight(), replace(WEST, state="modify-failed")
+    under_way.began("west", ModifyPool(PoolKey("us-west-2"), failed), now=0)
+
+    under_way.look([failed], now=1)
+    assert under_way.pool_ids == {"west"}
+    under_way.look([replace(WEST, state="modify-complete")], now=2)
+    assert not under_way.pool_ids
+
+
 def test_how_long_a_step_took_tells_when_to_look_for_the_next_of_its_kind() -> None:
     under_way = InFlight()
     under_way.began("west", CreatePool(PoolKey("us-west-2"), "top"), now=0)

@@ -129,9 +129,12 @@ def _additions_to(
         return pool.state
     if pool.pending:
         return pool.pending.state
+    modify = ModifyPool(key, pool, vpc_sizes, auto_import)
+    if pool.state == MODIFY_FAILED:
+        return [modify]  # first: whether AWS gives such a pool a CIDR is not documented
     if comparison.blocks[key].missing:
         return _provision(comparison, key, pool, room)
-    modified = [ModifyPool(key, pool, vpc_sizes, auto_import)] if _differs(pool, key, vpc_sizes, auto_import) else []
+    modified = [modify] if _differs(pool, key, vpc_sizes, auto_import) else []
     return [*_tag_changes(spec, key, pool, comparison.blocks[key]), *modified]
 
 
@@ -177,8 +180,7 @@ def _tag_changes(spec: PoolSpec, key: PoolKey, pool: ExistingPool, blocks: Match
 
 def _differs(pool: ExistingPool, key: PoolKey, vpc_sizes: VpcSizes | None, auto_import: bool) -> bool:
     return (
-        pool.state == MODIFY_FAILED
-        or pool.description != names.pool_description(key.region, key.environment)
+        pool.description != names.pool_description(key.region, key.environment)
         or dict(pool.allocation_tags) != wanted_allocation_tags(key)
         or (vpc_sizes is not None and pool.vpc_sizes != vpc_sizes)
         or pool.auto_import != auto_import

@@ -23,7 +23,7 @@ from ctipam.pools.change_kinds import (
     ProvisionCidr,
     TagPool,
 )
-from ctipam.pools.existing import Block, ExistingPool
+from ctipam.pools.existing import MODIFY_FAILED, Block, ExistingPool
 from ctipam.pools.spec import PoolKey
 
 
@@ -190,6 +190,9 @@ def _has_ended(change: PoolChange, pool: ExistingPool | None) -> bool:
             return held.get(change.cidr, "failed-deprovision") == "failed-deprovision"
         case DeletePool():
             return pool is None or pool.state == "delete-failed"
+        case ModifyPool():
+            # One that had failed before may be shown as it was before.
+            return pool is None or pool.state != MODIFY_FAILED or change.pool.state != MODIFY_FAILED
         case _:
             return True
 

@@ -47,6 +47,9 @@ Allocated = dict[str, Collection[IPv4Network]]
 
 
 class Rounds:
+    _leaves_modifications = False
+    """A rollback always does: the stack would be left in UPDATE_ROLLBACK_FAILED."""
+
     def __init__(self, request: ResourceRequest, pool_reader: PoolReader, spec: PoolSpec | None) -> None:
         self._request = request
         self._reader = pool_reader
@@ -54,7 +57,7 @@ class Rounds:
         self._pace = Pace(request.deadline)
         self._concurrency = Concurrency()
         self._in_flight = InFlight()
-        self._failures = LateFailures()
+        self._failures = LateFailures(leaves_modifications=request.is_rollback or self._leaves_modifications)
         self._known: dict[str, tuple[Block, ...]] = {}
         self._fresh: dict[str, tuple[Block, ...]] = {}
         self._looked = waiting.now()
@@ -91,7 +94,7 @@ class Rounds:
         settled = [pool for pool in pools if pool.key and pool.ready and not pool.busy]
         self._known = {pool.pool_id: pool.blocks for pool in settled if pool.pool_id not in self._in_flight.pool_ids}
         self._known |= dict.fromkeys(self._in_flight.being_created, ())
-        if self._failures.judge(pools, waiting.now()):
+        if self._failures.judge(pools, waiting.now(), self._in_flight.pool_ids):
             self._allocated.clear()
             self._known.clear()  # perhaps the pool above lost its CIDR
         return pools
@@ -111,7 +114,7 @@ class Rounds:
             parents = parents_of_new_cidrs(compare(spec, pools))
             occupied, pools = self._reader.read_occupied(pools, parents, self._allocated)
             self._forget_coming(pools)
-            pending = left_to_do(pools, occupied)
+            pending = self._failures.without_left(left_to_do(pools, occupied))
             accepted = self._apply(pending.changes, pools)
             if pending.nothing_but_tags and len(accepted) == len(pending.changes):
                 return pools
