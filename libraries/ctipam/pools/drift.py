@@ -132,7 +132,7 @@ def _differences(change: ModifyPool) -> Iterator[str]:
 def _reservations(comparison: Comparison, allocated: Mapping[str, Collection[Allocation]]) -> Iterator[Finding]:
     for key, pool in _readable(comparison, allocated):
         wanted = reserved.wanted_reservations(comparison.spec, key, (block.cidr for block in pool.held))
-        missing = reserved.reservation_changes(wanted, allocated[pool.pool_id], comparison.spec.vpc_sizes).add
+        missing = reserved.reservation_changes(comparison.spec, wanted, allocated[pool.pool_id]).add
         if missing:
             cidrs = ", ".join(map(str, missing))
             text = f"{_named(comparison, key)} does not keep {cidrs} of ReservedCidrs from VPCs any more."
@@ -145,7 +145,7 @@ def _reservations(comparison: Comparison, allocated: Mapping[str, Collection[All
 def _collisions(comparison: Comparison, allocated: Mapping[str, Collection[Allocation]]) -> Iterator[Finding]:
     for key, pool in _readable(comparison, allocated):
         wanted = reserved.wanted_reservations(comparison.spec, key, (block.cidr for block in pool.held))
-        changes = reserved.reservation_changes(wanted, allocated[pool.pool_id], comparison.spec.vpc_sizes)
+        changes = reserved.reservation_changes(comparison.spec, wanted, allocated[pool.pool_id])
         for one in changes.colliding:
             yield _finding(key, f"{one.cidr} is reserved and in use", reserved.collision(key.phrase, one))
 
