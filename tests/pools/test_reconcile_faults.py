@@ -212,11 +212,12 @@ def test_a_rollback_ends_even_if_aws_cannot_modify_a_pool_and_the_update_fails_w
     stack: DirectStack,
 ) -> None:
     build(stack)
-    fail_modification(stack)
-    for _ in range(2):
+    for _ in range(10):
         stack.models.ipam.faults.fail_next("ModifyIpamPool", "Something broke.")
+    changed = PROPERTIES | {"VpcDefaultNetmaskLength": "20", "AccEnvName": ["Prod OU", "SDLC OU", "Dev OU"]}
 
-    assert "modify-failed: Something broke." in stack.ask("Update", "InitPools", PROPERTIES)["Reason"]
+    assert "modify-failed: Something broke." in stack.ask("Update", "InitPools", changed)["Reason"]
+    assert len(stack.pools()) > len(BUILT)
     assert stack.ask("Update", "InitPools", PROPERTIES, "UPDATE_ROLLBACK_IN_PROGRESS")["Status"] == "SUCCESS"
     assert stack.pools() == BUILT
 

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 
 from ctipam.errors import AwsFailed
 from ctipam.logs import log_decision
-from ctipam.pools.change_kinds import DeprovisionCidr, ModifyPool, PendingChanges, PoolChange
+from ctipam.pools.change_kinds import DeprovisionCidr, PoolChange
 from ctipam.pools.existing import MODIFY_FAILED, Block, ExistingPool
 
 
@@ -27,7 +27,7 @@ class LateFailures:
 
     def __init__(self, *, leaves_modifications: bool = False) -> None:
         self._leaves_modifications = leaves_modifications
-        self._not_modified: set[str] = set()  # pool ids
+        self.not_modified: set[str] = set()  # pool ids
         self._judged: set[str] = set()
         self._has_judged = False
         self._touched: set[str] = set()
@@ -60,15 +60,6 @@ class LateFailures:
         self._emptied = {(pool_id, cidr) for pool_id, cidr in self._emptied if pool_id not in pool_ids}
         self._touched -= set(pool_ids)
 
-    def without_left(self, pending: PendingChanges) -> PendingChanges:
-        """Return what is left to do without the modifications that AWS could not make."""
-        changes = tuple(
-            change
-            for change in pending.changes
-            if not (isinstance(change, ModifyPool) and change.pool.pool_id in self._not_modified)
-        )
-        return PendingChanges(changes, pending.waiting)
-
     def judge(self, pools: Sequence[ExistingPool], now: float, in_flight: Collection[str] = ()) -> bool:
         """Return whether something failed that is to be tried again. Raises AwsFailed for what will not succeed.
 
@@ -89,8 +80,8 @@ class LateFailures:
         problem = f"AWS left {_phrase(pool)} {pool.state}: {_message(pool)}"
         if pool.state != MODIFY_FAILED or not self._leaves_modifications:
             raise AwsFailed(problem)
-        if pool.pool_id not in self._not_modified:
-            self._not_modified.add(pool.pool_id)
+        if pool.pool_id not in self.not_modified:
+            self.not_modified.add(pool.pool_id)
             log_decision(
                 "leaving a pool that AWS could not modify to the next watch", key=str(pool.key), reason=problem
             )

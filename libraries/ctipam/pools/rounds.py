@@ -114,7 +114,7 @@ class Rounds:
             parents = parents_of_new_cidrs(compare(spec, pools))
             occupied, pools = self._reader.read_occupied(pools, parents, self._allocated)
             self._forget_coming(pools)
-            pending = self._failures.without_left(left_to_do(pools, occupied))
+            pending = left_to_do(pools, occupied)
             accepted = self._apply(pending.changes, pools)
             if pending.nothing_but_tags and len(accepted) == len(pending.changes):
                 return pools
