@@ -88,6 +88,8 @@ def test_a_pool_that_failed_before_is_no_failure_while_a_list_may_be_older_than_
     failures.watch(POOL.pool_id, ModifyPool(PoolKey("us-west-2", "Prod OU"), failed))
 
     assert not failures.judge([failed], 1.0, in_flight=[POOL.pool_id])
+    failures.watch(POOL.pool_id, DeletePool(failed))
+    assert not failures.failed_removals([replace(POOL, state="delete-failed")], in_flight=[POOL.pool_id])
     with pytest.raises(AwsFailed):
         failures.judge([failed], 31.0)
 

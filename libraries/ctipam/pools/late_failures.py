@@ -44,10 +44,15 @@ class LateFailures:
     def rests(self, pool_id: str, now: float) -> bool:
         return now < self._until.get(pool_id, 0.0)
 
-    def failed_removals(self, pools: Sequence[ExistingPool]) -> dict[str, list[str]]:
-        """Return the pools that AWS agreed to empty or delete and then did not, each with the reason."""
+    def failed_removals(self, pools: Sequence[ExistingPool], in_flight: Collection[str] = ()) -> dict[str, list[str]]:
+        """Return the pools that AWS agreed to empty or delete and then did not, each with the reason.
+
+        in_flight   as for `judge`
+        """
         failed = {}
         for pool in pools:
+            if pool.pool_id in in_flight:
+                continue
             for block in pool.blocks:
                 if block.state == "failed-deprovision" and (pool.pool_id, block.cidr) in self._emptied:
                     failed[pool.pool_id] = [f"AWS could not take {block.cidr} from {_phrase(pool)}: {block.reason}"]

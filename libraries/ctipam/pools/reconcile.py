@@ -245,7 +245,7 @@ class PoolReconciliation(Rounds):
         refuse_impossible(self._reader, self._spec, pools, listed, self._allocated)
 
         def left_to_do(pools: Sequence[ExistingPool], occupied: Occupied) -> PendingChanges:
-            not_removed.update(self._failures.failed_removals(pools))
+            not_removed.update(self._failures.failed_removals(pools, self._in_flight.pool_ids))
             kept_anyway = with_ancestors(not_removed, pools)
             return changes.pending_changes(
                 self._spec,
