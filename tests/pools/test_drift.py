@@ -156,6 +156,25 @@ def test_a_pool_that_cannot_be_modified_keeps_nothing_else_from_being_mended(idl
     assert watch() == {}
 
 
+def test_tags_that_a_pool_cannot_take_are_told_and_keep_nothing_else_from_being_mended(
+    idle: DirectStack, watch: Watch
+) -> None:
+    before = idle.pools()
+    tags = [{"Key": f"key {number}", "Value": ""} for number in range(40)]
+    by_hand_too = [{"Key": f"mine {number}", "Value": ""} for number in range(10)]
+    idle.ec2.create_tags(Resources=[idle.pool_ids()[PROD]], Tags=by_hand_too)
+    idle.wire.stacks[idle.stack_id]["Tags"] = tags
+    delete(idle, SDLC)
+
+    assert watch()["us-west-2/Prod OU: tags"].endswith(
+        "AWS allows 50 on a pool: remove some from the stack, or from the pool."
+    )
+    assert mended(idle).pools() == before
+    assert watch().keys() == {"us-west-2/Prod OU: tags"}
+    assert idle.ask("Update", "InitPools", PROPERTIES, "UPDATE_ROLLBACK_IN_PROGRESS")["Status"] == "SUCCESS"
+    assert "TagLimitExceeded" in idle.ask("Update", "InitPools", PROPERTIES)["Reason"]
+
+
 def test_what_a_vpc_left_of_a_reservation_is_reserved_again(idle: DirectStack, watch: Watch) -> None:
     assert idle.ask("Update", "InitPools", PROPERTIES | {"ReservedCidrs": "10.0.0.0/22"})["Status"] == "SUCCESS"
     idle.end_operation()

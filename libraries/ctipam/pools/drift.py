@@ -20,6 +20,7 @@ from ctipam.pools.placement import Occupied, place
 from ctipam.pools.recognition import has_lost_stack_tag, lost_stack_tag
 from ctipam.pools.spec import PoolKey, PoolSpec
 from ctipam.pools.wanted import wanted_allocation_tags
+from ctipam.tags import TAGS_OF_A_RESOURCE
 
 METRIC = "Drift"
 
@@ -116,7 +117,10 @@ def _corrections(spec: PoolSpec, pools: Sequence[ExistingPool], refusal: str) ->
         if isinstance(change, TagPool) and change.pool.key:
             keys = ", ".join(sorted({*change.tags, *change.removed}))
             text = f"{_named(comparison, change.pool.key)} has other tags than the stack: {keys}."
-            yield _finding(change.pool.key, "tags", f"{text} They are being corrected.")
+            outcome = "They are being corrected."
+            if len({*change.pool.tags, *change.tags} - {*change.removed}) > TAGS_OF_A_RESOURCE:
+                outcome = f"AWS allows {TAGS_OF_A_RESOURCE} on a pool: remove some from the stack, or from the pool."
+            yield _finding(change.pool.key, "tags", f"{text} {outcome}")
         elif isinstance(change, ModifyPool):
             text = f"{_named(comparison, change.key)} was changed: {', '.join(_differences(change))}."
             yield _finding(change.key, "rules", f"{text} It is being changed back.")

@@ -138,7 +138,7 @@ class Mending(Rounds):
     """Adds and corrects; takes nothing away."""
 
     _spec: PoolSpec
-    _leaves_modifications = True  # one pool that AWS cannot modify keeps nothing else from being mended
+    _leaves_impossible = True  # one pool that AWS cannot modify or tag keeps nothing else from being mended
 
     def run(self, listed: Sequence[IpamPoolTypeDef]) -> None:
         """Raises Refused after everything else was mended, if something cannot be added."""

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from ctipam import waiting
 from ctipam.cloudformation.request import ResourceRequest
-from ctipam.errors import BUSY, RETRYABLE_POOL_ERRORS, OutOfTime, code_of
+from ctipam.errors import BUSY, RETRYABLE_POOL_ERRORS, TOO_MANY_TAGS, OutOfTime, code_of, explain
 from ctipam.logs import log_decision
 from ctipam.pools import apply, listing
 from ctipam.pools.change_kinds import (
@@ -47,8 +47,9 @@ Allocated = dict[str, Collection[IPv4Network]]
 
 
 class Rounds:
-    _leaves_modifications = False
-    """A rollback always does: the stack would be left in UPDATE_ROLLBACK_FAILED."""
+    _leaves_impossible = False
+    """Whether tags and modifications that AWS refuses or fails are left, and nothing else. A rollback always does that:
+    the stack would be left in UPDATE_ROLLBACK_FAILED."""
 
     def __init__(self, request: ResourceRequest, pool_reader: PoolReader, spec: PoolSpec | None) -> None:
         self._request = request
@@ -57,7 +58,8 @@ class Rounds:
         self._pace = Pace(request.deadline)
         self._concurrency = Concurrency()
         self._in_flight = InFlight()
-        self._failures = LateFailures(leaves_modifications=request.is_rollback or self._leaves_modifications)
+        self._leaves_impossible = request.is_rollback or self._leaves_impossible
+        self._failures = LateFailures(leaves_modifications=self._leaves_impossible)
         self._known: dict[str, tuple[Block, ...]] = {}
         self._fresh: dict[str, tuple[Block, ...]] = {}
         self._looked = waiting.now()
@@ -154,6 +156,9 @@ class Rounds:
         try:
             pool_id = apply.apply(self._request, self._reader.scope_id, self._spec, change)
         except ClientError as error:
+            if isinstance(change, TagPool) and code_of(error) in TOO_MANY_TAGS and self._leaves_impossible:
+                log_decision("leaving tags that AWS refuses", pool=change.pool.pool_id, reason=explain(error))
+                return None
             if code_of(error) not in RETRYABLE_POOL_ERRORS:
                 raise
             if not isinstance(change, CreatePool):
