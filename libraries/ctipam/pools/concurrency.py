@@ -26,6 +26,7 @@ from ctipam.pools.change_kinds import (
 )
 from ctipam.pools.existing import MODIFY_FAILED, Block, ExistingPool
 from ctipam.pools.spec import PoolKey
+from ctipam.waiting import LISTED_LATE_S
 
 
 class LockScope(IntEnum):
@@ -96,7 +97,7 @@ def _urgency(change: PoolChange) -> int:
 class InFlight:
     """The changes that AWS has accepted and not finished, also while its lists do not show them yet."""
 
-    BELIEVED_S = 30.0  # for how long a change that no list shows counts as in flight
+    BELIEVED_S = LISTED_LATE_S  # for how long a change that no list shows counts as in flight
     REMEMBERED = 10  # durations of each kind of change
     ROUNDING_S = 0.001  # a wait that ends with the first look is as long, but for this
 
