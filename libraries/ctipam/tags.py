@@ -16,6 +16,9 @@ from ctipam import names
 
 DIGEST_LENGTH = 5
 
+TAGS_OF_A_RESOURCE = 50
+"""https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions"""
+
 
 @dataclass(frozen=True)
 class TagChanges:

@@ -13,6 +13,7 @@ from aws_models.ipam import Timings
 from ctipam import names, tags, waiting
 from ctipam.errors import REASON_LIMIT
 from ctipam.ipam.discovery import _not_done
+from landing_zone.direct import DirectEc2
 from landing_zone.direct_stack import NETWORKING, STACK_ID, Context, DirectStack
 
 PROPERTIES: dict[str, Any] = {
@@ -563,6 +564,38 @@ def test_exclusions_that_fail_late_are_an_error_and_can_be_requested_again(stack
 
     assert succeeded(ensure(stack, IpamExclusions=SANDBOX))
     assert settings(stack)[2] == [SANDBOX]
+
+
+@pytest.mark.parametrize(
+    ("action", "name", "values"),
+    [
+        ("ModifyIpam", "IpamMeteredAccount", ("resource-owner", "ipam-owner")),
+        ("ModifyIpamResourceDiscovery", "IpamExclusions", (LAB, LAB)),
+    ],
+)
+def test_a_list_that_is_older_than_a_change_does_not_tell_that_it_has_failed_again(
+    stack: DirectStack, action: str, name: str, values: tuple[str, str]
+) -> None:
+    assert succeeded(ensure(stack))
+    stack.models.ipam.faults.fail_next(action, "no")
+    assert ensure(stack, "Update", **{name: values[0]})["Status"] == "FAILED"
+    before = {
+        "DescribeIpams": stack.ec2.describe_ipams(),
+        "DescribeIpamResourceDiscoveries": stack.ec2.describe_ipam_resource_discoveries(),
+    }
+    answer = DirectEc2._answer
+    stale: list[str] = []
+
+    def late(ec2: DirectEc2, asked: str, params: dict[str, Any]) -> dict[str, Any]:
+        if asked == action:
+            stale.append(asked)
+        old = before.get(asked) if stale and len(stale) < 3 else None
+        stale.extend([asked] if old else [])
+        return old or answer(ec2, asked, params)
+
+    with patch.object(DirectEc2, "_answer", late):
+        assert succeeded(ensure(stack, "Update", **{name: values[1]}))
+    assert len(stale) == 3
 
 
 def test_a_change_of_exclusions_that_never_ends_fails_within_an_hour(stack: DirectStack) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import IPv4Network
 
@@ -177,6 +178,27 @@ def test_a_modified_pool_is_under_way_while_it_is_busy() -> None:
     assert under_way.pool_ids == {"west"}
     under_way.look([replace(WEST, state="modify-complete")], now=2)
     assert under_way.pool_ids == set()
+
+
+@pytest.mark.parametrize(
+    ("failed", "change"),
+    [
+        (replace(WEST, state="modify-failed"), lambda pool: ModifyPool(PoolKey("us-west-2"), pool)),
+        (replace(WEST, state="delete-failed"), DeletePool),
+        (WEST.with_blocks([Block(CIDR, "failed-deprovision")]), lambda pool: DeprovisionCidr(pool, CIDR)),
+    ],
+    ids=["modification", "deletion", "deprovisioning"],
+)
+def test_what_had_failed_before_is_under_way_while_a_list_may_be_older(
+    failed: ExistingPool, change: Callable[[ExistingPool], PoolChange]
+) -> None:
+    under_way = InFlight()
+    under_way.began("west", change(failed), now=0)
+
+    under_way.look([failed], now=1)
+    assert under_way.pool_ids == {"west"}
+    under_way.look([failed], now=InFlight.BELIEVED_S + 1)
+    assert not under_way.pool_ids
 
 
 def test_how_long_a_step_took_tells_when_to_look_for_the_next_of_its_kind() -> None:

@@ -88,6 +88,14 @@ def reservations(stack: DirectStack) -> list[dict[str, Any]]:
     return [row for row in rows if row["ResourceType"] == "custom"]
 
 
+def release(stack: DirectStack) -> None:
+    """Release by hand what is reserved."""
+    for row in reservations(stack):
+        stack.ec2_in("us-west-2").release_ipam_pool_allocation(
+            IpamPoolId=stack.pool_ids()[PROD], Cidr=row["Cidr"], IpamPoolAllocationId=row["IpamPoolAllocationId"]
+        )
+
+
 def test_where_nothing_was_changed_nothing_is_found_and_the_stack_is_read_once(idle: DirectStack, watch: Watch) -> None:
     assert watch() == {}
 
@@ -129,6 +137,60 @@ def test_a_pool_whose_modification_failed_is_modified_again_so_that_it_can_be_sh
     states = {pool["State"] for pool in mended(idle).listed_pools()}
     assert states == {"create-complete", "modify-complete"}
     assert watch() == {}
+
+
+def test_a_pool_that_cannot_be_modified_keeps_nothing_else_from_being_mended(idle: DirectStack, watch: Watch) -> None:
+    assert idle.ask("Update", "InitPools", RESERVED)["Status"] == "SUCCESS"
+    idle.end_operation()
+    idle.models.ipam.faults.fail_next("ModifyIpamPool", "no")
+    modify(idle, SDLC, Description="ours")
+    idle.models.ipam.faults.fail_next("ModifyIpamPool", "no")
+    release(idle)
+
+    assert watch().keys() == {"us-west-2/SDLC OU: rules", "us-west-2/Prod OU: reservations"}
+    mended(idle)
+
+    assert [row["Cidr"] for row in reservations(idle)] == ["10.1.0.0/16"]
+    assert watch().keys() == {"us-west-2/SDLC OU: rules"}
+    mended(idle)
+    assert watch() == {}
+
+
+def test_tags_that_a_pool_cannot_take_are_told_and_keep_nothing_else_from_being_mended(
+    idle: DirectStack, watch: Watch
+) -> None:
+    before = idle.pools()
+    tags = [{"Key": f"key {number}", "Value": ""} for number in range(40)]
+    by_hand_too = [{"Key": f"mine {number}", "Value": ""} for number in range(10)]
+    idle.ec2.create_tags(Resources=[idle.pool_ids()[PROD]], Tags=by_hand_too)
+    idle.wire.stacks[idle.stack_id]["Tags"] = tags
+    delete(idle, SDLC)
+
+    assert watch()["us-west-2/Prod OU: tags"].endswith(
+        "AWS allows 50 on a pool: remove some from the stack, or from the pool."
+    )
+    assert mended(idle).pools() == before
+    assert watch().keys() == {"us-west-2/Prod OU: tags"}
+    assert idle.ask("Update", "InitPools", PROPERTIES, "UPDATE_ROLLBACK_IN_PROGRESS")["Status"] == "SUCCESS"
+    assert "TagLimitExceeded" in idle.ask("Update", "InitPools", PROPERTIES)["Reason"]
+
+
+def test_what_a_vpc_left_of_a_reservation_is_reserved_again(idle: DirectStack, watch: Watch) -> None:
+    assert idle.ask("Update", "InitPools", PROPERTIES | {"ReservedCidrs": "10.0.0.0/22"})["Status"] == "SUCCESS"
+    idle.end_operation()
+    release(idle)
+    idle.clock.advance(HOUR)
+    idle.make_vpc("us-west-2", "Prod OU", length=24)
+
+    assert watch().keys() == {
+        "us-west-2/Prod OU: reservations",
+        "us-west-2/Prod OU: 10.0.0.0/24 is reserved and in use",
+    }
+    mended(idle)
+
+    assert sorted(row["Cidr"] for row in reservations(idle)) == ["10.0.1.0/24", "10.0.2.0/23"]
+    assert watch().keys() == {"us-west-2/Prod OU: 10.0.0.0/24 is reserved and in use"}
+    assert idle.wire.invocations == []
 
 
 def test_a_pool_that_was_deleted_is_created_again_with_its_reservations(idle: DirectStack, watch: Watch) -> None:

@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 import pytest
 
 from ctipam.errors import AwsFailed
-from ctipam.pools.change_kinds import DeletePool, DeprovisionCidr, ProvisionCidr
+from ctipam.pools.change_kinds import DeletePool, DeprovisionCidr, ModifyPool, ProvisionCidr
 from ctipam.pools.existing import Block, ExistingPool
 from ctipam.pools.late_failures import LateFailures
 from ctipam.pools.spec import PoolKey
@@ -81,6 +81,17 @@ def test_a_pool_that_failed_is_a_failure_if_this_request_has_touched_it(state: s
     failures.watch(POOL.pool_id, ProvisionCidr(POOL, CIDR))
     with pytest.raises(AwsFailed, match=f"left .*Prod OU.* {state}: {reason}"):
         failures.judge([failed], 1.0)
+
+
+def test_a_pool_that_failed_before_is_no_failure_while_a_list_may_be_older_than_its_new_change() -> None:
+    failures, failed = LateFailures(), replace(POOL, state="modify-failed")
+    failures.watch(POOL.pool_id, ModifyPool(PoolKey("us-west-2", "Prod OU"), failed))
+
+    assert not failures.judge([failed], 1.0, in_flight=[POOL.pool_id])
+    failures.watch(POOL.pool_id, DeletePool(failed))
+    assert not failures.failed_removals([replace(POOL, state="delete-failed")], in_flight=[POOL.pool_id])
+    with pytest.raises(AwsFailed):
+        failures.judge([failed], 31.0)
 
 
 def test_a_removal_that_failed_is_named_until_it_is_tried_again() -> None:

@@ -191,6 +191,37 @@ def test_a_modification_that_fails_is_a_failure_and_is_tried_again_by_the_next_r
     assert stack.ask("Update", "InitPools", changed)["Status"] == "SUCCESS"
 
 
+def fail_modification(stack: DirectStack) -> None:
+    """Let a modification by hand fail, so that nothing but its state tells of it."""
+    stack.models.ipam.faults.fail_next("ModifyIpamPool", "Something broke.")
+    stack.ec2.modify_ipam_pool(IpamPoolId=stack.pool_ids()["us-west-2 Prod OU"], AutoImport=False)
+    stack.clock.advance(60)
+
+
+def test_a_pool_whose_modification_failed_is_modified_before_it_gets_a_block(stack: DirectStack) -> None:
+    build(stack)
+    fail_modification(stack)
+
+    answer = stack.ask("Update", "InitPools", PROPERTIES | {"PoolSizes": "us-west-2/Prod OU=12+13"})
+
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    assert stack.pools()["us-west-2 Prod OU"] == "10.0.0.0/12,10.32.0.0/13"
+
+
+def test_a_rollback_ends_even_if_aws_cannot_modify_a_pool_and_the_update_fails_with_its_reason(
+    stack: DirectStack,
+) -> None:
+    build(stack)
+    for _ in range(10):
+        stack.models.ipam.faults.fail_next("ModifyIpamPool", "Something broke.")
+    changed = PROPERTIES | {"VpcDefaultNetmaskLength": "20", "AccEnvName": ["Prod OU", "SDLC OU", "Dev OU"]}
+
+    assert "modify-failed: Something broke." in stack.ask("Update", "InitPools", changed)["Reason"]
+    assert len(stack.pools()) > len(BUILT)
+    assert stack.ask("Update", "InitPools", PROPERTIES, "UPDATE_ROLLBACK_IN_PROGRESS")["Status"] == "SUCCESS"
+    assert stack.pools() == BUILT
+
+
 def test_a_pool_that_could_not_be_created_is_made_anew_by_a_repeated_request(stack: DirectStack) -> None:
     """Its client token would only bring the failed one back."""
     stack.models.ipam.faults.fail_next("CreateIpamPool", "Something broke.")

@@ -13,13 +13,20 @@ from ctipam.pools.addresses import without
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.parameters import reserved_cidrs as parse
 from ctipam.pools.reserved import may_have_reservations, refuse_collisions, reservation_changes, reserved_in
-from ctipam.pools.spec import VpcSizes
+from ctipam.pools.spec import PoolSpec, VpcSizes
 
 SHOP = "111122223333"
+VPC_SIZES = VpcSizes()
 
 
 def networks(text: str) -> list[IPv4Network]:
     return [IPv4Network(cidr) for cidr in text.split()]
+
+
+def spec(reserved: str, sizes: VpcSizes = VPC_SIZES) -> PoolSpec:
+    """Return one that reserves these CIDRs."""
+    cidrs = tuple(networks(reserved.replace(",", " ")))
+    return PoolSpec((IPv4Network("10.0.0.0/8"),), 10, 12, ("r",), ("a",), sizes, reserved=cidrs)
 
 
 def text(cidrs: object) -> str:
@@ -110,7 +117,7 @@ def test_what_is_allocated_in_a_pool(blocks: str, reserved: str, expected: str) 
     ],
 )
 def test_how_a_pool_comes_to_what_is_wanted(wanted: str, allocations: list[Allocation], add: str, release: str) -> None:
-    changes = reservation_changes(networks(wanted), allocations, VpcSizes())
+    changes = reservation_changes(spec(wanted), networks(wanted), allocations)
 
     assert (text(changes.add), text(one.cidr for one in changes.release)) == (add, release)
     assert changes.nothing == (not add and not release)
@@ -128,14 +135,14 @@ def test_any_change_of_what_is_wanted_ends_with_all_of_it_reserved_and_never_a_g
         )
         wanted = reserved_in(networks("10.0.0.0/22"), parse(cidrs), VpcSizes())
 
-        changes = reservation_changes(wanted, held, VpcSizes())
+        changes = reservation_changes(spec(cidrs), wanted, held)
 
         before = [one.cidr for one in held]
         assert not any(new.overlaps(old) for new in changes.add for old in before), "AWS would refuse that"
         kept = [one for one in held if one not in changes.release]
         held = kept + [ours(str(cidr)) for cidr in changes.add]
         assert not any(list(without(cidr, [one.cidr for one in held])) for cidr in wanted)
-        assert reservation_changes(wanted, held, VpcSizes()).nothing
+        assert reservation_changes(spec(cidrs), wanted, held).nothing
         assert all(any(one.cidr.overlaps(cidr) for cidr in wanted) for one in held)
 
 
@@ -144,13 +151,28 @@ def test_what_is_left_beside_an_allocation_and_fits_no_vpc_is_not_reserved() -> 
     sizes = VpcSizes(maximum=26)
     wanted = reserved_in(networks("10.0.0.0/22"), networks("10.0.0.0/25"), sizes)
 
-    changes = reservation_changes(wanted, [ours("10.0.0.0/28")], sizes)  # from when the rules allowed it
+    changes = reservation_changes(
+        spec("10.0.0.0/25", sizes), wanted, [ours("10.0.0.0/28")]
+    )  # from when the rules allowed it
 
     assert text(changes.add) == "10.0.0.64/26"
 
 
+def test_a_vpc_collides_with_what_is_reserved_and_not_with_what_it_is_rounded_up_by() -> None:
+    """The VPC is from when the rules allowed so small ones."""
+    sizes = VpcSizes(maximum=24)
+    wanted = reserved_in(networks("10.0.0.0/22"), networks("10.0.0.0/28"), sizes)
+
+    beside = reservation_changes(spec("10.0.0.0/28", sizes), wanted, [vpc("10.0.0.64/26")])
+    within = reservation_changes(spec("10.0.0.0/28", sizes), wanted, [vpc("10.0.0.0/26")])
+
+    assert (beside.add, beside.colliding) == ((), ())
+    assert text(one.cidr for one in within.colliding) == "10.0.0.0/26"
+
+
 def test_a_reservation_that_collides_with_a_vpc_is_refused_and_named() -> None:
-    changes = reservation_changes(networks("10.0.0.0/22"), [vpc("10.0.1.0/24"), vpc("10.0.9.0/24")], VpcSizes())
+    cidr = "10.0.0.0/22"
+    changes = reservation_changes(spec(cidr), networks(cidr), [vpc("10.0.1.0/24"), vpc("10.0.9.0/24")])
     assert [one.cidr for one in changes.colliding] == networks("10.0.1.0/24")
     assert text(changes.add) == "10.0.0.0/24 10.0.2.0/23", "what is left can be reserved all the same"
 

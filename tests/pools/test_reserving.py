@@ -255,6 +255,27 @@ def test_a_rollback_ends_even_if_a_vpc_has_taken_what_was_reserved_before(built:
     assert done(answer)
 
 
+def test_a_rollback_reserves_again_what_was_released_a_moment_ago_and_aws_has_not_freed_yet(
+    built: DirectStack,
+) -> None:
+    assert done(ask(built, reserved="10.0.0.0/24"))
+    assert done(ask(built, reserved=""))
+
+    rolled_back = PROPERTIES | {"ReservedCidrs": "10.0.0.0/24"}
+
+    assert done(built.ask("Update", "InitPools", rolled_back, "UPDATE_ROLLBACK_IN_PROGRESS"))
+    assert reserved(built) == "10.0.0.0/24"
+
+
+def test_what_is_never_freed_fails_an_update_in_the_end_and_no_rollback(built: DirectStack) -> None:
+    taken = AwsError("InvalidParameterValue", "It is not free.")
+    built.models.ipam.faults.refuse_next("AllocateIpamPoolCidr", taken, times=1000)
+
+    assert "It is not free" in ask(built, reserved="10.0.0.0/24")["Reason"]
+    rolled_back = PROPERTIES | {"ReservedCidrs": "10.0.0.0/24"}
+    assert done(built.ask("Update", "InitPools", rolled_back, "UPDATE_ROLLBACK_IN_PROGRESS"))
+
+
 def test_a_pool_that_grows_takes_no_block_with_reserved_addresses(built: DirectStack) -> None:
     assert done(ask(built, reserved="10.32.0.0/16", PoolSizes=f"{WEST}/Prod OU=12+12"))
 

@@ -167,7 +167,7 @@ def _reservations(spec: PoolSpec, pool: ExistingPool, allocations: Sequence[Allo
     if pool.key is None:
         return
     wanted = wanted_reservations(spec, pool.key, (block.cidr for block in pool.held))
-    changes = reservation_changes(wanted, allocations, spec.vpc_sizes)
+    changes = reservation_changes(spec, wanted, allocations)
     yield from (Change("reserved", "", str(cidr)) for cidr in changes.add)
     yield from (Change("reserved", str(one.cidr), "") for one in changes.release)
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from ctipam import waiting
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import BUSY, INVALID_VALUE, AwsFailed
-from ctipam.ipam.existing import IPAM_READY
+from ctipam.ipam.existing import IPAM_READY, MODIFY_FAILED
 from ctipam.ipam.reader import find_discovery
 from ctipam.logs import log_decision
-from ctipam.waiting import PATIENCE_S, Pace, retry_while_busy
+from ctipam.waiting import LISTED_LATE_S, PATIENCE_S, Pace, retry_while_busy
 
 if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import IpamResourceDiscoveryTypeDef
@@ -29,7 +29,8 @@ def ensure_exclusions(request: ResourceRequest, discovery_id: str, wanted: Set[s
 
     wanted   Organizations entity paths, such as o-a1b2c3d4e5/r-f6g7/ou-f6g7-awsccccc/*
     """
-    found = _excluded(_wait(request, discovery_id))
+    before = _wait(request, discovery_id)
+    found = _excluded(before)
     if found == wanted:
         return
     log_decision("changing which OUs IPAM does not monitor", discovery=discovery_id, excluded=sorted(wanted))
@@ -43,18 +44,24 @@ def ensure_exclusions(request: ResourceRequest, discovery_id: str, wanted: Set[s
         AddOrganizationalUnitExclusions=[{"OrganizationsEntityPath": path} for path in sorted(wanted - found)],
         RemoveOrganizationalUnitExclusions=[{"OrganizationsEntityPath": path} for path in sorted(found - wanted)],
     )
-    _wait(request, discovery_id, wanted)
+    _wait(request, discovery_id, wanted, had_failed=before["State"] == MODIFY_FAILED)
 
 
-def _wait(request: ResourceRequest, discovery_id: str, wanted: Set[str] | None = None) -> IpamResourceDiscoveryTypeDef:
-    """Wait until the discovery is ready and excludes what was asked for: a list may be older than the request."""
+def _wait(
+    request: ResourceRequest, discovery_id: str, wanted: Set[str] | None = None, *, had_failed: bool = False
+) -> IpamResourceDiscoveryTypeDef:
+    """Wait until the discovery is ready and excludes what was asked for: a list may be older than the request.
+
+    had_failed   an earlier change had failed, so that such a list may show that
+    """
     pace, until = Pace(request.deadline), waiting.now() + PATIENCE_S
+    old_until = waiting.now() + (LISTED_LATE_S if had_failed else 0)
     while True:
         request.raise_if_superseded()
         discovery = find_discovery(request.account, discovery_id)
         if discovery and discovery["State"] in IPAM_READY and wanted in (None, _excluded(discovery)):
             return discovery
-        if discovery and discovery["State"] == "modify-failed":
+        if discovery and discovery["State"] == MODIFY_FAILED and waiting.now() >= old_until:
             raise AwsFailed(f"AWS could not change which OUs {discovery_id} excludes; it gives no reason.")
         if waiting.now() >= until:
             raise AwsFailed(_not_done(discovery_id, discovery, wanted or set()))

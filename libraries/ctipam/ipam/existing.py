@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-IPAM_READY = frozenset({"create-complete", "modify-complete", "modify-failed", "delete-failed"})
+MODIFY_FAILED = "modify-failed"
+
+IPAM_READY = frozenset({"create-complete", "modify-complete", MODIFY_FAILED, "delete-failed"})
 """States in which an IPAM can be used: after a failed change it is what it was before."""
 
 

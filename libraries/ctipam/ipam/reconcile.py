@@ -18,13 +18,13 @@ from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import BUSY, AwsFailed, OutOfTime, code_of
 from ctipam.ipam import preconditions, reader
 from ctipam.ipam.changes import IpamChange, pending_changes
-from ctipam.ipam.existing import ExistingIpam
+from ctipam.ipam.existing import MODIFY_FAILED, ExistingIpam
 from ctipam.ipam.spec import IpamSpec
 from ctipam.logs import log_decision
 from ctipam.pools.listing import list_pools, stack_of
 from ctipam.sessions import Account
 from ctipam.tags import tag_changes, to_list, with_stack_tags
-from ctipam.waiting import Pace, retry_while_busy
+from ctipam.waiting import LISTED_LATE_S, Pace, retry_while_busy
 
 if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import IpamTypeDef
@@ -66,7 +66,7 @@ def ensure(request: ResourceRequest, spec: IpamSpec, existing: ExistingIpam | No
     ipam_id = existing.ipam_id if existing else _create(request, spec)
     ipam = _wait_until_ready(request, spec, ipam_id)
     while changes := pending_changes(spec, ipam):
-        ipam = _modify(request, spec, ipam_id, changes[0])
+        ipam = _modify(request, spec, ipam, changes[0])
     return ipam
 
 
@@ -154,15 +154,16 @@ def _create_ipam(request: ResourceRequest, spec: IpamSpec, token: str) -> IpamTy
     )["Ipam"]
 
 
-def _modify(request: ResourceRequest, spec: IpamSpec, ipam_id: str, change: IpamChange) -> ExistingIpam:
+def _modify(request: ResourceRequest, spec: IpamSpec, ipam: ExistingIpam, change: IpamChange) -> ExistingIpam:
     modify, check = request.account.ec2().modify_ipam, request.raise_if_superseded
-    retry_while_busy(modify, request.deadline, BUSY, check, IpamId=ipam_id, **change)
-    log_decision("changing the IPAM", ipam=ipam_id, **change)
-    ipam = _wait_until_ready(request, spec, ipam_id, change)
-    if ipam.state == "modify-failed":
+    retry_while_busy(modify, request.deadline, BUSY, check, IpamId=ipam.ipam_id, **change)
+    log_decision("changing the IPAM", ipam=ipam.ipam_id, **change)
+    had_failed = ipam.state == MODIFY_FAILED
+    changed = _wait_until_ready(request, spec, ipam.ipam_id, change, had_failed=had_failed)
+    if changed.state == MODIFY_FAILED:
         (name,) = change
-        raise AwsFailed(f"AWS could not change IPAM {ipam_id} ({name}): {_message(ipam)}")
-    return ipam
+        raise AwsFailed(f"AWS could not change IPAM {ipam.ipam_id} ({name}): {_message(changed)}")
+    return changed
 
 
 def _delete_is_accepted(account: Account, ipam_id: str) -> bool:
@@ -176,18 +177,26 @@ def _delete_is_accepted(account: Account, ipam_id: str) -> bool:
 
 
 def _wait_until_ready(
-    request: ResourceRequest, spec: IpamSpec, ipam_id: str, change: IpamChange | None = None
+    request: ResourceRequest,
+    spec: IpamSpec,
+    ipam_id: str,
+    change: IpamChange | None = None,
+    *,
+    had_failed: bool = False,
 ) -> ExistingIpam:
     """Wait until the IPAM can be used, and return it.
 
-    change   what was asked for and has to be listed: a list may be older than the request
+    change       what was asked for and has to be listed: a list may be older than the request
+    had_failed   an earlier change had failed, so that such a list may show that
     """
-    pace = Pace(request.deadline)
+    pace, old_until = Pace(request.deadline), waiting.now() + (LISTED_LATE_S if had_failed else 0)
     while True:
         request.raise_if_superseded()
         ipam = reader.find_ipam(request.account, ipam_id)
-        if ipam and ipam.is_ready and (change not in pending_changes(spec, ipam) or ipam.state == "modify-failed"):
-            return ipam
+        if ipam and ipam.is_ready:
+            has_failed = ipam.state == MODIFY_FAILED and waiting.now() >= old_until
+            if has_failed or change not in pending_changes(spec, ipam):
+                return ipam
         if ipam and ipam.state == "create-failed":
             raise AwsFailed(f"AWS could not create IPAM {ipam_id}: {_message(ipam)}")
         try:

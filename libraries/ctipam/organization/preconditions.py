@@ -12,13 +12,11 @@ from ctipam.ipam.cost_controls import LEAVE
 from ctipam.names import split_environment
 from ctipam.organization.environments import EnvironmentOu
 from ctipam.pools.spec import PoolSpec
+from ctipam.tags import TAGS_OF_A_RESOURCE
 
 NETWORKING_STACK = re.compile(r"StackSet-(.+)-networking-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """The name that CloudFormation gives to the Networking stack. The StackSet is named after the management stack."""
 
-
-TAGS_OF_A_RESOURCE = 50
-"""https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions"""
 
 MOST_STACK_TAGS = TAGS_OF_A_RESOURCE - 14
 """Beside eleven of a pool itself, and three more if the record of its CIDRs is long."""

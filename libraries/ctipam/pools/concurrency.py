@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
+from ipaddress import IPv4Network
 from itertools import chain
 
 from ctipam.pools import pace
@@ -23,8 +24,9 @@ from ctipam.pools.change_kinds import (
     ProvisionCidr,
     TagPool,
 )
-from ctipam.pools.existing import Block, ExistingPool
+from ctipam.pools.existing import MODIFY_FAILED, Block, ExistingPool
 from ctipam.pools.spec import PoolKey
+from ctipam.waiting import LISTED_LATE_S
 
 
 class LockScope(IntEnum):
@@ -95,7 +97,7 @@ def _urgency(change: PoolChange) -> int:
 class InFlight:
     """The changes that AWS has accepted and not finished, also while its lists do not show them yet."""
 
-    BELIEVED_S = 30.0  # for how long a change that no list shows counts as in flight
+    BELIEVED_S = LISTED_LATE_S  # for how long a change that no list shows counts as in flight
     REMEMBERED = 10  # durations of each kind of change
     ROUNDING_S = 0.001  # a wait that ends with the first look is as long, but for this
 
@@ -178,7 +180,8 @@ class InFlight:
 
 
 def _has_ended(change: PoolChange, pool: ExistingPool | None) -> bool:
-    """Return whether the change has ended, as far as an idle pool shows: a list may be older than the change."""
+    """Return whether the change has ended, as far as an idle pool shows: a list may be older than the change. So what
+    an earlier change of the kind has left failed tells nothing."""
     match change:
         case CreatePool():
             return pool is not None
@@ -186,12 +189,19 @@ def _has_ended(change: PoolChange, pool: ExistingPool | None) -> bool:
             return pool is None or bool(_cidr_ids(pool) - _cidr_ids(change.pool))
         case DeprovisionCidr():
             # An idle pool that still holds the CIDR is one that a list shows as it was before, or AWS did not do it.
-            held = {block.cidr: block.state for block in pool.held} if pool else {}
-            return held.get(change.cidr, "failed-deprovision") == "failed-deprovision"
+            failed = "failed-deprovision"
+            shown = _state_of(change.cidr, pool) if pool else ""
+            return not shown or (shown == failed and _state_of(change.cidr, change.pool) != failed)
         case DeletePool():
-            return pool is None or pool.state == "delete-failed"
+            return pool is None or (pool.state == "delete-failed" and change.pool.state != pool.state)
+        case ModifyPool():
+            return pool is None or pool.state != MODIFY_FAILED or change.pool.state != pool.state
         case _:
             return True
+
+
+def _state_of(cidr: IPv4Network, pool: ExistingPool) -> str:
+    return next((block.state for block in pool.held if block.cidr == cidr), "")
 
 
 def _cidr_ids(pool: ExistingPool) -> set[str]:

@@ -20,6 +20,7 @@ from ctipam.pools.placement import Occupied, place
 from ctipam.pools.recognition import has_lost_stack_tag, lost_stack_tag
 from ctipam.pools.spec import PoolKey, PoolSpec
 from ctipam.pools.wanted import wanted_allocation_tags
+from ctipam.tags import TAGS_OF_A_RESOURCE
 
 METRIC = "Drift"
 
@@ -39,15 +40,22 @@ class Drift:
     is_mendable: bool = False
 
 
-def mendable_changes(spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied, refusal: str) -> PendingChanges:
+def mendable_changes(
+    spec: PoolSpec,
+    pools: Sequence[ExistingPool],
+    occupied: Occupied,
+    refusal: str,
+    not_modified: Collection[str] = (),
+) -> PendingChanges:
     """Return what adds and corrects, or only what corrects.
 
     pools     recognized()
     occupied  for each of parents_of_new_cidrs()
     refusal   why nothing can be added, in words; empty: something can
+    not_modified   see pending_changes
     """
     everything = {pool.pool_id for pool in pools}
-    pending = pending_changes(spec, pools, occupied, kept_anyway=everything)
+    pending = pending_changes(spec, pools, occupied, kept_anyway=everything, not_modified=not_modified)
     if not refusal:
         return pending
     corrections = [change for change in pending.changes if isinstance(change, TagPool | ModifyPool)]
@@ -109,7 +117,10 @@ def _corrections(spec: PoolSpec, pools: Sequence[ExistingPool], refusal: str) ->
         if isinstance(change, TagPool) and change.pool.key:
             keys = ", ".join(sorted({*change.tags, *change.removed}))
             text = f"{_named(comparison, change.pool.key)} has other tags than the stack: {keys}."
-            yield _finding(change.pool.key, "tags", f"{text} They are being corrected.")
+            outcome = "They are being corrected."
+            if len({*change.pool.tags, *change.tags} - {*change.removed}) > TAGS_OF_A_RESOURCE:
+                outcome = f"AWS allows {TAGS_OF_A_RESOURCE} on a pool: remove some from the stack, or from the pool."
+            yield _finding(change.pool.key, "tags", f"{text} {outcome}")
         elif isinstance(change, ModifyPool):
             text = f"{_named(comparison, change.key)} was changed: {', '.join(_differences(change))}."
             yield _finding(change.key, "rules", f"{text} It is being changed back.")
@@ -132,7 +143,7 @@ def _differences(change: ModifyPool) -> Iterator[str]:
 def _reservations(comparison: Comparison, allocated: Mapping[str, Collection[Allocation]]) -> Iterator[Finding]:
     for key, pool in _readable(comparison, allocated):
         wanted = reserved.wanted_reservations(comparison.spec, key, (block.cidr for block in pool.held))
-        missing = reserved.reservation_changes(wanted, allocated[pool.pool_id], comparison.spec.vpc_sizes).add
+        missing = reserved.reservation_changes(comparison.spec, wanted, allocated[pool.pool_id]).add
         if missing:
             cidrs = ", ".join(map(str, missing))
             text = f"{_named(comparison, key)} does not keep {cidrs} of ReservedCidrs from VPCs any more."
@@ -145,7 +156,7 @@ def _reservations(comparison: Comparison, allocated: Mapping[str, Collection[All
 def _collisions(comparison: Comparison, allocated: Mapping[str, Collection[Allocation]]) -> Iterator[Finding]:
     for key, pool in _readable(comparison, allocated):
         wanted = reserved.wanted_reservations(comparison.spec, key, (block.cidr for block in pool.held))
-        changes = reserved.reservation_changes(wanted, allocated[pool.pool_id], comparison.spec.vpc_sizes)
+        changes = reserved.reservation_changes(comparison.spec, wanted, allocated[pool.pool_id])
         for one in changes.colliding:
             yield _finding(key, f"{one.cidr} is reserved and in use", reserved.collision(key.phrase, one))
 

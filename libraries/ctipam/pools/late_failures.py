@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 from ctipam.errors import AwsFailed
 from ctipam.logs import log_decision
 from ctipam.pools.change_kinds import DeprovisionCidr, PoolChange
-from ctipam.pools.existing import Block, ExistingPool
+from ctipam.pools.existing import MODIFY_FAILED, Block, ExistingPool
 
 
 class LateFailures:
@@ -16,6 +16,8 @@ class LateFailures:
 
     A CIDR that failed in an earlier attempt stays listed for a while and says nothing about this one, so the failures
     that the first reading finds do not count.
+
+    leaves_modifications   a pool that AWS could not modify stays as it is, instead of raising AwsFailed
     """
 
     NOT_YET = "cidr-not-available"
@@ -23,7 +25,9 @@ class LateFailures:
     """Space that was given back can be taken again after minutes, although no list shows it as occupied any more.
     https://docs.aws.amazon.com/vpc/latest/ipam/release-alloc-ipam.html"""
 
-    def __init__(self) -> None:
+    def __init__(self, *, leaves_modifications: bool = False) -> None:
+        self._leaves_modifications = leaves_modifications
+        self.not_modified: set[str] = set()  # pool ids
         self._judged: set[str] = set()
         self._has_judged = False
         self._touched: set[str] = set()
@@ -40,10 +44,15 @@ class LateFailures:
     def rests(self, pool_id: str, now: float) -> bool:
         return now < self._until.get(pool_id, 0.0)
 
-    def failed_removals(self, pools: Sequence[ExistingPool]) -> dict[str, list[str]]:
-        """Return the pools that AWS agreed to empty or delete and then did not, each with the reason."""
+    def failed_removals(self, pools: Sequence[ExistingPool], in_flight: Collection[str] = ()) -> dict[str, list[str]]:
+        """Return the pools that AWS agreed to empty or delete and then did not, each with the reason.
+
+        in_flight   as for `judge`
+        """
         failed = {}
         for pool in pools:
+            if pool.pool_id in in_flight:
+                continue
             for block in pool.blocks:
                 if block.state == "failed-deprovision" and (pool.pool_id, block.cidr) in self._emptied:
                     failed[pool.pool_id] = [f"AWS could not take {block.cidr} from {_phrase(pool)}: {block.reason}"]
@@ -56,18 +65,31 @@ class LateFailures:
         self._emptied = {(pool_id, cidr) for pool_id, cidr in self._emptied if pool_id not in pool_ids}
         self._touched -= set(pool_ids)
 
-    def judge(self, pools: Sequence[ExistingPool], now: float) -> bool:
-        """Return whether something failed that is to be tried again. Raises AwsFailed for what will not succeed."""
+    def judge(self, pools: Sequence[ExistingPool], now: float, in_flight: Collection[str] = ()) -> bool:
+        """Return whether something failed that is to be tried again. Raises AwsFailed for what will not succeed.
+
+        in_flight   ids of pools whose change has not ended: the list may be older, and show how an earlier one ended
+        """
         if not self._has_judged:
             self._has_judged = True
             self._judged = {block.cidr_id for pool in pools for block in pool.blocks}
         again = False
         for pool in pools:
-            if pool.state in ("create-failed", "modify-failed") and pool.pool_id in self._touched:
-                raise AwsFailed(f"AWS left {_phrase(pool)} {pool.state}: {_message(pool)}")
+            if pool.state in ("create-failed", MODIFY_FAILED) and pool.pool_id in self._touched - set(in_flight):
+                self._judge_pool(pool)
             for block in pool.blocks:
                 again |= self._judge_provision(pool, block, now)
         return again
+
+    def _judge_pool(self, pool: ExistingPool) -> None:
+        problem = f"AWS left {_phrase(pool)} {pool.state}: {_message(pool)}"
+        if pool.state != MODIFY_FAILED or not self._leaves_modifications:
+            raise AwsFailed(problem)
+        if pool.pool_id not in self.not_modified:
+            self.not_modified.add(pool.pool_id)
+            log_decision(
+                "leaving a pool that AWS could not modify to the next watch", key=str(pool.key), reason=problem
+            )
 
     def _judge_provision(self, pool: ExistingPool, block: Block, now: float) -> bool:
         doomed = block.state == "failed-provision" or (block.state == "pending-provision" and block.reason)

@@ -138,6 +138,7 @@ class Mending(Rounds):
     """Adds and corrects; takes nothing away."""
 
     _spec: PoolSpec
+    _leaves_impossible = True  # one pool that AWS cannot modify or tag keeps nothing else from being mended
 
     def run(self, listed: Sequence[IpamPoolTypeDef]) -> None:
         """Raises Refused after everything else was mended, if something cannot be added."""
@@ -146,7 +147,8 @@ class Mending(Rounds):
         refusal = _refusal(self._reader, spec, recognized(spec, pools), listed, self._allocated)
 
         def left_to_do(pools: Sequence[ExistingPool], occupied: Occupied) -> PendingChanges:
-            return drift.mendable_changes(spec, recognized(spec, pools), occupied, refusal)
+            found = recognized(spec, pools)
+            return drift.mendable_changes(spec, found, occupied, refusal, self._failures.not_modified)
 
         pools = self._change_until_done(spec, pools, left_to_do)
         built = kept_pools(spec, recognized(spec, pools))

@@ -245,9 +245,16 @@ class PoolReconciliation(Rounds):
         refuse_impossible(self._reader, self._spec, pools, listed, self._allocated)
 
         def left_to_do(pools: Sequence[ExistingPool], occupied: Occupied) -> PendingChanges:
-            not_removed.update(self._failures.failed_removals(pools))
+            not_removed.update(self._failures.failed_removals(pools, self._in_flight.pool_ids))
             kept_anyway = with_ancestors(not_removed, pools)
-            return changes.pending_changes(self._spec, pools, occupied, kept_anyway, blockers.surplus.in_use)
+            return changes.pending_changes(
+                self._spec,
+                pools,
+                occupied,
+                kept_anyway,
+                in_use=blockers.surplus.in_use,
+                not_modified=self._failures.not_modified,
+            )
 
         pools = self._change_until_done(self._spec, pools, left_to_do)
         built = kept_pools(self._spec, pools)

@@ -73,21 +73,22 @@ class ReservationChanges:
 
 
 def reservation_changes(
-    wanted: Collection[IPv4Network], allocations: Iterable[Allocation], sizes: VpcSizes
+    spec: PoolSpec, wanted: Collection[IPv4Network], allocations: Iterable[Allocation]
 ) -> ReservationChanges:
     """Compare what is to be reserved in a pool with what is allocated from it. What others reserved by hand counts.
 
-    sizes   that the pool's rules allow. A part that is smaller is left: AWS would refuse it, and no VPC fits there.
+    A part that is smaller than the pool's rules allow is left: AWS would refuse it, and no VPC fits there. So is what a
+    VPC has of the space by which a reserved CIDR was rounded up: it is from when the rules allowed such VPCs.
     """
     found = list(allocations)
     manual = [one for one in found if one.resource_type == "custom"]
     release = [one for one in manual if one.is_reservation and not _overlaps_any(one.cidr, wanted)]
-    colliding = [one for one in found if one not in manual and _overlaps_any(one.cidr, wanted)]
-    taken = [one.cidr for one in [*manual, *colliding]]
+    in_the_way = [one for one in found if one not in manual and _overlaps_any(one.cidr, wanted)]
+    missing = (part for cidr in wanted for part in sorted(without(cidr, [one.cidr for one in [*manual, *in_the_way]])))
     return ReservationChanges(
-        add=tuple(part for cidr in wanted for part in sorted(without(cidr, taken)) if part.prefixlen <= sizes.maximum),
+        add=tuple(part for part in missing if part.prefixlen <= spec.vpc_sizes.maximum),
         release=tuple(release),
-        colliding=tuple(colliding),
+        colliding=tuple(one for one in in_the_way if _overlaps_any(one.cidr, spec.reserved)),
     )
 
 

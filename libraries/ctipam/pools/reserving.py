@@ -15,13 +15,14 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ctipam import names
+from ctipam import names, waiting
 from ctipam.cloudformation.request import ResourceRequest
-from ctipam.errors import POOL_NOT_FOUND, RETRYABLE_POOL_ERRORS, code_of
+from ctipam.errors import INVALID_VALUE, POOL_NOT_FOUND, RETRYABLE_POOL_ERRORS, code_of
 from ctipam.logs import log_decision
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.reader import UNREADABLE, read_allocations
 from ctipam.pools.reserved import (
+    ReservationChanges,
     may_have_reservations,
     refuse_collisions,
     reservation_changes,
@@ -30,7 +31,7 @@ from ctipam.pools.reserved import (
 from ctipam.pools.spec import PoolKey, PoolSpec
 from ctipam.sessions import Account
 from ctipam.tags import to_list
-from ctipam.waiting import retry_while_busy
+from ctipam.waiting import PATIENCE_S, Pace, retry_while_busy
 
 DESCRIPTION = "Reserved: no VPC gets it (ReservedCidrs)"
 YES = "yes"
@@ -48,7 +49,7 @@ def refuse_collisions_in(
     concerned = [item for item in _concerned(spec, pools) if item[2]]
     found = executor.map(partial(_read, account), [pool for _, pool, _ in concerned])
     for (key, _, wanted), allocations in zip(concerned, found, strict=True):
-        changes = reservation_changes(wanted, allocations, spec.vpc_sizes)
+        changes = reservation_changes(spec, wanted, allocations)
         refuse_collisions((key.phrase, one) for one in changes.colliding)
 
 
@@ -81,34 +82,60 @@ def _read(account: Account, pool: ExistingPool) -> Sequence[Allocation]:
 def _reserve_in(request: ResourceRequest, spec: PoolSpec, concerned: Concerned) -> None:
     key, pool, wanted = concerned
     request.raise_if_superseded()
-    changes = reservation_changes(wanted, _read(request.account, pool), spec.vpc_sizes)
-    if not request.is_rollback:  # which has to end, with as much as there is
-        refuse_collisions((key.phrase, one) for one in changes.colliding)
     if wanted:
         _tag(request.account, pool)
-    for cidr in changes.add:
-        _allocate(request, spec, pool, cidr)
+    changes = _allocate_all(request, spec, pool, wanted)
     for allocation in changes.release:
         _release(request, pool, allocation)
+    if not request.is_rollback:  # which has to end, with as much as there is
+        refuse_collisions((key.phrase, one) for one in changes.colliding)
     _untag(request.account, pool, [names.PREPARING_TAG, *([] if wanted else [names.RESERVED_TAG])])
 
 
-def _allocate(request: ResourceRequest, spec: PoolSpec, pool: ExistingPool, cidr: IPv4Network) -> None:
+def _allocate_all(
+    request: ResourceRequest, spec: PoolSpec, pool: ExistingPool, wanted: Collection[IPv4Network]
+) -> ReservationChanges:
+    """Allocate what is wanted, as far as no VPC has it; return what was left to do then.
+
+    What was released a moment ago is in no list any more, and cannot be allocated again for minutes.
+    https://docs.aws.amazon.com/vpc/latest/ipam/release-alloc-ipam.html
+    """
+    pace, until = Pace(request.deadline), waiting.now() + PATIENCE_S
+    while True:
+        changes = reservation_changes(spec, wanted, _read(request.account, pool))
+        last = waiting.now() >= until
+        allocated = [_allocate(request, spec, pool, cidr, last=last) for cidr in changes.add]
+        if all(allocated) or last:
+            return changes
+        pace.wait()
+
+
+def _allocate(request: ResourceRequest, spec: PoolSpec, pool: ExistingPool, cidr: IPv4Network, *, last: bool) -> bool:
+    """Return whether AWS has allocated the CIDR; False: it is not free.
+
+    last   raise ClientError for that, except in a rollback
+    """
     # With the tag of a VPC: whether AWS asks a manual allocation for the tags of the pool's rule is not documented.
     tags = {names.STACK_TAG: spec.stack_id, names.ENVIRONMENT_TAG: pool.environment}
     allocation: Any = {"ResourceType": "ipam-pool-allocation", "Tags": to_list(tags)}
-    retry_while_busy(
-        request.account.ec2(pool.region).allocate_ipam_pool_cidr,
-        request.deadline,
-        RETRYABLE_POOL_ERRORS,
-        request.raise_if_superseded,
-        IpamPoolId=pool.pool_id,
-        Cidr=str(cidr),
-        Description=DESCRIPTION,
-        TagSpecifications=[allocation],
-        ClientToken=request.token("reserve", pool.pool_id, cidr),
-    )
+    try:
+        retry_while_busy(
+            request.account.ec2(pool.region).allocate_ipam_pool_cidr,
+            request.deadline,
+            RETRYABLE_POOL_ERRORS,
+            request.raise_if_superseded,
+            IpamPoolId=pool.pool_id,
+            Cidr=str(cidr),
+            Description=DESCRIPTION,
+            TagSpecifications=[allocation],
+            ClientToken=request.token("reserve", pool.pool_id, cidr),
+        )
+    except ClientError as error:
+        if code_of(error) != INVALID_VALUE or (last and not request.is_rollback):
+            raise
+        return False
     log_decision("reserving CIDR", pool=pool.pool_id, key=str(pool.key), cidr=str(cidr))
+    return True
 
 
 def _release(request: ResourceRequest, pool: ExistingPool, allocation: Allocation) -> None:

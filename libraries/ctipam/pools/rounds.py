@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from ctipam import waiting
 from ctipam.cloudformation.request import ResourceRequest
-from ctipam.errors import BUSY, RETRYABLE_POOL_ERRORS, OutOfTime, code_of
+from ctipam.errors import BUSY, RETRYABLE_POOL_ERRORS, TOO_MANY_TAGS, OutOfTime, code_of, explain
 from ctipam.logs import log_decision
 from ctipam.pools import apply, listing
 from ctipam.pools.change_kinds import (
@@ -47,6 +47,10 @@ Allocated = dict[str, Collection[IPv4Network]]
 
 
 class Rounds:
+    _leaves_impossible = False
+    """Whether tags and modifications that AWS refuses or fails are left, and nothing else. A rollback always does that:
+    the stack would be left in UPDATE_ROLLBACK_FAILED."""
+
     def __init__(self, request: ResourceRequest, pool_reader: PoolReader, spec: PoolSpec | None) -> None:
         self._request = request
         self._reader = pool_reader
@@ -54,7 +58,8 @@ class Rounds:
         self._pace = Pace(request.deadline)
         self._concurrency = Concurrency()
         self._in_flight = InFlight()
-        self._failures = LateFailures()
+        self._leaves_impossible = request.is_rollback or self._leaves_impossible
+        self._failures = LateFailures(leaves_modifications=self._leaves_impossible)
         self._known: dict[str, tuple[Block, ...]] = {}
         self._fresh: dict[str, tuple[Block, ...]] = {}
         self._looked = waiting.now()
@@ -91,7 +96,7 @@ class Rounds:
         settled = [pool for pool in pools if pool.key and pool.ready and not pool.busy]
         self._known = {pool.pool_id: pool.blocks for pool in settled if pool.pool_id not in self._in_flight.pool_ids}
         self._known |= dict.fromkeys(self._in_flight.being_created, ())
-        if self._failures.judge(pools, waiting.now()):
+        if self._failures.judge(pools, waiting.now(), self._in_flight.pool_ids):
             self._allocated.clear()
             self._known.clear()  # perhaps the pool above lost its CIDR
         return pools
@@ -151,6 +156,9 @@ class Rounds:
         try:
             pool_id = apply.apply(self._request, self._reader.scope_id, self._spec, change)
         except ClientError as error:
+            if isinstance(change, TagPool) and code_of(error) in TOO_MANY_TAGS and self._leaves_impossible:
+                log_decision("leaving tags that AWS refuses", pool=change.pool.pool_id, reason=explain(error))
+                return None
             if code_of(error) not in RETRYABLE_POOL_ERRORS:
                 raise
             if not isinstance(change, CreatePool):
