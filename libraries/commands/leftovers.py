@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ctipam.errors import numbered
 from ctipam.names import STACK_TAG
-from ctipam.pools.parameters import numbered
 from ctipam.pools.recognition import lost_stack_tag, lost_stack_tags
 from ctipam.tags import to_dict
 

@@ -75,7 +75,9 @@ UNREACHABLE = frozenset({"UnknownResourceException", "InvalidParameterException"
 https://docs.aws.amazon.com/ram/latest/userguide/troubleshooting.html"""
 
 TOO_MANY_TAGS = frozenset({"TagLimitExceeded", "TagLimitExceededException"})
-"""The answers of EC2 and RAM."""
+"""The answers of EC2 and RAM.
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+https://docs.aws.amazon.com/ram/latest/APIReference/API_TagResource.html"""
 
 REASON_LIMIT = 240
 """Characters. crhelper cuts what is longer than 256; a StackSet shows 850 for all resources together."""
@@ -177,6 +179,11 @@ def fit(head: str, cause: str, way_out: str, limit: int = REASON_LIMIT) -> str:
     cause = cause if cause.endswith((".", "!")) or not cause else f"{cause}."
     room = limit - len(head) - len(way_out) - 1
     return _cut(f"{head}{_cut(cause, room)} {way_out}".strip(), limit)
+
+
+def numbered(number: int, what: str) -> str:
+    """Return the number with its noun: 1 CIDR, 2 CIDRs."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _way_out(error: ClientError) -> str:

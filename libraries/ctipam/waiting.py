@@ -19,7 +19,8 @@ NO_TIME_S = 0.1
 """Less is no time to wait in."""
 
 LISTED_LATE_S = 30.0
-"""For how long a list may be older than a change that AWS has accepted."""
+"""For how long a list may be older than a change that AWS has accepted. Assumed: AWS names no time.
+https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html"""
 
 PATIENCE_S = 600.0
 """How long a change is requested again that AWS refuses as if the resource were busy. Then AWS's error is raised."""

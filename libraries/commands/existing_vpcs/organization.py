@@ -29,10 +29,9 @@ from commands.arguments import ROOT, another_account, in_no_organization
 from commands.existing_vpcs import allocated as allocated_vpcs
 from commands.existing_vpcs.vpcs import Existing, Unread, VpcCidr, cidrs_of, of_organization, some, why_of
 from commands.preflight.aws_reader import open_session
-from ctipam.errors import DENIED, Refused, code_of
+from ctipam.errors import DENIED, Refused, code_of, numbered
 from ctipam.names import execution_role_arn
 from ctipam.organization.reader import read_all
-from ctipam.pools.parameters import numbered
 from ctipam.sessions import CONFIG, Account
 
 SESSION_NAME = "plan-address-space"  # what CloudTrail shows in each account

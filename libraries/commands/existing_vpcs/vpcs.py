@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from commands.arguments import shortened
-from ctipam.errors import DENIED, Refused, code_of, is_client_error
+from ctipam.errors import DENIED, Refused, code_of, is_client_error, numbered
 from ctipam.names import ENVIRONMENT_TAG, EXECUTION_ROLE
 from ctipam.pools.addresses import lowest_free_in, without
-from ctipam.pools.parameters import PRIVATE_RANGES, numbered
+from ctipam.pools.parameters import PRIVATE_RANGES
 from ctipam.pools.spec import TOP_LEVEL, PoolKey
 
 IN_USE = frozenset({"associating", "associated"})

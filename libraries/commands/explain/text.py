@@ -9,13 +9,14 @@ from textwrap import wrap
 
 from commands.arguments import STACK, item_of_environments
 from commands.explain.facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
+from ctipam.errors import numbered
 from ctipam.ipam.discovered import DiscoveredCidr
 from ctipam.names import ENVIRONMENT_TAG, OU_TAG
 from ctipam.organization.tree import OrganizationalUnit
 from ctipam.pools import record
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.overlaps import find_overlaps
-from ctipam.pools.parameters import environments, joined, numbered
+from ctipam.pools.parameters import environments, joined
 from ctipam.pools.recognition import has_lost_stack_tag
 from ctipam.pools.spec import TOP_LEVEL
 from ctipam.sharing.existing import ADDED, Share

@@ -10,7 +10,8 @@ from textwrap import wrap
 from commands.existing_vpcs.vpcs import Existing, Overlap, elsewhere, overlaps, reservations
 from commands.plan.simulation import Blocks, with_room_for
 from commands.plan.space import Space
-from ctipam.pools.parameters import joined, numbered
+from ctipam.errors import numbered
+from ctipam.pools.parameters import joined
 from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec
 
 PRICE = 0.00027

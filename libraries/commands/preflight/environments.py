@@ -7,11 +7,10 @@ from collections.abc import Collection, Iterator, Mapping
 
 from commands.arguments import item_of_environments, with_short_names
 from commands.preflight.facts import Check, Facts, Unknown, unknown_check
-from ctipam.errors import Refused
+from ctipam.errors import Refused, numbered
 from ctipam.organization.environments import EnvironmentOu, identify
 from ctipam.organization.tree import AccountLocation, OrganizationalUnit
 from ctipam.pools import parameters as pools_parameters
-from ctipam.pools.parameters import numbered
 
 ABOUT = "Environments"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from commands.leftovers import Allocation, describe_user, release_lines
 from commands.report.pool_tree import draw
-from ctipam.pools.parameters import numbered
+from ctipam.errors import numbered
 from ctipam.pools.recognition import lost_stack_tag
 
 LARGEST = 5

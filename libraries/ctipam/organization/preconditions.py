@@ -19,7 +19,7 @@ NETWORKING_STACK = re.compile(r"StackSet-(.+)-networking-[0-9a-f]{8}(?:-[0-9a-f]
 
 
 MOST_STACK_TAGS = TAGS_OF_A_RESOURCE - 14
-"""Beside eleven of a pool itself, and three more if the record of its CIDRs is long."""
+"""The rest is for a pool's own tags: eleven, and three more if the record of its CIDRs is long."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,7 @@ class SetupResult:
 
 
 def refuse_wrong_account(own_account_id: str, organization_id: str, owner_id: str) -> None:
-    """Raises Refused unless this is the management account. That the Networking account is another, the template's
-    rules tell."""
+    """Raises Refused unless this is the management account. A rule of the template refuses it as Networking account."""
     if owner_id != own_account_id:
         raise Refused(
             f"Account {own_account_id} is not the management account of {organization_id}; "

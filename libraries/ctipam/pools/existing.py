@@ -8,11 +8,11 @@ from ipaddress import IPv4Network
 
 from ctipam.pools.spec import PoolKey, VpcSizes
 
-POOL_READY = frozenset({"create-complete", "modify-complete", "modify-failed", "delete-failed"})
-"""States in which a pool takes requests. After a failed modify or delete the pool is what it was before."""
-
 MODIFY_FAILED = "modify-failed"
 """A pool that is ready, but is not shared with further accounts until a modification succeeds."""
+
+POOL_READY = frozenset({"create-complete", "modify-complete", MODIFY_FAILED, "delete-failed"})
+"""States in which a pool takes requests. After a failed modify or delete the pool is what it was before."""
 
 CIDR_HELD = frozenset({"provisioned", "failed-deprovision"})
 """States of a CIDR that is there, and with which AWS does nothing: one that could not be given back is still there."""

@@ -8,14 +8,13 @@ from ipaddress import IPv4Network
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ctipam.errors import explain
+from ctipam.errors import explain, numbered
 from ctipam.ipam.discovered import DiscoveredAccount, DiscoveredCidr
 from ctipam.ipam.existing import ExistingIpam
 from ctipam.ipam.reader import read_accounts, read_vpcs
 from ctipam.pools.addresses import outermost
 from ctipam.pools.listing import list_pools
 from ctipam.pools.overlaps import find_overlaps
-from ctipam.pools.parameters import numbered
 from ctipam.pools.reader import CONCURRENT_READS, PoolReader, as_listed
 from ctipam.pools.spec import TOP_LEVEL, PoolSpec
 from ctipam.sessions import Account

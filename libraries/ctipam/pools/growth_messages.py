@@ -6,9 +6,10 @@ from collections.abc import Collection
 from ipaddress import IPv4Network
 
 from ctipam.cloudformation.leftovers import Message, ascii_title
+from ctipam.errors import numbered
 from ctipam.pools.existing import ExistingPool
 from ctipam.pools.growth import Family, parameters_for_growth, pool_at_the_limit
-from ctipam.pools.parameters import CIDRS_PER_POOL, numbered
+from ctipam.pools.parameters import CIDRS_PER_POOL
 from ctipam.pools.utilization import Utilization
 
 HOW = (

@@ -152,11 +152,6 @@ def joined(sizes: Sequence[int]) -> str:
     return "+".join(map(str, sorted(sizes)))
 
 
-def numbered(number: int, what: str) -> str:
-    """Return the number with its noun: 1 CIDR, 2 CIDRs."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
 def quoted(value: object) -> str:
     """A value in a message, quoted, and cut so that the rest of the message is read too."""
     text = str(value)

@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from ipaddress import IPv4Network
 
 from ctipam import names
-from ctipam.errors import Refused
+from ctipam.errors import Refused, numbered
 from ctipam.pools.addresses import without
 from ctipam.pools.existing import Allocation, Block, ExistingPool
 from ctipam.pools.matching import Comparison, kept_pools
-from ctipam.pools.parameters import CIDRS_PER_POOL, numbered
+from ctipam.pools.parameters import CIDRS_PER_POOL
 from ctipam.pools.recognition import has_lost_environment
 from ctipam.pools.spec import TOP_LEVEL, PoolSpec, refuse_over_quota
 

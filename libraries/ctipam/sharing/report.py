@@ -58,11 +58,7 @@ def report(run: SharingRun) -> dict[str, Any]:
         pools, held, lost, watched = networking.result()
     result = ShareReconciliation(run, lambda _created: shares, places).run(None)
     locations = {location.account_id: location for location in places.tree.locations}
-    answer = {
-        "pools": who_can_use(run.environments, shares),
-        "tree": pool_rows(pools, held, lost),
-        "watch": watched,
-    }
+    answer = {"pools": who_can_use(run.environments, shares), "tree": pool_rows(pools, held, lost), "watch": watched}
     answer |= result.to_dict(limit=0)
     del answer["reconciled"]
     accounts = account_rows(result.accounts, locations, shares)

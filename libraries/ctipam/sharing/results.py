@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from ctipam.errors import AwsFailed
+from ctipam.errors import AwsFailed, numbered
 from ctipam.organization.environments import EnvironmentOu
 from ctipam.organization.tree import OrganizationalUnit
-from ctipam.pools.parameters import numbered
 from ctipam.sharing.changes import Associate, CreateShare, DeleteShare, Disassociate, ShareChange, ShareChanges
 from ctipam.sharing.doubtful import DoubtfulPool
 from ctipam.sharing.existing import ADDED, ADDING, Share
