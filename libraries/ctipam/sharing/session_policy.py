@@ -52,7 +52,12 @@ def _to_read(region: str) -> list[dict[str, Any]]:
     return [
         {
             "Sid": "ReadPoolsAndShares",  # none of these can be limited to a resource
-            "Action": ["ec2:DescribeIpamPools", "ram:GetResourceShares", "ram:GetResourceShareAssociations"],
+            "Action": [
+                "ec2:DescribeIpamPools",
+                "ram:GetResourceShares",
+                "ram:GetResourceShareAssociations",
+                "ram:ListResources",
+            ],
             "Resource": "*",
             "Condition": _in_region(region),
         }

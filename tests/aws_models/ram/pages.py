@@ -59,6 +59,9 @@ def association_row(association: Association, params: Params) -> Row:
 
 
 def resource_row(association: Association, params: Params, now: float) -> Row:
+    """Unverified: a pool that is still ASSOCIATING is PENDING, and a principal finds nothing before it is ASSOCIATED.
+    https://docs.aws.amazon.com/ram/latest/APIReference/API_ListResources.html
+    """
     share, arns, principal = association.share, params.get("resourceArns"), params.get("principal")
     shown = {
         "arn": association.entity,
