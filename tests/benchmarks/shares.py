@@ -124,7 +124,8 @@ def measure() -> Iterator[Row]:
 
 
 def row(run: Run, calls: Counter[str], took_s: float, alarms: int) -> Row:
-    writes = sum(count for name, count in calls.items() if name.startswith("ram:") and not name.startswith(tuple(f"ram:{verb}" for verb in READS)))
+    of_ram = {name.removeprefix("ram:"): count for name, count in calls.items() if name.startswith("ram:")}
+    writes = sum(count for action, count in of_ram.items() if not action.startswith(READS))
     figures = (
         f"{calls.total():,}",
         f"{run.floor:,}",
