@@ -29,10 +29,18 @@ class Copier:
         exec(code, vars(self.module))  # noqa: S102 - the code of our own template
         self.answers = answers
 
-    def ask(self, kind: str, keys: list[str] = KEYS) -> dict[str, Any]:
-        properties = {"SourceBucket": "source", "TargetBucket": "target", "Keys": keys}
-        self.module.handler({"RequestType": kind, "ResourceProperties": properties}, None)
+    def ask(
+        self, kind: str, keys: list[str] = KEYS, *, old_keys: list[str] = KEYS, source: str = "source"
+    ) -> dict[str, Any]:
+        event: dict[str, Any] = {"RequestType": kind, "ResourceProperties": asked_for(source, keys)}
+        if kind == "Update":
+            event["OldResourceProperties"] = asked_for("source", old_keys)
+        self.module.handler(event, None)
         return self.answers[-1]
+
+
+def asked_for(source: str, keys: list[str]) -> dict[str, Any]:
+    return {"SourceBucket": source, "TargetBucket": "target", "Keys": keys}
 
 
 @pytest.fixture
@@ -103,6 +111,36 @@ def test_a_delete_succeeds_if_the_bucket_no_longer_exists(copier: Copier, s3: An
     s3.delete_bucket(Bucket="target")
 
     assert copier.ask("Delete")["Status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize("lost", ["a zip", "the bucket"])
+def test_a_rollback_keeps_the_copies_that_it_still_has_if_the_old_zips_are_gone(
+    copier: Copier, s3: Any, lost: str
+) -> None:
+    copier.ask("Create")
+    for key in KEYS if lost == "the bucket" else KEYS[:1]:
+        s3.delete_object(Bucket="source", Key=key)
+    if lost == "the bucket":
+        s3.delete_bucket(Bucket="source")
+
+    back = copier.ask("Update", old_keys=["packages/new.zip"])
+
+    assert (back["Status"], back["PhysicalResourceId"]) == ("SUCCESS", copier.answers[0]["PhysicalResourceId"])
+    assert set(copies(s3)) == set(KEYS)
+
+
+def test_another_bucket_without_the_zips_is_an_error_although_there_are_copies(copier: Copier, s3: Any) -> None:
+    copier.ask("Create")
+    s3.create_bucket(Bucket="empty")
+
+    answer = copier.ask("Update", source="empty")
+
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"].startswith(f"Cannot copy s3://empty/{KEYS[0]}: check LambdaBucket and LambdaPrefix.")
+
+
+def test_an_older_version_without_copies_or_zips_is_an_error(copier: Copier, s3: Any) -> None:
+    assert copier.ask("Update", ["nowhere/one.zip"])["Status"] == "FAILED"
 
 
 def test_a_copy_is_retried_until_the_policy_takes_effect(copier: Copier, monkeypatch: pytest.MonkeyPatch) -> None:
