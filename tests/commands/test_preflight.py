@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Self
 
 import boto3
@@ -394,12 +396,13 @@ ANSWERS: dict[str, Any] = {
         "IpamPools": [
             {
                 "State": "create-complete",
+                "OwnerId": NETWORKING,
                 "Tags": [
                     {"Key": "ctipam:environment", "Value": "Prod OU"},
                     {"Key": "ctipam:ou-id", "Value": TEAM.ou_id},
                 ],
             },
-            {"State": "create-complete"},
+            {"State": "create-complete", "OwnerId": NETWORKING},
         ]
     },
     "service-quotas list_service_quotas ServiceCode=ec2-ipam": {
@@ -419,10 +422,11 @@ ANSWERS: dict[str, Any] = {
 
 
 class Answering(AwsReader):
-    """An account with one answer, or error, for each operation: the longest that its words begin with."""
+    """An account with one answer, or error, for each operation in any or one Region: the longest that its words begin
+    with."""
 
-    def __init__(self, answers: Mapping[str, Any]) -> None:
-        super().__init__(boto3.Session(region_name=HOME), MANAGEMENT)
+    def __init__(self, answers: Mapping[str, Any], account_id: str = MANAGEMENT) -> None:
+        super().__init__(boto3.Session(region_name=HOME), account_id)
         self.answers = answers
 
     def impatient(self) -> Self:
@@ -431,14 +435,35 @@ class Answering(AwsReader):
     def assume(self, *_arguments: Any) -> Self:
         if "sts assume_role" in self.answers:
             raise self.answers["sts assume_role"]
-        return self
+        return type(self)(self.answers, NETWORKING)
 
-    def ask(self, service: str, operation: str, region: str = "", **parameters: Any) -> Any:
-        line = " ".join([service, operation, *filter(None, [region]), *(f"{k}={v}" for k, v in parameters.items())])
-        answer = self.answers[max((words for words in self.answers if line.startswith(words)), key=len)]
-        if isinstance(answer, ClientError):
-            raise answer
-        return answer
+    def _make_client(self, service: str, region: str) -> Any:
+        def answer(operation: str, **parameters: Any) -> Any:
+            named = [f"{name}={value}" for name, value in parameters.items()]
+            lines = [" ".join([service, operation, *words]) for words in (named, [region, *named])]
+            fitting = [words for words in self.answers for line in lines if line.startswith(words)]
+            found = self.answers[max(fitting, key=len)]
+            if isinstance(found, ClientError):
+                raise found
+            return found
+
+        return AnsweringClient(answer)
+
+
+class AnsweringClient:
+    def __init__(self, answer: Callable[..., Any]) -> None:
+        self._answer = answer
+
+    def can_paginate(self, _operation: str) -> bool:
+        return False
+
+    def get_paginator(self, operation: str) -> Any:
+        return SimpleNamespace(paginate=lambda **parameters: [self._answer(operation, **parameters)])
+
+    def __getattr__(self, operation: str) -> Any:
+        if operation.startswith("_"):  # pytest looks for many when a test fails
+            raise AttributeError(operation)
+        return partial(self._answer, operation)
 
 
 def checked(answers: Mapping[str, Any], *words: str) -> dict[str, Check]:
@@ -655,7 +680,7 @@ def test_a_stack_that_takes_no_update_and_one_without_resources_are_told_apart()
 )
 def test_a_second_deployment_is_told_before_it_is_refused(status: str, stack: str, text: str) -> None:
     arn = "arn:aws:cloudformation:us-east-1:2:stack/StackSet-first-networking-01234567-89ab-cdef-0123-456789abcdef/1"
-    pool = {"State": "create-complete", "Tags": [{"Key": "ctipam:stack-id", "Value": arn}]}
+    pool = {"State": "create-complete", "OwnerId": NETWORKING, "Tags": [{"Key": "ctipam:stack-id", "Value": arn}]}
     answers = {
         "ec2 describe_ipam_pools": {"IpamPools": [pool]},
         f"cloudformation describe_stacks StackName={arn}": {"Stacks": [{"StackStatus": status}]},

@@ -29,11 +29,10 @@ from commands.preflight.facts import (
 )
 from commands.preflight.service_control_policies import Policy
 from ctipam import names
-from ctipam.cloudformation.other_stacks import CANNOT_ACT
 from ctipam.errors import DENIED, THROTTLED, Refused, code_of
+from ctipam.organization.deployments import deployments_in, ous_of_pools
 from ctipam.organization.reader import read_all
 from ctipam.organization.tree import OrganizationTree
-from ctipam.tags import to_dict
 
 T = TypeVar("T")
 
@@ -168,8 +167,8 @@ def _inside(aws: AwsReader, caller: Caller, account_id: str, regions: Iterable[s
         enabled = workers.submit(_read, lambda: _regions(entered))
         quotas = workers.submit(_read, lambda: _quotas(entered, "ec2-ipam"))
         share_quotas = workers.submit(_read, lambda: _quotas(entered, "ram"))
-        remembered = workers.submit(_read, lambda: _remembered(entered))
-        deployments = workers.submit(_read, lambda: _deployments(entered))
+        remembered = workers.submit(_read, lambda: ous_of_pools(entered))
+        deployments = workers.submit(_read, lambda: tuple(deployments_in(entered)))
         found = workers.map(lambda region: _read(lambda: _ipams(entered, region)), searched)
         ipams = dict(zip(searched, found, strict=True))
         return Inside(
@@ -314,24 +313,6 @@ def _ipams(networking: AwsReader, region: str) -> tuple[Ipam, ...]:
     rows = networking.ask("ec2", "describe_ipams", region)["Ipams"]
     kept = [row for row in rows if not row.get("State", "").startswith("delete")]
     return tuple(Ipam(row["IpamId"], row.get("Tier", "")) for row in kept)
-
-
-def _remembered(networking: AwsReader) -> Mapping[str, Collection[str]]:
-    """Return the ids of OUs that the tags of pools name, by environment."""
-    found: dict[str, set[str]] = {}
-    for pool in networking.ask("ec2", "describe_ipam_pools")["IpamPools"]:
-        tags = to_dict(pool.get("Tags", []))
-        if names.POOL_ENVIRONMENT_TAG in tags and names.OU_TAG in tags and pool["State"] != "delete-complete":
-            found.setdefault(tags[names.POOL_ENVIRONMENT_TAG], set()).add(tags[names.OU_TAG])
-    return found
-
-
-def _deployments(networking: AwsReader) -> tuple[str, ...]:
-    """Return the ARNs of the stacks that have pools and can act, as organization.deployments does."""
-    pools = networking.ask("ec2", "describe_ipam_pools")["IpamPools"]
-    stack_ids = {to_dict(pool.get("Tags", [])).get(names.STACK_TAG, names.RELEASED) for pool in pools}
-    statuses = {stack_id: read_stack(networking, stack_id)[1] for stack_id in stack_ids - {names.RELEASED}}
-    return tuple(sorted(stack_id for stack_id, status in statuses.items() if status not in {"", *CANNOT_ACT}))
 
 
 def _quotas(networking: AwsReader, service: str) -> Mapping[str, int]:

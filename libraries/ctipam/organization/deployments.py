@@ -23,9 +23,7 @@ def living_deployments(management: Account, network_account_id: str, ignored: Co
     ignored   ARNs of stacks that do not count
     Raises    Refused if the execution role cannot be assumed
     """
-    networking = _networking_account(management, network_account_id)
-    stack_ids = {tags[names.STACK_TAG] for tags in _tags_of_pools(networking) if names.STACK_TAG in tags}
-    return living(networking, sorted(stack_ids - {names.RELEASED, *ignored}))
+    return deployments_in(_networking_account(management, network_account_id), ignored)
 
 
 def known_ous(management: Account, network_account_id: str) -> dict[str, set[str]]:
@@ -33,8 +31,19 @@ def known_ous(management: Account, network_account_id: str) -> dict[str, set[str
 
     Raises   Refused if the execution role cannot be assumed
     """
+    return ous_of_pools(_networking_account(management, network_account_id))
+
+
+def deployments_in(networking: Account, ignored: Collection[str] = ()) -> list[str]:
+    """Return the ARNs of the stacks that have pools in this account and can act, see living_deployments."""
+    stack_ids = {tags[names.STACK_TAG] for tags in _tags_of_pools(networking) if names.STACK_TAG in tags}
+    return living(networking, sorted(stack_ids - {names.RELEASED, *ignored}))
+
+
+def ous_of_pools(networking: Account) -> dict[str, set[str]]:
+    """Return the ids of OUs that the pools in this account carry, by environment."""
     known: dict[str, set[str]] = {}
-    for tags in _tags_of_pools(_networking_account(management, network_account_id)):
+    for tags in _tags_of_pools(networking):
         if names.POOL_ENVIRONMENT_TAG in tags and names.OU_TAG in tags:
             known.setdefault(tags[names.POOL_ENVIRONMENT_TAG], set()).add(tags[names.OU_TAG])
     return known
@@ -44,10 +53,9 @@ def warnings_of_networking(management: Account, network_account_id: str) -> str:
     """Return the output Warnings of the stack that has pools in the account; "none" too if it cannot be read."""
     try:
         networking = _networking_account(management, network_account_id)
-        stack_ids = {tags[names.STACK_TAG] for tags in _tags_of_pools(networking) if names.STACK_TAG in tags}
         outputs = {
             one["OutputKey"]: one["OutputValue"]
-            for stack_id in living(networking, sorted(stack_ids - {names.RELEASED}))
+            for stack_id in deployments_in(networking)
             for stack in networking.cloudformation().describe_stacks(StackName=stack_id)["Stacks"]
             for one in stack.get("Outputs", [])
         }
