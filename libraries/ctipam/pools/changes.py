@@ -42,7 +42,6 @@ def pending_changes(
     occupied: Occupied,
     kept_anyway: Collection[str] = (),
     in_use: InUse | None = None,
-    not_modified: Collection[str] = (),
 ) -> PendingChanges:
     """Return what can be done now and what is being waited for.
 
@@ -50,11 +49,10 @@ def pending_changes(
     occupied   for each of parents_of_new_cidrs()
     kept_anyway   ids of pools that cannot be removed, and that keep the blocks that are declared no longer
     in_use     of the pools that have such blocks
-    not_modified   ids of pools that AWS could not modify, and that stay as they are
     """
     comparison = compare(spec, pools, in_use)
     unwanted = [pool for pool in comparison.unwanted if pool.pool_id not in kept_anyway]
-    building = _additions(comparison, place(comparison, occupied), not_modified)
+    building = _additions(comparison, place(comparison, occupied))
     if not building.nothing_but_tags and not building.lacking_room:
         return PendingChanges(building.changes, building.waiting)
     if building.lacking_room:
@@ -72,7 +70,7 @@ class _Additions(PendingChanges):
     lacking_room: PoolKey | None = None
 
 
-def _additions(comparison: Comparison, placement: Placement, not_modified: Collection[str]) -> _Additions:
+def _additions(comparison: Comparison, placement: Placement) -> _Additions:
     kept = comparison.kept
     leaving = [pool for pool in comparison.unwanted if pool.being_removed]
     leaving += [pool for pool in kept.values() if pool.gives_back]
@@ -88,7 +86,7 @@ def _additions(comparison: Comparison, placement: Placement, not_modified: Colle
         if key.parent and not (parent and parent.ready):
             waiting.append(f"{key} ({key.parent} does not exist yet)")
             continue
-        additions = _additions_to(comparison, key, parent, room, not_modified)
+        additions = _additions_to(comparison, key, parent, room)
         if isinstance(additions, str):
             waiting.append(f"{key} ({additions})")
             changes += _tags_meanwhile(comparison, key)
@@ -117,7 +115,7 @@ class _Room:
 
 
 def _additions_to(
-    comparison: Comparison, key: PoolKey, parent: ExistingPool | None, room: _Room, not_modified: Collection[str]
+    comparison: Comparison, key: PoolKey, parent: ExistingPool | None, room: _Room
 ) -> list[PoolChange] | str:
     """Return what is to be done for this pool now, or what it waits for."""
     spec, pool = comparison.spec, comparison.kept.get(key)
@@ -134,7 +132,7 @@ def _additions_to(
     modify = ModifyPool(key, pool, vpc_sizes, auto_import)
     tagged = _tag_changes(spec, key, pool, comparison.blocks[key])
     if pool.state == MODIFY_FAILED:  # whether AWS gives such a pool a CIDR is not documented
-        return tagged if pool.pool_id in not_modified else [modify]
+        return tagged if pool.unmodifiable else [modify]
     if comparison.blocks[key].missing:
         return _provision(comparison, key, pool, room)
     return [*tagged, modify] if _differs(pool, key, vpc_sizes, auto_import) else tagged

@@ -45,17 +45,15 @@ def mendable_changes(
     pools: Sequence[ExistingPool],
     occupied: Occupied,
     refusal: str,
-    not_modified: Collection[str] = (),
 ) -> PendingChanges:
     """Return what adds and corrects, or only what corrects.
 
     pools     recognized()
     occupied  for each of parents_of_new_cidrs()
     refusal   why nothing can be added, in words; empty: something can
-    not_modified   see pending_changes
     """
     everything = {pool.pool_id for pool in pools}
-    pending = pending_changes(spec, pools, occupied, kept_anyway=everything, not_modified=not_modified)
+    pending = pending_changes(spec, pools, occupied, kept_anyway=everything)
     if not refusal:
         return pending
     corrections = [change for change in pending.changes if isinstance(change, TagPool | ModifyPool)]

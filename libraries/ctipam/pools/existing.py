@@ -46,6 +46,7 @@ class ExistingPool:
     tags              those of the pool itself; allocation_tags are those that a VPC must carry
     blocks            its CIDRs, whoever gave them and in AWS's order, those that failed or were given back too
     message           AWS's words about its state
+    unmodifiable      AWS could not modify it in this run, which leaves it as it is
     """
 
     pool_id: str
@@ -59,6 +60,7 @@ class ExistingPool:
     vpc_sizes: VpcSizes | None = None
     auto_import: bool = False
     message: str = ""
+    unmodifiable: bool = False
 
     def with_blocks(self, blocks: Iterable[Block]) -> ExistingPool:
         return replace(self, blocks=tuple(blocks))

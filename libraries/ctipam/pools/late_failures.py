@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Network
 
 from ctipam.errors import AwsFailed
@@ -27,7 +28,7 @@ class LateFailures:
 
     def __init__(self, *, leaves_modifications: bool = False) -> None:
         self._leaves_modifications = leaves_modifications
-        self.not_modified: set[str] = set()  # pool ids
+        self._not_modified: set[str] = set()  # pool ids
         self._judged: set[str] = set()
         self._has_judged = False
         self._touched: set[str] = set()
@@ -81,12 +82,16 @@ class LateFailures:
                 again |= self._judge_provision(pool, block, now)
         return again
 
+    def marked(self, pools: Sequence[ExistingPool]) -> list[ExistingPool]:
+        """Return the pools; those that AWS could not modify are marked as unmodifiable."""
+        return [replace(pool, unmodifiable=True) if pool.pool_id in self._not_modified else pool for pool in pools]
+
     def _judge_pool(self, pool: ExistingPool) -> None:
         problem = f"AWS left {_phrase(pool)} {pool.state}: {_message(pool)}"
         if pool.state != MODIFY_FAILED or not self._leaves_modifications:
             raise AwsFailed(problem)
-        if pool.pool_id not in self.not_modified:
-            self.not_modified.add(pool.pool_id)
+        if pool.pool_id not in self._not_modified:
+            self._not_modified.add(pool.pool_id)
             log_decision(
                 "leaving a pool that AWS could not modify to the next watch", key=str(pool.key), reason=problem
             )

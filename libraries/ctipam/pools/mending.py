@@ -148,7 +148,7 @@ class Mending(Rounds):
 
         def left_to_do(pools: Sequence[ExistingPool], occupied: Occupied) -> PendingChanges:
             found = recognized(spec, pools)
-            return drift.mendable_changes(spec, found, occupied, refusal, self._failures.not_modified)
+            return drift.mendable_changes(spec, found, occupied, refusal)
 
         pools = self._change_until_done(spec, pools, left_to_do)
         built = kept_pools(spec, recognized(spec, pools))

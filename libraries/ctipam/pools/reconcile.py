@@ -253,7 +253,6 @@ class PoolReconciliation(Rounds):
                 occupied,
                 kept_anyway,
                 in_use=blockers.surplus.in_use,
-                not_modified=self._failures.not_modified,
             )
 
         pools = self._change_until_done(self._spec, pools, left_to_do)

@@ -99,7 +99,7 @@ class Rounds:
         if self._failures.judge(pools, waiting.now(), self._in_flight.pool_ids):
             self._allocated.clear()
             self._known.clear()  # perhaps the pool above lost its CIDR
-        return pools
+        return self._failures.marked(pools)
 
     def _change_until_done(
         self,
