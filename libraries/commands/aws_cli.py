@@ -37,7 +37,7 @@ class AwsCliError(Exception):
 
 class AwsCli:
     def __init__(self, program: Sequence[str], root: Path, environment: Mapping[str, str] | None = None) -> None:
-        """Raises Refused if there is no such program.
+        """Raise Refused if there is no such program.
 
         program       the words before a command, for example ["aws"]
         root          the folder in which the commands run

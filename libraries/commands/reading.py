@@ -132,7 +132,7 @@ def networking_account(management: Account, account_id: str) -> Account:
 
 
 def _refuse_another_organization(management: Account, account_id: str) -> None:
-    """Raises Refused if the account is none of the organization. Does nothing if that cannot be read."""
+    """Raise Refused if the account is none of the organization. Does nothing if that cannot be read."""
     try:
         management.organizations().describe_account(AccountId=account_id)
     except ClientError as error:

@@ -167,7 +167,7 @@ def _allocations(networking: AwsCli, pool: Pool, home: str) -> list[Allocation]:
 
 
 def _confirm(name: str) -> None:
-    """Raises Refused unless the user types the name of the stack."""
+    """Raise Refused unless the user types the name of the stack."""
     if not sys.stdin.isatty():
         raise Refused(f"There is no terminal to ask on. To delete stack {name} without a question, add yes=yes.")
     try:
@@ -200,7 +200,7 @@ def _start_deletion(aws: AwsCli, name: str, protected: bool) -> None:
 
 @contextmanager
 def _saying_how_to_follow(name: str) -> Iterator[None]:
-    """If the command is interrupted within, say that the deletion goes on."""
+    """Say that the deletion goes on if the command is interrupted meanwhile."""
     try:
         yield
     except (KeyboardInterrupt, BrokenPipeError):

@@ -4,8 +4,8 @@
     RESERVE=ipam           after the first deployment: reads the VPCs that IPAM has discovered, see `ipam`
     INCOMPLETE=accept      deploy even though some accounts or Regions could not be read
 
-What is found is added to the ReservedCidrs that are given, or that the stack has: nothing is released because a VPC is
-no longer found. VPCs that have their addresses from the pools need no reservation.
+The CIDRs are added to the ReservedCidrs that are given, or that the stack has: nothing is released because a VPC is no
+longer found. VPCs that have their addresses from the pools need no reservation.
 """
 
 from __future__ import annotations

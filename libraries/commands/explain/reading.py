@@ -58,7 +58,7 @@ class Deployment:
 
 
 def find_deployment(management: Account, name: str) -> Deployment:
-    """Raises Refused if there is no such deployment."""
+    """Return the deployment. Raises Refused if there is none of this name."""
     stack = reading.find_stack(management, name)
     if stack is None or "NetworkAccountId" not in stack.parameters:
         raise Refused(

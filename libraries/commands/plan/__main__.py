@@ -77,7 +77,7 @@ def planned(arguments: Sequence[str]) -> str:
 
 
 def _spec(properties: Mapping[str, str]) -> PoolSpec:
-    """Raises Refused."""
+    """Return the spec of the properties. Raises Refused."""
     with short_names():
         spec = PoolSpec.from_properties(properties, regions_of_partition(properties["RegionSelection"]))
         refuse_without_room(spec, [], {})

@@ -85,7 +85,7 @@ def _settled(pools: Iterable[ExistingPool]) -> list[ExistingPool]:
 
 
 def _occupied(spec: PoolSpec, pools: Sequence[ExistingPool], others: Others) -> dict[str, list[IPv4Network]]:
-    """As PoolReader.read_occupied reads it from AWS."""
+    """Return what PoolReader.read_occupied would read from AWS."""
     parents = parents_of_new_cidrs(compare(spec, pools))
     return {
         parent: [

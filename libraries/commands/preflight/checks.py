@@ -58,7 +58,7 @@ def too_many_calls() -> Check:
 
 
 def credentials(caller: Caller, management: Fact[str]) -> Check:
-    """management: the id of the management account, see Facts"""
+    """Check that the credentials are those of the management account, whose id is `management`."""
     if isinstance(management, Unknown):
         return unknown_check("Credentials", "organizations:DescribeOrganization", management)
     if not management:

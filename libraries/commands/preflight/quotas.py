@@ -42,7 +42,10 @@ def pools(facts: Facts) -> Iterator[Check]:
 
 
 def shares(facts: Facts) -> Iterator[Check]:
-    """An account has one share, with a pool in each Region. Shares of other resources count too, and are not known."""
+    """Check the quotas of RAM: an account has one share, with a pool in each Region.
+
+    Shares of other resources count too, and are not known.
+    """
     spec = facts.spec()
     if isinstance(spec, Refused) or isinstance(facts.tree, Unknown):
         return

@@ -59,7 +59,7 @@ def _line(one: Difference) -> str:
 
 
 def _change(change: Change) -> str:
-    """A CIDR, and whatever else can be there several times, comes or goes."""
+    """Return a line. Whatever a pool can have several of, for example a CIDR, is added or removed."""
     drift = f" {CORRECTS_DRIFT}" if change.drift else ""
     if not change.before:
         return f"+ {change.what} {change.after}{drift}"

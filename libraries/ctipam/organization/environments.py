@@ -106,7 +106,7 @@ def _by_id(
 def _claimed_twice(
     environment: str, ou_id: str, by_id: Mapping[str, OrganizationalUnit], claimants: Collection[str]
 ) -> EnvironmentOu:
-    """The way out is for the environment that is not named as the OU: the other may be right."""
+    """Return the problem, with a way out for the environment that is not named as the OU: the other may be right."""
     named = by_id[ou_id].name if ou_id in by_id else ""
     wrong = next(other for other in sorted(claimants) if other != named)  # there are several
     own = next((ou.ou_id for ou in by_id.values() if ou.name == wrong), "ou-...")

@@ -131,7 +131,7 @@ def _from_organizations(name: str, detail: Mapping[str, Any]) -> LifecycleReques
 
 
 def _from_membership(name: str, detail: Mapping[str, Any]) -> LifecycleRequest:
-    """The event is in the management account's trail, so recipientAccountId is never the account in question."""
+    """Find the account in an event of Organizations; recipientAccountId is always the management account."""
     details = _mapping_at(detail, "serviceEventDetails")
     places = (
         details,

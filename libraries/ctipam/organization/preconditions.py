@@ -49,7 +49,7 @@ class SetupSpec:
 
     @classmethod
     def from_request(cls, request: ResourceRequest, known_regions: Collection[str]) -> SetupSpec:
-        """Raises Refused for what the Networking stack would refuse later, after other resources exist."""
+        """Raise Refused for what the Networking stack would refuse later, after other resources exist."""
         pools = PoolSpec.from_properties(request.properties, known_regions)
         added = frozenset(pools.regions).difference(request.old_properties.get("RegionSelection", ()))
         return cls(
@@ -89,7 +89,7 @@ class SetupResult:
 
 
 def refuse_wrong_account(own_account_id: str, organization_id: str, owner_id: str) -> None:
-    """Raises Refused unless this is the management account. A rule of the template refuses it as Networking account."""
+    """Raise Refused unless this is the management account. A rule of the template refuses it as Networking account."""
     if owner_id != own_account_id:
         raise Refused(
             f"Account {own_account_id} is not the management account of {organization_id}; "
@@ -98,7 +98,7 @@ def refuse_wrong_account(own_account_id: str, organization_id: str, owner_id: st
 
 
 def refuse_too_many_tags(stack_tags: Collection[str]) -> None:
-    """Raises Refused if pools and shares cannot carry all tags of the stack beside their own."""
+    """Raise Refused if pools and shares cannot carry all tags of the stack beside their own."""
     if len(stack_tags) > MOST_STACK_TAGS:
         raise Refused(
             f"The stack has {len(stack_tags)} tags, and pools can take {MOST_STACK_TAGS} beside their own, because AWS "
@@ -114,7 +114,7 @@ def lists_in_home_region(partition: str) -> bool:
 
 
 def refuse_another_region(region: str, home_region: str | None, partition: str, *, new: bool) -> list[str]:
-    """Raises Refused outside Control Tower's home Region. Returns a warning if the home Region is not certain.
+    """Raise Refused outside Control Tower's home Region. Returns a warning if the home Region is not certain.
 
     home_region   empty: this Region lists no landing zone; None: Control Tower cannot be read here
     new           the stack is being created. A stack that exists is not refused for a landing zone that is not listed
@@ -144,14 +144,14 @@ def ungoverned_regions(regions: Iterable[str], governed: Collection[str] | None)
 
 
 def refuse_added_regions(ungoverned: Mapping[str, str], added: Collection[str]) -> None:
-    """Raises Refused if Control Tower does not govern an added Region. ungoverned: see `ungoverned_regions`."""
+    """Raise Refused if Control Tower does not govern an added Region. ungoverned: see `ungoverned_regions`."""
     for region, sentence in ungoverned.items():
         if region in added:
             raise Refused(sentence)
 
 
 def refuse_second_deployment(living: Sequence[str], own_name: str) -> None:
-    """Raises Refused if a stack that can act already has pools.
+    """Raise Refused if a stack that can act already has pools.
 
     The management stack of the other deployment may no longer exist. A new one of the same name then recovers it.
 
@@ -176,7 +176,7 @@ def refuse_second_deployment(living: Sequence[str], own_name: str) -> None:
 
 
 def refuse_another_networking_account(request: ResourceRequest) -> None:
-    """Raises Refused if an update changes the Networking account, because its pools would stay behind."""
+    """Raise Refused if an update changes the Networking account, because its pools would stay behind."""
     new_account_id = request.properties["NetworkAccountId"]
     old_account_id = request.old_properties.get("NetworkAccountId", new_account_id)
     if old_account_id != new_account_id and not request.is_rollback:
@@ -187,7 +187,7 @@ def refuse_another_networking_account(request: ResourceRequest) -> None:
 
 
 def refuse_another_administrator(administrators: Sequence[str], spec: SetupSpec) -> None:
-    """Raises Refused if another account is IPAM's delegated administrator.
+    """Raise Refused if another account is IPAM's delegated administrator.
 
     An existing stack keeps its Networking account, so it is not told to use another one, and it can be rolled back.
     """
@@ -207,7 +207,7 @@ def refuse_another_administrator(administrators: Sequence[str], spec: SetupSpec)
 
 
 def refuse_unclear_environments(found: Mapping[str, EnvironmentOu], added: Collection[str]) -> None:
-    """Raises Refused if it is not clear which OU an added environment is. An OU that does not exist yet is no problem,
+    """Raise Refused if it is not clear which OU an added environment is. An OU that does not exist yet is no problem,
     unless it is named by its id."""
     for environment, one in found.items():
         if environment in added and one.lasting:

@@ -186,7 +186,7 @@ def _ipam_administrators(management: Account) -> list[str]:
 
 
 def _make_ipam_administrator(management: Account, network_account_id: str) -> None:
-    """Not organizations:RegisterDelegatedAdministrator, after which IPAM monitors nothing.
+    """Make the account IPAM's administrator. After organizations:RegisterDelegatedAdministrator, IPAM monitors nothing.
 
     https://docs.aws.amazon.com/vpc/latest/ipam/enable-integ-ipam.html
     """

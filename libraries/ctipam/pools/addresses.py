@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 
 
 def lowest_free(parent: IPv4Network, prefix_length: int, occupied: Iterable[IPv4Network]) -> IPv4Network | None:
-    """The lowest block of this size in the parent that overlaps nothing taken; None if there is none.
+    """Return the lowest block of this size in the parent that overlaps nothing occupied; None if there is none.
 
     Steps over each taken block at once, so the time depends on how much is taken and not on how large the parent is.
     """
@@ -29,14 +29,14 @@ def lowest_free(parent: IPv4Network, prefix_length: int, occupied: Iterable[IPv4
 def lowest_free_in(
     parents: Iterable[IPv4Network], prefix_length: int, occupied: Iterable[IPv4Network]
 ) -> IPv4Network | None:
-    """The lowest block of this size in one of the parents that overlaps nothing taken; None if there is none."""
+    """Return the lowest block of this size in one of the parents that overlaps nothing occupied, or None."""
     taken = list(occupied)
     found = (lowest_free(parent, prefix_length, taken) for parent in sorted(parents))
     return next((block for block in found if block), None)
 
 
 def count_free(parents: Iterable[IPv4Network], prefix_length: int, occupied: Iterable[IPv4Network]) -> int:
-    """How many blocks of this size still fit in the parents beside what is taken."""
+    """Return how many blocks of this size still fit in the parents beside the occupied ones."""
     size = 2 ** (32 - prefix_length)
     taken = sorted(occupied)
     free = 0

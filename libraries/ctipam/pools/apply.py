@@ -1,4 +1,4 @@
-"""Applies one change to a pool, in one call. What is gone already counts as deleted."""
+"""Applies one change to a pool, in one call. A pool or CIDR that no longer exists counts as deleted."""
 
 from __future__ import annotations
 

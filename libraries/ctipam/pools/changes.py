@@ -3,8 +3,8 @@
 Create, update, rollback, retry and delete are this one comparison, made again after every change. Whatever was done
 before, by whomever and however far it came, the next changes follow from what exists now.
 
-What is removed is removed last, when everything that is wanted exists. Only if there is no room for it, neither a free
-block nor a place under the quota, is something removed first: one pool, with what is below it, at a time.
+Removals come last, when everything that is wanted exists. Only if there is no room for it, neither a free block nor a
+place under the quota, is something removed first: one pool, with the pools below it, at a time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ctipam.tags import tag_changes
 
 
 def is_built(spec: PoolSpec, pools: Sequence[ExistingPool]) -> bool:
-    """Return whether everything is as wanted. What is reserved can only be seen in the allocations.
+    """Return whether everything is as wanted. Only allocations show whether a reservation exists.
 
     pools   all pools of the scope, ours with their CIDRs
     """
@@ -139,8 +139,11 @@ def _additions_to(
 
 
 def _provision(comparison: Comparison, key: PoolKey, pool: ExistingPool, room: _Room) -> list[PoolChange] | str:
-    """A CIDR that is being freed is waited for, so that the lowest free one is the same however far an earlier attempt
-    came."""
+    """Return the change that gives the pool its next CIDR, or what it waits for.
+
+    A CIDR that is being freed is waited for, so that the lowest free one is the same however far an earlier attempt
+    came.
+    """
     if key.parent and not comparison.is_complete(key.parent):
         return f"{key.parent} has no CIDR yet"
     if not room.cidrs.get(key) or (key.parent and pool.source_pool_id in room.being_freed):
@@ -153,10 +156,10 @@ def _provision(comparison: Comparison, key: PoolKey, pool: ExistingPool, room: _
 
 
 def _tags_meanwhile(comparison: Comparison, key: PoolKey) -> list[PoolChange]:
-    """The tags of a pool that is being given its last CIDR, so that the end need not wait for them.
+    """Return the tag changes of a pool that is being given its last CIDR, so that the end need not wait for them.
 
-    Not while only the parent's allocations show the CIDR: the next reading knows it by its record, as coming. And not
-    while another is being given back: the record has that one as leaving, and AWS may fail to take it.
+    Returns none while only the parent's allocations show the CIDR: the next reading knows it by its record, as coming;
+    and none while another is being given back: the record has that one as leaving, and AWS may fail to take it.
     """
     pool, blocks = comparison.kept.get(key), comparison.blocks[key]
     if pool is None or pool.gives_back or blocks.missing or not (pool.pending and pool.pending.cidr_id):
@@ -165,7 +168,10 @@ def _tags_meanwhile(comparison: Comparison, key: PoolKey) -> list[PoolChange]:
 
 
 def _tag_changes(spec: PoolSpec, key: PoolKey, pool: ExistingPool, blocks: MatchedBlocks) -> list[PoolChange]:
-    """The CIDRs are recorded as declared when AWS lists them, and no other is left to be given back."""
+    """Return the tag changes.
+
+    The CIDRs are recorded as declared when AWS lists them, and none is left to be given back.
+    """
     own = own_tags(spec, key, pool.tags)
     stale: tuple[str, ...] = tuple(tag for tag in OU_TAGS if tag in pool.tags and tag not in own)
     if not blocks.surplus:

@@ -62,7 +62,7 @@ class PoolDeletion(Rounds):
             listed = self._look()
 
     def _attempt(self, change: PoolChange) -> str | None:
-        """As for the others; an error concerns one pool and keeps no other from being deleted."""
+        """Apply the change, as Rounds does; an error concerns one pool and keeps no other from being deleted."""
         if isinstance(change, CreatePool):
             raise TypeError("nothing is created where everything is deleted")
         pool = change.pool

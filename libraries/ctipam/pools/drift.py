@@ -1,7 +1,7 @@
 """What differs from the spec although no deployment changed it: what somebody changed by hand, and what is left over.
 
-The comparison is that of an update (`changes`). What adds or corrects is mended; what would take away a pool, a CIDR or
-a reservation is only told. CIDRs that were given by hand or by automatic growth differ from nothing.
+The comparison is that of an update (`changes`). Additions and corrections are made; the removal of a pool, a CIDR or a
+reservation is only reported. CIDRs that were given by hand or by automatic growth differ from nothing.
 """
 
 from __future__ import annotations

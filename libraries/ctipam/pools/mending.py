@@ -88,7 +88,7 @@ def is_requested(event: Mapping[str, Any]) -> bool:
 
 
 def mend(account: Account, event: Mapping[str, Any], deadline: Deadline) -> None:
-    """Mend what can be mended. What is left at the end of the invocation is found, and mended, at the next watch.
+    """Mend what can be mended. The next watch finds and mends what is left at the end of the invocation.
 
     Raises ClientError, or AwsFailed with AWS's reason.
     """
@@ -141,7 +141,7 @@ class Mending(Rounds):
     _leaves_impossible = True  # one pool that AWS cannot modify or tag keeps nothing else from being mended
 
     def run(self, listed: Sequence[IpamPoolTypeDef]) -> None:
-        """Raises Refused after everything else was mended, if something cannot be added."""
+        """Mend. Raises Refused at the end, if something cannot be added."""
         spec = self._spec
         pools = with_coming(self._reader, spec, self._read(listed), self._allocated)
         refusal = _refusal(self._reader, spec, recognized(spec, pools), listed, self._allocated)

@@ -153,6 +153,6 @@ def joined(sizes: Sequence[int]) -> str:
 
 
 def quoted(value: object) -> str:
-    """A value in a message, quoted, and cut so that the rest of the message is read too."""
+    """Quote a value for a message, cut so that the rest of the message is read too."""
     text = str(value)
     return repr(text if len(text) <= 40 else text[:37] + "...")

@@ -164,7 +164,7 @@ def as_listed(pool: IpamPoolTypeDef, *, ours: bool) -> ExistingPool:
 
 
 def _key(pool: IpamPoolTypeDef, tags: Mapping[str, str]) -> PoolKey:
-    """The locale cannot change, so it and not a tag tells the Region."""
+    """Return the key. The locale cannot change, so it tells the Region, and not a tag."""
     region = pool["Locale"] if pool["Locale"] != "None" else ""
     return PoolKey(region, tags.get(names.POOL_ENVIRONMENT_TAG, "") if region else "")
 

@@ -119,7 +119,7 @@ def delete(request: ResourceRequest) -> list[str]:
 def _reader(
     request: ResourceRequest, scope_id: str, listed: Sequence[IpamPoolTypeDef], executor: ThreadPoolExecutor
 ) -> PoolReader:
-    """A reader that takes the pools of stacks that can no longer act for ours. Raises Refused if there is a stack that
+    """Return a reader that takes the pools of stacks that can no longer act for ours. Raises Refused if another stack
     can."""
     others = sorted({listing.stack_of(pool) for pool in listed} - {request.stack_id, ""})
     preconditions.refuse_second_stack(other_stacks.living(request.account, others))
@@ -228,7 +228,7 @@ def refuse_impossible(
 
 
 class PoolReconciliation(Rounds):
-    """Brings the pools to the spec. What cannot be removed in the end is kept: everything else is done."""
+    """Brings the pools to the spec. A pool that cannot be removed is kept; everything else is done."""
 
     _spec: PoolSpec
 

@@ -75,7 +75,7 @@ class ReservationChanges:
 def reservation_changes(
     spec: PoolSpec, wanted: Collection[IPv4Network], allocations: Iterable[Allocation]
 ) -> ReservationChanges:
-    """Compare what is to be reserved in a pool with what is allocated from it. What others reserved by hand counts.
+    """Compare what is to be reserved in a pool with what is allocated from it. Reservations made by hand count.
 
     A part that is smaller than the pool's rules allow is left: AWS would refuse it, and no VPC fits there. So is what a
     VPC has of the space by which a reserved CIDR was rounded up: it is from when the rules allowed such VPCs.

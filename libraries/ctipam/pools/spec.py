@@ -249,7 +249,7 @@ def _in(region: str, environments: Collection[str]) -> list[PoolKey]:
 
 
 def _vpc_sizes(properties: Mapping[str, Any]) -> VpcSizes:
-    """A template from before there were these parameters does not send them."""
+    """Return the sizes, or the usual ones: an older template does not send them."""
     usual = VpcSizes()
     return VpcSizes(
         default=number("VpcDefaultNetmaskLength", properties.get("VpcDefaultNetmaskLength", usual.default)),

@@ -4,7 +4,7 @@
     daily   somebody has to decide which OU an environment is, or whose a pool is, and until then shares stay as they
             are
 
-What has been sent is remembered as text, in an SSM parameter: a digest of each notice, with the hour for a daily one.
+An SSM parameter remembers which notices were sent: a digest of each, with the hour for a daily one.
 A notice that no longer holds is forgotten, so that it is sent again when it holds again.
 
     "7fq2zk 9x0a1b=490123"

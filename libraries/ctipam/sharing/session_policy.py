@@ -65,7 +65,7 @@ def _to_read(region: str) -> list[dict[str, Any]]:
 
 
 def _to_report(partition: str, region: str, account_id: str, pools: str) -> list[dict[str, Any]]:
-    """The allocations of a pool are read in its own Region."""
+    """Allow a report, which reads the allocations of a pool in the pool's own Region."""
     in_account = f"{region}:{account_id}"
     return [
         {"Action": "ec2:DescribeIpamPools", "Resource": "*", "Condition": _in_region(region)},
@@ -101,7 +101,7 @@ def _to_create(region: str, shares: str) -> list[dict[str, Any]]:
 
 
 def _to_change(shares: str, actions: Sequence[str]) -> list[dict[str, Any]]:
-    """IfExists: only an update may open a share."""
+    """Allow changes of our shares. IfExists, because only an update may open a share."""
     return [
         {"Action": list(actions), "Resource": shares, "Condition": {**ours, "BoolIfExists": CLOSED}} for ours in OURS
     ]
