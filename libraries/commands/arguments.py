@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ctipam.environment_names import looks_mistyped, split_environment
 from ctipam.errors import Refused
-from ctipam.names import looks_mistyped, split_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 MANAGEMENT_TEMPLATE = "templates/ipam-controltower-integration.template.yaml"

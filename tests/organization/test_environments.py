@@ -6,8 +6,8 @@ import re
 
 import pytest
 
+from ctipam.environment_names import corrected, looks_mistyped, split_environment
 from ctipam.errors import Refused, explain
-from ctipam.names import corrected, looks_mistyped, split_environment
 from ctipam.organization.environments import KnownOus, identify, if_accounts_have_its_pools, pinned
 from ctipam.organization.tree import OrganizationalUnit
 

@@ -43,6 +43,7 @@ ENTRIES = """
     ctipam/cloudformation/outputs.py
     ctipam/cloudformation/own_stack.py
     ctipam/cloudformation/request.py
+    ctipam/environment_names.py
     ctipam/errors.py
     ctipam/findings.py
     ctipam/invocation.py

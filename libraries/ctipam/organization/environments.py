@@ -137,5 +137,5 @@ def _by_name(
 
 
 def pinned(environment: str, ou_id: str) -> str:
-    """Return how AccEnvName names an OU by its id, see names.split_environment."""
+    """Return how AccEnvName names an OU by its id, see environment_names.split_environment."""
     return f"{environment} ({ou_id})"

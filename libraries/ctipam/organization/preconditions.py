@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ctipam.cloudformation.request import ResourceRequest
+from ctipam.environment_names import split_environment
 from ctipam.errors import Refused
 from ctipam.ipam.cost_controls import LEAVE
-from ctipam.names import split_environment
 from ctipam.organization.environments import EnvironmentOu
 from ctipam.pools.spec import PoolSpec
 from ctipam.tags import TAGS_OF_A_RESOURCE

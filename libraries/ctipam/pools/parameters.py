@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network
 from itertools import combinations
 
+from ctipam.environment_names import corrected, looks_mistyped, split_environment
 from ctipam.errors import Refused, fit
-from ctipam.names import corrected, looks_mistyped, split_environment
 from ctipam.pools.addresses import outermost
 
 PRIVATE_RANGES = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")))

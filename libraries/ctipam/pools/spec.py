@@ -27,8 +27,8 @@ from functools import cached_property
 from ipaddress import IPv4Network
 from typing import Any
 
+from ctipam.environment_names import split_environment
 from ctipam.errors import Refused
-from ctipam.names import split_environment
 from ctipam.pools import parameters
 from ctipam.pools.parameters import PRIVATE_RANGES, SMALLEST_VPC, number, prefix_length, quoted
 

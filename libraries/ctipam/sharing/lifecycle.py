@@ -15,7 +15,7 @@ from ctipam.logs import log_decision
 from ctipam.organization import events
 from ctipam.sessions import Account
 from ctipam.settings import SharingSettings
-from ctipam.sharing import notify, reconcile
+from ctipam.sharing import reconcile
 from ctipam.sharing import run as runs
 from ctipam.sharing.brake import Brake
 from ctipam.sharing.run import SharingRun
@@ -64,7 +64,7 @@ def _answer(
         by_hand=request.by_hand,
     )
     if request.action == "report":
-        # Imported here: a new account need not wait for what reads the pools.
+        # Imported here, as `notify` is: a new account need not wait for what only others need.
         from ctipam.sharing.report import report
 
         return report(run)
@@ -81,6 +81,8 @@ def _answer(
         continue_in_another_invocation(management, event, context)
         return result.to_dict()
     if request.is_scheduled:
+        from ctipam.sharing import notify
+
         notify.send(management, settings, result)
     if not request.by_hand:
         result.raise_if_failed()
