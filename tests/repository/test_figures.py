@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from benchmarks import page
 from benchmarks.__main__ import SECTIONS, heading
 from benchmarks.page import Row
@@ -39,3 +41,14 @@ def test_a_row_that_breaks_a_promise_is_named() -> None:
     assert page.missed(section, [Row(("1 s",)), Row(("9 s",), "more than an hour")]) == [
         "Missed: Pools, 3 x 3: more than an hour"
     ]
+
+
+@pytest.mark.parametrize("name", ["growth", "report", "cost"])
+def test_a_section_that_takes_less_than_a_second_keeps_its_promises(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.report.CALL_S", 0.0)
+    section = SECTIONS[name]
+
+    rows = list(section.measure())
+
+    assert len(rows) == len(section.labels)
+    assert page.missed(section, rows) == []
