@@ -174,6 +174,15 @@ def test_one_call_tells_that_the_account_can_use_all_pools_of_its_new_share(ram:
 )
 def test_what_is_not_as_it_was_asked_for_is_looked_at_more_closely(ram: Any, rows: Any) -> None:
     list_pools_of_account(ram, *rows)
+    look_closely(ram)
+
+
+def test_an_account_whose_pools_may_not_be_listed_is_looked_at_more_closely(ram: Any) -> None:
+    ram.add_client_error("list_resources", "AccessDeniedException")
+    look_closely(ram)
+
+
+def look_closely(ram: Any) -> None:
     list_associations(ram, "PRINCIPAL", (ACCOUNT, "ASSOCIATED"))
     list_associations(ram, "RESOURCE", (POOL, "FAILED"))
 
