@@ -164,8 +164,8 @@ def reread_share(ram: RAMClient, created: Share) -> list[Share]:
 def _is_in_effect(ram: RAMClient, created: Share) -> bool:
     """Return whether the account has the pools of the share, and no other pools by any share.
 
-    False too if AWS does not answer: a closer look tells why. AWS lists the pools of the shares "that are associated with
-    the specified principal". https://docs.aws.amazon.com/ram/latest/APIReference/API_ListResources.html
+    False too if AWS refuses the call: a closer look tells why. AWS lists the pools of the shares "that are associated
+    with the specified principal". https://docs.aws.amazon.com/ram/latest/APIReference/API_ListResources.html
     """
     pages = ram.get_paginator("list_resources").paginate(
         resourceOwner="SELF",
