@@ -198,9 +198,10 @@ def test_each_action_needs_its_permission_on_the_stack_set(engine: Engine, cloud
     arn = iam.create_role(
         RoleName="reader", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     )["Role"]["Arn"]
+    actions = ["DescribeStackSet", "ListStackInstances", "DeleteStackInstances"]
     allowed = {
         "Effect": "Allow",
-        "Action": ["cloudformation:DescribeStackSet", "cloudformation:ListStackInstances"],
+        "Action": [f"cloudformation:{action}" for action in actions],
         "Resource": f"arn:aws:cloudformation:{REGION}:{MANAGEMENT}:stackset/guarded:*",
     }
     document = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})

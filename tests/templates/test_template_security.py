@@ -15,6 +15,7 @@ import ctipam
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = sorted((ROOT / "templates").glob("*.yaml"))
+MANAGEMENT = ROOT / "templates" / "ipam-controltower-integration.template.yaml"
 CODE = sorted([*ROOT.glob("*-lambda/index.py"), *ROOT.glob("libraries/ctipam/**/*.py")])
 
 REGION = re.compile(r"\b(?:us|eu|ap|ca|sa|me|af|il|mx|cn)(?:-gov|-iso[a-z]?)?-[a-z]+-\d\b")
@@ -120,6 +121,39 @@ def test_no_policy_allows_all_actions_of_a_service(path: Path) -> None:
         for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
     ]
     assert [action for action in allowed if "*" in action] == []
+
+
+@each_template
+def test_a_condition_on_all_values_is_not_met_by_a_request_without_any(path: Path) -> None:
+    """ForAllValues is true if the key is missing: DeleteTags without keys deletes all tags."""
+    for statement in statements(load(path)):
+        condition = statement.get("Condition", {})
+        keys = {key for operator in condition if operator.startswith("ForAllValues:") for key in condition[operator]}
+        needed = {key for key, missing in condition.get("Null", {}).items() if missing == "false"}
+        assert statement["Effect"] == "Deny" or keys <= needed, statement["Sid"]
+
+
+def test_instances_may_be_deleted_of_the_stack_set_in_all_accounts_whatever_resources_it_has() -> None:
+    """AWS authorizes DeleteStackInstances against each of the three kinds."""
+    (allowed,) = (
+        statement
+        for statement in statements(load(MANAGEMENT))
+        if "cloudformation:DeleteStackInstances" in statement["Action"]
+    )
+
+    assert [resource["Fn::Sub"].partition(":cloudformation:")[2] for resource in allowed["Resource"]] == [
+        "${AWS::Region}:${AWS::AccountId}:stackset/${AWS::StackName}-networking:*",
+        "*:${AWS::AccountId}:stackset-target/${AWS::StackName}-networking:*",
+        "*:*:type/resource/*",
+    ]
+
+
+@pytest.mark.parametrize("stack_name", ["aws-ipam", "ssm-ipam"])
+def test_a_parameter_has_no_name_that_aws_reserves_however_the_stack_is_named(stack_name: str) -> None:
+    """https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html"""
+    for _, parameter in resources(MANAGEMENT, "AWS::SSM::Parameter"):
+        name = parameter["Properties"]["Name"]["Fn::Sub"].replace("${AWS::StackName}", stack_name)
+        assert not name.lower().strip("/").startswith(("aws", "ssm"))
 
 
 @each_template
