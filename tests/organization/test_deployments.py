@@ -418,6 +418,29 @@ def test_an_update_refused_because_the_networking_account_is_closed_can_be_rolle
     assert answers == ["FAILED", "SUCCESS"]
 
 
+@pytest.mark.parametrize(
+    ("stack_status", "answered"),
+    [("UPDATE_IN_PROGRESS", "FAILED"), ("UPDATE_ROLLBACK_IN_PROGRESS", "SUCCESS")],
+)
+@pytest.mark.parametrize(
+    "refused", ["DescribeIpamPools", "GetLandingZone", "EnableSharingWithAwsOrganization", "DescribeOrganization"]
+)
+def test_an_update_refused_because_a_call_is_denied_can_be_rolled_back_and_changes_no_exclusion(
+    setup: Setup, refused: str, stack_status: str, answered: str, refuse_calls: Any
+) -> None:
+    """A service control policy of the Networking account, for example, denies every call of EC2."""
+    setup.ask()
+    setup.cloud.stacks[STACK_ID] = {"StackStatus": stack_status}
+    refuse_calls(refused, "AccessDenied")
+
+    answer = setup.ask("Update", OldResourceProperties={"NetworkAccountId": NETWORKING})
+
+    assert answer["Status"] == answered
+    if answered == "SUCCESS":
+        assert answer["Data"]["IpamExclusions"] == "leave"
+        assert f"{refused} was denied" in answer["Data"]["Warnings"]
+
+
 # Regions that Control Tower does not govern
 
 

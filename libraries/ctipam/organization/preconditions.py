@@ -83,7 +83,6 @@ class SetupResult:
     warnings     a sentence each
     """
 
-    organization_id: str
     exclusions: str
     warnings: tuple[str, ...]
 

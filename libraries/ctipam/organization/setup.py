@@ -15,8 +15,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from ctipam.cloudformation.custom_resource import Data
 from ctipam.cloudformation.outputs import warnings_output
 from ctipam.cloudformation.request import ResourceRequest
-from ctipam.errors import DENIED, Refused, code_of
-from ctipam.ipam.cost_controls import exclusions_property
+from ctipam.errors import DENIED, Refused, code_of, explain
+from ctipam.ipam.cost_controls import LEAVE, exclusions_property
 from ctipam.logs import log_decision
 from ctipam.names import EXECUTION_ROLE, execution_role_arn
 from ctipam.organization import preconditions
@@ -63,11 +63,12 @@ def ensure(request: ResourceRequest) -> Data:
     result = replace(result, warnings=(*result.warnings, *retained))
     for warning in result.warnings:
         log_decision("warning", about=warning)
-    return {
-        "OrganizationId": result.organization_id,
-        "IpamExclusions": result.exclusions,
-        "Warnings": warnings_output(result.warnings),
-    }
+    return {"IpamExclusions": result.exclusions, "Warnings": warnings_output(result.warnings)}
+
+
+def rolled_back(error: Exception) -> Data:
+    """Return the attributes of a rollback that could not check the organization: IPAM's exclusions stay as they are."""
+    return {"IpamExclusions": LEAVE, "Warnings": warnings_output([explain(error)])}
 
 
 def check(management: Account, spec: SetupSpec) -> SetupResult:
@@ -99,7 +100,7 @@ def check(management: Account, spec: SetupSpec) -> SetupResult:
     preconditions.refuse_another_administrator(_ipam_administrators(management), spec)
     environment_warnings = preconditions.environment_warnings(environments.values())
     warnings = (*region_warnings, *ungoverned.values(), *problems, *environment_warnings)
-    return SetupResult(organization["Id"], exclusions_property(exclusions), warnings)
+    return SetupResult(exclusions_property(exclusions), warnings)
 
 
 def enable(management: Account, spec: SetupSpec) -> None:
