@@ -238,7 +238,7 @@ def test_a_renamed_ou_is_told_where_its_pools_are_in_use_and_so_the_update_is_re
     built.ec2.create_tags(Resources=[pool_id], Tags=[{"Key": "ctipam:ou-id", "Value": "ou-ab12-sdlcsdlc"}])
     built.ec2_in("us-west-2").allocate_ipam_pool_cidr(IpamPoolId=pool_id, NetmaskLength=24)
     management = Api(SharingWorld({"ou-ab12-sdlcsdlc": "Development OU"}, {}))
-    monkeypatch.setattr(preview_reading, "check_organization", lambda *_: SetupResult("o-1", "leave", ()))
+    monkeypatch.setattr(preview_reading, "check_organization", lambda *_: SetupResult("leave", ()))
     renamed = asked(built, AccEnvName="Prod OU,Development OU")
 
     found = preview_reading.preview(
