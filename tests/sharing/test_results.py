@@ -9,6 +9,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from commands.arguments import LONGEST_STACK_NAME
+from ctipam.cloudformation.custom_resource import RESPONSE_LIMIT
+from ctipam.cloudformation.outputs import warnings_output
 from ctipam.errors import AwsFailed
 from ctipam.organization.environments import EnvironmentOu
 from ctipam.organization.tree import OrganizationalUnit
@@ -27,6 +30,7 @@ from ctipam.sharing.result_log import log_result
 from ctipam.sharing.results import AccountResult, SharingResult, who_can_use
 from ctipam.sharing.spec import NO_POOL, SharedPool, ShareSpec
 
+UUID = "12345678-1234-1234-1234-123456789012"
 POOL = SharedPool("arn:aws:ec2::222222222222:ipam-pool/ipam-pool-0123456789abcdef0", "us-east-1")
 
 
@@ -67,7 +71,7 @@ def test_a_result_without_failures_raises_no_error() -> None:
 
 
 @pytest.mark.parametrize("letter", ["N", "\N{CJK UNIFIED IDEOGRAPH-4E2D}"], ids=["ASCII", "six bytes each in JSON"])
-def test_stack_outputs_stay_within_the_limit_of_cloudformation(letter: str) -> None:
+def test_stack_outputs_and_warnings_stay_within_the_limit_of_cloudformation(letter: str) -> None:
     units = [OrganizationalUnit(f"ou-ab12-{number:08}", letter * 128) for number in range(500)]
     without = [AccountResult(ShareSpec("1", unit, reason=NO_POOL)) for unit in units]
     environments = [EnvironmentOu(f"{unit.ou_id} {unit.name}", unit) for unit in units]
@@ -75,7 +79,19 @@ def test_stack_outputs_stay_within_the_limit_of_cloudformation(letter: str) -> N
 
     outputs = result.outputs()
 
-    assert len(json.dumps(outputs)) < 3_200
+    stack_id = f"arn:aws-us-gov:cloudformation:us-gov-west-1:111122223333:stack/{'x' * LONGEST_STACK_NAME}/{UUID}"
+    answer = {
+        "StackId": stack_id,
+        "RequestId": UUID,
+        "LogicalResourceId": "ShareExistingAccounts",
+        "PhysicalResourceId": f"ShareExistingAccounts-{UUID}",
+        "Status": "SUCCESS",
+        "Reason": "",
+        "Data": {**outputs, "Warnings": warnings_output([letter * 1000])},
+        "NoEcho": False,
+    }
+    assert len(json.dumps(answer)) <= RESPONSE_LIMIT
+    assert max(len(output.encode()) for output in outputs.values()) <= 1024
     assert "more" in outputs["OusWithoutPools"]
     assert SharingResult([]).outputs()["Environments"] == "none"
 

@@ -15,11 +15,13 @@ NO_WARNINGS = "none"
 
 def warnings_output(sentences: Iterable[str]) -> str:
     """Return the warnings, cut to what an output of a stack holds."""
-    text = " ".join(sentences) or NO_WARNINGS
+    return cut(" ".join(sentences) or NO_WARNINGS, WARNINGS_LIMIT)
+
+
+def cut(text: str, limit: int) -> str:
+    """Return the text, cut to that many bytes of JSON."""
     ends = [*accumulate(map(_size, text))]
-    if ends[-1] <= WARNINGS_LIMIT:
-        return text
-    return text[: bisect(ends, WARNINGS_LIMIT - 3)] + "..."
+    return text if not ends or ends[-1] <= limit else text[: bisect(ends, limit - 3)] + "..."
 
 
 def _size(character: str) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
+from ctipam.cloudformation.outputs import cut
 from ctipam.errors import AwsFailed, numbered
 from ctipam.organization.environments import EnvironmentOu
 from ctipam.organization.tree import OrganizationalUnit
@@ -25,6 +26,10 @@ NAMED = 3
 
 OUTPUTS_NAMED = 20
 """The number of OUs that a stack output names."""
+
+OUTPUT_LIMIT = 750
+"""Bytes of JSON in a stack output. CloudFormation reads 4096 bytes of answer: three of these, the output Warnings, and
+ids in which the name of the stack may have 117 characters."""
 
 
 @dataclass(slots=True)
@@ -146,7 +151,7 @@ class SharingResult:
         }
 
     def outputs(self) -> dict[str, str]:
-        """Return the outputs for CloudFormation, which reads at most 4096 bytes."""
+        """Return the outputs for CloudFormation."""
         without = sorted(unit.name for unit in self.without_pools if unit)
         environments = [_which(one) for one in self.environments]
         return {
@@ -222,10 +227,7 @@ def _units_to_dicts(units: Mapping[OrganizationalUnit | None, int]) -> list[dict
 
 
 def _short(items: Sequence[str]) -> str:
-    """Return the items in at most about 1000 bytes of JSON, which takes six bytes for a non-ASCII character."""
     if not items:
         return "none"
-    named = items[:OUTPUTS_NAMED]
-    more = f" and {len(items) - len(named)} more" if len(items) > len(named) else ""
-    text = ", ".join(named)
-    return text[: 1000 if text.isascii() else 160] + more
+    more = f" and {len(items) - OUTPUTS_NAMED} more" if len(items) > OUTPUTS_NAMED else ""
+    return cut(", ".join(items[:OUTPUTS_NAMED]), OUTPUT_LIMIT) + more
