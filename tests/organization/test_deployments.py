@@ -213,7 +213,7 @@ def test_a_stack_that_cannot_be_deleted_is_retained_and_named_in_a_warning(setup
     answer = setup.ask()
 
     assert answer["Status"] == "SUCCESS"
-    assert "Stack StackSet-ipam-networking of the earlier deployment could not be deleted" in answer["Data"]["Warnings"]
+    assert "Stack StackSet-ipam-networking of the earlier deployment was not deleted" in answer["Data"]["Warnings"]
     assert setup.stack_sets.retained == [False, True]
     assert not setup.stack_sets.exists
 
@@ -255,9 +255,13 @@ def test_a_leftover_of_an_account_that_cannot_be_entered_is_removed_and_its_pool
 
     intercept(monkeypatch, deny)
 
-    assert setup.ask()["Status"] == "SUCCESS"
+    answer = setup.ask()
+
+    assert answer["Status"] == "SUCCESS"
     assert not setup.stack_sets.exists
     assert setup.stack_tags() == {OLD}
+    assert setup.stack_sets.retained == [True], "the stack would delete the pools"
+    assert f"was not deleted; force-delete it in account {NETWORKING}." in answer["Data"]["Warnings"]
 
 
 def test_the_stacks_of_a_leftover_are_deleted_by_one_operation_of_a_request_that_arrives_twice(setup: Setup) -> None:

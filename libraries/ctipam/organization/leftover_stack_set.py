@@ -1,8 +1,8 @@
 """Removes the StackSet that a force-deleted stack of the same name has left, so that a deployment can recover.
 
 Its pools and its IPAM stay: they are released first, and the new stack adopts them. The StackSet's stack in the
-Networking account is deleted, or retained if that fails because its functions are gone. Each step may find itself
-already done, so that the next invocation can continue.
+Networking account is deleted, or retained if that fails because its functions are gone, or if its pools could not be
+released, which it would delete. Each step may find itself already done, so that the next invocation can continue.
 """
 
 from __future__ import annotations
@@ -81,9 +81,8 @@ def _is_of_this_stack(management: Account, stack_id: str) -> bool:
 
 def remove(request: ResourceRequest, leftover: LeftoverStackSet) -> list[str]:
     """Remove the StackSet. Return a sentence for each stack that stays. Raises OutOfTime, AwsFailed, Superseded."""
-    for instance in leftover.instances:
-        _release(request, instance)
-    deleted = not leftover.instances or _delete_instances(request, leftover, retain=False)
+    released = [_release(request, instance) for instance in leftover.instances]
+    deleted = not released or (all(released) and _delete_instances(request, leftover, retain=False))
     if not deleted and not _delete_instances(request, leftover, retain=True):
         raise AwsFailed(f"Cannot delete the instances of StackSet {leftover.name}; delete it, then retry.")
     retained = _retained(request, leftover)
@@ -100,21 +99,25 @@ def _retained(request: ResourceRequest, leftover: LeftoverStackSet) -> list[str]
     # Without instances, which name the stacks, an earlier invocation has deleted them.
     found = known if leftover.instances else [(f"StackSet-{leftover.name}-...", "its account")]
     return [
-        f"Stack {name} of the earlier deployment could not be deleted; force-delete it in {place}."
+        f"Stack {name} of the earlier deployment was not deleted; force-delete it in {place}."
         for name, place in found
     ]
 
 
-def _release(request: ResourceRequest, instance: StackInstance) -> None:
+def _release(request: ResourceRequest, instance: StackInstance) -> bool:
+    """Release the pools and the IPAM of the stack. Return whether that was possible.
+
+    This function may not enter an account that is not the Networking account of the new stack.
+    """
     if not instance.stack_id:
-        return
+        return True
     management = request.account
     policy = release_policy(management.partition, management.region, instance.account_id, instance.stack_id)
     try:
         ec2 = assume_execution_role(management, instance.account_id, policy).ec2()
-    except Refused as reason:  # its stack cannot be deleted either, so its pools stay
+    except Refused as reason:
         log_decision("did not release the pools of an earlier deployment", reason=str(reason))
-        return
+        return False
     pools = [pool for page in ec2.get_paginator("describe_ipam_pools").paginate() for pool in page["IpamPools"]]
     ipams = [ipam for page in ec2.get_paginator("describe_ipams").paginate() for ipam in page["Ipams"]]
     ids = [
@@ -125,6 +128,7 @@ def _release(request: ResourceRequest, instance: StackInstance) -> None:
         request.raise_if_superseded()
         ec2.create_tags(Resources=ids, Tags=to_list({names.STACK_TAG: names.RELEASED}))
         log_decision("released the pools of an earlier deployment", stack=instance.stack_id, resources=ids)
+    return True
 
 
 def _is_of(stack_id: str, tags: dict[str, str]) -> bool:
