@@ -290,6 +290,17 @@ def test_the_function_fails_if_its_response_cannot_be_delivered_so_that_lambda_r
     assert function.ask()["Status"] == "SUCCESS"
 
 
+def test_an_event_of_somebody_else_does_not_answer_the_request_that_is_in_progress(function: Function) -> None:
+    """As the test event of Lambda's console."""
+    function.ask()
+    function.cloudformation.bodies.clear()
+
+    with pytest.raises(Refused, match="serves CloudFormation only"):
+        function.responder({"key1": "value1"}, Context(function.clock))
+
+    assert function.cloudformation.bodies == []
+
+
 # The log
 
 

@@ -155,6 +155,8 @@ class Responder(CfnResource):
         self._undelivered = put(url, body)
 
     def __call__(self, event: Mapping[str, Any], context: LambdaContext) -> None:
+        if "ResponseURL" not in event:  # crhelper would answer the last request, which may still be in progress
+            raise Refused("This function serves CloudFormation only. Update the stack instead of invoking it.")
         self._undelivered = ""
         super().__call__(event, context)
         if self._undelivered:

@@ -99,8 +99,7 @@ def _retained(request: ResourceRequest, leftover: LeftoverStackSet) -> list[str]
     # Without instances, which name the stacks, an earlier invocation has deleted them.
     found = known if leftover.instances else [(f"StackSet-{leftover.name}-...", "its account")]
     return [
-        f"Stack {name} of the earlier deployment was not deleted; force-delete it in {place}."
-        for name, place in found
+        f"Stack {name} of the earlier deployment was not deleted; force-delete it in {place}." for name, place in found
     ]
 
 
