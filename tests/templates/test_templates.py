@@ -65,3 +65,15 @@ def test_everything_that_the_pools_are_refused_for_is_checked_before_the_network
 
     refused_for_nothing = {"ScopeId", "AutoImport", "TopicArn"}
     assert set(of_pools) - set(of_setup) == refused_for_nothing
+
+
+def test_an_update_that_the_setup_refuses_does_not_reach_what_shares_pools() -> None:
+    """A function that has OuMatch already, for example, would take pools away until the rollback."""
+    (path,) = (path for path in TEMPLATES if resources(path, "Custom::OrganizationSetup"))
+    template = read(path)["Resources"]
+
+    assert {name for name, one in template.items() if one.get("DependsOn") == "OrganizationSetup"} >= {
+        "CTIPAMLifeCycleLambda",
+        "ShareExistingAccountsFunction",
+        "SharingPolicy",
+    }
