@@ -55,8 +55,12 @@ from ctipam.waiting import Deadline
 LISTS = ("RegionSelection", "AccEnvName")
 """The parameters that CloudFormation passes on as lists."""
 
-_SIZES = {"TopLevelPoolCidr", "RegionSelection", "IpamPoolPrefixLength", "AccEnvName", "AccPoolPrefixLength"}
-_POOLS = _SIZES | {
+_POOLS = {
+    "TopLevelPoolCidr",
+    "RegionSelection",
+    "IpamPoolPrefixLength",
+    "AccEnvName",
+    "AccPoolPrefixLength",
     "PoolSizes",
     "VpcDefaultNetmaskLength",
     "VpcMinNetmaskLength",
@@ -66,16 +70,13 @@ _POOLS = _SIZES | {
     "IpamPoolQuota",
     "PackageVersion",
 }
+_SHARING = {"RegionSelection", "AccEnvName", "IpamScope", "ShareWithExistingAccounts", "OuMatch", "UnshareLimit"}
 PROPERTIES: dict[str, frozenset[str]] = {
-    "OrganizationSetup": frozenset(
-        _SIZES | {"NetworkAccountId", "PoolSizes", "OuMatch", "IpamExcludedOus", "PackageVersion"}
-    ),
+    "OrganizationSetup": frozenset(_POOLS - {"AutoImport"} | {"NetworkAccountId", "OuMatch", "IpamExcludedOus"}),
     "Ipam": frozenset(_POOLS | {"IpamScope", "IpamTier", "IpamMeteredAccount"}),
     "InitPools": frozenset(_POOLS),
     "ShareExistingAccounts": frozenset(
-        _SIZES
-        | {"NetworkAccountId", "IpamScope", "IpamPoolQuota", "ShareWithExistingAccounts", "OuMatch", "UnshareLimit"}
-        | {"ReservedCidrs", "PackageVersion"}
+        _SHARING | {"NetworkAccountId", "TopLevelPoolCidr", "ReservedCidrs", "PackageVersion"}
     ),
 }
 """The parameters that each custom resource has as properties. CloudFormation asks it only if one of them changes."""
