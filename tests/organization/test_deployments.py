@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from ctipam import names, sessions
 from ctipam.errors import REASON_LIMIT, Refused
+from ctipam.invocation import MAX_INVOCATIONS
 from ctipam.networking_account import assume_execution_role
 from ctipam.organization.deployments import warnings_of_networking
 from ctipam.organization.session_policies import read_policy, release_policy
@@ -190,6 +191,20 @@ def test_a_leftover_that_another_operation_holds_is_waited_for(setup: Setup) -> 
     assert not setup.stack_sets.refusals
     assert not setup.stack_sets.exists
     assert setup.stack_sets.retained == [False]
+
+
+def test_a_leftover_that_another_operation_holds_for_an_hour_is_a_failure_that_names_the_stack_set(
+    setup: Setup,
+) -> None:
+    leave_stack_set(setup)
+    setup.stack_sets.takes_s = 3600.0
+
+    answer = setup.ask(CtipamInvocation={"number": MAX_INVOCATIONS})
+
+    assert answer["Reason"] == (
+        "AWS did not finish in time: an operation of StackSet ipam-networking is in progress. What was begun is kept; "
+        "try again to go on from there."
+    )
 
 
 def test_a_leftover_that_cannot_be_removed_is_a_failure_that_names_the_call_and_the_next_request_goes_on(

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from ctipam import names
 from ctipam.cloudformation.request import ResourceRequest
-from ctipam.errors import AwsFailed, Refused, code_of
+from ctipam.errors import AwsFailed, OutOfTime, Refused, code_of
 from ctipam.logs import log_decision
 from ctipam.networking_account import assume_execution_role
 from ctipam.organization.session_policies import release_policy
@@ -155,7 +155,14 @@ def _delete_instances(request: ResourceRequest, leftover: LeftoverStackSet, *, r
             except ClientError as error:
                 if code_of(error) not in ("OperationInProgressException", "OperationIdAlreadyExistsException"):
                     raise
+        _wait_for_operation(request, leftover.name)
+
+
+def _wait_for_operation(request: ResourceRequest, name: str) -> None:
+    try:
         request.deadline.pause(PAUSE_S)
+    except OutOfTime:
+        raise OutOfTime(f"an operation of StackSet {name} is in progress") from None
 
 
 def _operation_status(management: Account, name: str, operation_id: str) -> str:
@@ -180,6 +187,6 @@ def _delete_stack_set(request: ResourceRequest, name: str) -> None:
                 return
             if code_of(error) != "OperationInProgressException":
                 raise
-            request.deadline.pause(PAUSE_S)
+            _wait_for_operation(request, name)
         else:
             return
