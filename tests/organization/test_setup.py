@@ -164,9 +164,10 @@ def test_a_networking_account_that_is_not_enrolled_is_refused(
 
     monkeypatch.setattr(sessions.Account, "assume", assume)
 
-    with pytest.raises(Refused, match="enroll the account in Control Tower"):
+    with pytest.raises(Refused, match=r"enroll the account in Control Tower.* if it is enrolled, create") as it:
         set_up()
 
+    assert len(str(it.value)) <= REASON_LIMIT
     assert not landing_zone.models.organization.ram_sharing_enabled
 
 

@@ -157,7 +157,7 @@ def _refuse_without_roles(management: Account, network_account_id: str) -> None:
             raise
         raise Refused(
             f"NetworkAccountId {network_account_id} has no role {EXECUTION_ROLE} that this account may assume; "
-            "enroll the account in Control Tower, which creates it."
+            "enroll the account in Control Tower, which creates it; if it is enrolled, create the role again."
         ) from error
 
 
