@@ -39,7 +39,7 @@ def _responder(resource_type: str) -> Responder:
     if resource_type == "Custom::OrganizationSetup":
         from ctipam.organization import setup
 
-        return Responder({resource_type: CustomResource(setup.ensure, None, setup.rolled_back)})
+        return Responder({resource_type: CustomResource(setup.ensure, delete=None, rolled_back=setup.rolled_back)})
     from ctipam.sharing import existing_accounts
 
     sharing = CustomResource(existing_accounts.share, existing_accounts.unshare, existing_accounts.rolled_back)
