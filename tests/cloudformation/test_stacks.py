@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from aws_models.errors import AwsError
 from ctipam import names
-from ctipam.cloudformation.other_stacks import can_act, living
+from ctipam.cloudformation.other_stacks import can_act, describe, living
 from ctipam.cloudformation.own_stack import OwnStack
 from ctipam.errors import StackBeingDeleted
 from in_process.function import STACK_ID, Function
@@ -159,21 +159,22 @@ def test_a_stack_that_does_not_exist_cannot_act(account: DirectAccount) -> None:
     assert not can_act(account, OTHER)  # type: ignore[arg-type]
 
 
-def test_what_no_stack_can_be_named_cannot_act(function: Function, account: DirectAccount) -> None:
+@pytest.mark.parametrize("tag", [names.RELEASED, "a-stack", "old stack", "", "arn:aws:s3:::bucket", f" {OTHER}"])
+def test_a_tag_that_is_no_arn_of_a_stack_names_none_even_if_a_stack_has_that_name(
+    function: Function, account: DirectAccount, tag: str
+) -> None:
+    function.wire.stacks[tag] = {"StackStatus": "CREATE_COMPLETE"}
+
+    assert not can_act(account, tag)  # type: ignore[arg-type]
+
+
+def test_what_no_stack_can_be_named_is_not_found(function: Function, account: DirectAccount) -> None:
     message = (
         "1 validation error detected: Value 'old stack' at 'stackName' failed to satisfy constraint: Member must ..."
     )
     function.wire.refuse("DescribeStacks", AwsError("ValidationError", message))
 
-    assert not can_act(account, "old stack")  # type: ignore[arg-type]
-
-
-def test_the_released_value_belongs_to_no_stack_even_if_a_stack_has_that_name(
-    function: Function, account: DirectAccount
-) -> None:
-    function.wire.stacks[names.RELEASED] = {"StackStatus": "CREATE_COMPLETE"}
-
-    assert not can_act(account, names.RELEASED)  # type: ignore[arg-type]
+    assert describe(account, "old stack") is None  # type: ignore[arg-type]
 
 
 def test_a_stack_that_cannot_be_read_counts_as_able_to_act(function: Function, account: DirectAccount) -> None:

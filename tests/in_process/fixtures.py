@@ -36,6 +36,9 @@ from landing_zone.on_moto import installed
 HOME = "us-east-1"
 MANAGEMENT, NETWORKING = DEFAULT_ACCOUNT_ID, "222222222222"
 STACK_ID = f"arn:aws:cloudformation:{HOME}:{MANAGEMENT}:stack/ipam/11111111-2222-3333-4444-555555555555"
+NETWORKING_STACK_ID = (
+    f"arn:aws:cloudformation:{HOME}:{NETWORKING}:stack/StackSet-ipam/11111111-2222-3333-4444-555555555555"
+)
 MINUTE = 60.0
 
 DEFAULTS: dict[str, Any] = {
@@ -342,9 +345,8 @@ class NetworkingStack:
 @pytest.fixture
 def networking(cloud: Cloud, answers: list[dict[str, Any]]) -> NetworkingStack:
     """Return the Networking stack before its creation."""
-    stack_id = f"arn:aws:cloudformation:{HOME}:{NETWORKING}:stack/StackSet-ipam/11111111-2222-3333-4444-555555555555"
     handler = load("ipam-pool-lambda").lambda_handler
-    cloudformation = CloudFormation(cloud, NETWORKING, handler, stack_id, answers)
+    cloudformation = CloudFormation(cloud, NETWORKING, handler, NETWORKING_STACK_ID, answers)
     return NetworkingStack(cloudformation, cloud.client("ec2", NETWORKING))
 
 
@@ -389,7 +391,7 @@ class LandingZone:
     def _add_pool(self, environment: str, region: str) -> str:
         tags = {
             "Name": f"{region} {environment}",
-            names.STACK_TAG: "arn:aws:cloudformation:networking",
+            names.STACK_TAG: NETWORKING_STACK_ID,
             names.REGION_TAG: region,
             names.POOL_ENVIRONMENT_TAG: environment,
         }

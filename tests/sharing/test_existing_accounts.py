@@ -12,7 +12,7 @@ from aws_models.errors import AwsError
 from ctipam import waiting
 from ctipam.cloudformation.latecomers import LATECOMERS_S
 from ctipam.sharing import rounds as sharing
-from in_process.fixtures import NETWORKING, STACK_ID
+from in_process.fixtures import NETWORKING, NETWORKING_STACK_ID, STACK_ID
 from in_process.lifecycle_events import ONE, PROD, SCHEDULE, SDLC, ZERO, moved
 
 SHARED = {f"ipamShare-{ZERO}": PROD, f"ipamShare-{ONE}": SDLC}
@@ -108,14 +108,11 @@ def test_a_creation_shares_nothing_after_its_rollback_begins(landing_zone: Any, 
     assert landing_zone.shared() == {}
 
 
-NETWORKING_STACK = "arn:aws:cloudformation:networking"  # as the pools of this landing zone name it
-
-
 def test_the_warnings_are_those_of_the_setup_and_of_the_networking_account(landing_zone: Any, ous: Any) -> None:
     assert landing_zone.ask("Create", SetupWarnings="none")["Data"]["Warnings"] == "none"
 
     outputs = [{"OutputKey": "Warnings", "OutputValue": "A VPC was there before."}]
-    landing_zone.cloud.stacks[NETWORKING_STACK] = {"StackStatus": "CREATE_COMPLETE", "Outputs": outputs}
+    landing_zone.cloud.stacks[NETWORKING_STACK_ID] = {"StackStatus": "CREATE_COMPLETE", "Outputs": outputs}
 
     assert landing_zone.ask("Update", SetupWarnings="none")["Data"]["Warnings"] == "A VPC was there before."
     both = landing_zone.ask("Update", SetupWarnings="An OU is missing.")["Data"]["Warnings"]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from ctipam import names
 from ctipam.errors import DENIED, code_of
 from ctipam.sessions import Account
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 CANNOT_ACT = frozenset({"DELETE_COMPLETE", "DELETE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"})
 """The functions of the stack are gone. After the last three it can only be deleted (again).
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
+
+STACK_ARN = r"arn:[^:]+:cloudformation:[^:]+:[0-9]{12}:stack/[^/]+/.+"
+"""https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudformation.html"""
 
 NO_SUCH_STACK = ("does not exist", "'stackName' failed to satisfy constraint")
 """Words of CloudFormation, which has no code of its own for this. The second are about what no stack can be named, as a
@@ -40,9 +43,10 @@ def can_act(account: Account, stack_id: str) -> bool:
 
     A stack that the function may not read counts as one that can act. Raises ClientError.
 
-    stack_id   ARN of a stack in the account and its home Region
+    stack_id   as a tag has it: ARN of a stack in the account and its home Region. Anything else, even the name of a
+               stack, names none: `names.RELEASED`, or what somebody has written by hand
     """
-    if stack_id == names.RELEASED:
+    if not re.fullmatch(STACK_ARN, stack_id):
         return False
     try:
         stack = describe(account, stack_id)
