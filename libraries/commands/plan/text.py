@@ -138,7 +138,7 @@ def _growth(space: Space) -> list[str]:
         rooms = [f"{number:,} of /{size}" for size, number in space.room_in(region).items()]
         lines.append(f"  {region:{width}}  {', or '.join(rooms)}")
     size = spec.region_prefix_length
-    lines.append(f"  {'top-level pool':{width}}  {space.more_regions:,} of /{size}, for Regions")
+    lines.append(f"  {'top-level pool':{width}}  {space.more_blocks_of_regions:,} of /{size}, for Regions")
     return lines
 
 
