@@ -557,6 +557,19 @@ def test_an_error_that_continues_is_reported_in_less_than_half_an_hour(
     assert stack.clock.now() < HOUR / 2
 
 
+def test_an_ou_that_can_no_longer_be_excluded_fails_an_update_and_no_rollback(stack: DirectStack) -> None:
+    """Somebody may have deleted the OU since."""
+    assert succeeded(ensure(stack, IpamExclusions=SANDBOX))
+    assert succeeded(ensure(stack, "Update", IpamExclusions="none"))
+    refusal = AwsError("InvalidParameterValue", "One or more of the organizations entity paths is invalid.")
+    stack.models.ipam.faults.refuse_next("ModifyIpamResourceDiscovery", refusal, times=1000)
+
+    assert "paths is invalid" in ensure(stack, "Update", IpamExclusions=SANDBOX)["Reason"]
+    assert succeeded(
+        stack.ask("Update", "Ipam", PROPERTIES | {"IpamExclusions": SANDBOX}, status="UPDATE_ROLLBACK_IN_PROGRESS")
+    )
+
+
 def test_exclusions_that_fail_late_are_an_error_and_can_be_requested_again(stack: DirectStack) -> None:
     stack.models.ipam.faults.fail_next("ModifyIpamResourceDiscovery", "no")
 
