@@ -193,9 +193,35 @@ def test_an_ipam_whose_last_change_or_deletion_failed_can_be_used(stack: DirectS
     stack.clock.advance(60)
     began = stack.clock.now()
 
-    assert succeeded(ensure(stack, RegionSelection=["us-east-1"]))
+    answer = ensure(stack, RegionSelection=["us-east-1"])
+
+    assert succeeded(answer)
     assert ipams(stack)[0]["IpamId"] == existing["IpamId"]
-    assert stack.clock.now() - began < 60
+    stack.scope_id = answer["Data"]["ScopeId"]
+    assert succeeded(stack.ask("Create", "InitPools", PROPERTIES | {"RegionSelection": ["us-east-1"]}))
+    assert stack.clock.now() - began < 120
+
+
+@pytest.mark.parametrize("how", ["refuses", "fails"])
+def test_an_ipam_that_aws_does_not_confirm_after_a_failure_is_used_as_it_is(stack: DirectStack, how: str) -> None:
+    existing = by_hand(stack)
+    stack.models.ipam.faults.fail_next("ModifyIpam", "Something broke.")
+    stack.ec2.modify_ipam(IpamId=existing["IpamId"], Description="New words")
+    stack.clock.advance(60)
+    if how == "refuses":
+        stack.models.ipam.faults.refuse_next("ModifyIpam", AwsError("InvalidParameterCombination", "No modification."))
+    else:
+        stack.models.ipam.faults.fail_next("ModifyIpam", "Something broke.")
+
+    assert succeeded(ensure(stack, RegionSelection=["us-east-1"]))
+
+
+def test_an_ipam_that_could_not_be_created_is_named_with_the_way_out(stack: DirectStack) -> None:
+    stack.models.ipam.faults.fail_next("CreateIpam", "Something broke.")
+    stack.ec2.create_ipam()
+    stack.clock.advance(60)
+
+    assert ensure(stack)["Reason"].endswith("Something broke. If it is still listed, delete it; then try again.")
 
 
 @pytest.mark.parametrize(("action", "words"), [("CreateIpam", "create IPAM"), ("ModifyIpam", "change IPAM")])

@@ -401,7 +401,7 @@ def test_only_the_first_block_of_a_new_pool_may_be_reserved_in_part() -> None:
     """When the pool gets the others it has one already, and could not get them."""
     plan = replace(PLAN, reserved=(IPv4Network("10.0.128.0/24"),), pool_sizes={PoolKey("us-west-2"): (17, 17)})
 
-    with pytest.raises(Refused, match="No room for us-west-2: the top-level pool .* has no free /17 left beside"):
+    with pytest.raises(Refused, match=r"No room for us-west-2: the top-level pool .* has no free /17 left beside"):
         refuse_without_room(plan, [], {})
 
 

@@ -15,8 +15,8 @@ LISTED = 3
 """Accounts that a message names."""
 
 GONE = (
-    "The IPAM is gone, and its pools with it. `make deploy RESERVE=organization` keeps the addresses of existing VPCs from "
-    "new ones and creates both again; if nothing has to be kept, change a parameter of the stack, for example "
+    "The IPAM is gone, and its pools with it. `make deploy RESERVE=organization` keeps the addresses of existing VPCs "
+    "from new ones and creates both again. If nothing has to be kept, change a parameter of the stack, for example "
     "IpamPoolQuota: an update without a change does nothing."
 )
 
