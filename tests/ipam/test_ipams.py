@@ -661,6 +661,17 @@ def test_a_change_that_aws_refuses_is_an_error_with_its_reason(stack: DirectStac
     assert "seven days" in ensure(stack, "Update", IpamMeteredAccount="ipam-owner")["Reason"]
 
 
+def test_a_metered_account_that_aws_does_not_change_back_fails_no_rollback(stack: DirectStack) -> None:
+    """Somebody has changed it by hand, days ago."""
+    mine = {"IpamMeteredAccount": "ipam-owner"}
+    assert succeeded(ensure(stack, **mine))
+    stack.ec2.modify_ipam(IpamId=ipams(stack)[0]["IpamId"], MeteredAccount="resource-owner")
+    stack.clock.advance(48 * HOUR)
+
+    assert "seven days" in ensure(stack, "Update", AccEnvName=["Test OU"], **mine)["Reason"]
+    assert succeeded(stack.ask("Update", "Ipam", PROPERTIES | mine, status="UPDATE_ROLLBACK_IN_PROGRESS"))
+
+
 # The pools, before the IPAM is changed for them
 
 

@@ -20,7 +20,7 @@ from ctipam.ipam import preconditions, reader
 from ctipam.ipam.changes import IpamChange, pending_changes
 from ctipam.ipam.existing import DELETE_FAILED, MODIFY_FAILED, ExistingIpam
 from ctipam.ipam.spec import IpamSpec
-from ctipam.logs import log_decision
+from ctipam.logs import log_decision, logger
 from ctipam.pools.listing import list_pools, stack_of
 from ctipam.sessions import Account
 from ctipam.tags import tag_changes, to_list, with_stack_tags
@@ -66,7 +66,13 @@ def ensure(request: ResourceRequest, spec: IpamSpec, existing: ExistingIpam | No
     ipam_id = existing.ipam_id if existing else _create(request, spec)
     ipam = _wait_until_ready(request, spec, ipam_id)
     while changes := pending_changes(spec, ipam):
-        ipam = _modify(request, spec, ipam, changes[0])
+        try:
+            ipam = _modify(request, spec, ipam, changes[0])
+        except (ClientError, AwsFailed) as error:
+            if not request.is_rollback:  # which has to end, with what AWS allows
+                raise
+            logger.warning("the rollback goes on without this change of the IPAM", exc_info=error)
+            break
     return _settle(request, spec, ipam) if ipam.has_failed else ipam
 
 
