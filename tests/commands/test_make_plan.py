@@ -353,6 +353,13 @@ def test_address_space_that_no_vpc_uses_is_suggested(vpcs: Path) -> None:
     assert "  Or choose space that none of them uses: CIDR=10.16.0.0/12" in output.splitlines()
 
 
+def test_each_line_of_a_file_is_a_vpc_even_if_two_are_alike(tmp_path: Path) -> None:
+    """AWS CLI lists each default VPC with the same CIDR."""
+    (tmp_path / "vpcs").write_text("192.168.0.0/24\n192.168.0.0/24\n10.0.0.0/16\n")
+
+    assert "Existing VPCs: 2 of 3 overlap 192.168.0.0/16" in plan(f"VPCS={tmp_path / 'vpcs'}").splitlines()
+
+
 def test_the_plan_reports_that_no_vpc_overlaps(vpcs: Path) -> None:
     assert "Existing VPCs: none of the 5 overlaps 192.168.0.0/16." in plan(f"VPCS={vpcs}").splitlines()
 

@@ -192,7 +192,8 @@ def _overlaps(spec: PoolSpec, blocks: Blocks, existing: Existing) -> list[str]:
     if not found:
         none = f"the only {what or 'one'} does not overlap" if number == 1 else f"none of the {total} overlaps"
         return [f"Existing VPCs: {none} {_top(spec)}."]
-    overlapping = sum(vpc.number for vpc in {overlap.vpc for overlap in found})
+    in_found = {overlap.vpc for overlap in found}
+    overlapping = sum(vpc.number for vpc in existing.vpcs if vpc in in_found)  # a file may have two that are alike
     width = max(len(f"{overlap.vpc.cidr}  {overlap.vpc.label}".rstrip()) for overlap in found)
     lines = [f"Existing VPCs: {overlapping:,} of {total} overlap{'s' if overlapping == 1 else ''} {_top(spec)}"]
     lines += [
