@@ -150,6 +150,20 @@ def test_a_finding_names_the_vpc_the_pool_and_what_to_do() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("allocated", "remedy"),
+    [
+        ("10.0.1.0/25", "IPAM can assign its addresses again: add 10.0.1.128/25 to ReservedCidrs."),
+        ("10.0.0.0/23", "A pool has allocated its addresses to another VPC: replace one of the two."),
+    ],
+)
+def test_what_a_pool_has_allocated_to_another_vpc_is_not_to_be_reserved(allocated: str, remedy: str) -> None:
+    """An update with such ReservedCidrs would be refused."""
+    (overlap,) = found(vpc("10.0.1.0/24"), allocated=(("vpc-ours", allocated),))
+
+    assert overlap.finding().message.endswith(remedy)
+
+
 @pytest.mark.parametrize(("others", "more"), [(3, ""), (4, " and 1 more"), (6, " and 3 more")])
 def test_a_finding_lists_a_few_of_many_others(others: int, more: str) -> None:
     inner = [vpc(f"10.0.0.{number * 16}/28", f"vpc-{number}") for number in range(others)]
