@@ -164,6 +164,13 @@ def test_what_a_pool_has_allocated_to_another_vpc_is_not_to_be_reserved(allocate
     assert overlap.finding().message.endswith(remedy)
 
 
+def test_of_very_many_parts_to_be_reserved_none_is_named() -> None:
+    allocated = tuple((f"vpc-{number}", f"10.0.1.{8 * number}/29") for number in range(0, 32, 2))
+    (overlap,) = found(vpc("10.0.0.0/20"), allocated=(*allocated, ("vpc-x", "10.0.0.0/28")))
+
+    assert overlap.finding().message.endswith("IPAM can assign its addresses again: run `make deploy RESERVE=ipam`.")
+
+
 @pytest.mark.parametrize(("others", "more"), [(3, ""), (4, " and 1 more"), (6, " and 3 more")])
 def test_a_finding_lists_a_few_of_many_others(others: int, more: str) -> None:
     inner = [vpc(f"10.0.0.{number * 16}/28", f"vpc-{number}") for number in range(others)]

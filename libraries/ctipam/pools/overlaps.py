@@ -16,6 +16,9 @@ METRIC = "OverlappingVpcs"
 LISTED = 3
 """Pools and other VPCs that a message names."""
 
+NAMED_CIDRS = 20
+"""As many as a message tells to reserve."""
+
 
 @dataclass(frozen=True)
 class OverlappingVpc:
@@ -41,7 +44,9 @@ class OverlappingVpc:
 
     def _remedy(self) -> str:
         if self.free:
-            return f" IPAM can assign its addresses again: add {','.join(map(str, self.free))} to ReservedCidrs."
+            few = len(self.free) <= NAMED_CIDRS
+            what = f"add {','.join(map(str, self.free))} to ReservedCidrs" if few else "run `make deploy RESERVE=ipam`"
+            return f" IPAM can assign its addresses again: {what}."
         return " A pool has allocated its addresses to another VPC: replace one of the two." if self.pools else ""
 
 
