@@ -251,6 +251,14 @@ def test_room_that_only_one_of_several_regions_can_get_does_not_make_all_last_lo
     assert "128.0 months until the\n  first pool is full, 256.0 months until one is" in output
 
 
+def test_a_region_whose_default_size_does_not_hold_the_environments_needs_a_size_of_its_own() -> None:
+    output = plan("POOL_SIZES=us-west-2=20+20,us-east-1=20+20", "ENVS=a,b,c").splitlines()
+
+    assert "  more Regions                              0                  10" in output
+    assert "    POOL_SIZES=us-west-2=20+20,us-east-1=20+20,another=20+20" in output
+    assert "  top-level pool  12 of /20, for Regions" in output
+
+
 def test_what_is_reserved_is_no_room() -> None:
     """Half of the space has no place for a Region. Of a Region that is new a part may be reserved, but not of a block
     that a pool gets later, from which a VPC could take reserved addresses at once."""

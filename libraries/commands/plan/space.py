@@ -21,8 +21,14 @@ class Space:
 
     @property
     def more_regions(self) -> int:
-        """How many more pools of a Region's default size fit in the top-level pool."""
-        return self._places_of_new(TOP_LEVEL, self.spec.region_prefix_length)
+        """How many more Regions of the default sizes fit in the top-level pool."""
+        return self._places_of_new(TOP_LEVEL, self.spec.region_prefix_length) if self.region_holds_environments else 0
+
+    @property
+    def region_holds_environments(self) -> bool:
+        """Whether a Region's pool of the default size has room for all environments of the default size."""
+        spec = self.spec
+        return len(spec.environments) <= 2 ** (spec.environment_prefix_length - spec.region_prefix_length)
 
     @property
     def more_blocks_of_regions(self) -> int:

@@ -21,6 +21,9 @@ https://aws.amazon.com/vpc/pricing/, IPAM"""
 HOURS = 730
 """Per month."""
 
+LARGER = "a longer ENV_PREFIX or a shorter REGION_PREFIX"
+"""What makes a Region's pool hold more environments."""
+
 MOST_OVERLAPS = 1_000
 """How many overlaps are listed; the others are counted."""
 
@@ -109,10 +112,12 @@ def _room(space: Space) -> list[str]:
     lines += [f"  {what:20}  {number:>21,}  {quota:>18,}" for what, number, quota in rows]
     if not space.more_regions:
         later = replace(spec, regions=(*spec.regions, "another"))
-        lines += _needs("A Region", spec, later, "a longer REGION_PREFIX")
+        longer = "a longer REGION_PREFIX"
+        what, now = ("A Region", longer) if space.region_holds_environments else ("A Region (another)", LARGER)
+        lines += _needs(what, spec, later, now)
     if not space.more_environments:
         later = replace(spec, environments=(*spec.environments, "another"))
-        lines += _needs("An environment", spec, later, "a longer ENV_PREFIX or a shorter REGION_PREFIX")
+        lines += _needs("An environment", spec, later, LARGER)
     return lines
 
 
