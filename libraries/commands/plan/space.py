@@ -28,7 +28,7 @@ class Space:
     def region_holds_environments(self) -> bool:
         """Whether a Region's pool of the default size has room for all environments of the default size."""
         spec = self.spec
-        return len(spec.environments) <= 2 ** (spec.environment_prefix_length - spec.region_prefix_length)
+        return len(spec.environments) <= 1 << (spec.environment_prefix_length - spec.region_prefix_length)
 
     @property
     def more_blocks_of_regions(self) -> int:
