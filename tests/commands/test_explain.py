@@ -379,6 +379,8 @@ def test_of_addresses_that_a_pool_has_allocated_or_that_lie_elsewhere_nothing_is
     assert told(of_vpc(VpcFacts("vpc-1", [], [allocated], None, space)))[1:] == [
         f"Addresses 10.0.0.0/23 from another pool (us-west-2, account {SHOP})"
     ]
+    released = replace(allocated, allocated=False, ignored=True)
+    assert "IPAM is to ignore" in " ".join(told(of_vpc(VpcFacts("vpc-1", [], [released], None, space))))
     # Outside the space, it needs no reservation.
     assert "reserved by ReservedCidrs" in told(of_vpc(VpcFacts("vpc-1", [], [larger], None, space, space)))[1]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Network
 
 import pytest
@@ -127,6 +128,15 @@ def test_of_two_that_overlap_only_the_one_without_a_pool_is_reported() -> None:
     (overlap,) = found(vpc("10.0.1.0/24", "vpc-ours", allocated=True), vpc("10.0.0.0/22", "vpc-theirs", BANK))
 
     assert (overlap.vpc.vpc_id, [other.vpc_id for other in overlap.others]) == ("vpc-theirs", ["vpc-ours"])
+
+
+def test_a_vpc_that_ipam_is_to_ignore_is_not_reported() -> None:
+    """Its account is closed, and somebody has released its addresses."""
+    released = replace(vpc("10.0.1.0/24", "vpc-of-closed"), ignored=True)
+
+    assert found(released, vpc("10.0.1.0/24", "vpc-ours", BANK, allocated=True)) == []
+    (overlap,) = found(released, vpc("10.0.1.0/24", "vpc-theirs", BANK))
+    assert (overlap.vpc.vpc_id, overlap.others) == ("vpc-theirs", ())
 
 
 def test_vpcs_that_overlap_outside_the_pools_space_are_not_reported() -> None:

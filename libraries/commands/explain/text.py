@@ -354,6 +354,8 @@ def _in_pools_space(row: DiscoveredCidr, facts: VpcFacts) -> str:
     outside the pools' address space, or a pool has allocated them."""
     if row.allocated or not any(row.cidr.overlaps(block) for block in facts.space):
         return ""
+    if row.ignored:
+        return ", which IPAM is to ignore: a pool may give them to another VPC"
     if find_overlaps([row], {TOP_LEVEL: facts.space}, facts.reserved, facts.reserved, ()):
         return ", not reserved: a pool may give them to another VPC; `make deploy RESERVE=ipam` reserves them"
     return ", reserved by ReservedCidrs: no pool gives them to another VPC"

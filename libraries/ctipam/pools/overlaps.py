@@ -57,7 +57,8 @@ def find_overlaps(
     avoided: Collection[IPv4Network],
     allocated: Collection[tuple[str, IPv4Network]],
 ) -> list[OverlappingVpc]:
-    """Return the VPCs that overlap the pools, or another VPC in the pools' space.
+    """Return the VPCs that overlap the pools, or another VPC in the pools' space. Those that IPAM is to ignore do not
+    count.
 
     blocks      the CIDRs of each of our pools
     held        manual allocations in environment pools: no VPC gets these addresses
@@ -66,7 +67,8 @@ def find_overlaps(
                 reserve these addresses
     """
     space = blocks.get(TOP_LEVEL, ())
-    inside = sorted(vpc for vpc in set(vpcs) if any(vpc.cidr.overlaps(block) for block in space))
+    monitored = {vpc for vpc in vpcs if not vpc.ignored}
+    inside = sorted(vpc for vpc in monitored if any(vpc.cidr.overlaps(block) for block in space))
     foreign = [vpc for vpc in inside if not vpc.allocated and (vpc.vpc_id, vpc.cidr) not in allocated]
     others = _neighbors(inside)
     taken = list(outermost([*held, *(cidr for _, cidr in allocated)]))
