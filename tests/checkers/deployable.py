@@ -235,7 +235,7 @@ def parameters_have_a_name_that_ssm_takes(template: Template) -> Iterator[str]:
         given = parameter.get("Name", {})  # without one, CloudFormation makes one that begins with the stack's
         text = given.get("Fn::Sub", "${}") if isinstance(given, Mapping) else given
         if text.lstrip("/").lower().startswith(("${", "aws", "ssm")):
-            yield f"{name}: SSM refuses a name that begins with aws or ssm, as the name of a stack may; begin with a word."
+            yield f"{name}: SSM refuses a name that begins with aws or ssm, as a stack's may; begin with a word."
 
 
 Check = Callable[[Template], Iterator[str]]

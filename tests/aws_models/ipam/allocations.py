@@ -104,7 +104,7 @@ def forget(store: Store, allocation: Allocation) -> None:
 def get_ipam_pool_allocations(store: Store, call: Call) -> dict[str, Any]:
     """Return all allocations of the pool, of all accounts, to every account that may use the pool."""
     pool = pool_to_draw_from(store, call, call.params["IpamPoolId"])
-    listed = [allocation for allocation in store.allocations_from(pool) if _is_listed(store, call, pool, allocation)]
+    listed = [allocation for allocation in store.allocations_from(pool) if _is_listed(store, allocation)]
     if allocation_id := call.params.get("IpamPoolAllocationId"):
         listed = [allocation for allocation in listed if allocation.id == allocation_id]
         if not listed:
@@ -115,10 +115,14 @@ def get_ipam_pool_allocations(store: Store, call: Call) -> dict[str, Any]:
     )
 
 
-def _is_listed(store: Store, call: Call, pool: Pool, allocation: Allocation) -> bool:
+def _is_listed(store: Store, allocation: Allocation) -> bool:
+    """Return whether the list shows it, which lags behind what is done.
+
+    Source  https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetIpamPoolAllocations.html
+            https://github.com/hashicorp/terraform-provider-aws/pull/29022
+    """
     old_enough = allocation.made_at + store.timings.allocation_listed <= store.agenda.now
-    seen = old_enough or pool.owner == call.caller.account_id
-    return seen and not allocation.recycling and not allocation.awaits_vpc
+    return old_enough and not allocation.recycling and not allocation.awaits_vpc
 
 
 def described(allocation: Allocation) -> dict[str, Any]:

@@ -60,6 +60,7 @@ def _create(store: Store, call: Call) -> Pool:
             raise incorrect_state(thing.id, thing.state)
     require_unlocked(store, pool.scope_id, pool.source_pool_id)
     pool.id, pool.imports_since = store.ids.new("ipam-pool"), store.agenda.now
+    pool.known_from = store.agenda.now + store.timings.known
     store.pools[pool.id] = pool
     begin(store, call, pool, "create", store.timings.pool_create)
     return pool
@@ -218,7 +219,7 @@ def _sees(store: Store, call: Call, pool: Pool) -> bool:
 
     Source  https://docs.aws.amazon.com/vpc/latest/ipam/create-reg-ipam.html; the owner's view elsewhere is unverified
     """
-    return pool.listed and may_use(pool, call) and call.caller.region in (store.ipam_of(pool).region, pool.locale)
+    return store.lists(pool) and may_use(pool, call) and call.caller.region in (store.ipam_of(pool).region, pool.locale)
 
 
 def _owns(call: Call, pool: Pool) -> bool:

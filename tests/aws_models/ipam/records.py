@@ -34,6 +34,7 @@ class Lasting:
     state: str = "create-in-progress"
     state_message: str = ""
     listed: bool = True  # False once a deleted thing has left the lists too
+    known_from: float = 0.0  # until then, no call but the one that made it knows it
 
     @property
     def exists(self) -> bool:

@@ -268,6 +268,7 @@ def test_a_malformed_pool_arn_is_refused(ram: World, pool: str, distort: Callabl
 def test_a_pool_that_is_not_finished_is_refused(ram: World, scope: str) -> None:
     params = {"IpamScopeId": scope, "AddressFamily": "ipv4", "Locale": HOME}
     pool = ram.models.ipam.call("CreateIpamPool", params, OWNER)["IpamPool"]["IpamPoolArn"]
+    ram.clock.advance(1)
 
     assert ram.refused("CreateResourceShare", name="s", resourceArns=[pool]).code == "OperationNotPermittedException"
 

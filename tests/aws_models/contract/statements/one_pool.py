@@ -119,7 +119,7 @@ def sizes_in_order(aws: Ground) -> None:
     settles="ipam.store.incorrect_state",
 )
 def unfinished_pool(aws: Ground) -> None:
-    pool_id = aws.asked_for()["IpamPoolId"]
+    pool_id = aws.unfinished_pool()["IpamPoolId"]
     aws.expect_refusal("IncorrectState", aws.ec2().provision_ipam_pool_cidr, IpamPoolId=pool_id, Cidr="10.9.0.0/24")
     aws.expect_refusal("IncorrectState", aws.ec2().modify_ipam_pool, IpamPoolId=pool_id, Description="b")
 
