@@ -137,8 +137,9 @@ class DirectStack:
         return str(created["IpamPoolId"])
 
     def make_vpc(self, region: str, environment: str, *, length: int | None = None) -> str:
-        """Create a VPC in an environment pool; return its id once its allocation is listed. length: of its netmask; None: the pool's default.
+        """Create a VPC in an environment pool; return its id once its allocation is listed.
 
+        length        of its netmask; None: the pool's default
         environment   empty: in the Region's pool
         """
         params: dict[str, Any] = {

@@ -87,7 +87,7 @@ def cloudformation_rolls_back(stack: DirectStack, begun: Killed, _: Request) -> 
 
 
 def the_user_wants_something_else(stack: DirectStack, begun: Killed, _: Request) -> bool:
-    """After a deletion this takes another stack, which adopts what the first one has left. It takes a second to want."""
+    """After a second. After a deletion this takes another stack, which adopts what the first one has left."""
     stack.clock.advance(1)
     if begun.kind == "Delete":
         stack.forget_stack()

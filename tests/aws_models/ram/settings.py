@@ -12,6 +12,7 @@ class Timings:
     https://docs.aws.amazon.com/ram/latest/userguide/working-with-sharing-delete.html
     """
 
+    onboarding: float = 60  # from when sharing with the organization is enabled until it works: minutes have been seen
     associate: float = 3
     disassociate: float = 3
     share_delete: float = 5

@@ -368,6 +368,19 @@ def test_the_management_account_enables_sharing_as_often_as_it_likes(ram: World)
     assert "ram.amazonaws.com" in ram.organization.trusted_services
 
 
+def test_sharing_works_only_some_time_after_it_was_enabled_for_the_first_time(ram: World, pool: str) -> None:
+    ram.organization.ram_sharing_enabled = False
+    for pause in (0, 59):
+        ram.clock.advance(pause)
+        ram("EnableSharingWithAwsOrganization", Caller(MANAGEMENT, HOME))
+        refused = ram.refused("CreateResourceShare", name="share", resourceArns=[pool])
+        assert (refused.code, refused.message[-21:]) == ("OperationNotPermittedException", "is still in progress.")
+
+    ram.clock.advance(1)
+
+    ram.new_share(resourceArns=[pool], principals=[MEMBER])
+
+
 def test_other_accounts_do_not_enable_sharing(ram: World) -> None:
     ram.organization.ram_sharing_enabled = False
 
