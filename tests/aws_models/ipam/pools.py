@@ -55,8 +55,7 @@ def _create(store: Store, call: Call) -> Pool:
     check_locale(ipam, source, pool.locale)
     _check_quotas(store, scope, pool)
     for thing in filter(None, (ipam, scope, source)):
-        # An IPAM that is being modified still makes pools in the Regions that it has.
-        if not thing.ready and not (thing is ipam and ipam.state == "modify-in-progress"):
+        if not thing.ready:
             raise incorrect_state(thing.id, thing.state)
     require_unlocked(store, pool.scope_id, pool.source_pool_id)
     pool.id, pool.imports_since = store.ids.new("ipam-pool"), store.agenda.now

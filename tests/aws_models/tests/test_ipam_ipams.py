@@ -103,8 +103,14 @@ def test_a_new_operating_region_can_be_used_when_the_modification_has_ended(benc
     assert bench.create_pool(Locale=ELSEWHERE)["Locale"] == ELSEWHERE
 
 
-def test_regions_that_an_ipam_has_stay_usable_while_it_is_modified(bench: Bench) -> None:
+def test_no_pool_is_created_while_the_ipam_is_modified(bench: Bench) -> None:
     bench.ask("ModifyIpam", IpamId=bench.ipam["IpamId"], AddOperatingRegions=[{"RegionName": ELSEWHERE}])
+
+    with pytest.raises(AwsError) as refused:
+        bench.create_pool(Locale=WEST)
+    assert refused.value.code == "IncorrectState"
+
+    bench.wait()
 
     assert bench.create_pool(Locale=WEST)["Locale"] == WEST
 
