@@ -6,6 +6,7 @@ Source  https://docs.aws.amazon.com/vpc/latest/ipam/manually-allocate-cidr-ipam.
 
 from __future__ import annotations
 
+from functools import partial
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -92,9 +93,19 @@ def release_ipam_pool_allocation(store: Store, call: Call) -> dict[str, Any]:
     if allocation.resource_type != "custom":  # the code is unverified
         remedy = f"An allocation of type {allocation.resource_type} is released with its resource."
         raise invalid("IpamPoolAllocationId", allocation.id, remedy)
-    allocation.recycling = True
-    store.agenda.later(store.timings.recycle, lambda: forget(store, allocation))
+    recycle(store, allocation)
     return {"Success": True}
+
+
+def recycle(store: Store, allocation: Allocation) -> None:
+    """Let the space be free again after a while. The list shows the allocation for a moment yet."""
+    allocation.recycling = True
+
+    def unlist() -> None:
+        allocation.listed = False
+
+    store.agenda.later(store.timings.allocation_listed, unlist)
+    store.agenda.later(store.timings.recycle, partial(forget, store, allocation))
 
 
 def forget(store: Store, allocation: Allocation) -> None:
@@ -122,7 +133,7 @@ def _is_listed(store: Store, allocation: Allocation) -> bool:
             https://github.com/hashicorp/terraform-provider-aws/pull/29022
     """
     old_enough = allocation.made_at + store.timings.allocation_listed <= store.agenda.now
-    return old_enough and not allocation.recycling and not allocation.awaits_vpc
+    return old_enough and allocation.listed and not allocation.awaits_vpc
 
 
 def described(allocation: Allocation) -> dict[str, Any]:

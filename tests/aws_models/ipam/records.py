@@ -174,7 +174,8 @@ class Allocation:
     tags: dict[str, str] = field(default_factory=dict)  # of a manual allocation
     awaits_vpc: bool = False  # reserved while the VPC is being made
     leaving: bool = False  # its VPC is deleted; it stays listed and taken
-    recycling: bool = False  # released; gone from the list, its space not free yet
+    recycling: bool = False  # released; its space is not free yet
+    listed: bool = True
 
 
 @dataclass(frozen=True)

@@ -240,6 +240,17 @@ def test_whoever_may_use_the_pool_sees_all_its_allocations(bench: Bench, leaf: s
     assert refused.value.code == "InvalidIpamPoolId.NotFound"
 
 
+def test_a_released_allocation_stays_in_the_list_for_a_moment(bench: Bench, leaf: str) -> None:
+    allocation = allocate(bench, leaf, NetmaskLength=24)
+    bench.wait(1)
+    release(bench, leaf, allocation)
+    assert len(bench.allocations(leaf, WEST)) == 1
+
+    bench.wait(1)
+
+    assert bench.allocations(leaf, WEST) == []
+
+
 @pytest.mark.parametrize("reader", [NETWORKING, MEMBER])
 def test_a_fresh_allocation_is_missing_from_the_list_at_first(bench: Bench, leaf: str, reader: str) -> None:
     bench.share(leaf)
