@@ -148,12 +148,9 @@ def _row_of(store: Store, pool: Pool, network: IPv4Network) -> PoolCidr:
 
 
 def in_use(store: Store, pool: Pool, row: PoolCidr) -> bool:
+    """Return whether something is allocated. What was released counts until its space is free (unverified)."""
     assert row.network is not None
-    return any(
-        allocation.network.overlaps(row.network)
-        for allocation in store.allocations_from(pool)
-        if not allocation.recycling
-    )
+    return any(allocation.network.overlaps(row.network) for allocation in store.allocations_from(pool))
 
 
 def _leave(store: Store, row: PoolCidr) -> None:
