@@ -239,7 +239,10 @@ class DirectStack:
         return True
 
     def mend(self) -> bool:
-        """Invoke the function that mends as often as the watch has asked; return False if it was killed."""
+        """Invoke the function that mends as often as the watch has asked; return False if it was killed.
+
+        A second later, when AWS lists what it has changed.
+        """
         invocations, self.wire.invocations[:] = list(self.wire.invocations), []
         for event in invocations:
             self.wire.revive()
@@ -247,6 +250,7 @@ class DirectStack:
                 self.handler(event, Context(self.clock))
             except Killed:
                 return False
+        self.clock.advance(1)
         return True
 
     def end_operation(self) -> None:

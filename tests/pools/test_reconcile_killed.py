@@ -13,7 +13,15 @@ from landing_zone.direct_stack import ANOTHER_STACK_ID, DirectStack
 
 Request = dict[str, Any]
 
-QUICK = Timings(pool_create=0.3, pool_modify=0.3, pool_delete=0.3, provision=0.3, deprovision=0.3, cidr_listed=0.2)
+QUICK = Timings(
+    pool_create=0.3,
+    pool_modify=0.3,
+    pool_delete=0.3,
+    provision=0.3,
+    deprovision=0.3,
+    cidr_listed=0.2,
+    tags_listed=0.2,
+)
 
 COMMON = {"TopLevelPoolCidr": "10.0.0.0/8", "IpamPoolPrefixLength": "10", "AccPoolPrefixLength": "12"}
 FIRST = COMMON | {"RegionSelection": ["us-west-2", "us-east-1"], "AccEnvName": ["Prod OU"]}

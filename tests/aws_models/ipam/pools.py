@@ -226,7 +226,7 @@ def _owns(call: Call, pool: Pool) -> bool:
 
 
 def _attributes(store: Store, call: Call, pool: Pool) -> Attributes:
-    tags = pool.tags if _owns(call, pool) else {}
+    tags = store.shown_tags(pool) if _owns(call, pool) else {}
     return {
         "owner-id": pool.owner,
         "ipam-scope-id": pool.scope_id,
@@ -240,7 +240,11 @@ def _attributes(store: Store, call: Call, pool: Pool) -> Attributes:
 
 def described(store: Store, pool: Pool, with_tags: bool = True) -> dict[str, Any]:
     required = {"AllocationResourceTags": listed_tags(pool.required_tags)} if pool.required_tags else {}
-    return described_to_others(store, pool) | required | ({"Tags": listed_tags(pool.tags)} if with_tags else {})
+    return (
+        described_to_others(store, pool)
+        | required
+        | ({"Tags": listed_tags(store.shown_tags(pool))} if with_tags else {})
+    )
 
 
 def described_to_others(store: Store, pool: Pool) -> dict[str, Any]:

@@ -35,6 +35,8 @@ class Lasting:
     state_message: str = ""
     listed: bool = True  # False once a deleted thing has left the lists too
     known_from: float = 0.0  # until then, no call but the one that made it knows it
+    tags_before: dict[str, str] = field(default_factory=dict)  # what lists show
+    tags_known_from: float = 0.0  # ... until then
 
     @property
     def exists(self) -> bool:

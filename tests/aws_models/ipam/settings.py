@@ -14,6 +14,7 @@ class Timings:
     """Seconds. AWS publishes none; private pools and CIDRs are each done in well under 30 s."""
 
     known: float = 1  # until other calls know what a call has made
+    tags_listed: float = 0  # likewise until lists show the tags that CreateTags and DeleteTags change
     ipam_create: float = 5
     ipam_modify: float = 5
     ipam_delete: float = 5

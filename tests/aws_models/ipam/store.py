@@ -61,6 +61,10 @@ class Store:
         """Return whether a list shows it: what has been deleted for a while yet, what has just been made not yet."""
         return thing.listed and thing.known_from <= self.agenda.now
 
+    def shown_tags(self, thing: Lasting) -> dict[str, str]:
+        """Return the tags that lists show."""
+        return thing.tags if thing.tags_known_from <= self.agenda.now else thing.tags_before
+
     def scopes_of(self, ipam: Ipam) -> list[Scope]:
         return [scope for scope in self.scopes.values() if scope.ipam_id == ipam.id and scope.exists]
 

@@ -195,8 +195,12 @@ def empty_modification_of_a_pool(aws: Ground) -> None:
 @POOL.states("Tags that are put on a pool later are listed with it.", f"{API}API_CreateTags.html")
 def tags(aws: Ground) -> None:
     aws.ec2().create_tags(Resources=[aws.top], Tags=[{"Key": "contract", "Value": "Added"}])
-    (pool,) = aws.ec2().describe_ipam_pools(IpamPoolIds=[aws.top])["IpamPools"]
-    expect("tags", {tag["Key"] for tag in pool["Tags"]}, {TAG, "contract"})
+
+    def are_listed() -> bool:
+        (pool,) = aws.ec2().describe_ipam_pools(IpamPoolIds=[aws.top])["IpamPools"]
+        return {tag["Key"] for tag in pool["Tags"]} == {TAG, "contract"}
+
+    aws.until("the tags are listed", are_listed)
 
 
 @POOL.states(
