@@ -28,6 +28,7 @@ def zone(cloud: Any, networking: Any, answers: Any, monkeypatch: pytest.MonkeyPa
     for name, account_id in (("Prod OU", ZERO), ("SDLC OU", ONE)):
         cloud.add_account(account_id, cloud.add_ou(name))
     networking.create()
+    zone.clock.advance(60)  # RAM is ready now
     cloud.stacks[networking.cloudformation.stack_id] |= {
         "Outputs": [
             {"OutputKey": "PoolUtilizationLogGroupName", "OutputValue": LOG_GROUP},
