@@ -12,7 +12,17 @@ from aws_models.errors import AwsError
 from aws_models.ipam.locks import require_unlocked
 from aws_models.ipam.pages import Attributes, filtered, page
 from aws_models.ipam.records import NO_LOCALE, Ipam, Pool, Rules, Scope
-from aws_models.ipam.requests import Call, asks_for, invalid, listed_tags, netmask_length, one_of, pairs, tags_of
+from aws_models.ipam.requests import (
+    Call,
+    asks_for,
+    check_tags,
+    invalid,
+    listed_tags,
+    netmask_length,
+    one_of,
+    pairs,
+    tags_of,
+)
 from aws_models.ipam.store import (
     Store,
     begin,
@@ -84,9 +94,15 @@ def _drafted(call: Call, scope: Scope, source: Pool | None) -> Pool:
         family=family,
         description=call.params.get("Description"),
         rules=wanted_rules(call, Rules(), family),
-        required_tags=pairs(call.params.get("AllocationResourceTags", ())),
+        required_tags=_checked(pairs(call.params.get("AllocationResourceTags", ()))),
         auto_import=_wanted_auto_import(call, call.params.get("Locale") or NO_LOCALE, False),
     )
+
+
+def _checked(required: dict[str, str]) -> dict[str, str]:
+    """Return the tags. Raise AwsError for those that no resource can have."""
+    check_tags(required)
+    return required
 
 
 def _wanted_auto_import(call: Call, locale: str, old: bool) -> bool:
@@ -180,7 +196,7 @@ def _wanted_required_tags(call: Call, old: dict[str, str]) -> dict[str, str]:
     kept = {key: value for key, value in old.items() if key not in removed}
     if changed := sorted(key for key in added.keys() & kept.keys() if added[key] != kept[key]):
         raise NotImplementedError(f"ModifyIpamPool: AddAllocationResourceTags with a new value of {', '.join(changed)}")
-    return kept | added
+    return _checked(kept | added)
 
 
 def delete_ipam_pool(store: Store, call: Call) -> dict[str, Any]:

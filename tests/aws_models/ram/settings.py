@@ -23,4 +23,6 @@ class Timings:
 
 ENTITIES_PER_REQUEST = 100  # resources and principals; so says the model of ResourceShareLimitExceededException
 TAGS_PER_SHARE = 50
+TAG_KEY, TAG_VALUE = 128, 256
+"""Characters. https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html"""
 NEXT_PAGE = (1, 500)  # bounds of maxResults

@@ -206,6 +206,7 @@ def test_a_deleted_pool_makes_room_when_it_is_gone() -> None:
             {"AllocationResourceTags": [{"Key": "Env", "Value": "a"}, {"Key": "Env", "Value": "b"}]},
             "InvalidParameterValue",
         ),
+        ({"AllocationResourceTags": [{"Key": "Env", "Value": "x" * 257}]}, "InvalidParameterValue"),
     ],
     ids=[
         "unknown scope",
@@ -218,6 +219,7 @@ def test_a_deleted_pool_makes_room_when_it_is_gone() -> None:
         "tags for something else",
         "a tag of AWS's",
         "two values of one tag",
+        "a tag too long for a resource",
     ],
 )
 def test_a_pool_that_cannot_be_is_refused(bench: Bench, params: dict[str, Any], code: str) -> None:

@@ -543,9 +543,11 @@ def test_tags_are_added_replaced_and_removed(ram: World) -> None:
     [
         ([{"key": "aws:cloudformation:stack-name", "value": ""}], "InvalidParameterException"),
         ([{"key": "", "value": "x"}], "InvalidParameterException"),
+        ([{"key": "k" * 129, "value": ""}], "InvalidParameterException"),
+        ([{"key": "k", "value": "v" * 257}], "InvalidParameterException"),
         ([{"key": str(n), "value": ""} for n in range(51)], "TagLimitExceededException"),
     ],
-    ids=["reserved", "empty", "too many"],
+    ids=["reserved", "empty", "long key", "long value", "too many"],
 )
 def test_tags_that_cannot_be_are_refused(ram: World, tags: list[dict[str, str]], code: str) -> None:
     assert ram.refused("CreateResourceShare", name="share", tags=tags).code == code
