@@ -21,7 +21,7 @@ def holds(resource_id: str) -> bool:
 def tag(store: Store, call: Call, resource_id: str, tags: Mapping[str, str]) -> None:
     thing = _find(store, call, resource_id)
     check_tags(thing.tags | dict(tags))
-    _retag(store, thing, thing.tags | tags)
+    _retag(store, thing, thing.tags | dict(tags))
 
 
 def _retag(store: Store, thing: Lasting, tags: dict[str, str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ def test_the_list_may_show_new_tags_only_a_moment_later() -> None:
     bench = Bench(timings=Timings(tags_listed=1))
     pool_id = bench.pool()
     bench.model.tag(pool_id, {"Name": "a"}, OWNER)
-    named = {"Filters": [{"Name": "tag:Name", "Values": ["a"]}]}
+    named: Any = {"Filters": [{"Name": "tag:Name", "Values": ["a"]}]}
 
     assert bench.ask("DescribeIpamPools", IpamPoolIds=[pool_id])["IpamPools"][0]["Tags"] == []
     assert bench.ask("DescribeIpamPools", **named)["IpamPools"] == []
