@@ -25,7 +25,7 @@ def tag(store: Store, call: Call, resource_id: str, tags: Mapping[str, str]) -> 
 
 
 def _retag(store: Store, thing: Lasting, tags: dict[str, str]) -> None:
-    """Set the tags; lists show them a moment later.
+    """Set the tags; lists may show them a moment later.
 
     Source  https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
     """
