@@ -226,6 +226,18 @@ def principals_of_resource_policies_survive_a_role_that_is_made_anew(template: T
                     yield f"{name}: {text or arn} is lost when the role is made anew; use aws:PrincipalArn."
 
 
+def parameters_have_a_name_that_ssm_takes(template: Template) -> Iterator[str]:
+    """A stack may be called aws-ipam, but Systems Manager keeps names that begin with aws or ssm to itself.
+
+    https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+    """
+    for name, parameter in template.of_type("AWS::SSM::Parameter"):
+        given = parameter.get("Name", {})  # without one, CloudFormation makes one that begins with the stack's
+        text = given.get("Fn::Sub", "${}") if isinstance(given, Mapping) else given
+        if text.lstrip("/").lower().startswith(("${", "aws", "ssm")):
+            yield f"{name}: SSM refuses a name that begins with aws or ssm, as a stack's may; begin with a word."
+
+
 Check = Callable[[Template], Iterator[str]]
 CHECKS: tuple[Check, ...] = (
     functions_have_a_role_that_lambda_can_assume,
@@ -242,4 +254,5 @@ CHECKS: tuple[Check, ...] = (
     functions_leave_the_concurrency_of_the_account,
     default_regions_are_enabled_in_every_account,
     principals_of_resource_policies_survive_a_role_that_is_made_anew,
+    parameters_have_a_name_that_ssm_takes,
 )

@@ -17,6 +17,7 @@ from ctipam.cloudformation.custom_resource import Data
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import AwsFailed, OutOfTime, Refused
 from in_process.function import HOUR, STACK_ID, Function
+from landing_zone.subjects import check_subject
 
 TOPIC = "arn:aws:sns:us-east-1:111111111111:alarms"
 LEFT = ["us-west-2/Prod OU was left, because vpc-1 uses it.", "The IPAM was left, because it has pools."]
@@ -224,9 +225,13 @@ def test_a_message_says_in_three_paragraphs_what_happened_what_is_left_and_what_
 
 
 def test_the_title_is_valid_for_sns_and_is_cut_only_if_it_must_be() -> None:
-    assert leftovers.ascii_title("a" * 100) == "a" * 100
-    assert leftovers.ascii_title("a" * 101) == "a" * 97 + "..."
-    assert leftovers.ascii_title("für") == "f?r"
+    assert leftovers.ascii_title("a" * 99) == "a" * 99
+    assert leftovers.ascii_title("a" * 100) == "a" * 96 + "..."
+    assert leftovers.ascii_title("für\n") == "f?r?"
+    check_subject(leftovers.ascii_title("ü\n" * 100))
+    for refused in ("a" * 100, "two\nlines"):
+        with pytest.raises(AwsError):
+            check_subject(refused)
 
 
 def test_the_response_stays_small_if_there_are_many_leftovers(function: Function) -> None:

@@ -176,7 +176,7 @@ class Pools:
 
     def __init__(self, cloud: Any) -> None:
         boto3.client("ec2", HOME).enable_ipam_organization_admin_account(DelegatedAdminAccountId=NETWORKING)
-        self.ec2 = cloud.client("ec2", NETWORKING, HOME)
+        self.clock, self.ec2 = cloud.clock, cloud.client("ec2", NETWORKING, HOME)
         scope = self.ec2.create_ipam()["Ipam"]["PrivateDefaultScopeId"]
         cloud.clock.advance(15)
         pool = self.ec2.create_ipam_pool(IpamScopeId=scope, AddressFamily="ipv4", Locale=HOME)["IpamPool"]
@@ -193,8 +193,10 @@ class Pools:
         self.ec2.delete_tags(Resources=[self.pool_id], Tags=[{"Key": key}])
 
     def make_vpc(self) -> str:
-        """Create a VPC with 10.0.0.0/17."""
-        return str(self.ec2.create_vpc(Ipv4IpamPoolId=self.pool_id, Ipv4NetmaskLength=17)["Vpc"]["VpcId"])
+        """Create a VPC with 10.0.0.0/17, and return its id once its allocation is listed."""
+        vpc_id = str(self.ec2.create_vpc(Ipv4IpamPoolId=self.pool_id, Ipv4NetmaskLength=17)["Vpc"]["VpcId"])
+        self.clock.advance(1)
+        return vpc_id
 
 
 def cidrs(lines: list[str]) -> list[str]:

@@ -77,23 +77,33 @@ def pool(engine: Engine) -> dict[str, Any]:
     engine.client("ram", MANAGEMENT).enable_sharing_with_aws_organization()
     ec2 = engine.client("ec2", NETWORK)
     ipam = ec2.create_ipam()["Ipam"]
-    until(lambda: ec2.describe_ipams()["Ipams"][0]["State"] == "create-complete")
+    until(lambda: [one["State"] for one in ec2.describe_ipams()["Ipams"]] == ["create-complete"])
     made = ec2.create_ipam_pool(
         IpamScopeId=ipam["PrivateDefaultScopeId"],
         AddressFamily="ipv4",
         Locale=LOCALE,
         AllocationResourceTags=[{"Key": "Env", "Value": "Prod OU"}],
     )["IpamPool"]
-    until(lambda: ec2.describe_ipam_pools()["IpamPools"][0]["State"] == "create-complete")
+    until(lambda: [one["State"] for one in ec2.describe_ipam_pools()["IpamPools"]] == ["create-complete"])
     ec2.provision_ipam_pool_cidr(IpamPoolId=made["IpamPoolId"], Cidr="10.0.0.0/16")
     cidrs = {"IpamPoolId": made["IpamPoolId"]}
     until(lambda: [row["State"] for row in ec2.get_ipam_pool_cidrs(**cidrs)["IpamPoolCidrs"]] == ["provisioned"])
     ram = engine.client("ram", NETWORK)
-    share = ram.create_resource_share(
-        name="shared", resourceArns=[made["IpamPoolArn"]], principals=[MEMBER], allowExternalPrincipals=False
-    )["resourceShare"]
+    share = ram.create_resource_share(name="shared", principals=[MEMBER], allowExternalPrincipals=False)[
+        "resourceShare"
+    ]
+    until(lambda: has_pool(ram, share["resourceShareArn"], made["IpamPoolArn"]))
     until(lambda: bool(engine.client("ec2", MEMBER).describe_ipam_pools()["IpamPools"]))
     return {**made, "share": share["resourceShareArn"], "IpamScopeId": ipam["PrivateDefaultScopeId"]}
+
+
+def has_pool(ram: Any, share_arn: str, pool_arn: str) -> bool:
+    """Put the pool into the share, which RAM refuses soon after sharing was enabled."""
+    try:
+        ram.associate_resource_share(resourceShareArn=share_arn, resourceArns=[pool_arn])
+    except ram.exceptions.OperationNotPermittedException:
+        return False
+    return True
 
 
 Call = Callable[..., Any]

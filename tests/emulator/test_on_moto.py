@@ -75,6 +75,7 @@ class Cloud:
     def share(self, *pool_arns: str) -> None:
         """Share with the member, from the Networking account."""
         boto3.client("ram", HOME).enable_sharing_with_aws_organization()
+        self.models.clock.advance(60)
         self.client("ram").create_resource_share(
             name=f"ipamShare-{MEMBER}", resourceArns=pool_arns, principals=[MEMBER], allowExternalPrincipals=False
         )
@@ -256,6 +257,7 @@ def test_an_ipam_belongs_to_its_account_and_region(cloud: Cloud) -> None:
 def test_a_share_lives_its_life_through_boto3(cloud: Cloud) -> None:
     _, arn = cloud.new_pool()
     boto3.client("ram", HOME).enable_sharing_with_aws_organization()
+    cloud.models.clock.advance(60)
     ram = cloud.client("ram")
     share = ram.create_resource_share(name="share", allowExternalPrincipals=False)["resourceShare"]["resourceShareArn"]
 

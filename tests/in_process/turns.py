@@ -15,7 +15,7 @@ from unittest.mock import patch
 
 from aws_models.clock import ManualClock
 from ctipam import waiting
-from ctipam.cloudformation.latecomers import LATECOMERS_S
+from ctipam.cloudformation.latecomers import ARRIVE_S
 from ctipam.cloudformation.own_stack import BELIEVED_S
 from landing_zone.direct_stack import DirectStack, handler_of
 
@@ -24,7 +24,7 @@ World = TypeVar("World")
 FIRST, SECOND = "first", "second"
 """The RequestIds."""
 
-ARRIVALS = {"soon": 0.001, "late": LATECOMERS_S - 1}
+ARRIVALS = {"soon": 0.001, "late": ARRIVE_S - 1}
 """For how many seconds a call is on its way to AWS. Soon: it arrives when the second request waits for the first time.
 """
 

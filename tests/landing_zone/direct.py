@@ -24,6 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from aws_models.errors import AwsError
 from aws_models.models import Models
 from aws_models.organization import Caller
+from landing_zone.subjects import check_subject
 
 Result = TypeVar("Result")
 
@@ -234,7 +235,11 @@ class DirectTopics:
         self._caller = caller
 
     def publish(self, **message: str) -> None:
-        self._wire.carry("Publish", lambda: self._wire.published.append(message), self._caller)
+        def publish() -> None:
+            check_subject(message["Subject"])
+            self._wire.published.append(message)
+
+        self._wire.carry("Publish", publish, self._caller)
 
 
 class SideBySide:

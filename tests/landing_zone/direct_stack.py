@@ -112,8 +112,8 @@ class DirectStack:
             yield self
 
     def ec2_in(self, region: str) -> DirectEc2:
-        """For whoever looks on, or does something by hand: not counted, and takes no time."""
-        return DirectAccount(Wire(self.models), NETWORKING, HOME).ec2(region)
+        """For whoever looks on, or does something by hand: not counted. After a change, AWS lists what it made."""
+        return DirectAccount(Wire(self.models, changes_s=2), NETWORKING, HOME).ec2(region)
 
     def _executor(self, workers: int) -> SideBySide:
         return SideBySide(self.clock, self._workers or workers)
@@ -137,8 +137,9 @@ class DirectStack:
         return str(created["IpamPoolId"])
 
     def make_vpc(self, region: str, environment: str, *, length: int | None = None) -> str:
-        """Create a VPC in an environment pool; return its id. length: of its netmask; None: the pool's default.
+        """Create a VPC in an environment pool; return its id once its allocation is listed.
 
+        length        of its netmask; None: the pool's default
         environment   empty: in the Region's pool
         """
         params: dict[str, Any] = {
@@ -150,6 +151,7 @@ class DirectStack:
         allocation = self.models.ipam.allocate_vpc(params, Caller(NETWORKING, region))
         vpc_id = f"vpc-{allocation.allocation_id[-17:]}"
         self.models.ipam.vpc_created(allocation, vpc_id)
+        self.clock.advance(1)
         return vpc_id
 
     @property
@@ -184,6 +186,8 @@ class DirectStack:
     def send(self, request: dict[str, Any], status: str = "") -> dict[str, Any] | None:
         """The answer, after as many invocations as it takes; None if the function was killed.
 
+        A second later, when AWS lists what the function has made.
+
         status   of the stack; empty: the one that the kind of the request implies
         """
         self.wire.revive()
@@ -195,6 +199,7 @@ class DirectStack:
             except Killed:
                 return None
         assert len(self.answers) == before + 1, "one request, one answer"
+        self.clock.advance(1)
         return self.answers[-1]
 
     def invoke(self, event: dict[str, Any], status: str = "", handler: Any = None) -> None:
@@ -234,7 +239,10 @@ class DirectStack:
         return True
 
     def mend(self) -> bool:
-        """Invoke the function that mends as often as the watch has asked; return False if it was killed."""
+        """Invoke the function that mends as often as the watch has asked; return False if it was killed.
+
+        A second later, when AWS lists what it has changed.
+        """
         invocations, self.wire.invocations[:] = list(self.wire.invocations), []
         for event in invocations:
             self.wire.revive()
@@ -242,6 +250,7 @@ class DirectStack:
                 self.handler(event, Context(self.clock))
             except Killed:
                 return False
+        self.clock.advance(1)
         return True
 
     def end_operation(self) -> None:

@@ -98,6 +98,7 @@ def make_vpc_of_team(company: Any) -> None:
     tags = [{"ResourceType": "vpc", "Tags": pool["AllocationResourceTags"]}]
     ec2 = company.cloudformation.cloud.client("ec2", NETWORKING, WEST)
     ec2.create_vpc(Ipv4IpamPoolId=pool["IpamPoolId"], Ipv4NetmaskLength=26, TagSpecifications=tags)
+    company.cloudformation.cloud.clock.advance(1)
 
 
 def warnings(company: Any, **changed: str) -> str:

@@ -7,6 +7,7 @@ from ipaddress import IPv4Network
 
 import pytest
 
+from ctipam import names
 from ctipam.errors import AwsFailed
 from ctipam.pools.change_kinds import DeletePool, DeprovisionCidr, ModifyPool, ProvisionCidr
 from ctipam.pools.existing import Block, ExistingPool
@@ -89,7 +90,7 @@ def test_a_pool_that_failed_before_is_no_failure_while_a_list_may_be_older_than_
 
     assert not failures.judge([failed], 1.0, in_flight=[POOL.pool_id])
     failures.watch(POOL.pool_id, DeletePool(failed))
-    assert not failures.failed_removals([replace(POOL, state="delete-failed")], in_flight=[POOL.pool_id])
+    assert not failures.failed_removals([replace(POOL, state="delete-failed")], 1.0, in_flight=[POOL.pool_id])
     with pytest.raises(AwsFailed):
         failures.judge([failed], 31.0)
 
@@ -98,13 +99,27 @@ def test_a_removal_that_failed_is_named_until_it_is_tried_again() -> None:
     failures = LateFailures()
     kept, stuck = having("failed-deprovision", reason="in use"), replace(POOL, state="delete-failed", message="busy")
 
-    assert failures.failed_removals([kept, stuck]) == {}
+    assert failures.failed_removals([kept, stuck], 1.0) == {}
     failures.watch(POOL.pool_id, DeprovisionCidr(POOL, CIDR))
-    (sentence,) = failures.failed_removals([kept])[POOL.pool_id]
+    (sentence,) = failures.failed_removals([kept], 1.0)[POOL.pool_id]
     assert sentence.startswith("AWS could not take 10.0.0.0/21 from")
     assert sentence.endswith(": in use")
     failures.watch(POOL.pool_id, DeletePool(POOL))
-    (sentence,) = failures.failed_removals([stuck])[POOL.pool_id]
+    (sentence,) = failures.failed_removals([stuck], 1.0)[POOL.pool_id]
     assert sentence.startswith("AWS could not delete")
     failures.forget_removals([POOL.pool_id])
-    assert failures.failed_removals([kept, stuck]) == {}
+    assert failures.failed_removals([kept, stuck], 1.0) == {}
+
+
+def test_a_block_whose_reservations_aws_has_not_freed_yet_is_taken_again_after_a_rest_for_ten_minutes() -> None:
+    failures = LateFailures()
+    reserved = replace(having("failed-deprovision", reason="in use"), tags={names.RESERVED_TAG: "yes"})
+    for now in (100.0, 700.0):
+        failures.watch(POOL.pool_id, DeprovisionCidr(reserved, CIDR))
+
+        assert failures.failed_removals([reserved], now) == {}
+        assert failures.rests(POOL.pool_id, now + 14.9)
+        assert not failures.rests(POOL.pool_id, now + 15.0)
+
+    failures.watch(POOL.pool_id, DeprovisionCidr(reserved, CIDR))
+    assert POOL.pool_id in failures.failed_removals([reserved], 700.1)

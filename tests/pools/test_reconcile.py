@@ -93,6 +93,7 @@ def test_an_environment_with_that_vpc_is_not_removed_and_vpc_account_and_block_a
         Ipv4IpamPoolId=pool["IpamPoolId"],
         TagSpecifications=[{"ResourceType": "vpc", "Tags": [{"Key": "Env", "Value": "SDLC OU"}]}],
     )["Vpc"]
+    networking.cloudformation.cloud.clock.advance(1)
 
     answer = networking.ask("Update", AccEnvName=["Prod OU"])
 

@@ -352,7 +352,7 @@ def test_a_pool_that_is_not_listed_at_once_is_not_made_twice(stack: DirectStack)
 
 
 def slow(seconds: float, **knobs: Any) -> DirectStack:
-    stack = DirectStack(ipam_timings=Timings(pool_create=seconds, provision=seconds), **knobs)
+    stack = DirectStack(ipam_timings=Timings(known=0, pool_create=seconds, provision=seconds), **knobs)
     stack.set_up()
     return stack
 
@@ -475,7 +475,7 @@ def test_an_invocation_of_few_seconds_uses_them_all_so_that_the_next_ones_end_th
 ) -> None:
     """Each change takes as long as an invocation has for it."""
     monkeypatch.setattr("landing_zone.direct_stack.INVOCATION_S", waiting.RESERVE_S + seconds)
-    changes_s = Timings(pool_create=seconds, provision=seconds, deprovision=seconds, pool_delete=seconds)
+    changes_s = Timings(known=0, pool_create=seconds, provision=seconds, deprovision=seconds, pool_delete=seconds)
     stack = DirectStack(ipam_timings=changes_s, mutation_lock="none")
     stack.set_up()
     with stack.running():

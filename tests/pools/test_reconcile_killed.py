@@ -13,7 +13,15 @@ from landing_zone.direct_stack import ANOTHER_STACK_ID, DirectStack
 
 Request = dict[str, Any]
 
-QUICK = Timings(pool_create=0.3, pool_modify=0.3, pool_delete=0.3, provision=0.3, deprovision=0.3, cidr_listed=0.2)
+QUICK = Timings(
+    pool_create=0.3,
+    pool_modify=0.3,
+    pool_delete=0.3,
+    provision=0.3,
+    deprovision=0.3,
+    cidr_listed=0.2,
+    tags_listed=0.2,
+)
 
 COMMON = {"TopLevelPoolCidr": "10.0.0.0/8", "IpamPoolPrefixLength": "10", "AccPoolPrefixLength": "12"}
 FIRST = COMMON | {"RegionSelection": ["us-west-2", "us-east-1"], "AccEnvName": ["Prod OU"]}
@@ -82,11 +90,13 @@ def lambda_tries_again(stack: DirectStack, begun: Killed, request: Request) -> b
 def cloudformation_rolls_back(stack: DirectStack, begun: Killed, _: Request) -> bool:
     if begun.kind != "Update":  # a delete that failed is asked for again
         return succeeded(stack.ask("Delete", "InitPools", FIRST)) and stack.pools() == {}
-    return succeeded(stack.ask("Update", "InitPools", begun.before)) and stack.pools() == begun.pools_before
+    answer = stack.ask("Update", "InitPools", begun.before, "UPDATE_ROLLBACK_IN_PROGRESS")
+    return succeeded(answer) and stack.pools() == begun.pools_before
 
 
 def the_user_wants_something_else(stack: DirectStack, begun: Killed, _: Request) -> bool:
-    """After a deletion this takes another stack, which adopts what the first one has left."""
+    """After a second. After a deletion this takes another stack, which adopts what the first one has left."""
+    stack.clock.advance(1)
     if begun.kind == "Delete":
         stack.forget_stack()
         stack.stack_id = ANOTHER_STACK_ID
@@ -152,8 +162,10 @@ def test_a_repeated_request_finds_the_pools_of_its_first_attempt_before_any_list
 
 
 def killed_after_asking_for_a_cidr(stack: DirectStack, kind: str, properties: dict[str, Any]) -> None:
+    """A second later, the source of its pool lists it."""
     stack.wire.kill(1, after=True, action="ProvisionIpamPoolCidr")
     stack.send(stack.request(kind, "InitPools", properties))
+    stack.clock.advance(1)
 
 
 def test_a_block_that_its_pool_does_not_show_yet_is_not_asked_for_again_by_the_next_request() -> None:

@@ -48,6 +48,7 @@ def reserve(networking: Any, environment: str, region: str, cidr: str) -> None:
     cloudformation = networking.cloudformation
     ec2 = cloudformation.cloud.client("ec2", cloudformation.account_id, region)
     ec2.allocate_ipam_pool_cidr(IpamPoolId=pool["IpamPoolId"], Cidr=cidr)
+    cloudformation.cloud.clock.advance(1)
 
 
 def test_a_pool_that_fills_up_is_seen_filling_up(networking: Any, check: Check) -> None:

@@ -28,6 +28,7 @@ def zone(cloud: Any, networking: Any, answers: Any, monkeypatch: pytest.MonkeyPa
     for name, account_id in (("Prod OU", ZERO), ("SDLC OU", ONE)):
         cloud.add_account(account_id, cloud.add_ou(name))
     networking.create()
+    zone.clock.advance(60)  # RAM is ready now
     cloud.stacks[networking.cloudformation.stack_id] |= {
         "Outputs": [
             {"OutputKey": "PoolUtilizationLogGroupName", "OutputValue": LOG_GROUP},
@@ -64,6 +65,7 @@ def test_the_report_draws_the_pools_and_names_accounts_users_and_findings(zone: 
     sdlc = zone.pool_arns()[f"{WEST} SDLC OU"].rpartition("/")[2]
     manual = zone.cloud.client("ec2", NETWORKING, WEST).allocate_ipam_pool_cidr(IpamPoolId=sdlc, NetmaskLength=25)
     allocation_id = manual["IpamPoolAllocation"]["IpamPoolAllocationId"]
+    zone.cloud.clock.advance(1)
     gone, found = (
         Finding("OverlappingVpcs", "vpc-1", "It is gone."),
         Finding("OverlappingVpcs", "vpc-2", "It overlaps."),

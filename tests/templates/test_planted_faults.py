@@ -172,6 +172,11 @@ FAULTS: dict[str, tuple[str, Callable[[Content], None], str]] = {
         naming_the_role,
         "is lost when the role is made",
     ),
+    "a parameter whose name begins with the stack's": (
+        MANAGEMENT,
+        setting("NoticesParameter", Name={"Fn::Sub": "/${AWS::StackName}/notices"}),
+        "SSM refuses a name",
+    ),
 }
 
 

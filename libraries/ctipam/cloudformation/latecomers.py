@@ -5,9 +5,12 @@ from __future__ import annotations
 from ctipam import waiting
 from ctipam.cloudformation.request import ResourceRequest
 
-LATECOMERS_S = 10.0
+ARRIVE_S, LISTED_S = 10.0, 5.0
 """For how long, after a request supersedes another, changes of the earlier one may still arrive: it may believe the
-status of the stack for 5 s (`own_stack.BELIEVED_S`), and its last calls take a while."""
+status of the stack for 5 s (`own_stack.BELIEVED_S`), and its last calls take a while. And for how long AWS may not list
+what such a call has made. https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html"""
+
+LATECOMERS_S = ARRIVE_S + LISTED_S
 
 
 def wait_for_latecomers(request: ResourceRequest) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-TITLE_LIMIT = 100
-"""Characters of a subject, all ASCII. https://docs.aws.amazon.com/sns/latest/api/API_Publish.html"""
+TITLE_LIMIT = 99
+"""Characters of a subject: "less than 100 characters long". https://docs.aws.amazon.com/sns/latest/api/API_Publish.html"""
 
 MESSAGE_LIMIT = 200_000
 """Bytes. SNS takes 256 KiB. https://docs.aws.amazon.com/sns/latest/api/API_Publish.html"""
@@ -61,6 +61,6 @@ def _list(left: Sequence[str]) -> str:
 
 
 def ascii_title(title: str) -> str:
-    """Return a title as SNS takes it."""
-    text = title.encode("ascii", "replace").decode()
+    """Return a title as SNS takes it: without control characters, which the name of an OU may hold."""
+    text = "".join(char if char.isascii() and char.isprintable() else "?" for char in title)
     return text if len(text) <= TITLE_LIMIT else text[: TITLE_LIMIT - 3] + "..."

@@ -45,7 +45,7 @@ class PoolDeletion(Rounds):
         self._read_use(self._read(listed))
         while True:
             pools = self._read(listed)
-            self._not_deleted |= self._failures.failed_removals(pools, self._in_flight.pool_ids)
+            self._not_deleted |= self._failures.failed_removals(pools, waiting.now(), self._in_flight.pool_ids)
             kept = with_ancestors({**self._in_use, **self._not_deleted}, pools)
             pending = removals.removals([pool for pool in pools if pool.key and pool.pool_id not in kept], pools)
             pending += removals.unused_removals(kept - self._not_deleted.keys(), pools, self._held)

@@ -10,6 +10,7 @@ from ctipam.errors import AwsFailed
 from ctipam.logs import log_decision
 from ctipam.pools.change_kinds import DeprovisionCidr, PoolChange
 from ctipam.pools.existing import MODIFY_FAILED, Block, ExistingPool
+from ctipam.pools.reserved import may_have_reservations
 
 
 class LateFailures:
@@ -23,7 +24,8 @@ class LateFailures:
 
     NOT_YET = "cidr-not-available"
     PATIENCE_S, REST_S = 600.0, 15.0
-    """Space that was given back can be taken again after minutes, although no list shows it as occupied any more.
+    """Space that was given back can be taken again after minutes, although no list shows it as occupied any more. The
+    same may hold for the CIDR around it, which a pool with reservations gives back after it has released them.
     https://docs.aws.amazon.com/vpc/latest/ipam/release-alloc-ipam.html"""
 
     def __init__(self, *, leaves_modifications: bool = False) -> None:
@@ -45,8 +47,11 @@ class LateFailures:
     def rests(self, pool_id: str, now: float) -> bool:
         return now < self._until.get(pool_id, 0.0)
 
-    def failed_removals(self, pools: Sequence[ExistingPool], in_flight: Collection[str] = ()) -> dict[str, list[str]]:
-        """Return the pools that AWS agreed to empty or delete and then did not, each with the reason.
+    def failed_removals(
+        self, pools: Sequence[ExistingPool], now: float, in_flight: Collection[str] = ()
+    ) -> dict[str, list[str]]:
+        """Return the pools that AWS agreed to empty or delete and then did not, each with the reason. What AWS may only
+        not have freed yet is tried again.
 
         in_flight   as for `judge`
         """
@@ -55,7 +60,12 @@ class LateFailures:
             if pool.pool_id in in_flight:
                 continue
             for block in pool.blocks:
-                if block.state == "failed-deprovision" and (pool.pool_id, block.cidr) in self._emptied:
+                if block.state != "failed-deprovision" or (pool.pool_id, block.cidr) not in self._emptied:
+                    continue
+                if may_have_reservations(pool) and self._has_patience(pool, now):
+                    self._emptied.discard((pool.pool_id, block.cidr))
+                    self._try_again_later(pool, block, now)
+                else:
                     failed[pool.pool_id] = [f"AWS could not take {block.cidr} from {_phrase(pool)}: {block.reason}"]
             if pool.state == "delete-failed" and pool.pool_id in self._touched:
                 failed[pool.pool_id] = [f"AWS could not delete {_phrase(pool)}: {_message(pool)}"]
@@ -100,14 +110,19 @@ class LateFailures:
         doomed = block.state == "failed-provision" or (block.state == "pending-provision" and block.reason)
         if not doomed or pool.pool_id not in self._touched or block.cidr_id in self._judged:
             return False
-        since = self._since.setdefault(pool.pool_id, now)
-        if block.code != self.NOT_YET or now - since > self.PATIENCE_S:
+        if block.code != self.NOT_YET or not self._has_patience(pool, now):
             raise AwsFailed(f"AWS could not give {block.cidr} to {_phrase(pool)}: {block.reason}")
         if block.state == "failed-provision":
-            log_decision("AWS has not freed the CIDR yet, trying again", key=str(pool.key), cidr=str(block.cidr))
-            self._until[pool.pool_id] = now + self.REST_S
+            self._try_again_later(pool, block, now)
             self._judged.add(block.cidr_id)
         return True
+
+    def _has_patience(self, pool: ExistingPool, now: float) -> bool:
+        return now - self._since.setdefault(pool.pool_id, now) <= self.PATIENCE_S
+
+    def _try_again_later(self, pool: ExistingPool, block: Block, now: float) -> None:
+        log_decision("AWS has not freed the CIDR yet, trying again", key=str(pool.key), cidr=str(block.cidr))
+        self._until[pool.pool_id] = now + self.REST_S
 
 
 def _phrase(pool: ExistingPool) -> str:

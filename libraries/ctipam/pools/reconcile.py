@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ctipam import waiting
 from ctipam.cloudformation import other_stacks
 from ctipam.cloudformation.deletion import report_kept
 from ctipam.cloudformation.request import ResourceRequest
@@ -245,7 +246,7 @@ class PoolReconciliation(Rounds):
         refuse_impossible(self._reader, self._spec, pools, listed, self._allocated)
 
         def left_to_do(pools: Sequence[ExistingPool], occupied: Occupied) -> PendingChanges:
-            not_removed.update(self._failures.failed_removals(pools, self._in_flight.pool_ids))
+            not_removed.update(self._failures.failed_removals(pools, waiting.now(), self._in_flight.pool_ids))
             kept_anyway = with_ancestors(not_removed, pools)
             return changes.pending_changes(
                 self._spec,

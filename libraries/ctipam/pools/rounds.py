@@ -147,7 +147,9 @@ class Rounds:
         return accepted
 
     def _rests(self, change: PoolChange) -> bool:
-        return isinstance(change, ProvisionCidr) and self._failures.rests(change.pool.pool_id, waiting.now())
+        return isinstance(change, ProvisionCidr | DeprovisionCidr) and self._failures.rests(
+            change.pool.pool_id, waiting.now()
+        )
 
     def _attempt(self, change: PoolChange) -> str | None:
         """Apply the change; return AWS's code if it has to wait."""

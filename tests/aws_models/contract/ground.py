@@ -146,6 +146,12 @@ class Ground(Aws):
         pool: dict[str, Any] = self.patiently(self.ec2().create_ipam_pool, **wanted)["IpamPool"]
         return pool
 
+    def unfinished_pool(self) -> dict[str, Any]:
+        """Return AWS's answer to the request of a pool, as soon as AWS knows the pool."""
+        pool = self.asked_for()
+        self.until("a new pool is known", lambda: self.state(pool["IpamPoolId"]) != "gone", every=1)
+        return pool
+
     def new_pool(self, **params: Any) -> str:
         """Create a pool and return its id once it is complete."""
         pool_id: str = self.asked_for(**params)["IpamPoolId"]

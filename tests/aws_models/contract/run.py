@@ -210,6 +210,7 @@ def clean(aws: Ground, options: Options) -> bool:
     """Delete everything with the tag. Return False, and say what to do, if something stays."""
     say("Deleting what was created ...")
     try:
+        aws.sleep(cleaning.LISTED_S)
         cleaning.clean(aws, cleaning.find(aws))
         trouble = ", ".join(cleaning.find(aws).ids())
     except (Differs, ClientError, BotoCoreError, KeyboardInterrupt) as error:

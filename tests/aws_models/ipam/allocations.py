@@ -6,6 +6,7 @@ Source  https://docs.aws.amazon.com/vpc/latest/ipam/manually-allocate-cidr-ipam.
 
 from __future__ import annotations
 
+from functools import partial
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -92,9 +93,19 @@ def release_ipam_pool_allocation(store: Store, call: Call) -> dict[str, Any]:
     if allocation.resource_type != "custom":  # the code is unverified
         remedy = f"An allocation of type {allocation.resource_type} is released with its resource."
         raise invalid("IpamPoolAllocationId", allocation.id, remedy)
-    allocation.recycling = True
-    store.agenda.later(store.timings.recycle, lambda: forget(store, allocation))
+    recycle(store, allocation)
     return {"Success": True}
+
+
+def recycle(store: Store, allocation: Allocation) -> None:
+    """Let the space be free again after a while. The list shows the allocation for a moment yet."""
+    allocation.recycling = True
+
+    def unlist() -> None:
+        allocation.listed = False
+
+    store.agenda.later(store.timings.allocation_listed, unlist)
+    store.agenda.later(store.timings.recycle, partial(forget, store, allocation))
 
 
 def forget(store: Store, allocation: Allocation) -> None:
@@ -104,7 +115,7 @@ def forget(store: Store, allocation: Allocation) -> None:
 def get_ipam_pool_allocations(store: Store, call: Call) -> dict[str, Any]:
     """Return all allocations of the pool, of all accounts, to every account that may use the pool."""
     pool = pool_to_draw_from(store, call, call.params["IpamPoolId"])
-    listed = [allocation for allocation in store.allocations_from(pool) if _is_listed(store, call, pool, allocation)]
+    listed = [allocation for allocation in store.allocations_from(pool) if _is_listed(store, allocation)]
     if allocation_id := call.params.get("IpamPoolAllocationId"):
         listed = [allocation for allocation in listed if allocation.id == allocation_id]
         if not listed:
@@ -115,10 +126,14 @@ def get_ipam_pool_allocations(store: Store, call: Call) -> dict[str, Any]:
     )
 
 
-def _is_listed(store: Store, call: Call, pool: Pool, allocation: Allocation) -> bool:
+def _is_listed(store: Store, allocation: Allocation) -> bool:
+    """Return whether the list shows it, which lags behind what is done.
+
+    Source  https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetIpamPoolAllocations.html
+            https://github.com/hashicorp/terraform-provider-aws/pull/29022
+    """
     old_enough = allocation.made_at + store.timings.allocation_listed <= store.agenda.now
-    seen = old_enough or pool.owner == call.caller.account_id
-    return seen and not allocation.recycling and not allocation.awaits_vpc
+    return old_enough and allocation.listed and not allocation.awaits_vpc
 
 
 def described(allocation: Allocation) -> dict[str, Any]:

@@ -148,12 +148,9 @@ def _row_of(store: Store, pool: Pool, network: IPv4Network) -> PoolCidr:
 
 
 def in_use(store: Store, pool: Pool, row: PoolCidr) -> bool:
+    """Return whether something is allocated. What was released counts until its space is free (unverified)."""
     assert row.network is not None
-    return any(
-        allocation.network.overlaps(row.network)
-        for allocation in store.allocations_from(pool)
-        if not allocation.recycling
-    )
+    return any(allocation.network.overlaps(row.network) for allocation in store.allocations_from(pool))
 
 
 def _leave(store: Store, row: PoolCidr) -> None:
@@ -192,7 +189,7 @@ def get_ipam_pool_cidrs(store: Store, call: Call) -> dict[str, Any]:
     """Return the rows, without pool ids. A new CIDR appears with a delay; a deprovisioned one stays for a while."""
     pool = store.pools.get(call.params["IpamPoolId"])
     here = pool is not None and store.ipam_of(pool).region == call.caller.region
-    if pool is None or not pool.exists or not here or not may_use(pool, call):
+    if pool is None or not store.finds(pool) or not here or not may_use(pool, call):
         raise no_pool(call.params["IpamPoolId"])
     listed = [row for row in store.cidrs_of(pool) if row.listed and row.listed_from <= store.agenda.now]
     rows = filtered(call, "cidr ipam-pool-cidr-id", listed, _attributes)

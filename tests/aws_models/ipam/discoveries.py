@@ -24,7 +24,7 @@ MODIFICATIONS = ("AddOrganizationalUnitExclusions", "RemoveOrganizationalUnitExc
 
 
 def describe_ipam_resource_discoveries(store: Store, call: Call) -> dict[str, Any]:
-    found = {one.id: one for one in store.discoveries.values() if one.listed and _is_own(store, call, one)}
+    found = {one.id: one for one in store.discoveries.values() if store.lists(one) and _is_own(store, call, one)}
     for discovery_id in (asked := call.params.get("IpamResourceDiscoveryIds") or list(found)):
         if discovery_id not in found:
             raise _not_found(discovery_id)
@@ -62,7 +62,7 @@ def modify_ipam_resource_discovery(store: Store, call: Call) -> dict[str, Any]:
 
 def own_discovery(store: Store, call: Call, discovery_id: str) -> Discovery:
     discovery = store.discoveries.get(discovery_id)
-    if discovery is None or not discovery.exists or not _is_own(store, call, discovery):
+    if discovery is None or not store.finds(discovery) or not _is_own(store, call, discovery):
         raise _not_found(discovery_id)
     return discovery
 

@@ -54,7 +54,7 @@ def _allocate(store: Store, pool: Pool, row: VpcCidr) -> None:
         network=row.network,
         resource_type="vpc",
         resource_owner=row.owner,
-        made_at=store.agenda.now,
+        made_at=store.agenda.now - store.timings.allocation_listed,  # auto_import ends when it is listed
         resource_id=row.vpc_id,
         resource_region=row.region,
     )

@@ -49,6 +49,7 @@ def _create(store: Store, call: Call) -> Ipam:
         id=store.ids.new("ipam"),
         owner=call.caller.account_id,
         tags=tags_of(call, "ipam"),
+        known_from=store.agenda.now + store.timings.known,
         region=home,
         description=call.params.get("Description"),
         operating_regions=regions if home in regions else [*regions, home],  # AWS appends the home Region itself
@@ -62,7 +63,7 @@ def _create(store: Store, call: Call) -> Ipam:
     ipam.private_scope_id, ipam.public_scope_id = private.id, public.id
     store.ipams[ipam.id] = ipam
     store.discoveries[ipam.discovery_id] = Discovery(
-        ipam.discovery_id, ipam.owner, {}, ipam_id=ipam.id, made_at=store.agenda.now
+        ipam.discovery_id, ipam.owner, {}, known_from=ipam.known_from, ipam_id=ipam.id, made_at=store.agenda.now
     )
 
     def end() -> None:
@@ -92,6 +93,7 @@ def _default_scope(store: Store, ipam: Ipam, *, public: bool) -> Scope:
         ipam_id=ipam.id,
         type="public" if public else "private",
         is_default=True,
+        known_from=ipam.known_from,
     )
     store.scopes[scope.id] = scope
     return scope

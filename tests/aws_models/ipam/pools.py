@@ -12,7 +12,17 @@ from aws_models.errors import AwsError
 from aws_models.ipam.locks import require_unlocked
 from aws_models.ipam.pages import Attributes, filtered, page
 from aws_models.ipam.records import NO_LOCALE, Ipam, Pool, Rules, Scope
-from aws_models.ipam.requests import Call, asks_for, invalid, listed_tags, netmask_length, one_of, pairs, tags_of
+from aws_models.ipam.requests import (
+    Call,
+    asks_for,
+    check_tags,
+    invalid,
+    listed_tags,
+    netmask_length,
+    one_of,
+    pairs,
+    tags_of,
+)
 from aws_models.ipam.store import (
     Store,
     begin,
@@ -55,11 +65,11 @@ def _create(store: Store, call: Call) -> Pool:
     check_locale(ipam, source, pool.locale)
     _check_quotas(store, scope, pool)
     for thing in filter(None, (ipam, scope, source)):
-        # An IPAM that is being modified still makes pools in the Regions that it has.
-        if not thing.ready and not (thing is ipam and ipam.state == "modify-in-progress"):
+        if not thing.ready:
             raise incorrect_state(thing.id, thing.state)
     require_unlocked(store, pool.scope_id, pool.source_pool_id)
     pool.id, pool.imports_since = store.ids.new("ipam-pool"), store.agenda.now
+    pool.known_from = store.agenda.now + store.timings.known
     store.pools[pool.id] = pool
     begin(store, call, pool, "create", store.timings.pool_create)
     return pool
@@ -84,9 +94,15 @@ def _drafted(call: Call, scope: Scope, source: Pool | None) -> Pool:
         family=family,
         description=call.params.get("Description"),
         rules=wanted_rules(call, Rules(), family),
-        required_tags=pairs(call.params.get("AllocationResourceTags", ())),
+        required_tags=_checked(pairs(call.params.get("AllocationResourceTags", ()))),
         auto_import=_wanted_auto_import(call, call.params.get("Locale") or NO_LOCALE, False),
     )
+
+
+def _checked(required: dict[str, str]) -> dict[str, str]:
+    """Return the tags. Raise AwsError for those that no resource can have."""
+    check_tags(required)
+    return required
 
 
 def _wanted_auto_import(call: Call, locale: str, old: bool) -> bool:
@@ -180,7 +196,7 @@ def _wanted_required_tags(call: Call, old: dict[str, str]) -> dict[str, str]:
     kept = {key: value for key, value in old.items() if key not in removed}
     if changed := sorted(key for key in added.keys() & kept.keys() if added[key] != kept[key]):
         raise NotImplementedError(f"ModifyIpamPool: AddAllocationResourceTags with a new value of {', '.join(changed)}")
-    return kept | added
+    return _checked(kept | added)
 
 
 def delete_ipam_pool(store: Store, call: Call) -> dict[str, Any]:
@@ -218,7 +234,7 @@ def _sees(store: Store, call: Call, pool: Pool) -> bool:
 
     Source  https://docs.aws.amazon.com/vpc/latest/ipam/create-reg-ipam.html; the owner's view elsewhere is unverified
     """
-    return pool.listed and may_use(pool, call) and call.caller.region in (store.ipam_of(pool).region, pool.locale)
+    return store.lists(pool) and may_use(pool, call) and call.caller.region in (store.ipam_of(pool).region, pool.locale)
 
 
 def _owns(call: Call, pool: Pool) -> bool:
@@ -226,7 +242,7 @@ def _owns(call: Call, pool: Pool) -> bool:
 
 
 def _attributes(store: Store, call: Call, pool: Pool) -> Attributes:
-    tags = pool.tags if _owns(call, pool) else {}
+    tags = store.shown_tags(pool) if _owns(call, pool) else {}
     return {
         "owner-id": pool.owner,
         "ipam-scope-id": pool.scope_id,
@@ -240,7 +256,11 @@ def _attributes(store: Store, call: Call, pool: Pool) -> Attributes:
 
 def described(store: Store, pool: Pool, with_tags: bool = True) -> dict[str, Any]:
     required = {"AllocationResourceTags": listed_tags(pool.required_tags)} if pool.required_tags else {}
-    return described_to_others(store, pool) | required | ({"Tags": listed_tags(pool.tags)} if with_tags else {})
+    return (
+        described_to_others(store, pool)
+        | required
+        | ({"Tags": listed_tags(store.shown_tags(pool))} if with_tags else {})
+    )
 
 
 def described_to_others(store: Store, pool: Pool) -> dict[str, Any]:

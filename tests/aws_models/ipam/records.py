@@ -34,6 +34,9 @@ class Lasting:
     state: str = "create-in-progress"
     state_message: str = ""
     listed: bool = True  # False once a deleted thing has left the lists too
+    known_from: float = 0.0  # until then, no call but the one that made it knows it
+    tags_before: dict[str, str] = field(default_factory=dict)  # what lists show
+    tags_known_from: float = 0.0  # ... until then
 
     @property
     def exists(self) -> bool:
@@ -173,7 +176,8 @@ class Allocation:
     tags: dict[str, str] = field(default_factory=dict)  # of a manual allocation
     awaits_vpc: bool = False  # reserved while the VPC is being made
     leaving: bool = False  # its VPC is deleted; it stays listed and taken
-    recycling: bool = False  # released; gone from the list, its space not free yet
+    recycling: bool = False  # released; its space is not free yet
+    listed: bool = True
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from aws_models.ipam.addresses import parse
-from aws_models.ipam.allocations import forget
+from aws_models.ipam.allocations import recycle
 from aws_models.ipam.delegation import SERVICE
 from aws_models.ipam.discoveries import is_excluded, own_discovery
 from aws_models.ipam.pages import filtered, page
@@ -185,8 +185,7 @@ def modify_ipam_resource_cidr(store: Store, call: Call) -> dict[str, Any]:
     else:
         ipam.ignored.add(key)
         if allocation := allocations_of(store, ipam).get(key):
-            allocation.recycling = True
-            store.agenda.later(store.timings.recycle, lambda: forget(store, allocation))
+            recycle(store, allocation)
     return {"IpamResourceCidr": _described(store, ipam, row, allocations_of(store, ipam).get(key), False)}
 
 

@@ -40,6 +40,7 @@ def _create(store: Store, call: Call) -> Scope:
         tags=tags_of(call, "ipam-scope"),
         ipam_id=ipam.id,
         description=call.params.get("Description"),
+        known_from=store.agenda.now + store.timings.known,
     )
     store.scopes[scope.id] = scope
     begin(store, call, scope, "create", store.timings.scope_create)
@@ -66,7 +67,7 @@ def describe_ipam_scopes(store: Store, call: Call) -> dict[str, Any]:
     found = {
         scope.id: scope
         for scope in store.scopes.values()
-        if scope.listed and administers(store.ipams[scope.ipam_id], call)
+        if store.lists(scope) and administers(store.ipams[scope.ipam_id], call)
     }
     for scope_id in (asked := call.params.get("IpamScopeIds") or list(found)):
         if scope_id not in found:

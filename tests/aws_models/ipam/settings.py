@@ -13,6 +13,8 @@ MutationLock = Literal["parent", "scope", "none"]
 class Timings:
     """Seconds. AWS publishes none; private pools and CIDRs are each done in well under 30 s."""
 
+    known: float = 1  # until other calls know what a call has made
+    tags_listed: float = 0  # likewise until lists show the tags that CreateTags and DeleteTags change
     ipam_create: float = 5
     ipam_modify: float = 5
     ipam_delete: float = 5
@@ -30,7 +32,7 @@ class Timings:
     cidr_listed: float = 1  # a fresh CIDR is missing from the list at first
     deprovision: float = 5
     deprovisioned_listed: float = 60
-    allocation_listed: float = 1  # to others than the pool's owner, a fresh allocation is missing at first
+    allocation_listed: float = 1  # a fresh allocation is missing from the list at first
     recycle: float = 120  # "minutes" between ReleaseIpamPoolAllocation and the space being free again
     vpc_release: float = 1200  # up to 20 min, and more has been seen, from DeleteVpc to the allocation's end
     discovery: float = 1800  # from 15 to 60 min until IPAM shows what has changed in an account

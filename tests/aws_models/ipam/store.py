@@ -50,6 +50,21 @@ class Store:
     undiscoverable_since: dict[str, float] = field(default_factory=dict)  # accounts that discovery fails for
     member_since: dict[str, float] = field(default_factory=dict)  # when an account was first seen in the organization
 
+    def finds(self, thing: Lasting) -> bool:
+        """Return whether a call finds it. What has just been made does not exist yet for the calls that follow.
+
+        Source  https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
+        """
+        return thing.exists and thing.known_from <= self.agenda.now
+
+    def lists(self, thing: Lasting) -> bool:
+        """Return whether a list shows it: what has been deleted for a while yet, what has just been made not yet."""
+        return thing.listed and thing.known_from <= self.agenda.now
+
+    def shown_tags(self, thing: Lasting) -> dict[str, str]:
+        """Return the tags that lists show."""
+        return thing.tags if thing.tags_known_from <= self.agenda.now else thing.tags_before
+
     def scopes_of(self, ipam: Ipam) -> list[Scope]:
         return [scope for scope in self.scopes.values() if scope.ipam_id == ipam.id and scope.exists]
 
@@ -75,21 +90,21 @@ class Store:
 
 def own_ipam(store: Store, call: Call, ipam_id: str) -> Ipam:
     ipam = store.ipams.get(ipam_id)
-    if ipam is None or not ipam.exists or not administers(ipam, call):
+    if ipam is None or not store.finds(ipam) or not administers(ipam, call):
         raise AwsError("InvalidIpamId.NotFound", f"The ipam ID '{ipam_id}' does not exist")
     return ipam
 
 
 def own_scope(store: Store, call: Call, scope_id: str) -> Scope:
     scope = store.scopes.get(scope_id)
-    if scope is None or not scope.exists or not administers(store.ipams[scope.ipam_id], call):
+    if scope is None or not store.finds(scope) or not administers(store.ipams[scope.ipam_id], call):
         raise AwsError("InvalidIpamScopeId.NotFound", f"The ipam-scope ID '{scope_id}' does not exist")
     return scope
 
 
 def own_pool(store: Store, call: Call, pool_id: str) -> Pool:
     pool = store.pools.get(pool_id)
-    if pool is None or not pool.exists or not administers(store.ipam_of(pool), call):
+    if pool is None or not store.finds(pool) or not administers(store.ipam_of(pool), call):
         raise no_pool(pool_id)
     return pool
 
@@ -108,7 +123,7 @@ def pool_to_draw_from(store: Store, call: Call, pool_id: str) -> Pool:
     Source  https://docs.aws.amazon.com/vpc/latest/ipam/tutorials-byoip-ipam-ipv6.html
     """
     pool = store.pools.get(pool_id)
-    if pool is None or not pool.exists or not may_use(pool, call):
+    if pool is None or not store.finds(pool) or not may_use(pool, call):
         raise no_pool(pool_id)
     if call.caller.region != (store.ipam_of(pool).region if pool.locale == NO_LOCALE else pool.locale):
         raise no_pool(pool_id)
@@ -160,4 +175,4 @@ def leave_lists(store: Store, thing: Lasting, seconds: float) -> None:
 
 
 def listed_to_owner(store: Store, call: Call) -> Iterator[Ipam]:
-    return (ipam for ipam in store.ipams.values() if ipam.listed and administers(ipam, call))
+    return (ipam for ipam in store.ipams.values() if store.lists(ipam) and administers(ipam, call))

@@ -21,12 +21,21 @@ def holds(resource_id: str) -> bool:
 def tag(store: Store, call: Call, resource_id: str, tags: Mapping[str, str]) -> None:
     thing = _find(store, call, resource_id)
     check_tags(thing.tags | dict(tags))
-    thing.tags |= tags
+    _retag(store, thing, thing.tags | dict(tags))
+
+
+def _retag(store: Store, thing: Lasting, tags: dict[str, str]) -> None:
+    """Set the tags; lists may show them a moment later.
+
+    Source  https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
+    """
+    thing.tags_before, thing.tags_known_from = store.shown_tags(thing), store.agenda.now + store.timings.tags_listed
+    thing.tags = tags
 
 
 def untag(store: Store, call: Call, resource_id: str, keys: Collection[str]) -> None:
     thing = _find(store, call, resource_id)
-    thing.tags = {key: value for key, value in thing.tags.items() if keys and key not in keys}
+    _retag(store, thing, {key: value for key, value in thing.tags.items() if keys and key not in keys})
 
 
 def _find(store: Store, call: Call, resource_id: str) -> Lasting:

@@ -55,6 +55,7 @@ class RamModel:
         self._page_size = page_size
         self._lock = RLock()
         self._numbers = itertools.count(1)
+        self._onboarded_at = 0.0
         self._shares: dict[str, Share] = {}
         self._remembered: dict[tuple[Caller, str, str], Remembered] = {}
         self._acts: dict[str, Callable[[Params, Caller], Answer]] = {
@@ -140,9 +141,11 @@ class RamModel:
         return {}
 
     def _enable_sharing_with_aws_organization(self, params: Params, caller: Caller) -> Answer:
-        """Enable sharing in all Regions; a second call changes nothing."""
+        """Enable sharing in all Regions, after a while; a second call changes nothing."""
         if caller.account_id != self._organization.management_account_id:
             raise AwsError("OperationNotPermittedException", "Only the organization's management account may do this.")
+        if not self._organization.ram_sharing_enabled:
+            self._onboarded_at = self._clock.now() + self._timings.onboarding
         self._organization.ram_sharing_enabled = True
         self._organization.trusted_services.add("ram.amazonaws.com")
         return {"returnValue": True}
@@ -197,8 +200,15 @@ class RamModel:
         """Refuse what IPAM's owner could not share from here.
 
         Source  https://docs.aws.amazon.com/vpc/latest/ipam/share-pool-ipam.html
+                https://github.com/hashicorp/terraform-provider-aws/issues/15254, for the onboarding
                 Unverified: the code of OperationNotPermittedException, and that unfinished pools are refused
         """
+        if self._clock.now() < self._onboarded_at:
+            raise _not_permitted(
+                "The resource you are attempting to share can only be shared within your AWS Organization. This error "
+                "may also occur if you have not enabled sharing with your AWS organization, or that onboarding process "
+                "is still in progress."
+            )
         named = requests.pool_named_by(arn)
         if named["owner"] != home.account_id:
             raise _not_permitted(f"{arn} belongs to another account.")

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from aws_models.errors import AwsError
 from aws_models.ram.records import AssociationType
-from aws_models.ram.settings import ENTITIES_PER_REQUEST, NEXT_PAGE, TAGS_PER_SHARE
+from aws_models.ram.settings import ENTITIES_PER_REQUEST, NEXT_PAGE, TAG_KEY, TAG_VALUE, TAGS_PER_SHARE
 
 Params = dict[str, Any]
 
@@ -130,6 +130,8 @@ def with_tags(tags: dict[str, str], added: list[dict[str, str]]) -> dict[str, st
     tags = tags | {tag.get("key", ""): tag.get("value", "") for tag in added}
     if any(not key or key.startswith("aws:") for key in tags):
         raise invalid("A tag key must not be empty, nor begin with aws:.")
+    if wrong := [key for key, value in tags.items() if len(key) > TAG_KEY or len(value) > TAG_VALUE]:
+        raise invalid(f"The tag {wrong[0]} is too long.")
     if len(tags) > TAGS_PER_SHARE:
         raise AwsError("TagLimitExceededException", f"A resource share has at most {TAGS_PER_SHARE} tags.")
     return tags

@@ -12,6 +12,7 @@ class Timings:
     https://docs.aws.amazon.com/ram/latest/userguide/working-with-sharing-delete.html
     """
 
+    onboarding: float = 60  # from when sharing with the organization is enabled until it works: minutes have been seen
     associate: float = 3
     disassociate: float = 3
     share_delete: float = 5
@@ -22,4 +23,6 @@ class Timings:
 
 ENTITIES_PER_REQUEST = 100  # resources and principals; so says the model of ResourceShareLimitExceededException
 TAGS_PER_SHARE = 50
+TAG_KEY, TAG_VALUE = 128, 256
+"""Characters. https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html"""
 NEXT_PAGE = (1, 500)  # bounds of maxResults

@@ -56,6 +56,7 @@ def test_a_client_is_its_account_in_its_region(cloud: Cloud) -> None:
     assert cloud.session(MEMBER).client("sts").get_caller_identity()["Account"] == MEMBER
 
     cloud.session(NETWORKING).client("ec2", region_name=HOME).create_ipam()
+    cloud.models.clock.advance(1)
 
     assert len(cloud.session(NETWORKING).client("ec2", region_name=HOME).describe_ipams()["Ipams"]) == 1
     assert cloud.session(NETWORKING).client("ec2", region_name=WEST).describe_ipams()["Ipams"] == []
@@ -70,6 +71,7 @@ def test_a_vpc_has_an_address_of_its_pool_until_it_is_deleted(cloud: Cloud, leaf
     assert made["CidrBlock"] == "10.0.0.0/24"
     by_tag = [{"Name": "tag:Env", "Values": ["Prod"]}]
     assert [vpc["VpcId"] for vpc in west.describe_vpcs(Filters=by_tag)["Vpcs"]] == [made["VpcId"]]
+    cloud.models.clock.advance(1)
     assert [row["ResourceId"] for row in allocations(west, leaf)] == [made["VpcId"]]
 
     west.delete_vpc(VpcId=made["VpcId"])

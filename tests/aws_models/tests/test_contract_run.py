@@ -292,6 +292,7 @@ def test_an_ipam_that_is_there_stays_as_it_is(person: Person) -> None:
 
 def test_an_ipam_of_the_free_tier_is_refused(person: Person) -> None:
     person.cloud.session(NETWORKING).client("ec2").create_ipam(Tier="free")
+    person.clock.advance(1)
 
     assert person.runs() == 1
 

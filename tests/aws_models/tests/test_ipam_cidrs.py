@@ -74,6 +74,7 @@ def test_rows_do_not_say_which_pool_they_are_of(bench: Bench, top: str) -> None:
 def test_a_childs_cidr_is_an_allocation_in_its_source_from_the_request_on(bench: Bench, top: str) -> None:
     child = bench.pool(SourceIpamPoolId=top)
     bench.provision(child, Cidr="10.0.32.0/20")
+    bench.wait(1)
 
     (allocation,) = bench.allocations(top)
 

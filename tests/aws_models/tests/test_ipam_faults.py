@@ -46,6 +46,7 @@ def test_when_an_answer_is_lost_the_act_is_done_and_its_token_finds_it(bench: Be
     assert lost.value.status == 500
 
     again = bench.create_pool(ClientToken="once")
+    bench.wait()
 
     (pool,) = bench.ask("DescribeIpamPools")["IpamPools"]
     assert pool["IpamPoolId"] == again["IpamPoolId"]

@@ -24,6 +24,7 @@ def test_a_new_ipam_names_both_default_scopes_at_once(bench: Bench) -> None:
 
     assert ipam["State"] == "create-in-progress"
     assert ipam["ScopeCount"] == 2
+    bench.wait(1)
     scopes = {scope["IpamScopeId"]: scope for scope in bench.ask("DescribeIpamScopes", ELSEWHERE)["IpamScopes"]}
     assert scopes[ipam["PrivateDefaultScopeId"]]["IpamScopeType"] == "private"
     assert scopes[ipam["PublicDefaultScopeId"]]["IpamScopeType"] == "public"
@@ -102,8 +103,14 @@ def test_a_new_operating_region_can_be_used_when_the_modification_has_ended(benc
     assert bench.create_pool(Locale=ELSEWHERE)["Locale"] == ELSEWHERE
 
 
-def test_regions_that_an_ipam_has_stay_usable_while_it_is_modified(bench: Bench) -> None:
+def test_no_pool_is_created_while_the_ipam_is_modified(bench: Bench) -> None:
     bench.ask("ModifyIpam", IpamId=bench.ipam["IpamId"], AddOperatingRegions=[{"RegionName": ELSEWHERE}])
+
+    with pytest.raises(AwsError) as refused:
+        bench.create_pool(Locale=WEST)
+    assert refused.value.code == "IncorrectState"
+
+    bench.wait()
 
     assert bench.create_pool(Locale=WEST)["Locale"] == WEST
 
@@ -244,6 +251,7 @@ def test_an_ipam_is_its_accounts_own(bench: Bench) -> None:
 def test_another_scope_is_private_takes_a_while_and_can_go(bench: Bench) -> None:
     scope = bench.ask("CreateIpamScope", IpamId=bench.ipam["IpamId"], Description="labs")["IpamScope"]
     assert (scope["IpamScopeType"], scope["IsDefault"], scope["State"]) == ("private", False, "create-in-progress")
+    bench.wait(1)
     with pytest.raises(AwsError) as refused:
         bench.create_pool(IpamScopeId=scope["IpamScopeId"])
     assert refused.value.code == "IncorrectState"
@@ -299,6 +307,7 @@ def test_a_deleted_scope_is_listed_for_a_while_and_then_unknown(bench: Bench) ->
 
 def test_nothing_can_be_made_in_an_ipam_that_is_not_finished(bench: Bench) -> None:
     ipam = bench.ask("CreateIpam", region=ELSEWHERE)["Ipam"]
+    bench.wait(1)
 
     with pytest.raises(AwsError) as scope:
         bench.ask("CreateIpamScope", region=ELSEWHERE, IpamId=ipam["IpamId"])

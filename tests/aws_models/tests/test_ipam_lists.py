@@ -131,6 +131,7 @@ def test_cidrs_can_be_found_by_cidr_and_id(bench: Bench) -> None:
 def test_allocations_can_be_found_by_id(bench: Bench) -> None:
     leaf = bench.pool("10.0.0.0/16", Locale=WEST)
     made = [bench.make_vpc(f"vpc-{n}", WEST, Ipv4IpamPoolId=leaf, Ipv4NetmaskLength=24) for n in range(2)]
+    bench.wait(1)
     second = next(item for item in bench.allocations(leaf, WEST) if item["Cidr"] == made[1])
     wish = {"Name": "ipam-pool-allocation-id", "Values": [second["IpamPoolAllocationId"]]}
 
@@ -162,6 +163,7 @@ def test_every_list_comes_in_pages() -> None:
     bench.wait()
     for number in range(2):
         bench.make_vpc(f"vpc-{number}", WEST, Ipv4IpamPoolId=leaf, Ipv4NetmaskLength=24)
+    bench.wait()
 
     assert bench.ask("DescribeIpamScopes")["NextToken"]
     assert bench.ask("GetIpamPoolCidrs", IpamPoolId=leaf)["NextToken"]

@@ -151,6 +151,7 @@ def test_reading_and_allocating_are_never_locked() -> None:
 
     bench.ask("AllocateIpamPoolCidr", WEST, IpamPoolId=leaf, NetmaskLength=24)
     bench.make_vpc("vpc-1", WEST, Ipv4IpamPoolId=leaf, Ipv4NetmaskLength=24)
+    bench.wait(1)
 
     assert len(bench.allocations(leaf, WEST)) == 2
 

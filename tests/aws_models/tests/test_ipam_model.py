@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from aws_models.errors import AwsError
-from aws_models.ipam import IpamModel
+from aws_models.ipam import IpamModel, Timings
 from aws_models.ipam.bench import HOME, MEMBER, NETWORKING, WEST, Bench
 from aws_models.organization import Caller
 
@@ -23,6 +24,18 @@ def bench() -> Bench:
 def tags(bench: Bench, pool_id: str) -> dict[str, str]:
     listed = bench.ask("DescribeIpamPools", IpamPoolIds=[pool_id])["IpamPools"][0]["Tags"]
     return {tag["Key"]: tag["Value"] for tag in listed}
+
+
+def test_the_list_may_show_new_tags_only_a_moment_later() -> None:
+    bench = Bench(timings=Timings(tags_listed=1))
+    pool_id = bench.pool()
+    bench.model.tag(pool_id, {"Name": "a"}, OWNER)
+    named: Any = {"Filters": [{"Name": "tag:Name", "Values": ["a"]}]}
+
+    assert bench.ask("DescribeIpamPools", IpamPoolIds=[pool_id])["IpamPools"][0]["Tags"] == []
+    assert bench.ask("DescribeIpamPools", **named)["IpamPools"] == []
+    bench.wait(1)
+    assert len(bench.ask("DescribeIpamPools", **named)["IpamPools"]) == 1
 
 
 def test_tags_are_added_overwritten_and_removed(bench: Bench) -> None:

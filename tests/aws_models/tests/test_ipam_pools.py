@@ -133,6 +133,7 @@ def test_a_child_is_of_the_family_of_its_source(bench: Bench) -> None:
 
 def test_a_source_must_be_finished(bench: Bench) -> None:
     source = bench.create_pool()["IpamPoolId"]
+    bench.wait(1)
 
     with pytest.raises(AwsError) as refused:
         bench.create_pool(SourceIpamPoolId=source)
@@ -205,6 +206,7 @@ def test_a_deleted_pool_makes_room_when_it_is_gone() -> None:
             {"AllocationResourceTags": [{"Key": "Env", "Value": "a"}, {"Key": "Env", "Value": "b"}]},
             "InvalidParameterValue",
         ),
+        ({"AllocationResourceTags": [{"Key": "Env", "Value": "x" * 257}]}, "InvalidParameterValue"),
     ],
     ids=[
         "unknown scope",
@@ -217,6 +219,7 @@ def test_a_deleted_pool_makes_room_when_it_is_gone() -> None:
         "tags for something else",
         "a tag of AWS's",
         "two values of one tag",
+        "a tag too long for a resource",
     ],
 )
 def test_a_pool_that_cannot_be_is_refused(bench: Bench, params: dict[str, Any], code: str) -> None:
@@ -323,9 +326,28 @@ def test_a_modification_that_cannot_be_is_refused(bench: Bench, change: dict[str
     assert bench.state(pool_id) == "create-complete"
 
 
+def test_for_a_moment_other_calls_do_not_know_a_new_pool(bench: Bench) -> None:
+    pool_id = bench.create_pool(ClientToken="once")["IpamPoolId"]
+
+    assert bench.ask("DescribeIpamPools")["IpamPools"] == []
+    for action, params in (
+        ("DescribeIpamPools", {"IpamPoolIds": [pool_id]}),
+        ("DeleteIpamPool", {"IpamPoolId": pool_id}),
+    ):
+        with pytest.raises(AwsError) as refused:
+            bench.ask(action, **params)
+        assert refused.value.code == "InvalidIpamPoolId.NotFound"
+    assert bench.create_pool(ClientToken="once")["IpamPoolId"] == pool_id
+
+    bench.wait(1)
+
+    assert bench.state(pool_id) == "create-in-progress"
+
+
 @pytest.mark.parametrize("action", ["ModifyIpamPool", "DeleteIpamPool", "ProvisionIpamPoolCidr"])
 def test_a_pool_that_is_not_finished_cannot_be_touched(bench: Bench, action: str) -> None:
     pool_id = bench.create_pool()["IpamPoolId"]
+    bench.wait(1)
     params = {"ModifyIpamPool": {"Description": "x"}, "ProvisionIpamPoolCidr": {"Cidr": "10.0.0.0/8"}}
 
     with pytest.raises(AwsError) as refused:

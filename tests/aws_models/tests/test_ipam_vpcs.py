@@ -29,6 +29,7 @@ def vpc_tags(**tags: str) -> dict[str, Any]:
 
 def test_a_vpc_is_an_allocation_with_its_id_region_and_owner(bench: Bench, leaf: str) -> None:
     cidr = bench.make_vpc("vpc-1", WEST, MEMBER, Ipv4IpamPoolId=leaf, Ipv4NetmaskLength=24)
+    bench.wait(1)
 
     (allocation,) = bench.allocations(leaf, WEST)
 

@@ -268,6 +268,7 @@ def test_a_malformed_pool_arn_is_refused(ram: World, pool: str, distort: Callabl
 def test_a_pool_that_is_not_finished_is_refused(ram: World, scope: str) -> None:
     params = {"IpamScopeId": scope, "AddressFamily": "ipv4", "Locale": HOME}
     pool = ram.models.ipam.call("CreateIpamPool", params, OWNER)["IpamPool"]["IpamPoolArn"]
+    ram.clock.advance(1)
 
     assert ram.refused("CreateResourceShare", name="s", resourceArns=[pool]).code == "OperationNotPermittedException"
 
@@ -365,6 +366,19 @@ def test_the_management_account_enables_sharing_as_often_as_it_likes(ram: World)
 
     assert ram.organization.ram_sharing_enabled
     assert "ram.amazonaws.com" in ram.organization.trusted_services
+
+
+def test_sharing_works_only_some_time_after_it_was_enabled_for_the_first_time(ram: World, pool: str) -> None:
+    ram.organization.ram_sharing_enabled = False
+    for pause in (0, 59):
+        ram.clock.advance(pause)
+        ram("EnableSharingWithAwsOrganization", Caller(MANAGEMENT, HOME))
+        refused = ram.refused("CreateResourceShare", name="share", resourceArns=[pool])
+        assert (refused.code, refused.message[-21:]) == ("OperationNotPermittedException", "is still in progress.")
+
+    ram.clock.advance(1)
+
+    ram.new_share(resourceArns=[pool], principals=[MEMBER])
 
 
 def test_other_accounts_do_not_enable_sharing(ram: World) -> None:
@@ -529,9 +543,11 @@ def test_tags_are_added_replaced_and_removed(ram: World) -> None:
     [
         ([{"key": "aws:cloudformation:stack-name", "value": ""}], "InvalidParameterException"),
         ([{"key": "", "value": "x"}], "InvalidParameterException"),
+        ([{"key": "k" * 129, "value": ""}], "InvalidParameterException"),
+        ([{"key": "k", "value": "v" * 257}], "InvalidParameterException"),
         ([{"key": str(n), "value": ""} for n in range(51)], "TagLimitExceededException"),
     ],
-    ids=["reserved", "empty", "too many"],
+    ids=["reserved", "empty", "long key", "long value", "too many"],
 )
 def test_tags_that_cannot_be_are_refused(ram: World, tags: list[dict[str, str]], code: str) -> None:
     assert ram.refused("CreateResourceShare", name="share", tags=tags).code == code

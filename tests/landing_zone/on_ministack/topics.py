@@ -1,6 +1,8 @@
-"""SNS: an AWS service may publish to a topic only if the policies of the topic and of its key allow it.
+"""SNS: an AWS service may publish to a topic only if the policies of the topic and of its key allow it, and nobody may
+with a subject that is too long.
 
-ministack lets every service publish, and drops the key of topics in templates. To go when it does neither.
+ministack lets every service publish, takes every subject, and drops the key of topics in templates. To go when it does
+none of this.
 
 Left out: cross-account topics, and grants. EventBridge tells KMS neither aws:SourceAccount nor aws:SourceArn.
 Source  https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
@@ -11,8 +13,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from aws_models.errors import AwsError
 from landing_zone.on_ministack.cloudformation import Properties, Provisioned
 from landing_zone.on_ministack.internals import iam_evaluator, kms, provisioners, responses, sns
+from landing_zone.subjects import check_subject
 
 CLOUDWATCH, EVENTBRIDGE = "cloudwatch.amazonaws.com", "events.amazonaws.com"
 KEY = "KmsMasterKeyId"
@@ -41,6 +45,16 @@ def install() -> None:
     own = provisioners._RESOURCE_HANDLERS["AWS::SNS::Topic"]
     topic = TopicType(own)
     provisioners._RESOURCE_HANDLERS["AWS::SNS::Topic"] = own | {"create": topic.create, "update": topic.update}
+    publish = sns._publish
+
+    def publish_if_subject_is_valid(params: dict[str, Any]) -> Any:
+        try:
+            check_subject(sns._p(params, "Subject") or "")
+        except AwsError as refused:
+            return sns._error(refused.code, refused.message, refused.status)
+        return publish(params)
+
+    sns._publish = publish_if_subject_is_valid
 
 
 def refusal(service: str, topic_arn: str, source_arn: str) -> str:

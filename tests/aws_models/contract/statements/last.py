@@ -44,6 +44,24 @@ def recycling(aws: Ground) -> None:
 
 
 @LAST.states(
+    "A CIDR from which something was released a moment ago cannot be deprovisioned yet.",
+    ASSUMED,
+    "two regions",
+    seconds=60,
+    settles="ipam.cidrs.in_use",
+)
+def deprovisioning_after_a_release(aws: Ground) -> None:
+    pool_id = aws.pool_with("10.0.15.0/28", SourceIpamPoolId=aws.region, Locale=aws.elsewhere)
+    ec2 = aws.ec2(aws.elsewhere)
+    made = ec2.allocate_ipam_pool_cidr(IpamPoolId=pool_id, NetmaskLength=28)["IpamPoolAllocation"]
+    ec2.release_ipam_pool_allocation(
+        IpamPoolId=pool_id, IpamPoolAllocationId=made["IpamPoolAllocationId"], Cidr=made["Cidr"]
+    )
+    answer = aws.patiently(aws.ec2().deprovision_ipam_pool_cidr, IpamPoolId=pool_id, Cidr="10.0.15.0/28")
+    expect("state at the end", aws.outcome(pool_id, answer)["State"], "failed-deprovision")
+
+
+@LAST.states(
     "Deprovisioning a CIDR with allocations is accepted, ends as failed-deprovision, and can be asked for again.",
     f"{PROVIDER}issues/30165",
     seconds=45,

@@ -119,7 +119,7 @@ def sizes_in_order(aws: Ground) -> None:
     settles="ipam.store.incorrect_state",
 )
 def unfinished_pool(aws: Ground) -> None:
-    pool_id = aws.asked_for()["IpamPoolId"]
+    pool_id = aws.unfinished_pool()["IpamPoolId"]
     aws.expect_refusal("IncorrectState", aws.ec2().provision_ipam_pool_cidr, IpamPoolId=pool_id, Cidr="10.9.0.0/24")
     aws.expect_refusal("IncorrectState", aws.ec2().modify_ipam_pool, IpamPoolId=pool_id, Description="b")
 
@@ -195,8 +195,12 @@ def empty_modification_of_a_pool(aws: Ground) -> None:
 @POOL.states("Tags that are put on a pool later are listed with it.", f"{API}API_CreateTags.html")
 def tags(aws: Ground) -> None:
     aws.ec2().create_tags(Resources=[aws.top], Tags=[{"Key": "contract", "Value": "Added"}])
-    (pool,) = aws.ec2().describe_ipam_pools(IpamPoolIds=[aws.top])["IpamPools"]
-    expect("tags", {tag["Key"] for tag in pool["Tags"]}, {TAG, "contract"})
+
+    def are_listed() -> bool:
+        (pool,) = aws.ec2().describe_ipam_pools(IpamPoolIds=[aws.top])["IpamPools"]
+        return {tag["Key"] for tag in pool["Tags"]} == {TAG, "contract"}
+
+    aws.until("the tags are listed", are_listed)
 
 
 @POOL.states(

@@ -113,7 +113,7 @@ def owner_as_principal(aws: Ground) -> None:
     settles="ram.model.RamModel._check_pool",
 )
 def unshareable(aws: Ground) -> None:
-    unfinished = aws.asked_for()["IpamPoolArn"]
+    unfinished = aws.unfinished_pool()["IpamPoolArn"]
     arn = aws.new_share("contract unfinished")
     associate = aws.ram().associate_resource_share
     aws.expect_refusal("OperationNotPermittedException", associate, resourceShareArn=arn, resourceArns=[unfinished])
