@@ -13,7 +13,7 @@ import pytest
 from commands import reading
 from commands.explain import __main__ as explain
 from commands.explain.facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
-from commands.explain.reading import find_deployment, foresee, joined_shares, names_account
+from commands.explain.reading import find_deployment, foresee, joined_shares, names_account, ous_of
 from commands.explain.text import WIDTH, of_account, of_pool, of_vpc
 from ctipam import names
 from ctipam.errors import Refused
@@ -115,6 +115,18 @@ def test_an_account_is_explained_on_one_screen() -> None:
         "an environment for its own OU, 'Team'. To see what that would change:",
         "make preview ENVS='Prod OU,Test OU,Team'",
     ]
+
+
+def test_an_environment_has_its_ou_by_any_of_its_pools() -> None:
+    tagged, untagged = SharedPool("arn:1", "us-east-1", ou_id=PROD.ou_id), SharedPool("arn:2", "us-west-2")
+
+    assert ous_of({"Prod OU": [tagged, untagged], "Test OU": [untagged]}) == {"Prod OU": PROD.ou_id, "Test OU": ""}
+
+
+def test_of_a_closed_account_whose_ou_was_not_read_no_place_is_told() -> None:
+    closed = replace(MOVED, location=AccountLocation(SHOP, "SUSPENDED", WHEN, (), "shop"))
+
+    assert told(of_account(closed))[1] == "Where SUSPENDED, joined 2026-01-02"
 
 
 def test_a_command_can_be_copied_whatever_its_length() -> None:

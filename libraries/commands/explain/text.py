@@ -95,7 +95,8 @@ def _where(facts: AccountFacts) -> Iterator[str]:
     if location is None:
         yield "not in the organization"
         return
-    yield " / ".join(["Root", *(_named(ou) for ou in reversed(location.ou_path))])
+    if location.state == "ACTIVE":  # of others, which get no pools, the OU is not read
+        yield " / ".join(["Root", *(_named(ou) for ou in reversed(location.ou_path))])
     joined_on = f", joined {location.joined:%Y-%m-%d}" if location.joined else ""
     yield f"{location.state}{joined_on}"
 
