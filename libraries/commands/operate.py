@@ -64,7 +64,9 @@ def _is_failure(action: str, answer: Any) -> bool:
     """Return whether the function did not do what it was asked, or not for each account."""
     if not isinstance(answer, dict):
         return False
-    return "refused" in answer or "ignored" in answer or (action == "reconcile" and bool(answer.get("failed")))
+    held_back = answer.get("heldBack") and not answer.get("dryRun")
+    left_undone = action == "reconcile" and bool(answer.get("failed") or held_back)
+    return "refused" in answer or "ignored" in answer or left_undone
 
 
 def aws_cli(options: Mapping[str, str], root: Path) -> AwsCli:
@@ -183,7 +185,10 @@ def invoke(aws: AwsCli, function: str, request: Mapping[str, Any]) -> tuple[Any,
             done = aws.ask("lambda", "invoke", *options, str(answer))
         except AwsCliError as error:
             raise Refused(f"The AWS CLI cannot invoke {function}: {error}") from None
-        return json.loads(answer.read_text(encoding="utf-8")), "FunctionError" in done
+        try:
+            return json.loads(answer.read_text(encoding="utf-8")), "FunctionError" in done
+        except (OSError, ValueError):
+            raise Refused(f"{function} has sent no answer that can be read; its log says what it did.") from None
 
 
 if __name__ == "__main__":

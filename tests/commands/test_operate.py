@@ -10,10 +10,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from commands import operate
+from commands.aws_cli import AwsCli
 from ctipam.errors import Refused
 
 ROOT = Path(__file__).parents[2]
@@ -163,9 +166,31 @@ def test_a_target_fails_and_shows_the_response_if_the_function_fails(repository:
     assert json.loads(run.stdout)["function"] == "the-function"
 
 
+@pytest.mark.parametrize("written", [None, "", "<html>"])
+def test_an_answer_that_cannot_be_read_is_refused_in_words(
+    monkeypatch: pytest.MonkeyPatch, written: str | None
+) -> None:
+    def ask(*arguments: str) -> dict[str, int]:
+        if written is not None:
+            Path(arguments[-1]).write_text(written)
+        return {"StatusCode": 200}
+
+    aws = cast(AwsCli, SimpleNamespace(ask=ask))
+
+    with pytest.raises(Refused, match="the-function has sent no answer that can be read"):
+        operate.invoke(aws, "the-function", {"action": "report"})
+
+
 @pytest.mark.parametrize(
     ("answer", "code"),
-    [({"failed": 0}, 0), ({"failed": 2}, 1), ({"refused": "No."}, 1), ({"ignored": "The stack is being deleted."}, 1)],
+    [
+        ({"failed": 0, "heldBack": ""}, 0),
+        ({"failed": 2}, 1),
+        ({"refused": "No."}, 1),
+        ({"ignored": "The stack is being deleted."}, 1),
+        ({"heldBack": "Too many."}, 1),
+        ({"heldBack": "Too many.", "dryRun": True}, 0),
+    ],
 )
 def test_a_run_that_did_not_do_everything_is_a_failure(
     monkeypatch: pytest.MonkeyPatch, answer: dict[str, object], code: int
