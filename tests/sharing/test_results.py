@@ -262,9 +262,17 @@ def test_outputs_count_accounts_and_name_what_has_no_pools_and_what_was_kept() -
         ([account_result(1, failed="no")], True),
         ([account_result(1, failed="no"), AccountResult(ShareSpec("2", reason=NO_POOL))], True),
         ([AccountResult(ShareSpec("2", reason=NO_POOL), failed="no")], True),
-        ([account_result(1), AccountResult(ShareSpec("2", reason=NO_POOL), failed="no")], True),
+        ([account_result(1), AccountResult(ShareSpec("2", reason=NO_POOL), failed="no")], False),
     ],
-    ids=["nobody", "no failure", "one of two", "all", "all that have pools", "one without pools", "as many as succeed"],
+    ids=[
+        "nobody",
+        "no failure",
+        "one of two",
+        "all",
+        "all that have pools",
+        "one without pools",
+        "another than succeeds",
+    ],
 )
 def test_a_stack_operation_fails_if_all_accounts_failed(results: list[AccountResult], fails: bool) -> None:
     with pytest.raises(AwsFailed, match=r"^no ") if fails else nullcontext():

@@ -164,9 +164,9 @@ class SharingResult:
         }
 
     def raise_if_all_failed(self) -> None:
-        """Raise AwsFailed if no account succeeded. The schedule retries single failures, so they fail no deployment."""
-        counts = self.counts()
-        if counts["failed"] >= max(1, counts["sharedWith"]):
+        """Raise AwsFailed if there are failures, and no account has its pools. The schedule retries single failures, so
+        they fail no deployment."""
+        if not self._count(lambda result: result.spec.pools and not result.failed):
             self._raise_failures()
 
     def raise_if_failed(self) -> None:
