@@ -108,6 +108,7 @@ def test_an_account_is_explained_on_one_screen() -> None:
         "arn:aws:ram:us-east-1:222222222222:resource-share/1",
         f"{ARN}ipam-pool-us-east-prod failed: not today",
         "Next run + us-east-1/Prod OU; - us-west-2/Test OU",
+        "unless more accounts than UnshareLimit lose pools: it takes none away then, see `make reconcile dry=yes`",
         "Log 2026-01-02 03:04:05 reconciled account ou=Team added=us-west-2/Prod OU",
         f"To change `make reconcile account={SHOP}` does now what the next run would do",
         "moving it below the OU of another environment: Test OU (ou-ab12-testtest)",
@@ -121,6 +122,12 @@ def test_an_environment_has_its_ou_by_any_of_its_pools() -> None:
     tagged, untagged = SharedPool("arn:1", "us-east-1", ou_id=PROD.ou_id), SharedPool("arn:2", "us-west-2")
 
     assert ous_of({"Prod OU": [tagged, untagged], "Test OU": [untagged]}) == {"Prod OU": PROD.ou_id, "Test OU": ""}
+
+
+def test_what_is_held_back_is_told() -> None:
+    kept = replace(MOVED, held=["1 account would lose pools, more than UnshareLimit (0)."])
+
+    assert "Held back 1 account would lose pools, more than UnshareLimit (0)." in told(of_account(kept))
 
 
 def test_of_a_closed_account_whose_ou_was_not_read_no_place_is_told() -> None:

@@ -12,7 +12,6 @@ from commands.report.text import TreePool
 from ctipam.sharing.report_rows import within
 from ctipam.sharing.spec import NO_MEMBER
 
-
 POOL = {"environment": "Prod OU", "region": "us-west-2", "accounts": ["111122223333"]}
 
 GONE = {"accountId": "444455556666", "name": "", "organizationalUnits": []}

@@ -103,6 +103,7 @@ def read_account(deployment: Deployment, account_id: str, progress: Progress) ->
         deployment.stack.parameters["AccEnvName"],
         deployment.stack.name,
         joined_shares(account_id, location, all_shares),
+        of_run.not_taken,
     )
 
 

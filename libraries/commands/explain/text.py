@@ -48,9 +48,10 @@ def of_account(facts: AccountFacts, width: int = WIDTH) -> list[str]:
         ("Matched", _matched(facts)),
         ("Pools", _pools(facts)),
         ("Lost tag", facts.lost),
+        ("Held back", facts.held),
         ("Share", [line for share in facts.shares for line in _share(share)] or ["none"]),
         ("By hand", _by_hand(facts)),
-        ("Next run", [_next_run(facts)]),
+        ("Next run", _next_run(facts)),
         ("Log", _log(facts.log, {arn: str(pool.key) for arn, pool in facts.pools.items()})),
         ("To change", _ways(facts)),
     ]
@@ -181,15 +182,18 @@ def _failed(share: Share) -> list[str]:
     return [entity for entity, status in both.items() if status == "FAILED" and share.messages.get(entity)]
 
 
-def _next_run(facts: AccountFacts) -> str:
+def _next_run(facts: AccountFacts) -> Iterator[str]:
     result = facts.result
     names = {arn: _pool_name(facts.pools, arn) for arn in result.added | result.removed}
     changes = [f"+ {names[arn]}" for arn in sorted(result.added)] + [
         f"- {names[arn]}" for arn in sorted(result.removed)
     ]
     if changes:
-        return "; ".join(changes)
-    return "repairs the share" if result.changed else "changes nothing"
+        yield "; ".join(changes)
+    else:
+        yield "repairs the share" if result.changed else "changes nothing"
+    if result.removed:
+        yield "unless more accounts than UnshareLimit lose pools: it takes none away then, see `make reconcile dry=yes`"
 
 
 def _ways(facts: AccountFacts) -> Iterator[str]:
