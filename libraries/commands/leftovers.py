@@ -6,7 +6,7 @@ of this solution, holds a part of it; then its parent pools and the IPAM stay as
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,7 +132,8 @@ def find_leftovers(pools: Iterable[Pool], allocations: Iterable[Allocation]) -> 
     everything = [*pools]
     ours = {pool.pool_id: pool for pool in everything if pool.ours}
     users: dict[str, tuple[Allocation, ...]] = {}
-    for allocation in allocations:
+    held = [*allocations]
+    for allocation in [*held, *_without_cidr(everything, ours, held)]:
         if allocation.resource_id not in ours:
             users[allocation.pool_id] = (*users.get(allocation.pool_id, ()), allocation)
     stays: set[str] = set()
@@ -143,6 +144,16 @@ def find_leftovers(pools: Iterable[Pool], allocations: Iterable[Allocation]) -> 
     kept = {pool.ipam_id for pool in everything if pool.pool_id in stays or not pool.ours}
     lost = tuple(pool for pool in everything if pool.lost_tag)
     return Leftovers(tuple(ordered), users, frozenset(stays), tuple(sorted(our_ipams & kept)), lost)
+
+
+def _without_cidr(
+    pools: Iterable[Pool], ours: Collection[str], allocations: Iterable[Allocation]
+) -> Iterator[Allocation]:
+    """Yield the pools of others below one of ours that have nothing from it: it is not deleted before them either."""
+    holding = {allocation.resource_id for allocation in allocations}
+    for pool in pools:
+        if not pool.ours and pool.parent_id in ours and pool.pool_id not in holding:
+            yield Allocation(pool.parent_id, "no CIDR", "ipam-pool", pool.pool_id, "", "")
 
 
 def _parents(pool_id: str, pools: Mapping[str, Pool]) -> list[str]:

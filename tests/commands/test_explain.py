@@ -302,7 +302,7 @@ def test_why_an_account_has_no_pools_and_what_gives_it_some(facts: AccountFacts,
 
 def test_a_pool_is_explained_with_its_blocks_its_users_and_its_log() -> None:
     vpc = Allocation(IPv4Network("10.1.0.0/22"), "vpc", "vpc-1", SHOP)
-    sizes = "us-west-2=18, us-east-1/Prod OU=20+20"
+    sizes = "us-west-2=18, a=b=21, us-east-1/Prod OU = 20+20"
 
     facts = PoolFacts(EAST, [vpc], [SHOP], [OTHER], {}, Log("pools-log"), sizes=sizes, strangers=["444444444444"])
     lines = told(of_pool(facts))
@@ -313,14 +313,14 @@ def test_a_pool_is_explained_with_its_blocks_its_users_and_its_log() -> None:
         "a VPC must carry Env=Prod OU, /16 to /28, /24 by default",
         "CIDRs 10.1.0.0/20 provisioned declared",
         "10.1.32.0/20 provisioned given by hand, or by growth",
-        "In use 12 %, 1 allocation",
+        "In use 12.5 %, 1 allocation",
         f"vpc vpc-1 (10.1.0.0/22, account {SHOP})",
         f"Accounts 1: {SHOP}",
         f"soon also {OTHER}",
         "by hand also 444444444444: added to the share of another account; the next run removes it there",
         "Log nothing in pools-log",
         "To change another block in PoolSizes (POOL_SIZES). To see which it would get:",
-        "make preview POOL_SIZES='us-west-2=18,us-east-1/Prod OU=20+20+20'",
+        "make preview POOL_SIZES='us-west-2=18,a=b=21,us-east-1/Prod OU=20+20+20'",
         "PoolGrowth=on lets it grow by itself",
         "it is removed with its Region or environment, if nothing is allocated from it",
     ]
@@ -398,6 +398,8 @@ def test_of_addresses_that_a_pool_has_allocated_or_that_lie_elsewhere_nothing_is
     assert told(of_vpc(VpcFacts("vpc-1", [], [allocated], None, space)))[1:] == [
         f"Addresses 10.0.0.0/23 from another pool (us-west-2, account {SHOP})"
     ]
+    released = replace(allocated, allocated=False, ignored=True)
+    assert "IPAM is to ignore" in " ".join(told(of_vpc(VpcFacts("vpc-1", [], [released], None, space))))
     # Outside the space, it needs no reservation.
     assert "reserved by ReservedCidrs" in told(of_vpc(VpcFacts("vpc-1", [], [larger], None, space, space)))[1]
 

@@ -74,6 +74,13 @@ def test_pools_of_others_keep_our_ipam_and_are_not_counted() -> None:
     assert elsewhere.ipams == ()
 
 
+def test_a_pool_that_somebody_has_made_below_ours_keeps_it_even_without_a_cidr() -> None:
+    found = find_leftovers([*TREE, pool("theirs", "sdlc", ours=False)], CHILDREN)
+
+    assert found.stays == {"sdlc", "west", "top"}
+    assert "    pool theirs, no CIDR" in describe_before(found)
+
+
 def test_each_reason_has_id_cidr_account_and_region() -> None:
     manual = allocation("east", "custom", "ipam-pool-alloc-1")
 

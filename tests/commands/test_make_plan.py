@@ -251,6 +251,29 @@ def test_room_that_only_one_of_several_regions_can_get_does_not_make_all_last_lo
     assert "128.0 months until the\n  first pool is full, 256.0 months until one is" in output
 
 
+def test_a_region_whose_default_size_does_not_hold_the_environments_needs_a_size_of_its_own() -> None:
+    output = plan("POOL_SIZES=us-west-2=20+20,us-east-1=20+20", "ENVS=a,b,c").splitlines()
+
+    assert "  more Regions                              0                  10" in output
+    assert "    POOL_SIZES=us-west-2=20+20,us-east-1=20+20,another=20+20" in output
+    assert "  top-level pool  12 of /20, for Regions" in output
+
+
+def test_what_is_reserved_is_no_room() -> None:
+    """Half of the space has no place for a Region. Of a Region that is new a part may be reserved, but not of a block
+    that a pool gets later, from which a VPC could take reserved addresses at once."""
+    output = plan("ReservedCidrs=192.168.128.0/17,192.168.32.0/24", "ENV_PREFIX=22", "VPCS_A_MONTH=4").splitlines()
+
+    assert "  more Regions                              6                  14" in output
+    assert "  top-level pool  5 of /20, for Regions" in output
+    # with growth each of 2 Regions has 16 VPCs in its /20, and 32 in the 2 of the 5 /20 that either gets
+    assert "4.0 months until the" in "\n".join(output)
+    assert f"{(16 + 32) / 2:.1f} months until one is that can grow no more" in "\n".join(output)
+
+    full = plan("CIDR=192.168.0.0/19", "ReservedCidrs=192.168.4.0/22,192.168.12.0/22", "ENV_PREFIX=22", "ENVS=a")
+    assert "  us-east-1       1 of /22" in full.splitlines()
+
+
 def test_less_than_a_month_is_no_month_and_no_vpc_a_month_is_refused() -> None:
     assert "less than 0.1 months until the" in plan("VPCS_A_MONTH=100000")
     with pytest.raises(Refused, match="VPCS_A_MONTH=0 fills no pool"):
@@ -336,6 +359,13 @@ def test_address_space_that_no_vpc_uses_is_suggested(vpcs: Path) -> None:
     output = plan("CIDR=10.0.0.0/12", "REGION_PREFIX=16", "ENV_PREFIX=18", f"VPCS={vpcs}")
 
     assert "  Or choose space that none of them uses: CIDR=10.16.0.0/12" in output.splitlines()
+
+
+def test_each_line_of_a_file_is_a_vpc_even_if_two_are_alike(tmp_path: Path) -> None:
+    """AWS CLI lists each default VPC with the same CIDR."""
+    (tmp_path / "vpcs").write_text("192.168.0.0/24\n192.168.0.0/24\n10.0.0.0/16\n")
+
+    assert "Existing VPCs: 2 of 3 overlap 192.168.0.0/16" in plan(f"VPCS={tmp_path / 'vpcs'}").splitlines()
 
 
 def test_the_plan_reports_that_no_vpc_overlaps(vpcs: Path) -> None:

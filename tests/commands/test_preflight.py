@@ -679,7 +679,8 @@ def test_a_stack_that_takes_no_update_and_one_without_resources_are_told_apart()
     ],
 )
 def test_a_second_deployment_is_told_before_it_is_refused(status: str, stack: str, text: str) -> None:
-    arn = "arn:aws:cloudformation:us-east-1:222222222222:stack/StackSet-first-networking-01234567-89ab-cdef-0123-456789abcdef/1"
+    name = "StackSet-first-networking-01234567-89ab-cdef-0123-456789abcdef"
+    arn = f"arn:aws:cloudformation:us-east-1:222222222222:stack/{name}/1"
     pool = {"State": "create-complete", "OwnerId": NETWORKING, "Tags": [{"Key": "ctipam:stack-id", "Value": arn}]}
     answers = {
         "ec2 describe_ipam_pools": {"IpamPools": [pool]},

@@ -68,6 +68,22 @@ def test_a_report_has_a_section_for_what_there_is_and_none_for_what_there_is_not
 
 
 @pytest.mark.parametrize(
+    ("used", "drawn"),
+    [
+        (0.0, "░░░░░░░░░░   0.0 %"),
+        (0.01, "█░░░░░░░░░   0.1 %"),
+        (99.99, "█████████░  99.9 %"),
+        (100.0, "██████████ 100.0 %"),
+        (150.0, "██████████ 150.0 %"),
+    ],
+)
+def test_only_an_empty_pool_is_drawn_empty_and_only_a_full_one_full(used: float, drawn: str) -> None:
+    (line,) = report_text.to_lines(answer(tree=[{**answer()["tree"][0], "percentUsed": used}]))[:1]
+
+    assert line == f"landing-zone  10.0.0.0/8        {drawn}"
+
+
+@pytest.mark.parametrize(
     ("changed", "line"),
     [
         ({"tree": []}, "The Networking account has no pools of this solution."),

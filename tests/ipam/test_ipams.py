@@ -193,9 +193,35 @@ def test_an_ipam_whose_last_change_or_deletion_failed_can_be_used(stack: DirectS
     stack.clock.advance(60)
     began = stack.clock.now()
 
-    assert succeeded(ensure(stack, RegionSelection=["us-east-1"]))
+    answer = ensure(stack, RegionSelection=["us-east-1"])
+
+    assert succeeded(answer)
     assert ipams(stack)[0]["IpamId"] == existing["IpamId"]
-    assert stack.clock.now() - began < 60
+    stack.scope_id = answer["Data"]["ScopeId"]
+    assert succeeded(stack.ask("Create", "InitPools", PROPERTIES | {"RegionSelection": ["us-east-1"]}))
+    assert stack.clock.now() - began < 120
+
+
+@pytest.mark.parametrize("how", ["refuses", "fails"])
+def test_an_ipam_that_aws_does_not_confirm_after_a_failure_is_used_as_it_is(stack: DirectStack, how: str) -> None:
+    existing = by_hand(stack)
+    stack.models.ipam.faults.fail_next("ModifyIpam", "Something broke.")
+    stack.ec2.modify_ipam(IpamId=existing["IpamId"], Description="New words")
+    stack.clock.advance(60)
+    if how == "refuses":
+        stack.models.ipam.faults.refuse_next("ModifyIpam", AwsError("InvalidParameterCombination", "No modification."))
+    else:
+        stack.models.ipam.faults.fail_next("ModifyIpam", "Something broke.")
+
+    assert succeeded(ensure(stack, RegionSelection=["us-east-1"]))
+
+
+def test_an_ipam_that_could_not_be_created_is_named_with_the_way_out(stack: DirectStack) -> None:
+    stack.models.ipam.faults.fail_next("CreateIpam", "Something broke.")
+    stack.ec2.create_ipam()
+    stack.clock.advance(60)
+
+    assert ensure(stack)["Reason"].endswith("Something broke. If it is still listed, delete it; then try again.")
 
 
 @pytest.mark.parametrize(("action", "words"), [("CreateIpam", "create IPAM"), ("ModifyIpam", "change IPAM")])
@@ -557,6 +583,19 @@ def test_an_error_that_continues_is_reported_in_less_than_half_an_hour(
     assert stack.clock.now() < HOUR / 2
 
 
+def test_an_ou_that_can_no_longer_be_excluded_fails_an_update_and_no_rollback(stack: DirectStack) -> None:
+    """Somebody may have deleted the OU since."""
+    assert succeeded(ensure(stack, IpamExclusions=SANDBOX))
+    assert succeeded(ensure(stack, "Update", IpamExclusions="none"))
+    refusal = AwsError("InvalidParameterValue", "One or more of the organizations entity paths is invalid.")
+    stack.models.ipam.faults.refuse_next("ModifyIpamResourceDiscovery", refusal, times=1000)
+
+    assert "paths is invalid" in ensure(stack, "Update", IpamExclusions=SANDBOX)["Reason"]
+    assert succeeded(
+        stack.ask("Update", "Ipam", PROPERTIES | {"IpamExclusions": SANDBOX}, status="UPDATE_ROLLBACK_IN_PROGRESS")
+    )
+
+
 def test_exclusions_that_fail_late_are_an_error_and_can_be_requested_again(stack: DirectStack) -> None:
     stack.models.ipam.faults.fail_next("ModifyIpamResourceDiscovery", "no")
 
@@ -620,6 +659,17 @@ def test_a_change_that_aws_refuses_is_an_error_with_its_reason(stack: DirectStac
     stack.clock.advance(48 * HOUR)
 
     assert "seven days" in ensure(stack, "Update", IpamMeteredAccount="ipam-owner")["Reason"]
+
+
+def test_a_metered_account_that_aws_does_not_change_back_fails_no_rollback(stack: DirectStack) -> None:
+    """Somebody has changed it by hand, days ago."""
+    mine = {"IpamMeteredAccount": "ipam-owner"}
+    assert succeeded(ensure(stack, **mine))
+    stack.ec2.modify_ipam(IpamId=ipams(stack)[0]["IpamId"], MeteredAccount="resource-owner")
+    stack.clock.advance(48 * HOUR)
+
+    assert "seven days" in ensure(stack, "Update", AccEnvName=["Test OU"], **mine)["Reason"]
+    assert succeeded(stack.ask("Update", "Ipam", PROPERTIES | mine, status="UPDATE_ROLLBACK_IN_PROGRESS"))
 
 
 # The pools, before the IPAM is changed for them

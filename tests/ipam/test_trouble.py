@@ -33,9 +33,10 @@ def test_an_ipam_as_it_should_be_is_no_trouble() -> None:
 
 
 def test_an_ipam_that_is_gone_is_trouble_and_nothing_else_is_said() -> None:
-    assert found(None, DiscoveredAccount(SHOP, WEST, looked=True, failure="x")) == {
-        "IPAM": "The IPAM is gone. Deploy the stack again to create it and its pools."
-    }
+    trouble = found(None, DiscoveredAccount(SHOP, WEST, looked=True, failure="x"))
+
+    assert list(trouble) == ["IPAM"]
+    assert "change a parameter of the stack" in trouble["IPAM"], "CloudFormation does nothing without"
 
 
 def test_the_free_tier_is_trouble() -> None:
@@ -81,15 +82,17 @@ def test_an_account_can_be_relied_on_once_ipam_has_looked(answer: Any, reason: s
 @pytest.mark.parametrize(
     ("tags", "environment"), [({"ResourceTags": [{"Key": "Env", "Value": "Prod OU"}]}, "Prod OU"), ({}, "")]
 )
-@pytest.mark.parametrize(("state", "allocated"), [("managed", True), ("unmanaged", False), ("ignored", False)])
+@pytest.mark.parametrize(
+    ("state", "allocated", "ignored"), [("managed", True, False), ("unmanaged", False, False), ("ignored", False, True)]
+)
 def test_a_discovered_vpc_has_its_environment_and_whether_a_pool_allocated_it(
-    tags: dict[str, Any], environment: str, state: str, allocated: bool
+    tags: dict[str, Any], environment: str, state: str, allocated: bool, ignored: bool
 ) -> None:
     place = {"ResourceOwnerId": SHOP, "ResourceRegion": WEST, "ResourceId": "vpc-1", "ResourceCidr": "10.0.0.0/16"}
 
     found = DiscoveredCidr.from_answer(place | {"ManagementState": state} | tags)
 
-    assert found == DiscoveredCidr(IPv4Network("10.0.0.0/16"), SHOP, WEST, "vpc-1", environment, allocated)
+    assert found == DiscoveredCidr(IPv4Network("10.0.0.0/16"), SHOP, WEST, "vpc-1", environment, allocated, ignored)
 
 
 def test_ipv6_cidrs_are_left_out() -> None:

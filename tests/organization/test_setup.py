@@ -298,6 +298,15 @@ def test_excluding_an_ou_of_an_environment_is_refused_and_nothing_is_enabled(
     assert not landing_zone.models.organization.ram_sharing_enabled
 
 
+def test_more_excluded_ous_than_an_answer_to_cloudformation_holds_are_refused(landing_zone: Any) -> None:
+    parent = landing_zone.add_ou("Parent")
+    ou_ids = [landing_zone.add_ou(f"Sandbox {number}", parent) for number in range(50)]
+
+    assert set_up(excluded_ous=",".join(ou_ids[:20])).exclusions.count("/*") == 20
+    with pytest.raises(Refused, match=r"names too many OUs: their paths have \d+ .* Exclude OUs above them instead"):
+        set_up(excluded_ous=",".join(ou_ids))
+
+
 def test_an_ou_that_an_update_cannot_exclude_is_a_warning(landing_zone: Any) -> None:
     """CloudFormation must be able to roll an update back, even if the OU has been deleted since."""
     sandbox = landing_zone.add_ou("Sandbox")

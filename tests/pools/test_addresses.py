@@ -57,6 +57,12 @@ def test_of_several_parents_the_lowest_with_room_gives_the_place() -> None:
     assert count_free([high, low], 25, [low, IPv4Network("10.1.0.0/32")]) == 1
 
 
+@pytest.mark.parametrize("small", ["10.0.0.0/24", "10.0.1.0/24", "10.0.15.0/24"])
+def test_a_parent_that_is_smaller_than_the_block_has_no_place(small: str) -> None:
+    assert lowest_free_in([IPv4Network(small), PARENT], 23, [PARENT]) is None
+    assert count_free([IPv4Network(small)], 23, []) == count_free([IPv4Network(small)], 20, []) == 0
+
+
 def test_a_full_parent_has_no_place() -> None:
     assert lowest_free(PARENT, 17, [IPv4Network("10.0.0.0/24"), IPv4Network("10.0.255.0/24")]) is None
 

@@ -138,4 +138,9 @@ def test_without_reservations_addresses_are_given_out_twice_and_the_watch_names_
     assert warnings(company).startswith("IPAM does not know the VPCs yet.")
     company.cloudformation.cloud.clock.advance(LAG)
     assert sorted(watch("")) == sorted(inside(*ACCOUNTS))
-    assert ") and 8 more. Add to ReservedCidrs: 192.168.1.0/24, 192.168.3.0/26, 192.168.6.0/23, " in warnings(company)
+    warned = warnings(company)
+    assert ") and 5 more. Add to ReservedCidrs: 192.168.3.32/27, 192.168.6.0/23, " in warned
+    assert "Pools have allocated the addresses of existing VPCs to other VPCs, vpc-" in warned
+    rest = warned.partition("ReservedCidrs: ")[2].partition(". ")[0]
+    answer = company.ask("Update", **DEFAULTS | {"ReservedCidrs": rest.replace(" ", "")})
+    assert answer["Status"] == "SUCCESS", answer["Reason"]

@@ -431,7 +431,7 @@ def test_without_an_ipam_nothing_is_mended(idle: DirectStack, capsys: pytest.Cap
 
     assert idle.look(event=TO_WATCH)
 
-    assert "The IPAM is gone." in capsys.readouterr().out
+    assert "The IPAM is gone" in capsys.readouterr().out
     assert idle.wire.invocations == []
 
 

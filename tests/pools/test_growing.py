@@ -202,6 +202,21 @@ def test_a_pool_that_stays_over_the_threshold_gets_one_more_block_and_that_is_to
     assert note(idle, PROD) == ""
 
 
+def test_a_block_that_aws_could_not_take_back_keeps_no_pool_from_growing(idle: DirectStack) -> None:
+    pool_id, by_hand = idle.pool_ids()[PROD], "10.32.0.0/12"
+    idle.ec2.provision_ipam_pool_cidr(IpamPoolId=pool_id, Cidr=by_hand)
+    idle.clock.advance(FIVE_MINUTES)
+    idle.ec2_in("us-west-2").allocate_ipam_pool_cidr(IpamPoolId=pool_id, Cidr="10.32.0.0/16")
+    idle.ec2.deprovision_ipam_pool_cidr(IpamPoolId=pool_id, Cidr=by_hand)
+    idle.clock.advance(FIVE_MINUTES)
+    fill(idle)
+
+    look(idle, 10)
+
+    assert sorted(row["State"] for row in idle.rows(pool_id)) == ["failed-deprovision", "provisioned", "provisioned"]
+    assert "It is 43.75 % full now." in idle.wire.published[0]["Message"]
+
+
 def test_what_has_grown_stays_through_later_updates_and_is_deleted_with_the_pool(idle: DirectStack) -> None:
     fill(idle)
     look(idle, 3)

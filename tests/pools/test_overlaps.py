@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Network
 
 import pytest
@@ -129,6 +130,15 @@ def test_of_two_that_overlap_only_the_one_without_a_pool_is_reported() -> None:
     assert (overlap.vpc.vpc_id, [other.vpc_id for other in overlap.others]) == ("vpc-theirs", ["vpc-ours"])
 
 
+def test_a_vpc_that_ipam_is_to_ignore_is_not_reported() -> None:
+    """Its account is closed, and somebody has released its addresses."""
+    released = replace(vpc("10.0.1.0/24", "vpc-of-closed"), ignored=True)
+
+    assert found(released, vpc("10.0.1.0/24", "vpc-ours", BANK, allocated=True)) == []
+    (overlap,) = found(released, vpc("10.0.1.0/24", "vpc-theirs", BANK))
+    assert (overlap.vpc.vpc_id, overlap.others) == ("vpc-theirs", ())
+
+
 def test_vpcs_that_overlap_outside_the_pools_space_are_not_reported() -> None:
     assert found(vpc("172.31.0.0/16", "vpc-1"), vpc("172.31.0.0/16", "vpc-2", BANK)) == []
 
@@ -148,6 +158,27 @@ def test_a_finding_names_the_vpc_the_pool_and_what_to_do() -> None:
         f"VPC vpc-1 (10.0.1.0/24, account {SHOP}, us-west-2) has its addresses from no pool, and overlaps the pool of "
         "us-west-2/Prod OU. IPAM can assign its addresses again: add 10.0.1.0/24 to ReservedCidrs."
     )
+
+
+@pytest.mark.parametrize(
+    ("allocated", "remedy"),
+    [
+        ("10.0.1.0/25", "IPAM can assign its addresses again: add 10.0.1.128/25 to ReservedCidrs."),
+        ("10.0.0.0/23", "A pool has allocated its addresses to another VPC: replace one of the two."),
+    ],
+)
+def test_what_a_pool_has_allocated_to_another_vpc_is_not_to_be_reserved(allocated: str, remedy: str) -> None:
+    """An update with such ReservedCidrs would be refused."""
+    (overlap,) = found(vpc("10.0.1.0/24"), allocated=(("vpc-ours", allocated),))
+
+    assert overlap.finding().message.endswith(remedy)
+
+
+def test_of_very_many_parts_to_be_reserved_none_is_named() -> None:
+    allocated = tuple((f"vpc-{number}", f"10.0.1.{8 * number}/29") for number in range(0, 32, 2))
+    (overlap,) = found(vpc("10.0.0.0/20"), allocated=(*allocated, ("vpc-x", "10.0.0.0/28")))
+
+    assert overlap.finding().message.endswith("IPAM can assign its addresses again: run `make deploy RESERVE=ipam`.")
 
 
 @pytest.mark.parametrize(("others", "more"), [(3, ""), (4, " and 1 more"), (6, " and 3 more")])

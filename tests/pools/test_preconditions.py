@@ -397,6 +397,14 @@ def test_the_sizes_that_make_room_keep_the_blocks_that_a_region_has_but_those_th
         refuse_without_room(replace(PLAN, environments=("Prod OU", "SDLC OU")), [BUILT[0], west, BUILT[2]], occupied)
 
 
+def test_only_the_first_block_of_a_new_pool_may_be_reserved_in_part() -> None:
+    """When the pool gets the others it has one already, and could not get them."""
+    plan = replace(PLAN, reserved=(IPv4Network("10.0.128.0/24"),), pool_sizes={PoolKey("us-west-2"): (17, 17)})
+
+    with pytest.raises(Refused, match=r"No room for us-west-2: the top-level pool .* has no free /17 left beside"):
+        refuse_without_room(plan, [], {})
+
+
 def test_a_further_top_level_cidr_is_beside_what_is_reserved_and_what_the_pool_has() -> None:
     plan = replace(PLAN, regions=("us-west-2", "us-east-1"), reserved=(IPv4Network("10.1.0.0/16"),))
     by_hand = Block(IPv4Network("10.2.0.0/16"), "provisioned")

@@ -93,6 +93,13 @@ def test_what_is_allocated_in_a_pool(blocks: str, reserved: str, expected: str) 
     assert text(reserved_in(networks(blocks), networks(reserved), VpcSizes())) == expected
 
 
+def test_a_block_that_is_too_small_for_any_vpc_keeps_nothing_from_vpcs() -> None:
+    """Rounded up, what is reserved in it would lie outside of the pool, and AWS would refuse that."""
+    sizes = VpcSizes(maximum=24)
+
+    assert text(reserved_in(networks("10.0.0.16/28 10.0.8.0/24"), networks("10.0.0.0/20"), sizes)) == "10.0.8.0/24"
+
+
 @pytest.mark.parametrize(
     ("wanted", "allocations", "add", "release"),
     [

@@ -50,6 +50,20 @@ def test_a_block_that_was_added_by_hand_makes_room() -> None:
     assert (measured.percent_used, measured.blocks) == (50.0, 2)
 
 
+def test_what_is_allocated_from_a_block_that_gives_out_no_more_fills_no_other() -> None:
+    measured = measure(POOL, [BLOCK], [vpc("192.168.0.0/24"), vpc("192.168.8.0/21", "vpc-2")])
+
+    assert measured
+    assert (measured.percent_used, measured.used, measured.vpcs) == (12.5, 256, 1)
+
+
+@pytest.mark.parametrize(
+    ("used", "percent"), [(0, 0), (1, 0.01), (2**19, 50), (2**20 - 1, 99.99), (2**20, 100)], ids=str
+)
+def test_only_an_empty_pool_is_0_percent_full_and_only_a_full_one_100(used: int, percent: float) -> None:
+    assert Utilization(POOL, 2**20, used, vpcs=0).percent_used == percent
+
+
 def test_a_pool_without_a_block_is_not_measured() -> None:
     assert measure(POOL, [], []) is None
 

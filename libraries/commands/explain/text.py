@@ -19,6 +19,7 @@ from ctipam.pools.overlaps import find_overlaps
 from ctipam.pools.parameters import environments, joined
 from ctipam.pools.recognition import has_lost_stack_tag
 from ctipam.pools.spec import TOP_LEVEL
+from ctipam.pools.utilization import percent
 from ctipam.sharing.existing import ADDED, Share
 from ctipam.sharing.spec import NEVER
 
@@ -284,10 +285,10 @@ def _in_use(facts: PoolFacts) -> list[str]:
         return ["unknown: its allocations cannot be read in its Region"]
     total = sum(block.cidr.num_addresses for block in facts.pool.held)
     used = sum(one.cidr.num_addresses for one in facts.allocated)
-    percent = f"{100 * used / total:.0f} %, " if total else ""
+    share = f"{percent(used, total):g} %, " if total else ""
     rows = sorted(facts.allocated, key=lambda one: one.cidr)
     named = [_allocation(one, facts.names) for one in rows[:MOST]]
-    return [f"{percent}{numbered(len(rows), 'allocation')}", *named, *_more(len(rows))]
+    return [f"{share}{numbered(len(rows), 'allocation')}", *named, *_more(len(rows))]
 
 
 def _allocation(one: Allocation, names: Mapping[str, str]) -> str:
@@ -318,7 +319,8 @@ def _ways_of_pool(facts: PoolFacts) -> Iterator[str]:
         yield "another CIDR in TopLevelPoolCidr (CIDR) makes it larger"
     elif lengths:
         yield "another block in PoolSizes (POOL_SIZES). To see which it would get:"
-        sizes = dict(entry.strip().partition("=")[::2] for entry in facts.sizes.split(",") if entry.strip())
+        entries = (entry.rpartition("=") for entry in facts.sizes.split(",") if entry.strip())
+        sizes = {name.strip(): size.strip() for name, _, size in entries}  # a name may have a = in it
         sizes[str(pool.key)] = joined([*lengths, lengths[-1]])
         yield _preview("POOL_SIZES", ",".join("=".join(entry) for entry in sizes.items()), facts.stack)
     if pool.is_environments:
@@ -357,6 +359,8 @@ def _in_pools_space(row: DiscoveredCidr, facts: VpcFacts) -> str:
     outside the pools' address space, or a pool has allocated them."""
     if row.allocated or not any(row.cidr.overlaps(block) for block in facts.space):
         return ""
+    if row.ignored:
+        return ", which IPAM is to ignore: a pool may give them to another VPC"
     if find_overlaps([row], {TOP_LEVEL: facts.space}, facts.reserved, facts.reserved, ()):
         return ", not reserved: a pool may give them to another VPC; `make deploy RESERVE=ipam` reserves them"
     return ", reserved by ReservedCidrs: no pool gives them to another VPC"

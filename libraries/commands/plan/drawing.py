@@ -110,7 +110,7 @@ def draw(spec: PoolSpec, blocks: Blocks, existing: Existing) -> str:
     _draw_background(canvas)
     colors = dict(zip(spec.environments, _colors(len(spec.environments)), strict=True))
     regions = [area for region in spec.regions for area in _areas(PoolKey(region), blocks, REGION_COLOR)]
-    room = _room({spec.region_prefix_length: space.more_regions})
+    room = _room({spec.region_prefix_length: space.more_blocks_of_regions})
     _draw_pool(canvas, "Address space", spec.top_cidrs, room, regions, vpcs)
     for region in spec.regions:
         canvas.y += GAP

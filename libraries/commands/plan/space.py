@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
@@ -20,14 +21,25 @@ class Space:
 
     @property
     def more_regions(self) -> int:
-        """How many more blocks of a Region's default size fit in the top-level pool."""
+        """How many more Regions of the default sizes fit in the top-level pool."""
+        return self._places_of_new(TOP_LEVEL, self.spec.region_prefix_length) if self.region_holds_environments else 0
+
+    @property
+    def region_holds_environments(self) -> bool:
+        """Whether a Region's pool of the default size has room for all environments of the default size."""
+        spec = self.spec
+        return len(spec.environments) <= 1 << (spec.environment_prefix_length - spec.region_prefix_length)
+
+    @property
+    def more_blocks_of_regions(self) -> int:
+        """How many more blocks of a Region's default size fit in the top-level pool for the pools of this plan."""
         return self._free(TOP_LEVEL, self.spec.region_prefix_length)
 
     @property
     def more_environments(self) -> int:
         """How many more environments of the default size fit in every Region."""
         size = self.spec.environment_prefix_length
-        return min(self._free(PoolKey(region), size) for region in self.spec.regions)
+        return min(self._places_of_new(PoolKey(region), size) for region in self.spec.regions)
 
     def room_in(self, region: str) -> dict[int, int]:
         """Return how many more blocks fit in a Region's pool, by the prefix lengths of its environments' pools."""
@@ -51,9 +63,9 @@ class Space:
         while True:
             key = min(vpcs, key=lambda one: vpcs[one])
             size, region = self.spec.sizes(key)[0], PoolKey(key.region)
-            if _grow(blocks, key, size):
+            if _grow(blocks, key, size, self.spec.reserved):
                 vpcs[key] += 2 ** (self.spec.default_vpc(key) - size)
-            elif not _grow(blocks, region, min(self.spec.sizes(region)[0], size)):
+            elif not _grow(blocks, region, min(self.spec.sizes(region)[0], size), self.spec.reserved):
                 return vpcs[key]
 
     @property
@@ -61,18 +73,25 @@ class Space:
         return [key for key in self.spec.pools if key.environment]
 
     def _vpcs(self, key: PoolKey) -> int:
-        return count_free(self.blocks[key], self.spec.default_vpc(key), [])
+        return count_free(self.blocks[key], self.spec.default_vpc(key), self.spec.reserved)
 
     def _free(self, parent: PoolKey, size: int) -> int:
-        taken = [block for key, blocks in self.blocks.items() if key.parent == parent for block in blocks]
-        return count_free(self.blocks[parent], size, taken)
+        return count_free(self.blocks[parent], size, [*_taken(self.blocks, parent), *self.spec.reserved])
+
+    def _places_of_new(self, parent: PoolKey, size: int) -> int:
+        """Return how many new pools fit: of one that has no CIDR yet, a part may be reserved, see `placement`."""
+        reserved = [cidr for cidr in self.spec.reserved if cidr.prefixlen <= size]
+        return count_free(self.blocks[parent], size, [*_taken(self.blocks, parent), *reserved])
 
 
-def _grow(blocks: dict[PoolKey, list[IPv4Network]], key: PoolKey, size: int) -> bool:
+def _taken(blocks: Mapping[PoolKey, Iterable[IPv4Network]], parent: PoolKey) -> list[IPv4Network]:
+    return [cidr for key, cidrs in blocks.items() if key.parent == parent for cidr in cidrs]
+
+
+def _grow(blocks: dict[PoolKey, list[IPv4Network]], key: PoolKey, size: int, reserved: Iterable[IPv4Network]) -> bool:
     """Give the pool the lowest free block of its parent. Return False if there is none, or AWS allows no more."""
     parent = key.parent or TOP_LEVEL
-    taken = [cidr for one, cidrs in blocks.items() if one.parent == parent for cidr in cidrs]
-    cidr = lowest_free_in(blocks[parent], size, taken)
+    cidr = lowest_free_in(blocks[parent], size, [*_taken(blocks, parent), *reserved])
     if cidr is None or len(blocks[key]) >= CIDRS_PER_POOL:
         return False
     blocks[key].append(cidr)

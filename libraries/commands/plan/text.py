@@ -21,6 +21,9 @@ https://aws.amazon.com/vpc/pricing/, IPAM"""
 HOURS = 730
 """Per month."""
 
+LARGER = "a longer ENV_PREFIX or a shorter REGION_PREFIX"
+"""What makes a Region's pool hold more environments."""
+
 MOST_OVERLAPS = 1_000
 """How many overlaps are listed; the others are counted."""
 
@@ -109,10 +112,12 @@ def _room(space: Space) -> list[str]:
     lines += [f"  {what:20}  {number:>21,}  {quota:>18,}" for what, number, quota in rows]
     if not space.more_regions:
         later = replace(spec, regions=(*spec.regions, "another"))
-        lines += _needs("A Region", spec, later, "a longer REGION_PREFIX")
+        longer = "a longer REGION_PREFIX"
+        what, now = ("A Region", longer) if space.region_holds_environments else ("A Region (another)", LARGER)
+        lines += _needs(what, spec, later, now)
     if not space.more_environments:
         later = replace(spec, environments=(*spec.environments, "another"))
-        lines += _needs("An environment", spec, later, "a longer ENV_PREFIX or a shorter REGION_PREFIX")
+        lines += _needs("An environment", spec, later, LARGER)
     return lines
 
 
@@ -138,7 +143,7 @@ def _growth(space: Space) -> list[str]:
         rooms = [f"{number:,} of /{size}" for size, number in space.room_in(region).items()]
         lines.append(f"  {region:{width}}  {', or '.join(rooms)}")
     size = spec.region_prefix_length
-    lines.append(f"  {'top-level pool':{width}}  {space.more_regions:,} of /{size}, for Regions")
+    lines.append(f"  {'top-level pool':{width}}  {space.more_blocks_of_regions:,} of /{size}, for Regions")
     return lines
 
 
@@ -192,7 +197,8 @@ def _overlaps(spec: PoolSpec, blocks: Blocks, existing: Existing) -> list[str]:
     if not found:
         none = f"the only {what or 'one'} does not overlap" if number == 1 else f"none of the {total} overlaps"
         return [f"Existing VPCs: {none} {_top(spec)}."]
-    overlapping = sum(vpc.number for vpc in {overlap.vpc for overlap in found})
+    in_found = {overlap.vpc for overlap in found}
+    overlapping = sum(vpc.number for vpc in existing.vpcs if vpc in in_found)  # a file may have two that are alike
     width = max(len(f"{overlap.vpc.cidr}  {overlap.vpc.label}".rstrip()) for overlap in found)
     lines = [f"Existing VPCs: {overlapping:,} of {total} overlap{'s' if overlapping == 1 else ''} {_top(spec)}"]
     lines += [

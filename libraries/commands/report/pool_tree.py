@@ -67,5 +67,8 @@ def _fill(pool: DrawnPool) -> str:
     used = pool.used_percent
     if used is None:
         return f"{UNKNOWN}     ? %"
-    blocks = min(10, max(round(used / 10), used > 0))  # any use shows at least one block
-    return f"{'█' * blocks}{'░' * (10 - blocks)} {used:5.1f} %"
+    blocks, shown = round(used / 10), used
+    if 0 < used < 100:  # neither empty nor full, and not shown so
+        blocks, shown = min(max(blocks, 1), 9), min(max(used, 0.1), 99.9)
+    blocks = min(blocks, 10)
+    return f"{'█' * blocks}{'░' * (10 - blocks)} {shown:5.1f} %"

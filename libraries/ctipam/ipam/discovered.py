@@ -30,6 +30,7 @@ class DiscoveredCidr:
 
     environment   the value of the VPC's tag Env; empty without one
     allocated     a pool of IPAM has allocated the CIDR
+    ignored       somebody has told IPAM not to monitor it, for example to release the addresses of a closed account
     """
 
     cidr: IPv4Network
@@ -38,6 +39,7 @@ class DiscoveredCidr:
     vpc_id: str
     environment: str = ""
     allocated: bool = False
+    ignored: bool = False
 
     @classmethod
     def from_answer(cls, row: Mapping[str, Any]) -> DiscoveredCidr | None:
@@ -55,6 +57,7 @@ class DiscoveredCidr:
             vpc_id=row["ResourceId"],
             environment=to_dict(row.get("ResourceTags", [])).get(ENVIRONMENT_TAG, ""),
             allocated=row["ManagementState"] == "managed",
+            ignored=row["ManagementState"] == "ignored",
         )
 
     def __str__(self) -> str:

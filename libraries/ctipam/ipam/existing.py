@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 MODIFY_FAILED = "modify-failed"
+DELETE_FAILED = "delete-failed"
 
-IPAM_READY = frozenset({"create-complete", "modify-complete", MODIFY_FAILED, "delete-failed"})
+IPAM_READY = frozenset({"create-complete", "modify-complete", MODIFY_FAILED, DELETE_FAILED})
 """States in which an IPAM can be used: after a failed change it is what it was before."""
 
 
@@ -36,6 +37,11 @@ class ExistingIpam:
     @property
     def is_ready(self) -> bool:
         return self.state in IPAM_READY
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether its last change or deletion failed."""
+        return self.state in (MODIFY_FAILED, DELETE_FAILED)
 
 
 @dataclass(frozen=True)

@@ -21,19 +21,24 @@ if TYPE_CHECKING:
 
 LARGEST_PAGE: Any = {"PageSize": 1000}
 
+UNUSABLE = ("create-failed", "delete-in-progress")
+"""States of an IPAM beside which there can be another."""
+
 
 def find_ipam(account: Account, ipam_id: str = "") -> ExistingIpam | None:
-    """Return the account's IPAM in the home Region; one that is being deleted only if there is no other.
+    """Return the account's IPAM in the home Region; one of UNUSABLE only if there is no other.
 
     ipam_id   only this IPAM; empty: any
     """
-    found = None
-    for page in account.ec2().get_paginator("describe_ipams").paginate():
-        for ipam in page["Ipams"]:  # also those that have been deleted
-            ours = ipam["OwnerId"] == account.account_id and ipam["IpamRegion"] == account.region
-            if ours and ipam["State"] != "delete-complete" and ipam_id in ("", ipam["IpamId"]):
-                found = ipam if found is None or found["State"] == "delete-in-progress" else found
-    return _ipam(found) if found else None
+    ours = [
+        ipam
+        for page in account.ec2().get_paginator("describe_ipams").paginate()
+        for ipam in page["Ipams"]  # also those that have been deleted
+        if ipam["OwnerId"] == account.account_id and ipam["IpamRegion"] == account.region
+        if ipam["State"] != "delete-complete" and ipam_id in ("", ipam["IpamId"])
+    ]
+    best = min(ours, key=lambda ipam: UNUSABLE.index(ipam["State"]) if ipam["State"] in UNUSABLE else -1, default=None)
+    return _ipam(best) if best else None
 
 
 def find_scope(account: Account, scope_id: str) -> ExistingScope | None:

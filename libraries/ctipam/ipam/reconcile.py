@@ -15,12 +15,12 @@ from ctipam import names, waiting
 from ctipam.client_tokens import create_until_alive
 from ctipam.cloudformation import other_stacks
 from ctipam.cloudformation.request import ResourceRequest
-from ctipam.errors import BUSY, AwsFailed, OutOfTime, code_of
+from ctipam.errors import BUSY, AwsFailed, OutOfTime, code_of, explain, fit
 from ctipam.ipam import preconditions, reader
 from ctipam.ipam.changes import IpamChange, pending_changes
-from ctipam.ipam.existing import MODIFY_FAILED, ExistingIpam
+from ctipam.ipam.existing import DELETE_FAILED, MODIFY_FAILED, ExistingIpam
 from ctipam.ipam.spec import IpamSpec
-from ctipam.logs import log_decision
+from ctipam.logs import log_decision, logger
 from ctipam.pools.listing import list_pools, stack_of
 from ctipam.sessions import Account
 from ctipam.tags import tag_changes, to_list, with_stack_tags
@@ -66,8 +66,14 @@ def ensure(request: ResourceRequest, spec: IpamSpec, existing: ExistingIpam | No
     ipam_id = existing.ipam_id if existing else _create(request, spec)
     ipam = _wait_until_ready(request, spec, ipam_id)
     while changes := pending_changes(spec, ipam):
-        ipam = _modify(request, spec, ipam, changes[0])
-    return ipam
+        try:
+            ipam = _modify(request, spec, ipam, changes[0])
+        except (ClientError, AwsFailed) as error:
+            if not request.is_rollback:  # which has to end, with what AWS allows
+                raise
+            logger.warning("the rollback goes on without this change of the IPAM", exc_info=error)
+            break
+    return _settle(request, spec, ipam) if ipam.has_failed else ipam
 
 
 def _ensure_tags(request: ResourceRequest, ipam: ExistingIpam) -> None:
@@ -112,7 +118,7 @@ def delete(request: ResourceRequest) -> Sequence[str]:
             return (_left(request, ipam, "AWS says that it is in use"),)
         pace.wait()
     while deleted := reader.find_ipam(request.account, ipam.ipam_id):
-        if deleted.state == "delete-failed":
+        if deleted.state == DELETE_FAILED:
             raise AwsFailed(f"AWS could not delete IPAM {ipam.ipam_id}: {_message(deleted)}")
         pace.wait()
     return ()
@@ -166,6 +172,22 @@ def _modify(request: ResourceRequest, spec: IpamSpec, ipam: ExistingIpam, change
     return changed
 
 
+def _settle(request: ResourceRequest, spec: IpamSpec, ipam: ExistingIpam) -> ExistingIpam:
+    """Have AWS confirm the tier, so that the IPAM's last change is one that succeeded; return the IPAM, whether it
+    did or not. Whether AWS creates pools in one whose last change failed is not documented."""
+    try:
+        modify, check = request.account.ec2().modify_ipam, request.raise_if_superseded
+        retry_while_busy(modify, request.deadline, BUSY, check, IpamId=ipam.ipam_id, Tier=ipam.tier)
+    except ClientError as error:
+        log_decision("using an IPAM whose last change failed", ipam=ipam.ipam_id, reason=explain(error))
+        return ipam
+    pace, old_until = Pace(request.deadline), waiting.now() + LISTED_LATE_S
+    while ipam.has_failed and waiting.now() < old_until:
+        pace.wait()
+        ipam = _wait_until_ready(request, spec, ipam.ipam_id)
+    return ipam
+
+
 def _delete_is_accepted(account: Account, ipam_id: str) -> bool:
     try:
         account.ec2().delete_ipam(IpamId=ipam_id)
@@ -198,7 +220,11 @@ def _wait_until_ready(
             if has_failed or change not in pending_changes(spec, ipam):
                 return ipam
         if ipam and ipam.state == "create-failed":
-            raise AwsFailed(f"AWS could not create IPAM {ipam_id}: {_message(ipam)}")
+            head, way_out = (
+                f"AWS could not create IPAM {ipam_id}: ",
+                "If it is still listed, delete it; then try again.",
+            )
+            raise AwsFailed(fit(head, _message(ipam), way_out))
         try:
             pace.wait()
         except OutOfTime:

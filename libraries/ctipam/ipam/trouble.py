@@ -14,6 +14,12 @@ ADVANCED = "advanced"
 LISTED = 3
 """Accounts that a message names."""
 
+GONE = (
+    "The IPAM is gone, and its pools with it. `make deploy RESERVE=organization` keeps the addresses of existing VPCs "
+    "from new ones and creates both again. If nothing has to be kept, change a parameter of the stack, for example "
+    "IpamPoolQuota: an update without a change does nothing."
+)
+
 
 def find_trouble(
     ipam: ExistingIpam | None, regions: Iterable[str], accounts: Iterable[DiscoveredAccount]
@@ -25,7 +31,7 @@ def find_trouble(
     accounts   as IPAM sees them; those that IPAM has merely not looked at yet are not trouble
     """
     if ipam is None:
-        yield Finding(METRIC, "IPAM", "The IPAM is gone. Deploy the stack again to create it and its pools.")
+        yield Finding(METRIC, "IPAM", GONE)
         return
     if ipam.tier and ipam.tier != ADVANCED:
         yield Finding(

@@ -13,6 +13,7 @@ from ctipam.errors import explain
 from ctipam.logs import log_decision
 from ctipam.networking_account import assume_execution_role
 from ctipam.organization.session_policies import read_policy
+from ctipam.pools.listing import list_pools
 from ctipam.sessions import Account
 from ctipam.tags import to_dict
 
@@ -71,10 +72,4 @@ def _networking_account(management: Account, network_account_id: str) -> Account
 
 
 def _tags_of_pools(networking: Account) -> list[dict[str, str]]:
-    pages = networking.ec2().get_paginator("describe_ipam_pools").paginate()
-    return [
-        to_dict(pool.get("Tags", []))
-        for page in pages
-        for pool in page["IpamPools"]
-        if pool["State"] != "delete-complete" and pool["OwnerId"] == networking.account_id
-    ]
+    return [to_dict(pool.get("Tags", [])) for pool in list_pools(networking)]

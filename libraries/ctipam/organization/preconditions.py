@@ -14,6 +14,9 @@ from ctipam.organization.environments import EnvironmentOu
 from ctipam.pools.spec import PoolSpec
 from ctipam.tags import TAGS_OF_A_RESOURCE
 
+EXCLUSIONS_LIMIT = 2_400
+"""Characters. CloudFormation reads 4096 bytes of answer, of which warnings and ids take the rest."""
+
 NETWORKING_STACK = re.compile(r"StackSet-(.+)-networking-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """The name that CloudFormation gives to the Networking stack. The StackSet is named after the management stack."""
 
@@ -102,6 +105,18 @@ def refuse_too_many_tags(stack_tags: Collection[str]) -> None:
         raise Refused(
             f"The stack has {len(stack_tags)} tags, and pools can take {MOST_STACK_TAGS} beside their own, because AWS "
             f"allows {TAGS_OF_A_RESOURCE} on a resource. Give the stack fewer."
+        )
+
+
+def refuse_too_many_exclusions(exclusions: str) -> None:
+    """Raise Refused if the paths of the excluded OUs do not fit into the answer to CloudFormation.
+
+    exclusions   the property IpamExclusions
+    """
+    if len(exclusions) > EXCLUSIONS_LIMIT:
+        raise Refused(
+            f"IpamExcludedOus names too many OUs: their paths have {len(exclusions)} characters, and CloudFormation "
+            f"takes {EXCLUSIONS_LIMIT}. Exclude OUs above them instead."
         )
 
 

@@ -97,6 +97,7 @@ def check(management: Account, spec: SetupSpec) -> SetupResult:
     exclusions, problems = find_exclusions(spec.excluded_ous, index, by_ou, exact=spec.exact)
     if spec.new and problems:
         raise Refused(problems[0])
+    preconditions.refuse_too_many_exclusions(exclusions_property(exclusions))
     preconditions.refuse_another_administrator(_ipam_administrators(management), spec)
     environment_warnings = preconditions.environment_warnings(environments.values())
     warnings = (*region_warnings, *ungoverned.values(), *problems, *environment_warnings)

@@ -40,7 +40,7 @@ def count_free(parents: Iterable[IPv4Network], prefix_length: int, occupied: Ite
     size = 2 ** (32 - prefix_length)
     taken = sorted(occupied)
     free = 0
-    for parent in parents:
+    for parent in (one for one in parents if one.prefixlen <= prefix_length):
         start, end = int(parent.network_address) // size, (int(parent.broadcast_address) + 1) // size
         for block in taken:
             if block.overlaps(parent):

@@ -4,13 +4,19 @@ do, before anything is changed.
 
 from __future__ import annotations
 
+from collections.abc import Set
+
+from botocore.exceptions import ClientError
+
 from ctipam.cloudformation.custom_resource import CustomResource, Data
 from ctipam.cloudformation.outputs import warnings_output
 from ctipam.cloudformation.request import ResourceRequest
+from ctipam.errors import AwsFailed
 from ctipam.ipam import discovery
 from ctipam.ipam import reconcile as ipam_reconcile
 from ctipam.ipam.cost_controls import CostControls
 from ctipam.ipam.spec import IpamSpec
+from ctipam.logs import logger
 from ctipam.pools import existing_vpcs
 from ctipam.pools import reconcile as pools
 from ctipam.pools.spec import TOP_LEVEL, PoolSpec
@@ -24,10 +30,19 @@ def _ensure_ipam(request: ResourceRequest) -> Data:
     pools.check(request, spec.scope_id_in(existing) if existing else "", pool_spec)
     ipam = ipam_reconcile.ensure(request, spec, existing)
     if costs.exclusions is not None:
-        discovery.ensure_exclusions(request, ipam.discovery_id, costs.exclusions)
+        _exclude(request, ipam.discovery_id, costs.exclusions)
     scope_id = spec.scope_id_in(ipam)
     warnings = existing_vpcs.warnings(request.account, ipam, scope_id, pool_spec, is_new=existing is None)
     return {"IpamId": ipam.ipam_id, "ScopeId": scope_id, "Warnings": warnings_output(warnings)}
+
+
+def _exclude(request: ResourceRequest, discovery_id: str, paths: Set[str]) -> None:
+    try:
+        discovery.ensure_exclusions(request, discovery_id, paths)
+    except (ClientError, AwsFailed) as error:
+        if not request.is_rollback:  # which has to end, even if AWS does not know one of the OUs any more
+            raise
+        logger.warning("the rollback goes on without the excluded OUs", exc_info=error)
 
 
 def _ensure_pools(request: ResourceRequest) -> Data:

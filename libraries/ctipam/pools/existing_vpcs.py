@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Network
 
@@ -14,7 +14,7 @@ from ctipam.ipam.existing import ExistingIpam
 from ctipam.ipam.reader import read_accounts, read_vpcs
 from ctipam.pools.addresses import outermost
 from ctipam.pools.listing import list_pools
-from ctipam.pools.overlaps import find_overlaps
+from ctipam.pools.overlaps import OverlappingVpc, find_overlaps
 from ctipam.pools.reader import CONCURRENT_READS, PoolReader, as_listed
 from ctipam.pools.spec import TOP_LEVEL, PoolSpec
 from ctipam.sessions import Account
@@ -45,10 +45,10 @@ def warnings(account: Account, ipam: ExistingIpam, scope_id: str, spec: PoolSpec
 
 def _exposed(
     vpcs: Sequence[DiscoveredCidr], spec: PoolSpec, allocated: Collection[tuple[str, IPv4Network]]
-) -> list[DiscoveredCidr]:
+) -> list[OverlappingVpc]:
     """Return those whose addresses the pools contain, or may contain later, and nothing reserves."""
     overlaps = find_overlaps(vpcs, {TOP_LEVEL: spec.top_cidrs}, spec.reserved, spec.reserved, allocated)
-    return [overlap.vpc for overlap in overlaps if overlap.pools]
+    return [overlap for overlap in overlaps if overlap.pools]
 
 
 def _allocated(account: Account, scope_id: str, stack_id: str) -> set[tuple[str, IPv4Network]]:
@@ -59,14 +59,18 @@ def _allocated(account: Account, scope_id: str, stack_id: str) -> set[tuple[str,
     return {(one.resource_id, one.cidr) for of_pool in found.values() for one in of_pool}
 
 
-def _of_vpcs(exposed: Sequence[DiscoveredCidr]) -> list[str]:
-    if not exposed:
-        return []
-    cidrs = list(outermost(vpc.cidr for vpc in exposed))
-    return [
-        f"IPAM can assign the addresses of existing VPCs again, {_some(exposed, NAMED_VPCS)}. "
-        f"Add to ReservedCidrs: {_some(cidrs, NAMED_CIDRS)}."
-    ]
+def _of_vpcs(exposed: Sequence[OverlappingVpc]) -> Iterator[str]:
+    free, lost = ([one for one in exposed if bool(one.free) is wanted] for wanted in (True, False))
+    if free:
+        cidrs = list(outermost(cidr for one in free for cidr in one.free))
+        named = _some([one.vpc for one in free], NAMED_VPCS)
+        yield (
+            f"IPAM can assign the addresses of existing VPCs again, {named}. "
+            f"Add to ReservedCidrs: {_some(cidrs, NAMED_CIDRS)}."
+        )
+    if lost:
+        named = _some([one.vpc for one in lost], NAMED_VPCS)
+        yield f"Pools have allocated the addresses of existing VPCs to other VPCs, {named}."
 
 
 def _of_accounts(accounts: Sequence[DiscoveredAccount]) -> list[str]:

@@ -30,6 +30,7 @@ from ctipam.pools.growth import (
     is_to_be_told,
     look,
     next_growth,
+    provisioned,
 )
 from ctipam.pools.listing import stack_of
 from ctipam.pools.parameters import reserved_cidrs
@@ -128,7 +129,8 @@ class _Run:
 
     def _see_to_due(self, pool: ExistingPool, note: Note, use: Utilization) -> None:
         family = self._family(pool)
-        if len(family.pool.held) > note.blocks:
+        coming = sum(block.state == "pending-provision" for block in family.pool.held)
+        if len(provisioned(family.pool)) + coming > note.blocks:
             return  # another invocation was faster; the next look tells
         growth = next_growth(family) if self._settings.grow and self._stack_is_idle() else NoGrowth()
         if isinstance(growth, Growth):

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 
 def list_pools(account: Account) -> list[IpamPoolTypeDef]:
-    """Return all pools of the account's IPAM, as AWS lists them. Omits deleted pools, which AWS lists for a while."""
+    """Return all pools of the account, as AWS lists them. Omits deleted pools, which AWS lists for a while, and those
+    that others share with the account: an account that becomes the Networking account may have pools of the former."""
     pages = account.ec2().get_paginator("describe_ipam_pools").paginate(PaginationConfig={"PageSize": 1000})
-    return [pool for page in pages for pool in page["IpamPools"] if pool["State"] != "delete-complete"]
+    listed = [pool for page in pages for pool in page["IpamPools"] if pool["OwnerId"] == account.account_id]
+    return [pool for pool in listed if pool["State"] != "delete-complete"]
 
 
 def scope_of(pool: IpamPoolTypeDef) -> str:

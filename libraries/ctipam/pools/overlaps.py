@@ -9,12 +9,15 @@ from ipaddress import IPv4Network
 
 from ctipam.findings import Finding
 from ctipam.ipam.discovered import DiscoveredCidr
-from ctipam.pools.addresses import without
+from ctipam.pools.addresses import outermost, without
 from ctipam.pools.spec import TOP_LEVEL, PoolKey
 
 METRIC = "OverlappingVpcs"
 LISTED = 3
 """Pools and other VPCs that a message names."""
+
+NAMED_CIDRS = 20
+"""As many as a message tells to reserve."""
 
 
 @dataclass(frozen=True)
@@ -23,20 +26,28 @@ class OverlappingVpc:
 
     pools    the environment pools that can give out some of its addresses; if none, the Region pools whose future
              environment pools could, or the top-level pool
+    free     what of its CIDR can be reserved: no pool has allocated it to another VPC, nor reserved it
     others   VPCs that it overlaps, those next to it in size first
     """
 
     vpc: DiscoveredCidr
     pools: tuple[PoolKey, ...]
+    free: tuple[IPv4Network, ...] = ()
     others: tuple[DiscoveredCidr, ...] = ()
 
     def finding(self) -> Finding:
         overlapped = [key.phrase for key in self.pools] + [f"VPC {other}" for other in self.others]
         listed = ", ".join(overlapped[:LISTED])
         more = f" and {len(overlapped) - LISTED} more" if len(overlapped) > LISTED else ""
-        remedy = f" IPAM can assign its addresses again: add {self.vpc.cidr} to ReservedCidrs." if self.pools else ""
-        message = f"VPC {self.vpc} has its addresses from no pool, and overlaps {listed}{more}.{remedy}"
+        message = f"VPC {self.vpc} has its addresses from no pool, and overlaps {listed}{more}.{self._remedy()}"
         return Finding(METRIC, f"{self.vpc.vpc_id} {self.vpc.cidr} in {self.vpc.account_id} {self.vpc.region}", message)
+
+    def _remedy(self) -> str:
+        if self.free:
+            few = len(self.free) <= NAMED_CIDRS
+            what = f"add {','.join(map(str, self.free))} to ReservedCidrs" if few else "run `make deploy RESERVE=ipam`"
+            return f" IPAM can assign its addresses again: {what}."
+        return " A pool has allocated its addresses to another VPC: replace one of the two." if self.pools else ""
 
 
 def find_overlaps(
@@ -46,19 +57,36 @@ def find_overlaps(
     avoided: Collection[IPv4Network],
     allocated: Collection[tuple[str, IPv4Network]],
 ) -> list[OverlappingVpc]:
-    """Return the VPCs that overlap the pools, or another VPC in the pools' space.
+    """Return the VPCs that overlap the pools, or another VPC in the pools' space. Those that IPAM is to ignore do not
+    count.
 
     blocks      the CIDRs of each of our pools
     held        manual allocations in environment pools: no VPC gets these addresses
     avoided     ReservedCidrs: no environment's pool will be placed there
-    allocated   VPCs and CIDRs that the pools have allocated: IPAM shows that later than it allocates
+    allocated   VPCs and CIDRs that the pools have allocated: IPAM shows that later than it allocates, and nobody can
+                reserve these addresses
     """
     space = blocks.get(TOP_LEVEL, ())
-    inside = sorted(vpc for vpc in set(vpcs) if any(vpc.cidr.overlaps(block) for block in space))
+    monitored = {vpc for vpc in vpcs if not vpc.ignored}
+    inside = sorted(vpc for vpc in monitored if any(vpc.cidr.overlaps(block) for block in space))
     foreign = [vpc for vpc in inside if not vpc.allocated and (vpc.vpc_id, vpc.cidr) not in allocated]
     others = _neighbors(inside)
-    found = (OverlappingVpc(vpc, tuple(_pools(vpc.cidr, blocks, held, avoided)), tuple(others[vpc])) for vpc in foreign)
+    taken = list(outermost([*held, *(cidr for _, cidr in allocated)]))
+    found = (_overlapping(vpc, blocks, held, avoided, taken, others[vpc]) for vpc in foreign)
     return [overlap for overlap in found if overlap.pools or overlap.others]
+
+
+def _overlapping(
+    vpc: DiscoveredCidr,
+    blocks: Mapping[PoolKey, Collection[IPv4Network]],
+    held: Collection[IPv4Network],
+    avoided: Collection[IPv4Network],
+    taken: Iterable[IPv4Network],
+    others: Iterable[DiscoveredCidr],
+) -> OverlappingVpc:
+    pools = _pools(vpc.cidr, blocks, held, avoided)
+    free = without(vpc.cidr, [cidr for cidr in taken if cidr.overlaps(vpc.cidr)]) if pools else ()
+    return OverlappingVpc(vpc, tuple(pools), tuple(sorted(free)), tuple(others))
 
 
 def _pools(

@@ -41,7 +41,8 @@ def place(comparison: Comparison, occupied: Occupied) -> Placement:
         taken = list(occupied.get(comparison.kept[parent].pool_id, ())) if parent in comparison.kept else []
         for size, key in _missing_below(comparison, parent):
             holds_none = key not in comparison.kept or not comparison.kept[key].held
-            cidr = _place_beside(spec.reserved, room, size, taken, new=holds_none)
+            is_first = holds_none and key not in cidrs
+            cidr = _place_beside(spec.reserved, room, size, taken, new=is_first)
             if cidr:
                 taken.append(cidr)
                 cidrs[key] = (*cidrs.get(key, ()), cidr)

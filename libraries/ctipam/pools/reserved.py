@@ -28,9 +28,10 @@ def reserved_in(
 
     blocks   the CIDRs of the pool
     sizes    that the pool's rules allow. A CIDR that is smaller is rounded up: no VPC fits beside it. A CIDR that is
-             larger is divided.
+             larger is divided. In a CIDR of the pool that is smaller itself, there is nothing to allocate.
     """
-    common = [_smaller(cidr, block) for block in blocks for cidr in reserved if cidr.overlaps(block)]
+    usable = [block for block in blocks if block.prefixlen <= sizes.maximum]
+    common = [_smaller(cidr, block) for block in usable for cidr in reserved if cidr.overlaps(block)]
     return tuple(outermost(part for cidr in common for part in _allowed(cidr, sizes)))
 
 

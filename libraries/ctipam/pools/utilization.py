@@ -50,17 +50,26 @@ class Utilization:
 
     @property
     def percent_used(self) -> float:
-        return round(100 * self.used / self.addresses, 2)
+        return percent(self.used, self.addresses)
+
+
+def percent(used: int, addresses: int) -> float:
+    """Return how much of the addresses is used, with two decimals: 0 only if nothing is, and 100 only if all are."""
+    rounded = round(100 * used / addresses, 2)
+    return min(max(rounded, 0.01), 99.99) if 0 < used < addresses else rounded
 
 
 def measure(
     pool: EnvironmentPool, cidrs: Iterable[IPv4Network], allocations: Iterable[Allocation]
 ) -> Utilization | None:
-    """Return the use of a pool; None for a pool that has no CIDR yet. Whatever is allocated is used, also by hand."""
+    """Return the use of a pool; None for a pool that has no CIDR yet. Whatever is allocated is used, also by hand.
+
+    cidrs   those from which VPCs are taken. What is allocated from others, which are being given back, does not count.
+    """
     blocks = list(cidrs)
     if not blocks:
         return None
-    allocated = list(allocations)
+    allocated = [one for one in allocations if any(one.cidr.overlaps(block) for block in blocks)]
     return Utilization(
         pool=pool,
         addresses=sum(block.num_addresses for block in blocks),

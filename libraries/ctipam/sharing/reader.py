@@ -64,23 +64,23 @@ class FoundPools:
 
 
 def find_pools(networking: Account) -> FoundPools:
-    """Return the pools of the account. Omits pools of other owners.
+    """Return the pools of the account.
 
     A tag of ours says which environment a pool is for; its allocation rule, which anybody may change, does not count.
     """
-    own = [pool for pool in list_pools(networking) if pool["OwnerId"] == networking.account_id]
-    usable = [pool for pool in environment_pools(own) if pool.state in USABLE]
+    listed = list_pools(networking)
+    usable = [pool for pool in environment_pools(listed) if pool.state in USABLE]
     environments: dict[str, list[SharedPool]] = {}
     for pool in usable:
         ready = pool.state in SHAREABLE
         shared = SharedPool(pool.arn, pool.region, ready, pool.ou_id, pool.required_value)
         environments.setdefault(pool.environment, []).append(shared)
     ids = {pool.pool_id for pool in usable}
-    others = [pool for pool in own if pool["IpamPoolId"] not in ids]
+    others = [pool for pool in listed if pool["IpamPoolId"] not in ids]
     doubtful = {pool["IpamPoolArn"]: why for pool in others if (why := why_doubtful(pool))}
     tags = [to_dict(pool.get("Tags", [])) for pool in others if pool["IpamPoolArn"] in doubtful]
     doubtful_ous = frozenset(of_pool[names.OU_TAG] for of_pool in tags if names.OU_TAG in of_pool)
-    return FoundPools(environments, doubtful, doubtful_ous, frozenset(pool["IpamPoolArn"] for pool in own))
+    return FoundPools(environments, doubtful, doubtful_ous, frozenset(pool["IpamPoolArn"] for pool in listed))
 
 
 def is_there(networking: Account, arn: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from ctipam.names import STACK_TAG
 from ctipam.organization.tree import AccountLocation
 from ctipam.pools.existing import Allocation, ExistingPool
+from ctipam.pools.utilization import percent
 from ctipam.sharing.existing import ADDED, Share
 from ctipam.sharing.results import AccountResult
 
@@ -39,7 +40,7 @@ def _pool_row(pool: ExistingPool, allocations: Collection[Allocation] | None) ->
         "environment": pool.environment,
         "state": pool.state,
         "cidrs": [str(cidr) for cidr in cidrs],
-        "percentUsed": round(100 * used / addresses, 2) if addresses and used is not None else None,
+        "percentUsed": percent(used, addresses) if addresses and used is not None else None,
         "requiredTags": dict(pool.allocation_tags),
         "stackId": pool.tags.get(STACK_TAG, ""),
     }
