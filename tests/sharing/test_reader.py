@@ -144,9 +144,12 @@ def test_a_share_counts_in_every_status_in_which_it_can_be_changed(ram: Any, sta
 
 
 def list_pools_of_account(ram: Any, *rows: tuple[str, str, str]) -> None:
-    """rows   [(share, pool, status)]"""
+    """rows   [(share, pool, status)]; an empty status is not in the answer"""
     question = {"resourceOwner": "SELF", "principal": ACCOUNT, "resourceType": "ec2:IpamPool", "maxResults": 500}
-    resources = [{"resourceShareArn": share, "arn": pool, "status": status} for share, pool, status in rows]
+    resources = [
+        {"resourceShareArn": share, "arn": pool} | ({"status": status} if status else {})
+        for share, pool, status in rows
+    ]
     ram.add_response("list_resources", {"resources": resources}, question)
 
 
@@ -166,11 +169,19 @@ def test_one_call_tells_that_the_account_can_use_all_pools_of_its_new_share(ram:
     [
         [],
         [(ARN, POOL, "PENDING")],
+        [(ARN, POOL, "")],
         [(ARN, f"{POOL}0", "AVAILABLE")],
         [(ARN, POOL, "AVAILABLE"), (ARN, f"{POOL}0", "AVAILABLE")],
         [(ARN, POOL, "AVAILABLE"), (f"{ARN}0", POOL, "AVAILABLE")],
     ],
-    ids=["not the account's yet", "pending", "another pool", "one pool more", "by another share too"],
+    ids=[
+        "not the account's yet",
+        "pending",
+        "without a status",
+        "another pool",
+        "one pool more",
+        "by another share too",
+    ],
 )
 def test_what_is_not_as_it_was_asked_for_is_looked_at_more_closely(ram: Any, rows: Any) -> None:
     list_pools_of_account(ram, *rows)

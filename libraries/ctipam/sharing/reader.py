@@ -174,10 +174,11 @@ def _is_in_effect(ram: RAMClient, created: Share) -> bool:
         PaginationConfig=RAM_PAGE,
     )
     try:
-        found = {(row["resourceShareArn"], row["arn"], row["status"]) for page in pages for row in page["resources"]}
+        found = [row for page in pages for row in page["resources"]]
     except ClientError:
         return False
-    return found == {(created.arn, pool, "AVAILABLE") for pool in created.pools}
+    rows = {(row["resourceShareArn"], row["arn"], row.get("status")) for row in found}  # AWS's examples have no status
+    return rows == {(created.arn, pool, "AVAILABLE") for pool in created.pools}
 
 
 def find_all_shares(ram: RAMClient) -> dict[str, list[Share]]:
