@@ -32,6 +32,14 @@ from ctipam.errors import Refused
 from ctipam.organization.events import is_account_id
 
 FUNCTION = "LifeCycleFunctionName"
+
+LONGEST_S = "960"
+"""How long an answer is waited for: Lambda ends the function after 900 seconds. A firewall may have ended a silent
+connection long before. https://github.com/aws/aws-cli/issues/5783"""
+
+ONCE = {"AWS_MAX_ATTEMPTS": "1"}
+"""Else the AWS CLI would invoke the function again, and wait as long again."""
+
 KNOWN = {
     "reconcile": ("account", "dry", "unshare", "stack", "AWS"),
     "report": ("FORMAT", "stack", "AWS"),
@@ -180,9 +188,9 @@ def invoke(aws: AwsCli, function: str, request: Mapping[str, Any]) -> tuple[Any,
         asked.write_text(json.dumps(request))
         # from a file: version 2 of the AWS CLI takes any other payload for base64
         # https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-parameters-types.html#parameter-type-blob
-        options = ["--function-name", function, "--payload", f"fileb://{asked}", "--cli-read-timeout", "0"]
+        options = ["--function-name", function, "--payload", f"fileb://{asked}", "--cli-read-timeout", LONGEST_S]
         try:
-            done = aws.ask("lambda", "invoke", *options, str(answer))
+            done = aws.with_environment(ONCE).ask("lambda", "invoke", *options, str(answer))
         except AwsCliError as error:
             raise Refused(f"The AWS CLI cannot invoke {function}: {error}") from None
         try:
