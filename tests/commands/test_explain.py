@@ -124,6 +124,17 @@ def test_an_environment_has_its_ou_by_any_of_its_pools() -> None:
     assert ous_of({"Prod OU": [tagged, untagged], "Test OU": [untagged]}) == {"Prod OU": PROD.ou_id, "Test OU": ""}
 
 
+@pytest.mark.parametrize("status", ["DISASSOCIATING", "FAILED"])
+def test_what_is_not_in_a_share_or_not_any_more_is_neither_kept_nor_removed(status: str) -> None:
+    share = replace(MOVED.shares[0], pools={ARN + OLD.pool_id: status}, principals={SHOP: "ASSOCIATED", OTHER: status})
+    result = replace(MOVED.result, removed=frozenset())
+
+    lines = told(of_account(replace(MOVED, result=result, shares=[share])))
+
+    assert f"us-west-2/Test OU 10.0.16.0/20 {OLD.pool_id} {status.lower()}" in lines
+    assert f"Share ipamShare-{SHOP}, created 2026-01-02 03:04, account associated" in lines
+
+
 def test_what_is_held_back_is_told() -> None:
     kept = replace(MOVED, held=["1 account would lose pools, more than UnshareLimit (0)."])
 

@@ -124,6 +124,7 @@ def _pools(facts: AccountFacts) -> list[str]:
     """Return a line for each pool that the account has or is to have."""
     result, statuses = facts.result, _statuses(facts.shares)
     wanted = {pool.arn for pool in result.spec.pools}
+    present = set[str]().union(*(share.present for share in facts.shares))
     lines = []
     for arn in sorted(wanted | statuses.keys(), key=lambda arn: _pool_name(facts.pools, arn)):
         status = statuses.get(arn, "")
@@ -132,7 +133,7 @@ def _pools(facts: AccountFacts) -> list[str]:
             state += ", and kept, though it has lost its tag"
         elif arn in result.removed:
             state += ", and the next run takes it away"
-        elif arn not in wanted and arn in facts.pools:
+        elif arn not in wanted and arn in facts.pools and arn in present:
             state += ", and kept although it is not of this environment"
         elif arn not in facts.pools:
             state += ", and not a pool of this deployment any more"
@@ -161,7 +162,7 @@ def _pool_name(pools: Mapping[str, ExistingPool], arn: str) -> str:
 
 def _share(share: Share) -> Iterator[str]:
     status = share.principals.get(share.account_id, "not in the share")
-    others = sorted(set(share.principals) - {share.account_id})
+    others = sorted(one for one, status in share.principals.items() if status in ADDED and one != share.account_id)
     strangers = f"; also shared with {', '.join(others)}, which the next run removes" if others else ""
     yield f"{share.name}, created {share.created:%Y-%m-%d %H:%M}, account {status.lower()}{strangers}"
     if not share.settled:
