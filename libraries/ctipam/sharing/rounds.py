@@ -25,7 +25,6 @@ from ctipam.sharing.changes import (
     Associate,
     CreateShare,
     DeleteShare,
-    Disassociate,
     ShareChange,
     ShareChanges,
     share_changes,
@@ -289,23 +288,12 @@ class ShareReconciliation:
             self._note_request(created, change.pools, (account_id,))
         elif isinstance(change, Associate):
             self._note_request(change.share, change.pools, change.principals)
-        if isinstance(change, Associate | Disassociate):
-            self._keep_in_step(account_id, change)
         self._results[account_id].record(change)
 
     def _note_request(self, share: Share, pools: Collection[str], principals: Collection[str]) -> None:
         requested = {(share.arn, entity) for entity in (*pools, *principals)}
         self._requested.setdefault(share.account_id, set()).update(requested)
         self._given.setdefault(share.account_id, set()).update(pools)
-
-    def _keep_in_step(self, account_id: str, change: Associate | Disassociate) -> None:
-        """Let the share that this run has created have the pools that it has been given since, or not any more: a
-        quick look compares them with AWS's answer, see `reader.reread_share`."""
-        created = self._created.get(account_id)
-        if created and created.arn == change.share.arn:
-            changed = set(change.pools)
-            pools = created.present | changed if isinstance(change, Associate) else created.present - changed
-            self._created[account_id] = replace(created, pools=dict.fromkeys(pools, "ASSOCIATING"))
 
     def _is_busy(self, account_id: str, changes: ShareChanges) -> bool:
         """Return whether another round may change this account or its result."""
