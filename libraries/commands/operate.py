@@ -11,6 +11,7 @@
     AWS=aws                               your AWS CLI; without it, the one that make installs
 
 Uses credentials of the management account, in Control Tower's home Region. The answer may take 15 minutes.
+Exits with 1 if the function fails or refuses, if an account has failed, or if pools were held back.
 """
 
 from __future__ import annotations
