@@ -11,6 +11,7 @@
     AWS=aws                               your AWS CLI; without it, the one that make installs
 
 Uses credentials of the management account, in Control Tower's home Region. The answer may take 15 minutes.
+Exits with 1 if the function fails or refuses, if an account has failed, or if pools were held back.
 """
 
 from __future__ import annotations
@@ -32,6 +33,14 @@ from ctipam.errors import Refused
 from ctipam.organization.events import is_account_id
 
 FUNCTION = "LifeCycleFunctionName"
+
+LONGEST_S = "960"
+"""How long an answer is waited for: Lambda ends the function after 900 seconds. A firewall may have ended a silent
+connection long before. https://github.com/aws/aws-cli/issues/5783"""
+
+ONCE = {"AWS_MAX_ATTEMPTS": "1"}
+"""Else the AWS CLI would invoke the function again, and wait as long again."""
+
 KNOWN = {
     "reconcile": ("account", "dry", "unshare", "stack", "AWS"),
     "report": ("FORMAT", "stack", "AWS"),
@@ -64,7 +73,9 @@ def _is_failure(action: str, answer: Any) -> bool:
     """Return whether the function did not do what it was asked, or not for each account."""
     if not isinstance(answer, dict):
         return False
-    return "refused" in answer or "ignored" in answer or (action == "reconcile" and bool(answer.get("failed")))
+    held_back = answer.get("heldBack") and not answer.get("dryRun")
+    left_undone = action == "reconcile" and bool(answer.get("failed") or held_back)
+    return "refused" in answer or "ignored" in answer or left_undone
 
 
 def aws_cli(options: Mapping[str, str], root: Path) -> AwsCli:
@@ -178,12 +189,15 @@ def invoke(aws: AwsCli, function: str, request: Mapping[str, Any]) -> tuple[Any,
         asked.write_text(json.dumps(request))
         # from a file: version 2 of the AWS CLI takes any other payload for base64
         # https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-parameters-types.html#parameter-type-blob
-        options = ["--function-name", function, "--payload", f"fileb://{asked}", "--cli-read-timeout", "0"]
+        options = ["--function-name", function, "--payload", f"fileb://{asked}", "--cli-read-timeout", LONGEST_S]
         try:
-            done = aws.ask("lambda", "invoke", *options, str(answer))
+            done = aws.with_environment(ONCE).ask("lambda", "invoke", *options, str(answer))
         except AwsCliError as error:
             raise Refused(f"The AWS CLI cannot invoke {function}: {error}") from None
-        return json.loads(answer.read_text(encoding="utf-8")), "FunctionError" in done
+        try:
+            return json.loads(answer.read_text(encoding="utf-8")), "FunctionError" in done
+        except (OSError, ValueError):
+            raise Refused(f"{function} has sent no answer that can be read; its log says what it did.") from None
 
 
 if __name__ == "__main__":

@@ -94,6 +94,7 @@ class Answering(MadeUp):
         tags = {names.STACK_TAG: NETWORKING_STACK, names.POOL_ENVIRONMENT_TAG: environment, "Name": pool_id}
         return {
             "IpamPoolId": pool_id,
+            "OwnerId": self.account_id,
             "SourceIpamPoolId": source,
             "Locale": locale,
             "State": "create-complete",

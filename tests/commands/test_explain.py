@@ -13,7 +13,7 @@ import pytest
 from commands import reading
 from commands.explain import __main__ as explain
 from commands.explain.facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
-from commands.explain.reading import find_deployment, foresee, joined_shares, names_account
+from commands.explain.reading import find_deployment, foresee, joined_shares, names_account, ous_of
 from commands.explain.text import WIDTH, of_account, of_pool, of_vpc
 from ctipam import names
 from ctipam.errors import Refused
@@ -108,6 +108,7 @@ def test_an_account_is_explained_on_one_screen() -> None:
         "arn:aws:ram:us-east-1:222222222222:resource-share/1",
         f"{ARN}ipam-pool-us-east-prod failed: not today",
         "Next run + us-east-1/Prod OU; - us-west-2/Test OU",
+        "unless more accounts than UnshareLimit lose pools: it takes none away then, see `make reconcile dry=yes`",
         "Log 2026-01-02 03:04:05 reconciled account ou=Team added=us-west-2/Prod OU",
         f"To change `make reconcile account={SHOP}` does now what the next run would do",
         "moving it below the OU of another environment: Test OU (ou-ab12-testtest)",
@@ -115,6 +116,35 @@ def test_an_account_is_explained_on_one_screen() -> None:
         "an environment for its own OU, 'Team'. To see what that would change:",
         "make preview ENVS='Prod OU,Test OU,Team'",
     ]
+
+
+def test_an_environment_has_its_ou_by_any_of_its_pools() -> None:
+    tagged, untagged = SharedPool("arn:1", "us-east-1", ou_id=PROD.ou_id), SharedPool("arn:2", "us-west-2")
+
+    assert ous_of({"Prod OU": [tagged, untagged], "Test OU": [untagged]}) == {"Prod OU": PROD.ou_id, "Test OU": ""}
+
+
+@pytest.mark.parametrize("status", ["DISASSOCIATING", "FAILED"])
+def test_what_is_not_in_a_share_or_not_any_more_is_neither_kept_nor_removed(status: str) -> None:
+    share = replace(MOVED.shares[0], pools={ARN + OLD.pool_id: status}, principals={SHOP: "ASSOCIATED", OTHER: status})
+    result = replace(MOVED.result, removed=frozenset())
+
+    lines = told(of_account(replace(MOVED, result=result, shares=[share])))
+
+    assert f"us-west-2/Test OU 10.0.16.0/20 {OLD.pool_id} {status.lower()}" in lines
+    assert f"Share ipamShare-{SHOP}, created 2026-01-02 03:04, account associated" in lines
+
+
+def test_what_is_held_back_is_told() -> None:
+    kept = replace(MOVED, held=["1 account would lose pools, more than UnshareLimit (0)."])
+
+    assert "Held back 1 account would lose pools, more than UnshareLimit (0)." in told(of_account(kept))
+
+
+def test_of_a_closed_account_whose_ou_was_not_read_no_place_is_told() -> None:
+    closed = replace(MOVED, location=AccountLocation(SHOP, "SUSPENDED", WHEN, (), "shop"))
+
+    assert told(of_account(closed))[1] == "Where SUSPENDED, joined 2026-01-02"
 
 
 def test_a_command_can_be_copied_whatever_its_length() -> None:

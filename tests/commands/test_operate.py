@@ -10,10 +10,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from commands import operate
+from commands.aws_cli import AwsCli
 from ctipam.errors import Refused
 
 ROOT = Path(__file__).parents[2]
@@ -163,9 +165,53 @@ def test_a_target_fails_and_shows_the_response_if_the_function_fails(repository:
     assert json.loads(run.stdout)["function"] == "the-function"
 
 
+class Invoked:
+    """Stands in for an AWS CLI that writes this answer into the file, None: that writes no file."""
+
+    def __init__(self, written: str | None) -> None:
+        self._written = written
+        self.asked: list[str] = []
+        self.environment: dict[str, str] = {}
+
+    def with_environment(self, environment: dict[str, str]) -> Invoked:
+        self.environment = environment
+        return self
+
+    def ask(self, *words: str) -> dict[str, int]:
+        self.asked = [*words]
+        if self._written is not None:
+            Path(words[-1]).write_text(self._written)
+        return {"StatusCode": 200}
+
+
+def test_a_function_is_invoked_once_and_waited_for_a_little_longer_than_it_can_take() -> None:
+    aws = Invoked("{}")
+
+    assert operate.invoke(cast(AwsCli, aws), "the-function", {"action": "report"}) == ({}, False)
+
+    timeout_s = int(aws.asked[aws.asked.index("--cli-read-timeout") + 1])
+    assert 900 < timeout_s < 1000
+    assert aws.environment == {"AWS_MAX_ATTEMPTS": "1"}
+
+
+@pytest.mark.parametrize("written", [None, "", "<html>"])
+def test_an_answer_that_cannot_be_read_is_refused_in_words(written: str | None) -> None:
+    aws = cast(AwsCli, Invoked(written))
+
+    with pytest.raises(Refused, match="the-function has sent no answer that can be read"):
+        operate.invoke(aws, "the-function", {"action": "report"})
+
+
 @pytest.mark.parametrize(
     ("answer", "code"),
-    [({"failed": 0}, 0), ({"failed": 2}, 1), ({"refused": "No."}, 1), ({"ignored": "The stack is being deleted."}, 1)],
+    [
+        ({"failed": 0, "heldBack": ""}, 0),
+        ({"failed": 2}, 1),
+        ({"refused": "No."}, 1),
+        ({"ignored": "The stack is being deleted."}, 1),
+        ({"heldBack": "Too many."}, 1),
+        ({"heldBack": "Too many.", "dryRun": True}, 0),
+    ],
 )
 def test_a_run_that_did_not_do_everything_is_a_failure(
     monkeypatch: pytest.MonkeyPatch, answer: dict[str, object], code: int

@@ -157,7 +157,7 @@ def test_what_would_make_the_deployment_fail_is_marked_with_the_way_out(
         ({"trails": ()}, "Trail", "Enable CloudTrail in the landing zone settings"),
         (
             {
-                "stack": {"RegionSelection": f"{HOME},{WEST}"},
+                "stack": {"RegionSelection": f"{HOME}, {WEST}"},
                 "landing_zone": LandingZone(HOME, "3", "ACTIVE", False, (HOME,)),
             },
             "Governed Regions",

@@ -10,6 +10,11 @@ from commands.report import text as report_text
 from commands.report.pool_tree import draw
 from commands.report.text import TreePool
 from ctipam.sharing.report_rows import within
+from ctipam.sharing.spec import NO_MEMBER
+
+POOL = {"environment": "Prod OU", "region": "us-west-2", "accounts": ["111122223333"]}
+
+GONE = {"accountId": "444455556666", "name": "", "organizationalUnits": []}
 
 
 def answer(**changed: Any) -> dict[str, Any]:
@@ -26,7 +31,7 @@ def answer(**changed: Any) -> dict[str, Any]:
     account = {"accountId": "111122223333", "name": "shop", "organizationalUnits": ["Workloads", "Prod OU"]}
     plain: dict[str, Any] = {
         "tree": [top],
-        "pools": [],
+        "pools": [POOL],
         "accounts": 1,
         "sharedWith": 1,
         "accountDetails": [{**account, "environment": "Prod OU", "share": "pending"}],
@@ -87,6 +92,12 @@ def test_only_an_empty_pool_is_drawn_empty_and_only_a_full_one_full(used: float,
             {"tree": [{**answer()["tree"][0], "lostTag": True, "stackId": "arn:..."}]},
             "landing-zone (lost its tag)  10.0.0.0/8        ░░░░░░░░░░   0.0 %",
         ),
+        ({"pools": []}, "Accounts: 0 of 1 have pools"),
+        ({"sharedWith": 0, "heldBack": "Too many."}, "Accounts: 1 of 1 has pools"),  # it keeps what it has
+        (
+            {"accountDetails": [{**GONE, "environment": None, "share": "outdated", "reason": NO_MEMBER}]},
+            "    444455556666    (none)  outdated (the next run changes it): not in the organization",
+        ),
         ({"heldBack": "12 accounts would lose pools."}, "  - 12 accounts would lose pools."),
         ({"wrongRules": ["The rule is wrong."]}, "  - The rule is wrong."),
         (
@@ -102,11 +113,11 @@ def test_only_an_empty_pool_is_drawn_empty_and_only_a_full_one_full(used: float,
             "landing-zone (modify-failed)  10.0.0.0/8        ░░░░░░░░░░   0.0 %",
         ),
         (
-            {"pools": [{"environment": "Prod OU", "region": "us-west-2", "strangers": ["333333333333"]}]},
+            {"pools": [POOL | {"accounts": [], "strangers": ["333333333333"]}]},
             "  - 333333333333 can use the pool of 'Prod OU' in us-west-2: somebody has added it to the share of "
             "another account. The next run removes it there.",
         ),
-        ({"pools": [{"environment": "Prod OU", "region": "us-west-2"}]}, "  Prod OU (ou-ab12-34567890)"),  # as in 1.0.0
+        ({"pools": [POOL]}, "  Prod OU (ou-ab12-34567890)"),  # as in 1.0.0
         ({"allocations": [allocation()], "allocationsLeftOut": 9}, "  and 9 more, for which the answer has no room"),
     ],
     ids=str,

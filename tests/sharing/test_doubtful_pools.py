@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from typing import Any
 
 import pytest
@@ -43,7 +45,7 @@ def test_nobody_loses_a_pool_that_has_lost_its_tag_whoever_permits_it(shared: An
 
     assert shared.shared() == SHARED
     for pool_id in ids(shared, pools):
-        assert f"--resources {pool_id} --tags 'Key=ctipam:environment,Value=" in answer["heldBack"]
+        assert f"aws ec2 create-tags --resources {pool_id} --tags " in answer["heldBack"]
 
 
 def test_a_preview_and_the_output_of_a_stack_operation_say_what_is_kept(shared: Any) -> None:
@@ -127,23 +129,27 @@ def test_nobody_loses_pools_when_aws_lists_none_that_can_be_used(
 
 
 @pytest.mark.parametrize(
-    ("changed", "doubtful"),
+    ("changed", "environment"),
     [
-        ({"Description": "Prod OU in us-east-1"}, "'Key=ctipam:environment,Value=Prod OU'"),
-        ({"AllocationResourceTags": [{"Key": "Env", "Value": "Test"}]}, "'Key=ctipam:environment,Value=Test'"),
-        ({}, "'Key=ctipam:environment,Value=...'"),
+        ({"Description": "Prod OU in us-east-1"}, "Prod OU"),
+        ({"AllocationResourceTags": [{"Key": "Env", "Value": "Test"}]}, "Test"),
+        ({"AllocationResourceTags": [{"Key": "Env", "Value": 'Bob\'s "OU", é'}]}, 'Bob\'s "OU", é'),
+        ({}, "..."),
         ({"Description": "All environments in us-east-1"}, ""),
         ({"Description": "Top-level pool of the landing zone", "Locale": "None"}, ""),
         ({"Description": "Prod OU in us-east-1", "State": "delete-in-progress"}, ""),
     ],
 )
-def test_only_a_pool_that_may_be_an_environments_is_in_doubt(changed: Any, doubtful: str) -> None:
+def test_only_a_pool_that_may_be_an_environments_is_in_doubt(changed: Any, environment: str) -> None:
     pool: Any = {"IpamPoolId": "ipam-pool-1", "Locale": "us-east-1", "State": "create-complete"}
 
     why = why_doubtful(pool | changed)
 
-    assert doubtful in why
-    assert bool(why) is bool(doubtful)
+    if environment:
+        words = shlex.split(why.split("`")[1])  # as a shell does
+        assert json.loads(words[-1]) == [{"Key": names.POOL_ENVIRONMENT_TAG, "Value": environment}]
+    else:
+        assert why == ""
 
 
 def test_an_ou_whose_pools_are_in_doubt_does_not_get_those_of_its_parent_ou(shared: Any, ous: Any) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from ctipam import names
+from ctipam.sharing import reconcile
+from ctipam.sharing.results import SharingResult
 from in_process.aws_calls import intercept
 from in_process.fixtures import NETWORKING
 from in_process.lifecycle_events import ONE, PROD, SDLC, ZERO
@@ -56,6 +58,18 @@ def test_a_dry_run_reports_changes_without_applying_them(
     assert (zero["organizationalUnit"], zero["changed"], answer["dryRun"]) == ("SDLC OU", True, True)
     assert [call for call in calls if call.startswith("ram:") and ":Get" not in call] == []
     assert landing_zone.shared() == {f"ipamShare-{ZERO}": PROD}
+
+
+def test_a_dry_run_without_enough_time_says_so_and_goes_on_in_no_other_invocation(
+    landing_zone: Any, ous: Any, monkeypatch: pytest.MonkeyPatch, calls: list[str]
+) -> None:
+    result = SharingResult([], held_back="Too many.", dry_run=True, unfinished=True)
+    monkeypatch.setattr(reconcile, "reconcile_all", lambda _run: result)
+
+    answer = landing_zone.invoke({"action": "reconcile", "dryRun": True})
+
+    assert answer["unfinished"]
+    assert not any(call.startswith("lambda:") for call in calls)
 
 
 def test_a_failure_is_reported_instead_of_raised(landing_zone: Any, ous: Any) -> None:
@@ -110,7 +124,7 @@ def test_a_report_changes_nothing_and_its_sessions_may_only_read(
     landing_zone.invoke({"action": "report"})
 
     actions = str([statement["Action"] for policy in policies for statement in policy["Statement"]])
-    assert set(re.findall(r":([A-Z][a-z]+)", actions)) == {"Describe", "Get", "List", "Filter"}
+    assert set(re.findall(r":([A-Z][a-z]+)", actions)) == {"Describe", "Get", "Filter"}
     assert landing_zone.shared() == {}
 
 

@@ -143,46 +143,10 @@ def test_a_share_counts_in_every_status_in_which_it_can_be_changed(ram: Any, sta
     assert found(ram).arn == ARN
 
 
-def list_pools_of_account(ram: Any, *rows: tuple[str, str, str]) -> None:
-    """rows   [(share, pool, status)]"""
-    question = {"resourceOwner": "SELF", "principal": ACCOUNT, "resourceType": "ec2:IpamPool", "maxResults": 500}
-    resources = [{"resourceShareArn": share, "arn": pool, "status": status} for share, pool, status in rows]
-    ram.add_response("list_resources", {"resources": resources}, question)
+JUST_CREATED = Share(ARN, ACCOUNT, CREATED)
 
 
-JUST_CREATED = Share(ARN, ACCOUNT, CREATED, pools={POOL: "ASSOCIATING"}, principals={ACCOUNT: "ASSOCIATING"})
-
-
-def test_one_call_tells_that_the_account_can_use_all_pools_of_its_new_share(ram: Any) -> None:
-    list_pools_of_account(ram, (ARN, POOL, "AVAILABLE"))
-
-    (share,) = reader.reread_share(ram.client, JUST_CREATED)
-
-    assert (share.pools, share.principals) == ({POOL: "ASSOCIATED"}, {ACCOUNT: "ASSOCIATED"})
-
-
-@pytest.mark.parametrize(
-    "rows",
-    [
-        [],
-        [(ARN, POOL, "PENDING")],
-        [(ARN, f"{POOL}0", "AVAILABLE")],
-        [(ARN, POOL, "AVAILABLE"), (ARN, f"{POOL}0", "AVAILABLE")],
-        [(ARN, POOL, "AVAILABLE"), (f"{ARN}0", POOL, "AVAILABLE")],
-    ],
-    ids=["not the account's yet", "pending", "another pool", "one pool more", "by another share too"],
-)
-def test_what_is_not_as_it_was_asked_for_is_looked_at_more_closely(ram: Any, rows: Any) -> None:
-    list_pools_of_account(ram, *rows)
-    look_closely(ram)
-
-
-def test_an_account_whose_pools_may_not_be_listed_is_looked_at_more_closely(ram: Any) -> None:
-    ram.add_client_error("list_resources", "AccessDeniedException")
-    look_closely(ram)
-
-
-def look_closely(ram: Any) -> None:
+def test_the_pools_and_the_account_of_a_new_share_are_read(ram: Any) -> None:
     list_associations(ram, "PRINCIPAL", (ACCOUNT, "ASSOCIATED"))
     list_associations(ram, "RESOURCE", (POOL, "FAILED"))
 
@@ -192,11 +156,9 @@ def look_closely(ram: Any) -> None:
 
 
 def test_a_new_share_that_another_handler_has_deleted_is_gone_and_any_other_refusal_is_an_error(ram: Any) -> None:
-    list_pools_of_account(ram)
     list_associations(ram, "PRINCIPAL")
     ram.add_client_error("get_resource_share_associations", "UnknownResourceException")
     list_shares(ram)
-    list_pools_of_account(ram)
     list_associations(ram, "PRINCIPAL")
     ram.add_client_error("get_resource_share_associations", "ThrottlingException")
 

@@ -26,7 +26,7 @@ Statement = tuple[str, str, dict[str, Any]]
 """Actions, resources and conditions."""
 
 READ: list[Statement] = [
-    ("ec2:DescribeIpamPools ram:GetResourceShares ram:GetResourceShareAssociations ram:ListResources", "*", AT_HOME),
+    ("ec2:DescribeIpamPools ram:GetResourceShares ram:GetResourceShareAssociations", "*", AT_HOME),
 ]
 WRITE_POOL_POLICIES: list[Statement] = [("ec2:PutResourcePolicy ec2:DeleteResourcePolicy", POOLS, {})]
 CHANGE = "ram:UpdateResourceShare ram:AssociateResourceShare ram:DisassociateResourceShare ram:DeleteResourceShare"

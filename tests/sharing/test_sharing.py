@@ -312,8 +312,6 @@ def test_an_account_that_ram_could_not_add_to_its_share_has_failed(monkeypatch: 
 
     def fail(action: str, params: Any, caller: Any) -> Any:
         answer = call(action, params, caller)
-        if "resources" in answer:  # of the shares with which the account is associated
-            answer["resources"] = []
         for row in answer.get("resourceShareAssociations", []):
             if row["associatedEntity"] == ZERO:
                 row |= {"status": "FAILED", "statusMessage": "not a member"}
@@ -513,7 +511,7 @@ def test_a_session_policy_fits_the_limit_and_names_partition_region_and_account(
 def test_a_read_session_allows_only_reads(purpose: Any) -> None:
     for statement in session_policy("aws", "us-east-1", "222222222222", purpose)["Statement"]:
         actions = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
-        assert all(action.partition(":")[2].startswith(("Get", "List", "Describe", "Filter")) for action in actions)
+        assert all(action.partition(":")[2].startswith(("Get", "Describe", "Filter")) for action in actions)
 
 
 # Shares that somebody has renamed or untagged, and policies of the company

@@ -46,6 +46,7 @@ class AccountFacts:
     listed     the stack's AccEnvName
     stack      its name
     joined     shares of other accounts, to which somebody has added this one, its OU or the organization
+    held       why the account keeps pools that its place does not give it, a sentence each
     """
 
     account_id: str
@@ -61,6 +62,7 @@ class AccountFacts:
     listed: str = ""
     stack: str = STACK
     joined: Sequence[Share] = ()
+    held: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ from ctipam.sharing.places import Places
 from ctipam.sharing.results import SharingResult, who_can_use
 from ctipam.sharing.rounds import ShareReconciliation
 from ctipam.sharing.run import SharingRun
+from ctipam.sharing.spec import Environments
 from ctipam.waiting import Deadline
 
 DECISIONS = 6
@@ -88,12 +89,11 @@ def read_account(deployment: Deployment, account_id: str, progress: Progress) ->
     held = {arn for share in shares for arn in share.pools} | {pool.arn for pool in result.spec.pools}
     with_cidrs = {arn: _with_cidrs(deployment, pool) if arn in held else pool for arn, pool in pools.items()}
     progress("the log")
-    ou_ids = {environment: pool.ou_id for environment, found in run.environments.items() for pool in found}
     return AccountFacts(
         account_id,
         location,
         result,
-        ou_ids,
+        ous_of(run.environments),
         of_run.environments,
         shares,
         with_cidrs,
@@ -103,7 +103,13 @@ def read_account(deployment: Deployment, account_id: str, progress: Progress) ->
         deployment.stack.parameters["AccEnvName"],
         deployment.stack.name,
         joined_shares(account_id, location, all_shares),
+        of_run.not_taken,
     )
+
+
+def ous_of(environments: Environments) -> dict[str, str]:
+    """Return the id of the OU that the pools of each environment carry, even if not all of them do; empty if none."""
+    return {environment: max(pool.ou_id for pool in pools) for environment, pools in environments.items()}
 
 
 def foresee(run: SharingRun, account_id: str, shares: Sequence[Share]) -> SharingResult:

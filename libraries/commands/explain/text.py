@@ -49,9 +49,10 @@ def of_account(facts: AccountFacts, width: int = WIDTH) -> list[str]:
         ("Matched", _matched(facts)),
         ("Pools", _pools(facts)),
         ("Lost tag", facts.lost),
+        ("Held back", facts.held),
         ("Share", [line for share in facts.shares for line in _share(share)] or ["none"]),
         ("By hand", _by_hand(facts)),
-        ("Next run", [_next_run(facts)]),
+        ("Next run", _next_run(facts)),
         ("Log", _log(facts.log, {arn: str(pool.key) for arn, pool in facts.pools.items()})),
         ("To change", _ways(facts)),
     ]
@@ -96,7 +97,8 @@ def _where(facts: AccountFacts) -> Iterator[str]:
     if location is None:
         yield "not in the organization"
         return
-    yield " / ".join(["Root", *(_named(ou) for ou in reversed(location.ou_path))])
+    if location.state == "ACTIVE":  # of others, which get no pools, the OU is not read
+        yield " / ".join(["Root", *(_named(ou) for ou in reversed(location.ou_path))])
     joined_on = f", joined {location.joined:%Y-%m-%d}" if location.joined else ""
     yield f"{location.state}{joined_on}"
 
@@ -122,6 +124,7 @@ def _pools(facts: AccountFacts) -> list[str]:
     """Return a line for each pool that the account has or is to have."""
     result, statuses = facts.result, _statuses(facts.shares)
     wanted = {pool.arn for pool in result.spec.pools}
+    present = set[str]().union(*(share.present for share in facts.shares))
     lines = []
     for arn in sorted(wanted | statuses.keys(), key=lambda arn: _pool_name(facts.pools, arn)):
         status = statuses.get(arn, "")
@@ -130,7 +133,7 @@ def _pools(facts: AccountFacts) -> list[str]:
             state += ", and kept, though it has lost its tag"
         elif arn in result.removed:
             state += ", and the next run takes it away"
-        elif arn not in wanted and arn in facts.pools:
+        elif arn not in wanted and arn in facts.pools and arn in present:
             state += ", and kept although it is not of this environment"
         elif arn not in facts.pools:
             state += ", and not a pool of this deployment any more"
@@ -159,7 +162,7 @@ def _pool_name(pools: Mapping[str, ExistingPool], arn: str) -> str:
 
 def _share(share: Share) -> Iterator[str]:
     status = share.principals.get(share.account_id, "not in the share")
-    others = sorted(set(share.principals) - {share.account_id})
+    others = sorted(one for one, status in share.principals.items() if status in ADDED and one != share.account_id)
     strangers = f"; also shared with {', '.join(others)}, which the next run removes" if others else ""
     yield f"{share.name}, created {share.created:%Y-%m-%d %H:%M}, account {status.lower()}{strangers}"
     if not share.settled:
@@ -181,15 +184,18 @@ def _failed(share: Share) -> list[str]:
     return [entity for entity, status in both.items() if status == "FAILED" and share.messages.get(entity)]
 
 
-def _next_run(facts: AccountFacts) -> str:
+def _next_run(facts: AccountFacts) -> Iterator[str]:
     result = facts.result
     names = {arn: _pool_name(facts.pools, arn) for arn in result.added | result.removed}
     changes = [f"+ {names[arn]}" for arn in sorted(result.added)] + [
         f"- {names[arn]}" for arn in sorted(result.removed)
     ]
     if changes:
-        return "; ".join(changes)
-    return "repairs the share" if result.changed else "changes nothing"
+        yield "; ".join(changes)
+    else:
+        yield "repairs the share" if result.changed else "changes nothing"
+    if result.removed:
+        yield "unless more accounts than UnshareLimit lose pools: it takes none away then, see `make reconcile dry=yes`"
 
 
 def _ways(facts: AccountFacts) -> Iterator[str]:

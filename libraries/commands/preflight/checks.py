@@ -126,7 +126,7 @@ def _governed(facts: Facts, zone: LandingZone) -> Iterator[Check]:
         )
         return
     existing = facts.stack if isinstance(facts.stack, Mapping) else {}
-    before = existing.get("RegionSelection", "").split(",")
+    before = [region.strip() for region in existing.get("RegionSelection", "").split(",")]
     ungoverned = ungoverned_regions(spec.regions, zone.governed)
     for region, sentence in ungoverned.items():
         yield Check("Governed Regions", "warning" if region in before else "failed", sentence)

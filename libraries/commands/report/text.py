@@ -12,6 +12,7 @@ from commands.leftovers import Allocation, describe_user, release_lines
 from commands.report.pool_tree import draw
 from ctipam.errors import numbered
 from ctipam.pools.recognition import lost_stack_tag
+from ctipam.sharing.spec import NO_MEMBER
 
 LARGEST = 5
 """How many accounts are named as those that fill a pool."""
@@ -74,8 +75,9 @@ def _state(row: Answer) -> str:
 def _accounts(answer: Answer) -> list[str]:
     """Return the accounts below their environments, and those without pools."""
     rows = sorted(answer["accountDetails"], key=lambda row: (_ou(row), row["name"], row["accountId"]))
-    have = "has" if answer["sharedWith"] == 1 else "have"
-    lines = [f"Accounts: {answer['sharedWith']:,} of {answer['accounts']:,} {have} pools"]
+    number = len({account_id for row in answer["pools"] for account_id in row["accounts"]})
+    have = "has" if number == 1 else "have"
+    lines = [f"Accounts: {number:,} of {answer['accounts']:,} {have} pools"]
     for environment in answer["environments"]:
         name = environment["environment"]
         lines.append(f"  {name}{_which_ou(environment)}")
@@ -96,6 +98,8 @@ def _which_ou(environment: Answer) -> str:
 
 
 def _ou(row: Answer) -> str:
+    if row.get("reason") == NO_MEMBER:
+        return "(none)"
     return " / ".join(row["organizationalUnits"]) or "(root)"
 
 

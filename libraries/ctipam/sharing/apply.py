@@ -65,14 +65,7 @@ def _create(ram: RAMClient, change: CreateShare, tags: Mapping[str, str]) -> Sha
         # For boto3's own retries, after a lost answer. A later invocation finds the share.
         clientToken=str(uuid.uuid4()),
     )["resourceShare"]
-    return Share(
-        created["resourceShareArn"],
-        change.account_id,
-        created["creationTime"],
-        pools=dict.fromkeys(change.pools, "ASSOCIATING"),
-        principals={change.account_id: "ASSOCIATING"},
-        tags=to_dict(all_tags),
-    )
+    return Share(created["resourceShareArn"], change.account_id, created["creationTime"], tags=to_dict(all_tags))
 
 
 def _with_account(tags: Mapping[str, str], account_id: str) -> list[Any]:

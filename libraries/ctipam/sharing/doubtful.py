@@ -6,11 +6,13 @@ tag that was lost.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from ctipam import names
-from ctipam.tags import to_dict
+from ctipam.tags import to_dict, to_list
 
 if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import IpamPoolTypeDef
@@ -52,11 +54,12 @@ def why_doubtful(pool: IpamPoolTypeDef) -> str:
         return ""
     named = f"Pool {pool['IpamPoolId']} in {region}"
     if names.POOL_ENVIRONMENT_TAG not in tags:
-        tag = f"Key={names.POOL_ENVIRONMENT_TAG},Value={_environment(pool)}"
+        # as JSON: the shorthand of the AWS CLI cannot have a quotation mark
+        tag = quote(json.dumps(to_list({names.POOL_ENVIRONMENT_TAG: _environment(pool)}), ensure_ascii=False))
         return (
             f"{named} has lost the tag {names.POOL_ENVIRONMENT_TAG}, so nothing says whose it is. The watch in the "
             "Networking account puts the tag back within an hour; if it does not, run `aws ec2 create-tags "
-            f"--resources {pool['IpamPoolId']} --tags '{tag}'` there, or remove the pool from the shares."
+            f"--resources {pool['IpamPoolId']} --tags {tag}` there, or remove the pool from the shares."
         )
     if names.PREPARING_TAG in tags:
         return (

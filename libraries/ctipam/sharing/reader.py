@@ -139,15 +139,8 @@ def reread_share(ram: RAMClient, created: Share) -> list[Share]:
     """Return the account's shares after one was created: that one, and any other, which another handler has created or
     somebody has renamed.
 
-    Takes one call once the account can use the pools, where `find_shares` takes three. Other shares that reach the
-    account, and what AWS has not done yet, take more.
+    Takes two calls, where `find_shares` takes three, unless other shares reach the account too.
     """
-    if _is_in_effect(ram, created):
-        return [
-            replace(
-                created, principals={created.account_id: "ASSOCIATED"}, pools=dict.fromkeys(created.pools, "ASSOCIATED")
-            )
-        ]
     principals = list(_associations(ram, "PRINCIPAL", principal=created.account_id))
     reaching = {row["resourceShareArn"] for row in principals if row["status"] in BEST_FIRST}
     if others := reaching - {created.arn}:
@@ -159,25 +152,6 @@ def reread_share(ram: RAMClient, created: Share) -> list[Share]:
             raise
         return find_shares(ram, created.account_id)  # another handler has deleted it
     return _with_associations([created], [*principals, *pools])
-
-
-def _is_in_effect(ram: RAMClient, created: Share) -> bool:
-    """Return whether the account has the pools of the share, and no other pools by any share.
-
-    False too if AWS refuses the call: a closer look tells why. AWS lists the pools of the shares "that are associated
-    with the specified principal". https://docs.aws.amazon.com/ram/latest/APIReference/API_ListResources.html
-    """
-    pages = ram.get_paginator("list_resources").paginate(
-        resourceOwner="SELF",
-        principal=created.account_id,
-        resourceType="ec2:IpamPool",
-        PaginationConfig=RAM_PAGE,
-    )
-    try:
-        found = {(row["resourceShareArn"], row["arn"], row["status"]) for page in pages for row in page["resources"]}
-    except ClientError:
-        return False
-    return found == {(created.arn, pool, "AVAILABLE") for pool in created.pools}
 
 
 def find_all_shares(ram: RAMClient) -> dict[str, list[Share]]:

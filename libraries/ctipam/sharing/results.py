@@ -25,7 +25,7 @@ NAMED = 3
 """The number of failures that an error message names."""
 
 OUTPUTS_NAMED = 20
-"""The number of OUs that a stack output names."""
+"""The number of OUs that a stack output names at most."""
 
 OUTPUT_LIMIT = 750
 """Bytes of JSON in a stack output. CloudFormation reads 4096 bytes of answer: three of these, the output Warnings, and
@@ -118,7 +118,7 @@ class SharingResult:
     def counts(self) -> dict[str, int]:
         return {
             "accounts": len(self.accounts),
-            "sharedWith": self._count(lambda result: result.spec.pools),
+            "sharedWith": self._count(lambda result: result.spec.pools and not result.failed),
             "changed": self._count(lambda result: result.changed),
             "pending": self._count(lambda result: result.pending),
             "failed": self._count(lambda result: result.failed),
@@ -160,13 +160,13 @@ class SharingResult:
             "WithoutPools": str(self.counts()["withoutPools"]),
             "OusWithoutPools": _short(without),
             "Environments": _short(environments),
-            "HeldBack": _short(self.not_taken),
+            "HeldBack": _short(self.not_taken, between=" "),
         }
 
     def raise_if_all_failed(self) -> None:
-        """Raise AwsFailed if no account succeeded. The schedule retries single failures, so they fail no deployment."""
-        counts = self.counts()
-        if counts["failed"] >= max(1, counts["sharedWith"]):
+        """Raise AwsFailed if there are failures, and no account has its pools. The schedule retries single failures, so
+        they fail no deployment."""
+        if not self.counts()["sharedWith"]:
             self._raise_failures()
 
     def raise_if_failed(self) -> None:
@@ -226,8 +226,12 @@ def _units_to_dicts(units: Mapping[OrganizationalUnit | None, int]) -> list[dict
     ]
 
 
-def _short(items: Sequence[str]) -> str:
+def _short(items: Sequence[str], between: str = ", ") -> str:
+    """Return as many of the items as an output holds, and how many more there are."""
     if not items:
         return "none"
-    more = f" and {len(items) - OUTPUTS_NAMED} more" if len(items) > OUTPUTS_NAMED else ""
-    return cut(", ".join(items[:OUTPUTS_NAMED]), OUTPUT_LIMIT) + more
+    named = items[:OUTPUTS_NAMED]
+    while len(named) > 1 and cut(between.join(named), OUTPUT_LIMIT) != between.join(named):
+        named = named[:-1]
+    more = f" and {len(items) - len(named)} more" if len(items) > len(named) else ""
+    return cut(between.join(named), OUTPUT_LIMIT) + more

@@ -52,12 +52,7 @@ def _to_read(region: str) -> list[dict[str, Any]]:
     return [
         {
             "Sid": "ReadPoolsAndShares",  # none of these can be limited to a resource
-            "Action": [
-                "ec2:DescribeIpamPools",
-                "ram:GetResourceShares",
-                "ram:GetResourceShareAssociations",
-                "ram:ListResources",
-            ],
+            "Action": ["ec2:DescribeIpamPools", "ram:GetResourceShares", "ram:GetResourceShareAssociations"],
             "Resource": "*",
             "Condition": _in_region(region),
         }

@@ -121,6 +121,7 @@ class ShareSpec:
 
 NEVER = "the management and Networking accounts have no share"
 
+NO_MEMBER = "not in the organization"
 NO_POOL = "no pool for its OU"
 IN_DOUBT = "it is not clear which pools its OU has"
 NOTHING_LISTED = "AWS lists no pool of an environment, so nothing is known"
@@ -141,7 +142,7 @@ def share_spec(
     if account_id in rules.never:
         return ShareSpec(account_id, reason=NEVER, kept=kept)
     if location is None:
-        return ShareSpec(account_id, reason="not in the organization", kept=kept)
+        return ShareSpec(account_id, reason=NO_MEMBER, kept=kept)
     ou = location.ou_path[0] if location.ou_path else None
     is_spared = bool(rules.since and location.joined and location.joined < rules.since)
     if location.state != "ACTIVE":  # it may be opened again
