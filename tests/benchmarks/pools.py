@@ -104,7 +104,7 @@ class Run:
         with stack.running():
             began = stack.clock.now()
             built = stack.ask("Create", "InitPools", properties)
-            self.took_s = stack.clock.now() - began
+            self.took_s = stack.answered_at - began
             self.calls, self.invocations = stack.wire.counted.copy(), 1 + stack.wire.counted["Invoke"]
             self.durations, self.too_often = watched.durations(), watched.too_often()
             stack.wire.counted.clear()

@@ -90,6 +90,7 @@ class DirectStack:
         self.account = DirectAccount(self.wire, NETWORKING, HOME)
         self.ec2 = self.ec2_in(HOME)
         self.answers: list[dict[str, Any]] = []
+        self.answered_at = 0.0  # by the clock: the last answer
         self.scope_id = ""
         self.stack_id = STACK_ID
         self.handler = handler_of(0)
@@ -120,6 +121,7 @@ class DirectStack:
 
     def _answered(self, url: str, body: bytes) -> str:
         self.answers.append(json.loads(body))
+        self.answered_at = self.clock.now()
         return ""
 
     def set_up(self, regions: tuple[str, ...] = ("us-west-2", "eu-west-1")) -> None:

@@ -59,15 +59,15 @@ def association_row(association: Association, params: Params) -> Row:
 
 
 def resource_row(association: Association, params: Params, now: float) -> Row:
-    """Unverified: a pool that is still ASSOCIATING is PENDING, and a principal finds nothing before it is ASSOCIATED.
-    https://docs.aws.amazon.com/ram/latest/APIReference/API_ListResources.html
+    """Without `status`, which the API has and the answers that are published lack.
+
+    https://docs.aws.amazon.com/cli/latest/reference/ram/list-resources.html
     """
     share, arns, principal = association.share, params.get("resourceArns"), params.get("principal")
     shown = {
         "arn": association.entity,
         "type": IPAM_POOL,
         "resourceShareArn": share.arn,
-        "status": "AVAILABLE" if association.status == "ASSOCIATED" else "PENDING",
         "resourceRegionScope": "REGIONAL",
         **times(association),
     }

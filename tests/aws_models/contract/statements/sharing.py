@@ -146,24 +146,6 @@ def associating(aws: Ground) -> None:
 
 
 @SHARING.states(
-    "The owner finds a pool under a principal, as AVAILABLE, only when both are ASSOCIATED.",
-    f"{RAM_API}API_ListResources.html",
-    "member",
-    seconds=30,
-    settles="ram.pages.resource_row",
-)
-def listed_for_a_principal(aws: Ground) -> None:
-    asked = {"resourceOwner": "SELF", "principal": aws.member.id, "resourceShareArns": [aws.share]}
-
-    def is_available() -> bool:
-        rows = every(aws.ram(), "list_resources", "resources", **asked)
-        return [row["status"] for row in rows] == ["AVAILABLE"]
-
-    aws.until("the pool", is_available)
-    expect("statuses", aws.statuses(aws.share), {"ASSOCIATED"})
-
-
-@SHARING.states(
     "What is associated already cannot be associated again.",
     ASSUMED,
     "member",
