@@ -97,7 +97,7 @@ def test_stack_outputs_and_warnings_stay_within_the_limit_of_cloudformation(lett
     assert SharingResult([]).outputs()["Environments"] == "none"
 
 
-def test_stack_outputs_name_each_environment_with_its_ou() -> None:
+def test_stack_outputs_name_each_environment_with_its_ou_in_the_order_of_names() -> None:
     unit = OrganizationalUnit("ou-ab12-00000001", "Prod OU")
     environments = [
         EnvironmentOu("Prod OU", unit),
@@ -106,7 +106,7 @@ def test_stack_outputs_name_each_environment_with_its_ou() -> None:
     ]
 
     assert SharingResult([], environments).outputs()["Environments"] == (
-        "Prod OU (ou-ab12-00000001), Live OU (ou-ab12-00000001, now Prod OU), Test OU (no OU)"
+        "Live OU (ou-ab12-00000001, now Prod OU), Prod OU (ou-ab12-00000001), Test OU (no OU)"
     )
 
 

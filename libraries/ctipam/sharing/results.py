@@ -153,7 +153,8 @@ class SharingResult:
     def outputs(self) -> dict[str, str]:
         """Return the outputs for CloudFormation."""
         without = sorted(unit.name for unit in self.without_pools if unit)
-        environments = [_which(one) for one in self.environments]
+        by_name = sorted(self.environments, key=lambda one: one.environment)  # AWS lists pools in any order
+        environments = [_which(one) for one in by_name]
         return {
             "SharedWith": str(self.counts()["sharedWith"]),
             "Failed": str(self.counts()["failed"]),
