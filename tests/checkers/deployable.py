@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from checkers.policies import OWN_ACCOUNT, Context, permits, text
 from checkers.template import Template, allows, listed, statements, target
 
 ENABLED_BY_DEFAULT = frozenset(
@@ -28,15 +29,13 @@ TOPICS_NEED = ("kms:Decrypt", "kms:GenerateDataKey")
 """https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
 https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html"""
 
+ALARM_ACTIONS = ("AlarmActions", "InsufficientDataActions")
+
 ROOT = {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
 CLOUDWATCH = {"Service": "cloudwatch.amazonaws.com"}
 EVENTS = {"Service": "events.amazonaws.com"}
 LAMBDA = {"Service": "lambda.amazonaws.com"}
 LOGS = {"Service": {"Fn::Sub": "logs.${AWS::Region}.${AWS::URLSuffix}"}}
-
-
-def problems(template: Template) -> list[str]:
-    return [problem for check in CHECKS for problem in check(template)]
 
 
 def functions_have_a_role_that_lambda_can_assume(template: Template) -> Iterator[str]:
@@ -52,6 +51,9 @@ def rules_can_reach_their_targets(template: Template) -> Iterator[str]:
             if "RoleArn" in to:
                 if not _trusts(template, to["RoleArn"], EVENTS):
                     yield f"{name}: EventBridge cannot assume the role of target {to['Id']}."
+                granted = list(template.role_statements(target(to["RoleArn"]) or ""))
+                if not permits(granted, "events:PutEvents", text(to["Arn"])):
+                    yield f"{name}: the role of target {to['Id']} may not put events on it."
             elif not any(_permits(permission, name, target(to["Arn"])) for permission in permissions):
                 yield f"{name}: nothing allows the rule to invoke {target(to['Arn'])}."
 
@@ -67,6 +69,7 @@ def _trusts(template: Template, role: Any, service: Mapping[str, str]) -> bool:
 def _permits(permission: Mapping[str, Any], rule: str, function: str | None) -> bool:
     return (
         permission["Principal"] == EVENTS["Service"]
+        and permission["Action"] == "lambda:InvokeFunction"
         and target(permission["SourceArn"]) == rule
         and target(permission["FunctionName"]) == function
     )
@@ -79,43 +82,32 @@ def keys_can_be_managed_by_their_account(template: Template) -> Iterator[str]:
 
 
 def log_groups_can_use_their_key(template: Template) -> Iterator[str]:
+    group_arn = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:any"
+    context = {"kms:EncryptionContext:aws:logs:arn": group_arn}
     for name, group in template.of_type("AWS::Logs::LogGroup"):
-        if missing := _missing(template, group.get("KmsKeyId"), LOGS_NEED, LOGS):
+        if missing := _missing(template, group.get("KmsKeyId"), LOGS_NEED, LOGS, context):
             yield f"{name}: CloudWatch Logs refuses a key that it may not use; the key policy lacks {missing}."
 
 
 def alarms_can_publish(template: Template) -> Iterator[str]:
+    context = {"aws:SourceAccount": OWN_ACCOUNT, "aws:SecureTransport": "true"}
     for name, alarm in template.of_type("AWS::CloudWatch::Alarm"):
-        for topic in filter(None, map(target, alarm.get("AlarmActions", []))):
-            if not _resource_policy_allows(
-                template, "AWS::SNS::TopicPolicy", "Topics", topic, "sns:Publish", CLOUDWATCH
-            ):
+        for topic in filter(None, map(target, [one for key in ALARM_ACTIONS for one in alarm.get(key, [])])):
+            policy = template.statements_about("AWS::SNS::TopicPolicy", "Topics", topic)
+            if not permits(policy, "sns:Publish", f"${{{topic}}}", principal=CLOUDWATCH, context=context):
                 yield f"{name}: the policy of {topic} does not allow alarms to publish."
-            if missing := _missing(template, template.properties(topic).get("KmsMasterKeyId"), TOPICS_NEED, CLOUDWATCH):
+            key = template.properties(topic).get("KmsMasterKeyId")
+            if missing := _missing(template, key, TOPICS_NEED, CLOUDWATCH, context):
                 yield f"{name}: alarms cannot encrypt messages to {topic}; the key policy lacks {missing}."
 
 
-def _missing(template: Template, key: Any, actions: tuple[str, ...], principal: object) -> list[str]:
+def _missing(template: Template, key: Any, actions: tuple[str, ...], principal: object, context: Context) -> list[str]:
     """Return the actions that the policy of a key of this template does not allow to a service."""
     if not key:
         return []
     document = template.properties(target(key) or "").get("KeyPolicy", {"Statement": []})
-    return [
-        action
-        for action in actions
-        if not any(allows(one, action, principal=principal) for one in statements(document))
-    ]
-
-
-def _resource_policy_allows(
-    template: Template, kind: str, names: str, resource: str, action: str, principal: object
-) -> bool:
-    return any(
-        allows(statement, action, resource=resource, principal=principal)
-        for _, policy in template.of_type(kind)
-        if any(target(one) == resource for one in policy[names])
-        for statement in statements(policy["PolicyDocument"])
-    )
+    policy = list(statements(document))
+    return [action for action in actions if not permits(policy, action, "*", principal=principal, context=context)]
 
 
 def publishers_can_use_the_key_of_the_topic(template: Template) -> Iterator[str]:
@@ -138,13 +130,9 @@ def failed_events_reach_their_queue(template: Template) -> Iterator[str]:
 
 
 def _queue_takes_from(template: Template, queue: str, rule: str) -> bool:
-    return any(
-        allows(statement, "sqs:SendMessage", resource=queue, principal=EVENTS)
-        and rule in map(target, listed(statement["Condition"]["ArnEquals"]["aws:SourceArn"]))
-        for _, policy in template.of_type("AWS::SQS::QueuePolicy")
-        if any(target(one) == queue for one in policy["Queues"])
-        for statement in statements(policy["PolicyDocument"])
-    )
+    policy = template.statements_about("AWS::SQS::QueuePolicy", "Queues", queue)
+    context = {"aws:SourceArn": f"${{{rule}.Arn}}"}
+    return permits(policy, "sqs:SendMessage", f"${{{queue}.Arn}}", principal=EVENTS, context=context)
 
 
 def destinations_of_functions_are_allowed_when_they_are_set(template: Template) -> Iterator[str]:
@@ -191,11 +179,11 @@ def alarms_evaluate_a_time_that_cloudwatch_takes(template: Template) -> Iterator
         queries = alarm.get("Metrics", [])
         of_insights = any(str(query.get("Expression", "")).lstrip().startswith("SELECT") for query in queries)
         limit = INSIGHTS_SPAN_S if of_insights else ALARM_SPAN_S
-        for period in (
-            [alarm["Period"]] if "Period" in alarm else [query["Period"] for query in queries if "Period" in query]
-        ):
+        if [query.get("ReturnData", True) for query in queries].count(True) != 1 and queries:
+            yield f"{name}: CloudWatch refuses an alarm unless exactly one of its queries returns data."
+        for period in [query.get("Period", 0) for query in queries] or [alarm["Period"]]:
             span = period * alarm["EvaluationPeriods"]
-            if span > limit or (period % 60 and period not in (10, 20, 30)):
+            if not 0 < span <= limit or (period % 60 and period not in (10, 20, 30)):
                 times = alarm["EvaluationPeriods"]
                 yield f"{name}: {times} periods of {period} s; CloudWatch evaluates at most {limit} s."
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -48,9 +49,25 @@ class Template:
         policies = self.of_type("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy")
         return [name for name, found in policies if any(target(one) == role for one in found.get("Roles", []))]
 
+    def statements_about(self, kind: str, names: str, resource: str) -> list[Mapping[str, Any]]:
+        """Return the statements of the policies of a kind that list a resource under a name, for example Topics."""
+        policies = [found for _, found in self.of_type(kind) if resource in map(target, listed(found[names]))]
+        return [statement for policy in policies for statement in statements(policy["PolicyDocument"])]
+
     def depends_on(self, name: str) -> set[str]:
         """Return what the resource names in DependsOn."""
         return set(listed(self.resources[name].get("DependsOn", [])))
+
+    def needed_by(self, name: str) -> set[str]:
+        """Return all that CloudFormation creates before a resource, and deletes after it."""
+        found: set[str] = set()
+        open_ones = {name}
+        while open_ones:
+            one = open_ones.pop()
+            before = (self.depends_on(one) | references(self.resources[one])) & self.resources.keys()
+            open_ones |= before - found
+            found |= before
+        return found
 
 
 def statements(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -86,6 +103,19 @@ def target(value: Any) -> str | None:
         named = value["Fn::GetAtt"]
         return str(named.split(".")[0] if isinstance(named, str) else named[0])
     return None
+
+
+def references(value: Any) -> set[str]:
+    """Return every parameter and resource that a value refers to."""
+    if isinstance(value, Mapping):
+        if isinstance(value.get("Fn::Sub"), (str, list)):
+            written = listed(value["Fn::Sub"])
+            named = {name.split(".")[0] for name in re.findall(r"\$\{([\w:.]+)\}", str(written[0]))}
+            return named.union(*map(references, written[1:]))
+        if (name := target(value)) is not None:
+            return {name}
+        return set().union(*map(references, value.values()))
+    return set().union(*map(references, value)) if isinstance(value, list) else set()
 
 
 def listed(value: Any) -> list[Any]:
