@@ -18,8 +18,9 @@ METRICS = {
     ("AWS/Lambda", "Invocations"): ("FunctionName", "AWS::Lambda::Function", "${%s}"),
     ("AWS/Events", "Invocations"): ("RuleName", "AWS::Events::Rule", "${%s}"),
     ("AWS/SQS", "NumberOfMessagesSent"): ("QueueName", "AWS::SQS::Queue", "${%s.QueueName}"),
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): ("QueueName", "AWS::SQS::Queue", "${%s.QueueName}"),
 }
-"""By namespace and name, a count that AWS publishes: its dimension, and the resource whose name is the value.
+"""By namespace and name, a metric that AWS publishes: its dimension, and the resource whose name is the value.
 https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html"""
@@ -47,7 +48,7 @@ def alarms_watch_a_metric_that_aws_publishes(template: Template) -> Iterator[str
         if not (len(dimensions) == 1 and dimensions[0][0] == dimension and dimensions[0][1] in watched):
             yield f"{name}: {metric} has one dimension, {dimension}, with the name of a resource of the stack."
         if alarm.get("Statistic") != "Sum":
-            yield f"{name}: {metric} counts, so its statistic is Sum."
+            yield f"{name}: {metric} is a count, so its statistic is Sum."
 
 
 def alarms_are_raised_by_the_first_bad_period(template: Template) -> Iterator[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from checkers.policies import OWN_ACCOUNT, Context, permits, text
+from checkers.policies import OWN_ACCOUNT, Context, is_met, permits, text
 from checkers.template import Template, allows, listed, statements, target
 
 ENABLED_BY_DEFAULT = frozenset(
@@ -35,6 +35,13 @@ ROOT = {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
 CLOUDWATCH = {"Service": "cloudwatch.amazonaws.com"}
 EVENTS = {"Service": "events.amazonaws.com"}
 LAMBDA = {"Service": "lambda.amazonaws.com"}
+FOREIGN = {
+    "aws:SourceAccount": "another account",
+    "aws:SourceArn": "an ARN in another account",
+    "kms:EncryptionContext:aws:logs:arn": "an ARN in another account",
+}
+"""The condition keys of a request that a service makes for somebody else."""
+
 LOGS = {"Service": {"Fn::Sub": "logs.${AWS::Region}.${AWS::URLSuffix}"}}
 
 
@@ -77,7 +84,7 @@ def _permits(permission: Mapping[str, Any], rule: str, function: str | None) -> 
 
 def keys_can_be_managed_by_their_account(template: Template) -> Iterator[str]:
     for name, key in template.of_type("AWS::KMS::Key"):
-        if not any(allows(one, "kms:PutKeyPolicy", principal=ROOT) for one in statements(key["KeyPolicy"])):
+        if not permits(statements(key["KeyPolicy"]), "kms:PutKeyPolicy", "*", principal=ROOT):
             yield f"{name}: KMS refuses a key policy that locks the account out."
 
 
@@ -201,6 +208,18 @@ def default_regions_are_enabled_in_every_account(template: Template) -> Iterator
             yield f"RegionSelection: an account has to enable {region} first, so it cannot be a default."
 
 
+def services_act_only_for_this_account(template: Template) -> Iterator[str]:
+    """Otherwise anybody's rules, alarms and log groups may use it. Lambda assumes roles for its own account only."""
+    for name, resource in template.resources.items():
+        properties = resource.get("Properties", {})
+        for document in filter(None, map(properties.get, ("PolicyDocument", "KeyPolicy", "AssumeRolePolicyDocument"))):
+            for statement in statements(document):
+                principal = statement.get("Principal", LAMBDA)
+                foreign = is_met(statement, FOREIGN) and "Service" in principal and principal != LAMBDA
+                if statement["Effect"] == "Allow" and (foreign or principal == "*"):
+                    yield f"{name}: a statement allows {text(principal)} to act for any account; give a Condition."
+
+
 def principals_of_resource_policies_survive_a_role_that_is_made_anew(template: Template) -> Iterator[str]:
     """AWS keeps the id of a role that a policy names, and a role of the same name made later has another id."""
     for name, resource in template.resources.items():
@@ -229,5 +248,6 @@ CHECKS: tuple[Check, ...] = (
     alarms_evaluate_a_time_that_cloudwatch_takes,
     functions_leave_the_concurrency_of_the_account,
     default_regions_are_enabled_in_every_account,
+    services_act_only_for_this_account,
     principals_of_resource_policies_survive_a_role_that_is_made_anew,
 )

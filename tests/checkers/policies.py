@@ -47,7 +47,7 @@ def permits(
     context     the condition keys of the request
     """
     effects = {
-        one["Effect"] for one in statements if _applies(one, action, resource, principal) and _met(one, context or {})
+        one["Effect"] for one in statements if _applies(one, action, resource, principal) and is_met(one, context or {})
     }
     return effects == {"Allow"}
 
@@ -60,7 +60,8 @@ def _applies(statement: Mapping[str, Any], action: str, resource: str, principal
     )
 
 
-def _met(statement: Mapping[str, Any], context: Context) -> bool:
+def is_met(statement: Mapping[str, Any], context: Context) -> bool:
+    """Return whether a request with these condition keys meets the conditions of a statement."""
     return all(
         _holds(operator, context.get(key), [text(one) for one in listed(wanted)])
         for operator, keys in statement.get("Condition", {}).items()

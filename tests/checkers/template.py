@@ -19,6 +19,8 @@ class Template:
 
     def __init__(self, content: Mapping[str, Any]) -> None:
         self.parameters: Mapping[str, Any] = content.get("Parameters", {})
+        self.mappings: Mapping[str, Any] = content.get("Mappings", {})
+        self.conditions: Mapping[str, Any] = content.get("Conditions", {})
         self.resources: Mapping[str, Any] = content["Resources"]
 
     @classmethod
@@ -103,6 +105,22 @@ def target(value: Any) -> str | None:
         named = value["Fn::GetAtt"]
         return str(named.split(".")[0] if isinstance(named, str) else named[0])
     return None
+
+
+def holds(condition: Any, conditions: Mapping[str, Any], parameters: Mapping[str, str]) -> bool:
+    """Return whether a condition, by its name or its function, is true with these values of the parameters."""
+    match condition:
+        case str():
+            return holds(conditions[condition], conditions, parameters)
+        case {"Condition": name}:
+            return holds(name, conditions, parameters)
+        case {"Fn::Not": [one]}:
+            return not holds(one, conditions, parameters)
+        case {"Fn::Or": several}:
+            return any(holds(one, conditions, parameters) for one in several)
+        case {"Fn::Equals": [{"Ref": name}, value]}:
+            return parameters[name] == str(value)
+    raise ValueError(f"{condition}: what it means is not modelled here")
 
 
 def references(value: Any) -> set[str]:

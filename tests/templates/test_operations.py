@@ -10,9 +10,13 @@ from typing import Any
 import pytest
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
+from checkers.alarms import METRICS
+from checkers.template import Template, holds
+
 TEMPLATES = sorted(
     path for path in (Path(__file__).parents[2] / "templates").glob("*.yaml") if "IpamSnsTopic" in path.read_text()
 )
+NETWORKING = Path(__file__).parents[2] / "templates" / "ipamnetworkingStack.yaml"
 KEY = "OperationsKey"
 each_template = pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
 
@@ -53,12 +57,12 @@ def test_the_key_rotates_and_allows_only_this_account_and_services_on_its_behalf
             assert statement["Principal"] == account or "AccountId" in str(statement["Condition"]), statement["Sid"]
 
 
-@each_template
-def test_the_key_and_the_log_groups_pass_the_proactive_controls_of_control_tower(path: Path) -> None:
-    """Check CT.KMS.PR.3 and CT.CLOUDWATCH.PR.2 as their rules do.
+def test_the_key_and_the_log_groups_pass_the_proactive_controls_of_control_tower() -> None:
+    """Check CT.KMS.PR.3 and CT.CLOUDWATCH.PR.2 as their rules do. No controls apply to the management account.
 
     https://docs.aws.amazon.com/controltower/latest/controlreference/proactive-controls.html
     """
+    path = NETWORKING
     (deny,) = [
         statement
         for statement in properties(path, "AWS::KMS::Key")[KEY]["KeyPolicy"]["Statement"]
@@ -84,8 +88,12 @@ def test_only_the_alarms_of_this_account_may_publish_to_the_topic(path: Path) ->
 @each_template
 def test_the_topic_has_a_subscription_only_if_an_email_address_is_given(path: Path) -> None:
     ((_, subscription),) = of_type(path, "AWS::SNS::Subscription")
+    conditions = decode(str(path))[0]["Conditions"]
+    email, topic = {"Ref": "AlertEmail"}, {"Ref": "IpamSnsTopic"}
 
-    assert subscription["Condition"] == "HasAlertEmail"
+    assert subscription["Properties"] == {"TopicArn": topic, "Protocol": "email", "Endpoint": email}
+    for address in ("", "network-team@example.com"):
+        assert holds(subscription["Condition"], conditions, {"AlertEmail": address}) is bool(address)
 
 
 @each_template
@@ -134,6 +142,17 @@ def test_saved_log_queries_read_log_groups_of_the_stack_and_are_in_a_folder_of_i
     assert re.match(r"\$\{(AWS::StackName|DashboardName)\}/", query["Name"]["Fn::Sub"])
     output = decode(str(path))[0]["Outputs"]["LogQueriesUrl"]
     assert query["Name"]["Fn::Sub"].partition("/")[2] in output["Description"]
+
+
+@each_template
+def test_the_graphs_of_a_dashboard_show_metrics_that_aws_publishes_of_the_stack(path: Path) -> None:
+    template = Template.read(path)
+    for name, dashboard in template.of_type("AWS::CloudWatch::Dashboard"):
+        body = dashboard["DashboardBody"]["Fn::Sub"]
+        for namespace, metric, dimension, value in re.findall(r'\["(AWS/\w+)", "(\w+)", "(\w+)", "([^"]+)"', body):
+            expected, kind, written = METRICS[namespace, metric]
+            assert dimension == expected, f"{name}: {metric}"
+            assert value in [written % resource for resource, _ in template.of_type(kind)], f"{name}: {metric}"
 
 
 @each_template

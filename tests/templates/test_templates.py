@@ -56,17 +56,6 @@ def test_no_resource_has_a_fixed_name_that_a_second_stack_would_repeat(path: Pat
             assert not NAMED & set(resource.get("Properties", {})), name
 
 
-def test_everything_that_the_pools_are_refused_for_is_checked_before_the_networking_stack_exists() -> None:
-    """With IpamPoolQuota, for example, which is 50 if it is not there."""
-    (of_pools,) = (one["Properties"] for path in TEMPLATES for one in resources(path, "Custom::InitPools").values())
-    (of_setup,) = (
-        one["Properties"] for path in TEMPLATES for one in resources(path, "Custom::OrganizationSetup").values()
-    )
-
-    refused_for_nothing = {"ScopeId", "AutoImport", "TopicArn"}
-    assert set(of_pools) - set(of_setup) == refused_for_nothing
-
-
 def test_an_update_that_the_setup_refuses_does_not_reach_what_shares_pools() -> None:
     """A function that has OuMatch already, for example, would take pools away until the rollback."""
     (path,) = (path for path in TEMPLATES if resources(path, "Custom::OrganizationSetup"))
