@@ -11,7 +11,9 @@ import pytest
 from cfnlint.decode import decode  # type: ignore[import-untyped]
 
 from checkers.alarms import METRICS
+from checkers.policies import permits
 from checkers.template import Template, holds
+from ctipam.cloudformation import custom_resource
 
 TEMPLATES = sorted(
     path for path in (Path(__file__).parents[2] / "templates").glob("*.yaml") if "IpamSnsTopic" in path.read_text()
@@ -77,12 +79,18 @@ def test_the_key_and_the_log_groups_pass_the_proactive_controls_of_control_tower
 
 
 @each_template
-def test_only_the_alarms_of_this_account_may_publish_to_the_topic(path: Path) -> None:
-    (policy,) = properties(path, "AWS::SNS::TopicPolicy").values()
-    (allow,) = [statement for statement in policy["PolicyDocument"]["Statement"] if statement["Effect"] == "Allow"]
+def test_only_the_alarms_of_this_account_may_publish_to_the_topic_and_only_over_tls(path: Path) -> None:
+    policy = Template.read(path).statements_about("AWS::SNS::TopicPolicy", "Topics", "IpamSnsTopic")
 
-    assert allow["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
-    assert allow["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    def may_publish(service: str = "cloudwatch", account: str = "${AWS::AccountId}", tls: str = "true") -> bool:
+        principal = {"Service": f"{service}.amazonaws.com"}
+        context = {"aws:SourceAccount": account, "aws:SecureTransport": tls}
+        return permits(policy, "sns:Publish", "${IpamSnsTopic}", principal=principal, context=context)
+
+    assert may_publish()
+    assert not may_publish("events")
+    assert not may_publish(account="another")
+    assert not may_publish(tls="false")
 
 
 @each_template
@@ -178,11 +186,14 @@ def custom_resources(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 @each_template
-def test_the_timeout_of_a_custom_resource_is_longer_than_that_of_its_function(path: Path) -> None:
+def test_cloudformation_waits_longer_for_a_custom_resource_than_its_function_works(path: Path) -> None:
     functions = properties(path, "AWS::Lambda::Function")
     for name, resource in custom_resources(path):
         function = functions[resource["Properties"]["ServiceToken"]["Fn::GetAtt"][0]]
-        assert function["Timeout"] < resource["Properties"]["ServiceTimeout"] <= LONGEST_S, name
+        timeout = resource["Properties"]["ServiceTimeout"]
+        assert function["Timeout"] < timeout <= LONGEST_S, name
+        if "S3Key" in function["Code"]:  # it goes on in further invocations
+            assert timeout > custom_resource.LONGEST_S, name
 
 
 @each_template
