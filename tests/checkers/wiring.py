@@ -14,6 +14,7 @@ from checkers.template import Template, listed, references, target
 CONSTRAINTS = ("Type", "AllowedPattern", "AllowedValues", "MinValue", "MaxValue")
 READS = ("Describe", "Get", "List")
 UNLIMITED = {
+    "EnableRamSharingAndIpamAdministration": "a setting of the whole organization; the actions have no condition keys",
     "AddOperatingRegionsAndSetCosts": "the IPAM may be one that this stack did not create",
     "ChangeExcludedOus": "EC2 creates the resource discovery, without tags",
     "CreatePoolsInScope": "the scope may be one that this stack did not create; the pool's own statement is limited",
@@ -29,7 +30,7 @@ def what_has_the_name_of_a_parameter_has_its_value(template: Template) -> Iterat
 
 
 def _passed_on(resource: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the names and values that a resource gets from the template's parameters."""
+    """Yield the names and values that a resource gets, among them those of the template's parameters."""
     properties = resource.get("Properties", {})
     if resource["Type"].startswith("Custom::"):
         yield from properties.items()
@@ -115,10 +116,8 @@ def changes_are_limited_to_what_belongs_to_the_solution(template: Template) -> I
             actions = [action.split(":")[1] for action in listed(statement["Action"])]
             if all(action.startswith(READS) for action in actions) or statement["Sid"] in UNLIMITED:
                 continue
-            own = {
-                name for name in references(statement["Resource"]) if name in {*template.resources, "AWS::StackName"}
-            }
-            wide = any(text(one).endswith("/*") for one in listed(statement["Resource"]))
+            own = references(statement["Resource"]) & {*template.resources, "AWS::StackName"}
+            wide = any(text(one).endswith("*") for one in listed(statement["Resource"]))
             if wide and not own and not _limits(statement):
                 yield f"{role}: {statement['Sid']} changes what is not the solution's; give a Condition."
 
