@@ -90,7 +90,7 @@ def events_that_a_function_cannot_handle_are_kept_or_repeated(template: Template
         queue = _failure_queue(configured)
         if configured.get("Qualifier") != "$LATEST":
             yield f"{function}: EventBridge invokes $LATEST, so what becomes of failures must be said of it."
-        elif queue is None and not (_is_scheduled(template, function) and configured["MaximumRetryAttempts"] == 0):
+        elif queue is None and not (_is_scheduled(template, function) and configured.get("MaximumRetryAttempts") == 0):
             yield f"{function}: an event that it fails to handle is lost; give an OnFailure destination."
     for rule, to, function in _invocations(template):
         queue = _failure_queue(_invocation_config(template, function))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from checkers.policies import OWN_ACCOUNT, Context, is_met, permits, text
-from checkers.template import Template, allows, listed, statements, target
+from checkers.template import Template, listed, statements, target
 
 ENABLED_BY_DEFAULT = frozenset(
     "us-east-1 us-east-2 us-west-1 us-west-2 ca-central-1 sa-east-1 eu-central-1 eu-west-1 eu-west-2 eu-west-3 "
@@ -35,14 +35,14 @@ ROOT = {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
 CLOUDWATCH = {"Service": "cloudwatch.amazonaws.com"}
 EVENTS = {"Service": "events.amazonaws.com"}
 LAMBDA = {"Service": "lambda.amazonaws.com"}
+LOGS = {"Service": {"Fn::Sub": "logs.${AWS::Region}.${AWS::URLSuffix}"}}
+
 FOREIGN = {
     "aws:SourceAccount": "another account",
     "aws:SourceArn": "an ARN in another account",
     "kms:EncryptionContext:aws:logs:arn": "an ARN in another account",
 }
-"""The condition keys of a request that a service makes for somebody else."""
-
-LOGS = {"Service": {"Fn::Sub": "logs.${AWS::Region}.${AWS::URLSuffix}"}}
+"""The condition keys of a request that a service makes for another account."""
 
 
 def functions_have_a_role_that_lambda_can_assume(template: Template) -> Iterator[str]:
@@ -122,9 +122,9 @@ def publishers_can_use_the_key_of_the_topic(template: Template) -> Iterator[str]
         granted = list(template.role_statements(role))
         for topic, found in template.of_type("AWS::SNS::Topic"):
             key = target(found.get("KmsMasterKeyId"))
-            if key and any(allows(statement, "sns:Publish", resource=topic) for statement in granted):
+            if key and permits(granted, "sns:Publish", f"${{{topic}}}"):
                 for action in TOPICS_NEED:
-                    if not any(allows(statement, action, resource=key) for statement in granted):
+                    if not permits(granted, action, f"${{{key}.Arn}}"):
                         yield f"{role}: publishing to {topic} needs {action} on {key}."
 
 
@@ -151,9 +151,8 @@ def destinations_of_functions_are_allowed_when_they_are_set(template: Template) 
         granting = [
             policy
             for policy in template.policies_of(role)
-            if any(
-                allows(one, "sqs:SendMessage", resource=queue)
-                for one in statements(template.properties(policy)["PolicyDocument"])
+            if permits(
+                statements(template.properties(policy)["PolicyDocument"]), "sqs:SendMessage", f"${{{queue}.Arn}}"
             )
         ]
         if not granting:

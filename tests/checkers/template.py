@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -79,22 +78,6 @@ def statements(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             yield from (branch for branch in statement["Fn::If"][1:] if "Effect" in branch)
         else:
             yield statement
-
-
-def allows(
-    statement: Mapping[str, Any], action: str, *, resource: str | None = None, principal: object | None = None
-) -> bool:
-    """Return whether a statement allows an action, on a resource of the template, to a principal.
-
-    resource    logical ID; None: whatever the resource
-    principal   as the template writes it; None: the statement belongs to an identity
-    """
-    if statement["Effect"] != "Allow" or not any(fnmatchcase(action, one) for one in listed(statement["Action"])):
-        return False
-    if principal is not None and statement.get("Principal") != principal:
-        return False
-    resources = listed(statement["Resource"])
-    return resource is None or "*" in resources or any(target(one) == resource for one in resources)
 
 
 def target(value: Any) -> str | None:
