@@ -54,6 +54,8 @@ def functions_have_a_role_that_lambda_can_assume(template: Template) -> Iterator
 def rules_can_reach_their_targets(template: Template) -> Iterator[str]:
     permissions = [found for _, found in template.of_type("AWS::Lambda::Permission")]
     for name, rule in template.of_type("AWS::Events::Rule"):
+        if not rule["Targets"]:
+            yield f"{name}: it has no target, so its events go nowhere."
         for to in rule["Targets"]:
             if "RoleArn" in to:
                 if not _trusts(template, to["RoleArn"], EVENTS):

@@ -18,6 +18,7 @@ class Template:
 
     def __init__(self, content: Mapping[str, Any]) -> None:
         self.parameters: Mapping[str, Any] = content.get("Parameters", {})
+        self.rules: Mapping[str, Any] = content.get("Rules", {})
         self.mappings: Mapping[str, Any] = content.get("Mappings", {})
         self.conditions: Mapping[str, Any] = content.get("Conditions", {})
         self.resources: Mapping[str, Any] = content["Resources"]
@@ -101,8 +102,9 @@ def holds(condition: Any, conditions: Mapping[str, Any], parameters: Mapping[str
             return not holds(one, conditions, parameters)
         case {"Fn::Or": several}:
             return any(holds(one, conditions, parameters) for one in several)
-        case {"Fn::Equals": [{"Ref": name}, value]}:
-            return parameters[name] == str(value)
+        case {"Fn::Equals": [one, other]}:
+            first, second = (parameters[target(value) or ""] if target(value) else str(value) for value in (one, other))
+            return first == second
     raise ValueError(f"{condition}: what it means is not modelled here")
 
 

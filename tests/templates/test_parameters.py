@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from checkers.template import Template
+from checkers.template import Template, holds, references
 
 TEMPLATES = sorted((Path(__file__).parents[2] / "templates").glob("*.yaml"))
 EXAMPLE = re.compile(r"for example (.+?)(?:, | and | of | or | for | \(|\. |\.$)")
@@ -35,6 +35,7 @@ def test_each_option_is_described_and_each_that_is_described_can_be_chosen(templ
         described = set(OPTION.findall(parameter["Description"]))
         options = {one for one in parameter.get("AllowedValues", ()) if isinstance(one, str)}
         assert options <= described, name
+        assert not described or parameter.keys() & {"AllowedValues", "AllowedPattern"}, name
         assert all(accepts(parameter, one) for one in described), name
 
 
@@ -43,6 +44,27 @@ def test_the_examples_of_the_descriptions_are_accepted(templates: list[Template]
         for text in (parameter["Description"], parameter.get("ConstraintDescription", "")):
             for example in EXAMPLE.findall(text):
                 assert accepts(parameter, example), f"{name}: {example}"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("NetworkAccountId", "AWS::AccountId"),
+        ("IpamPoolPrefixLength", "AccPoolPrefixLength"),
+        ("HomeRegion", "AWS::Region"),
+    ],
+)
+def test_what_must_differ_is_refused_before_there_is_a_stack(templates: list[Template], one: str, other: str) -> None:
+    asserted = [
+        assertion["Assert"]
+        for template in templates
+        for rule in template.rules.values()
+        for assertion in rule["Assertions"]
+        if one in references(assertion["Assert"])
+    ]
+
+    assert [holds(each, {}, {one: "the same", other: "the same"}) for each in asserted] == [False]
+    assert [holds(each, {}, {one: "the one", other: "the other"}) for each in asserted] == [True]
 
 
 def accepts(parameter: Any, example: str) -> bool:

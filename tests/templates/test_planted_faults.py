@@ -167,6 +167,11 @@ FAULTS: dict[str, tuple[str, Callable[[Content], None], str]] = {
         without("ReconcilePermission"),
         "nothing allows the rule to invoke CTIPAMLifeCycleLambda",
     ),
+    "a rule without a target": (
+        MANAGEMENT,
+        setting("CreateAccountLifeCycleRule", Targets=[]),
+        "its events go nowhere",
+    ),
     "the event destination without its DependsOn": (
         MANAGEMENT,
         depending_on("CTIPAMLifeCycleLambdaFailures"),

@@ -225,7 +225,9 @@ def test_a_bucket_can_be_read_only_by_one_role_and_only_over_tls(path: Path) -> 
         assert not permitted("s3:PutObject")
         assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
         assert bucket["Properties"]["VersioningConfiguration"] == {"Status": "Enabled"}
-        assert bucket["Properties"]["BucketEncryption"]
+        # Not aws:kms: the other account would need access to the key.
+        (rule,) = bucket["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
 
 
 def _permits(
