@@ -63,7 +63,7 @@ def alarms_are_raised_by_the_first_bad_period(template: Template) -> Iterator[st
                 yield f"{name}: one bad period must raise the alarm, and a period without data must end it."
         threshold = alarm["Threshold"]
         if isinstance(threshold, Mapping):
-            if f"{text(threshold)} percent" not in text_of_description(alarm):
+            if f"{text(threshold)} percent" not in _description(alarm):
                 yield f"{name}: {text(threshold)} is not the threshold that the description names."
             threshold = bad
         breaches = COMPARISONS[alarm["ComparisonOperator"]]
@@ -73,15 +73,10 @@ def alarms_are_raised_by_the_first_bad_period(template: Template) -> Iterator[st
 
 def alarms_evaluate_the_time_that_they_tell(template: Template) -> Iterator[str]:
     for name, alarm in _on_metrics(template):
-        told = re.search(r"(?:for|in) (\d+) (minutes|hours)", text_of_description(alarm))
+        told = re.search(r"(?:for|in) (\d+) (minutes|hours)", _description(alarm))
         span = alarm["Period"] * alarm["EvaluationPeriods"]
         if told and span != int(told[1]) * SECONDS[told[2]]:
             yield f"{name}: it tells of {told[1]} {told[2]}, and evaluates {span} s."
-
-
-def text_of_description(alarm: Mapping[str, Any]) -> str:
-    described = alarm["AlarmDescription"]
-    return str(listed(described["Fn::Sub"])[0] if isinstance(described, Mapping) else described)
 
 
 def events_that_a_function_cannot_handle_are_kept_or_repeated(template: Template) -> Iterator[str]:
@@ -129,6 +124,11 @@ def scheduled_runs_end_before_the_next(template: Template) -> Iterator[str]:
 
 def _on_metrics(template: Template) -> Iterator[tuple[str, Mapping[str, Any]]]:
     return ((name, alarm) for name, alarm in template.of_type("AWS::CloudWatch::Alarm") if "MetricName" in alarm)
+
+
+def _description(alarm: Mapping[str, Any]) -> str:
+    described = alarm["AlarmDescription"]
+    return str(listed(described["Fn::Sub"])[0] if isinstance(described, Mapping) else described)
 
 
 def _invocations(template: Template) -> Iterator[tuple[str, Mapping[str, Any], str]]:
