@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from checkers.template import Template, allows, listed, statements, target
+from checkers.policies import OWN_ACCOUNT, Context, is_met, permits, text
+from checkers.template import Template, listed, statements, target
 
 ENABLED_BY_DEFAULT = frozenset(
     "us-east-1 us-east-2 us-west-1 us-west-2 ca-central-1 sa-east-1 eu-central-1 eu-west-1 eu-west-2 eu-west-3 "
@@ -28,15 +29,20 @@ TOPICS_NEED = ("kms:Decrypt", "kms:GenerateDataKey")
 """https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
 https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html"""
 
+ALARM_ACTIONS = ("AlarmActions", "InsufficientDataActions")
+
 ROOT = {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
 CLOUDWATCH = {"Service": "cloudwatch.amazonaws.com"}
 EVENTS = {"Service": "events.amazonaws.com"}
 LAMBDA = {"Service": "lambda.amazonaws.com"}
 LOGS = {"Service": {"Fn::Sub": "logs.${AWS::Region}.${AWS::URLSuffix}"}}
 
-
-def problems(template: Template) -> list[str]:
-    return [problem for check in CHECKS for problem in check(template)]
+FOREIGN = {
+    "aws:SourceAccount": "another account",
+    "aws:SourceArn": "an ARN in another account",
+    "kms:EncryptionContext:aws:logs:arn": "an ARN in another account",
+}
+"""The condition keys of a request that a service makes for another account."""
 
 
 def functions_have_a_role_that_lambda_can_assume(template: Template) -> Iterator[str]:
@@ -48,10 +54,15 @@ def functions_have_a_role_that_lambda_can_assume(template: Template) -> Iterator
 def rules_can_reach_their_targets(template: Template) -> Iterator[str]:
     permissions = [found for _, found in template.of_type("AWS::Lambda::Permission")]
     for name, rule in template.of_type("AWS::Events::Rule"):
+        if not rule["Targets"]:
+            yield f"{name}: it has no target, so its events go nowhere."
         for to in rule["Targets"]:
             if "RoleArn" in to:
                 if not _trusts(template, to["RoleArn"], EVENTS):
                     yield f"{name}: EventBridge cannot assume the role of target {to['Id']}."
+                granted = list(template.role_statements(target(to["RoleArn"]) or ""))
+                if not permits(granted, "events:PutEvents", text(to["Arn"])):
+                    yield f"{name}: the role of target {to['Id']} may not put events on it."
             elif not any(_permits(permission, name, target(to["Arn"])) for permission in permissions):
                 yield f"{name}: nothing allows the rule to invoke {target(to['Arn'])}."
 
@@ -67,6 +78,7 @@ def _trusts(template: Template, role: Any, service: Mapping[str, str]) -> bool:
 def _permits(permission: Mapping[str, Any], rule: str, function: str | None) -> bool:
     return (
         permission["Principal"] == EVENTS["Service"]
+        and permission["Action"] == "lambda:InvokeFunction"
         and target(permission["SourceArn"]) == rule
         and target(permission["FunctionName"]) == function
     )
@@ -74,48 +86,37 @@ def _permits(permission: Mapping[str, Any], rule: str, function: str | None) -> 
 
 def keys_can_be_managed_by_their_account(template: Template) -> Iterator[str]:
     for name, key in template.of_type("AWS::KMS::Key"):
-        if not any(allows(one, "kms:PutKeyPolicy", principal=ROOT) for one in statements(key["KeyPolicy"])):
+        if not permits(statements(key["KeyPolicy"]), "kms:PutKeyPolicy", "*", principal=ROOT):
             yield f"{name}: KMS refuses a key policy that locks the account out."
 
 
 def log_groups_can_use_their_key(template: Template) -> Iterator[str]:
+    group_arn = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:any"
+    context = {"kms:EncryptionContext:aws:logs:arn": group_arn}
     for name, group in template.of_type("AWS::Logs::LogGroup"):
-        if missing := _missing(template, group.get("KmsKeyId"), LOGS_NEED, LOGS):
+        if missing := _missing(template, group.get("KmsKeyId"), LOGS_NEED, LOGS, context):
             yield f"{name}: CloudWatch Logs refuses a key that it may not use; the key policy lacks {missing}."
 
 
 def alarms_can_publish(template: Template) -> Iterator[str]:
+    context = {"aws:SourceAccount": OWN_ACCOUNT, "aws:SecureTransport": "true"}
     for name, alarm in template.of_type("AWS::CloudWatch::Alarm"):
-        for topic in filter(None, map(target, alarm.get("AlarmActions", []))):
-            if not _resource_policy_allows(
-                template, "AWS::SNS::TopicPolicy", "Topics", topic, "sns:Publish", CLOUDWATCH
-            ):
+        for topic in filter(None, map(target, [one for key in ALARM_ACTIONS for one in alarm.get(key, [])])):
+            policy = template.statements_about("AWS::SNS::TopicPolicy", "Topics", topic)
+            if not permits(policy, "sns:Publish", f"${{{topic}}}", principal=CLOUDWATCH, context=context):
                 yield f"{name}: the policy of {topic} does not allow alarms to publish."
-            if missing := _missing(template, template.properties(topic).get("KmsMasterKeyId"), TOPICS_NEED, CLOUDWATCH):
+            key = template.properties(topic).get("KmsMasterKeyId")
+            if missing := _missing(template, key, TOPICS_NEED, CLOUDWATCH, context):
                 yield f"{name}: alarms cannot encrypt messages to {topic}; the key policy lacks {missing}."
 
 
-def _missing(template: Template, key: Any, actions: tuple[str, ...], principal: object) -> list[str]:
+def _missing(template: Template, key: Any, actions: tuple[str, ...], principal: object, context: Context) -> list[str]:
     """Return the actions that the policy of a key of this template does not allow to a service."""
     if not key:
         return []
     document = template.properties(target(key) or "").get("KeyPolicy", {"Statement": []})
-    return [
-        action
-        for action in actions
-        if not any(allows(one, action, principal=principal) for one in statements(document))
-    ]
-
-
-def _resource_policy_allows(
-    template: Template, kind: str, names: str, resource: str, action: str, principal: object
-) -> bool:
-    return any(
-        allows(statement, action, resource=resource, principal=principal)
-        for _, policy in template.of_type(kind)
-        if any(target(one) == resource for one in policy[names])
-        for statement in statements(policy["PolicyDocument"])
-    )
+    policy = list(statements(document))
+    return [action for action in actions if not permits(policy, action, "*", principal=principal, context=context)]
 
 
 def publishers_can_use_the_key_of_the_topic(template: Template) -> Iterator[str]:
@@ -123,9 +124,9 @@ def publishers_can_use_the_key_of_the_topic(template: Template) -> Iterator[str]
         granted = list(template.role_statements(role))
         for topic, found in template.of_type("AWS::SNS::Topic"):
             key = target(found.get("KmsMasterKeyId"))
-            if key and any(allows(statement, "sns:Publish", resource=topic) for statement in granted):
+            if key and permits(granted, "sns:Publish", f"${{{topic}}}"):
                 for action in TOPICS_NEED:
-                    if not any(allows(statement, action, resource=key) for statement in granted):
+                    if not permits(granted, action, f"${{{key}.Arn}}"):
                         yield f"{role}: publishing to {topic} needs {action} on {key}."
 
 
@@ -138,13 +139,9 @@ def failed_events_reach_their_queue(template: Template) -> Iterator[str]:
 
 
 def _queue_takes_from(template: Template, queue: str, rule: str) -> bool:
-    return any(
-        allows(statement, "sqs:SendMessage", resource=queue, principal=EVENTS)
-        and rule in map(target, listed(statement["Condition"]["ArnEquals"]["aws:SourceArn"]))
-        for _, policy in template.of_type("AWS::SQS::QueuePolicy")
-        if any(target(one) == queue for one in policy["Queues"])
-        for statement in statements(policy["PolicyDocument"])
-    )
+    policy = template.statements_about("AWS::SQS::QueuePolicy", "Queues", queue)
+    context = {"aws:SourceArn": f"${{{rule}.Arn}}"}
+    return permits(policy, "sqs:SendMessage", f"${{{queue}.Arn}}", principal=EVENTS, context=context)
 
 
 def destinations_of_functions_are_allowed_when_they_are_set(template: Template) -> Iterator[str]:
@@ -156,9 +153,8 @@ def destinations_of_functions_are_allowed_when_they_are_set(template: Template) 
         granting = [
             policy
             for policy in template.policies_of(role)
-            if any(
-                allows(one, "sqs:SendMessage", resource=queue)
-                for one in statements(template.properties(policy)["PolicyDocument"])
+            if permits(
+                statements(template.properties(policy)["PolicyDocument"]), "sqs:SendMessage", f"${{{queue}.Arn}}"
             )
         ]
         if not granting:
@@ -191,11 +187,11 @@ def alarms_evaluate_a_time_that_cloudwatch_takes(template: Template) -> Iterator
         queries = alarm.get("Metrics", [])
         of_insights = any(str(query.get("Expression", "")).lstrip().startswith("SELECT") for query in queries)
         limit = INSIGHTS_SPAN_S if of_insights else ALARM_SPAN_S
-        for period in (
-            [alarm["Period"]] if "Period" in alarm else [query["Period"] for query in queries if "Period" in query]
-        ):
+        if [query.get("ReturnData", True) for query in queries].count(True) != 1 and queries:
+            yield f"{name}: CloudWatch refuses an alarm unless exactly one of its queries returns data."
+        for period in [query.get("Period", 0) for query in queries] or [alarm["Period"]]:
             span = period * alarm["EvaluationPeriods"]
-            if span > limit or (period % 60 and period not in (10, 20, 30)):
+            if not 0 < span <= limit or (period % 60 and period not in (10, 20, 30)):
                 times = alarm["EvaluationPeriods"]
                 yield f"{name}: {times} periods of {period} s; CloudWatch evaluates at most {limit} s."
 
@@ -211,6 +207,18 @@ def default_regions_are_enabled_in_every_account(template: Template) -> Iterator
     for region in str(template.parameters.get("RegionSelection", {}).get("Default", "us-east-1")).split(","):
         if region not in ENABLED_BY_DEFAULT:
             yield f"RegionSelection: an account has to enable {region} first, so it cannot be a default."
+
+
+def services_act_only_for_this_account(template: Template) -> Iterator[str]:
+    """Otherwise anybody's rules, alarms and log groups may use it. Lambda assumes roles for its own account only."""
+    for name, resource in template.resources.items():
+        properties = resource.get("Properties", {})
+        for document in filter(None, map(properties.get, ("PolicyDocument", "KeyPolicy", "AssumeRolePolicyDocument"))):
+            for statement in statements(document):
+                principal = statement.get("Principal", LAMBDA)
+                foreign = is_met(statement, FOREIGN) and "Service" in principal and principal != LAMBDA
+                if statement["Effect"] == "Allow" and (foreign or principal == "*"):
+                    yield f"{name}: a statement allows {text(principal)} to act for any account; give a Condition."
 
 
 def principals_of_resource_policies_survive_a_role_that_is_made_anew(template: Template) -> Iterator[str]:
@@ -253,6 +261,7 @@ CHECKS: tuple[Check, ...] = (
     alarms_evaluate_a_time_that_cloudwatch_takes,
     functions_leave_the_concurrency_of_the_account,
     default_regions_are_enabled_in_every_account,
+    services_act_only_for_this_account,
     principals_of_resource_policies_survive_a_role_that_is_made_anew,
     parameters_have_a_name_that_ssm_takes,
 )

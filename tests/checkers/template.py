@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,9 @@ class Template:
 
     def __init__(self, content: Mapping[str, Any]) -> None:
         self.parameters: Mapping[str, Any] = content.get("Parameters", {})
+        self.rules: Mapping[str, Any] = content.get("Rules", {})
+        self.mappings: Mapping[str, Any] = content.get("Mappings", {})
+        self.conditions: Mapping[str, Any] = content.get("Conditions", {})
         self.resources: Mapping[str, Any] = content["Resources"]
 
     @classmethod
@@ -48,9 +51,25 @@ class Template:
         policies = self.of_type("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy")
         return [name for name, found in policies if any(target(one) == role for one in found.get("Roles", []))]
 
+    def statements_about(self, kind: str, names: str, resource: str) -> list[Mapping[str, Any]]:
+        """Return the statements of the policies of a kind that list a resource under a name, for example Topics."""
+        policies = [found for _, found in self.of_type(kind) if resource in map(target, listed(found[names]))]
+        return [statement for policy in policies for statement in statements(policy["PolicyDocument"])]
+
     def depends_on(self, name: str) -> set[str]:
         """Return what the resource names in DependsOn."""
         return set(listed(self.resources[name].get("DependsOn", [])))
+
+    def needed_by(self, name: str) -> set[str]:
+        """Return all that CloudFormation creates before a resource, and deletes after it."""
+        found: set[str] = set()
+        open_ones = {name}
+        while open_ones:
+            one = open_ones.pop()
+            before = (self.depends_on(one) | references(self.resources[one])) & self.resources.keys()
+            open_ones |= before - found
+            found |= before
+        return found
 
 
 def statements(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -62,22 +81,6 @@ def statements(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             yield statement
 
 
-def allows(
-    statement: Mapping[str, Any], action: str, *, resource: str | None = None, principal: object | None = None
-) -> bool:
-    """Return whether a statement allows an action, on a resource of the template, to a principal.
-
-    resource    logical ID; None: whatever the resource
-    principal   as the template writes it; None: the statement belongs to an identity
-    """
-    if statement["Effect"] != "Allow" or not any(fnmatchcase(action, one) for one in listed(statement["Action"])):
-        return False
-    if principal is not None and statement.get("Principal") != principal:
-        return False
-    resources = listed(statement["Resource"])
-    return resource is None or "*" in resources or any(target(one) == resource for one in resources)
-
-
 def target(value: Any) -> str | None:
     """Return the logical ID that a Ref or a Fn::GetAtt names."""
     if isinstance(value, Mapping) and "Ref" in value:
@@ -86,6 +89,36 @@ def target(value: Any) -> str | None:
         named = value["Fn::GetAtt"]
         return str(named.split(".")[0] if isinstance(named, str) else named[0])
     return None
+
+
+def holds(condition: Any, conditions: Mapping[str, Any], parameters: Mapping[str, str]) -> bool:
+    """Return whether a condition, by its name or its function, is true with these values of the parameters."""
+    match condition:
+        case str():
+            return holds(conditions[condition], conditions, parameters)
+        case {"Condition": name}:
+            return holds(name, conditions, parameters)
+        case {"Fn::Not": [one]}:
+            return not holds(one, conditions, parameters)
+        case {"Fn::Or": several}:
+            return any(holds(one, conditions, parameters) for one in several)
+        case {"Fn::Equals": [one, other]}:
+            first, second = (parameters[target(value) or ""] if target(value) else str(value) for value in (one, other))
+            return first == second
+    raise ValueError(f"{condition}: what it means is not modelled here")
+
+
+def references(value: Any) -> set[str]:
+    """Return every parameter and resource that a value refers to."""
+    if isinstance(value, Mapping):
+        if isinstance(value.get("Fn::Sub"), (str, list)):
+            written = listed(value["Fn::Sub"])
+            named = {name.split(".")[0] for name in re.findall(r"\$\{([\w:.]+)\}", str(written[0]))}
+            return named.union(*map(references, written[1:]))
+        if (name := target(value)) is not None:
+            return {name}
+        return set().union(*map(references, value.values()))
+    return set().union(*map(references, value)) if isinstance(value, list) else set()
 
 
 def listed(value: Any) -> list[Any]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cfnlint.decode import decode  # type: ignore[import-untyped]
+
+from checkers.template import Template, holds
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 SUBNETS = ("FirstSubnet", "SecondSubnet", "ThirdSubnet")
@@ -42,6 +46,37 @@ def test_three_subnets_fit_an_account_that_sees_two_zones(zones: list[str], used
     found = resources("workload-vpc.template.yaml")
 
     assert [evaluated(found[name]["Properties"]["AvailabilityZone"], zones) for name in SUBNETS] == used
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_there_are_as_many_subnets_as_are_asked_for_and_each_is_a_quarter_of_the_vpc(count: int) -> None:
+    template = Template.read(TEMPLATES / "workload-vpc.template.yaml")
+    given = {"SubnetCount": str(count)}
+    made = [
+        name
+        for name, _ in template.of_type("AWS::EC2::Subnet")
+        if "Condition" not in (resource := template.resources[name])
+        or holds(resource["Condition"], template.conditions, given)
+    ]
+
+    assert made == list(SUBNETS[:count])
+    for length in template.parameters["VpcNetmaskLength"]["AllowedValues"]:
+        vpc = IPv4Network(f"10.0.0.0/{length}")
+        quarters = [str(one) for one in vpc.subnets(prefixlen_diff=2)]
+        assert [
+            _block(template.properties(name)["CidrBlock"], vpc, template.mappings["QuarterOfAVpc"][str(length)])
+            for name in made
+        ] == quarters[:count]
+
+
+def _block(written: Any, vpc: IPv4Network, of_size: Mapping[str, int]) -> str:
+    """Return what CloudFormation makes of a CidrBlock."""
+    index, of = written["Fn::Select"]
+    cidr, count, bits = of["Fn::Cidr"]
+    assert cidr == {"Fn::GetAtt": ["Vpc", "CidrBlock"]}
+    assert bits == {"Fn::FindInMap": ["QuarterOfAVpc", {"Ref": "VpcNetmaskLength"}, "HostBits"]}
+    blocks = list(vpc.subnets(new_prefix=32 - of_size["HostBits"]))
+    return str(blocks[:count][index])
 
 
 def test_a_vpc_that_an_update_replaces_stays_and_the_parameters_say_so() -> None:

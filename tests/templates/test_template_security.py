@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from cfnlint.decode import cfn_yaml  # type: ignore[import-untyped]
 
 import ctipam
+from checkers.policies import permits
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = sorted((ROOT / "templates").glob("*.yaml"))
@@ -194,9 +196,9 @@ def test_no_resource_has_a_name_that_control_tower_protects(path: Path) -> None:
 
 
 @each_template
-def test_each_stateful_resource_has_deletion_policies_with_a_reason(path: Path) -> None:
+def test_nothing_with_data_outlives_the_stack_and_a_comment_says_why(path: Path) -> None:
     for name, resource in resources(path, *STATEFUL):
-        assert {"DeletionPolicy", "UpdateReplacePolicy"} <= resource.keys(), name
+        assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Delete", "Delete"), name
         line = path.read_text(encoding="utf-8").splitlines()[_line(resource, "DeletionPolicy")]
         assert "#" in line, f"{name}: say why it is {line.strip()}"
 
@@ -216,18 +218,34 @@ def test_a_function_can_be_invoked_only_by_a_resource_of_this_account(path: Path
 def test_a_bucket_can_be_read_only_by_one_role_and_only_over_tls(path: Path) -> None:
     policies = {policy["Properties"]["Bucket"]["Ref"]: policy for _, policy in resources(path, "AWS::S3::BucketPolicy")}
     for name, bucket in resources(path, "AWS::S3::Bucket"):
-        allow, deny = policies[name]["Properties"]["PolicyDocument"]["Statement"]
-        assert (allow["Effect"], allow["Action"]) == ("Allow", "s3:GetObject")
-        account = "arn:${AWS::Partition}:iam::${NetworkAccountId}"
-        # The condition names the role: as a principal, it would no longer match after the role is created again.
-        assert allow["Principal"] == {"AWS": {"Fn::Sub": f"{account}:root"}}
-        role = {"Fn::Sub": f"{account}:role/AWSControlTowerExecution"}
-        assert allow["Condition"] == {"ArnEquals": {"aws:PrincipalArn": role}}
-        assert (deny["Effect"], deny["Principal"], deny["Action"]) == ("Deny", "*", "s3:*")
-        assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        permitted = partial(_permits, policies[name]["Properties"]["PolicyDocument"]["Statement"], name)
+        assert permitted()
+        assert not permitted(role="another")
+        assert not permitted(tls="false")
+        assert not permitted("s3:PutObject")
         assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
         assert bucket["Properties"]["VersioningConfiguration"] == {"Status": "Enabled"}
-        assert bucket["Properties"]["BucketEncryption"]
+        # Not aws:kms: the other account would need access to the key.
+        (rule,) = bucket["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+
+
+def _permits(
+    policy: list[dict[str, Any]],
+    bucket: str,
+    action: str = "s3:GetObject",
+    *,
+    role: str = "AWSControlTowerExecution",
+    tls: str = "true",
+) -> bool:
+    """Return whether a role of the Networking account may do something with a zip file.
+
+    A condition names the role: as a principal, it would no longer match after the role is created again.
+    """
+    account = "arn:${AWS::Partition}:iam::${NetworkAccountId}"
+    principal = {"AWS": {"Fn::Sub": f"{account}:root"}}
+    context = {"aws:PrincipalArn": f"{account}:role/{role}", "aws:SecureTransport": tls}
+    return permits(policy, action, f"${{{bucket}.Arn}}/packages/any.zip", principal=principal, context=context)
 
 
 @each_template
