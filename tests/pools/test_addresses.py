@@ -63,6 +63,12 @@ def test_a_parent_that_is_smaller_than_the_block_has_no_place(small: str) -> Non
     assert count_free([IPv4Network(small)], 23, []) == count_free([IPv4Network(small)], 20, []) == 0
 
 
+def test_a_parent_of_the_size_of_the_block_has_one_place() -> None:
+    parent = IPv4Network("10.0.1.0/24")
+
+    assert (lowest_free_in([parent], 24, []), count_free([parent], 24, [])) == (parent, 1)
+
+
 def test_a_full_parent_has_no_place() -> None:
     assert lowest_free(PARENT, 17, [IPv4Network("10.0.0.0/24"), IPv4Network("10.0.255.0/24")]) is None
 

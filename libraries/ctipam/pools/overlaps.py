@@ -85,7 +85,7 @@ def _overlapping(
     others: Iterable[DiscoveredCidr],
 ) -> OverlappingVpc:
     pools = _pools(vpc.cidr, blocks, held, avoided)
-    free = without(vpc.cidr, [cidr for cidr in taken if cidr.overlaps(vpc.cidr)]) if pools else ()
+    free = without(vpc.cidr, taken) if pools else ()
     return OverlappingVpc(vpc, tuple(pools), tuple(sorted(free)), tuple(others))
 
 
