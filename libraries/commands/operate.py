@@ -86,7 +86,7 @@ def aws_cli(options: Mapping[str, str], root: Path) -> AwsCli:
 
 
 def read(action: str, words: Sequence[str]) -> dict[str, str]:
-    """Return the options of the command. Raises Refused for an unknown name.
+    """Return the options of the command. Raises Refused for an unknown name, and for no name of a stack.
 
     words   ["dry=yes", ...], as make passes them on
     """
@@ -94,6 +94,8 @@ def read(action: str, words: Sequence[str]) -> dict[str, str]:
     for name in options:
         if name not in KNOWN[action] + MAKE_VARIABLES:
             raise Refused(f"{name} is not an argument of make {action}; use {', '.join(KNOWN[action])}.")
+    if options.get("stack") == "":  # in a script, a variable that was not set
+        raise Refused(f"stack= is empty; give the name of a stack, or leave it out for {STACK}.")
     return options
 
 

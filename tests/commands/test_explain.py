@@ -423,8 +423,9 @@ def test_of_addresses_that_a_pool_has_allocated_or_that_lie_elsewhere_nothing_is
         ({"account": "12"}, "account=12 is not an account id"),
         ({"vpc": "192.168.0.0/24"}, "vpc=192.168.0.0/24 is not a VPC's id"),
         ({"acount": "12"}, "acount is not an argument of make explain"),
+        ({"vpc": "vpc-1", "stack": ""}, "stack= is empty"),
     ],
-    ids=["nothing", "two subjects", "no account id", "no VPC's id", "a typo"],
+    ids=["nothing", "two subjects", "no account id", "no VPC's id", "a typo", "an empty stack"],
 )
 def test_a_question_that_cannot_be_answered_is_refused(
     monkeypatch: pytest.MonkeyPatch, words: dict[str, str], reason: str
