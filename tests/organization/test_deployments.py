@@ -394,10 +394,13 @@ def test_the_rollback_of_a_refused_account_change_succeeds(setup: Setup) -> None
     assert answer["Status"] == "SUCCESS", answer
 
 
-@pytest.mark.parametrize(
+in_an_update_and_its_rollback = pytest.mark.parametrize(
     ("stack_status", "answered"),
     [("UPDATE_IN_PROGRESS", "FAILED"), ("UPDATE_ROLLBACK_IN_PROGRESS", "SUCCESS")],
 )
+
+
+@in_an_update_and_its_rollback
 def test_an_update_refused_for_another_administrator_can_be_rolled_back(
     setup: Setup, stack_status: str, answered: str
 ) -> None:
@@ -411,10 +414,7 @@ def test_an_update_refused_for_another_administrator_can_be_rolled_back(
     assert setup.cloud.models.organization.delegated_administrators == {"ipam.amazonaws.com": OTHER_ACCOUNT}
 
 
-@pytest.mark.parametrize(
-    ("stack_status", "answered"),
-    [("UPDATE_IN_PROGRESS", "FAILED"), ("UPDATE_ROLLBACK_IN_PROGRESS", "SUCCESS")],
-)
+@in_an_update_and_its_rollback
 @pytest.mark.parametrize("refused", ["AssumeRole", "GetRole"])
 def test_an_update_refused_because_a_role_is_gone_can_be_rolled_back(
     setup: Setup, refused: str, stack_status: str, answered: str, refuse_calls: Any
@@ -437,10 +437,7 @@ def test_an_update_refused_because_the_networking_account_is_closed_can_be_rolle
     assert answers == ["FAILED", "SUCCESS"]
 
 
-@pytest.mark.parametrize(
-    ("stack_status", "answered"),
-    [("UPDATE_IN_PROGRESS", "FAILED"), ("UPDATE_ROLLBACK_IN_PROGRESS", "SUCCESS")],
-)
+@in_an_update_and_its_rollback
 @pytest.mark.parametrize(
     "refused", ["DescribeIpamPools", "GetLandingZone", "EnableSharingWithAwsOrganization", "DescribeOrganization"]
 )

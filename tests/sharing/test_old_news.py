@@ -119,10 +119,9 @@ def test_a_run_over_all_accounts_takes_the_share_from_one_that_has_left_unnotice
     assert world.shared()[B] == ["SDLC"]
 
 
-def test_a_run_ends_with_a_look_at_the_accounts_that_it_has_changed(
-    world: SharingWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Here no event tells of the move."""
+@pytest.fixture
+def moves_after_creation(world: SharingWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Account A moves as soon as its share is created, and no event tells of it."""
     put(world, IN_PROD)
     call = world.models.ram.call
 
@@ -133,25 +132,20 @@ def test_a_run_ends_with_a_look_at_the_accounts_that_it_has_changed(
         return answer
 
     monkeypatch.setattr(world.models.ram, "call", move_after)
+
+
+@pytest.mark.usefixtures("moves_after_creation")
+def test_a_run_ends_with_a_look_at_the_accounts_that_it_has_changed(world: SharingWorld) -> None:
     world.run()
 
     assert world.shared()[A] == ["SDLC"]
 
 
+@pytest.mark.usefixtures("moves_after_creation")
 def test_a_run_that_moves_its_new_share_along_asks_for_nothing_twice(
     world: SharingWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here RAM takes longer than the pause between two rounds."""
-    put(world, IN_PROD)
-    call = world.models.ram.call
-
-    def move_after(action: str, params: Any, caller: Any) -> Any:
-        answer = call(action, params, caller)
-        if action == "CreateResourceShare":
-            put(world, IN_SDLC)
-        return answer
-
-    monkeypatch.setattr(world.models.ram, "call", move_after)
     monkeypatch.setattr(rounds, "PAUSES_S", (1,) * 20)
     result = world.run(A)
 

@@ -94,14 +94,15 @@ def check(management: Account, spec: SetupSpec) -> SetupResult:
     environments = identify(known, (ou_path[0] for ou_path in index.ou_paths))
     preconditions.refuse_unclear_environments(environments, spec.added)
     by_ou = {one.ou.ou_id: one.environment for one in environments.values() if one.ou}
-    exclusions, problems = find_exclusions(spec.excluded_ous, index, by_ou, exact=spec.exact)
+    paths, problems = find_exclusions(spec.excluded_ous, index, by_ou, exact=spec.exact)
+    exclusions = exclusions_property(paths)
     if spec.new and problems:
         raise Refused(problems[0])
-    preconditions.refuse_too_many_exclusions(exclusions_property(exclusions))
+    preconditions.refuse_too_many_exclusions(exclusions)
     preconditions.refuse_another_administrator(_ipam_administrators(management), spec)
     environment_warnings = preconditions.environment_warnings(environments.values())
     warnings = (*region_warnings, *ungoverned.values(), *problems, *environment_warnings)
-    return SetupResult(exclusions_property(exclusions), warnings)
+    return SetupResult(exclusions, warnings)
 
 
 def enable(management: Account, spec: SetupSpec) -> None:

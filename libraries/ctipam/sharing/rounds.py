@@ -21,14 +21,7 @@ from ctipam.errors import DENIED, REASON_LIMIT, UNREACHABLE, OutOfTime, code_of,
 from ctipam.organization.environments import EnvironmentOu, if_accounts_have_its_pools
 from ctipam.sharing.apply import apply
 from ctipam.sharing.brake import held_back
-from ctipam.sharing.changes import (
-    Associate,
-    CreateShare,
-    DeleteShare,
-    ShareChange,
-    ShareChanges,
-    share_changes,
-)
+from ctipam.sharing.changes import Associate, CreateShare, DeleteShare, ShareChange, ShareChanges, share_changes
 from ctipam.sharing.doubtful import NO_POOLS, DoubtfulPool, why_unlisted
 from ctipam.sharing.existing import Share
 from ctipam.sharing.ownership import ShareOwnership
