@@ -20,10 +20,10 @@ from landing_zone.engine import Engine
 
 MANAGEMENT, NETWORK = "111111111111", "222222222222"
 
-# A custom resource that raises, waits for its gate, or fails, at the requests that its properties name. It notes each
-# request, and the status of its own stack at that moment, in an SQS queue.
+# A custom resource that raises, waits for its gate, pauses, or fails, at the requests that its properties name. It
+# notes each request, and the status of its own stack and the time at that moment, in an SQS queue.
 CUSTOM = """
-import boto3, cfnresponse, json, os, time
+import boto3, cfnresponse, json, os, threading, time
 
 def handler(event, context):
     request, wishes = event["RequestType"], event["ResourceProperties"]
@@ -35,13 +35,19 @@ def handler(event, context):
         "status": stack["StackStatus"],
         "tags": {tag["Key"]: tag["Value"] for tag in stack["Tags"]},
         "wishes": wishes,
+        "began": time.time(),
     }
     queue.send_message(QueueUrl=wishes["Queue"], MessageBody=json.dumps(note))
     if request in wishes.get("RaiseOn", ""):
         raise RuntimeError("no luck")
     gate = wishes["Gate"]
     while request in wishes.get("SlowOn", "") and not queue.list_queues(QueueNamePrefix=gate).get("QueueUrls"):
-        time.sleep(0.1)
+        threading.Event().wait(0.1)
+    if request in wishes.get("PauseOn", ""):
+        left = context.get_remaining_time_in_millis()
+        time.sleep(600)
+        paused = left - context.get_remaining_time_in_millis()
+        queue.send_message(QueueUrl=wishes["Queue"], MessageBody=json.dumps({"request": request, "paused_ms": paused}))
     if request in wishes.get("FailOn", ""):
         cfnresponse.send(event, context, cfnresponse.FAILED, {}, "the-id", reason="still in use")
     else:
@@ -141,7 +147,7 @@ def template(**wishes: str) -> dict[str, Any]:
                 "Properties": {
                     "Runtime": "python3.13",
                     "Handler": "index.handler",
-                    "Timeout": 120,
+                    "Timeout": 900,
                     "Role": {"Fn::GetAtt": ["Role", "Arn"]},
                     "Code": {"ZipFile": CUSTOM},
                 },
@@ -321,6 +327,42 @@ def test_a_function_that_raises_is_tried_again_and_the_resource_fails_after_serv
     stack.create(RaiseOn="Create", ServiceTimeout="8")
     assert stack.end() == "ROLLBACK_COMPLETE"
     assert requests(stack.notes(4)) == ["Create"] * 3 + ["Delete"]
+    assert "did not receive a response from your Custom Resource" in stack.reasons()
+
+
+def test_the_pause_of_a_function_is_short_and_counts_in_full_also_for_the_next_invocation(engine: Engine) -> None:
+    stack, began = Stack(engine, "pause"), time.monotonic()
+    stack.create(PauseOn="Create")
+    assert stack.end() == "CREATE_COMPLETE"
+    stack.delete()
+    assert stack.end() == "DELETE_COMPLETE"
+
+    created, pause, _, deleted, *_ = stack.notes(4)
+    assert 600_000 <= pause["paused_ms"] < 660_000
+    assert deleted["began"] - created["began"] > 600
+    assert time.monotonic() - began < 60
+
+
+def test_a_function_that_pauses_beyond_its_timeout_is_killed(engine: Engine) -> None:
+    stack, lambdas = Stack(engine, "killed"), engine.client("lambda", MANAGEMENT)
+    stack.create()
+    assert stack.end() == "CREATE_COMPLETE"
+    (function,) = [one for one in lambdas.list_functions()["Functions"] if "killed" in one["FunctionName"]]
+    stack.notes(1)
+    wishes = {"Queue": stack.queue, "Gate": "none", "PauseOn": "Update"}
+    event = {"RequestType": "Update", "StackId": stack.id, "ResourceProperties": wishes}
+
+    lambdas.update_function_configuration(FunctionName=function["FunctionName"], Timeout=599)
+    answer = lambdas.invoke(FunctionName=function["FunctionName"], Payload=json.dumps(event))
+
+    assert "FunctionError" in answer
+    assert "paused_ms" not in json.dumps(stack.notes(1))
+
+
+def test_an_answer_after_service_timeout_is_too_late_in_the_functions_own_time(engine: Engine) -> None:
+    stack = Stack(engine, "late")
+    stack.create(PauseOn="Create", ServiceTimeout="590")
+    assert stack.end() == "ROLLBACK_COMPLETE"
     assert "did not receive a response from your Custom Resource" in stack.reasons()
 
 

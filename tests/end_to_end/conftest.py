@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from landing_zone import deployment, release
+from landing_zone import deployment
 from landing_zone.cli import AwsCli, preloaded
 from landing_zone.company import HOME_REGION, MANAGEMENT, ORGANIZATIONAL_UNITS
 from landing_zone.engine import Engine
 from landing_zone.fork_server import ForkServer
 
-SPEED = 50
+SPEED = 200
 
 
 @pytest.fixture(scope="session")
@@ -53,11 +53,3 @@ def deployed(uploaded: Engine) -> Engine:
     status = deployment.apply(uploaded, "create-stack")
     assert status == "CREATE_COMPLETE", deployment.failures(uploaded)
     return uploaded
-
-
-@pytest.fixture(scope="module")
-def impatient(uploaded: Engine, tmp_path_factory: pytest.TempPathFactory) -> release.Release:
-    """Upload a release whose functions wait seconds where the solution waits minutes."""
-    made = release.make(tmp_path_factory.mktemp("impatient"), "1.0.0-impatient", impatient=True)
-    release.upload(uploaded, made)
-    return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from landing_zone import deployment, reading, release
+from landing_zone import deployment, reading
 from landing_zone.cli import AwsCli
 from landing_zone.company import MANAGEMENT, STACK
 from landing_zone.engine import Engine
@@ -28,17 +28,10 @@ REGION_DENY: dict[str, Any] = {
 }
 
 
-def apply(engine: Engine, action: deployment.Action, made: release.Release, **parameters: str) -> str:
-    given: dict[str, Any] = {**made.parameters, **parameters}
-    return deployment.apply(engine, action, template=made.template, **given)
-
-
-def test_a_region_that_a_policy_denies_is_refused_before_anything_is_made_there(
-    uploaded: Engine, impatient: release.Release
-) -> None:
+def test_a_region_that_a_policy_denies_is_refused_before_anything_is_made_there(uploaded: Engine) -> None:
     policy_id = uploaded.attach_scp("Infrastructure", REGION_DENY)
 
-    status = apply(uploaded, "create-stack", impatient)
+    status = deployment.apply(uploaded, "create-stack")
     told = deployment.failures(uploaded)
 
     assert status == "ROLLBACK_COMPLETE", told
@@ -54,11 +47,8 @@ def test_a_region_that_a_policy_denies_is_refused_before_anything_is_made_there(
     uploaded.detach_scp(policy_id, "Infrastructure")
 
 
-def test_a_creation_that_is_cancelled_while_pools_are_made_ends_with_nothing_left(
-    uploaded: Engine, impatient: release.Release
-) -> None:
-    given: dict[str, Any] = {**impatient.parameters}
-    deployment.begin(uploaded, "create-stack", template=impatient.template, **given)
+def test_a_creation_that_is_cancelled_while_pools_are_made_ends_with_nothing_left(uploaded: Engine) -> None:
+    deployment.begin(uploaded, "create-stack")
     reading.eventually(lambda: reading.pools(uploaded))
 
     AwsCli(uploaded, MANAGEMENT).run("cloudformation", "delete-stack", "--stack-name", STACK)
@@ -68,15 +58,13 @@ def test_a_creation_that_is_cancelled_while_pools_are_made_ends_with_nothing_lef
     assert set(reading.left_over(uploaded).values()) == {0}, reading.left_over(uploaded)
 
 
-def test_a_region_that_is_denied_later_can_be_removed_and_then_the_stack(
-    uploaded: Engine, impatient: release.Release
-) -> None:
-    status = apply(uploaded, "create-stack", impatient)
+def test_a_region_that_is_denied_later_can_be_removed_and_then_the_stack(uploaded: Engine) -> None:
+    status = deployment.apply(uploaded, "create-stack")
     assert status == "CREATE_COMPLETE", deployment.failures(uploaded)
     before = {pool.name: pool.pool_id for pool in reading.pools(uploaded)}
     uploaded.attach_scp("Infrastructure", REGION_DENY)
 
-    status = apply(uploaded, "update-stack", impatient, RegionSelection=EAST)
+    status = deployment.apply(uploaded, "update-stack", RegionSelection=EAST)
 
     assert status == "UPDATE_COMPLETE", deployment.failures(uploaded)
     after = {pool.name: pool.pool_id for pool in reading.pools(uploaded)}

@@ -35,9 +35,17 @@ def stacks(engine: Engine, account_id: str) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def built(uploaded: Engine, impatient: release.Release) -> dict[str, str]:
+def hurried(uploaded: Engine, tmp_path_factory: pytest.TempPathFactory) -> release.Release:
+    """Upload a release whose setup goes on in further invocations."""
+    made = release.make(tmp_path_factory.mktemp("release"), "1.0.0-hurried", short_of_time=True)
+    release.upload(uploaded, made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def built(uploaded: Engine, hurried: release.Release) -> dict[str, str]:
     """Deploy; return the ids of the pools, by name."""
-    status = create(uploaded, impatient)
+    status = create(uploaded, hurried)
     assert status == "CREATE_COMPLETE", deployment.failures(uploaded)
     reading.eventually(lambda: reading.shares(uploaded, APPS))
     return pool_ids(uploaded)
@@ -72,12 +80,12 @@ def test_a_forced_deletion_leaves_the_stack_set_and_the_pools(uploaded: Engine, 
 
 
 def test_a_new_deployment_of_the_same_name_recovers_everything(
-    uploaded: Engine, impatient: release.Release, built: dict[str, str]
+    uploaded: Engine, hurried: release.Release, built: dict[str, str]
 ) -> None:
     (earlier,) = stacks(uploaded, NETWORKING)
     uploaded.make_execution_role(NETWORKING)
 
-    status = create(uploaded, impatient)
+    status = create(uploaded, hurried)
 
     assert status == "CREATE_COMPLETE", deployment.failures(uploaded)
     assert pool_ids(uploaded) == built

@@ -36,8 +36,8 @@ DEMAND_TAG = {
 }
 
 
-def apply(engine: Engine, action: deployment.Action, made: release.Release, stack: str = STACK) -> str:
-    return deployment.apply(engine, action, template=made.template, stack=stack, tags=TAGS, **made.parameters)
+def create(engine: Engine, stack: str = STACK) -> str:
+    return deployment.apply(engine, "create-stack", stack=stack, tags=TAGS)
 
 
 def pool_ids(engine: Engine) -> dict[str, str]:
@@ -50,10 +50,10 @@ def ipam_ids(engine: Engine) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def first(uploaded: Engine, impatient: release.Release) -> Engine:
+def first(uploaded: Engine) -> Engine:
     """Deploy with a tag, under a policy that demands it."""
     uploaded.attach_scp("Infrastructure", DEMAND_TAG)
-    status = apply(uploaded, "create-stack", impatient)
+    status = create(uploaded)
     assert status == "CREATE_COMPLETE", deployment.failures(uploaded)
     return uploaded
 
@@ -88,12 +88,10 @@ def test_the_pools_the_ipam_and_the_shares_carry_the_tags_of_the_stack(first: En
     assert all({"key": "CostCenter", "value": "4711"} in share["tags"] for share in shares)
 
 
-def test_a_second_stack_is_refused_in_words_and_touches_nothing_of_the_first(
-    first: Engine, impatient: release.Release
-) -> None:
+def test_a_second_stack_is_refused_in_words_and_touches_nothing_of_the_first(first: Engine) -> None:
     before = reading.addresses(first, APPS, WEST)
 
-    status = apply(first, "create-stack", impatient, stack="second")
+    status = create(first, stack="second")
     told = deployment.failures(first)
     deleted = deployment.delete(first, stack="second")
 
@@ -129,13 +127,13 @@ def test_a_deletion_ends_leaves_what_a_vpc_uses_and_tells_which_vpc_that_is(
 
 
 def test_the_next_deployment_takes_over_what_was_left(
-    first: Engine, impatient: release.Release, built: tuple[dict[str, str], list[str]], vpc: dict[str, str]
+    first: Engine, built: tuple[dict[str, str], list[str]], vpc: dict[str, str]
 ) -> None:
     first.client("ec2", SHOP, WEST).delete_vpc(VpcId=vpc["VpcId"])
     first.advance(1200)  # the most that IPAM takes to let go of a VPC's block
     left = pool_ids(first)
 
-    status = apply(first, "create-stack", impatient)
+    status = create(first)
 
     pools, ipam = built
     assert status == "CREATE_COMPLETE", deployment.failures(first)
@@ -149,13 +147,14 @@ def test_the_next_deployment_takes_over_what_was_left(
 def test_an_upgrade_succeeds_after_the_execution_role_was_made_again(
     first: Engine, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    next_release = release.make(tmp_path_factory.mktemp("next"), "1.0.1-impatient", impatient=True)
+    next_release = release.make(tmp_path_factory.mktemp("next"), "1.0.1")
     release.upload(first, next_release)
     first.remove_execution_role(NETWORKING)
     first.make_execution_role(NETWORKING)
     before = pool_ids(first)
 
-    status = apply(first, "update-stack", next_release)
+    parameters = next_release.parameters
+    status = deployment.apply(first, "update-stack", template=next_release.template, tags=TAGS, **parameters)
 
     assert status == "UPDATE_COMPLETE", deployment.failures(first)
     assert release.code_of_functions(first) == next_release.code

@@ -19,7 +19,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from ctipam.errors import code_of
-from landing_zone import deployment, existing_vpcs, fork_client, reading, release
+from landing_zone import deployment, existing_vpcs, fork_client, reading
 from landing_zone.cli import ROOT
 from landing_zone.company import APPS, BUCKET, MANAGEMENT, NETWORKING, SHOP, STACK
 from landing_zone.engine import Engine
@@ -27,7 +27,7 @@ from landing_zone.fork_server import ForkServer
 
 WEST = "us-west-2"
 
-EDIT = f"""{release.IMPATIENCE}
+EDIT = """
 
 _handled = lambda_handler
 
@@ -35,8 +35,6 @@ _handled = lambda_handler
 def lambda_handler(event, context):
     return "edited" if event == "who are you?" else _handled(event, context)
 """
-"""It answers, and waits seconds instead of minutes, also while `make undo` runs."""
-
 SERVICES = "cloudformation controltower ec2 iam lambda logs organizations ram service-quotas sts".split()
 """What our commands call, besides others once."""
 

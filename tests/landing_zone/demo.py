@@ -21,7 +21,7 @@ from landing_zone.isolation import isolate
 
 WEST = "us-west-2"
 SPEED = 20
-"""How much faster than on AWS the IPAM and RAM models change state. Everything else takes its real time."""
+"""How much faster than on AWS IPAM and RAM change state and functions pause. Everything else takes its real time."""
 
 MILESTONES = {
     "CopyZips": "both zips copied to the stack's bucket",
@@ -126,6 +126,7 @@ def make_vpcs(engine: Engine) -> None:
     for what, words in attempts.items():
         try:
             vpc = shop.ask("ec2", "create-vpc", *words)["Vpc"]
+            reading.eventually(lambda: any(pool.used_percent and pool.pool_id == own for pool in reading.pools(engine)))
             say(f"{what}: {vpc['CidrBlock']}")
         except AwsCliFailed as refusal:
             say(f"{what}: refused")

@@ -73,7 +73,7 @@ class Engine:
         runtime   Python interpreter for Lambda functions: of an environment with boto3 and cfnresponse, and without
                   crhelper, or a zip that lacks it would pass. Default: the environment variable LAMBDA_RUNTIME, else
                   the environment that the Makefile makes.
-        speed     how many seconds of the models' time pass in a second
+        speed     how many seconds of the models' time pass in a second, and how many a function pauses in one
         Raises    EngineFailed with the end of its log
         """
         runtime = runtime or os.environ.get("LAMBDA_RUNTIME") or str(LAMBDA_RUNTIME)

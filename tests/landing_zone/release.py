@@ -6,7 +6,6 @@ import base64
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from zipfile import ZipFile
 
 from ctipam.waiting import RESERVE_S
@@ -17,28 +16,7 @@ from landing_zone.engine import Engine
 
 ZIPS = ("ctipam_ct_integration", "ctipam_helper")
 
-SHORTER: dict[str, dict[str, Any]] = {
-    "ctipam.cloudformation.custom_resource": {"NEW_POLICY_PAUSES_S": (0.5,)},
-    "ctipam.cloudformation.deletion": {"FIRST_PAUSES_S": (0.5,), "LATER_PAUSE_S": 1.0, "DENIED_S": 2.0},
-    "ctipam.cloudformation.latecomers": {"LATECOMERS_S": 2.0},
-    "ctipam.cloudformation.own_stack": {"BELIEVED_S": 0.5},
-    "ctipam.organization.leftover_stack_set": {"PAUSE_S": 0.5},
-    "ctipam.pools.deletion": {"VPC_RELEASE_S": 3.0, "RELEASE_PAUSE_S": 0.5},
-    "ctipam.sharing.ownership": {"DELETION_PAUSE_S": 0.5},
-    "ctipam.sharing.rounds": {"PAUSES_S": (0.5,) * 20},
-}
-"""By module: the constants that an impatient release has otherwise."""
-
-SHORTER_SETUP = ("Timeout: 900 # Lambda's maximum: RAM", f"Timeout: {RESERVE_S + 3:.0f} # RAM")
-"""Custom::OrganizationSetup has three seconds for what may pause, so that a recovery goes on in further invocations."""
-
-IMPATIENCE = f"""
-import importlib
-for _module, _constants in {SHORTER!r}.items():
-    _known = vars(importlib.import_module(_module))
-    assert _constants.keys() <= _known.keys(), _module
-    _known.update(_constants)
-"""
+SETUP_TIMEOUT, SHORT_SETUP_TIMEOUT = "Timeout: 900 # Lambda's maximum: RAM", f"Timeout: {RESERVE_S + 3:.0f} # RAM"
 
 
 @dataclass(frozen=True)
@@ -75,21 +53,23 @@ class Release:
         return f"this is version {self.version}"
 
 
-def make(folder: Path, version: str, *, impatient: bool = False) -> Release:
+def make(folder: Path, version: str, *, short_of_time: bool = False) -> Release:
     """Write a release into the folder.
 
-    impatient   its functions wait seconds where the solution waits minutes: they wait in real time, while the models'
-                clock runs faster
+    short_of_time   Custom::OrganizationSetup has three seconds for its pauses, so that a recovery goes on in further
+                    invocations
     """
     made = Release(version, folder, set())
     for path in (ROOT / "templates").iterdir():
         text = path.read_text(encoding="utf-8")
-        _write(folder / "templates" / path.name, (text.replace(*SHORTER_SETUP) if impatient else text).encode())
+        if short_of_time:
+            text = text.replace(SETUP_TIMEOUT, SHORT_SETUP_TIMEOUT)
+        _write(folder / "templates" / path.name, text.encode())
     for name in ZIPS:
         (path,) = (ROOT / "packages").glob(f"{name}_*.zip")
         target = folder / "packages" / f"{name}_{version}.zip"
         _write(target, path.read_bytes())
-        _append(target, f"print({made.greeting!r})\n" + (IMPATIENCE if impatient else ""))
+        _append(target, f"print({made.greeting!r})\n")
         made.code.add(base64.b64encode(hashlib.sha256(target.read_bytes()).digest()).decode())
     return made
 

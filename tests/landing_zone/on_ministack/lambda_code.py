@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 from landing_zone.fork_server import Forked, ForkServer
+from landing_zone.on_ministack import function_clock
 from landing_zone.on_ministack.authorization import RolePermissions
 from landing_zone.on_ministack.cloudformation import HandlerFailure, Properties, Provisioned
 from landing_zone.on_ministack.internals import (
@@ -64,16 +65,18 @@ logging.getLogger().setLevel(logging.INFO)
 """
 
 
-def install(runtime: str, roles: RolePermissions, metrics: Metrics) -> None:
+def install(runtime: str, speed: float, roles: RolePermissions, metrics: Metrics) -> None:
     """Replace ministack's runtime, code download and permissions.
 
     runtime   path of the Python interpreter that runs every Python function
+    speed     how many seconds a function pauses in one
     """
     detect = lambda_runtime._detect_runtime_binary
+    prelude = PRELUDE + function_clock.prelude(speed)
 
     def detect_runtime_binary(name: str) -> tuple[str, str]:
         binary, script = detect(name)
-        return (runtime, PRELUDE + script) if name.startswith("python") else (binary, script)
+        return (runtime, prelude + script) if name.startswith("python") else (binary, script)
 
     lambda_runtime._detect_runtime_binary = detect_runtime_binary
     lambda_runtime.subprocess = WorkerProcesses(runtime)

@@ -52,10 +52,11 @@ from landing_zone.on_ministack.stack_set_api import StackSetApi
 UNSET = "000000000000"  # the management account's id, until the landing zone is set up
 
 
-def install(models: Models, runtime: str) -> Control:
+def install(models: Models, runtime: str, speed: float) -> Control:
     """Plug the models into ministack in this process, and return the application to serve.
 
     runtime   path of the Python interpreter for Lambda functions
+    speed     of the clock of the models and of functions that sleep
     """
     used, clock, tower = UsedPermissions(), Time(), ControlTower(models)
     metrics = Metrics(clock)
@@ -79,7 +80,7 @@ def install(models: Models, runtime: str) -> Control:
     RolePrincipals().install()
     StackSetApi(stack_sets.install()).install()
     topics.install()
-    lambda_code.install(runtime, RolePermissions(used, policies), metrics)
+    lambda_code.install(runtime, speed, RolePermissions(used, policies), metrics)
     events.install(clock, metrics)
     metrics.install()
     _leave_docker_alone()
@@ -167,7 +168,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--runtime", default=sys.executable, help="Python interpreter for Lambda functions")
-    parser.add_argument("--speed", type=float, default=1.0, help="of the models' clock")
+    parser.add_argument("--speed", type=float, default=1.0, help="of the clock of the models and functions")
     arguments = parser.parse_args()
     # Functions run with this process's environment around them.
     for name in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"):
@@ -176,7 +177,7 @@ def main() -> None:
     organization.path_of = lambda account_id: path_of(organization, account_id)
     quick_botocore.install()
     models = Models(RunningClock(arguments.speed), organization)
-    application = install(models, arguments.runtime)
+    application = install(models, arguments.runtime, arguments.speed)
     gc.freeze()  # modules live as long as this process; not to look at them again saves a tenth of its time
     gc.enable()  # see landing_zone.engine
     asyncio.run(serve(application, arguments.port))

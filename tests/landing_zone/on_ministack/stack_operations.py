@@ -13,7 +13,7 @@ failed Delete does not stop the deletion; DeletionMode; RetainResources; termina
 
 Left out: operations on several resources in parallel, so a cancellation reaches one resource. Only custom resources and
 the creation of StackSets stop at once; every other resource is finished first. A deletion during a rollback begins
-after the rollback. ServiceTimeout counts real seconds, because functions wait in real time.
+after the rollback. ServiceTimeout counts the function's own seconds, whose pauses are shorter here (function_clock).
 Source  https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-custom-resources.html
         https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
         https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/1730
@@ -23,13 +23,16 @@ Source  https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-
 from __future__ import annotations
 
 import threading
+import time
 from contextvars import ContextVar
 from typing import Any
 
+from landing_zone.on_ministack import function_clock
 from landing_zone.on_ministack.internals import changesets, custom_resource, handlers, lambda_svc, stacks
 from landing_zone.on_ministack.internals import cloudformation as service
 
 STACK = "AWS::CloudFormation::Stack"
+SERVICE_TIMEOUT_S = 3600
 DELETE_REQUESTED = "_delete_requested"  # in ministack's record of a stack
 CREATING = ("CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS")
 UPDATING = (
@@ -64,8 +67,14 @@ class CustomResourceRequests:
             request_type: str, logical_id: str, props: Record, stack_name: str, stack_id: str, *rest: Any, **named: Any
         ) -> Any:
             marked = self._stack.set(stack_id)
+            function = str(props.get("ServiceToken", "")).rpartition(":")[2]
+            began, ahead_s = time.monotonic(), function_clock.ahead_s(function)
             try:
-                return invoke(request_type, logical_id, props, stack_name, stack_id, *rest, **named)
+                answer = invoke(request_type, logical_id, props, stack_name, stack_id, *rest, **named)
+                took_s = time.monotonic() - began + function_clock.ahead_s(function) - ahead_s
+                if took_s > float(props.get("ServiceTimeout", SERVICE_TIMEOUT_S)):
+                    raise TimeoutError
+                return answer
             except TimeoutError:
                 raise TimeoutError(
                     "CloudFormation did not receive a response from your Custom Resource. Please check your logs for "
