@@ -102,7 +102,7 @@ zips: $(TOOLS) $(WHEEL) ## Check that the committed zips are what the sources bu
 	@$(RUN) packages/build.py --check
 
 test: $(VENVS) $(WHEEL) ## Run the tests in the emulator; `make test only=sharing` selects some
-	@exec $(RUN) -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(if $(value only),-k "$$only")
+	@exec $(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(if $(value only),-k "$$only")
 
 bench: $(VENVS) $(WHEEL) ## Measure, and print each figure beside its limit; `make bench only=pools,shares` selects some
 	@exec env PYTHONPATH=libraries:tests $(RUN) -m benchmarks "$$only"

@@ -33,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Spread the files that deploy, which mostly wait, over the first two thirds: others compute meanwhile."""
+    """Spread the files that deploy, which often wait, over the first two thirds: others compute meanwhile."""
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
