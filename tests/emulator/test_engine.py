@@ -724,13 +724,31 @@ def test_a_rule_cannot_publish_under_a_key_that_asks_for_its_account_since_event
 
 
 def test_an_account_moves_between_ous(engine: Engine) -> None:
-    infrastructure = engine.client("organizations", MANAGEMENT).list_parents(ChildId=NETWORK)["Parents"][0]["Id"]
+    infrastructure = parent_of(engine, NETWORK)
     engine.vend("012345678902", "moved", "Prod OU")
 
     engine.move("012345678902", "Infrastructure")
 
-    [parent] = engine.client("organizations", MANAGEMENT).list_parents(ChildId="012345678902")["Parents"]
-    assert parent["Id"] == infrastructure
+    assert parent_of(engine, "012345678902") == infrastructure
+
+
+def parent_of(engine: Engine, account_id: str) -> str:
+    pages = engine.client("organizations", MANAGEMENT).get_paginator("list_parents").paginate(ChildId=account_id)
+    [parent] = pages.build_full_result()["Parents"]
+    return str(parent["Id"])
+
+
+@pytest.mark.parametrize(("method", "asked"), [("list_parents", {"ChildId": MEMBER}), ("list_roots", {})])
+def test_an_empty_page_of_a_list_of_organizations_may_have_a_successor(
+    engine: Engine, method: str, asked: dict[str, str]
+) -> None:
+    organizations: Any = engine.client("organizations", MANAGEMENT)
+    member = {"list_parents": "Parents", "list_roots": "Roots"}[method]
+
+    first = getattr(organizations, method)(**asked)
+    second = getattr(organizations, method)(**asked, NextToken=first["NextToken"])
+
+    assert (first[member], len(second[member]), "NextToken" in second) == ([], 1, False)
 
 
 def test_organizations_answers_in_pages_and_to_the_management_account_only(engine: Engine) -> None:
@@ -785,7 +803,7 @@ def test_organizations_refuses_what_does_not_exist_as_moto_does(engine: Engine) 
 
 
 def test_organizations_calls_are_checked_on_the_account_or_the_ou_that_they_name(engine: Engine) -> None:
-    [parent] = engine.client("organizations", MANAGEMENT).list_parents(ChildId=MEMBER)["Parents"]
+    parent_id = parent_of(engine, MEMBER)
     arns = f"arn:aws:organizations::{MANAGEMENT}:{{}}"
     statements = [
         allow("organizations:DescribeAccount", arns.format(f"account/o-*/{MEMBER}")),
@@ -795,7 +813,7 @@ def test_organizations_calls_are_checked_on_the_account_or_the_ou_that_they_name
     call = caller_of(engine, MANAGEMENT, outputs["Function"])
 
     assert call("organizations", "describe_account", AccountId=MEMBER)["Account"]["Id"] == MEMBER
-    assert call("organizations", "list_accounts_for_parent", ParentId=parent["Id"])["Accounts"]
+    assert call("organizations", "list_accounts_for_parent", ParentId=parent_id)["Accounts"]
     refused = call("organizations", "describe_account", AccountId=NETWORK)
     assert refused["code"] == "AccessDeniedException"
 

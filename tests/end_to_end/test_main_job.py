@@ -204,7 +204,7 @@ def test_costs_are_distributed_an_ou_is_not_monitored_and_addresses_are_reserved
     shop: Engine,
 ) -> None:
     organizations = shop.client("organizations", MANAGEMENT)
-    (root,) = organizations.list_roots()["Roots"]
+    (root,) = organizations.get_paginator("list_roots").paginate().build_full_result()["Roots"]
     units = organizations.list_organizational_units_for_parent(ParentId=root["Id"])["OrganizationalUnits"]
     (sandbox,) = [unit["Id"] for unit in units if unit["Name"] == "Sandbox"]
     wanted = {"IpamMeteredAccount": "resource-owner", "IpamExcludedOus": sandbox, "ReservedCidrs": RESERVED}

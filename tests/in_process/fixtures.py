@@ -148,7 +148,8 @@ class Cloud:
             self.organizations.move_account(AccountId=account_id, SourceParentId=self.root, DestinationParentId=ou_id)
 
     def move(self, account_id: str, to: str) -> None:
-        source = self.organizations.list_parents(ChildId=account_id)["Parents"][0]["Id"]
+        pages = self.organizations.get_paginator("list_parents").paginate(ChildId=account_id)
+        source = pages.build_full_result()["Parents"][0]["Id"]
         self.organizations.move_account(AccountId=account_id, SourceParentId=source, DestinationParentId=to)
 
     def set_ram_timings(self, **seconds: float) -> None:

@@ -245,6 +245,20 @@ def _list_delegated_administrators(models: Models) -> Method:
     return list_delegated_administrators
 
 
+def _list_parents(_models: Models) -> Method:
+    original = OrganizationsResponse.list_parents
+
+    def list_parents(self: Any) -> str:
+        """Answer with an empty page first, as AWS occasionally does.
+
+        https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListParents.html
+        """
+        answer: str = original(self)
+        return answer if "NextToken" in self.request_params else json.dumps({"Parents": [], "NextToken": "0"})
+
+    return list_parents
+
+
 def _administrator(models: Models, account_id: str) -> dict[str, Any]:
     organization = models.organization
     path = f"account/{organization.organization_id}/{account_id}"
@@ -301,4 +315,5 @@ def _page(member: str, items: list[dict[str, Any]], params: dict[str, Any]) -> s
 
 _ORGANIZATIONS: dict[str, Callable[[Models], Method]] = {
     "list_delegated_administrators": _list_delegated_administrators,
+    "list_parents": _list_parents,
 }

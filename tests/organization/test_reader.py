@@ -87,6 +87,19 @@ def test_the_parent_ous_of_an_account_are_read_until_it_is_enough(enough: str, r
     assert [ou.ou_id for ou in located.ou_path] == read
 
 
+def test_the_parent_of_an_account_is_found_on_the_page_after_an_empty_one() -> None:
+    """https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListParents.html"""
+    organizations = boto3.client("organizations", "us-east-1")
+    with Stubber(organizations) as answers:
+        answers.add_response("describe_account", {"Account": {"Id": ACCOUNT, "State": "ACTIVE"}})
+        answers.add_response("list_parents", {"Parents": [], "NextToken": "more"})
+        answers.add_response("list_parents", {"Parents": [{"Id": OU, "Type": "ORGANIZATIONAL_UNIT"}]})
+
+        located = reader.locate(organizations, ACCOUNT, OU.__eq__)
+
+    assert located == AccountLocation(ACCOUNT, "ACTIVE", None, PATH)
+
+
 def test_each_ou_is_read_once_for_its_name_and_one_that_is_gone_has_none() -> None:
     organizations = boto3.client("organizations", "us-east-1")
     known = {PARENT: "Workloads"}

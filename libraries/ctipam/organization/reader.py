@@ -83,7 +83,8 @@ def _until(is_enough: Callable[[str], bool], ou_ids: Iterable[str]) -> Iterator[
 def _parent_ids(organizations: OrganizationsClient, child_id: str) -> Iterator[str]:
     """Yield the ids of the parent OUs of an account or OU, the nearest first, without the root."""
     while True:
-        parent = organizations.list_parents(ChildId=child_id)["Parents"][0]  # there is always exactly one
+        pages = organizations.get_paginator("list_parents").paginate(ChildId=child_id)
+        (parent,) = (parent for page in pages for parent in page["Parents"])  # a page may be empty before the last
         if parent["Type"] == "ROOT":
             return
         child_id = parent["Id"]

@@ -25,6 +25,9 @@ PAGED = {
     "ListPoliciesForTarget": "Policies",
     "ListAWSServiceAccessForOrganization": "EnabledServicePrincipals",
 }
+EMPTY_FIRST = ("ListParents", "ListRoots")
+"""Lists of one item, which begin with an empty page here: AWS has such pages occasionally, in any list.
+https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListParents.html"""
 FULL_ACCESS = "p-FullAWSAccess"
 """AWS attaches it to every root, OU and account; ministack, to the root."""
 CHANGES = ("MoveAccount", "CloseAccount", "RemoveAccountFromOrganization")
@@ -122,7 +125,8 @@ class Organizations:
             content["Policies"] = _with_full_access(content["Policies"])
         if action in PAGED:
             start = int(asked.get("NextToken") or 0)
-            end = start + min(int(asked.get("MaxResults") or self._page_size), 20)
+            size = min(int(asked.get("MaxResults") or self._page_size), 20)
+            end = start + (0 if action in EMPTY_FIRST and "NextToken" not in asked else size)
             everything = content[PAGED[action]]
             content[PAGED[action]] = everything[start:end]
             if end < len(everything):
