@@ -296,12 +296,21 @@ NONE = replace(MOVED, shares=(), log=Log("sharing-log", unread="FilterLogEvents:
             f"To change `make reconcile account={SHOP}` shares with it; ShareWithExistingAccounts=true",
         ),
         (
+            replace(
+                NONE,
+                location=AccountLocation(SHOP, "RESTRICTED", WHEN, (), "shop"),
+                result=AccountResult(ShareSpec(SHOP, reason="the account is RESTRICTED", left_alone=True)),
+            ),
+            "Matched no environment: the account is RESTRICTED",
+            "To change an active account in an OU of an environment gets pools",
+        ),
+        (
             replace(NONE, result=AccountResult(ShareSpec(SHOP, reason=NEVER))),
             f"Matched no environment: {NEVER}",
             "To change nothing gives this account pools",
         ),
     ],
-    ids=["no environment", "only its own OU counts", "gone", "left alone", "never"],
+    ids=["no environment", "only its own OU counts", "gone", "left alone", "in an unknown state", "never"],
 )
 def test_why_an_account_has_no_pools_and_what_gives_it_some(facts: AccountFacts, matched: str, way: str) -> None:
     lines = told(of_account(facts))

@@ -51,10 +51,14 @@ def test_what_is_gone_is_no_error_and_any_other_refusal_is(
             read(organizations)
 
 
-@pytest.mark.parametrize("state", [{"State": "ACTIVE"}, {"Status": "ACTIVE"}, {"State": "ACTIVE", "Status": "GONE"}])
+@pytest.mark.parametrize("state", [{"State": "CLOSED"}, {"Status": "CLOSED"}, {"State": "CLOSED", "Status": "ACTIVE"}])
 def test_the_state_of_an_account_is_read_from_new_and_older_sdks(state: Any) -> None:
-    assert reader.state_of(state) == "ACTIVE"
-    assert reader.state_of({}) == ""
+    assert reader.state_of(state) == "CLOSED"
+
+
+def test_an_account_whose_state_the_sdk_does_not_know_counts_as_active() -> None:
+    """AWS retires Status in September 2026, and an older SDK drops State from the answer."""
+    assert reader.state_of({}) == "ACTIVE"
 
 
 def test_an_account_is_located_with_all_that_is_known_of_it() -> None:

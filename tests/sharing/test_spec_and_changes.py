@@ -56,6 +56,7 @@ def share(number: int = 1, **changed: object) -> Share:
         (location(PROD, state="SUSPENDED"), RULES, ""),
         (location(PROD, state="PENDING_CLOSURE"), RULES, ""),
         (location(PROD, state="PENDING_ACTIVATION"), RULES, ""),
+        (location(PROD, state="CLOSED"), RULES, ""),
         (None, RULES, ""),
         (location(PROD), replace(RULES, never=frozenset({ACCOUNT})), ""),
         (location(PROD), replace(RULES, since=CREATED), ""),
@@ -70,6 +71,14 @@ def test_an_active_account_has_the_environment_of_its_nearest_ou(
 
     assert spec.environment == environment
     assert bool(spec.pools) is not bool(spec.reason)
+
+
+@pytest.mark.parametrize("has_share", [True, False])
+def test_an_account_in_a_state_that_is_not_known_is_left_alone(has_share: bool) -> None:
+    spec = share_spec(ACCOUNT, location(PROD, state="RESTRICTED"), ENVIRONMENTS, RULES, has_share)
+
+    assert spec.left_alone
+    assert spec.reason == "the account is RESTRICTED, of which nothing is known"
 
 
 @pytest.mark.parametrize(("joined", "keeps"), [(BEFORE, True), (AFTER, False)])

@@ -21,7 +21,7 @@ from ctipam.pools.recognition import has_lost_stack_tag
 from ctipam.pools.spec import TOP_LEVEL
 from ctipam.pools.utilization import percent
 from ctipam.sharing.existing import ADDED, Share
-from ctipam.sharing.spec import NEVER
+from ctipam.sharing.spec import EXISTING, NEVER
 
 WIDTH = 115
 """Characters per line, on a terminal that has as many."""
@@ -205,7 +205,7 @@ def _ways(facts: AccountFacts) -> Iterator[str]:
     if spec.reason == NEVER:
         yield "nothing gives this account pools; VPCs belong in another account"
         return
-    if spec.left_alone:
+    if spec.reason == EXISTING:
         yield f"`{now}` shares with it; ShareWithExistingAccounts=true shares with all such accounts"
         return
     if facts.result.changed:

@@ -31,7 +31,7 @@ from commands.preflight.service_control_policies import Policy
 from ctipam import names
 from ctipam.errors import DENIED, THROTTLED, Refused, code_of
 from ctipam.organization.deployments import deployments_in, ous_of_pools
-from ctipam.organization.reader import read_all
+from ctipam.organization.reader import read_all, state_of
 from ctipam.organization.tree import OrganizationTree
 
 T = TypeVar("T")
@@ -260,7 +260,7 @@ def _location(aws: AwsReader, account_id: str) -> Location:
         (parent,) = aws.ask("organizations", "list_parents", ChildId=child)["Parents"]
         child = parent["Id"]
         ous.insert(0, child)
-    return Location(account.get("State") or account.get("Status", ""), tuple(ous))
+    return Location(state_of(account), tuple(ous))
 
 
 def _policies(aws: AwsReader, targets: Iterable[str]) -> tuple[tuple[Policy, ...], ...]:

@@ -28,8 +28,11 @@ SideBySide = Callable[[Callable[[Place], Any], Iterable[Place]], Iterable[Any]]
 
 
 def state_of(account: AccountTypeDef) -> str:
-    """Return ACTIVE, SUSPENDED, ... State replaced Status in September 2026; older SDKs know only Status."""
-    return account.get("State") or account.get("Status", "")
+    """Return ACTIVE, SUSPENDED, ...; ACTIVE if the SDK does not know it: State replaced Status in September 2026, and
+    older SDKs know only Status, which AWS may answer no longer.
+    https://docs.aws.amazon.com/organizations/latest/APIReference/API_Account.html
+    """
+    return account.get("State") or account.get("Status") or "ACTIVE"
 
 
 def is_active_member(organizations: OrganizationsClient, account_id: str) -> bool:

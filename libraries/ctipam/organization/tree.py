@@ -12,6 +12,10 @@ class OrganizationalUnit:
     name: str
 
 
+UNUSABLE = frozenset({"PENDING_ACTIVATION", "SUSPENDED", "PENDING_CLOSURE", "CLOSED"})
+"""States in which nobody can use an account. Of a state that AWS may add, nothing is known.
+https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_account_state.html"""
+
 OuPath = tuple[OrganizationalUnit, ...]
 """An OU and its parent OUs, the nearest first, without the root."""
 

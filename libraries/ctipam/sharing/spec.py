@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 
 from ctipam.names import ENVIRONMENT_TAG
-from ctipam.organization.tree import AccountLocation, OrganizationalUnit
+from ctipam.organization.tree import UNUSABLE, AccountLocation, OrganizationalUnit
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,8 @@ def share_spec(
     account_id: str, location: AccountLocation | None, environments: EnvironmentsOfOus, rules: Rules, has_share: bool
 ) -> ShareSpec:
     """Return the spec of an account. The pools of an environment without an OU, and those in doubt, are not taken away,
-    and nothing is from an account whose OU is in doubt, or where no pool of an environment is found at all.
+    and nothing is from an account whose OU is in doubt, whose state is unknown, or where no pool of an environment is
+    found at all.
 
     location   None if the account is not in the organization
     """
@@ -145,8 +146,12 @@ def share_spec(
         return ShareSpec(account_id, reason=NO_MEMBER, kept=kept)
     ou = location.ou_path[0] if location.ou_path else None
     is_spared = bool(rules.since and location.joined and location.joined < rules.since)
-    if location.state != "ACTIVE":  # it may be opened again
+    if location.state in UNUSABLE:  # it may be opened again
         return ShareSpec(account_id, ou, reason=f"the account is {location.state}", keeps_share=is_spared, kept=kept)
+    if location.state != "ACTIVE":
+        return ShareSpec(
+            account_id, ou, reason=f"the account is {location.state}, of which nothing is known", left_alone=True
+        )
     if is_spared and not has_share:
         return ShareSpec(account_id, ou, reason=EXISTING, left_alone=True)
     nearest = nearest_ou(location.ou_path, environments.by_ou.keys() | environments.claimed, rules.exact)
