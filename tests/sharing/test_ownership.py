@@ -51,11 +51,15 @@ def test_a_share_that_cannot_be_deleted_keeps_no_other_and_is_an_error(deleted: 
 
 
 def test_a_share_that_ram_cannot_delete_yet_is_not_asked_for_without_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    def apply(*_: object) -> None:
+        error: Any = {"Code": "InvalidStateTransitionException", "Message": "Not yet."}
+        raise ClientError({"Error": error}, "DeleteResourceShare")
+
     networking: Any = SimpleNamespace(ram=lambda: None)
     answers = iter([*[{"1": [share("1")]}] * 3, {}])
     monkeypatch.setattr(reader, "find_all_shares", lambda _: next(answers))
     monkeypatch.setattr(reader, "is_deleting", lambda _: False)
-    monkeypatch.setattr(ownership, "apply", lambda *_: None)
+    monkeypatch.setattr(ownership, "apply", apply)
     pauses: list[float] = []
     deadline: Any = SimpleNamespace(pause=pauses.append)
 

@@ -126,6 +126,30 @@ def test_a_run_does_not_wait_for_an_account_that_has_failed(landing_zone: Any, o
     assert landing_zone.clock.now() == began
 
 
+@pytest.mark.parametrize("event", [moved(ZERO), SCHEDULE])
+def test_a_share_that_ram_cannot_delete_yet_is_deleted_when_it_can(landing_zone: Any, ous: Any, event: Any) -> None:
+    landing_zone.cloud.set_ram_timings(associate=100)
+    assert landing_zone.invoke(moved(ZERO))["pending"] == 1
+    landing_zone.cloud.move(ZERO, landing_zone.cloud.root)
+
+    landing_zone.invoke(event)
+
+    assert landing_zone.live_shares() == []
+
+
+def test_a_share_that_ram_cannot_delete_is_not_reported_as_deleted(landing_zone: Any, ous: Any) -> None:
+    landing_zone.cloud.set_ram_timings(associate=1000)
+    landing_zone.invoke(moved(ZERO))
+    landing_zone.cloud.move(ZERO, landing_zone.cloud.root)
+
+    (account,) = landing_zone.invoke(moved(ZERO))["reconciled"]
+
+    assert (account["changed"], account["removed"], account["pending"]) == (False, [], True)
+    landing_zone.clock.advance(1000)
+    landing_zone.invoke(SCHEDULE)
+    assert landing_zone.live_shares() == []
+
+
 def test_a_pool_that_is_being_modified_stays_shared_but_gets_no_new_accounts(landing_zone: Any, ous: Any) -> None:
     landing_zone.cloud.add_account(ONE, ous["Prod OU"])
     landing_zone.invoke(moved(ZERO))

@@ -77,6 +77,13 @@ def _delete(ram: RAMClient, share_arn: str) -> None:
     try:
         ram.delete_resource_share(resourceShareArn=share_arn)
     except ClientError as error:
-        # The share is gone, or another handler is deleting it.
-        if code_of(error) not in ("UnknownResourceException", "InvalidStateTransitionException"):
+        if code_of(error) != "UnknownResourceException":  # the share is gone
             raise
+
+
+def cannot_delete_yet(error: ClientError) -> bool:
+    """Return whether RAM refuses to delete a share in its present state: it still adds something to it, or is deleting
+    it for another handler.
+    https://docs.aws.amazon.com/ram/latest/APIReference/API_DeleteResourceShare.html
+    """
+    return error.operation_name == "DeleteResourceShare" and code_of(error) == "InvalidStateTransitionException"

@@ -10,7 +10,7 @@ from ctipam.cloudformation.other_stacks import can_act
 from ctipam.logs import log_decision
 from ctipam.sessions import Account
 from ctipam.sharing import reader
-from ctipam.sharing.apply import apply
+from ctipam.sharing.apply import apply, cannot_delete_yet
 from ctipam.sharing.changes import DeleteShare
 from ctipam.sharing.existing import Share
 from ctipam.waiting import Deadline
@@ -49,11 +49,11 @@ def unshare_all(networking: Account, ownership: ShareOwnership, deadline: Deadli
             try:
                 apply(ram, DeleteShare(share), {})
             except ClientError as error:
-                problem = error
+                problem = problem if cannot_delete_yet(error) else error
                 continue
             log_decision("deleted share", account=share.account_id, share=share.arn, pools=sorted(share.present))
         if problem:
             raise problem
-        deadline.pause(DELETION_PAUSE_S)  # RAM may not yet be able to delete one of them
+        deadline.pause(DELETION_PAUSE_S)
         while reader.is_deleting(ram):
             deadline.pause(DELETION_PAUSE_S)

@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 from ctipam import waiting
 from ctipam.errors import DENIED, REASON_LIMIT, UNREACHABLE, OutOfTime, code_of, explain, fit
 from ctipam.organization.environments import EnvironmentOu, if_accounts_have_its_pools
-from ctipam.sharing.apply import apply
+from ctipam.sharing.apply import apply, cannot_delete_yet
 from ctipam.sharing.brake import held_back
 from ctipam.sharing.changes import Associate, CreateShare, DeleteShare, ShareChange, ShareChanges, share_changes
 from ctipam.sharing.doubtful import NO_POOLS, DoubtfulPool, why_unlisted
@@ -43,7 +43,7 @@ PERHAPS_CONCURRENT = frozenset(
     {"InvalidStateTransitionException", "InvalidParameterException", "UnknownResourceException"}
 )
 """Errors of a change that another handler has just made, or of an account that has just left the organization. A change
-that AWS refuses twice is a failure."""
+that AWS refuses twice is a failure, unless it is a deletion that has to wait."""
 
 RAM_SETTLES_S, RAM_PAUSE_S = 300.0, 15.0
 """How long RAM may refuse to share after sharing with the organization was enabled, and how often it is asked.
@@ -258,7 +258,8 @@ class ShareReconciliation:
             if self._may_become_ready(error):
                 self._ram_is_unready = True
                 return
-            if code_of(error) not in PERHAPS_CONCURRENT or account_id in self._refused:
+            is_concurrent = code_of(error) in PERHAPS_CONCURRENT and account_id not in self._refused
+            if not is_concurrent and not cannot_delete_yet(error):
                 self._results[account_id].failed = explain(error, FAILED_LIMIT)
             self._refused.add(account_id)
 

@@ -101,6 +101,11 @@ NOT_TRIED = (
         ("ram.settings.Timings",),
     ),
     Question(
+        "When is a share PENDING or FAILED, and what can be done with it then?",
+        "Nobody has said how to get there; look at the status of shares that make trouble.",
+        ("ram.model.RamModel._begin_share",),
+    ),
+    Question(
         "How many requests a second does RAM accept?",
         "The product needs few; look at ThrottlingException in CloudTrail after a reconciliation of many accounts.",
     ),

@@ -110,8 +110,22 @@ class RamModel:
             updated=now,
         )
         self._associate(share, requests.entities(params))
+        self._begin_share(share)
         self._shares[share.arn] = share
         return {"resourceShare": share.shown(caller.account_id)}
+
+    def _begin_share(self, share: Share) -> None:
+        """Let a new share be ACTIVE at once, as in AWS's examples, unless a test has ordered otherwise. With a share
+        that fails, all its associations do. Unverified, as is that a share that is PENDING or FAILED takes nothing: AWS
+        documents the values of its status, and not what they mean.
+        """
+        at, failure = self._clock.now() + self._timings.share_create, self.faults.share_failure()
+        if failure is not None:
+            share.begin("PENDING", Change(at, "FAILED", failure))
+            for association in share.associations:
+                association.change = Change(at, "FAILED", failure)
+        elif self._timings.share_create:
+            share.begin("PENDING", Change(at, "ACTIVE"))
 
     def _update_resource_share(self, params: Params, caller: Caller) -> Answer:
         share = self._own_share(params, caller)
@@ -124,7 +138,9 @@ class RamModel:
 
     def _delete_resource_share(self, params: Params, caller: Caller) -> Answer:
         share, now = self._own_share(params, caller), self._clock.now()
-        share.status, share.updated, share.deleted_from = "DELETING", now, now + self._timings.share_delete
+        _check_deletable(share)
+        share.updated = now
+        share.begin("DELETING", Change(now + self._timings.share_delete, "DELETED"))
         for association in share.associations:
             if association.status not in ("DISASSOCIATING", "DISASSOCIATED"):
                 self._begin_to_disassociate(association)
@@ -154,11 +170,15 @@ class RamModel:
 
     def _associate_resource_share(self, params: Params, caller: Caller) -> Answer:
         share = self._own_share(params, caller)
+        if share.status in ("PENDING", "FAILED"):
+            raise _wrong_state_of_share(share)
         begun = self._associate(share, requests.some_entities(params))
         return {"resourceShareAssociations": [association.shown() for association in begun]}
 
     def _disassociate_resource_share(self, params: Params, caller: Caller) -> Answer:
         share = self._own_share(params, caller)
+        if share.status == "PENDING":
+            raise _wrong_state_of_share(share)
         ending = [_association_to_end(share, type_, entity) for type_, entity in requests.some_entities(params)]
         for association in ending:
             self._begin_to_disassociate(association)
@@ -308,7 +328,7 @@ class RamModel:
         if share is None or share.home != caller or share.status == "DELETED":
             raise _unknown(f"ResourceShare {arn} could not be found.")
         if share.status == "DELETING":  # unverified
-            raise AwsError("InvalidStateTransitionException", f"ResourceShare {arn} is in DELETING status.")
+            raise _wrong_state_of_share(share)
         return share
 
     def _settle(self) -> None:
@@ -354,6 +374,24 @@ def _association_to_end(share: Share, type_: AssociationType, entity: str) -> As
     if association.status in ("ASSOCIATING", "DISASSOCIATING"):
         raise _wrong_state(association)
     return association
+
+
+def _check_deletable(share: Share) -> None:
+    """Refuse a deletion while RAM still makes the share, or adds something but who waits for an invitation.
+
+    Unverified: AWS documents the exception, and it is reported of a disassociation
+    https://docs.aws.amazon.com/ram/latest/APIReference/API_DeleteResourceShare.html
+    https://github.com/hashicorp/terraform-provider-aws/issues/13458
+    """
+    if share.status == "PENDING":
+        raise _wrong_state_of_share(share)
+    for association in share.associations:
+        if association.status == "ASSOCIATING" and not association.external:
+            raise _wrong_state(association)
+
+
+def _wrong_state_of_share(share: Share) -> AwsError:
+    return AwsError("InvalidStateTransitionException", f"ResourceShare {share.arn} is in {share.status} status.")
 
 
 def _wrong_state(association: Association) -> AwsError:

@@ -73,12 +73,17 @@ class Share:
     created: float
     updated: float
     status: str = "ACTIVE"
-    deleted_from: float | None = None  # known from DELETING on
+    message: str | None = None
+    change: Change | None = None
     associations: list[Association] = field(default_factory=list)
 
+    def begin(self, status: str, change: Change) -> None:
+        self.status, self.change = status, change
+
     def settle(self, now: float) -> None:
-        if self.status == "DELETING" and self.deleted_from is not None and self.deleted_from <= now:
-            self.status, self.updated = "DELETED", self.deleted_from
+        if self.change and self.change.at <= now:
+            self.status, self.message, self.updated = self.change.status, self.change.message, self.change.at
+            self.change = None
 
     def association(self, type_: AssociationType, entity: str) -> Association | None:
         return next((one for one in self.associations if (one.type, one.entity) == (type_, entity)), None)
@@ -99,6 +104,7 @@ class Share:
             "featureSet": "STANDARD",
             **times(self),
         }
+        shown |= {"statusMessage": self.message} if self.message else {}
         tags = [{"key": key, "value": value} for key, value in self.tags.items()]
         return shown | ({"tags": tags} if reader == self.home.account_id else {})
 

@@ -426,6 +426,59 @@ def test_what_has_failed_may_be_associated_again(ram: World, pool: str) -> None:
     assert ram.statuses(share) == {pool: "ASSOCIATED", MEMBER: "ASSOCIATED"}
 
 
+def test_a_share_is_not_deleted_while_something_is_added(ram: World, pool: str) -> None:
+    """Assumed, as far as RAM documents the exception and not when it is raised."""
+    share = ram("CreateResourceShare", name="new", resourceArns=[pool])["resourceShare"]["resourceShareArn"]
+
+    error = ram.refused("DeleteResourceShare", resourceShareArn=share)
+
+    assert error.code == "InvalidStateTransitionException"
+    ram.settle()
+    ram("DeleteResourceShare", resourceShareArn=share)
+
+
+def test_an_invitation_that_nobody_accepts_keeps_no_share(ram: World) -> None:
+    share = ram("CreateResourceShare", name="new", principals=[STRANGER])["resourceShare"]["resourceShareArn"]
+
+    ram("DeleteResourceShare", resourceShareArn=share)
+
+
+def test_a_share_may_be_pending_at_first_and_takes_nothing_meanwhile(ram: World, pool: str) -> None:
+    ram.ram._timings = Timings(share_create=20)
+    created = ram("CreateResourceShare", name="new")["resourceShare"]
+    share = created["resourceShareArn"]
+
+    refused = [
+        ram.refused("AssociateResourceShare", resourceShareArn=share, resourceArns=[pool]),
+        ram.refused("DisassociateResourceShare", resourceShareArn=share, resourceArns=[pool]),
+        ram.refused("DeleteResourceShare", resourceShareArn=share),
+    ]
+
+    assert created["status"] == "PENDING"
+    assert {error.code for error in refused} == {"InvalidStateTransitionException"}
+    ram.clock.advance(20)
+    ram("AssociateResourceShare", resourceShareArn=share, resourceArns=[pool])
+
+
+def test_a_share_may_fail_late_with_all_that_is_in_it(ram: World, pool: str) -> None:
+    ram.ram.faults.fail_next_share("RAM could not do it.")
+    created = ram("CreateResourceShare", name="new", resourceArns=[pool], principals=[MEMBER])["resourceShare"]
+    share = created["resourceShareArn"]
+    ram.settle()
+
+    (failed,) = ram("GetResourceShares", resourceOwner="SELF")["resourceShares"]
+
+    assert (created["status"], failed["status"], failed["statusMessage"]) == (
+        "PENDING",
+        "FAILED",
+        "RAM could not do it.",
+    )
+    assert ram.statuses(share) == {pool: "FAILED", MEMBER: "FAILED"}
+    error = ram.refused("AssociateResourceShare", resourceShareArn=share, resourceArns=[pool])
+    assert error.code == "InvalidStateTransitionException"
+    ram("DeleteResourceShare", resourceShareArn=share)
+
+
 def test_what_is_associated_is_not_associated_again(ram: World, pool: str) -> None:
     share = ram.new_share(resourceArns=[pool])
 

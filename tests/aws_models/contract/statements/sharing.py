@@ -13,7 +13,7 @@ from aws_models.contract.statement import Group
 
 SHARING = Group(
     "sharing",
-    makes="ten shares without a pool; with a member account, five more, two of them of pools, and a VPC there",
+    makes="ten shares without a pool; with a member account, six more, two of them of pools, and a VPC there",
 )
 
 TWINS = f"{PROVIDER}issues/25157"
@@ -143,6 +143,18 @@ def associating(aws: Ground) -> None:
     end = aws.ram().disassociate_resource_share
     named = {"resourceShareArn": arn, "principals": [aws.member.id]}
     aws.expect_refusal("InvalidStateTransitionException", end, **named)
+
+
+@SHARING.states(
+    "A share cannot be deleted while one of its associations begins.",
+    ASSUMED,
+    "member",
+    seconds=30,
+    settles="ram.model._check_deletable",
+)
+def deleted_while_associating(aws: Ground) -> None:
+    arn = aws.new_share("contract begun", principals=[aws.member.id])
+    aws.expect_refusal("InvalidStateTransitionException", aws.ram().delete_resource_share, resourceShareArn=arn)
 
 
 @SHARING.states(
