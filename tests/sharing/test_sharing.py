@@ -150,6 +150,38 @@ def test_a_share_that_ram_cannot_delete_is_not_reported_as_deleted(landing_zone:
     assert landing_zone.live_shares() == []
 
 
+@pytest.mark.parametrize("event", [moved(ZERO), SCHEDULE])
+def test_an_account_gets_another_share_for_one_that_ram_could_not_create(
+    landing_zone: Any, ous: Any, event: Any
+) -> None:
+    landing_zone.cloud.models.ram.faults.fail_next_share("not today")
+    with pytest.raises(AwsFailed, match="not today"):
+        landing_zone.invoke(moved(ZERO))
+
+    landing_zone.invoke(event)
+
+    assert landing_zone.shared() == SHARED
+    assert len(landing_zone.live_shares()) == 1, "the one that failed is deleted"
+
+
+def test_a_run_creates_no_second_share_for_one_that_fails_meanwhile(landing_zone: Any, ous: Any) -> None:
+    landing_zone.cloud.models.ram.faults.fail_next_share("not today", times=9)
+
+    for _ in range(3):
+        with pytest.raises(AwsFailed, match="not today"):
+            landing_zone.invoke(moved(ZERO))
+
+    assert len(landing_zone.live_shares()) == 1
+
+
+def test_what_ram_adds_to_a_share_that_is_pending_is_waited_for(landing_zone: Any, ous: Any) -> None:
+    landing_zone.cloud.set_ram_timings(share_create=30)
+
+    (account,) = landing_zone.invoke(moved(ZERO))["reconciled"]
+
+    assert (len(account["added"]), account["pending"]) == (2, False)
+
+
 def test_a_pool_that_is_being_modified_stays_shared_but_gets_no_new_accounts(landing_zone: Any, ous: Any) -> None:
     landing_zone.cloud.add_account(ONE, ous["Prod OU"])
     landing_zone.invoke(moved(ZERO))

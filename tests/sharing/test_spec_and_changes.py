@@ -73,6 +73,14 @@ def test_an_active_account_has_the_environment_of_its_nearest_ou(
     assert bool(spec.pools) is not bool(spec.reason)
 
 
+def test_a_share_that_aws_could_not_create_is_replaced_unless_it_has_pools_after_all() -> None:
+    failed = share(1, has_failed=True, pools=dict.fromkeys(ALL_ASSOCIATED, "FAILED"))
+
+    assert share_changes(WANTED, [failed]).apply_now == (CreateShare(ACCOUNT, ("east", "west")), DeleteShare(failed))
+    assert share_changes(WANTED, [failed, share(2)]).apply_now == (DeleteShare(failed),)
+    assert share_changes(WANTED, [share(1, has_failed=True)]).apply_now == ()
+
+
 @pytest.mark.parametrize("has_share", [True, False])
 def test_an_account_in_a_state_that_is_not_known_is_left_alone(has_share: bool) -> None:
     spec = share_spec(ACCOUNT, location(PROD, state="RESTRICTED"), ENVIRONMENTS, RULES, has_share)

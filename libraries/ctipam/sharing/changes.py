@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ctipam.sharing.existing import ADDED, ADDING, REMOVING, Share
 from ctipam.sharing.spec import ShareSpec
@@ -70,13 +70,21 @@ def share_changes(
 ) -> ShareChanges:
     """Return what brings the account's shares to the spec.
 
-    The oldest share is kept. Pools and other shares are removed only after it holds all pools of the spec. What the
-    spec keeps is not removed at all.
+    The oldest share is kept, unless AWS could not create it. Pools and other shares are removed only after it holds all
+    pools of the spec. What the spec keeps is not removed at all.
 
     tags_of   returns the tag changes that a share needs
     """
     if spec.left_alone:
         return ShareChanges()
+    changes = _changes_of_usable(spec, [share for share in shares if not share.is_useless], tags_of)
+    useless = [DeleteShare(share) for share in shares if share.is_useless]
+    return replace(changes, apply_now=(*changes.apply_now, *useless))
+
+
+def _changes_of_usable(
+    spec: ShareSpec, shares: Sequence[Share], tags_of: Callable[[Share], TagChanges]
+) -> ShareChanges:
     oldest_first = sorted(shares, key=lambda share: (share.created, share.arn))
     if not spec.pools:
         marker = next((share for share in oldest_first if spec.keeps_share and share.settled), None)

@@ -27,6 +27,7 @@ class Share:
     principals   account id -> status; the account alone, unless somebody has changed the share
     messages     why an association FAILED, by ARN or principal
     tags         all tags of the share
+    has_failed   AWS says so of the share itself
     """
 
     arn: str
@@ -37,6 +38,12 @@ class Share:
     principals: Mapping[str, str] = field(default_factory=dict)
     messages: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    has_failed: bool = False
+
+    @property
+    def is_useless(self) -> bool:
+        """Whether AWS could not create it. What AWS does with such a share is not documented."""
+        return self.has_failed and not ADDED & set(self.pools.values())
 
     @property
     def name(self) -> str:

@@ -177,7 +177,10 @@ def _ours(rows: Iterable[ResourceShareTypeDef]) -> Iterator[Share]:
             tags = to_dict(row.get("tags", []))
             named = row["name"] == names.share_name(account_id)
             settled = named and names.ACCOUNT_TAG in tags and not row["allowExternalPrincipals"]
-            yield Share(row["resourceShareArn"], account_id, row["creationTime"], settled, tags=tags)
+            has_failed = row["status"] == "FAILED"
+            yield Share(
+                row["resourceShareArn"], account_id, row["creationTime"], settled, tags=tags, has_failed=has_failed
+            )
 
 
 def _associations(ram: RAMClient, kind: str, **question: Any) -> Iterator[Association]:
