@@ -135,6 +135,18 @@ def test_a_top_level_pool_of_other_cidrs_stands_for_nothing_unless_pools_are_bel
 
 
 @pytest.mark.parametrize(
+    ("cidrs", "below", "stands"), [("", False, False), ("10.0.0.0/20", False, True), ("", True, True)]
+)
+def test_a_pool_that_aws_could_not_delete_stands_for_its_key_only_with_a_cidr_or_pools_below(
+    cidrs: str, below: bool, stands: bool
+) -> None:
+    failed = pool(WEST, cidrs, state="delete-failed")
+    pools = [pool(TOP_LEVEL, "10.0.0.0/16"), failed, *([pool(PROD)] if below else [])]
+
+    assert (WEST in kept_pools(SPEC, pools)) == stands
+
+
+@pytest.mark.parametrize(
     ("west", "complete"),
     [
         ([pool(WEST, "10.0.0.0/20")], True),

@@ -125,3 +125,21 @@ def test_a_removal_that_fails_late_is_reported_and_everything_else_is_done(
     (sentence,) = kept(caplog)
     assert sentence.startswith("AWS could not take 10.0.0.0/12 from the pool of us-west-2/Prod OU: ")
     assert set(built.pools()) == set(BUILT) - {"us-west-2 SDLC OU"}
+
+
+@pytest.mark.parametrize("again", ["a rollback", "an update"])
+def test_a_pool_that_aws_could_not_delete_is_wanted_again(built: DirectStack, again: str) -> None:
+    """Nothing can be shared from a pool that is delete-failed, nor be given to it."""
+    built.models.ipam.faults.fail_next("DeleteIpamPool", "busy")
+    assert built.ask("Update", "InitPools", WITHOUT_WEST)["Status"] == "SUCCESS"
+    assert "delete-failed" in {pool["State"] for pool in built.listed_pools()}
+
+    if again == "a rollback":
+        answer = rolled_back(built, "InitPools", PROPERTIES)
+    else:
+        answer = built.ask("Update", "InitPools", PROPERTIES)
+
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    assert built.pools() == BUILT
+    states = {pool["State"] for pool in built.listed_pools()}
+    assert states <= {"create-complete", "modify-complete", "delete-complete"}

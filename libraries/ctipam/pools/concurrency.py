@@ -24,7 +24,7 @@ from ctipam.pools.change_kinds import (
     ProvisionCidr,
     TagPool,
 )
-from ctipam.pools.existing import MODIFY_FAILED, Block, ExistingPool
+from ctipam.pools.existing import DELETE_FAILED, MODIFY_FAILED, Block, ExistingPool
 from ctipam.pools.spec import PoolKey
 from ctipam.waiting import LISTED_LATE_S
 
@@ -193,7 +193,7 @@ def _has_ended(change: PoolChange, pool: ExistingPool | None) -> bool:
             shown = _state_of(change.cidr, pool) if pool else ""
             return not shown or (shown == failed and _state_of(change.cidr, change.pool) != failed)
         case DeletePool():
-            return pool is None or (pool.state == "delete-failed" and change.pool.state != pool.state)
+            return pool is None or (pool.state == DELETE_FAILED and change.pool.state != pool.state)
         case ModifyPool():
             return pool is None or pool.state != MODIFY_FAILED or change.pool.state != pool.state
         case _:

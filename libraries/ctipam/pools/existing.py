@@ -11,7 +11,9 @@ from ctipam.pools.spec import PoolKey, VpcSizes
 MODIFY_FAILED = "modify-failed"
 """A pool that is ready, but is not shared with further accounts until a modification succeeds."""
 
-POOL_READY = frozenset({"create-complete", "modify-complete", MODIFY_FAILED, "delete-failed"})
+DELETE_FAILED = "delete-failed"
+
+POOL_READY = frozenset({"create-complete", "modify-complete", MODIFY_FAILED, DELETE_FAILED})
 """States in which a pool takes requests. After a failed modify or delete the pool is what it was before."""
 
 CIDR_HELD = frozenset({"provisioned", "failed-deprovision"})

@@ -9,7 +9,7 @@ from ipaddress import IPv4Network
 from ctipam.errors import AwsFailed
 from ctipam.logs import log_decision
 from ctipam.pools.change_kinds import DeprovisionCidr, PoolChange
-from ctipam.pools.existing import MODIFY_FAILED, Block, ExistingPool
+from ctipam.pools.existing import DELETE_FAILED, MODIFY_FAILED, Block, ExistingPool
 from ctipam.pools.reserved import may_have_reservations
 
 
@@ -67,7 +67,7 @@ class LateFailures:
                     self._try_again_later(pool, block, now)
                 else:
                     failed[pool.pool_id] = [f"AWS could not take {block.cidr} from {_phrase(pool)}: {block.reason}"]
-            if pool.state == "delete-failed" and pool.pool_id in self._touched:
+            if pool.state == DELETE_FAILED and pool.pool_id in self._touched:
                 failed[pool.pool_id] = [f"AWS could not delete {_phrase(pool)}: {_message(pool)}"]
         return failed
 

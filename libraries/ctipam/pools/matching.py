@@ -8,7 +8,7 @@ from functools import cached_property
 from ipaddress import IPv4Network
 
 from ctipam.pools import record
-from ctipam.pools.existing import Block, ExistingPool
+from ctipam.pools.existing import DELETE_FAILED, Block, ExistingPool
 from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec, Wanted
 
 InUse = Mapping[str, Collection[IPv4Network]]
@@ -112,12 +112,14 @@ def kept_pools(spec: PoolSpec, pools: Sequence[ExistingPool]) -> dict[PoolKey, E
     """Return the pool that stands for each wanted key.
 
     Of two: the one that holds a CIDR, or at least has pools below it, then the one with the lower id; and only below
-    the pool that stands for the parent. An empty top-level pool of other CIDRs stands for nothing.
+    the pool that stands for the parent. An empty top-level pool of other CIDRs stands for nothing, nor does a pool that
+    AWS has emptied and could not delete: whether it takes anything again is not documented.
     """
     parents = {pool.source_pool_id for pool in pools}
     candidates: dict[PoolKey, list[ExistingPool]] = {}
     for pool in sorted(pools, key=lambda pool: (not pool.held, pool.pool_id not in parents, pool.pool_id)):
-        if pool.key and pool.state not in ("create-failed", "delete-in-progress"):
+        is_left = pool.state == DELETE_FAILED and not pool.held and pool.pool_id not in parents
+        if pool.key and not is_left and pool.state not in ("create-failed", "delete-in-progress"):
             candidates.setdefault(pool.key, []).append(pool)
     kept: dict[PoolKey, ExistingPool] = {}
     for key in spec.pools:
