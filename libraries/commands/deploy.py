@@ -26,6 +26,7 @@ import hashlib
 import subprocess
 import sys
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -152,25 +153,34 @@ def failure_reasons(aws: AwsCli, stack: str, seen: Collection[str]) -> list[str]
 
     seen   the ids of the events before the deployment
     """
-    failure = first_failure(new_events(_events(aws, stack), seen))
+    events = new_events(_events(aws, stack), seen)
+    failure = first_failure(events)
     if not failure:
         return []
-    in_networking = failure["ResourceType"] == "AWS::CloudFormation::StackSet"
-    return [f"First failure: {failure_text(failure)}", *(_networking_failures(aws, stack) if in_networking else [])]
+    lines = [f"First failure: {failure_text(failure)}"]
+    if failure["ResourceType"] == "AWS::CloudFormation::StackSet":
+        lines += _networking_failures(aws, stack, since=events[0]["Timestamp"])
+    return lines
 
 
-def _networking_failures(aws: AwsCli, stack: str) -> list[str]:
-    """Return why the last failed operation of the StackSet failed; nothing if the StackSet is gone.
+def _networking_failures(aws: AwsCli, stack: str, since: str) -> list[str]:
+    """Return why the last operation of the StackSet failed, or was stopped, that has begun since then; nothing if there
+    is none, as when somebody else's operation was in progress, or the StackSet is gone.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStackSetOperationResults.html
     """
     stack_set = ["--stack-set-name", f"{stack}-networking"]
     try:
         operations = aws.ask("cloudformation", "list-stack-set-operations", *stack_set)["Summaries"]
-        failed = [operation for operation in operations if operation["Status"] == "FAILED"]
+        failed = [
+            operation
+            for operation in operations
+            if operation["Status"] in ("FAILED", "STOPPED")
+            and datetime.fromisoformat(operation["CreationTimestamp"]) >= datetime.fromisoformat(since)
+        ]
         if not failed:
             return []
-        latest = max(failed, key=lambda operation: str(operation["CreationTimestamp"]))
+        latest = max(failed, key=lambda operation: datetime.fromisoformat(operation["CreationTimestamp"]))
         operation = ["--operation-id", latest["OperationId"]]
         results = aws.ask("cloudformation", "list-stack-set-operation-results", *stack_set, *operation)["Summaries"]
     except AwsCliError:

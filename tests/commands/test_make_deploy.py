@@ -471,7 +471,8 @@ def test_an_aws_cli_that_cannot_be_run_is_refused(packaged: Path, cli: Cli) -> N
 
 def event(number: int, status: str, resource: str, reason: str, kind: str = "AWS::CloudFormation::StackSet") -> Any:
     names = {"EventId": str(number), "LogicalResourceId": resource, "ResourceType": kind}
-    return names | {"ResourceStatus": status, "ResourceStatusReason": reason}
+    time = f"2026-11-25T12:59:0{number}.250000+00:00"
+    return names | {"ResourceStatus": status, "ResourceStatusReason": reason, "Timestamp": time}
 
 
 EVENTS = [  # newest first
@@ -499,7 +500,9 @@ def failed_deployment(packaged: Path, cli: Cli, before: list[Any], after: list[A
     return str(refused.value).splitlines()
 
 
-def test_a_failed_deployment_reports_the_first_failure_in_both_accounts(packaged: Path, cli: Cli) -> None:
+@pytest.mark.parametrize("status", ["FAILED", "STOPPED"])
+def test_a_failed_deployment_reports_the_first_failure_in_both_accounts(packaged: Path, cli: Cli, status: str) -> None:
+    operations = [one | {"Status": status} if one["OperationId"] == "this" else one for one in OPERATIONS]
     results = {"Summaries": [{"Account": NETWORKING, "StatusReason": "InitPools: no free /21"}, {"Account": "1"}]}
 
     lines = failed_deployment(
@@ -507,7 +510,7 @@ def test_a_failed_deployment_reports_the_first_failure_in_both_accounts(packaged
         cli,
         [],
         EVENTS,
-        cloudformation_list_stack_set_operations={"Summaries": OPERATIONS},
+        cloudformation_list_stack_set_operations={"Summaries": operations},
         cloudformation_list_stack_set_operation_results=results,
     )
 
@@ -519,6 +522,16 @@ def test_a_failed_deployment_reports_the_first_failure_in_both_accounts(packaged
     ]
     listed = [words for words in cli.commands() if words[1] == "list-stack-set-operation-results"]
     assert listed[0][2:6] == ["--stack-set-name", "ipam-controltower-networking", "--operation-id", "this"]
+
+
+def test_a_failed_operation_of_an_earlier_deployment_is_no_reason(packaged: Path, cli: Cli) -> None:
+    """Where somebody else's operation is in progress, there is none of this deployment."""
+    lines = failed_deployment(
+        packaged, cli, [], EVENTS, cloudformation_list_stack_set_operations={"Summaries": OPERATIONS[2:]}
+    )
+
+    assert len(lines) == 2
+    assert not any(words[1] == "list-stack-set-operation-results" for words in cli.commands())
 
 
 def test_an_interrupt_says_that_cloudformation_continues_and_what_is_not_done_yet(
