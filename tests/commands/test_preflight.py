@@ -387,7 +387,8 @@ ANSWERS: dict[str, Any] = {
     "ec2 describe_regions": {"Regions": [{"RegionName": HOME}, {"RegionName": WEST}]},
     f"ec2 describe_ipams {HOME}": {
         "Ipams": [
-            {"IpamId": "ipam-1", "Tier": "advanced", "State": "create-complete"},
+            {"IpamId": "ipam-2", "Tier": "free", "State": "create-failed"},
+            {"IpamId": "ipam-1", "Tier": "advanced", "State": "delete-failed"},
             {"IpamId": "ipam-0", "Tier": "free", "State": "delete-complete"},
         ]
     },

@@ -879,6 +879,19 @@ def test_an_ipam_with_a_scope_that_somebody_added_is_left(stack: DirectStack) ->
     assert f"was left, because it still holds {scope['IpamScopeId']}." in message
 
 
+def test_a_scope_that_aws_could_not_delete_is_named_as_what_keeps_the_ipam(stack: DirectStack) -> None:
+    ensure(stack)
+    scope = stack.ec2.create_ipam_scope(IpamId=ipams(stack)[0]["IpamId"])["IpamScope"]
+    stack.clock.advance(60)
+    stack.models.ipam.faults.fail_next("DeleteIpamScope", "Something broke.")
+    stack.ec2.delete_ipam_scope(IpamScopeId=scope["IpamScopeId"])
+    stack.clock.advance(60)
+
+    (message,) = left_by_deletion(stack)
+
+    assert f"was left, because it still holds {scope['IpamScopeId']}." in message
+
+
 def test_a_delete_waits_for_a_pool_and_a_scope_in_deletion() -> None:
     stack = DirectStack(ipam_timings=Timings(pool_delete=90, scope_delete=120))
     with stack.running():

@@ -11,7 +11,7 @@ from ctipam.ipam.existing import ExistingIpam, ExistingScope
 from ctipam.ipam.preconditions import refuse_unusable_scope
 
 IPAM = ExistingIpam("ipam-1", "create-complete")
-SCOPE = ExistingScope("ipam-scope-1", "ipam-1", is_private=True, is_default=False, is_being_deleted=False)
+SCOPE = ExistingScope("ipam-scope-1", "ipam-1", "create-complete", is_private=True, is_default=False)
 
 
 @pytest.mark.parametrize(
@@ -19,11 +19,19 @@ SCOPE = ExistingScope("ipam-scope-1", "ipam-1", is_private=True, is_default=Fals
     [
         (None, IPAM, "is not a scope of account 222222222222 in us-east-1"),
         (SCOPE, None, "is not a scope of account 222222222222 in us-east-1"),
-        (replace(SCOPE, is_being_deleted=True), IPAM, "is not a scope of account 222222222222 in us-east-1"),
+        (replace(SCOPE, state="delete-in-progress"), IPAM, "is not a scope of account 222222222222 in us-east-1"),
+        (replace(SCOPE, state="delete-failed"), IPAM, "is not a scope of account 222222222222 in us-east-1"),
         (SCOPE, replace(IPAM, state="delete-in-progress"), "is not a scope of account 222222222222 in us-east-1"),
         (replace(SCOPE, is_private=False), IPAM, "is a public scope"),
     ],
-    ids=["no such scope", "of another account's IPAM", "being deleted", "its IPAM is being deleted", "public"],
+    ids=[
+        "no such scope",
+        "of another account's IPAM",
+        "being deleted",
+        "could not be deleted",
+        "its IPAM is being deleted",
+        "public",
+    ],
 )
 def test_a_scope_that_pools_cannot_use_is_refused_with_the_way_out(
     scope: ExistingScope | None, ipam: ExistingIpam | None, reason: str

@@ -93,7 +93,7 @@ def test_only_the_discovery_and_the_scope_that_are_wanted_are_asked_for(aws: Stu
 
     assert reader.find_discovery(account, "ours") == discovery
     assert reader.find_scope(account, "ours") == ExistingScope(
-        "ours", "ipam-1", is_private=False, is_default=True, is_being_deleted=False
+        "ours", "ipam-1", "create-complete", is_private=False, is_default=True
     )
 
 

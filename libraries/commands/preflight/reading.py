@@ -30,6 +30,7 @@ from commands.preflight.facts import (
 from commands.preflight.service_control_policies import Policy
 from ctipam import names
 from ctipam.errors import DENIED, THROTTLED, Refused, code_of
+from ctipam.ipam.reader import UNUSABLE
 from ctipam.organization.deployments import deployments_in, ous_of_pools
 from ctipam.organization.reader import read_all, state_of
 from ctipam.organization.tree import OrganizationTree
@@ -311,7 +312,7 @@ def _regions(networking: AwsReader) -> frozenset[str]:
 
 def _ipams(networking: AwsReader, region: str) -> tuple[Ipam, ...]:
     rows = networking.ask("ec2", "describe_ipams", region)["Ipams"]
-    kept = [row for row in rows if not row.get("State", "").startswith("delete")]
+    kept = [row for row in rows if row["State"] not in (*UNUSABLE, "delete-complete")]
     return tuple(Ipam(row["IpamId"], row.get("Tier", "")) for row in kept)
 
 

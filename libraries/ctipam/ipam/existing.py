@@ -48,6 +48,15 @@ class ExistingIpam:
 class ExistingScope:
     scope_id: str
     ipam_id: str
+    state: str
     is_private: bool
     is_default: bool
-    is_being_deleted: bool
+
+    @property
+    def is_being_deleted(self) -> bool:
+        return self.state in ("delete-in-progress", "delete-complete")
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether pools can be created in it. Of one that could not be deleted, that is not documented."""
+        return not self.state.startswith("delete-")

@@ -31,7 +31,7 @@ def refuse_unusable_scope(
 
     ipam   the IPAM of the scope, if the account has it in the Region
     """
-    if scope is None or scope.is_being_deleted or ipam is None or ipam.is_being_deleted:
+    if scope is None or not scope.is_usable or ipam is None or ipam.is_being_deleted:
         raise Refused(
             f"IpamScope {scope_id} is not a scope of account {account_id} in {region}. "
             "Leave it empty to use the default scope."

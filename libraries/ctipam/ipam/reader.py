@@ -128,9 +128,9 @@ def _scope(scope: IpamScopeTypeDef) -> ExistingScope:
     return ExistingScope(
         scope_id=scope["IpamScopeId"],
         ipam_id=_ipam_id(scope["IpamArn"]),
+        state=scope["State"],
         is_private=scope["IpamScopeType"] == "private",
         is_default=scope["IsDefault"],
-        is_being_deleted=scope["State"].startswith("delete-"),
     )
 
 
