@@ -15,11 +15,11 @@ from botocore.exceptions import ClientError
 
 from ctipam import waiting
 from ctipam.cloudformation import custom_resource
-from ctipam.cloudformation.custom_resource import Data, Responder
+from ctipam.cloudformation.custom_resource import CustomResource, Data, Responder
 from ctipam.cloudformation.latecomers import LATECOMERS_S
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import REASON_LIMIT, AwsFailed, OutOfTime, Refused
-from in_process.function import HOUR, PHYSICAL_ID, URL, Function
+from in_process.function import HOUR, PHYSICAL_ID, STACK_ID, URL, Function
 from landing_zone.direct_stack import Context
 
 
@@ -156,6 +156,20 @@ def test_a_continued_request_keeps_all_its_properties_even_if_they_are_large(fun
 
     assert function.ask(ResourceProperties=properties)["Status"] == "SUCCESS"
     assert seen == [("request-1", properties)] * 3
+
+
+def test_a_rollback_that_never_ends_goes_on_without_its_work_and_an_update_fails(function: Function) -> None:
+    resource = CustomResource(never_ready, None, lambda _request, error: {"Why": type(error).__name__})
+    function.responder = Responder({"Custom::Thing": resource})
+    began = function.clock.now()
+
+    failed = function.ask("Update", PhysicalResourceId="made-before")
+    function.wire.stacks[STACK_ID] = {"StackStatus": "UPDATE_ROLLBACK_IN_PROGRESS"}
+    rolled_back = function.ask("Update", PhysicalResourceId="made-before")
+
+    assert failed["Status"] == "FAILED"
+    assert (rolled_back["Status"], rolled_back["Data"]) == ("SUCCESS", {"Why": "OutOfTime"})
+    assert function.clock.now() - began < 2 * HOUR
 
 
 def test_work_that_never_ends_gets_a_response_before_the_timeout_of_cloudformation(function: Function) -> None:

@@ -18,6 +18,7 @@ from landing_zone.direct_stack import BUILT, PROPERTIES, STACK_ID, DirectStack
 WITH_IRELAND = PROPERTIES | {"RegionSelection": ["us-west-2", "us-east-1", "eu-west-1"]}
 WITHOUT_WEST = PROPERTIES | {"RegionSelection": ["us-east-1"]}
 DENIED = AwsError("UnauthorizedOperation", "You are not authorized, with an explicit deny in a service control policy.")
+HOUR = 3600
 FIRST, SECOND = "ou-ab12-00000001", "ou-ab12-00000002"
 TOPIC = "arn:aws:sns:us-east-1:222222222222:alarms"
 
@@ -143,3 +144,41 @@ def test_a_pool_that_aws_could_not_delete_is_wanted_again(built: DirectStack, ag
     assert built.pools() == BUILT
     states = {pool["State"] for pool in built.listed_pools()}
     assert states <= {"create-complete", "modify-complete", "delete-complete"}
+
+
+@pytest.mark.parametrize("state", ["isolate-complete", "restore-in-progress"])
+def test_a_rollback_ends_although_aws_keeps_a_pool_in_a_state_in_which_it_takes_nothing(
+    built: DirectStack, state: str
+) -> None:
+    assert built.ask("Update", "InitPools", WITH_IRELAND)["Status"] == "SUCCESS"
+    built.models.ipam.set_state(built.pool_ids()["us-west-2 Prod OU"], state)
+    began = built.clock.now()
+
+    answer = rolled_back(built, "InitPools", PROPERTIES)
+
+    assert built.clock.now() - began < HOUR
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    (top,) = [pool["IpamPoolId"] for pool in built.listed_pools() if "SourceIpamPoolId" not in pool]
+    assert answer["Data"] == {"TopLevelPoolId": top, "PoolCount": "6"}
+
+
+def test_an_update_fails_with_the_state_in_which_aws_keeps_a_pool(built: DirectStack) -> None:
+    built.models.ipam.set_state(built.pool_ids()["us-west-2 Prod OU"], "isolate-complete")
+
+    answer = built.ask("Update", "InitPools", WITH_IRELAND)
+
+    assert answer["Status"] == "FAILED"
+    assert "still waiting for us-west-2/Prod OU (isolate-complete)" in answer["Reason"]
+
+
+def test_a_rollback_ends_although_aws_keeps_the_ipam_in_a_state_in_which_it_takes_nothing(built: DirectStack) -> None:
+    data = built.ask("Create", "Ipam", PROPERTIES)["Data"]
+    built.models.ipam.set_state(data["IpamId"], "isolate-complete")
+
+    failed = built.ask("Update", "Ipam", WITH_IRELAND)
+    answer = rolled_back(built, "Ipam", PROPERTIES)
+
+    assert "still waiting for IPAM " in failed["Reason"]
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    assert (answer["Data"]["IpamId"], answer["Data"]["ScopeId"]) == (data["IpamId"], data["ScopeId"])
+    assert "isolate-complete" in answer["Data"]["Warnings"]

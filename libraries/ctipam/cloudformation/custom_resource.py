@@ -71,13 +71,13 @@ class CustomResource:
     ensure        creates and updates
     delete        returns what was left behind and why, a sentence each; what is gone already counts as deleted. None: a
                   deletion changes nothing
-    rolled_back   returns the answer to the rollback of an update in which `ensure` has failed, which would leave the
-                  stack in UPDATE_ROLLBACK_FAILED. None: the rollback fails
+    rolled_back   returns the answer to the rollback of an update in which `ensure` has failed, or has no time left,
+                  which would leave the stack in UPDATE_ROLLBACK_FAILED; or raises the error. None: the rollback fails
     """
 
     ensure: Callable[[ResourceRequest], Data]
     delete: Delete | None
-    rolled_back: Callable[[Exception], Data] | None = None
+    rolled_back: Callable[[ResourceRequest, Exception], Data] | None = None
 
 
 class Responder(CfnResource):
@@ -127,7 +127,8 @@ class Responder(CfnResource):
                     deletion.report(request.account, event, left)
         except OutOfTime as still_busy:
             if Invocation.of(event).is_last or waiting.now() + waiting.RESERVE_S >= until:
-                raise
+                self.Data.update(_give_up(resource, request, still_busy))
+                return True
             log_decision("not finished", reason=str(still_busy))
             continue_in_another_invocation(request.account, event, context, until, request.stack_status)
             return False
@@ -180,13 +181,18 @@ def _ensure(resource: CustomResource, request: ResourceRequest) -> Data:
     except OutOfTime:
         raise
     except Exception as error:
-        request.raise_if_superseded()
-        if not (request.is_rollback and resource.rolled_back):
-            raise
-        logger.warning("the rollback goes on without this", exc_info=error)
-        return resource.rolled_back(error)
+        return _give_up(resource, request, error)
     request.raise_if_superseded()
     return data
+
+
+def _give_up(resource: CustomResource, request: ResourceRequest, error: Exception) -> Data:
+    """Return the answer to a rollback that goes on without this. Raise Superseded; for any other request, the error."""
+    request.raise_if_superseded()
+    if not (request.is_rollback and resource.rolled_back):
+        raise error
+    logger.warning("the rollback goes on without this", exc_info=error)
+    return resource.rolled_back(request, error)
 
 
 def _retry_denials(resource: CustomResource, request: ResourceRequest) -> Data:

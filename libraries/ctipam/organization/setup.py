@@ -66,7 +66,7 @@ def ensure(request: ResourceRequest) -> Data:
     return {"IpamExclusions": result.exclusions, "Warnings": warnings_output(result.warnings)}
 
 
-def rolled_back(error: Exception) -> Data:
+def rolled_back(_request: ResourceRequest, error: Exception) -> Data:
     """Return the attributes of a rollback that could not check the organization: IPAM's exclusions stay as they are."""
     return {"IpamExclusions": LEAVE, "Warnings": warnings_output([explain(error)])}
 

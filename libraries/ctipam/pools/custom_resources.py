@@ -4,14 +4,14 @@ do, before anything is changed.
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 
 from botocore.exceptions import ClientError
 
 from ctipam.cloudformation.custom_resource import CustomResource, Data
 from ctipam.cloudformation.outputs import warnings_output
 from ctipam.cloudformation.request import ResourceRequest
-from ctipam.errors import AwsFailed
+from ctipam.errors import AwsFailed, OutOfTime, explain
 from ctipam.ipam import discovery
 from ctipam.ipam import reconcile as ipam_reconcile
 from ctipam.ipam.cost_controls import CostControls
@@ -19,7 +19,8 @@ from ctipam.ipam.spec import IpamSpec
 from ctipam.logs import logger
 from ctipam.pools import existing_vpcs
 from ctipam.pools import reconcile as pools
-from ctipam.pools.spec import TOP_LEVEL, PoolSpec
+from ctipam.pools.existing import ExistingPool
+from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec
 
 
 def _ensure_ipam(request: ResourceRequest) -> Data:
@@ -47,7 +48,31 @@ def _exclude(request: ResourceRequest, discovery_id: str, paths: Set[str]) -> No
 
 def _ensure_pools(request: ResourceRequest) -> Data:
     built = pools.ensure(request, request.properties["ScopeId"], _pool_spec(request))
-    return {"TopLevelPoolId": built[TOP_LEVEL].pool_id, "PoolCount": str(len(built) - 1)}  # below the top-level pool
+    return _outputs(built)
+
+
+def _outputs(built: Mapping[PoolKey, ExistingPool]) -> Data:
+    top = built.get(TOP_LEVEL)
+    below = [key for key in built if key != TOP_LEVEL]
+    return {"TopLevelPoolId": top.pool_id if top else "unknown", "PoolCount": str(len(below))}
+
+
+def _ipam_as_it_is(request: ResourceRequest, error: Exception) -> Data:
+    """Return the outputs of a rollback for which AWS did not finish with the IPAM in time. Raise any other error."""
+    spec = IpamSpec(request.properties.get("IpamScope", ""))
+    existing = ipam_reconcile.check(request, spec) if isinstance(error, OutOfTime) else None
+    if existing is None:
+        raise error
+    warnings = warnings_output([explain(error)])
+    return {"IpamId": existing.ipam_id, "ScopeId": spec.scope_id_in(existing), "Warnings": warnings}
+
+
+def _pools_as_they_are(request: ResourceRequest, error: Exception) -> Data:
+    """Return the outputs of a rollback for which AWS did not finish in time: the watch adds what is missing, and tells
+    until nothing is. Raise any other error."""
+    if not isinstance(error, OutOfTime):
+        raise error
+    return _outputs(pools.existing_pools(request, request.properties["ScopeId"], _pool_spec(request)))
 
 
 def _pool_spec(request: ResourceRequest) -> PoolSpec:
@@ -58,6 +83,6 @@ def _pool_spec(request: ResourceRequest) -> PoolSpec:
 
 # Delete does not read the spec: a creation that was refused because of it must be able to roll back.
 CUSTOM_RESOURCES = {
-    "Custom::Ipam": CustomResource(_ensure_ipam, ipam_reconcile.delete),
-    "Custom::InitPools": CustomResource(_ensure_pools, pools.delete),
+    "Custom::Ipam": CustomResource(_ensure_ipam, ipam_reconcile.delete, _ipam_as_it_is),
+    "Custom::InitPools": CustomResource(_ensure_pools, pools.delete, _pools_as_they_are),
 }

@@ -55,6 +55,13 @@ def ensure(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> dict[Pool
     return pools
 
 
+def existing_pools(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> dict[PoolKey, ExistingPool]:
+    """Return those of the stack's pools that exist, in whatever state. Changes nothing."""
+    with ThreadPoolExecutor(CONCURRENT_READS) as executor:
+        listed = listing.list_pools(request.account)
+        return kept_pools(spec, _read(request, _reader(request, scope_id, listed, executor), spec, listed))
+
+
 def check(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> None:
     """Raise Refused if the stack cannot have these pools. Called before the IPAM is changed for them.
 

@@ -33,7 +33,7 @@ def share(request: ResourceRequest) -> Data:
     return {**result.outputs(), "Warnings": _warnings(request)}
 
 
-def rolled_back(error: Exception) -> Data:
+def rolled_back(_request: ResourceRequest, error: Exception) -> Data:
     """Return the outputs of a rollback that could not share: the scheduled run does it, and tells until it succeeds."""
     unknown = dict.fromkeys(SharingResult(()).outputs(), "unknown")
     return {**unknown, "Warnings": warnings_output([explain(error)])}

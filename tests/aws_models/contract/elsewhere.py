@@ -106,6 +106,11 @@ NOT_TRIED = (
         ("ram.model.RamModel._begin_share",),
     ),
     Question(
+        "What isolates an IPAM or a pool, what restores it, and what can be done with it meanwhile?",
+        "Nobody has said how to get there; look at the State of pools that make trouble.",
+        ("ipam.model.IpamModel.set_state",),
+    ),
+    Question(
         "How many requests a second does RAM accept?",
         "The product needs few; look at ThrottlingException in CloudTrail after a reconciliation of many accounts.",
     ),

@@ -25,7 +25,7 @@ from aws_models.ipam import (
 from aws_models.ipam.addresses import parse
 from aws_models.ipam.agenda import Agenda
 from aws_models.ipam.faults import Faults
-from aws_models.ipam.records import VpcAllocation
+from aws_models.ipam.records import Lasting, VpcAllocation
 from aws_models.ipam.requests import Call, check_parameters
 from aws_models.ipam.settings import MutationLock, Quotas, Timings
 from aws_models.ipam.store import Store
@@ -171,6 +171,18 @@ class IpamModel:
         with self._lock:
             self._settle()
             tagging.untag(self._store, Call("DeleteTags", {}, caller), resource_id, keys)
+
+    def set_state(self, resource_id: str, state: str) -> None:
+        """Put an IPAM, scope or pool into a state to which no action leads here, for example isolate-complete, in which
+        it takes no requests. For tests.
+
+        Unverified: EC2 documents the values, and neither what leads to them nor what they mean.
+        https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpamPool.html
+        """
+        with self._lock:
+            self._settle()
+            things: dict[str, Lasting] = {**self._store.ipams, **self._store.scopes, **self._store.pools}
+            things[resource_id].state = state
 
     def delete_by_hand(self, resource_id: str) -> None:
         """Delete this IPAM or pool with all that is in it, at once, as if an operator had done so. For tests."""
