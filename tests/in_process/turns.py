@@ -206,7 +206,8 @@ class _Turns:
 
     def run(self) -> None:
         """Raises what either of them raised. Afterwards nothing is left to wait for."""
-        threads = [threading.Thread(target=self._begin, args=(turn,)) for turn in (self._first, self._second)]
+        turns = (self._first, self._second)
+        threads = [threading.Thread(target=self._begin, args=(turn,), daemon=True) for turn in turns]
         with patch.object(waiting, "sleep", self._sleep), self._race.calls(self._call):
             for thread in threads:
                 thread.start()
@@ -215,6 +216,7 @@ class _Turns:
                 self._clock.advance(max((self._running.wakes_at or 0.0) - self._clock.now(), 0.0))
                 self._running.may_run.release()
                 self._main.acquire()
+            assert self.action, f"the first made {self._calls} calls this time, so the second has not begun"
             for thread in threads:
                 thread.join()
         for turn in (self._first, self._second):
