@@ -107,7 +107,10 @@ def zone() -> Iterator[Zone]:
         stack.enter_context(patch.object(rounds, "ThreadPoolExecutor", lambda _workers: one_worker))
         stack.enter_context(cloud.running_in(MANAGEMENT))
         stack.enter_context(quick_calls())
-        yield Zone(landing_zone, answers)
+        zone = Zone(landing_zone, answers)
+        zone.serve("warm-up", "Create", "CREATE_IN_PROGRESS", OLD_TAGS)  # it alone writes the OUs on the pools
+        zone.clear()
+        yield zone
 
 
 @dataclass(frozen=True)
