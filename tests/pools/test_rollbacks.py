@@ -112,6 +112,46 @@ def test_a_rollback_of_the_ipam_passes_although_a_region_has_been_denied_since(b
     assert rolled_back(built, "Ipam", PROPERTIES)["Status"] == "SUCCESS"
 
 
+def delete_and_take_its_place(stack: DirectStack) -> None:
+    """Delete the pool of SDLC OU in us-west-2 by hand, and give all that is free there to a pool made by hand."""
+    stack.models.ipam.delete_by_hand(stack.pool_ids()["us-west-2 SDLC OU"])
+    parent_id = stack.pool_ids()["us-west-2"]
+    pool = stack.ec2.create_ipam_pool(
+        IpamScopeId=stack.scope_id, AddressFamily="ipv4", Locale="us-west-2", SourceIpamPoolId=parent_id
+    )["IpamPool"]
+    stack.clock.advance(60)
+    for cidr in ("10.16.0.0/12", "10.32.0.0/11"):
+        stack.ec2.provision_ipam_pool_cidr(IpamPoolId=pool["IpamPoolId"], Cidr=cidr)
+        stack.clock.advance(60)
+
+
+@pytest.mark.parametrize("resource", ["Ipam", "InitPools"])
+def test_a_pool_that_was_deleted_by_hand_and_has_no_place_any_more_fails_an_update_and_no_rollback(
+    built: DirectStack, resource: str
+) -> None:
+    built.ask("Create", "Ipam", PROPERTIES)
+    delete_and_take_its_place(built)
+    ids = built.pool_ids()
+
+    answer = built.ask("Update", resource, PROPERTIES | {"AutoImport": "on"})
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"].startswith("No room for us-west-2/SDLC OU: ")
+
+    assert rolled_back(built, resource, PROPERTIES)["Status"] == "SUCCESS"
+    assert built.pool_ids() == ids
+
+
+def test_a_rollback_ends_although_the_top_level_pool_is_gone_and_another_has_its_cidr(built: DirectStack) -> None:
+    built.models.ipam.delete_by_hand(built.top_pool_id)
+    built.add_foreign_pool(PROPERTIES["TopLevelPoolCidr"])
+
+    assert built.ask("Update", "InitPools", PROPERTIES)["Status"] == "FAILED"
+    answer = rolled_back(built, "InitPools", PROPERTIES)
+
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    assert answer["Data"] == {"TopLevelPoolId": "unknown", "PoolCount": "0"}
+
+
 def test_a_removal_that_fails_late_is_reported_and_everything_else_is_done(
     built: DirectStack, caplog: pytest.LogCaptureFixture
 ) -> None:

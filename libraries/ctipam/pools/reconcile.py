@@ -22,6 +22,7 @@ from ctipam import waiting
 from ctipam.cloudformation import other_stacks
 from ctipam.cloudformation.deletion import report_kept
 from ctipam.cloudformation.request import ResourceRequest
+from ctipam.errors import Refused
 from ctipam.logs import log_decision
 from ctipam.pools import changes, listing, preconditions, reserving, room, surplus
 from ctipam.pools.change_kinds import PendingChanges
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
 
 
 def ensure(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> dict[PoolKey, ExistingPool]:
-    """Make the stack's pools be exactly the spec's; return them.
+    """Make the stack's pools be exactly the spec's; return them. A rollback that cannot leaves them as they are, and
+    returns those of the spec that exist.
 
     Raises Refused before anything is changed, AwsFailed with AWS's reason, OutOfTime when work is left, Superseded.
     """
@@ -75,7 +77,7 @@ def check(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> None:
             allocated: Allocated = {}
             pools = with_coming(pool_reader, spec, found, allocated)
             _refuse_in_use(request, pool_reader, spec, pools)
-            refuse_impossible(pool_reader, spec, pools, listed, allocated)
+            _can_be_built(request, pool_reader, spec, pools, listed, allocated)
 
 
 @dataclass(frozen=True)
@@ -210,6 +212,26 @@ def _refuse_in_use(
     return blockers
 
 
+def _can_be_built(
+    request: ResourceRequest,
+    pool_reader: PoolReader,
+    spec: PoolSpec,
+    pools: Sequence[ExistingPool],
+    listed: Sequence[IpamPoolTypeDef],
+    allocated: Allocated,
+) -> bool:
+    """Return whether what is missing can be added. Raise Refused if it cannot, except in a rollback, which has to end:
+    the watch reports what is missing."""
+    try:
+        refuse_impossible(pool_reader, spec, pools, listed, allocated)
+    except Refused as reason:
+        if not request.is_rollback:
+            raise
+        log_decision("the rollback leaves the pools as they are", reason=str(reason))
+        return False
+    return True
+
+
 def refuse_impossible(
     pool_reader: PoolReader,
     spec: PoolSpec,
@@ -250,7 +272,8 @@ class PoolReconciliation(Rounds):
         pools: Sequence[ExistingPool] = with_coming(self._reader, self._spec, self._seen(found), self._allocated)
         blockers = _refuse_in_use(self._request, self._reader, self._spec, pools)
         not_removed = blockers.by_pool() if self._request.is_rollback else {}
-        refuse_impossible(self._reader, self._spec, pools, listed, self._allocated)
+        if not _can_be_built(self._request, self._reader, self._spec, pools, listed, self._allocated):
+            return kept_pools(self._spec, pools), []
 
         def left_to_do(pools: Sequence[ExistingPool], occupied: Occupied) -> PendingChanges:
             not_removed.update(self._failures.failed_removals(pools, waiting.now(), self._in_flight.pool_ids))
