@@ -297,6 +297,29 @@ def test_a_block_that_is_declared_no_longer_is_told_and_blocks_given_by_hand_are
     assert idle.wire.invocations == []
 
 
+def test_a_block_that_aws_has_failed_to_take_back_is_told_and_the_way_out_works(
+    idle: DirectStack, watch: Watch
+) -> None:
+    """An update that removes a Region leaves this where a service control policy hides that a VPC is in the pool."""
+    vpc_id, pool_id = idle.make_vpc("us-west-2", "Prod OU", length=16), idle.pool_ids()[PROD]
+    idle.ec2.deprovision_ipam_pool_cidr(IpamPoolId=pool_id, Cidr="10.0.0.0/12")
+
+    (message,) = watch().values()
+
+    assert message == (
+        f"The pool of us-west-2/Prod OU ({pool_id}) holds 10.0.0.0/12, which AWS has failed to take back, so it may "
+        "not be possible to create anything from it. Delete what uses it, wait 20 minutes and deprovision it in the "
+        "IPAM console; the watch then adds it again. Or add a block with PoolSizes."
+    )
+    idle.models.ipam.vpc_deleted(vpc_id)
+    idle.clock.advance(HOUR)
+    idle.ec2.deprovision_ipam_pool_cidr(IpamPoolId=pool_id, Cidr="10.0.0.0/12")
+    assert watch() != {}
+    mended(idle)
+    assert watch() == {}
+    assert idle.pools() == BUILT
+
+
 def test_a_pool_without_the_tag_that_makes_it_ours_is_told_with_what_to_run_and_nothing_is_added_meanwhile(
     idle: DirectStack, watch: Watch
 ) -> None:

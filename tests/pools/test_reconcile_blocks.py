@@ -358,3 +358,38 @@ def test_a_pool_of_fifty_cidrs_is_handled_and_the_fifty_first_is_refused() -> No
 
     assert "51 blocks, and AWS allows 50" in declared["Reason"]
     assert "us-west-2/Prod OU has 50 CIDRs and would get 1 more, and AWS allows 50" in beside_others["Reason"]
+
+
+# Blocks that AWS has failed to take back
+
+
+@pytest.mark.parametrize(
+    ("pool", "changed", "reason", "way_out"),
+    [
+        (
+            "us-west-2",
+            {"AccEnvName": ["Prod OU", "SDLC OU", "Test OU"]},
+            "No room for us-west-2/Test OU: us-west-2 (10.0.0.0/10 failed-deprovision) has no free /12 left. "
+            "Give PoolSizes us-west-2=10+10; or leave it out.",
+            {"PoolSizes": "us-west-2=10+10"},
+        ),
+        (
+            "",
+            {"RegionSelection": THREE_REGIONS},
+            "No room for eu-west-1: the top-level pool (10.0.0.0/8 failed-deprovision) has no free /10 left. "
+            "Give TopLevelPoolCidr 10.0.0.0/8,100.64.0.0/10; or leave it out.",
+            {"TopLevelPoolCidr": "10.0.0.0/8,100.64.0.0/10"},
+        ),
+    ],
+    ids=["of a Region", "of the top-level pool"],
+)
+def test_nothing_is_added_in_a_block_that_aws_has_failed_to_take_back(
+    built: DirectStack, pool: str, changed: dict[str, Any], reason: str, way_out: dict[str, Any]
+) -> None:
+    pool_id = built.pool_ids().get(pool) or built.top_pool_id
+    (row,) = built.rows(pool_id)
+    built.ec2.deprovision_ipam_pool_cidr(IpamPoolId=pool_id, Cidr=row["Cidr"])
+    built.clock.advance(60)
+
+    assert refusal(built, **changed) == reason
+    succeeds(built, **changed, **way_out)

@@ -143,7 +143,7 @@ def test_a_pool_that_was_deleted_by_hand_and_has_no_place_any_more_fails_an_upda
 
 def test_a_rollback_ends_although_the_top_level_pool_is_gone_and_another_has_its_cidr(built: DirectStack) -> None:
     built.models.ipam.delete_by_hand(built.top_pool_id)
-    built.add_foreign_pool(PROPERTIES["TopLevelPoolCidr"])
+    built.add_foreign_pool("10.0.0.0/8")
 
     assert built.ask("Update", "InitPools", PROPERTIES)["Status"] == "FAILED"
     answer = rolled_back(built, "InitPools", PROPERTIES)

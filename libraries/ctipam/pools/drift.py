@@ -18,7 +18,7 @@ from ctipam.pools.existing import MODIFY_FAILED, Allocation, ExistingPool
 from ctipam.pools.matching import Comparison, compare
 from ctipam.pools.placement import Occupied, place
 from ctipam.pools.recognition import has_lost_stack_tag, lost_stack_tag
-from ctipam.pools.spec import PoolKey, PoolSpec
+from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec
 from ctipam.pools.wanted import wanted_allocation_tags
 from ctipam.tags import TAGS_OF_A_RESOURCE
 
@@ -91,6 +91,7 @@ def find_drift(
     additions = list(_missing(comparison, refusal))
     corrections = [*_corrections(spec, pools, refusal), *_reservations(comparison, allocated)]
     told = [*_lost(comparison), *_collisions(comparison, allocated), *_left_over(comparison), *_by_hand(comparison)]
+    told += _not_taken_back(comparison)
     return Drift((*additions, *corrections, *told), bool(corrections or (additions and not refusal)))
 
 
@@ -184,6 +185,19 @@ def _left_over(comparison: Comparison) -> Iterator[Finding]:
         for block in comparison.blocks[key].surplus:
             text = f"{_named(comparison, key)} holds {block.cidr}, which is declared no longer. {NEXT_UPDATE}"
             yield _finding(pool.pool_id, f"{block.cidr} not declared", text)
+
+
+def _not_taken_back(comparison: Comparison) -> Iterator[Finding]:
+    for key, pool in comparison.kept.items():
+        for block in pool.held:
+            if block.not_taken_back and block not in comparison.blocks[key].surplus:
+                text = (
+                    f"{_named(comparison, key)} holds {block.cidr}, which AWS has failed to take back, so it may not "
+                    "be possible to create anything from it. Delete what uses it, wait 20 minutes and deprovision it "
+                    "in the IPAM console; the watch then adds it again. Or add a block with "
+                    f"{'TopLevelPoolCidr' if key == TOP_LEVEL else 'PoolSizes'}."
+                )
+                yield _finding(pool.pool_id, f"{block.cidr} not taken back", text)
 
 
 def _by_hand(comparison: Comparison) -> Iterator[Finding]:

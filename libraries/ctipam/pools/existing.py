@@ -16,8 +16,11 @@ DELETE_FAILED = "delete-failed"
 POOL_READY = frozenset({"create-complete", "modify-complete", MODIFY_FAILED, DELETE_FAILED})
 """States in which a pool takes requests. After a failed modify or delete the pool is what it was before."""
 
-CIDR_HELD = frozenset({"provisioned", "failed-deprovision"})
-"""States of a CIDR that is there, and with which AWS does nothing: one that could not be given back is still there."""
+NOT_TAKEN_BACK = "failed-deprovision"
+"""A CIDR that AWS failed to take back. Whether anything more can be allocated from it is not documented."""
+
+CIDR_HELD = frozenset({"provisioned", NOT_TAKEN_BACK})
+"""States of a CIDR that is there, and with which AWS does nothing."""
 
 CIDR_PENDING = frozenset({"pending-provision", "pending-deprovision"})
 """States of a CIDR that is coming or going. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpamPoolCidr.html"""
@@ -32,6 +35,10 @@ class Block:
     cidr_id: str = ""
     code: str = ""
     reason: str = ""
+
+    @property
+    def not_taken_back(self) -> bool:
+        return self.state == NOT_TAKEN_BACK
 
     @property
     def held(self) -> bool:

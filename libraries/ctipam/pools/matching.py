@@ -8,7 +8,7 @@ from functools import cached_property
 from ipaddress import IPv4Network
 
 from ctipam.pools import record
-from ctipam.pools.existing import DELETE_FAILED, Block, ExistingPool
+from ctipam.pools.existing import DELETE_FAILED, NOT_TAKEN_BACK, Block, ExistingPool
 from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec, Wanted
 
 InUse = Mapping[str, Collection[IPv4Network]]
@@ -91,12 +91,15 @@ class Comparison:
 
     def room(self, key: PoolKey) -> list[IPv4Network]:
         """Return the CIDRs in which the pools below may get theirs: all that the pool holds or is being given, by
-        whomever, but not those that will be given back."""
+        whomever, but not those that will be given back, or that AWS has failed to take back."""
         if key not in self.kept:
             return []
         going = self.blocks[key].surplus
-        held = self.kept[key].held
-        return [block.cidr for block in held if block.state != "pending-deprovision" and block not in going]
+        return [
+            block.cidr
+            for block in self.kept[key].held
+            if block.state not in ("pending-deprovision", NOT_TAKEN_BACK) and block not in going
+        ]
 
     def is_complete(self, key: PoolKey) -> bool:
         """Return whether the pool has all its blocks, so that it is settled where the pools below get theirs."""

@@ -51,8 +51,8 @@ def refuse_without_room(
         return
     key, size = lacking
     parent, comparison = key.parent or TOP_LEVEL, compare(spec, pools)
-    room = comparison.room(parent) or [cidr for cidr in spec.top_cidrs if parent == TOP_LEVEL]
-    where = f"{parent} ({', '.join(map(str, room))})" if room else f"the new pool of {parent}"
+    room = _described_room(comparison, parent)
+    where = f"{parent} ({', '.join(room)})" if room else f"the new pool of {parent}"
     larger = with_more_room(spec, pools, occupied, elsewhere)
     ways = [_difference(spec, larger)] if larger else []
     if not comparison.kept:  # of pools that exist, the sizes cannot change as easily
@@ -63,6 +63,14 @@ def refuse_without_room(
         f"Give {', or '.join(ways)}; or leave it out." if ways else "Leave it out: no parameter makes room for it."
     )
     raise Refused(fit(f"No room for {key}: ", cause, way_out))
+
+
+def _described_room(comparison: Comparison, parent: PoolKey) -> list[str]:
+    """Return the CIDRs of the parent, those that AWS has failed to take back with their state."""
+    held = comparison.kept[parent].held if parent in comparison.kept else ()
+    room = [str(cidr) for cidr in comparison.room(parent)]
+    room += [f"{block.cidr} {block.state}" for block in held if block.not_taken_back]
+    return room or [str(cidr) for cidr in comparison.spec.top_cidrs if parent == TOP_LEVEL]
 
 
 def _longer_default(spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied, key: PoolKey) -> list[str]:
