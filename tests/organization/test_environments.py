@@ -63,11 +63,28 @@ def test_an_environment_is_found_by_its_name_once_and_known_by_its_id_from_then_
             f"In AccEnvName, write {pinned('Prod', SECOND)}, which has that name now.",
             True,
         ),
+        ({"Prod": [FIRST], "Old": [SECOND]}, ous(n2="Prod"), "In AccEnvName, write its OU: Prod (ou-...).", True),
+        (
+            {"Prod": [FIRST], "Old": [SECOND]},
+            ous(n2="Prod", n3="Prod"),
+            f"In AccEnvName, write {pinned('Prod', THIRD)}, which has that name now.",
+            True,
+        ),
         ({"Prod": [FIRST, SECOND]}, ous(n1="Prod"), f"name several OUs ({FIRST}, {SECOND})", True),
         ({"Prod": [FIRST], "Old": [FIRST]}, ous(n1="Prod"), "and of another environment", True),
         ({"Prod": [], "Old": [FIRST]}, ous(n1="Prod"), "is the OU of another environment", True),
     ],
-    ids=["not yet there", "twins", "deleted", "made anew", "contradictory tags", "claimed twice", "taken"],
+    ids=[
+        "not yet there",
+        "twins",
+        "deleted",
+        "made anew",
+        "another environment was renamed so",
+        "made anew beside another environment that was renamed so",
+        "contradictory tags",
+        "claimed twice",
+        "taken",
+    ],
 )
 def test_nothing_is_decided_silently(
     known: KnownOus, units: list[OrganizationalUnit], problem: str, lasting: bool
@@ -103,6 +120,13 @@ def test_the_way_out_of_two_environments_with_one_ou_is_for_the_one_that_is_not_
 
     for one in found.values():
         assert f"In AccEnvName, write another OU: {pinned(wrong, ou_id)}." in one.problem
+
+
+def test_the_way_out_of_two_environments_with_one_ou_takes_no_ou_from_a_third() -> None:
+    found = identify({"Prod": [FIRST], "SDLC": [FIRST], "Test": [SECOND]}, ous(n1="Prod", n2="SDLC"))
+
+    assert "In AccEnvName, write another OU: SDLC (ou-...)." in found["SDLC"].problem
+    assert found["Test"].ou
 
 
 NAME = "Workloads - Production - Critical (EU-West)"

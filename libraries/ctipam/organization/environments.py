@@ -90,26 +90,34 @@ def _by_id(
     if others:
         problem = f"The tags of the pools of {environment!r} name several OUs ({', '.join([ou_id, *others])})."
     elif len(claims[ou_id]) > 1:
-        return _claimed_twice(environment, ou_id, by_id, claims[ou_id])
+        return _claimed_twice(environment, ou_id, by_id, claims)
     elif ou_id not in by_id:
         problem = f"OU {ou_id} of environment {environment!r} is not in the organization."
     else:
         return EnvironmentOu(environment, by_id[ou_id])
-    if of_name:
-        way_out = f"In AccEnvName, write {pinned(environment, of_name[0].ou_id)}, which has that name now."
+    if free := [ou.ou_id for ou in of_name if _is_free(ou.ou_id, environment, claims)]:
+        way_out = f"In AccEnvName, write {pinned(environment, free[0])}, which has that name now."
     else:
         way_out = f"In AccEnvName, write its OU: {pinned(environment, 'ou-...')}."
     problem = f"{problem} {way_out} Until then, its shares stay as they are."
     return EnvironmentOu(environment, problem=problem, lasting=True)
 
 
+def _is_free(ou_id: str, environment: str, claims: Mapping[str, Collection[str]]) -> bool:
+    """Return whether an OU is no other environment, by the tags of the pools: that one may have been renamed."""
+    return set(claims.get(ou_id, ())) <= {environment}
+
+
 def _claimed_twice(
-    environment: str, ou_id: str, by_id: Mapping[str, OrganizationalUnit], claimants: Collection[str]
+    environment: str,
+    ou_id: str,
+    by_id: Mapping[str, OrganizationalUnit],
+    claims: Mapping[str, Collection[str]],
 ) -> EnvironmentOu:
     """Return the problem, with a way out for the environment that is not named as the OU: the other may be right."""
     named = by_id[ou_id].name if ou_id in by_id else ""
-    wrong = next(other for other in sorted(claimants) if other != named)  # there are several
-    own = next((ou.ou_id for ou in by_id.values() if ou.name == wrong), "ou-...")
+    wrong = next(other for other in sorted(claims[ou_id]) if other != named)  # there are several
+    own = next((ou.ou_id for ou in by_id.values() if ou.name == wrong and _is_free(ou.ou_id, wrong, claims)), "ou-...")
     problem = (
         f"OU {ou_id} is the OU of {environment!r} and of another environment, by the tags of their pools. In "
         f"AccEnvName, write another OU: {pinned(wrong, own)}. Until then, their shares stay as they are."
