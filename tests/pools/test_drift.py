@@ -238,6 +238,21 @@ def test_a_reservation_that_was_released_is_made_again(idle: DirectStack, watch:
     assert watch() == {}
 
 
+def test_a_reservation_that_is_declared_no_longer_is_only_told(idle: DirectStack, watch: Watch) -> None:
+    assert idle.ask("Update", "InitPools", RESERVED)["Status"] == "SUCCESS"
+    idle.end_operation()
+    idle.set_parameters(PROPERTIES)
+
+    (subject,), (message,) = watch().keys(), watch().values()
+
+    assert subject == f"{idle.pool_ids()[PROD]}: 10.1.0.0/16 still reserved"
+    assert "still keeps 10.1.0.0/16 from VPCs, which ReservedCidrs does not list." in message
+    assert idle.wire.invocations == []
+    assert idle.ask("Update", "InitPools", PROPERTIES)["Status"] == "SUCCESS"
+    idle.end_operation()
+    assert watch() == {}
+
+
 def test_a_pool_that_has_lost_its_environment_is_known_by_its_description(idle: DirectStack, watch: Watch) -> None:
     before = settings(idle)
     retag(idle, PROD, POOL_ENVIRONMENT_TAG=None)

@@ -91,7 +91,7 @@ def find_drift(
     additions = list(_missing(comparison, refusal))
     corrections = [*_corrections(spec, pools, refusal), *_reservations(comparison, allocated)]
     told = [*_lost(comparison), *_collisions(comparison, allocated), *_left_over(comparison), *_by_hand(comparison)]
-    told += _not_taken_back(comparison)
+    told += [*_not_taken_back(comparison), *_still_reserved(comparison, allocated)]
     return Drift((*additions, *corrections, *told), bool(corrections or (additions and not refusal)))
 
 
@@ -158,6 +158,17 @@ def _collisions(comparison: Comparison, allocated: Mapping[str, Collection[Alloc
         changes = reserved.reservation_changes(comparison.spec, wanted, allocated[pool.pool_id])
         for one in changes.colliding:
             yield _finding(key, f"{one.cidr} is reserved and in use", reserved.collision(key.phrase, one))
+
+
+def _still_reserved(comparison: Comparison, allocated: Mapping[str, Collection[Allocation]]) -> Iterator[Finding]:
+    for key, pool in _readable(comparison, allocated):
+        wanted = reserved.wanted_reservations(comparison.spec, key, (block.cidr for block in pool.held))
+        for one in reserved.reservation_changes(comparison.spec, wanted, allocated[pool.pool_id]).release:
+            text = (
+                f"{_named(comparison, key)} still keeps {one.cidr} from VPCs, which ReservedCidrs does not list. "
+                f"The next update that changes a parameter releases it, or release the allocation {one.allocation_id}."
+            )
+            yield _finding(pool.pool_id, f"{one.cidr} still reserved", text)
 
 
 def _readable(
