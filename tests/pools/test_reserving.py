@@ -19,7 +19,7 @@ from ctipam.pools import reserving
 from ctipam.pools.environment_pools import environment_pools
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.spec import PoolKey
-from landing_zone.direct_stack import BUILT, PROPERTIES, DirectStack
+from landing_zone.direct_stack import BUILT, PROPERTIES, TO_WATCH, DirectStack
 
 WEST, EAST = "us-west-2", "us-east-1"
 PROD = "us-west-2 Prod OU"
@@ -274,6 +274,32 @@ def test_what_is_never_freed_fails_an_update_in_the_end_and_no_rollback(built: D
     assert "It is not free" in ask(built, reserved="10.0.0.0/24")["Reason"]
     rolled_back = PROPERTIES | {"ReservedCidrs": "10.0.0.0/24"}
     assert done(built.ask("Update", "InitPools", rolled_back, "UPDATE_ROLLBACK_IN_PROGRESS"))
+
+
+def test_where_aws_allocates_nothing_any_more_nothing_is_reserved_and_no_update_fails(
+    built: DirectStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a CIDR that AWS has failed to take back, as when an environment is removed and wanted again."""
+    vpc_id, pool_id = built.make_vpc(WEST, "Prod OU", length=16), built.pool_ids()[PROD]
+
+    def deprovision() -> None:
+        built.clock.advance(3600)
+        built.ec2.deprovision_ipam_pool_cidr(IpamPoolId=pool_id, Cidr="10.0.0.0/12")
+        built.clock.advance(60)
+
+    deprovision()
+    assert done(ask(built, reserved="10.1.0.0/16"))
+    assert reserved(built) == ""
+    built.end_operation()
+    assert built.look(event=TO_WATCH)
+    assert "has failed to take back" in capsys.readouterr().out
+    assert built.wire.invocations == []  # nothing can be mended
+
+    built.models.ipam.vpc_deleted(vpc_id)
+    deprovision()
+    assert built.look(event=TO_WATCH)
+    assert built.mend()
+    assert built.pools()[PROD] == "10.32.0.0/12"  # beside what is reserved
 
 
 def test_a_pool_that_grows_takes_no_block_with_reserved_addresses(built: DirectStack) -> None:

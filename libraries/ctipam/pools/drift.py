@@ -141,7 +141,8 @@ def _differences(change: ModifyPool) -> Iterator[str]:
 
 def _reservations(comparison: Comparison, allocated: Mapping[str, Collection[Allocation]]) -> Iterator[Finding]:
     for key, pool in _readable(comparison, allocated):
-        wanted = reserved.wanted_reservations(comparison.spec, key, (block.cidr for block in pool.held))
+        usable = (block.cidr for block in pool.held if not block.not_taken_back)
+        wanted = reserved.wanted_reservations(comparison.spec, key, usable)
         missing = reserved.reservation_changes(comparison.spec, wanted, allocated[pool.pool_id]).add
         if missing:
             cidrs = ", ".join(map(str, missing))

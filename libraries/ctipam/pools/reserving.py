@@ -111,7 +111,8 @@ def _allocate_all(
 
 
 def _allocate(request: ResourceRequest, spec: PoolSpec, pool: ExistingPool, cidr: IPv4Network, *, last: bool) -> bool:
-    """Return whether AWS has allocated the CIDR; False: it is not free.
+    """Return whether no VPC gets the CIDR any more, because AWS has allocated it, or allocates nothing in a CIDR of the
+    pool that it has failed to take back; False: it is not free.
 
     last   raise ClientError for that, except in a rollback
     """
@@ -131,7 +132,12 @@ def _allocate(request: ResourceRequest, spec: PoolSpec, pool: ExistingPool, cidr
             ClientToken=request.token("reserve", pool.pool_id, cidr),
         )
     except ClientError as error:
-        if code_of(error) != INVALID_VALUE or (last and not request.is_rollback):
+        if code_of(error) != INVALID_VALUE:
+            raise
+        if any(block.not_taken_back and block.cidr.overlaps(cidr) for block in pool.held):
+            log_decision("not reserving in a CIDR that AWS has failed to take back", pool=pool.pool_id, cidr=str(cidr))
+            return True
+        if last and not request.is_rollback:
             raise
         return False
     log_decision("reserving CIDR", pool=pool.pool_id, key=str(pool.key), cidr=str(cidr))
