@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from ctipam.cloudformation.own_stack import OwnStack
-from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import AwsFailed, OutOfTime, Refused, StackBeingDeleted, explain
 from ctipam.invocation import MAX_INVOCATIONS, Invocation, LambdaContext, continue_in_another_invocation
 from ctipam.logs import log_decision
@@ -21,6 +20,9 @@ from ctipam.sharing.brake import Brake
 from ctipam.sharing.run import SharingRun
 from ctipam.sharing.spec import Rules
 from ctipam.waiting import Deadline
+
+if TYPE_CHECKING:
+    from ctipam.cloudformation.request import ResourceRequest
 
 
 def handle(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ctipam import names
 from ctipam.cloudformation.own_stack import OwnStack
-from ctipam.cloudformation.request import ResourceRequest
 from ctipam.networking_account import assume_execution_role
 from ctipam.sessions import Account
 from ctipam.sharing import reader
@@ -18,6 +18,9 @@ from ctipam.sharing.session_policy import Access, session_policy
 from ctipam.sharing.spec import Environments, Rules
 from ctipam.tags import TagChanges, tag_changes, with_stack_tags
 from ctipam.waiting import Deadline
+
+if TYPE_CHECKING:
+    from ctipam.cloudformation.request import ResourceRequest
 
 
 @dataclass(frozen=True)
