@@ -79,7 +79,7 @@ TOO_MANY_TAGS = frozenset({"TagLimitExceeded", "TagLimitExceededException"})
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
 https://docs.aws.amazon.com/ram/latest/APIReference/API_TagResource.html"""
 
-REASON_LIMIT = 240
+REASON_LIMIT = 239
 """Characters. crhelper cuts what is longer than 256; a StackSet shows 850 for all resources together."""
 
 WHERE = "Ctipam"
