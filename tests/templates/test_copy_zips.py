@@ -157,6 +157,13 @@ def test_a_missing_zip_is_an_error_with_the_parameters_to_check(copier: Copier) 
     assert len(answer["Reason"]) < 240
 
 
+def test_a_long_reason_is_cut(copier: Copier) -> None:
+    answer = copier.ask("Create", [f"{'nowhere/' * 40}one.zip"])
+
+    assert answer["Status"] == "FAILED"
+    assert len(answer["Reason"]) < 240
+
+
 def test_a_copy_that_stays_denied_is_an_error_with_the_code_of_aws(
     copier: Copier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
