@@ -159,28 +159,31 @@ def failure_reasons(aws: AwsCli, stack: str, seen: Collection[str]) -> list[str]
         return []
     lines = [f"First failure: {failure_text(failure)}"]
     if failure["ResourceType"] == "AWS::CloudFormation::StackSet":
-        lines += _networking_failures(aws, stack, since=events[0]["Timestamp"])
+        lines += _networking_failures(aws, stack, since=datetime.fromisoformat(events[0]["Timestamp"]))
     return lines
 
 
-def _networking_failures(aws: AwsCli, stack: str, since: str) -> list[str]:
+def _networking_failures(aws: AwsCli, stack: str, since: datetime) -> list[str]:
     """Return why the last operation of the StackSet failed, or was stopped, that has begun since then; nothing if there
     is none, as when somebody else's operation was in progress, or the StackSet is gone.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStackSetOperationResults.html
     """
+
+    def began(operation: Mapping[str, str]) -> datetime:
+        return datetime.fromisoformat(operation["CreationTimestamp"])
+
     stack_set = ["--stack-set-name", f"{stack}-networking"]
     try:
         operations = aws.ask("cloudformation", "list-stack-set-operations", *stack_set)["Summaries"]
         failed = [
             operation
             for operation in operations
-            if operation["Status"] in ("FAILED", "STOPPED")
-            and datetime.fromisoformat(operation["CreationTimestamp"]) >= datetime.fromisoformat(since)
+            if operation["Status"] in ("FAILED", "STOPPED") and began(operation) >= since
         ]
         if not failed:
             return []
-        latest = max(failed, key=lambda operation: datetime.fromisoformat(operation["CreationTimestamp"]))
+        latest = max(failed, key=began)
         operation = ["--operation-id", latest["OperationId"]]
         results = aws.ask("cloudformation", "list-stack-set-operation-results", *stack_set, *operation)["Summaries"]
     except AwsCliError:

@@ -35,6 +35,7 @@ _handled = lambda_handler
 def lambda_handler(event, context):
     return "edited" if event == "who are you?" else _handled(event, context)
 """
+
 SERVICES = "cloudformation controltower ec2 iam lambda logs organizations ram service-quotas sts".split()
 """What our commands call, besides others once."""
 

@@ -154,22 +154,27 @@ def _reservations(comparison: Comparison, allocated: Mapping[str, Collection[All
 
 
 def _collisions(comparison: Comparison, allocated: Mapping[str, Collection[Allocation]]) -> Iterator[Finding]:
-    for key, pool in _readable(comparison, allocated):
-        wanted = reserved.wanted_reservations(comparison.spec, key, (block.cidr for block in pool.held))
-        changes = reserved.reservation_changes(comparison.spec, wanted, allocated[pool.pool_id])
+    for key, _pool, changes in _reservation_changes(comparison, allocated):
         for one in changes.colliding:
             yield _finding(key, f"{one.cidr} is reserved and in use", reserved.collision(key.phrase, one))
 
 
 def _still_reserved(comparison: Comparison, allocated: Mapping[str, Collection[Allocation]]) -> Iterator[Finding]:
-    for key, pool in _readable(comparison, allocated):
-        wanted = reserved.wanted_reservations(comparison.spec, key, (block.cidr for block in pool.held))
-        for one in reserved.reservation_changes(comparison.spec, wanted, allocated[pool.pool_id]).release:
+    for key, pool, changes in _reservation_changes(comparison, allocated):
+        for one in changes.release:
             text = (
                 f"{_named(comparison, key)} still keeps {one.cidr} from VPCs, which ReservedCidrs does not list. "
                 f"The next update that changes a parameter releases it, or release the allocation {one.allocation_id}."
             )
             yield _finding(pool.pool_id, f"{one.cidr} still reserved", text)
+
+
+def _reservation_changes(
+    comparison: Comparison, allocated: Mapping[str, Collection[Allocation]]
+) -> Iterator[tuple[PoolKey, ExistingPool, reserved.ReservationChanges]]:
+    for key, pool in _readable(comparison, allocated):
+        wanted = reserved.wanted_reservations(comparison.spec, key, (block.cidr for block in pool.held))
+        yield key, pool, reserved.reservation_changes(comparison.spec, wanted, allocated[pool.pool_id])
 
 
 def _readable(

@@ -33,6 +33,7 @@ from landing_zone.on_ministack.internals import cloudformation as service
 
 STACK = "AWS::CloudFormation::Stack"
 SERVICE_TIMEOUT_S = 3600
+"""https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-customresource.html"""
 DELETE_REQUESTED = "_delete_requested"  # in ministack's record of a stack
 CREATING = ("CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS")
 UPDATING = (
