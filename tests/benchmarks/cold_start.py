@@ -59,17 +59,18 @@ import index
 from ctipam import sessions
 management = sessions.current_account("111111111111")
 management.organizations(), management._client("sts", management.region)
-import boto3
-networking = sessions.Account(boto3.Session(region_name="us-east-1"), "222222222222")
+sessions.Account.credentials_of = lambda *_: dict.fromkeys(("AccessKeyId", "SecretAccessKey", "SessionToken"), "made")
+networking = management.assume("arn:aws:iam::222222222222:role/AWSControlTowerExecution", "share-ipam-pools", {})
 networking.ec2(), networking.ram()
 """
-UTILIZATION = """
-import index
+CLIENTS = """
 from ctipam import sessions
 account = sessions.current_account("111111111111")
 account.ec2(), account.ec2("us-west-2")
 """
-POOLS = UTILIZATION + "account.known_regions(), index._responder()"  # requests are checked against these Regions
+UTILIZATION = f"import index{CLIENTS}"
+# In the order of a request, which is checked against the Regions that boto3 knows.
+POOLS = f"import index; index._responder(){CLIENTS}account.known_regions()"
 ALL_ACCOUNTS = f"""{LIFECYCLE}
 from benchmarks import many_accounts
 many_accounts.reconcile({ACCOUNTS})

@@ -21,16 +21,11 @@ FEW_ATTEMPTS = CONFIG.merge(Config(retries={"mode": "standard", "total_max_attem
 
 
 class AwsReader(Account):
-    def __init__(self, session: boto3.Session, account_id: str, config: Config = CONFIG) -> None:
-        super().__init__(session, account_id)
-        self._config = config
-
-    def _make_client(self, service: str, region: str) -> Any:
-        return self._session.client(service, region_name=region, config=self._config)  # type: ignore[call-overload]
-
     def impatient(self) -> Self:
         """Return a reader of the same account that soon gives up if AWS throttles its calls."""
-        return type(self)(self._session, self.account_id, FEW_ATTEMPTS)
+        reader = type(self)(self._session, self.account_id, self._credentials)
+        reader._config = FEW_ATTEMPTS
+        return reader
 
     def ask(self, service: str, operation: str, region: str = "", **parameters: Any) -> Any:
         """Return the answer of an operation that only reads. Raises the errors of botocore.
