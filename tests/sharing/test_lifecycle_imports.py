@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 PROBE = """
 import sys
 import boto3, botocore.config, botocore.exceptions, concurrent.futures.thread
-floor = set(sys.modules)
+floor = set(sys.modules) | set(sys.builtin_module_names)
 sys.path[:0] = [{function!r}, {libraries!r}]
 import index
 print(*sorted(set(sys.modules) - floor))
