@@ -250,13 +250,30 @@ def test_a_rollback_ends_although_aws_keeps_a_pool_in_a_state_in_which_it_takes_
     assert answer["Data"] == {"TopLevelPoolId": top, "PoolCount": "6"}
 
 
-def test_an_update_fails_with_the_state_in_which_aws_keeps_a_pool(built: DirectStack) -> None:
-    built.models.ipam.set_state(built.pool_ids()["us-west-2 Prod OU"], "isolate-complete")
+@pytest.mark.parametrize("pool", ["us-west-2 Prod OU", "us-west-2"])
+@pytest.mark.parametrize("resource", ["Ipam", "InitPools"])
+def test_an_update_beside_an_isolated_pool_fails_at_once_with_its_state(
+    built: DirectStack, resource: str, pool: str
+) -> None:
+    built.ask("Create", "Ipam", PROPERTIES)
+    pool_id = built.pool_ids()[pool]
+    built.models.ipam.set_state(pool_id, "isolate-complete")
+    began = built.clock.now()
+
+    answer = built.ask("Update", resource, WITH_IRELAND)
+
+    assert built.clock.now() - began < 60
+    assert answer["Status"] == "FAILED"
+    assert f"{pool_id} is isolate-complete and takes no requests, the pool of " in answer["Reason"]
+    assert set(built.pools()) == set(BUILT)
+
+
+def test_an_update_waits_for_a_pool_that_aws_restores(built: DirectStack) -> None:
+    built.models.ipam.set_state(built.pool_ids()["us-west-2 Prod OU"], "restore-in-progress")
 
     answer = built.ask("Update", "InitPools", WITH_IRELAND)
 
-    assert answer["Status"] == "FAILED"
-    assert "still waiting for us-west-2/Prod OU (isolate-complete)" in answer["Reason"]
+    assert "still waiting for us-west-2/Prod OU (restore-in-progress)" in answer["Reason"]
 
 
 def test_a_rollback_ends_although_aws_keeps_the_ipam_in_a_state_in_which_it_takes_nothing(built: DirectStack) -> None:

@@ -113,6 +113,7 @@ def look(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> Situation:
         if not built:
             blockers = _refuse_in_use(request, pool_reader, spec, pools)
             in_use, stays = blockers.surplus.in_use, blockers.by_pool()
+            preconditions.refuse_isolated(compare(spec, pools))
             refuse_impossible(pool_reader, spec, _as_others(spec, pools, stays), listed, allocated)
         reservable = reserving.read_concerned(request.account, executor, spec, compare(spec, pools).kept)
         return Situation(pools, built, allocated, in_use, stays, reservable)
@@ -260,6 +261,7 @@ def _can_be_built(
     """Return whether what is missing can be added. Raise Refused if it cannot, except in a rollback, which has to end:
     the watch reports what is missing."""
     try:
+        preconditions.refuse_isolated(compare(spec, pools))
         refuse_impossible(pool_reader, spec, pools, listed, allocated)
     except Refused as reason:
         if not request.is_rollback:
