@@ -250,6 +250,19 @@ def test_a_renamed_ou_is_told_where_its_pools_are_in_use_and_so_the_update_is_re
     assert note.startswith("OU 'Development OU' is environment 'SDLC OU', whose pools would be replaced.")
 
 
+def test_a_pool_that_an_earlier_update_could_not_remove_is_noted_and_not_shown_as_removed(built: DirectStack) -> None:
+    vpc_id = built.make_vpc("us-west-2", "SDLC OU", length=24)
+    without = {"AccEnvName": "Prod OU"}
+    update = replace(asked(built, **without, AutoImport="on"), old=PARAMETERS | without)
+
+    found = foresee_pools(cast(Account, built.account), update)
+
+    assert [sentence.partition(" (")[0] for sentence in found.stays] == [f"us-west-2/SDLC OU holds {vpc_id}"]
+    changes = {(one.action, one.name) for one in found.planned}
+    assert ("remove", "us-east-1/SDLC OU") in changes
+    assert ("remove", "us-west-2/SDLC OU") not in changes
+
+
 def test_a_pool_that_has_lost_its_tag_is_told_even_if_the_update_leaves_the_pools_alone(built: DirectStack) -> None:
     pool_id = built.pool_ids()["us-west-2 Prod OU"]
     built.ec2.delete_tags(Resources=[pool_id], Tags=[{"Key": "ctipam:stack-id"}])

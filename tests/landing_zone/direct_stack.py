@@ -95,6 +95,7 @@ class DirectStack:
         self.stack_id = STACK_ID
         self.handler = handler_of(0)
         self._requests = 0
+        self._declared: dict[str, Properties] = {}  # resource -> the properties that it has, by its last success
         self._workers = workers
 
     @contextmanager
@@ -174,6 +175,7 @@ class DirectStack:
             {} if kind == "Create" else {"PhysicalResourceId": f"{resource}-{self.stack_id.rpartition('/')[2]}"}
         )
         where = {"ScopeId": self.scope_id} if resource == "InitPools" else {}
+        old = {"OldResourceProperties": self._declared.get(resource, {})} if kind == "Update" else {}
         return {
             "RequestType": kind,
             "ResponseURL": "https://answers.example/presigned",
@@ -183,6 +185,7 @@ class DirectStack:
             "LogicalResourceId": resource,
             "ResourceProperties": where | properties | {"ServiceToken": "arn"},
             **physical_id,
+            **old,
         }
 
     def send(self, request: dict[str, Any], status: str = "") -> dict[str, Any] | None:
@@ -201,6 +204,8 @@ class DirectStack:
             except Killed:
                 return None
         assert len(self.answers) == before + 1, "one request, one answer"
+        if self.answers[-1]["Status"] == "SUCCESS":
+            self._declared[request["LogicalResourceId"]] = request["ResourceProperties"]
         self.clock.advance(1)
         return self.answers[-1]
 

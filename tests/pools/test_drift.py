@@ -335,6 +335,20 @@ def test_a_block_that_aws_has_failed_to_take_back_is_told_and_the_way_out_works(
     assert idle.pools() == BUILT
 
 
+@pytest.mark.parametrize("state", ["isolate-complete", "restore-in-progress"])
+@pytest.mark.parametrize("name", ["us-west-2", PROD])
+def test_a_pool_in_a_state_in_which_it_takes_nothing_is_told(
+    idle: DirectStack, watch: Watch, name: str, state: str
+) -> None:
+    pool_id = idle.pool_ids()[name]
+    idle.models.ipam.set_state(pool_id, state)
+
+    (message,) = watch().values()
+
+    assert f"({pool_id}) is {state}, so nothing can be added or corrected in it." in message
+    assert not idle.wire.invocations
+
+
 def test_a_pool_without_the_tag_that_makes_it_ours_is_told_with_what_to_run_and_nothing_is_added_meanwhile(
     idle: DirectStack, watch: Watch
 ) -> None:

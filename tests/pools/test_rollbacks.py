@@ -168,6 +168,54 @@ def test_a_removal_that_fails_late_is_reported_and_everything_else_is_done(
     assert set(built.pools()) == set(BUILT) - {"us-west-2 SDLC OU"}
 
 
+def left_behind(stack: DirectStack) -> str:
+    """Let an update leave the pool of Prod OU in us-west-2, because of a VPC that it has not seen; return its id."""
+    vpc_id = stack.make_vpc("us-west-2", "Prod OU", length=16)
+    stack.wire.unusable["us-west-2"] = DENIED
+    assert stack.ask("Update", "InitPools", WITHOUT_WEST)["Status"] == "SUCCESS"
+    stack.wire.unusable.clear()
+    return vpc_id
+
+
+@pytest.mark.parametrize("resource", ["Ipam", "InitPools"])
+def test_what_an_earlier_update_could_not_remove_fails_no_later_update(built: DirectStack, resource: str) -> None:
+    built.ask("Create", "Ipam", PROPERTIES)
+    built.ask("Update", "Ipam", WITHOUT_WEST)
+    left_behind(built)
+
+    answer = built.ask("Update", resource, WITHOUT_WEST | {"AutoImport": "on"})
+
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    assert set(built.pools()) == set(BUILT) - {"us-west-2 SDLC OU"}
+
+
+def test_a_later_update_reports_what_is_left_until_it_can_remove_it(
+    built: DirectStack, caplog: pytest.LogCaptureFixture
+) -> None:
+    vpc_id = left_behind(built)
+    caplog.clear()
+
+    with caplog.at_level(logging.INFO, "ctipam"):
+        assert built.ask("Update", "InitPools", WITHOUT_WEST | {"AutoImport": "on"})["Status"] == "SUCCESS"
+    assert kept(caplog) == [f"us-west-2/Prod OU holds {vpc_id} (10.0.0.0/16, account 222222222222)"]
+
+    built.models.ipam.vpc_deleted(vpc_id)
+    built.clock.advance(1500)
+    assert built.ask("Update", "InitPools", WITHOUT_WEST)["Status"] == "SUCCESS"
+    assert set(built.pools()) == {"us-east-1", "us-east-1 Prod OU", "us-east-1 SDLC OU"}
+
+
+def test_an_update_is_refused_for_what_it_removes_itself_beside_what_is_left(built: DirectStack) -> None:
+    left_behind(built)
+    vpc_id = built.make_vpc("us-east-1", "SDLC OU", length=16)
+
+    answer = built.ask("Update", "InitPools", WITHOUT_WEST | {"AccEnvName": ["Prod OU"]})
+
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"].startswith(f"In use, nothing was changed: us-east-1/SDLC OU holds {vpc_id} ")
+    assert "us-west-2" not in answer["Reason"]
+
+
 @pytest.mark.parametrize("again", ["a rollback", "an update"])
 def test_a_pool_that_aws_could_not_delete_is_wanted_again(built: DirectStack, again: str) -> None:
     """Nothing can be shared from a pool that is delete-failed, nor be given to it."""
@@ -202,13 +250,30 @@ def test_a_rollback_ends_although_aws_keeps_a_pool_in_a_state_in_which_it_takes_
     assert answer["Data"] == {"TopLevelPoolId": top, "PoolCount": "6"}
 
 
-def test_an_update_fails_with_the_state_in_which_aws_keeps_a_pool(built: DirectStack) -> None:
-    built.models.ipam.set_state(built.pool_ids()["us-west-2 Prod OU"], "isolate-complete")
+@pytest.mark.parametrize("pool", ["us-west-2 Prod OU", "us-west-2"])
+@pytest.mark.parametrize("resource", ["Ipam", "InitPools"])
+def test_an_update_beside_an_isolated_pool_fails_at_once_with_its_state(
+    built: DirectStack, resource: str, pool: str
+) -> None:
+    built.ask("Create", "Ipam", PROPERTIES)
+    pool_id = built.pool_ids()[pool]
+    built.models.ipam.set_state(pool_id, "isolate-complete")
+    began = built.clock.now()
+
+    answer = built.ask("Update", resource, WITH_IRELAND)
+
+    assert built.clock.now() - began < 60
+    assert answer["Status"] == "FAILED"
+    assert f"{pool_id} is isolate-complete and takes no requests, the pool of " in answer["Reason"]
+    assert set(built.pools()) == set(BUILT)
+
+
+def test_an_update_waits_for_a_pool_that_aws_restores(built: DirectStack) -> None:
+    built.models.ipam.set_state(built.pool_ids()["us-west-2 Prod OU"], "restore-in-progress")
 
     answer = built.ask("Update", "InitPools", WITH_IRELAND)
 
-    assert answer["Status"] == "FAILED"
-    assert "still waiting for us-west-2/Prod OU (isolate-complete)" in answer["Reason"]
+    assert "still waiting for us-west-2/Prod OU (restore-in-progress)" in answer["Reason"]
 
 
 def test_a_rollback_ends_although_aws_keeps_the_ipam_in_a_state_in_which_it_takes_nothing(built: DirectStack) -> None:

@@ -182,6 +182,20 @@ def test_what_ram_adds_to_a_share_that_is_pending_is_waited_for(landing_zone: An
     assert (len(account["added"]), account["pending"]) == (2, False)
 
 
+def test_a_further_pool_that_a_pending_share_cannot_take_is_added_by_the_schedule(landing_zone: Any, ous: Any) -> None:
+    landing_zone.cloud.set_ram_timings(share_create=1000)
+    landing_zone.invoke(moved(ZERO))
+    landing_zone.add_pools("Prod OU", regions=("eu-west-1",))
+    with pytest.raises(AwsFailed, match="InvalidStateTransitionException"):
+        landing_zone.invoke(moved(ZERO))
+
+    landing_zone.clock.advance(1000)
+    landing_zone.invoke(SCHEDULE)
+
+    assert landing_zone.shared() == {f"ipamShare-{ZERO}": ["eu-west-1 Prod OU", *PROD]}
+    assert len(landing_zone.live_shares()) == 1
+
+
 def test_a_pool_that_is_being_modified_stays_shared_but_gets_no_new_accounts(landing_zone: Any, ous: Any) -> None:
     landing_zone.cloud.add_account(ONE, ous["Prod OU"])
     landing_zone.invoke(moved(ZERO))

@@ -38,17 +38,22 @@ def build(spec: PoolSpec) -> Blocks:
 
 
 def update(
-    spec: PoolSpec, existing: Iterable[ExistingPool], others: Others, in_use: InUse | None = None
+    spec: PoolSpec,
+    existing: Iterable[ExistingPool],
+    others: Others,
+    in_use: InUse | None = None,
+    kept_anyway: Collection[str] = (),
 ) -> list[ExistingPool]:
     """Return the pools after all changes, if AWS accepts them. The id of a new pool is its key.
 
     existing   all pools of the scope, ours with their CIDRs
     in_use     of pools that have surplus blocks, see ctipam.pools.surplus
+    kept_anyway   see ctipam.pools.changes.pending_changes
     Raises     Refused if the Lambda would wait for something that does not end by itself
     """
     pools = _settled(existing)
     spec = with_known_ous(spec, pools)
-    while not (pending := pending_changes(spec, pools, _occupied(spec, pools, others), in_use=in_use)).nothing:
+    while not (pending := pending_changes(spec, pools, _occupied(spec, pools, others), kept_anyway, in_use)).nothing:
         if not pending.changes:
             raise Refused(f"Nothing can be done about {', '.join(pending.waiting)}; look at these pools in IPAM.")
         for change in pending.changes:

@@ -44,6 +44,7 @@ from ctipam.pools.parameters import environments
 from ctipam.pools.reader import as_listed
 from ctipam.pools.recognition import lost_stack_tag, lost_stack_tags
 from ctipam.pools.reconcile import Situation
+from ctipam.pools.rounds import with_ancestors
 from ctipam.pools.spec import PoolSpec
 from ctipam.sessions import Account
 from ctipam.sharing import lifecycle
@@ -174,6 +175,7 @@ def preview(management: Account, networking: Account, asked: Update, progress: P
         drift=(*of_pools.drift, *(() if asks_sharing else accounts)),
         notes=(
             *notes_on_renamed(of_pools.before, of_sharing.environments),
+            *(f"{sentence}, and stays although the stack does not declare it." for sentence in of_pools.stays),
             *_notes(asked, result, of_pools.after, of_sharing),
         ),
     )
@@ -231,6 +233,7 @@ class PoolsForecast:
     """planned   what the update does
     drift     what it leaves as it is
     after     the pools after the update
+    stays     what is in use of what an earlier update could not remove, in words
     """
 
     before: list[ExistingPool]
@@ -238,6 +241,7 @@ class PoolsForecast:
     planned: tuple[Difference, ...] = ()
     drift: tuple[Difference, ...] = ()
     ipam: tuple[Difference, ...] = ()
+    stays: tuple[str, ...] = ()
 
     def names(self, networking: Account) -> dict[str, str]:
         """Return the names of all pools by ARN."""
@@ -262,7 +266,8 @@ def foresee_pools(networking: Account, asked: Update, exclusions: str = LEAVE) -
     ipam = ipam_reconcile.check(request, ipam_spec)
     found = pools_reconcile.look(request, ipam_spec.scope_id_in(ipam) if ipam else "", spec)
     before = [*found.pools]
-    after = update(spec, before, found.allocated, found.in_use)
+    kept_anyway = with_ancestors(found.stays, before)
+    after = update(spec, before, found.allocated, found.in_use, kept_anyway)
     differences = pool_differences(spec, before, after, found.reservable)
     asks = asked.asks("InitPools") and not found.built
     drifted = _drifted(networking, asked, found, spec) if asks and asked.old is not None else ()
@@ -272,6 +277,7 @@ def foresee_pools(networking: Account, asked: Update, exclusions: str = LEAVE) -
         planned=tuple(_marked(one, drifted) for one in differences) if asks else (),
         drift=() if asks else differences,
         ipam=_ipam_differences(networking, ipam_spec, ipam) if asked.asks("Ipam") or exclusions != LEAVE else (),
+        stays=tuple(sentence for sentences in found.stays.values() for sentence in sentences),
     )
 
 
@@ -280,7 +286,7 @@ def _drifted(networking: Account, asked: Update, found: Situation, spec: PoolSpe
     properties = as_properties(asked.old or {})
     try:
         old = PoolSpec.from_properties(properties, networking.known_regions(), spec.stack_id, spec.stack_tags)
-        after = update(old, found.pools, found.allocated)
+        after = update(old, found.pools, found.allocated, kept_anyway=with_ancestors(found.stays, found.pools))
     except Refused:  # by this version of the code: then everything counts as planned
         return ()
     return pool_differences(old, found.pools, after, found.reservable)

@@ -91,7 +91,7 @@ def find_drift(
     additions = list(_missing(comparison, refusal))
     corrections = [*_corrections(spec, pools, refusal), *_reservations(comparison, allocated)]
     told = [*_lost(comparison), *_collisions(comparison, allocated), *_left_over(comparison), *_by_hand(comparison)]
-    told += [*_not_taken_back(comparison), *_still_reserved(comparison, allocated)]
+    told += [*_unready(comparison), *_not_taken_back(comparison), *_still_reserved(comparison, allocated)]
     return Drift((*additions, *corrections, *told), bool(corrections or (additions and not refusal)))
 
 
@@ -202,6 +202,17 @@ def _left_over(comparison: Comparison) -> Iterator[Finding]:
         for block in comparison.blocks[key].surplus:
             text = f"{_named(comparison, key)} holds {block.cidr}, which is declared no longer. {NEXT_UPDATE}"
             yield _finding(pool.pool_id, f"{block.cidr} not declared", text)
+
+
+def _unready(comparison: Comparison) -> Iterator[Finding]:
+    for key, pool in comparison.kept.items():
+        if not pool.ready and pool.state not in ("create-in-progress", "modify-in-progress"):
+            why = f" ({pool.message})" if pool.message else ""
+            text = (
+                f"{_named(comparison, key)} is {pool.state}{why}, so nothing can be added or corrected in it. Look at "
+                "it in the IPAM console of the Networking account, or ask AWS Support."
+            )
+            yield _finding(key, pool.state, text)
 
 
 def _not_taken_back(comparison: Comparison) -> Iterator[Finding]:

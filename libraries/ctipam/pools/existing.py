@@ -16,6 +16,10 @@ DELETE_FAILED = "delete-failed"
 POOL_READY = frozenset({"create-complete", "modify-complete", MODIFY_FAILED, DELETE_FAILED})
 """States in which a pool takes requests. After a failed modify or delete the pool is what it was before."""
 
+ISOLATED = frozenset({"isolate-in-progress", "isolate-complete"})
+"""States in which a pool takes no requests until AWS restores it. What leads to them is not documented.
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpamPool.html"""
+
 NOT_TAKEN_BACK = "failed-deprovision"
 """A CIDR that AWS failed to take back. Whether anything more can be allocated from it is not documented."""
 

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from ipaddress import IPv4Network
 
 from ctipam import names
-from ctipam.errors import Refused, numbered
+from ctipam.errors import Refused, fit, numbered
 from ctipam.pools.addresses import without
-from ctipam.pools.existing import Allocation, Block, ExistingPool
+from ctipam.pools.existing import ISOLATED, Allocation, Block, ExistingPool
 from ctipam.pools.matching import Comparison, kept_pools
 from ctipam.pools.parameters import CIDRS_PER_POOL
 from ctipam.pools.recognition import has_lost_environment
@@ -47,6 +47,15 @@ def refuse_moves(spec: PoolSpec, scope_id: str, pools: Sequence[ExistingPool], s
                 f"IpamScope cannot become {scope_id}: {key.phrase} ({pool.pool_id}) is in another scope. Give "
                 f"IpamScope {scopes[pool.pool_id]} to keep or take over these pools, or delete them."
             )
+
+
+def refuse_isolated(comparison: Comparison) -> None:
+    """Raise Refused if AWS has isolated a wanted pool: waiting for it would take the whole hour."""
+    for key, pool in comparison.kept.items():
+        if pool.state in ISOLATED:
+            cause = f"{pool.pool_id} is {pool.state} and takes no requests, {key.phrase}"
+            way_out = "Look at it in the IPAM console, or ask AWS Support to restore it, and update again."
+            raise Refused(fit("Nothing was changed: ", cause, way_out))
 
 
 def refuse_overlap(comparison: Comparison, others: Mapping[str, Collection[Block]]) -> None:

@@ -13,9 +13,9 @@ change. AWS completes each change in its own time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ctipam import waiting
@@ -31,7 +31,7 @@ from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.matching import InUse, compare, kept_pools
 from ctipam.pools.placement import Occupied, parents_of_new_cidrs
 from ctipam.pools.reader import CONCURRENT_READS, PoolReader
-from ctipam.pools.recognition import has_lost_stack_tag, recognized, refuse_without_stack_tag
+from ctipam.pools.recognition import has_lost_environment, has_lost_stack_tag, recognized, refuse_without_stack_tag
 from ctipam.pools.rounds import Allocated, Rounds, with_ancestors
 from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec
 
@@ -76,8 +76,8 @@ def check(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> None:
         if not (_is_left_alone(request, found) or _is_built(pool_reader, spec, listed, found)):
             allocated: Allocated = {}
             pools = with_coming(pool_reader, spec, found, allocated)
-            _refuse_in_use(request, pool_reader, spec, pools)
-            _can_be_built(request, pool_reader, spec, pools, listed, allocated)
+            stays = _refuse_in_use(request, pool_reader, spec, pools).by_pool()
+            _can_be_built(request, pool_reader, spec, _as_others(spec, pools, stays), listed, allocated)
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,7 @@ class Situation:
     built        everything is as wanted, so the request changes nothing
     allocated    what others have allocated, by pool id, of each pool in which a CIDR may have to be chosen
     in_use       the CIDRs in use of pools that have surplus blocks, by pool id
+    stays        what is in use of what is not wanted, in words, by pool id: what an earlier update has left
     reservable   what is allocated, by pool id, of each pool in which something is, or should be, reserved
     """
 
@@ -94,6 +95,7 @@ class Situation:
     built: bool
     allocated: Allocated
     in_use: InUse
+    stays: Mapping[str, Sequence[str]]
     reservable: Mapping[str, Sequence[Allocation]]
 
 
@@ -107,11 +109,14 @@ def look(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> Situation:
         allocated: Allocated = {}
         pools = with_coming(pool_reader, spec, read, allocated)
         in_use: InUse = {}
+        stays: Mapping[str, Sequence[str]] = {}
         if not built:
-            in_use = _refuse_in_use(request, pool_reader, spec, pools).surplus.in_use
-            refuse_impossible(pool_reader, spec, pools, listed, allocated)
+            blockers = _refuse_in_use(request, pool_reader, spec, pools)
+            in_use, stays = blockers.surplus.in_use, blockers.by_pool()
+            preconditions.refuse_isolated(compare(spec, pools))
+            refuse_impossible(pool_reader, spec, _as_others(spec, pools, stays), listed, allocated)
         reservable = reserving.read_concerned(request.account, executor, spec, compare(spec, pools).kept)
-        return Situation(pools, built, allocated, in_use, reservable)
+        return Situation(pools, built, allocated, in_use, stays, reservable)
 
 
 def delete(request: ResourceRequest) -> list[str]:
@@ -178,13 +183,19 @@ class _Blockers:
     of_pools: Mapping[str, Sequence[str]]
     surplus: surplus.SurplusInUse
 
-    def refuse(self) -> None:
-        """Raise Refused if something is in use."""
-        in_use = [sentence for sentences in self.by_pool().values() for sentence in sentences]
+    def refuse(self, left: set[str]) -> None:
+        """Raise Refused if something is in use besides what an earlier update has left, in the same words."""
+        in_use = [sentence for sentence in self.sentences if sentence not in left]
         if in_use:
             log_decision("in use, so nothing is changed", blockers=in_use)
-        preconditions.refuse_deletion([sentence for sentences in self.of_pools.values() for sentence in sentences])
-        surplus.refuse_surplus_in_use(self.surplus)
+        of_pools = [sentence for sentences in self.of_pools.values() for sentence in sentences]
+        preconditions.refuse_deletion([sentence for sentence in of_pools if sentence not in left])
+        blocks = tuple(block for block in self.surplus.blocks if not left.issuperset(block.sentences))
+        surplus.refuse_surplus_in_use(replace(self.surplus, blocks=blocks))
+
+    @property
+    def sentences(self) -> list[str]:
+        return [sentence for sentences in self.by_pool().values() for sentence in sentences]
 
     def by_pool(self) -> dict[str, list[str]]:
         both = {**self.of_pools, **self.surplus.by_pool()}
@@ -204,12 +215,39 @@ def _blockers(pool_reader: PoolReader, spec: PoolSpec, pools: Sequence[ExistingP
 def _refuse_in_use(
     request: ResourceRequest, pool_reader: PoolReader, spec: PoolSpec, pools: Sequence[ExistingPool]
 ) -> _Blockers:
-    """Return what is in use of what is not wanted. Raise Refused if there is any, except in a rollback."""
+    """Return what is in use of what is not wanted, and stays: what an earlier update has left, or a rollback finds.
+    Raise Refused for what else there is."""
     blockers = _blockers(pool_reader, spec, pools)
     if not request.is_rollback:
-        blockers.refuse()
+        blockers.refuse(_left_before(request, pool_reader, pools) if blockers.sentences else set())
         reserving.refuse_collisions_in(request.account, pool_reader.executor, spec, compare(spec, pools).kept)
     return blockers
+
+
+def _left_before(request: ResourceRequest, pool_reader: PoolReader, pools: Sequence[ExistingPool]) -> set[str]:
+    """Return what is in use of what the stack did not want before this update either, in words: VPCs that came while an
+    update removed their pool.
+
+    A pool that has lost the tag of its environment is left out: another would be created beside it.
+    """
+    if not request.old_properties:
+        return set()
+    regions = request.account.known_regions()
+    try:
+        old = PoolSpec.from_properties(request.old_properties, regions, request.stack_id, {})
+    except Refused:  # by this version of the code
+        return set()
+    known = [pool for pool in recognized(old, pools, ours_only=True) if not has_lost_environment(pool, pools)]
+    return set(_blockers(pool_reader, old, known).sentences)
+
+
+def _as_others(spec: PoolSpec, pools: Sequence[ExistingPool], stays: Collection[str]) -> list[ExistingPool]:
+    """Return the pools; those that are not wanted and stay make no room, as if they were somebody else's.
+
+    stays   ids of pools of which something is in use
+    """
+    unwanted = {pool.pool_id for pool in compare(spec, pools).unwanted} & with_ancestors(stays, pools)
+    return [replace(pool, key=None) if pool.pool_id in unwanted else pool for pool in pools]
 
 
 def _can_be_built(
@@ -223,6 +261,7 @@ def _can_be_built(
     """Return whether what is missing can be added. Raise Refused if it cannot, except in a rollback, which has to end:
     the watch reports what is missing."""
     try:
+        preconditions.refuse_isolated(compare(spec, pools))
         refuse_impossible(pool_reader, spec, pools, listed, allocated)
     except Refused as reason:
         if not request.is_rollback:
@@ -271,8 +310,9 @@ class PoolReconciliation(Rounds):
         """
         pools: Sequence[ExistingPool] = with_coming(self._reader, self._spec, self._seen(found), self._allocated)
         blockers = _refuse_in_use(self._request, self._reader, self._spec, pools)
-        not_removed = blockers.by_pool() if self._request.is_rollback else {}
-        if not _can_be_built(self._request, self._reader, self._spec, pools, listed, self._allocated):
+        not_removed = blockers.by_pool()
+        staying = _as_others(self._spec, pools, not_removed)
+        if not _can_be_built(self._request, self._reader, self._spec, staying, listed, self._allocated):
             return kept_pools(self._spec, pools), []
 
         def left_to_do(pools: Sequence[ExistingPool], occupied: Occupied) -> PendingChanges:
