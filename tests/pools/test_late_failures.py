@@ -7,7 +7,6 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from ctipam import names
 from ctipam.errors import AwsFailed
 from ctipam.pools.change_kinds import DeletePool, DeprovisionCidr, ModifyPool, ProvisionCidr
 from ctipam.pools.existing import Block, ExistingPool
@@ -95,31 +94,30 @@ def test_a_pool_that_failed_before_is_no_failure_while_a_list_may_be_older_than_
         failures.judge([failed], 31.0)
 
 
-def test_a_removal_that_failed_is_named_until_it_is_tried_again() -> None:
-    failures = LateFailures()
-    kept, stuck = having("failed-deprovision", reason="in use"), replace(POOL, state="delete-failed", message="busy")
+def test_a_deletion_that_failed_is_named_until_it_is_tried_again() -> None:
+    failures, stuck = LateFailures(), replace(POOL, state="delete-failed", message="busy")
 
-    assert failures.failed_removals([kept, stuck], 1.0) == {}
-    failures.watch(POOL.pool_id, DeprovisionCidr(POOL, CIDR))
-    (sentence,) = failures.failed_removals([kept], 1.0)[POOL.pool_id]
-    assert sentence.startswith("AWS could not take 10.0.0.0/21 from")
-    assert sentence.endswith(": in use")
+    assert failures.failed_removals([stuck], 1.0) == {}
     failures.watch(POOL.pool_id, DeletePool(POOL))
     (sentence,) = failures.failed_removals([stuck], 1.0)[POOL.pool_id]
     assert sentence.startswith("AWS could not delete")
     failures.forget_removals([POOL.pool_id])
-    assert failures.failed_removals([kept, stuck], 1.0) == {}
+    assert failures.failed_removals([stuck], 1.0) == {}
 
 
-def test_a_block_whose_reservations_aws_has_not_freed_yet_is_taken_again_after_a_rest_for_ten_minutes() -> None:
-    failures = LateFailures()
-    reserved = replace(having("failed-deprovision", reason="in use"), tags={names.RESERVED_TAG: "yes"})
+def test_a_cidr_that_aws_has_not_taken_back_is_taken_again_after_a_rest_for_ten_minutes_and_then_named() -> None:
+    failures, kept = LateFailures(), having("failed-deprovision", reason="in use")
+    assert failures.failed_removals([kept], 1.0) == {}
     for now in (100.0, 700.0):
-        failures.watch(POOL.pool_id, DeprovisionCidr(reserved, CIDR))
+        failures.watch(POOL.pool_id, DeprovisionCidr(POOL, CIDR))
 
-        assert failures.failed_removals([reserved], now) == {}
+        assert failures.failed_removals([kept], now) == {}
         assert failures.rests(POOL.pool_id, now + 14.9)
         assert not failures.rests(POOL.pool_id, now + 15.0)
 
-    failures.watch(POOL.pool_id, DeprovisionCidr(reserved, CIDR))
-    assert POOL.pool_id in failures.failed_removals([reserved], 700.1)
+    failures.watch(POOL.pool_id, DeprovisionCidr(POOL, CIDR))
+    (sentence,) = failures.failed_removals([kept], 700.1)[POOL.pool_id]
+    assert sentence.startswith("AWS could not take 10.0.0.0/21 from")
+    assert sentence.endswith(": in use")
+    failures.forget_removals([POOL.pool_id])
+    assert failures.failed_removals([kept], 700.1) == {}

@@ -336,6 +336,24 @@ def test_pools_with_reservations_can_be_removed_and_deleted(built: DirectStack) 
     assert built.listed_pools() == []
 
 
+@pytest.mark.parametrize("by_hand", [False, True], ids=["by an update", "by an operator"])
+def test_a_pool_from_which_something_was_released_a_moment_ago_can_be_removed(
+    built: DirectStack, *, by_hand: bool
+) -> None:
+    """AWS lists it no longer, and takes the pool's CIDR back only when its space is free."""
+    if by_hand:
+        named = {"IpamPoolId": built.pool_ids()[PROD], "Cidr": "10.1.0.0/16"}
+        made = built.ec2_in(WEST).allocate_ipam_pool_cidr(**named)["IpamPoolAllocation"]
+        built.ec2_in(WEST).release_ipam_pool_allocation(**named, IpamPoolAllocationId=made["IpamPoolAllocationId"])
+    else:
+        assert done(ask(built, reserved="10.1.0.0/16"))
+        assert done(ask(built))
+
+    assert done(ask(built, AccEnvName=["SDLC OU"]))
+
+    assert set(built.pools()) == {name for name in BUILT if not name.endswith("Prod OU")}
+
+
 def test_pools_that_stay_because_of_a_vpc_keep_their_reservations_and_the_next_deployment_adopts_them(
     built: DirectStack,
 ) -> None:

@@ -10,7 +10,6 @@ from ctipam.errors import AwsFailed
 from ctipam.logs import log_decision
 from ctipam.pools.change_kinds import DeprovisionCidr, PoolChange
 from ctipam.pools.existing import DELETE_FAILED, MODIFY_FAILED, Block, ExistingPool
-from ctipam.pools.reserved import may_have_reservations
 
 
 class LateFailures:
@@ -25,7 +24,7 @@ class LateFailures:
     NOT_YET = "cidr-not-available"
     PATIENCE_S, REST_S = 600.0, 15.0
     """Space that was given back can be taken again after minutes, although no list shows it as occupied any more. The
-    same may hold for the CIDR around it, which a pool with reservations gives back after it has released them.
+    same may hold for the CIDR around it, from which a reservation or a manual allocation was released.
     https://docs.aws.amazon.com/vpc/latest/ipam/release-alloc-ipam.html"""
 
     def __init__(self, *, leaves_modifications: bool = False) -> None:
@@ -62,7 +61,7 @@ class LateFailures:
             for block in pool.blocks:
                 if block.state != "failed-deprovision" or (pool.pool_id, block.cidr) not in self._emptied:
                     continue
-                if may_have_reservations(pool) and self._has_patience(pool, now):
+                if self._has_patience(pool, now):
                     self._emptied.discard((pool.pool_id, block.cidr))
                     self._try_again_later(pool, block, now)
                 else:
