@@ -105,6 +105,38 @@ def test_a_stack_with_more_tags_than_pools_can_carry_is_refused_unless_it_is_rol
     assert setup.ask("Update")["Status"] == "SUCCESS"
 
 
+def test_an_update_that_adds_the_name_of_several_ous_is_refused_unless_it_is_rolled_back(setup: Setup) -> None:
+    assert setup.ask()["Status"] == "SUCCESS"
+    setup.cloud.add_ou("SDLC OU", setup.cloud.add_ou("SDLC OU"))
+    before: dict[str, Any] = {
+        "OldResourceProperties": DEFAULTS | {"NetworkAccountId": NETWORKING, "AccEnvName": ["Prod OU"]}
+    }
+    setup.cloud.stacks[STACK_ID] = {"StackStatus": "UPDATE_IN_PROGRESS"}
+
+    assert setup.ask("Update", **before)["Reason"].startswith("2 OUs are named 'SDLC OU'")
+
+    setup.cloud.stacks[STACK_ID] = {"StackStatus": "UPDATE_ROLLBACK_IN_PROGRESS"}
+    assert setup.ask("Update", **before)["Status"] == "SUCCESS"
+
+
+def test_a_role_that_is_denied_between_its_check_and_the_pools_fails_an_update_but_not_its_rollback(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deny(call: Any, client: Any, operation: str, parameters: Any) -> Any:
+        if operation == "AssumeRole" and parameters["RoleSessionName"] != "check-enrollment":
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "No."}}, operation)
+        return call(client, operation, parameters)
+
+    assert setup.ask()["Status"] == "SUCCESS"
+    intercept(monkeypatch, deny)
+    setup.cloud.stacks[STACK_ID] = {"StackStatus": "UPDATE_IN_PROGRESS"}
+
+    assert setup.ask("Update")["Reason"].startswith(f"Cannot assume AWSControlTowerExecution in {NETWORKING}: ")
+
+    setup.cloud.stacks[STACK_ID] = {"StackStatus": "UPDATE_ROLLBACK_IN_PROGRESS"}
+    assert setup.ask("Update")["Status"] == "SUCCESS"
+
+
 def test_a_second_deployment_is_refused_before_anything_changes(setup: Setup) -> None:
     setup.add_pool(OLD)
     setup.cloud.stacks[OLD] = {"StackStatus": "UPDATE_COMPLETE"}

@@ -288,10 +288,8 @@ def refuse_impossible(
     preconditions.refuse_over_quotas(comparison, len(in_scope))
     occupied, pools = pool_reader.read_occupied(pools, parents_of_new_cidrs(comparison), allocated)
     if room.lacking_room(spec, pools, occupied):
-        # What is free in the top-level pool tells the way out.
-        top = comparison.kept.get(TOP_LEVEL)
-        parents = {*occupied, top.pool_id} if top else {*occupied}
-        occupied, pools = pool_reader.read_occupied(pools, parents, allocated)
+        if top := comparison.kept.get(TOP_LEVEL):  # what is free in it tells the way out
+            occupied, pools = pool_reader.read_occupied(pools, {*occupied, top.pool_id}, allocated)
         taken = [block.cidr for blocks in others.values() for block in blocks if block.held]
         room.refuse_without_room(spec, pools, occupied, taken)
 
