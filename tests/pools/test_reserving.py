@@ -241,6 +241,24 @@ def test_a_reservation_that_collides_with_a_vpc_is_refused_before_anything_is_ch
     assert reserved(built, "us-west-2 SDLC OU") == ""
 
 
+def test_a_vpc_that_is_faster_than_its_reservation_fails_the_update(
+    built: DirectStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    carry = built.wire.carry
+
+    def overtaken(action: str, *arguments: Any) -> Any:
+        if action == "CreateTags" and not made:  # after the check, before the reservation
+            made.append(built.make_vpc(WEST, "Prod OU"))
+        return carry(action, *arguments)
+
+    monkeypatch.setattr(built.wire, "carry", overtaken)
+    answer = ask(built, reserved="10.0.0.0/16")
+
+    assert answer["Reason"].startswith(f"ReservedCidrs includes addresses of {made[0]} (10.0.0.0/24,")
+    assert names.RESERVED_TAG in tags(built)
+
+
 def test_a_rollback_ends_even_if_a_vpc_has_taken_what_was_reserved_before(built: DirectStack) -> None:
     assert done(ask(built, reserved="10.1.0.0/16"))
     assert done(ask(built))
