@@ -141,8 +141,8 @@ class Account:
 
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """The description of EC2 becomes some 50,000 objects, which all stay. To look for garbage among them, again and
-    again while they are made, takes a quarter of the time.
+    """Collect no garbage meanwhile. The description of EC2 becomes some 50,000 objects, which all stay: to look for
+    garbage among them, again and again while they are made, takes a quarter of the time.
     """
     enabled = gc.isenabled()
     gc.disable()

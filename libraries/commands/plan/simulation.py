@@ -46,10 +46,10 @@ def update(
 ) -> list[ExistingPool]:
     """Return the pools after all changes, if AWS accepts them. The id of a new pool is its key.
 
-    existing   all pools of the scope, ours with their CIDRs
-    in_use     of pools that have surplus blocks, see ctipam.pools.surplus
+    existing      all pools of the scope, ours with their CIDRs
+    in_use        of pools that have surplus blocks, see ctipam.pools.surplus
     kept_anyway   see ctipam.pools.changes.pending_changes
-    Raises     Refused if the Lambda would wait for something that does not end by itself
+    Raises        Refused if the Lambda would wait for something that does not end by itself
     """
     pools = _settled(existing)
     spec = with_known_ous(spec, pools)

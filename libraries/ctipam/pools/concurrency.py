@@ -24,7 +24,7 @@ from ctipam.pools.change_kinds import (
     ProvisionCidr,
     TagPool,
 )
-from ctipam.pools.existing import DELETE_FAILED, MODIFY_FAILED, Block, ExistingPool
+from ctipam.pools.existing import DELETE_FAILED, MODIFY_FAILED, NOT_TAKEN_BACK, Block, ExistingPool
 from ctipam.pools.spec import PoolKey
 from ctipam.waiting import LISTED_LATE_S
 
@@ -189,7 +189,7 @@ def _has_ended(change: PoolChange, pool: ExistingPool | None) -> bool:
             return pool is None or bool(_cidr_ids(pool) - _cidr_ids(change.pool))
         case DeprovisionCidr():
             # An idle pool that still holds the CIDR is one that a list shows as it was before, or AWS did not do it.
-            failed = "failed-deprovision"
+            failed = NOT_TAKEN_BACK
             shown = _state_of(change.cidr, pool) if pool else ""
             return not shown or (shown == failed and _state_of(change.cidr, change.pool) != failed)
         case DeletePool():

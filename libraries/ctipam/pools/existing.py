@@ -17,7 +17,7 @@ POOL_READY = frozenset({"create-complete", "modify-complete", MODIFY_FAILED, DEL
 """States in which a pool takes requests. After a failed modify or delete the pool is what it was before."""
 
 ISOLATED = frozenset({"isolate-in-progress", "isolate-complete"})
-"""States in which a pool takes no requests until AWS restores it. What leads to them is not documented.
+"""States in which a pool is assumed to take no requests. What leads to them, and out of them, is not documented.
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpamPool.html"""
 
 NOT_TAKEN_BACK = "failed-deprovision"

@@ -59,7 +59,7 @@ class LateFailures:
             if pool.pool_id in in_flight:
                 continue
             for block in pool.blocks:
-                if block.state != "failed-deprovision" or (pool.pool_id, block.cidr) not in self._emptied:
+                if not block.not_taken_back or (pool.pool_id, block.cidr) not in self._emptied:
                     continue
                 if self._has_patience(pool, now):
                     self._emptied.discard((pool.pool_id, block.cidr))

@@ -113,8 +113,7 @@ def look(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> Situation:
         if not built:
             blockers = _refuse_in_use(request, pool_reader, spec, pools)
             in_use, stays = blockers.surplus.in_use, blockers.by_pool()
-            preconditions.refuse_isolated(compare(spec, pools))
-            refuse_impossible(pool_reader, spec, _as_others(spec, pools, stays), listed, allocated)
+            _can_be_built(request, pool_reader, spec, _as_others(spec, pools, stays), listed, allocated)
         reservable = reserving.read_concerned(request.account, executor, spec, compare(spec, pools).kept)
         return Situation(pools, built, allocated, in_use, stays, reservable)
 
