@@ -11,7 +11,10 @@ class AwsError(Exception):
     """
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
-        super().__init__(f"{code}: {message}")
+        super().__init__(code, message, status)
         self.code = code
         self.message = message
         self.status = status
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"

@@ -33,7 +33,7 @@ class Organization:
         self.organization_id = organization_id
         self.members = members
         # Returns the account's place as Organizations does, for example o-exampleorgid/r-ab12/ou-ab12-11111111/.
-        self.path_of: Callable[[str], str] = lambda account_id: ""
+        self.path_of: Callable[[str], str] = _nowhere
         self.trusted_services: set[str] = set()  # service principals, such as ram.amazonaws.com
         self.delegated_administrators: dict[str, str] = {}  # service principal -> account id
         self.home_region = ""  # Control Tower's
@@ -71,3 +71,7 @@ class Organization:
             "driftStatus": {"status": "IN_SYNC"},
             "manifest": {} if self.governed_regions is None else {"governedRegions": list(self.governed_regions)},
         }
+
+
+def _nowhere(_account_id: str) -> str:
+    return ""

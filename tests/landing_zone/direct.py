@@ -153,8 +153,9 @@ class DirectEc2:
         self._caller = caller
 
     def __getattr__(self, method: str) -> Callable[..., dict[str, Any]]:
-        action = _actions()[method]
-        return lambda **params: self._ask(action, params)
+        if method not in _actions():
+            raise AttributeError(method)
+        return lambda **params: self._ask(_actions()[method], params)
 
     def _ask(self, action: str, params: dict[str, Any]) -> dict[str, Any]:
         return self._wire.carry(action, lambda: self._answer(action, params), self._caller)

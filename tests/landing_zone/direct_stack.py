@@ -84,8 +84,7 @@ class DirectStack:
         self, *, reads_s: float = 0.0, changes_s: float = 0.0, workers: int | None = None, **knobs: Any
     ) -> None:
         self.clock = ManualClock()
-        members = [MANAGEMENT, NETWORKING]
-        self.models = Models(self.clock, Organization(MANAGEMENT, lambda: members), **knobs)
+        self.models = Models(self.clock, Organization(MANAGEMENT, _members), **knobs)
         self.wire = Wire(self.models, reads_s=reads_s, changes_s=changes_s)
         self.account = DirectAccount(self.wire, NETWORKING, HOME)
         self.ec2 = self.ec2_in(HOME)
@@ -298,6 +297,10 @@ class DirectStack:
     def rows(self, pool_id: str) -> list[dict[str, Any]]:
         pages = self.ec2.get_paginator("get_ipam_pool_cidrs").paginate(IpamPoolId=pool_id)
         return [row for page in pages for row in page["IpamPoolCidrs"]]
+
+
+def _members() -> tuple[str, ...]:
+    return MANAGEMENT, NETWORKING
 
 
 def handler_of(environment: int) -> Any:

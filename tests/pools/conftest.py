@@ -7,16 +7,23 @@ from collections.abc import Iterator
 import pytest
 
 from in_process.fixtures import *  # noqa: F403
+from in_process.played_once import played_once
 from landing_zone.direct_stack import BUILT, PROPERTIES, DirectStack
 
 
-@pytest.fixture
-def built() -> Iterator[DirectStack]:
-    """Return a stack whose pools are those of PROPERTIES. No calls are counted yet."""
+@played_once
+def _built() -> DirectStack:
     stack = DirectStack()
     stack.set_up()
     with stack.running():
         assert stack.ask("Create", "InitPools", PROPERTIES)["Status"] == "SUCCESS"
         assert stack.pools() == BUILT
-        stack.wire.counted.clear()
+    stack.wire.counted.clear()
+    return stack
+
+
+@pytest.fixture
+def built() -> Iterator[DirectStack]:
+    """Return a stack whose pools are those of PROPERTIES. No calls are counted yet."""
+    with _built().running() as stack:
         yield stack

@@ -15,6 +15,7 @@ from ctipam.cloudformation.own_stack import Snapshot
 from ctipam.pools.mending import scope_of_pools
 from ctipam.pools.recognition import UNKNOWN_STACK, lost_stack_tag
 from ctipam.tags import to_dict
+from in_process.played_once import played_once
 from landing_zone.direct_stack import BUILT, PROPERTIES, TO_WATCH, DirectStack
 
 HOUR = 3600
@@ -580,6 +581,7 @@ def told_of(stack: DirectStack) -> dict[str, Any]:
     } | {"reserved": [row["Cidr"] for row in reservations(stack)]}
 
 
+@played_once
 def drifted() -> tuple[DirectStack, dict[str, Any]]:
     """Return a stack with a deleted Region, a deleted reservation and changed rules, and how it was before."""
     quick = Timings(pool_create=0.3, pool_modify=0.3, provision=0.3, cidr_listed=0.2)

@@ -17,6 +17,7 @@ from ctipam.pools.growth import LOOKS_APART_S, TELL_AGAIN_S
 from ctipam.pools.measurement import measure_pools
 from ctipam.settings import UtilizationSettings
 from ctipam.tags import to_dict
+from in_process.played_once import played_once
 from landing_zone.direct_stack import BUILT, PROPERTIES, STACK_ID, DirectStack
 
 FIVE_MINUTES = 300
@@ -487,6 +488,7 @@ def test_killed_anywhere_it_converges(after: bool, region_is_full: bool) -> None
             assert note(stack, PROD) == note(stack, "us-west-2") == ""
 
 
+@played_once
 def ready(region_is_full: bool) -> DirectStack:
     """Return a stack with a pool over the threshold."""
     stack = DirectStack(workers=1)

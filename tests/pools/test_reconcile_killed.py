@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from aws_models.ipam import Timings
+from in_process.played_once import played_once
 from landing_zone.direct_stack import ANOTHER_STACK_ID, DirectStack
 
 Request = dict[str, Any]
@@ -70,6 +71,7 @@ KILLED = {
 }
 
 
+@played_once
 def ready(begun: Killed) -> tuple[DirectStack, Request]:
     """A stack, and the request that will be killed."""
     stack = DirectStack(ipam_timings=QUICK, workers=1)

@@ -19,6 +19,7 @@ from ctipam.pools import reserving
 from ctipam.pools.environment_pools import environment_pools
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.spec import PoolKey
+from in_process.played_once import played_once
 from landing_zone.direct_stack import BUILT, PROPERTIES, TO_WATCH, DirectStack
 
 WEST, EAST = "us-west-2", "us-east-1"
@@ -446,6 +447,7 @@ def test_a_deletion_that_is_killed_anywhere_ends_the_same_when_it_is_tried_again
             assert reserved(stack) == "10.1.0.0/16 10.2.0.0/16", f"killed at call {at}"
 
 
+@played_once
 def being_deleted() -> tuple[DirectStack, dict[str, Any]]:
     """Return a stack with reservations, and the request to delete its pools. 10.2.0.0/16 was allocated by hand."""
     stack = DirectStack(workers=1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import itertools
 from collections.abc import Callable
 
 from aws_models.clock import Clock
@@ -13,7 +12,7 @@ class Agenda:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._entries: list[tuple[float, int, Callable[[], None]]] = []
-        self._count = itertools.count()  # what is due at one time happens in the order of entry
+        self._count = 0  # what is due at one time happens in the order of entry
         self._now = clock.now()
 
     @property
@@ -22,7 +21,8 @@ class Agenda:
         return self._now
 
     def later(self, seconds: float, act: Callable[[], None]) -> None:
-        heapq.heappush(self._entries, (self._now + seconds, next(self._count), act))
+        self._count += 1
+        heapq.heappush(self._entries, (self._now + seconds, self._count, act))
 
     def settle(self) -> None:
         """Run all entries that are due by now."""

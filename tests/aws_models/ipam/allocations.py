@@ -16,7 +16,7 @@ from aws_models.ipam.cidrs import provisioned_space
 from aws_models.ipam.pages import filtered, page
 from aws_models.ipam.records import Allocation, Pool, Rules
 from aws_models.ipam.requests import Call, invalid, listed_tags, netmask_length, tags_of
-from aws_models.ipam.store import Store, incorrect_state, pool_to_draw_from
+from aws_models.ipam.store import Store, incorrect_state, pool_to_draw_from, unlist
 from aws_models.ipam.tokens import once
 
 
@@ -100,11 +100,7 @@ def release_ipam_pool_allocation(store: Store, call: Call) -> dict[str, Any]:
 def recycle(store: Store, allocation: Allocation) -> None:
     """Let the space be free again after a while. The list shows the allocation for a moment yet."""
     allocation.recycling = True
-
-    def unlist() -> None:
-        allocation.listed = False
-
-    store.agenda.later(store.timings.allocation_listed, unlist)
+    store.agenda.later(store.timings.allocation_listed, partial(unlist, allocation))
     store.agenda.later(store.timings.recycle, partial(forget, store, allocation))
 
 

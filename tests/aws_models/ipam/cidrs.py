@@ -12,6 +12,7 @@ Source  https://docs.aws.amazon.com/vpc/latest/ipam/prov-cidr-ipam.html
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import partial
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -22,7 +23,7 @@ from aws_models.ipam.locks import require_unlocked
 from aws_models.ipam.pages import Attributes, filtered, page
 from aws_models.ipam.records import Allocation, Failure, Pool, PoolCidr
 from aws_models.ipam.requests import Call, invalid, netmask_length
-from aws_models.ipam.store import Store, incorrect_state, may_use, no_pool, own_pool
+from aws_models.ipam.store import Store, incorrect_state, may_use, no_pool, own_pool, unlist
 from aws_models.ipam.tokens import once
 
 STILL_IN_USE = Failure("", "The CIDR has one or more allocations.")  # AWS's words, and no code
@@ -56,7 +57,7 @@ def _provision(store: Store, call: Call) -> PoolCidr:
         row.network = outcome
         row.allocation_id = _taken_from_source(store, pool, outcome)
     store.cidrs[row.id] = row
-    _end_later(store, row, fate, store.timings.provision, ("provisioned", "failed-provision"), lambda: None)
+    _end_later(store, row, fate, store.timings.provision, ("provisioned", "failed-provision"))
     return row
 
 
@@ -135,7 +136,7 @@ def deprovision_ipam_pool_cidr(store: Store, call: Call) -> dict[str, Any]:
     fate = store.faults.fate(call.action) or (STILL_IN_USE if in_use(store, pool, row) else None)
     row.state = "pending-deprovision"
     outcomes = ("deprovisioned", "failed-deprovision")
-    _end_later(store, row, fate, store.timings.deprovision, outcomes, lambda: _leave(store, row))
+    _end_later(store, row, fate, store.timings.deprovision, outcomes, partial(_leave, store, row))
     return {"IpamPoolCidr": described(row)}
 
 
@@ -156,11 +157,7 @@ def in_use(store: Store, pool: Pool, row: PoolCidr) -> bool:
 def _leave(store: Store, row: PoolCidr) -> None:
     """Return the space to the source pool; the row stays listed for a while."""
     store.allocations.pop(row.allocation_id or "", None)
-
-    def unlist() -> None:
-        row.listed = False
-
-    store.agenda.later(store.timings.deprovisioned_listed, unlist)
+    store.agenda.later(store.timings.deprovisioned_listed, partial(unlist, row))
 
 
 def _end_later(
@@ -169,20 +166,20 @@ def _end_later(
     fate: Failure | None,
     seconds: float,
     states: tuple[str, str],
-    then: Callable[[], None],
+    then: Callable[[], None] | None = None,
 ) -> None:
     """Set the row to the first state after some seconds, or to the second if it is to fail."""
     row.failure = fate if fate is not HANG else None
-
-    def end() -> None:
-        if not row.listed:  # deleted by hand meanwhile
-            return
-        row.state = states[1] if fate else states[0]
-        if not fate:
-            then()
-
     if fate is not HANG:
-        store.agenda.later(seconds, end)
+        store.agenda.later(seconds, partial(_end, row, states[1] if fate else states[0], None if fate else then))
+
+
+def _end(row: PoolCidr, state: str, then: Callable[[], None] | None) -> None:
+    if not row.listed:  # deleted by hand meanwhile
+        return
+    row.state = state
+    if then:
+        then()
 
 
 def get_ipam_pool_cidrs(store: Store, call: Call) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -52,12 +53,12 @@ def modify_ipam_resource_discovery(store: Store, call: Call) -> dict[str, Any]:
     _check_change(discovery, added, removed)
     excluded = [path for path in [*discovery.exclusions, *added] if path not in removed]
     _check_result(store, excluded)
-
-    def end() -> None:
-        discovery.exclusions = excluded
-
-    begin(store, call, discovery, "modify", store.timings.discovery_modify, end)
+    begin(store, call, discovery, "modify", store.timings.discovery_modify, partial(_exclude, discovery, excluded))
     return {"IpamResourceDiscovery": described(store, discovery)}
+
+
+def _exclude(discovery: Discovery, excluded: list[str]) -> None:
+    discovery.exclusions = excluded
 
 
 def own_discovery(store: Store, call: Call, discovery_id: str) -> Discovery:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from aws_models.errors import AwsError
@@ -66,12 +67,13 @@ def _create(store: Store, call: Call) -> Ipam:
         ipam.discovery_id, ipam.owner, {}, known_from=ipam.known_from, ipam_id=ipam.id, made_at=store.agenda.now
     )
 
-    def end() -> None:
-        _end_parts(store, ipam, "create-complete")
-        _watch(store, ipam)
-
-    begin(store, call, ipam, "create", store.timings.ipam_create, end)
+    begin(store, call, ipam, "create", store.timings.ipam_create, partial(_created, store, ipam))
     return ipam
+
+
+def _created(store: Store, ipam: Ipam) -> None:
+    _end_parts(store, ipam, "create-complete")
+    _watch(store, ipam)
 
 
 def _watch(store: Store, ipam: Ipam) -> None:
@@ -138,7 +140,7 @@ def modify_ipam(store: Store, call: Call) -> dict[str, Any]:
         ipam.distributed_at = store.agenda.now
     ipam.tier, ipam.metered_account = tier, metered_account
     ipam.description = call.params.get("Description", ipam.description)
-    begin(store, call, ipam, "modify", store.timings.ipam_modify, lambda: _watch(store, ipam))
+    begin(store, call, ipam, "modify", store.timings.ipam_modify, partial(_watch, store, ipam))
     return {"Ipam": described(store, ipam, with_tags=False)}
 
 
@@ -172,13 +174,13 @@ def delete_ipam(store: Store, call: Call) -> dict[str, Any]:
         raise dependency_violation(ipam.id, "There are pools in its scopes.")
     if any(not scope.is_default for scope in scopes):
         raise dependency_violation(ipam.id, "There are scopes other than the default ones.")
-
-    def end() -> None:
-        _end_parts(store, ipam, "delete-complete")
-        leave_lists(store, ipam, store.timings.deleted_ipam_listed)
-
-    begin(store, call, ipam, "delete", store.timings.ipam_delete, end)
+    begin(store, call, ipam, "delete", store.timings.ipam_delete, partial(_deleted, store, ipam))
     return {"Ipam": described(store, ipam, with_tags=False)}
+
+
+def _deleted(store: Store, ipam: Ipam) -> None:
+    _end_parts(store, ipam, "delete-complete")
+    leave_lists(store, ipam, store.timings.deleted_ipam_listed)
 
 
 def describe_ipams(store: Store, call: Call) -> dict[str, Any]:

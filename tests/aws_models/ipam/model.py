@@ -87,7 +87,7 @@ class IpamModel:
     ) -> None:
         self._lock = threading.RLock()
         self._store = Store(Agenda(clock), organization, timings, quotas, mutation_lock, page_size)
-        self.visible_to: Callable[[str], Collection[str]] = lambda account_id: ()
+        self.visible_to: Callable[[str], Collection[str]] = _nothing_shared
 
     @property
     def faults(self) -> Faults:
@@ -189,3 +189,7 @@ class IpamModel:
         with self._lock:
             self._settle()
             by_hand.delete(self._store, resource_id)
+
+
+def _nothing_shared(_account_id: str) -> tuple[str, ...]:
+    return ()

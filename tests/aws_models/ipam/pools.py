@@ -6,6 +6,7 @@ Source  https://docs.aws.amazon.com/vpc/latest/ipam/create-top-ipam.html
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from aws_models.errors import AwsError
@@ -209,10 +210,8 @@ def delete_ipam_pool(store: Store, call: Call) -> dict[str, Any]:
         raise dependency_violation(pool.id, "There are one or more pools that have it as their source.")
     require_unlocked(store, pool.scope_id, pool.source_pool_id)
 
-    def end() -> None:
-        leave_lists(store, pool, store.timings.deleted_pool_listed)
-
-    begin(store, call, pool, "delete", store.timings.pool_delete, end)
+    leave = partial(leave_lists, store, pool, store.timings.deleted_pool_listed)
+    begin(store, call, pool, "delete", store.timings.pool_delete, leave)
     return {"IpamPool": described(store, pool, with_tags=False)}
 
 

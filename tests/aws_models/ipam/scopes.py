@@ -5,6 +5,7 @@ Source  https://docs.aws.amazon.com/vpc/latest/ipam/add-scope-ipam.html
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from aws_models.errors import AwsError
@@ -56,10 +57,8 @@ def delete_ipam_scope(store: Store, call: Call) -> dict[str, Any]:
     if store.pools_in(scope):
         raise dependency_violation(scope.id, "There are pools in the scope.")
 
-    def end() -> None:
-        leave_lists(store, scope, store.timings.deleted_scope_listed)
-
-    begin(store, call, scope, "delete", store.timings.scope_delete, end)
+    leave = partial(leave_lists, store, scope, store.timings.deleted_scope_listed)
+    begin(store, call, scope, "delete", store.timings.scope_delete, leave)
     return {"IpamScope": described(store, scope, with_tags=False)}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import IPv4Network
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from aws_models.ipam.records import (
     NO_LOCALE,
     Allocation,
     Discovery,
+    Failure,
     Ids,
     Ipam,
     Lasting,
@@ -149,29 +151,30 @@ def begin(
     thing: Lasting,
     verb: Literal["create", "modify", "delete"],
     seconds: float,
-    then: Callable[[], None] = lambda: None,
+    then: Callable[[], None] | None = None,
 ) -> None:
     """Set the state to <verb>-in-progress, and after some seconds to <verb>-complete; then call `then`."""
     thing.state, thing.state_message = f"{verb}-in-progress", ""
     fate = store.faults.fate(call.action)
-
-    def end() -> None:
-        if not thing.exists:  # deleted by hand meanwhile
-            return
-        thing.state = f"{verb}-failed" if fate else f"{verb}-complete"
-        thing.state_message = fate.message if fate else ""
-        if not fate:
-            then()
-
     if fate is not HANG:
-        store.agenda.later(seconds, end)
+        store.agenda.later(seconds, partial(_end, thing, verb, fate, then))
+
+
+def _end(thing: Lasting, verb: str, fate: Failure | None, then: Callable[[], None] | None) -> None:
+    if not thing.exists:  # deleted by hand meanwhile
+        return
+    thing.state = f"{verb}-failed" if fate else f"{verb}-complete"
+    thing.state_message = fate.message if fate else ""
+    if then and not fate:
+        then()
 
 
 def leave_lists(store: Store, thing: Lasting, seconds: float) -> None:
-    def leave() -> None:
-        thing.listed = False
+    store.agenda.later(seconds, partial(unlist, thing))
 
-    store.agenda.later(seconds, leave)
+
+def unlist(thing: Lasting | PoolCidr | Allocation) -> None:
+    thing.listed = False
 
 
 def listed_to_owner(store: Store, call: Call) -> Iterator[Ipam]:
