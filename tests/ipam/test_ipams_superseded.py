@@ -16,6 +16,7 @@ import pytest
 from aws_models.ipam import Timings
 from ctipam import names
 from ctipam.tags import to_dict, to_list
+from in_process.played_once import played_once
 from in_process.turns import ARRIVALS, Moment, Race, at_each_call, at_each_wait, race_of
 from landing_zone.direct_stack import ANOTHER_STACK_ID, NETWORKING, PROPERTIES, DirectStack
 
@@ -53,20 +54,10 @@ class Case:
     @contextmanager
     def ready(self) -> Iterator[Race[DirectStack]]:
         kind, properties, status = self.first
-        stack = DirectStack(ipam_timings=Timings(ipam_delete=30, ous_known=30), workers=1)
-        stack.models.organization.delegated_administrators["ipam.amazonaws.com"] = NETWORKING
+        stack = before(self.built, self.left_by, self.leaving)
+        first = stack.request(kind, "Ipam", properties)
+        second = stack.request(self.second[0], "Ipam", BEFORE)
         with stack.running():
-            if self.built:
-                stack.ask("Create", "Ipam", self.built)
-            if self.left_by:
-                tags = to_list({"Name": "landing-zone", names.STACK_TAG: self.left_by})
-                stack.set_up()
-                stack.ec2.create_tags(Resources=[only_ipam(stack)["IpamId"]], Tags=tags)
-            stack.clock.advance(60)
-            if self.leaving:
-                stack.ec2.delete_ipam(IpamId=only_ipam(stack)["IpamId"])
-            first = stack.request(kind, "Ipam", properties)
-            second = stack.request(self.second[0], "Ipam", BEFORE)
             yield race_of(stack, (first, status), (second, self.second[1]))
 
     def check(self, moment: Moment[DirectStack]) -> None:
@@ -90,6 +81,24 @@ class Case:
         assert ipam["MeteredAccount"] == BEFORE["IpamMeteredAccount"], moment
         (discovery,) = stack.ec2.describe_ipam_resource_discoveries()["IpamResourceDiscoveries"]
         assert discovery["OrganizationalUnitExclusions"] == [], moment
+
+
+@played_once
+def before(built: dict[str, Any] | None, left_by: str, leaving: bool) -> DirectStack:
+    """Return a stack with the IPAM of these properties, or with one that another stack has left."""
+    stack = DirectStack(ipam_timings=Timings(ipam_delete=30, ous_known=30), workers=1)
+    stack.models.organization.delegated_administrators["ipam.amazonaws.com"] = NETWORKING
+    if built:
+        with stack.running():
+            stack.ask("Create", "Ipam", built)
+    if left_by:
+        tags = to_list({"Name": "landing-zone", names.STACK_TAG: left_by})
+        stack.set_up()
+        stack.ec2.create_tags(Resources=[only_ipam(stack)["IpamId"]], Tags=tags)
+    stack.clock.advance(60)
+    if leaving:
+        stack.ec2.delete_ipam(IpamId=only_ipam(stack)["IpamId"])
+    return stack
 
 
 CREATION = ("Create", CHANGED, "CREATE_IN_PROGRESS")

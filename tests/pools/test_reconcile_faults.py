@@ -20,6 +20,7 @@ HOUR = 3600.0
 
 @pytest.fixture
 def stack() -> Iterator[DirectStack]:
+    """Return a stack before its creation."""
     stack = DirectStack()
     stack.set_up()
     with stack.running():
@@ -75,21 +76,20 @@ def test_after_a_failure_the_next_request_goes_on(stack: DirectStack) -> None:
     assert stack.pools() == BUILT
 
 
-def test_space_that_aws_has_not_freed_yet_is_asked_for_again_for_some_minutes(stack: DirectStack) -> None:
+def test_space_that_aws_has_not_freed_yet_is_asked_for_again_for_some_minutes(built: DirectStack) -> None:
     """Recycled space can be allocated only minutes after no list shows it as taken any more."""
-    build(stack)
-    top = stack.top_pool_id
-    reserved = stack.ec2.allocate_ipam_pool_cidr(IpamPoolId=top, Cidr="10.128.0.0/24")["IpamPoolAllocation"]
-    stack.ec2.release_ipam_pool_allocation(
+    top = built.top_pool_id
+    reserved = built.ec2.allocate_ipam_pool_cidr(IpamPoolId=top, Cidr="10.128.0.0/24")["IpamPoolAllocation"]
+    built.ec2.release_ipam_pool_allocation(
         IpamPoolId=top, Cidr="10.128.0.0/24", IpamPoolAllocationId=reserved["IpamPoolAllocationId"]
     )
-    stack.wire.counted.clear()
+    built.wire.counted.clear()
 
-    answer = stack.ask("Update", "InitPools", PROPERTIES | {"RegionSelection": ["us-west-2", "us-east-1", "eu-west-1"]})
+    answer = built.ask("Update", "InitPools", PROPERTIES | {"RegionSelection": ["us-west-2", "us-east-1", "eu-west-1"]})
 
     assert answer["Status"] == "SUCCESS", answer["Reason"]
-    assert stack.pools()["eu-west-1"] == "10.128.0.0/10"
-    assert stack.wire.counted["ProvisionIpamPoolCidr"] > 3
+    assert built.pools()["eu-west-1"] == "10.128.0.0/10"
+    assert built.wire.counted["ProvisionIpamPoolCidr"] > 3
 
 
 def test_space_that_aws_never_frees_is_a_failure_in_the_end(stack: DirectStack) -> None:
@@ -121,66 +121,62 @@ REMOVALS_THAT_FAIL = [
 
 
 def test_a_pool_that_aws_accepts_to_delete_and_then_keeps_is_reported_by_an_update_and_deleted_by_the_next(
-    stack: DirectStack, caplog: pytest.LogCaptureFixture
+    built: DirectStack, caplog: pytest.LogCaptureFixture
 ) -> None:
-    build(stack)
-    stack.models.ipam.faults.fail_next("DeleteIpamPool", "Something broke.")
+    built.models.ipam.faults.fail_next("DeleteIpamPool", "Something broke.")
     fewer = PROPERTIES | {"RegionSelection": ["us-east-1"]}
 
     with caplog.at_level(logging.INFO, "ctipam"):
-        answer = stack.ask("Update", "InitPools", fewer)
+        answer = built.ask("Update", "InitPools", fewer)
 
     assert answer["Status"] == "SUCCESS"
     (kept,) = [vars(record)["what"] for record in caplog.records if record.message == "kept what could not be removed"]
     assert kept[0].startswith("AWS could not delete the pool of us-west-2/")
     assert kept[0].endswith(": Something broke.")
-    assert stack.ask("Update", "InitPools", fewer)["Status"] == "SUCCESS"
-    assert stack.pools() == {name: cidr for name, cidr in BUILT.items() if name.startswith("us-east-1")}
+    assert built.ask("Update", "InitPools", fewer)["Status"] == "SUCCESS"
+    assert built.pools() == {name: cidr for name, cidr in BUILT.items() if name.startswith("us-east-1")}
 
 
-def test_a_cidr_that_aws_fails_to_take_back_once_is_taken_back_by_the_same_update(stack: DirectStack) -> None:
-    build(stack)
-    stack.models.ipam.faults.fail_next("DeprovisionIpamPoolCidr", "The CIDR has one or more allocations.")
+def test_a_cidr_that_aws_fails_to_take_back_once_is_taken_back_by_the_same_update(built: DirectStack) -> None:
+    built.models.ipam.faults.fail_next("DeprovisionIpamPoolCidr", "The CIDR has one or more allocations.")
 
-    answer = stack.ask("Update", "InitPools", PROPERTIES | {"RegionSelection": ["us-east-1"]})
+    answer = built.ask("Update", "InitPools", PROPERTIES | {"RegionSelection": ["us-east-1"]})
 
     assert answer["Status"] == "SUCCESS"
-    assert stack.pools() == {name: cidr for name, cidr in BUILT.items() if name.startswith("us-east-1")}
+    assert built.pools() == {name: cidr for name, cidr in BUILT.items() if name.startswith("us-east-1")}
 
 
 @pytest.mark.parametrize(("action", "message", "_reason"), REMOVALS_THAT_FAIL)
 def test_a_removal_that_aws_accepts_and_then_fails_is_repeated_by_a_delete(
-    stack: DirectStack, action: str, message: str, _reason: str, caplog: pytest.LogCaptureFixture
+    built: DirectStack, action: str, message: str, _reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    build(stack)
-    stack.models.ipam.faults.fail_next(action, message)
+    built.models.ipam.faults.fail_next(action, message)
 
     with caplog.at_level(logging.INFO, "ctipam"):
-        answer = delete(stack)
+        answer = delete(built)
 
     assert answer["Status"] == "SUCCESS"
-    assert stack.listed_pools() == []
+    assert built.listed_pools() == []
     assert left_behind(caplog) == []
 
 
 @pytest.mark.parametrize(("action", "message", "reason"), REMOVALS_THAT_FAIL)
 def test_a_removal_that_always_fails_leaves_that_pool_its_ancestors_and_its_reason(
-    stack: DirectStack, action: str, message: str, reason: str, caplog: pytest.LogCaptureFixture
+    built: DirectStack, action: str, message: str, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    build(stack)
     for _ in range(1000):
-        stack.models.ipam.faults.fail_next(action, message)
-    began = stack.clock.now()
+        built.models.ipam.faults.fail_next(action, message)
+    began = built.clock.now()
 
     with caplog.at_level(logging.INFO, "ctipam"):
-        answer = delete(stack)
+        answer = delete(built)
 
-    assert stack.clock.now() - began < HOUR
+    assert built.clock.now() - began < HOUR
     assert answer["Status"] == "SUCCESS"
     left = left_behind(caplog)
     assert len(left) == 4  # one for each environment's pool
     assert any(reason in sentence and message in sentence for sentence in left)
-    assert stack.pools().keys() == BUILT.keys()
+    assert built.pools().keys() == BUILT.keys()
 
 
 def left_behind(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -189,15 +185,14 @@ def left_behind(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [sentence for sentences in logged for sentence in sentences]
 
 
-def test_a_modification_that_fails_is_a_failure_and_is_tried_again_by_the_next_request(stack: DirectStack) -> None:
-    build(stack)
-    stack.models.ipam.faults.fail_next("ModifyIpamPool", "Something broke.")
+def test_a_modification_that_fails_is_a_failure_and_is_tried_again_by_the_next_request(built: DirectStack) -> None:
+    built.models.ipam.faults.fail_next("ModifyIpamPool", "Something broke.")
     changed = PROPERTIES | {"VpcDefaultNetmaskLength": "20"}
 
-    assert "modify-failed: Something broke." in stack.ask("Update", "InitPools", changed)["Reason"]
-    stack.clock.advance(60)
+    assert "modify-failed: Something broke." in built.ask("Update", "InitPools", changed)["Reason"]
+    built.clock.advance(60)
 
-    assert stack.ask("Update", "InitPools", changed)["Status"] == "SUCCESS"
+    assert built.ask("Update", "InitPools", changed)["Status"] == "SUCCESS"
 
 
 def fail_modification(stack: DirectStack) -> None:
@@ -207,28 +202,26 @@ def fail_modification(stack: DirectStack) -> None:
     stack.clock.advance(60)
 
 
-def test_a_pool_whose_modification_failed_is_modified_before_it_gets_a_block(stack: DirectStack) -> None:
-    build(stack)
-    fail_modification(stack)
+def test_a_pool_whose_modification_failed_is_modified_before_it_gets_a_block(built: DirectStack) -> None:
+    fail_modification(built)
 
-    answer = stack.ask("Update", "InitPools", PROPERTIES | {"PoolSizes": "us-west-2/Prod OU=12+13"})
+    answer = built.ask("Update", "InitPools", PROPERTIES | {"PoolSizes": "us-west-2/Prod OU=12+13"})
 
     assert answer["Status"] == "SUCCESS", answer["Reason"]
-    assert stack.pools()["us-west-2 Prod OU"] == "10.0.0.0/12,10.32.0.0/13"
+    assert built.pools()["us-west-2 Prod OU"] == "10.0.0.0/12,10.32.0.0/13"
 
 
 def test_a_rollback_ends_even_if_aws_cannot_modify_a_pool_and_the_update_fails_with_its_reason(
-    stack: DirectStack,
+    built: DirectStack,
 ) -> None:
-    build(stack)
     for _ in range(10):
-        stack.models.ipam.faults.fail_next("ModifyIpamPool", "Something broke.")
+        built.models.ipam.faults.fail_next("ModifyIpamPool", "Something broke.")
     changed = PROPERTIES | {"VpcDefaultNetmaskLength": "20", "AccEnvName": ["Prod OU", "SDLC OU", "Dev OU"]}
 
-    assert "modify-failed: Something broke." in stack.ask("Update", "InitPools", changed)["Reason"]
-    assert len(stack.pools()) > len(BUILT)
-    assert stack.ask("Update", "InitPools", PROPERTIES, "UPDATE_ROLLBACK_IN_PROGRESS")["Status"] == "SUCCESS"
-    assert stack.pools() == BUILT
+    assert "modify-failed: Something broke." in built.ask("Update", "InitPools", changed)["Reason"]
+    assert len(built.pools()) > len(BUILT)
+    assert built.ask("Update", "InitPools", PROPERTIES, "UPDATE_ROLLBACK_IN_PROGRESS")["Status"] == "SUCCESS"
+    assert built.pools() == BUILT
 
 
 def test_a_pool_that_could_not_be_created_is_made_anew_by_a_repeated_request(stack: DirectStack) -> None:
@@ -306,37 +299,34 @@ def test_a_policy_that_iam_does_not_know_yet_is_waited_for(stack: DirectStack) -
     assert stack.ask("Update", "InitPools", PROPERTIES | {"VpcDefaultNetmaskLength": "25"})["Status"] == "SUCCESS"
 
 
-def test_a_deletion_that_is_throttled_until_the_time_is_up_reports_the_reason(stack: DirectStack) -> None:
-    build(stack)
-    stack.models.ipam.faults.refuse_next("DeleteIpamPool", AwsError("RequestLimitExceeded", "Slow."), times=1000)
-    request = stack.request("Delete", "InitPools", PROPERTIES | {"TopicArn": "arn:aws:sns:us-east-1:2:topic"})
-    request["ResponseURL"] += f"?X-Amz-Date={datetime.fromtimestamp(stack.clock.now(), UTC):%Y%m%dT%H%M%SZ}"
-    stack.clock.advance(55 * 60)
+def test_a_deletion_that_is_throttled_until_the_time_is_up_reports_the_reason(built: DirectStack) -> None:
+    built.models.ipam.faults.refuse_next("DeleteIpamPool", AwsError("RequestLimitExceeded", "Slow."), times=1000)
+    request = built.request("Delete", "InitPools", PROPERTIES | {"TopicArn": "arn:aws:sns:us-east-1:2:topic"})
+    request["ResponseURL"] += f"?X-Amz-Date={datetime.fromtimestamp(built.clock.now(), UTC):%Y%m%dT%H%M%SZ}"
+    built.clock.advance(55 * 60)
 
-    answer = stack.send(request)
+    answer = built.send(request)
 
     assert answer
     assert answer["Status"] == "SUCCESS"
-    (message,) = stack.wire.published
+    (message,) = built.wire.published
     assert "The time was up before everything was deleted: DeleteIpamPool in us-east-1" in message["Message"]
 
 
 @pytest.mark.parametrize("action", ["DeprovisionIpamPoolCidr", "DeleteIpamPool"])
-def test_what_somebody_deletes_while_it_is_being_deleted_counts_as_deleted(stack: DirectStack, action: str) -> None:
-    build(stack)
+def test_what_somebody_deletes_while_it_is_being_deleted_counts_as_deleted(built: DirectStack, action: str) -> None:
     gone = AwsError("InvalidIpamPoolId.NotFound", "The ipam-pool ID does not exist")
-    stack.models.ipam.faults.refuse_next(action, gone)
+    built.models.ipam.faults.refuse_next(action, gone)
 
-    assert delete(stack)["Status"] == "SUCCESS"
-    assert stack.pools() == {}
+    assert delete(built)["Status"] == "SUCCESS"
+    assert built.pools() == {}
 
 
-def test_a_region_that_does_not_know_a_pool_yet_has_no_allocations_of_it(stack: DirectStack) -> None:
-    build(stack)
+def test_a_region_that_does_not_know_a_pool_yet_has_no_allocations_of_it(built: DirectStack) -> None:
     gone = AwsError("InvalidIpamPoolId.NotFound", "The ipam-pool ID does not exist")
-    stack.models.ipam.faults.refuse_next("GetIpamPoolAllocations", gone)
+    built.models.ipam.faults.refuse_next("GetIpamPoolAllocations", gone)
 
-    assert delete(stack)["Status"] == "SUCCESS"
+    assert delete(built)["Status"] == "SUCCESS"
 
 
 def test_a_cidr_that_is_not_listed_at_once_is_not_asked_for_twice() -> None:
@@ -366,10 +356,9 @@ def slow(seconds: float, **knobs: Any) -> DirectStack:
     return stack
 
 
-def test_work_that_fits_into_one_invocation_is_answered_by_it(stack: DirectStack) -> None:
-    build(stack)
+def test_work_that_fits_into_one_invocation_is_answered_by_it(built: DirectStack) -> None:
 
-    assert "Invoke" not in stack.wire.counted
+    assert "Invoke" not in built.wire.counted
 
 
 def test_work_that_does_not_fit_goes_on_in_other_invocations_and_is_answered_once(
@@ -437,16 +426,15 @@ def test_a_state_that_never_ends_is_answered_within_the_hour_with_the_pool_that_
 
 @pytest.mark.parametrize("action", ["DeprovisionIpamPoolCidr", "DeleteIpamPool"])
 def test_a_removal_that_never_ends_is_answered_too(
-    stack: DirectStack, action: str, caplog: pytest.LogCaptureFixture
+    built: DirectStack, action: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    build(stack)
-    stack.models.ipam.faults.hang_next(action)
-    began = stack.clock.now()
+    built.models.ipam.faults.hang_next(action)
+    began = built.clock.now()
 
     with caplog.at_level(logging.INFO, "ctipam"):
-        answer = delete(stack)
+        answer = delete(built)
 
-    assert stack.clock.now() - began < HOUR
+    assert built.clock.now() - began < HOUR
     assert answer["Status"] == "SUCCESS"
     (left,) = left_behind(caplog)
     assert "still waiting for" in left

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from aws_models.ipam import Timings
+from in_process.played_once import played_once
 from in_process.turns import ARRIVALS, Moment, Race, at_each_call, at_each_wait, race_of
 from landing_zone.direct_stack import DirectStack
 
@@ -56,14 +57,10 @@ class Case:
     @contextmanager
     def ready(self) -> Iterator[Race[DirectStack]]:
         kind, properties, status = self.first
-        stack = DirectStack(ipam_timings=QUICK, workers=1)
-        stack.set_up()
+        stack = before(self.built)
+        first = stack.request(kind, "InitPools", properties)
+        second = stack.request(self.second[0], "InitPools", BEFORE)
         with stack.running():
-            if self.built:
-                stack.ask("Create", "InitPools", self.built)
-                stack.clock.advance(60)
-            first = stack.request(kind, "InitPools", properties)
-            second = stack.request(self.second[0], "InitPools", BEFORE)
             yield race_of(stack, (first, status), (second, self.second[1]))
 
     def check(self, moment: Moment[DirectStack]) -> None:
@@ -76,6 +73,18 @@ class Case:
         else:
             assert stack.pools() == OLD_POOLS, moment
             assert len(stack.listed_pools()) == 1 + len(OLD_POOLS), moment
+
+
+@played_once
+def before(built: dict[str, Any] | None) -> DirectStack:
+    """Return a stack with the pools of these properties."""
+    stack = DirectStack(ipam_timings=QUICK, workers=1)
+    stack.set_up()
+    if built:
+        with stack.running():
+            stack.ask("Create", "InitPools", built)
+        stack.clock.advance(60)
+    return stack
 
 
 CREATION = ("Create", BEFORE, "CREATE_IN_PROGRESS")
