@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from ipaddress import IPv4Network
 
 from ctipam.pools.spec import PoolKey, VpcSizes
@@ -47,7 +48,7 @@ class Block:
     @property
     def held(self) -> bool:
         """The pool holds it, or is being given it, or is giving it back."""
-        return self.state in CIDR_HELD | CIDR_PENDING
+        return self.state in CIDR_HELD or self.state in CIDR_PENDING
 
 
 @dataclass(frozen=True)
@@ -102,12 +103,12 @@ class ExistingPool:
         """Whether a change is in progress, which may exclude others."""
         return self.state.endswith("-in-progress") or any(block.state in CIDR_PENDING for block in self.blocks)
 
-    @property
+    @cached_property
     def held(self) -> tuple[Block, ...]:
         """The CIDRs that the pool holds, is being given, or is giving back, whoever gave them, in address order."""
         return tuple(sorted((block for block in self.blocks if block.held), key=lambda block: block.cidr))
 
-    @property
+    @cached_property
     def pending(self) -> Block | None:
         """A CIDR that is coming or going. AWS is asked for one at a time."""
         return next((block for block in self.held if block.state in CIDR_PENDING), None)

@@ -49,7 +49,7 @@ class PoolKey:
     region: str = ""
     environment: str = ""
 
-    @property
+    @cached_property
     def parent(self) -> PoolKey | None:
         """The pool that this one gets its CIDR from; None for the top-level pool."""
         if self.environment:
