@@ -1,8 +1,8 @@
 """Clients of botocore that are made quickly, for processes that make many.
 
-A client reads what is known of its service from JSON, builds a method for each operation (of EC2, more than 700), and
-copies all event handlers of its session. None of it differs between two clients, so each is made once. This changes
-nothing that a program could see.
+A client reads what is known of its service from JSON, builds a method for each operation (of EC2, more than 700) and a
+tree of the rules for its endpoints, and copies all event handlers of its session. None of it differs between two
+clients, so each is made once. This changes nothing that a program could see.
 
 Needs nothing but botocore: fork_server.py imports it in other environments.
 """
@@ -15,6 +15,7 @@ from typing import Any
 import botocore.client
 import botocore.hooks
 import botocore.loaders
+import botocore.regions
 import botocore.session
 from botocore.hooks import NodeList
 from botocore.model import ServiceModel
@@ -28,13 +29,28 @@ def install() -> None:
     """Replace, in this process and for good, what makes clients."""
     botocore.session.create_loader = functools.cache(botocore.loaders.create_loader)
     hooks: Any = botocore.hooks  # its type hints lack what is private
-    hooks.accepts_kwargs = functools.lru_cache(maxsize=4096)(hooks.accepts_kwargs)
+    hooks.accepts_kwargs = functools.partial(_of_function, functools.lru_cache(maxsize=4096)(hooks.accepts_kwargs))
+    regions: Any = botocore.regions
+    regions.EndpointProvider = functools.partial(_endpoints, regions.EndpointProvider, {})
     Creator._load_service_model = functools.partialmethod(_service_model, Creator._load_service_model, {})
     Creator._create_methods = functools.partialmethod(_methods, Creator._create_methods, {})
     Aliaser.__init__ = functools.partialmethod(_aliaser, Aliaser.__init__, {})
     trie = hooks._PrefixTrie
     trie.__copy__, trie.append_item = _share, _append
     trie.remove_item = functools.partialmethod(_remove, trie.remove_item, trie._recursive_copy)
+
+
+def _of_function(ask: Any, handler: Any) -> Any:
+    """Ask about the function of a method: each client has methods of its own."""
+    return ask(getattr(handler, "__func__", handler))
+
+
+def _endpoints(make: Any, known: dict[tuple[int, int], Any], **named: Any) -> Any:
+    """The loader, which stays, has read the rules, so an id stands for them."""
+    rules = id(named["ruleset_data"]), id(named["partition_data"])
+    if rules not in known:
+        known[rules] = make(**named)
+    return known[rules]
 
 
 def _service_model(creator: Any, load: Any, known: dict[Any, ServiceModel], name: str, version: Any = None) -> Any:
