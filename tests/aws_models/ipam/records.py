@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
@@ -17,10 +16,11 @@ class Ids:
     """Ids of AWS's shape, the same in every run, and not in the order of creation: AWS's are not either."""
 
     def __init__(self) -> None:
-        self._count = itertools.count(1)
+        self._count = 0
 
     def new(self, prefix: str, digits: int = 17) -> str:
-        scattered = next(self._count) * 0x9E3779B97F4A7C15 % 2**64  # odd factor: no two counts meet
+        self._count += 1
+        scattered = self._count * 0x9E3779B97F4A7C15 % 2**64  # odd factor: no two counts meet
         return f"{prefix}-{scattered:0{digits}x}"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import RLock
@@ -54,7 +53,7 @@ class RamModel:
         self._timings = timings
         self._page_size = page_size
         self._lock = RLock()
-        self._numbers = itertools.count(1)
+        self._number = 0  # of the last share or association
         self._onboarded_at = 0.0
         self._shares: dict[str, Share] = {}
         self._remembered: dict[tuple[Caller, str, str], Remembered] = {}
@@ -100,7 +99,7 @@ class RamModel:
     def _create_resource_share(self, params: Params, caller: Caller) -> Answer:
         now = self._clock.now()
         share = Share(
-            number=next(self._numbers),
+            number=self._next_number(),
             arn=f"arn:{_partition(caller.region)}:ram:{caller.region}:{caller.account_id}:resource-share/{uuid4()}",
             name=requests.checked_name(params["name"]),
             home=caller,
@@ -206,7 +205,11 @@ class RamModel:
         if existing and existing.status not in ("DISASSOCIATED", "FAILED"):
             # Unverified: callers are to compare first.
             raise invalid(f"{entity} is already associated with {share.arn}.")
-        return Association(share, next(self._numbers), type_, entity, external, "ASSOCIATING", now, now)
+        return Association(share, self._next_number(), type_, entity, external, "ASSOCIATING", now, now)
+
+    def _next_number(self) -> int:
+        self._number += 1
+        return self._number
 
     def _outcome(self) -> Change:
         at, failure = self._clock.now() + self._timings.associate, self.faults.failure()
