@@ -41,6 +41,7 @@ from ctipam.organization.tree import OrganizationalUnit
 from ctipam.pools.existing import ExistingPool
 from ctipam.pools.spec import PoolKey
 from ctipam.sessions import Account
+from in_process.played_once import played_once
 from in_process.sharing_world import Api, SharingWorld
 from landing_zone.direct_stack import HOME, MANAGEMENT, NETWORKING, DirectStack
 from landing_zone.direct_stack import PROPERTIES as BUILT_FROM
@@ -54,8 +55,8 @@ PARAMETERS: dict[str, str] = DEFAULTS | {
 }
 
 
-@pytest.fixture
-def built() -> Iterator[DirectStack]:
+@played_once
+def deployed() -> DirectStack:
     """Return a stack that was deployed with PARAMETERS."""
     stack = DirectStack()
     with stack.running():
@@ -63,7 +64,13 @@ def built() -> Iterator[DirectStack]:
             answer = stack.ask("Create", resource, as_properties(PARAMETERS))
             assert answer["Status"] == "SUCCESS", answer
             stack.scope_id = answer["Data"].get("ScopeId", stack.scope_id)
-        stack.end_operation()
+    stack.end_operation()
+    return stack
+
+
+@pytest.fixture
+def built() -> Iterator[DirectStack]:
+    with deployed().running() as stack:
         yield stack
 
 
