@@ -17,10 +17,21 @@ from ctipam.tags import to_dict, to_list
 if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import IpamPoolTypeDef
 
-NO_POOLS = (
-    "AWS lists no environment's pool of this solution, although accounts have shares. If the pools were deleted, the "
-    "watch in the Networking account adds them again within an hour; to give the shares up too, delete the stack."
-)
+
+def no_pools(stack_id: str, network_account_id: str) -> str:
+    """Return why all pools are in doubt if AWS lists none.
+
+    An update of the stack creates no stack of the StackSet again that somebody has deleted.
+
+    stack_id   ARN of the stack in the management account
+    """
+    region, name = stack_id.split(":")[3], stack_id.split("/")[1]
+    return (
+        "AWS lists no environment's pool of this solution, although accounts have shares. If the pools were deleted, "
+        "the watch in the Networking account adds them again within an hour. If the stack there was deleted, run "
+        f"`aws cloudformation create-stack-instances --region {region} --stack-set-name {name}-networking --accounts "
+        f"{network_account_id} --regions {region}` in the management account. To give the shares up, delete the stack."
+    )
 
 
 def why_unlisted(arn: str) -> str:
