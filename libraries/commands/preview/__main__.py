@@ -39,6 +39,7 @@ from commands.preview.text import to_lines
 from commands.stack_state import refuse_stack_of_others, refuse_unless_updatable
 from ctipam.errors import Refused
 from ctipam.sessions import Account
+from ctipam.sharing.doubtful import create_stack_instance
 
 
 def main(root: Path = ROOT) -> int:
@@ -100,6 +101,12 @@ def find_update(management: Account, stack: str, defaults: Mapping[str, str], gi
         )
     account_id = (old or new)["NetworkAccountId"]
     networking_stack_id = reading.networking_stack_id(management, stack, account_id)
+    if found and not networking_stack_id:
+        command = create_stack_instance(management.region, stack, account_id)
+        raise Refused(
+            f"StackSet {stack}-networking has no stack in account {account_id}: somebody deleted it, and no update "
+            f"creates it again. Run `{command}`, wait until its operation has ended, and try again."
+        )
     place = f"arn:{management.partition}:cloudformation:{management.region}"
     return Update(
         stack,

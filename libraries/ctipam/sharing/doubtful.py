@@ -18,19 +18,28 @@ if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import IpamPoolTypeDef
 
 
+def create_stack_instance(region: str, stack: str, network_account_id: str) -> str:
+    """Return the command that creates the stack in the Networking account again, if somebody has deleted it.
+
+    An update of the stack does not: CloudFormation compares the template with the one before.
+    https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-cloudformation (UpdateHandler)
+    """
+    return (
+        f"aws cloudformation create-stack-instances --region {region} --stack-set-name {stack}-networking "
+        f"--accounts {network_account_id} --regions {region}"
+    )
+
+
 def no_pools(stack_id: str, network_account_id: str) -> str:
     """Return why all pools are in doubt if AWS lists none.
 
-    An update of the stack creates no stack of the StackSet again that somebody has deleted.
-
     stack_id   ARN of the stack in the management account
     """
-    region, name = stack_id.split(":")[3], stack_id.split("/")[1]
+    command = create_stack_instance(stack_id.split(":")[3], stack_id.split("/")[1], network_account_id)
     return (
         "AWS lists no environment's pool of this solution, although accounts have shares. If the pools were deleted, "
         "the watch in the Networking account adds them again within an hour. If the stack there was deleted, run "
-        f"`aws cloudformation create-stack-instances --region {region} --stack-set-name {name}-networking --accounts "
-        f"{network_account_id} --regions {region}` in the management account. To give the shares up, delete the stack."
+        f"`{command}` in the management account. To give the shares up, delete the stack."
     )
 
 
