@@ -12,6 +12,7 @@ from commands.plan.simulation import Blocks, with_room_for
 from commands.plan.space import Space
 from ctipam.errors import numbered
 from ctipam.pools.parameters import joined
+from ctipam.pools.room import lacking_room
 from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec
 
 PRICE = 0.00027
@@ -210,14 +211,23 @@ def _overlaps(spec: PoolSpec, blocks: Blocks, existing: Existing) -> list[str]:
     missing = reservations(spec.top_cidrs, existing.vpcs, spec.reserved)
     if not missing:
         return [*lines, "  No VPC gets these addresses from the pools: ReservedCidrs has all of them."]
-    lines += [
-        "  IPAM would assign these addresses to other VPCs too. To keep them free, deploy with:",
-        f"  ReservedCidrs={','.join(map(str, [*spec.reserved, *missing]))}",
-    ]
+    reserved = (*spec.reserved, *missing)
+    fits = lacking_room(replace(spec, reserved=reserved), [], {}) is None
+    if fits:
+        lines += [
+            "  IPAM would assign these addresses to other VPCs too. To keep them free, deploy with:",
+            f"  ReservedCidrs={','.join(map(str, reserved))}",
+        ]
+    else:
+        lines += _wrapped(
+            "IPAM would assign these addresses to other VPCs too, and there is no room for the pools beside them: "
+            "choose other address space, or give a larger CIDR, or several."
+        )
     if any(overlap.vpc.tagged for overlap in found):
         lines.append("  A VPC tagged Env may already have its addresses from these pools; then no action is needed.")
     other = elsewhere(spec.sizes(TOP_LEVEL)[0], existing.vpcs) if len(spec.top_cidrs) == 1 else None
-    return [*lines, f"  Or choose space that none of them uses: CIDR={other}"] if other else lines
+    instead = "Or choose space" if fits else "Space"
+    return [*lines, f"  {instead} that none of them uses: CIDR={other}"] if other else lines
 
 
 def _where(overlap: Overlap) -> str:
