@@ -36,10 +36,13 @@ from commands.existing_vpcs import reserve
 from commands.preview.changes import Preview
 from commands.preview.reading import Update, preview
 from commands.preview.text import to_lines
-from commands.stack_state import refuse_stack_of_others, refuse_unless_updatable
+from commands.stack_state import (
+    refuse_stack_of_others,
+    refuse_unless_updatable,
+    refuse_without_networking_stack,
+)
 from ctipam.errors import Refused
 from ctipam.sessions import Account
-from ctipam.sharing.doubtful import create_stack_instance
 
 
 def main(root: Path = ROOT) -> int:
@@ -102,11 +105,7 @@ def find_update(management: Account, stack: str, defaults: Mapping[str, str], gi
     account_id = (old or new)["NetworkAccountId"]
     networking_stack_id = reading.networking_stack_id(management, stack, account_id)
     if found and not networking_stack_id:
-        command = create_stack_instance(management.region, stack, account_id)
-        raise Refused(
-            f"StackSet {stack}-networking has no stack in account {account_id}: somebody deleted it, and no update "
-            f"creates it again. Run `{command}`, wait until its operation has ended, and try again."
-        )
+        refuse_without_networking_stack(stack, management.region, account_id)
     place = f"arn:{management.partition}:cloudformation:{management.region}"
     return Update(
         stack,
