@@ -401,6 +401,16 @@ def test_a_line_that_begins_without_a_cidr_is_refused_with_its_number(vpcs: Path
         plan(f"VPCS={vpcs}")
 
 
+def test_a_reservation_that_is_longer_than_a_parameter_is_not_suggested(vpcs: Path) -> None:
+    vpcs.write_text("".join(f"192.168.{number}.0/28\n" for number in range(256)))
+
+    output = plan(f"VPCS={vpcs}")
+
+    assert "ReservedCidrs would have 4,241 characters, and CloudFormation allows 4,096" in " ".join(output.split())
+    assert "\n  ReservedCidrs=" not in output
+    assert "\n  Space that none of them uses: CIDR=10.0.0.0/16\n" in output
+
+
 def test_a_reservation_that_leaves_no_room_is_not_suggested(vpcs: Path) -> None:
     vpcs.write_text("192.168.0.0/17\n192.168.128.0/18\n192.168.192.0/19\n192.168.224.0/20\n")
 
