@@ -155,7 +155,8 @@ def _no_stack(aws: AwsCli, stack: str) -> Refused:
         pass  # the way out is the same
     return Refused(
         f"There is no stack {stack} in {account_id} in {configured_region(aws)}; use the management account, set "
-        "AWS_REGION to Control Tower's home Region, or name another stack with stack=."
+        "AWS_REGION to Control Tower's home Region, or name another stack with stack=. If its deletion left pools "
+        "behind, deploy it again first."
     )
 
 

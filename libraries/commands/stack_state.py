@@ -7,6 +7,7 @@ from collections.abc import Container
 
 from commands.arguments import force_deletion
 from ctipam.errors import Refused
+from ctipam.sharing.doubtful import create_stack_instance
 
 UPDATABLE = re.compile(r"(CREATE|UPDATE|IMPORT|UPDATE_ROLLBACK|IMPORT_ROLLBACK)_COMPLETE")
 """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
@@ -20,6 +21,15 @@ def refuse_stack_of_others(stack: str, parameters: Container[str]) -> None:
     if "NetworkAccountId" not in parameters:
         why = "it names no Networking account"
         raise Refused(f"Stack {stack} is not this solution's: {why}; name another with stack=.")
+
+
+def refuse_without_networking_stack(stack: str, region: str, network_account_id: str) -> None:
+    """Raise Refused for a stack whose StackSet has no stack in the Networking account any more."""
+    raise Refused(
+        f"StackSet {stack}-networking has no stack in account {network_account_id}: somebody deleted it, and no update "
+        f"creates it again. Run `{create_stack_instance(region, stack, network_account_id)}`, wait until its operation "
+        "has ended, and try again."
+    )
 
 
 def refuse_unless_updatable(stack: str, status: str) -> None:

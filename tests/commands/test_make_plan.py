@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commands.arguments import MANAGEMENT_TEMPLATE, SHORT, template_parameters
-from commands.existing_vpcs.vpcs import MOST_LINES
+from commands.existing_vpcs.vpcs import MOST_CIDRS
 from commands.plan.__main__ import planned
 from commands.plan.simulation import build, update, with_room_for
 from commands.plan.text import MOST_OVERLAPS, vpc_counts
@@ -356,6 +356,8 @@ def test_reserved_cidrs_that_are_given_are_kept_and_need_nothing_more_if_they_ha
 
 
 def test_address_space_that_no_vpc_uses_is_suggested(vpcs: Path) -> None:
+    vpcs.write_text("10.0.0.0/13\n")
+
     output = plan("CIDR=10.0.0.0/12", "REGION_PREFIX=16", "ENV_PREFIX=18", f"VPCS={vpcs}")
 
     assert "  Or choose space that none of them uses: CIDR=10.16.0.0/12" in output.splitlines()
@@ -372,11 +374,51 @@ def test_the_plan_reports_that_no_vpc_overlaps(vpcs: Path) -> None:
     assert "Existing VPCs: none of the 5 overlaps 192.168.0.0/16." in plan(f"VPCS={vpcs}").splitlines()
 
 
-def test_a_line_without_a_cidr_is_refused_with_its_number(vpcs: Path) -> None:
-    vpcs.write_text("10.0.0.0/16\n10.0.0.0/33\n")
+def test_every_cidr_of_a_line_is_a_vpc(vpcs: Path) -> None:
+    """AWS CLI writes Vpcs[].CidrBlock as one line."""
+    vpcs.write_text("10.0.0.0/16\t192.168.0.0/24\t192.168.16.0/24\n172.16.0.0/16,192.168.32.0/24 shop 1111\n")
 
-    with pytest.raises(Refused, match=r"line 2: '10\.0\.0\.0/33' is not an IPv4 CIDR"):
+    output = plan(f"VPCS={vpcs}").splitlines()
+
+    assert "Existing VPCs: 3 of 5 overlap 192.168.0.0/16" in output
+    assert "  192.168.32.0/24  shop 1111  in space that no Region uses yet" in output
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("10.0.0.0/33", "is not an IPv4 CIDR; correct it."),
+        ("10.0.0.0", "has no prefix length; add it, as in 10.0.0.0/16."),
+        ("[", "is not an IPv4 CIDR; correct it."),
+        ("2001:db8::/56", "is not an IPv4 CIDR; correct it."),
+        ("shop 10.0.0.0/16", "is not an IPv4 CIDR; correct it."),
+    ],
+)
+def test_a_line_that_begins_without_a_cidr_is_refused_with_its_number(vpcs: Path, line: str, why: str) -> None:
+    vpcs.write_text(f"10.0.0.0/16\n{line}\n")
+
+    with pytest.raises(Refused, match=re.escape(f"line 2: '{line.split()[0]}' {why}")):
         plan(f"VPCS={vpcs}")
+
+
+def test_a_reservation_that_is_longer_than_a_parameter_is_not_suggested(vpcs: Path) -> None:
+    vpcs.write_text("".join(f"192.168.{number}.0/28\n" for number in range(256)))
+
+    output = plan(f"VPCS={vpcs}")
+
+    assert "ReservedCidrs would have 4,241 characters, and CloudFormation allows 4,096" in " ".join(output.split())
+    assert "\n  ReservedCidrs=" not in output
+    assert "\n  Space that none of them uses: CIDR=10.0.0.0/16\n" in output
+
+
+def test_a_reservation_that_leaves_no_room_is_not_suggested(vpcs: Path) -> None:
+    vpcs.write_text("192.168.0.0/17\n192.168.128.0/18\n192.168.192.0/19\n192.168.224.0/20\n")
+
+    output = plan(f"VPCS={vpcs}")
+
+    assert "IPAM would assign these addresses to other VPCs too, and there is no room for the pools beside" in output
+    assert "\n  ReservedCidrs=" not in output
+    assert "\n  Space that none of them uses: CIDR=10.0.0.0/16\n" in output
 
 
 def test_a_pipe_is_refused_because_it_may_never_end(tmp_path: Path) -> None:
@@ -386,9 +428,9 @@ def test_a_pipe_is_refused_because_it_may_never_end(tmp_path: Path) -> None:
         plan(f"VPCS={tmp_path / 'pipe'}")
 
 
-def test_a_file_with_too_many_lines_is_refused_and_many_overlaps_are_counted(vpcs: Path) -> None:
-    vpcs.write_text("10.0.0.0/24\n" * (MOST_LINES + 1))
-    with pytest.raises(Refused, match="has 100,001 lines; give at most 100,000"):
+def test_a_file_with_too_many_cidrs_is_refused_and_many_overlaps_are_counted(vpcs: Path) -> None:
+    vpcs.write_text("10.0.0.0/24\n" * (MOST_CIDRS + 1))
+    with pytest.raises(Refused, match="has more than 100,000 CIDRs; give each once"):
         plan(*WIDE, f"VPCS={vpcs}")
 
     vpcs.write_text("10.0.0.0/24\n" * (MOST_OVERLAPS + 2))

@@ -383,6 +383,7 @@ ANSWERS: dict[str, Any] = {
     "cloudformation describe_stacks": ClientError(
         {"Error": {"Code": "ValidationError", "Message": "Stack with id x does not exist"}}, "DescribeStacks"
     ),
+    "cloudformation list_stack_instances": {"Summaries": [{"Account": NETWORKING, "StackId": "arn:..."}]},
     "iam get_role": {"Role": {}},
     "ec2 describe_regions": {"Regions": [{"RegionName": HOME}, {"RegionName": WEST}]},
     f"ec2 describe_ipams {HOME}": {
@@ -669,6 +670,17 @@ def test_a_stack_that_takes_no_update_and_one_without_resources_are_told_apart()
     assert with_status("CREATE_COMPLETE")["Stack"].text.endswith(
         "it names no Networking account; name another with stack=."
     )
+
+
+def test_a_stack_whose_pools_have_lost_their_stack_is_told_with_the_command_that_creates_it_again() -> None:
+    stack = {"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Parameters": [OF_STACK]}]}
+    instances: dict[str, Any] = {"Summaries": []}
+
+    found = preflighted(
+        ANSWERS | {"cloudformation describe_stacks": stack, "cloudformation list_stack_instances": instances}
+    )
+
+    assert "no update creates it again. Run `aws cloudformation create-stack-instances " in found["Stack"].text
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 from cfnlint.decode import decode  # type: ignore[import-untyped]
@@ -101,6 +102,22 @@ def test_a_stack_of_something_else_is_not_called_missing(monkeypatch: pytest.Mon
 
     with pytest.raises(Refused, match="Stack shop is not this solution's: it names no Networking account"):
         preview.find_update(cast(Account, None), "shop", DEFAULTS, {"NetworkAccountId": NETWORKING})
+
+
+def test_a_stack_set_without_its_stack_is_told_with_the_command_that_creates_it_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stack_id = f"arn:aws:cloudformation:{HOME}:{MANAGEMENT}:stack/ipam/1"
+    found = reading.Stack(stack_id, "UPDATE_COMPLETE", PARAMETERS, {})
+    monkeypatch.setattr(reading, "find_stack", lambda *_: found)
+    monkeypatch.setattr(reading, "networking_stack_id", lambda *_: "")
+    management = Account(boto3.Session("not used", "not used", region_name=HOME), MANAGEMENT)
+
+    with pytest.raises(Refused) as refusal:
+        preview.find_update(management, "ipam", DEFAULTS, {})
+
+    assert f"StackSet ipam-networking has no stack in account {NETWORKING}: " in str(refusal.value)
+    assert f"create-stack-instances --region {HOME} --stack-set-name ipam-networking " in str(refusal.value)
 
 
 def test_an_ou_that_was_renamed_is_named_before_its_pools_are_replaced() -> None:

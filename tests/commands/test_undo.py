@@ -142,9 +142,10 @@ def test_a_dry_run_reports_the_pools_that_would_stay_and_changes_nothing(
     ("management", "reason"),
     [
         (MANAGEMENT, f"There is no stack ipam-controltower in {MANAGEMENT} in eu-west-1; use the management account"),
+        (MANAGEMENT, "If its deletion left pools behind, deploy it again first."),
         (SHOP, f"The credentials are of account {MANAGEMENT}, and the organization's management account is {SHOP}"),
     ],
-    ids=["the management account", "another account"],
+    ids=["the management account", "after a deletion", "another account"],
 )
 def test_where_there_is_no_stack_the_account_and_the_region_are_named(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, management: str, reason: str

@@ -164,6 +164,26 @@ def test_instances_go_with_or_without_their_stacks_and_only_then_the_stack_set(
         until(lambda gone=name: gone not in names(cloudformation))  # type: ignore[misc]
 
 
+def test_an_instance_that_was_deleted_by_hand_is_created_again_by_hand_and_by_no_update(
+    engine: Engine, cloudformation: Any, there: Any
+) -> None:
+    assert end(cloudformation, create(engine, "emptied")) == "CREATE_COMPLETE"
+    place: dict[str, Any] = {"StackSetName": "emptied", "Accounts": [NETWORK], "Regions": [REGION]}
+    deleted = cloudformation.delete_stack_instances(**place, RetainStacks=False)["OperationId"]
+    assert operation_ends(cloudformation, "emptied", deleted) == "SUCCEEDED"
+    changed = {"Resources": {"Set": stack_set("emptied")}}
+    changed["Resources"]["Set"]["Properties"]["Description"] = "changed"
+
+    cloudformation.update_stack(StackName="emptied", TemplateBody=json.dumps(changed))
+
+    assert end(cloudformation, "emptied") == "UPDATE_COMPLETE"
+    assert cloudformation.describe_stack_set(StackSetName="emptied")["StackSet"]["Description"] == "changed"
+    assert stacks_of(there, "emptied") == []
+    created = cloudformation.create_stack_instances(**place)["OperationId"]
+    assert operation_ends(cloudformation, "emptied", created) == "SUCCEEDED"
+    assert len(stacks_of(there, "emptied")) == 1
+
+
 def test_an_operation_has_the_id_that_the_caller_gives_it_once(engine: Engine, cloudformation: Any) -> None:
     assert end(cloudformation, create(engine, "once")) == "CREATE_COMPLETE"
     wanted = {"StackSetName": "once", "Accounts": [NETWORK], "Regions": [REGION], "RetainStacks": True}

@@ -10,8 +10,9 @@ import pytest
 
 from ctipam import names
 from ctipam.sharing import reader
-from ctipam.sharing.doubtful import why_doubtful
+from ctipam.sharing.doubtful import no_pools, why_doubtful
 from in_process.aws_calls import Call, intercept
+from in_process.fixtures import NETWORKING
 from in_process.lifecycle_events import NEWCOMER, ONE, PROD, SCHEDULE, SDLC, ZERO, lifecycle, moved
 
 SHARED = {f"ipamShare-{ZERO}": PROD, f"ipamShare-{ONE}": SDLC}
@@ -126,6 +127,16 @@ def test_nobody_loses_pools_when_aws_lists_none_that_can_be_used(
     assert shared.shared() == SHARED
     (told,) = shared.told()
     assert ("is isolate-in-progress" if isolated else "AWS lists no environment's pool") in told
+    assert ("create-stack-instances" in told) == (not isolated)
+
+
+def test_the_stack_of_the_pools_that_somebody_deleted_is_created_again_with_one_command() -> None:
+    told = no_pools("arn:aws:cloudformation:eu-west-1:111111111111:stack/address-space/1234", NETWORKING)
+
+    assert (
+        "`aws cloudformation create-stack-instances --region eu-west-1 --stack-set-name address-space-networking "
+        f"--accounts {NETWORKING} --regions eu-west-1`"
+    ) in told
 
 
 @pytest.mark.parametrize(

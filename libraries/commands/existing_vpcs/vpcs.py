@@ -1,11 +1,11 @@
 """Existing VPCs. IPAM does not manage them, so it would assign their addresses to other VPCs as well.
 
-A file contains a CIDR on each line and, optionally, a label:
+A file contains a CIDR on each line, or several, and, optionally, a label:
 
     10.20.0.0/16  shop 111122223333
     10.21.0.0/16  # text after a hash is ignored
 
-The AWS CLI writes such a file for one account and Region:
+The AWS CLI writes such a file for one account and Region (with `Vpcs[].CidrBlock`, all on one line):
 
     aws ec2 describe-vpcs --query 'Vpcs[].CidrBlockAssociationSet[].[CidrBlock]' --output text
 
@@ -17,7 +17,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, collapse_addresses
+from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from ctipam.pools.spec import TOP_LEVEL, PoolKey
 IN_USE = frozenset({"associating", "associated"})
 """States in which a VPC has a CIDR. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_VpcCidrBlockState.html"""
 
-MOST_LINES = 100_000
+MOST_CIDRS = 100_000
 """Of a file, so that a plan takes seconds."""
 
 LISTED = 3
@@ -106,23 +106,36 @@ class Overlap:
 
 
 def read(path: Path) -> list[Vpc]:
-    """Return the VPCs of a file. Raises Refused with the number of a line that is not a CIDR."""
-    found = []
-    lines = _lines(path)
-    if len(lines) > MOST_LINES:
-        raise Refused(f"VPCS={path} has {len(lines):,} lines; give at most {MOST_LINES:,}, each CIDR once.")
-    for number, line in enumerate(lines, start=1):
-        cidr, *label = line.partition("#")[0].replace(",", " ").split() or [""]
-        if cidr and "/" not in cidr:
-            raise Refused(f"VPCS={path}, line {number}: {cidr!r} has no prefix length; add it, as in {cidr}/16.")
-        if cidr:
-            try:
-                found.append(Vpc(IPv4Network(cidr, strict=False), label=" ".join(label)))
-            except ValueError:
-                raise Refused(f"VPCS={path}, line {number}: {cidr!r} is not an IPv4 CIDR; correct it.") from None
+    """Return the VPCs of a file. Raises Refused with the number of a line that does not begin with a CIDR."""
+    found: list[Vpc] = []
+    for number, line in enumerate(_lines(path), start=1):
+        words = line.partition("#")[0].replace(",", " ").split()
+        if not words:
+            continue
+        if _cidr(words[0]) is None:
+            raise Refused(f"VPCS={path}, line {number}: {_why_no_cidr(words[0])}")
+        label = " ".join(word for word in words if not _cidr(word))
+        found += [Vpc(cidr, label=label) for cidr in map(_cidr, words) if cidr]
+        if len(found) > MOST_CIDRS:
+            raise Refused(f"VPCS={path} has more than {MOST_CIDRS:,} CIDRs; give each once.")
     if not found:
         raise Refused(f"VPCS={path} contains no CIDR; give a file with a CIDR on each line.")
     return found
+
+
+def _cidr(word: str) -> IPv4Network | None:
+    try:
+        return IPv4Network(word, strict=False) if "/" in word else None
+    except ValueError:
+        return None
+
+
+def _why_no_cidr(word: str) -> str:
+    try:
+        IPv4Address(word)
+    except ValueError:
+        return f"{word!r} is not an IPv4 CIDR; correct it."
+    return f"{word!r} has no prefix length; add it, as in {word}/16."
 
 
 def _lines(path: Path) -> list[str]:

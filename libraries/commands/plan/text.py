@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from ipaddress import IPv4Network
 from textwrap import wrap
 
+from commands.existing_vpcs.reserve import LONGEST_VALUE
 from commands.existing_vpcs.vpcs import Existing, Overlap, elsewhere, overlaps, reservations
 from commands.plan.simulation import Blocks, with_room_for
 from commands.plan.space import Space
 from ctipam.errors import numbered
 from ctipam.pools.parameters import joined
+from ctipam.pools.room import lacking_room
 from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec
 
 PRICE = 0.00027
@@ -210,14 +213,38 @@ def _overlaps(spec: PoolSpec, blocks: Blocks, existing: Existing) -> list[str]:
     missing = reservations(spec.top_cidrs, existing.vpcs, spec.reserved)
     if not missing:
         return [*lines, "  No VPC gets these addresses from the pools: ReservedCidrs has all of them."]
-    lines += [
-        "  IPAM would assign these addresses to other VPCs too. To keep them free, deploy with:",
-        f"  ReservedCidrs={','.join(map(str, [*spec.reserved, *missing]))}",
-    ]
+    reserved = (*spec.reserved, *missing)
+    hindrance = _why_not_reserved(spec, reserved)
+    if hindrance:
+        lines += _wrapped(f"IPAM would assign these addresses to other VPCs too, and {hindrance}")
+    else:
+        lines += [
+            "  IPAM would assign these addresses to other VPCs too. To keep them free, deploy with:",
+            f"  ReservedCidrs={_value(reserved)}",
+        ]
     if any(overlap.vpc.tagged for overlap in found):
         lines.append("  A VPC tagged Env may already have its addresses from these pools; then no action is needed.")
     other = elsewhere(spec.sizes(TOP_LEVEL)[0], existing.vpcs) if len(spec.top_cidrs) == 1 else None
-    return [*lines, f"  Or choose space that none of them uses: CIDR={other}"] if other else lines
+    instead = "Space" if hindrance else "Or choose space"
+    return [*lines, f"  {instead} that none of them uses: CIDR={other}"] if other else lines
+
+
+def _why_not_reserved(spec: PoolSpec, reserved: tuple[IPv4Network, ...]) -> str:
+    """Return why a deployment cannot reserve these CIDRs, and what to do; empty if it can."""
+    if (length := len(_value(reserved))) > LONGEST_VALUE:
+        return (
+            f"ReservedCidrs would have {length:,} characters, and CloudFormation allows {LONGEST_VALUE:,}: choose "
+            "other address space, or reserve fewer and larger CIDRs."
+        )
+    if lacking_room(replace(spec, reserved=reserved), [], {}) is not None:
+        return (
+            "there is no room for the pools beside them: choose other address space, or give a larger CIDR, or several."
+        )
+    return ""
+
+
+def _value(cidrs: Iterable[IPv4Network]) -> str:
+    return ",".join(map(str, cidrs))
 
 
 def _where(overlap: Overlap) -> str:

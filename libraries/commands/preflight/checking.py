@@ -12,9 +12,20 @@ from commands import arguments, terminal
 from commands.arguments import ROOT, Arguments
 from commands.preflight.aws_reader import AwsReader, open_session
 from commands.preflight.checks import check, credentials, no_credentials, no_region, too_many_calls
-from commands.preflight.facts import Caller, Check, Facts, Unknown
-from commands.preflight.reading import Request, read_caller, read_facts, read_management_id, read_stack
-from commands.stack_state import refuse_stack_of_others, refuse_unless_updatable
+from commands.preflight.facts import Caller, Check, Fact, Facts, Unknown
+from commands.preflight.reading import (
+    Request,
+    read_caller,
+    read_facts,
+    read_management_id,
+    read_networking_stack,
+    read_stack,
+)
+from commands.stack_state import (
+    refuse_stack_of_others,
+    refuse_unless_updatable,
+    refuse_without_networking_stack,
+)
 from ctipam.errors import Refused
 from ctipam.organization.preconditions import refuse_second_deployment
 
@@ -51,15 +62,18 @@ def check_organization(aws: AwsReader, caller: Caller, given: Arguments, root: P
     regions = tuple(region.strip() for region in parameters["RegionSelection"].split(","))
     request = Request(parameters.get("NetworkAccountId", ""), parameters.get("LambdaBucket", ""), regions)
     facts = read_facts(aws, request, caller, management_id, stack)
-    return check(replace(facts, parameters=parameters, stack_state=_state(stack_name, status, facts)))
+    has_stack = read_networking_stack(soon, stack_name, existing.get("NetworkAccountId", "")) if existing else False
+    return check(replace(facts, parameters=parameters, stack_state=_state(stack_name, status, facts, has_stack)))
 
 
-def _state(stack: str, status: str, facts: Facts) -> str:
+def _state(stack: str, status: str, facts: Facts, has_networking_stack: Fact[bool]) -> str:
     """Return why the stack takes no update, or cannot be created; empty if it does, or can."""
     try:
         if isinstance(facts.stack, Mapping):
             refuse_stack_of_others(stack, facts.stack)
             refuse_unless_updatable(stack, status)
+            if has_networking_stack is False:
+                refuse_without_networking_stack(stack, facts.region, facts.stack["NetworkAccountId"])
         elif facts.stack is None and not isinstance(facts.deployments, Unknown):
             of_others = [one for one in facts.deployments if f"/StackSet-{stack}-networking-" not in one]
             refuse_second_deployment(of_others, stack)

@@ -36,7 +36,11 @@ from commands.existing_vpcs import reserve
 from commands.preview.changes import Preview
 from commands.preview.reading import Update, preview
 from commands.preview.text import to_lines
-from commands.stack_state import refuse_stack_of_others, refuse_unless_updatable
+from commands.stack_state import (
+    refuse_stack_of_others,
+    refuse_unless_updatable,
+    refuse_without_networking_stack,
+)
 from ctipam.errors import Refused
 from ctipam.sessions import Account
 
@@ -100,6 +104,8 @@ def find_update(management: Account, stack: str, defaults: Mapping[str, str], gi
         )
     account_id = (old or new)["NetworkAccountId"]
     networking_stack_id = reading.networking_stack_id(management, stack, account_id)
+    if found and not networking_stack_id:
+        refuse_without_networking_stack(stack, management.region, account_id)
     place = f"arn:{management.partition}:cloudformation:{management.region}"
     return Update(
         stack,

@@ -17,10 +17,30 @@ from ctipam.tags import to_dict, to_list
 if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import IpamPoolTypeDef
 
-NO_POOLS = (
-    "AWS lists no environment's pool of this solution, although accounts have shares. If the pools were deleted, the "
-    "watch in the Networking account adds them again within an hour; to give the shares up too, delete the stack."
-)
+
+def create_stack_instance(region: str, stack: str, network_account_id: str) -> str:
+    """Return the command that creates the stack in the Networking account again, if somebody has deleted it.
+
+    An update of the stack does not: CloudFormation compares the template with the one before.
+    https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-cloudformation (UpdateHandler)
+    """
+    return (
+        f"aws cloudformation create-stack-instances --region {region} --stack-set-name {stack}-networking "
+        f"--accounts {network_account_id} --regions {region}"
+    )
+
+
+def no_pools(stack_id: str, network_account_id: str) -> str:
+    """Return why all pools are in doubt if AWS lists none.
+
+    stack_id   ARN of the stack in the management account
+    """
+    command = create_stack_instance(stack_id.split(":")[3], stack_id.split("/")[1], network_account_id)
+    return (
+        "AWS lists no environment's pool of this solution, although accounts have shares. If the pools were deleted, "
+        "the watch in the Networking account adds them again within an hour. If the stack there was deleted, run "
+        f"`{command}` in the management account. To give the shares up, delete the stack."
+    )
 
 
 def why_unlisted(arn: str) -> str:

@@ -22,7 +22,7 @@ from ctipam.organization.environments import EnvironmentOu, if_accounts_have_its
 from ctipam.sharing.apply import apply, cannot_delete_yet
 from ctipam.sharing.brake import held_back
 from ctipam.sharing.changes import Associate, CreateShare, DeleteShare, ShareChange, ShareChanges, share_changes
-from ctipam.sharing.doubtful import NO_POOLS, DoubtfulPool, why_unlisted
+from ctipam.sharing.doubtful import DoubtfulPool, no_pools, why_unlisted
 from ctipam.sharing.existing import Share
 from ctipam.sharing.ownership import ShareOwnership
 from ctipam.sharing.places import WORKERS, Places
@@ -105,7 +105,8 @@ class ShareReconciliation:
         why = {**self._run.pools.doubtful, **self._unlisted}
         counts = Counter(arn for arns in self._present.values() for arn in arns if why.get(arn))
         if not counts and not self._run.environments and (accounts := sum(map(bool, self._present.values()))):
-            return [DoubtfulPool(NO_POOLS, accounts)]
+            why_all = no_pools(self._run.stack.stack_id, self._run.networking.account_id)
+            return [DoubtfulPool(why_all, accounts)]
         return [DoubtfulPool(why[arn], accounts) for arn, accounts in sorted(counts.items())]
 
     def _repeat_until_places_agree(self, account_ids: Collection[str] | None) -> None:

@@ -1,10 +1,11 @@
 """CloudFormation's API for the StackSets that templates have made.
 
-It lists and describes StackSets, instances and operations, and deletes instances (with or without their stacks) and
-empty StackSets. IAM decides each call. Operations come newest first; AWS says nothing of the order.
+It lists and describes StackSets, instances and operations, creates instances, and deletes them (with or without their
+stacks) and empty StackSets. IAM decides each call. Operations come newest first; AWS says nothing of the order.
 
 Left out: making and changing StackSets, StopStackSetOperation, filters but for account and Region. A list has one page.
-Source  https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStackInstances.html
+Source  https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStackInstances.html
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStackInstances.html
         https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStackSet.html
         https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStackSetOperations.html
         https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStackSetOperationResults.html
@@ -28,6 +29,8 @@ from landing_zone.on_ministack.stack_sets import (
     StackSet,
     StackSets,
     Target,
+    bring_about,
+    checked_template,
     own_tags,
     place_of_request,
     take_away,
@@ -47,6 +50,7 @@ class StackSetApi:
             "DeleteStackSet": self._delete_stack_set,
             "ListStackInstances": self._list_instances,
             "DescribeStackInstance": self._describe_instance,
+            "CreateStackInstances": self._create_instances,
             "DeleteStackInstances": self._delete_instances,
             "ListStackSetOperations": self._list_operations,
             "DescribeStackSetOperation": self._describe_operation,
@@ -102,27 +106,36 @@ class StackSetApi:
             raise AwsError("StackInstanceNotFoundException", f"Stack instance not found for StackSet {found.name}", 404)
         return {"StackInstance": _instance(found, target)}
 
+    def _create_instances(self, params: Params) -> Any:
+        """Begin the operation, and return its id."""
+        found, targets = self._named(params), _wanted(params)
+        if any(target in found.instances for target in targets):
+            raise NotImplementedError("Only instances that do not exist are created")
+        body = checked_template(found.properties)
+        return self._begin(found, "CREATE", params, lambda operation: bring_about(found, operation, body, targets))
+
     def _delete_instances(self, params: Params) -> Any:
         """Begin the operation, and return its id."""
         found = self._named(params)
-        if found.is_busy:
-            raise _busy(found)
         if "RetainStacks" not in params:
             raise AwsError("ValidationError", "RetainStacks is required")
-        accounts = _several(params, "Accounts") or _several(params, "DeploymentTargets.Accounts")
-        wanted = [(account, region) for account in accounts for region in _several(params, "Regions")]
-        targets = [target for target in wanted if target in found.instances]
+        targets = [target for target in _wanted(params) if target in found.instances]
+        retain = _one(params, "RetainStacks").lower() == "true"
+        return self._begin(found, "DELETE", params, lambda operation: take_away(found, operation, targets, retain))
+
+    def _begin(self, found: StackSet, action: str, params: Params, act: Callable[[Operation], None]) -> Any:
+        if found.is_busy:
+            raise _busy(found)
         operation_id = _one(params, "OperationId")
         if any(one.id == operation_id for one in found.operations):
             raise AwsError("OperationIdAlreadyExistsException", f"Operation {operation_id} already exists", 409)
-        operation = found.begin("DELETE", operation_id)
-        retain = _one(params, "RetainStacks").lower() == "true"
+        operation = found.begin(action, operation_id)
 
-        def act() -> None:
+        def work() -> None:
             with suppress(HandlerFailure):  # the operation tells
-                take_away(found, operation, targets, retain)
+                act(operation)
 
-        threading.Thread(target=contextvars.copy_context().run, args=(act,), daemon=True).start()
+        threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True).start()
         return {"OperationId": operation.id}
 
     def _list_operations(self, params: Params) -> Any:
@@ -185,6 +198,11 @@ def _busy(stack_set: StackSet) -> AwsError:
 def _arn(stack_set: StackSet) -> str:
     account_id, region = place_of_request()
     return f"arn:aws:cloudformation:{region}:{account_id}:stackset/{stack_set.id}"
+
+
+def _wanted(params: Params) -> list[Target]:
+    accounts = _several(params, "Accounts") or _several(params, "DeploymentTargets.Accounts")
+    return [(account, region) for account in accounts for region in _several(params, "Regions")]
 
 
 def _one(params: Params, name: str) -> str:

@@ -3,7 +3,8 @@
 As on AWS: the template is read in the management account; the administration role assumes the execution role in each
 target account; a target stack is named StackSet-<name>-<uuid>, and has the StackSet's tags, which have the tags of the
 stack that made it; the resource fails if an instance fails, and says why in at most 850 characters; deleting it deletes
-the stacks, for which it needs the execution role too; a name that exists is refused.
+the stacks, for which it needs the execution role too; a name that exists is refused; an update compares the template
+with the one before, and creates no instance that somebody has deleted.
 
 Left out: service-managed permissions. A StackSet whose stack is deleted during its creation stops at once and is
 deleted with the instances that are still being made: AWS documents nothing of that, and so functions have least time.
@@ -93,7 +94,7 @@ class StackSetType:
         name = properties["StackSetName"]
         if any(one.name == name for key, one in self.sets.items() if key[:2] == place_of_request()):
             raise HandlerFailure(f"StackSet {name} already exists", "AlreadyExists")
-        body = _checked_template(properties)
+        body = checked_template(properties)
         made = StackSet(name, f"{name}:{responses.new_uuid()}", properties)
         self.sets[(*place_of_request(), made.id)] = made
         home = place_of_request()
@@ -103,21 +104,24 @@ class StackSetType:
                 return stack_operations.is_being_deleted(stack_name)
 
         try:
-            self._deploy(made, properties, body, _targets(properties), cancelled)
+            self._deploy(made, body, _targets(properties), cancelled)
         except HandlerFailure as failure:
             failure.physical_id = made.id
             raise
         return made.id, {"StackSetId": made.id}
 
-    def update(self, set_id: str, _old: Properties, new: Properties, _stack_name: str) -> Provisioned:
+    def update(self, set_id: str, old: Properties, new: Properties, _stack_name: str) -> Provisioned:
         stack_set = self.sets.get((*place_of_request(), set_id))
         if stack_set is None:
             raise HandlerFailure(f"StackSet {set_id} not found", "NotFound")
         stack_set.properties = new
-        body = _checked_template(new)
-        targets = _targets(new)
-        self._remove(stack_set, [target for target in stack_set.instances if target not in targets])
-        self._deploy(stack_set, new, body, targets)
+        body = checked_template(new)
+        targets, before = _targets(new), _targets(old)
+        self._remove(
+            stack_set, [target for target in before if target in stack_set.instances and target not in targets]
+        )
+        # One that was in the template before, and that somebody deleted, is not created again.
+        self._deploy(stack_set, body, [one for one in targets if one in stack_set.instances or one not in before])
         return set_id, {"StackSetId": set_id}
 
     def delete(self, set_id: str, _properties: Properties) -> None:
@@ -128,24 +132,31 @@ class StackSetType:
         del self.sets[(*place_of_request(), set_id)]
 
     def _deploy(
-        self,
-        stack_set: StackSet,
-        properties: Properties,
-        body: str,
-        targets: list[Target],
-        cancelled: Callable[[], bool] = lambda: False,
+        self, stack_set: StackSet, body: str, targets: list[Target], cancelled: Callable[[], bool] = lambda: False
     ) -> None:
         operation = stack_set.begin("UPDATE" if stack_set.instances else "CREATE")
-
-        def deploy(target: Target) -> None:
-            _assume(properties, target[0])
-            _bring_about(stack_set, target, _request(properties, body), cancelled)
-
-        _carry_out(operation, targets, deploy)
+        bring_about(stack_set, operation, body, targets, cancelled)
 
     def _remove(self, stack_set: StackSet, targets: list[Target]) -> None:
         if targets:
             take_away(stack_set, stack_set.begin("DELETE"), targets, retain=False)
+
+
+def bring_about(
+    stack_set: StackSet,
+    operation: Operation,
+    body: str,
+    targets: list[Target],
+    cancelled: Callable[[], bool] = lambda: False,
+) -> None:
+    """Create or update the stack of each target with the properties of the StackSet."""
+    request = _request(stack_set.properties, body)
+
+    def deploy(target: Target) -> None:
+        _assume(stack_set.properties, target[0])
+        _bring_about(stack_set, target, request, cancelled)
+
+    _carry_out(operation, targets, deploy)
 
 
 def take_away(stack_set: StackSet, operation: Operation, targets: list[Target], retain: bool) -> None:
@@ -209,7 +220,7 @@ def _targets(properties: Properties) -> list[Target]:
     ]
 
 
-def _checked_template(properties: Properties) -> str:
+def checked_template(properties: Properties) -> str:
     """Return the template's text. Raises HandlerFailure for what AWS refuses before it touches an account."""
     if properties.get("PermissionModel") != "SELF_MANAGED" or any(name in properties for name in UNMODELED):
         raise NotImplementedError("Only stack sets with SELF_MANAGED permissions are emulated")
