@@ -87,7 +87,7 @@ class Situation:
     built        everything is as wanted, so the request changes nothing
     allocated    what others have allocated, by pool id, of each pool in which a CIDR may have to be chosen
     in_use       the CIDRs in use of pools that have surplus blocks, by pool id
-    stays        what is in use of what is not wanted, in words, by pool id: what an earlier update has left
+    stays        what keeps what is not wanted, in words, by pool id: use that an earlier update has left, and AWS
     reservable   what is allocated, by pool id, of each pool in which something is, or should be, reserved
     """
 
@@ -173,14 +173,16 @@ def with_coming(
 
 @dataclass(frozen=True)
 class _Blockers:
-    """What is in use of what is not wanted.
+    """What keeps what is not wanted.
 
-    of_pools   what keeps pools from being deleted, in words, by the pool's id
-    surplus    what keeps blocks of wanted pools that are declared no longer
+    of_pools   what is in use of pools, in words, by the pool's id
+    surplus    what is in use of blocks of wanted pools that are declared no longer
+    isolated   pools that AWS has isolated, in words, by the pool's id: no reason to refuse anything
     """
 
     of_pools: Mapping[str, Sequence[str]]
     surplus: surplus.SurplusInUse
+    isolated: Mapping[str, Sequence[str]]
 
     def refuse(self, left: set[str]) -> None:
         """Raise Refused if something is in use besides what an earlier update has left, in the same words."""
@@ -194,11 +196,13 @@ class _Blockers:
 
     @property
     def sentences(self) -> list[str]:
-        return [sentence for sentences in self.by_pool().values() for sentence in sentences]
+        """Return what is in use, in words."""
+        in_use = {**self.of_pools, **self.surplus.by_pool()}
+        return [sentence for sentences in in_use.values() for sentence in sentences]
 
     def by_pool(self) -> dict[str, list[str]]:
-        both = {**self.of_pools, **self.surplus.by_pool()}
-        return {pool_id: list(sentences) for pool_id, sentences in both.items()}
+        everything = {**self.isolated, **self.of_pools, **self.surplus.by_pool()}
+        return {pool_id: list(sentences) for pool_id, sentences in everything.items()}
 
 
 def _blockers(pool_reader: PoolReader, spec: PoolSpec, pools: Sequence[ExistingPool]) -> _Blockers:
@@ -208,14 +212,15 @@ def _blockers(pool_reader: PoolReader, spec: PoolSpec, pools: Sequence[ExistingP
     return _Blockers(
         preconditions.deletion_blockers(comparison.unwanted, pools, held),
         surplus.surplus_in_use(comparison, held),
+        preconditions.isolated(comparison.unwanted),
     )
 
 
 def _refuse_in_use(
     request: ResourceRequest, pool_reader: PoolReader, spec: PoolSpec, pools: Sequence[ExistingPool]
 ) -> _Blockers:
-    """Return what is in use of what is not wanted, and stays: what an earlier update has left, or a rollback finds.
-    Raise Refused for what else there is."""
+    """Return what keeps what is not wanted: what is in use since an earlier update, or as a rollback finds it, and what
+    AWS has isolated. Raise Refused for what else is in use."""
     blockers = _blockers(pool_reader, spec, pools)
     if not request.is_rollback:
         blockers.refuse(_left_before(request, pool_reader, pools) if blockers.sentences else set())
@@ -243,7 +248,7 @@ def _left_before(request: ResourceRequest, pool_reader: PoolReader, pools: Seque
 def _as_others(spec: PoolSpec, pools: Sequence[ExistingPool], stays: Collection[str]) -> list[ExistingPool]:
     """Return the pools; those that are not wanted and stay make no room, as if they were somebody else's.
 
-    stays   ids of pools of which something is in use
+    stays   ids of pools that cannot be removed, or not all of them
     """
     unwanted = {pool.pool_id for pool in compare(spec, pools).unwanted} & with_ancestors(stays, pools)
     return [replace(pool, key=None) if pool.pool_id in unwanted else pool for pool in pools]
