@@ -76,8 +76,9 @@ def check(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> None:
         if not (_is_left_alone(request, found) or _is_built(pool_reader, spec, listed, found)):
             allocated: Allocated = {}
             pools = with_coming(pool_reader, spec, found, allocated)
-            stays = _refuse_in_use(request, pool_reader, spec, pools).by_pool()
-            _can_be_built(request, pool_reader, spec, _as_others(spec, pools, stays), listed, allocated)
+            blockers = _refuse_in_use(request, pool_reader, spec, pools)
+            staying = _as_others(spec, pools, blockers.by_pool())
+            _can_be_built(request, pool_reader, spec, staying, listed, allocated, blockers.surplus.in_use)
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,8 @@ def look(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> Situation:
         if not built:
             blockers = _refuse_in_use(request, pool_reader, spec, pools)
             in_use, stays = blockers.surplus.in_use, blockers.by_pool()
-            _can_be_built(request, pool_reader, spec, _as_others(spec, pools, stays), listed, allocated)
+            staying = _as_others(spec, pools, stays)
+            _can_be_built(request, pool_reader, spec, staying, listed, allocated, in_use)
         reservable = reserving.read_concerned(request.account, executor, spec, compare(spec, pools).kept)
         return Situation(pools, built, allocated, in_use, stays, reservable)
 
@@ -261,12 +263,13 @@ def _can_be_built(
     pools: Sequence[ExistingPool],
     listed: Sequence[IpamPoolTypeDef],
     allocated: Allocated,
+    in_use: InUse,
 ) -> bool:
     """Return whether what is missing can be added. Raise Refused if it cannot, except in a rollback, which has to end:
     the watch reports what is missing."""
     try:
         preconditions.refuse_isolated(compare(spec, pools))
-        refuse_impossible(pool_reader, spec, pools, listed, allocated)
+        refuse_impossible(pool_reader, spec, pools, listed, allocated, in_use)
     except Refused as reason:
         if not request.is_rollback:
             raise
@@ -281,8 +284,12 @@ def refuse_impossible(
     pools: Sequence[ExistingPool],
     listed: Sequence[IpamPoolTypeDef],
     allocated: Allocated,
+    in_use: InUse | None = None,
 ) -> None:
-    """Raise Refused if what is missing cannot be added."""
+    """Raise Refused if what is missing cannot be added.
+
+    in_use   of pools that have blocks that are declared no longer; None: they keep them
+    """
     in_scope = pool_reader.ids_in_scope(listed)
     scopes = {pool["IpamPoolId"]: listing.scope_of(pool) for pool in listed}
     others = pool_reader.read_top_level_blocks(pools)
@@ -291,11 +298,11 @@ def refuse_impossible(
     preconditions.refuse_overlap(comparison, others)
     preconditions.refuse_over_quotas(comparison, len(in_scope))
     occupied, pools = pool_reader.read_occupied(pools, parents_of_new_cidrs(comparison), allocated)
-    if room.lacking_room(spec, pools, occupied):
+    if room.lacking_room(spec, pools, occupied, in_use):
         if top := comparison.kept.get(TOP_LEVEL):  # what is free in it tells the way out
             occupied, pools = pool_reader.read_occupied(pools, {*occupied, top.pool_id}, allocated)
         taken = [block.cidr for blocks in others.values() for block in blocks if block.held]
-        room.refuse_without_room(spec, pools, occupied, taken)
+        room.refuse_without_room(spec, pools, occupied, taken, in_use)
 
 
 class PoolReconciliation(Rounds):
@@ -313,8 +320,8 @@ class PoolReconciliation(Rounds):
         pools: Sequence[ExistingPool] = with_coming(self._reader, self._spec, self._seen(found), self._allocated)
         blockers = _refuse_in_use(self._request, self._reader, self._spec, pools)
         not_removed = blockers.by_pool()
-        staying = _as_others(self._spec, pools, not_removed)
-        if not _can_be_built(self._request, self._reader, self._spec, staying, listed, self._allocated):
+        staying, in_use = _as_others(self._spec, pools, not_removed), blockers.surplus.in_use
+        if not _can_be_built(self._request, self._reader, self._spec, staying, listed, self._allocated, in_use):
             return kept_pools(self._spec, pools), []
 
         def left_to_do(pools: Sequence[ExistingPool], occupied: Occupied) -> PendingChanges:
@@ -325,7 +332,7 @@ class PoolReconciliation(Rounds):
                 pools,
                 occupied,
                 kept_anyway,
-                in_use=blockers.surplus.in_use,
+                in_use=in_use,
             )
 
         pools = self._change_until_done(self._spec, pools, left_to_do)
