@@ -9,7 +9,7 @@ from ipaddress import IPv4Network
 def lowest_free(parent: IPv4Network, prefix_length: int, occupied: Iterable[IPv4Network]) -> IPv4Network | None:
     """Return the lowest block of this size in the parent that overlaps nothing occupied; None if there is none.
 
-    Steps over each occupied block at once, so the time depends on how much is occupied and not on how large the parent is.
+    Steps over each occupied block at once, so the time depends on how much is occupied, not on the size of the parent.
     """
     size = 2 ** (32 - prefix_length)
     start = int(parent.network_address)
