@@ -298,6 +298,23 @@ def test_nothing_gets_the_room_of_an_isolated_pool_that_is_not_wanted(built: Dir
     assert built.pools() == BUILT
 
 
+def test_a_deletion_ends_and_names_every_pool_although_many_of_a_region_that_is_denied_are_in_use() -> None:
+    """AWS changes one pool below a parent at a time, so those that it cannot empty wait for each other."""
+    four = PROPERTIES | {"AccEnvName": ["A", "B", "C", "D"], "TopicArn": TOPIC}
+    with DirectStack(changes_s=0.2).running() as stack:
+        stack.set_up()
+        assert stack.ask("Create", "InitPools", four)["Status"] == "SUCCESS"
+        for environment in four["AccEnvName"]:
+            stack.make_vpc("us-west-2", environment, length=16)
+        stack.wire.unusable["us-west-2"] = DENIED
+
+        stack.ask("Delete", "InitPools", four)
+
+        (message,) = stack.wire.published
+    named = [environment for environment in four["AccEnvName"] if f"us-west-2/{environment}: " in message["Message"]]
+    assert named == four["AccEnvName"]
+
+
 def test_a_deletion_leaves_an_isolated_pool_at_once_and_says_so(built: DirectStack) -> None:
     pool_id = built.pool_ids()["us-west-2 Prod OU"]
     built.models.ipam.set_state(pool_id, "isolate-complete")
