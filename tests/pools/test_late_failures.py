@@ -105,6 +105,20 @@ def test_a_deletion_that_failed_is_named_until_it_is_tried_again() -> None:
     assert failures.failed_removals([stuck], 1.0) == {}
 
 
+def test_the_ten_minutes_begin_again_when_another_cidr_has_been_taken_back() -> None:
+    failures, kept, other = (
+        LateFailures(),
+        having("failed-deprovision"),
+        replace(having("provisioned"), pool_id="other"),
+    )
+    for now, pools in ((100.0, [kept, other]), (700.0, [kept, other]), (800.0, [kept]), (1400.0, [kept])):
+        failures.watch(POOL.pool_id, DeprovisionCidr(POOL, CIDR))
+        assert failures.failed_removals(pools, now) == {}
+
+    failures.watch(POOL.pool_id, DeprovisionCidr(POOL, CIDR))
+    assert failures.failed_removals([kept], 1400.1) != {}
+
+
 def test_a_cidr_that_aws_has_not_taken_back_is_taken_again_after_a_rest_for_ten_minutes_and_then_named() -> None:
     failures, kept = LateFailures(), having("failed-deprovision", reason="in use")
     assert failures.failed_removals([kept], 1.0) == {}

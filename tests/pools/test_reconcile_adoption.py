@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from aws_models.errors import AwsError
 from ctipam import names
 from ctipam.tags import to_dict
 from landing_zone.direct_stack import ANOTHER_STACK_ID, BUILT, NETWORKING, PROPERTIES, STACK_ID, DirectStack
@@ -112,6 +113,24 @@ def test_a_pool_in_use_that_the_other_stack_does_not_want_is_named_and_nothing_c
     assert answer["Status"] == "FAILED"
     assert f"us-west-2/SDLC OU holds {vpc_id} (10.16.0.0/24, account {NETWORKING})" in answer["Reason"]
     assert (built.pools(), built.pool_ids(), stack_tags(built)) == (BUILT, ids, {STACK_ID})
+
+
+def test_a_pool_that_the_other_stack_does_not_want_and_cannot_remove_is_taken_over_and_deleted_with_the_stack(
+    built: DirectStack,
+) -> None:
+    """The Region is denied when the other stack is created, so nobody knows that the pool is in use."""
+    vpc_id = built.make_vpc("us-west-2", "Prod OU", length=16)
+    does_not_exist(built)
+    built.wire.unusable["us-west-2"] = AwsError("UnauthorizedOperation", "No.")
+    assert create_another(built, RegionSelection=["us-east-1"])["Status"] == "SUCCESS"
+    assert "us-west-2 Prod OU" in built.pools()
+
+    assert stack_tags(built) == {ANOTHER_STACK_ID}
+    built.wire.unusable.clear()
+    built.models.ipam.vpc_deleted(vpc_id)
+    built.clock.advance(3600)
+    built.ask("Delete", "InitPools", PROPERTIES)
+    assert built.listed_pools() == []
 
 
 @pytest.mark.parametrize("resource", ["Ipam", "InitPools"])

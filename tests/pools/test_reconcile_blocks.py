@@ -393,3 +393,23 @@ def test_nothing_is_added_in_a_block_that_aws_has_failed_to_take_back(
 
     assert refusal(built, **changed) == reason
     succeeds(built, **changed, **way_out)
+
+
+def test_an_update_for_which_the_block_in_use_has_no_room_is_refused_at_once_and_the_way_out_works(
+    built: DirectStack,
+) -> None:
+    """Of the Region's blocks, the one with the pools is kept. It is full of them, and the other is to go."""
+    west = {"RegionSelection": ["us-west-2"]}
+    succeeds(built, **west, AccEnvName=["Prod OU", "SDLC OU", "A", "B"])
+    succeeds(built, **west, AccPoolPrefixLength="11", PoolSizes="us-west-2=10+10")
+    began = built.clock.now()
+
+    reason = refusal(built, **west)
+
+    assert built.clock.now() - began < 60
+    assert reason == (
+        "No room for us-west-2/Prod OU: us-west-2 (10.64.0.0/10) has no free /12 left. Give PoolSizes us-west-2=10+10; "
+        "or leave it out."
+    )
+    succeeds(built, **west, PoolSizes="us-west-2=10+10")
+    succeeds(built, **west)

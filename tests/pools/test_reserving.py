@@ -348,6 +348,20 @@ def test_pools_with_reservations_can_be_removed_and_deleted(built: DirectStack) 
     assert built.listed_pools() == []
 
 
+@pytest.mark.parametrize("removed", ["by an update", "by a deletion"])
+def test_a_pool_with_reservations_of_which_no_tag_tells_can_be_removed(built: DirectStack, removed: str) -> None:
+    """Somebody has removed the tag, and the watch has not put it back yet."""
+    assert done(ask(built, reserved="10.0.0.0/24"))
+    built.ec2.delete_tags(Resources=[built.pool_ids()[PROD]], Tags=[{"Key": names.RESERVED_TAG}])
+
+    if removed == "by an update":
+        assert done(ask(built, reserved="10.0.0.0/24", AccEnvName=["SDLC OU"]))
+        assert PROD not in built.pools()
+    else:
+        assert done(built.ask("Delete", "InitPools", PROPERTIES))
+        assert built.listed_pools() == []
+
+
 @pytest.mark.parametrize("by_hand", [False, True], ids=["by an update", "by an operator"])
 def test_a_pool_from_which_something_was_released_a_moment_ago_can_be_removed(
     built: DirectStack, *, by_hand: bool

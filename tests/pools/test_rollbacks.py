@@ -268,6 +268,67 @@ def test_an_update_beside_an_isolated_pool_fails_at_once_with_its_state(
     assert set(built.pools()) == set(BUILT)
 
 
+@pytest.mark.parametrize("pool", ["us-west-2 Prod OU", "us-west-2"])
+def test_an_update_keeps_an_isolated_pool_that_is_not_wanted_and_reports_it_at_once(
+    built: DirectStack, caplog: pytest.LogCaptureFixture, pool: str
+) -> None:
+    pool_id = built.pool_ids()[pool]
+    built.models.ipam.set_state(pool_id, "isolate-complete")
+    began = built.clock.now()
+
+    with caplog.at_level(logging.INFO, "ctipam"):
+        answer = built.ask("Update", "InitPools", WITHOUT_WEST)
+
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    assert built.clock.now() - began < 300
+    (sentence,) = kept(caplog)
+    assert f"({pool_id}) is isolate-complete" in sentence
+    east = {name for name in BUILT if name.startswith("us-east-1")}
+    assert set(built.pools()) == {*east, "us-west-2", pool}
+
+
+def test_nothing_gets_the_room_of_an_isolated_pool_that_is_not_wanted(built: DirectStack) -> None:
+    built.models.ipam.set_state(built.pool_ids()["us-west-2 Prod OU"], "isolate-complete")
+    full = PROPERTIES | {"AccEnvName": ["SDLC OU", "A", "B", "C"]}
+
+    answer = built.ask("Update", "InitPools", full)
+
+    assert answer["Status"] == "FAILED"
+    assert "No room for us-west-2/C: us-west-2 (10.0.0.0/10) has no free /12 left." in answer["Reason"]
+    assert built.pools() == BUILT
+
+
+def test_a_deletion_ends_and_names_every_pool_although_many_of_a_region_that_is_denied_are_in_use() -> None:
+    """AWS changes one pool below a parent at a time, so those that it cannot empty wait for each other."""
+    four = PROPERTIES | {"AccEnvName": ["A", "B", "C", "D"], "TopicArn": TOPIC}
+    with DirectStack(changes_s=0.2).running() as stack:
+        stack.set_up()
+        assert stack.ask("Create", "InitPools", four)["Status"] == "SUCCESS"
+        for environment in four["AccEnvName"]:
+            stack.make_vpc("us-west-2", environment, length=16)
+        stack.wire.unusable["us-west-2"] = DENIED
+
+        stack.ask("Delete", "InitPools", four)
+
+        (message,) = stack.wire.published
+    named = [environment for environment in four["AccEnvName"] if f"us-west-2/{environment}: " in message["Message"]]
+    assert named == four["AccEnvName"]
+
+
+def test_a_deletion_leaves_an_isolated_pool_at_once_and_says_so(built: DirectStack) -> None:
+    pool_id = built.pool_ids()["us-west-2 Prod OU"]
+    built.models.ipam.set_state(pool_id, "isolate-complete")
+    began = built.clock.now()
+
+    answer = built.ask("Delete", "InitPools", PROPERTIES | {"TopicArn": TOPIC})
+
+    assert answer["Status"] == "SUCCESS"
+    assert built.clock.now() - began < 300
+    assert set(built.pools()) == {"us-west-2", "us-west-2 Prod OU"}
+    (message,) = built.wire.published
+    assert f"us-west-2/Prod OU ({pool_id}) is isolate-complete" in message["Message"]
+
+
 def test_an_update_waits_for_a_pool_that_aws_restores(built: DirectStack) -> None:
     built.models.ipam.set_state(built.pool_ids()["us-west-2 Prod OU"], "restore-in-progress")
 

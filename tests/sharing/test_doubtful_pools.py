@@ -110,6 +110,7 @@ def test_a_pool_that_is_marked_as_new_stays_shared_and_gets_no_new_accounts(shar
 
     assert shared.shared() == SHARED | {f"ipamShare-{NEWCOMER}": PROD[1:]}
     assert "has the tag ctipam:preparing" in shared.told()[-1]
+    assert "within an hour if the stack declares the pool; otherwise remove the tag by hand." in shared.told()[-1]
 
 
 @pytest.mark.parametrize("isolated", [True, False], ids=["AWS isolates the pools", "AWS lists none"])

@@ -233,7 +233,7 @@ class PoolsForecast:
     """planned   what the update does
     drift     what it leaves as it is
     after     the pools after the update
-    stays     what is in use of what an earlier update could not remove, in words
+    stays     what keeps what is not wanted, in words
     """
 
     before: list[ExistingPool]

@@ -58,7 +58,16 @@ def pending_changes(
     if building.lacking_room:
         first = first_in_the_way(building.lacking_room, unwanted, comparison.kept)
         return building + removals(subtree(first, unwanted) if first else [], pools)
-    return building + removals(unwanted, pools) + surplus_removals(comparison, kept_anyway)
+    removing = removals(unwanted, pools) + surplus_removals(comparison, kept_anyway)
+    return building + removing + _adoptions(comparison, kept_anyway)
+
+
+def _adoptions(comparison: Comparison, kept_anyway: Collection[str]) -> PendingChanges:
+    """Return what takes over pools of a stack that can no longer act, are not wanted and cannot be removed yet: without
+    its tag, this stack's deletion would leave them behind."""
+    tags = {names.STACK_TAG: comparison.spec.stack_id}
+    kept = [pool for pool in comparison.unwanted if pool.pool_id in kept_anyway]
+    return PendingChanges(tuple(TagPool(pool, tags) for pool in kept if not tags.items() <= pool.tags.items()))
 
 
 @dataclass(frozen=True)

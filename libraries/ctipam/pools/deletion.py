@@ -46,9 +46,10 @@ class PoolDeletion(Rounds):
         while True:
             pools = self._read(listed)
             self._not_deleted |= self._failures.failed_removals(pools, waiting.now(), self._in_flight.pool_ids)
-            kept = with_ancestors({**self._in_use, **self._not_deleted}, pools)
+            stuck = {**_isolated(pools), **self._not_deleted}
+            kept = with_ancestors({**self._in_use, **stuck}, pools)
             pending = removals.removals([pool for pool in pools if pool.key and pool.pool_id not in kept], pools)
-            pending += removals.unused_removals(kept - self._not_deleted.keys(), pools, self._held)
+            pending += removals.unused_removals(kept - stuck.keys(), pools, self._held)
             accepted = self._apply(pending.changes, pools)
             if not pending.nothing:
                 self._wait(pending, progress=bool(accepted))
@@ -97,5 +98,9 @@ class PoolDeletion(Rounds):
 
     def _reasons(self, pools: Sequence[ExistingPool]) -> list[str]:
         existing = {pool.pool_id for pool in pools}
-        reasons = {**self._in_use, **self._not_deleted}
+        reasons = {**_isolated(pools), **self._in_use, **self._not_deleted}
         return [sentence for pool_id, sentences in reasons.items() if pool_id in existing for sentence in sentences]
+
+
+def _isolated(pools: Sequence[ExistingPool]) -> dict[str, list[str]]:
+    return preconditions.isolated(pool for pool in pools if pool.key)

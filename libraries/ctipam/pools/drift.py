@@ -221,8 +221,8 @@ def _not_taken_back(comparison: Comparison) -> Iterator[Finding]:
             if block.not_taken_back and block not in comparison.blocks[key].surplus:
                 text = (
                     f"{_named(comparison, key)} holds {block.cidr}, which AWS has failed to take back, so it may not "
-                    "be possible to create anything from it. Delete what uses it, wait 20 minutes and deprovision it "
-                    "in the IPAM console; the watch then adds it again. Or add a block with "
+                    "be possible to create anything from it. If something uses it, delete that and wait 20 minutes. "
+                    "Then deprovision it in the IPAM console; the watch adds it again. Or add a block with "
                     f"{'TopLevelPoolCidr' if key == TOP_LEVEL else 'PoolSizes'}."
                 )
                 yield _finding(pool.pool_id, f"{block.cidr} not taken back", text)

@@ -34,6 +34,8 @@ class LateFailures:
         self._has_judged = False
         self._touched: set[str] = set()
         self._emptied: set[tuple[str, IPv4Network]] = set()  # pool id and CIDR
+        self._still_held = 0  # CIDRs, and since when no further one has been taken back while some fail
+        self._removals_since: float | None = None
         self._since: dict[str, float] = {}  # pool id -> first and
         self._until: dict[str, float] = {}  # ... next attempt
 
@@ -54,6 +56,10 @@ class LateFailures:
 
         in_flight   as for `judge`
         """
+        held = sum(len(pool.held) for pool in pools)
+        if held < self._still_held:
+            self._removals_since = None
+        self._still_held = held
         failed = {}
         for pool in pools:
             if pool.pool_id in in_flight:
@@ -61,7 +67,7 @@ class LateFailures:
             for block in pool.blocks:
                 if not block.not_taken_back or (pool.pool_id, block.cidr) not in self._emptied:
                     continue
-                if self._has_patience(pool, now):
+                if self._has_patience_with_removals(now):
                     self._emptied.discard((pool.pool_id, block.cidr))
                     self._try_again_later(pool, block, now)
                 else:
@@ -118,6 +124,15 @@ class LateFailures:
 
     def _has_patience(self, pool: ExistingPool, now: float) -> bool:
         return now - self._since.setdefault(pool.pool_id, now) <= self.PATIENCE_S
+
+    def _has_patience_with_removals(self, now: float) -> bool:
+        """Return whether there is time for another attempt: while others succeed, and for a while after.
+
+        Pools below one parent take turns, so the time of each alone would add up to more than an invocation has.
+        """
+        if self._removals_since is None:
+            self._removals_since = now
+        return now - self._removals_since <= self.PATIENCE_S
 
     def _try_again_later(self, pool: ExistingPool, block: Block, now: float) -> None:
         log_decision("AWS has not freed the CIDR yet, trying again", key=str(pool.key), cidr=str(block.cidr))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from ipaddress import IPv4Network
 
 from ctipam import names
@@ -56,6 +56,15 @@ def refuse_isolated(comparison: Comparison) -> None:
             cause = f"{pool.pool_id} is {pool.state} and takes no requests, {key.phrase}"
             way_out = "Look at it in the IPAM console, or ask AWS Support to restore it, and update again."
             raise Refused(fit("Nothing was changed: ", cause, way_out))
+
+
+def isolated(pools: Iterable[ExistingPool]) -> dict[str, list[str]]:
+    """Return a sentence for each of these pools that AWS has isolated and that cannot be removed, by the pool's id."""
+    return {
+        pool.pool_id: [f"{pool.key} ({pool.pool_id}) is {pool.state}, so AWS Support has to restore it first"]
+        for pool in pools
+        if pool.state in ISOLATED
+    }
 
 
 def refuse_overlap(comparison: Comparison, others: Mapping[str, Collection[Block]]) -> None:

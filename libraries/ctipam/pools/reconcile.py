@@ -76,8 +76,9 @@ def check(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> None:
         if not (_is_left_alone(request, found) or _is_built(pool_reader, spec, listed, found)):
             allocated: Allocated = {}
             pools = with_coming(pool_reader, spec, found, allocated)
-            stays = _refuse_in_use(request, pool_reader, spec, pools).by_pool()
-            _can_be_built(request, pool_reader, spec, _as_others(spec, pools, stays), listed, allocated)
+            blockers = _refuse_in_use(request, pool_reader, spec, pools)
+            staying = _as_others(spec, pools, blockers.by_pool())
+            _can_be_built(request, pool_reader, spec, staying, listed, allocated, blockers.surplus.in_use)
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Situation:
     built        everything is as wanted, so the request changes nothing
     allocated    what others have allocated, by pool id, of each pool in which a CIDR may have to be chosen
     in_use       the CIDRs in use of pools that have surplus blocks, by pool id
-    stays        what is in use of what is not wanted, in words, by pool id: what an earlier update has left
+    stays        what keeps what is not wanted, in words, by pool id: use that an earlier update has left, and AWS
     reservable   what is allocated, by pool id, of each pool in which something is, or should be, reserved
     """
 
@@ -113,7 +114,8 @@ def look(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> Situation:
         if not built:
             blockers = _refuse_in_use(request, pool_reader, spec, pools)
             in_use, stays = blockers.surplus.in_use, blockers.by_pool()
-            _can_be_built(request, pool_reader, spec, _as_others(spec, pools, stays), listed, allocated)
+            staying = _as_others(spec, pools, stays)
+            _can_be_built(request, pool_reader, spec, staying, listed, allocated, in_use)
         reservable = reserving.read_concerned(request.account, executor, spec, compare(spec, pools).kept)
         return Situation(pools, built, allocated, in_use, stays, reservable)
 
@@ -173,14 +175,16 @@ def with_coming(
 
 @dataclass(frozen=True)
 class _Blockers:
-    """What is in use of what is not wanted.
+    """What keeps what is not wanted.
 
-    of_pools   what keeps pools from being deleted, in words, by the pool's id
-    surplus    what keeps blocks of wanted pools that are declared no longer
+    of_pools   what is in use of pools, in words, by the pool's id
+    surplus    what is in use of blocks of wanted pools that are declared no longer
+    isolated   pools that AWS has isolated, in words, by the pool's id: no reason to refuse anything
     """
 
     of_pools: Mapping[str, Sequence[str]]
     surplus: surplus.SurplusInUse
+    isolated: Mapping[str, Sequence[str]]
 
     def refuse(self, left: set[str]) -> None:
         """Raise Refused if something is in use besides what an earlier update has left, in the same words."""
@@ -194,11 +198,13 @@ class _Blockers:
 
     @property
     def sentences(self) -> list[str]:
-        return [sentence for sentences in self.by_pool().values() for sentence in sentences]
+        """Return what is in use, in words."""
+        in_use = {**self.of_pools, **self.surplus.by_pool()}
+        return [sentence for sentences in in_use.values() for sentence in sentences]
 
     def by_pool(self) -> dict[str, list[str]]:
-        both = {**self.of_pools, **self.surplus.by_pool()}
-        return {pool_id: list(sentences) for pool_id, sentences in both.items()}
+        everything = {**self.isolated, **self.of_pools, **self.surplus.by_pool()}
+        return {pool_id: list(sentences) for pool_id, sentences in everything.items()}
 
 
 def _blockers(pool_reader: PoolReader, spec: PoolSpec, pools: Sequence[ExistingPool]) -> _Blockers:
@@ -208,14 +214,15 @@ def _blockers(pool_reader: PoolReader, spec: PoolSpec, pools: Sequence[ExistingP
     return _Blockers(
         preconditions.deletion_blockers(comparison.unwanted, pools, held),
         surplus.surplus_in_use(comparison, held),
+        preconditions.isolated(comparison.unwanted),
     )
 
 
 def _refuse_in_use(
     request: ResourceRequest, pool_reader: PoolReader, spec: PoolSpec, pools: Sequence[ExistingPool]
 ) -> _Blockers:
-    """Return what is in use of what is not wanted, and stays: what an earlier update has left, or a rollback finds.
-    Raise Refused for what else there is."""
+    """Return what keeps what is not wanted: what is in use since an earlier update, or as a rollback finds it, and what
+    AWS has isolated. Raise Refused for what else is in use."""
     blockers = _blockers(pool_reader, spec, pools)
     if not request.is_rollback:
         blockers.refuse(_left_before(request, pool_reader, pools) if blockers.sentences else set())
@@ -243,7 +250,7 @@ def _left_before(request: ResourceRequest, pool_reader: PoolReader, pools: Seque
 def _as_others(spec: PoolSpec, pools: Sequence[ExistingPool], stays: Collection[str]) -> list[ExistingPool]:
     """Return the pools; those that are not wanted and stay make no room, as if they were somebody else's.
 
-    stays   ids of pools of which something is in use
+    stays   ids of pools that cannot be removed, or not all of them
     """
     unwanted = {pool.pool_id for pool in compare(spec, pools).unwanted} & with_ancestors(stays, pools)
     return [replace(pool, key=None) if pool.pool_id in unwanted else pool for pool in pools]
@@ -256,12 +263,13 @@ def _can_be_built(
     pools: Sequence[ExistingPool],
     listed: Sequence[IpamPoolTypeDef],
     allocated: Allocated,
+    in_use: InUse,
 ) -> bool:
     """Return whether what is missing can be added. Raise Refused if it cannot, except in a rollback, which has to end:
     the watch reports what is missing."""
     try:
         preconditions.refuse_isolated(compare(spec, pools))
-        refuse_impossible(pool_reader, spec, pools, listed, allocated)
+        refuse_impossible(pool_reader, spec, pools, listed, allocated, in_use)
     except Refused as reason:
         if not request.is_rollback:
             raise
@@ -276,8 +284,12 @@ def refuse_impossible(
     pools: Sequence[ExistingPool],
     listed: Sequence[IpamPoolTypeDef],
     allocated: Allocated,
+    in_use: InUse | None = None,
 ) -> None:
-    """Raise Refused if what is missing cannot be added."""
+    """Raise Refused if what is missing cannot be added.
+
+    in_use   of pools that have blocks that are declared no longer; None: they keep them
+    """
     in_scope = pool_reader.ids_in_scope(listed)
     scopes = {pool["IpamPoolId"]: listing.scope_of(pool) for pool in listed}
     others = pool_reader.read_top_level_blocks(pools)
@@ -286,11 +298,11 @@ def refuse_impossible(
     preconditions.refuse_overlap(comparison, others)
     preconditions.refuse_over_quotas(comparison, len(in_scope))
     occupied, pools = pool_reader.read_occupied(pools, parents_of_new_cidrs(comparison), allocated)
-    if room.lacking_room(spec, pools, occupied):
+    if room.lacking_room(spec, pools, occupied, in_use):
         if top := comparison.kept.get(TOP_LEVEL):  # what is free in it tells the way out
             occupied, pools = pool_reader.read_occupied(pools, {*occupied, top.pool_id}, allocated)
         taken = [block.cidr for blocks in others.values() for block in blocks if block.held]
-        room.refuse_without_room(spec, pools, occupied, taken)
+        room.refuse_without_room(spec, pools, occupied, taken, in_use)
 
 
 class PoolReconciliation(Rounds):
@@ -308,8 +320,8 @@ class PoolReconciliation(Rounds):
         pools: Sequence[ExistingPool] = with_coming(self._reader, self._spec, self._seen(found), self._allocated)
         blockers = _refuse_in_use(self._request, self._reader, self._spec, pools)
         not_removed = blockers.by_pool()
-        staying = _as_others(self._spec, pools, not_removed)
-        if not _can_be_built(self._request, self._reader, self._spec, staying, listed, self._allocated):
+        staying, in_use = _as_others(self._spec, pools, not_removed), blockers.surplus.in_use
+        if not _can_be_built(self._request, self._reader, self._spec, staying, listed, self._allocated, in_use):
             return kept_pools(self._spec, pools), []
 
         def left_to_do(pools: Sequence[ExistingPool], occupied: Occupied) -> PendingChanges:
@@ -320,7 +332,7 @@ class PoolReconciliation(Rounds):
                 pools,
                 occupied,
                 kept_anyway,
-                in_use=blockers.surplus.in_use,
+                in_use=in_use,
             )
 
         pools = self._change_until_done(self._spec, pools, left_to_do)

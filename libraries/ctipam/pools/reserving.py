@@ -152,9 +152,12 @@ def _release(request: ResourceRequest, pool: ExistingPool, allocation: Allocatio
 def release_all(account: Account, pool: ExistingPool, cidr: IPv4Network) -> None:
     """Release all reservations in a CIDR of the pool, which is about to be given back.
 
-    Does nothing in a Region that can no longer be read: AWS then refuses to take the CIDR back, and says why.
+    Looks for them in a pool whose tags tell of some, and where AWS has failed to take the CIDR back: somebody may have
+    removed the tag. Does nothing in a Region that can no longer be read: AWS then refuses to take the CIDR back, and
+    says why.
     """
-    if not may_have_reservations(pool):
+    has_failed = any(block.not_taken_back and block.cidr == cidr for block in pool.blocks)
+    if not (has_failed or may_have_reservations(pool)):
         return
     try:
         for allocation in _read(account, pool):

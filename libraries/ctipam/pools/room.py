@@ -9,7 +9,7 @@ from ipaddress import IPv4Network
 from ctipam.errors import Refused, fit
 from ctipam.pools.addresses import lowest_free_in
 from ctipam.pools.existing import ExistingPool
-from ctipam.pools.matching import Comparison, compare
+from ctipam.pools.matching import Comparison, InUse, compare
 from ctipam.pools.parameters import PRIVATE_RANGES
 from ctipam.pools.placement import Occupied, place
 from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec
@@ -23,10 +23,15 @@ Lacking = tuple[PoolKey, int]
 """The first block that finds no room: its pool and its prefix length."""
 
 
-def lacking_room(spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied) -> Lacking | None:
+def lacking_room(
+    spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied, in_use: InUse | None = None
+) -> Lacking | None:
     """Return the first block that finds no room, None if there is room for all. A pool that will be removed counts as
-    free, and a block that is being given back; one that is declared no longer does not: it is removed last."""
-    comparison = compare(spec, pools)
+    free, and a block that is being given back; one that is declared no longer does not: it is removed last.
+
+    in_use   of pools that have blocks that are declared no longer: as for pending_changes, which builds the rest
+    """
+    comparison = compare(spec, pools, in_use)
     unwanted = {pool.pool_id for pool in comparison.unwanted}
     freed = {
         (pool.source_pool_id, block.cidr)
@@ -39,25 +44,30 @@ def lacking_room(spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupi
 
 
 def refuse_without_room(
-    spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied, elsewhere: Collection[IPv4Network] = ()
+    spec: PoolSpec,
+    pools: Sequence[ExistingPool],
+    occupied: Occupied,
+    elsewhere: Collection[IPv4Network] = (),
+    in_use: InUse | None = None,
 ) -> None:
     """Raise Refused if a block finds no room, with parameters that make room.
 
     occupied    of each pool from which a block is missing, and of the top-level pool
     elsewhere   CIDRs of other top-level pools of the scope
+    in_use      as for lacking_room
     """
-    lacking = lacking_room(spec, pools, occupied)
+    lacking = lacking_room(spec, pools, occupied, in_use)
     if lacking is None:
         return
     key, size = lacking
-    parent, comparison = key.parent or TOP_LEVEL, compare(spec, pools)
+    parent, comparison = key.parent or TOP_LEVEL, compare(spec, pools, in_use)
     room = _described_room(comparison, parent)
     where = f"{parent} ({', '.join(room)})" if room else f"the new pool of {parent}"
-    larger = with_more_room(spec, pools, occupied, elsewhere)
+    larger = with_more_room(spec, pools, occupied, elsewhere, in_use)
     ways = [_difference(spec, larger)] if larger else []
     if not comparison.kept:  # of pools that exist, the sizes cannot change as easily
         ways += _longer_default(spec, pools, occupied, key)
-    ways = ways or _fewer_blocks(spec, pools, occupied)
+    ways = ways or _fewer_blocks(spec, pools, occupied, in_use)
     cause = f"{where} has no free /{size} left{' beside ReservedCidrs' if spec.reserved else ''}"
     way_out = (
         f"Give {', or '.join(ways)}; or leave it out." if ways else "Leave it out: no parameter makes room for it."
@@ -86,12 +96,12 @@ def _longer_default(spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occ
     return [f"a longer {name}"] if found else []
 
 
-def _fewer_blocks(spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied) -> list[str]:
+def _fewer_blocks(spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied, in_use: InUse | None) -> list[str]:
     """Return PoolSizes without the blocks that find no room, or with a smaller one where a pool has no other; nothing
     if that makes no room."""
     fewer = spec
     for _ in range(MOST_TRIES):
-        lacking = lacking_room(fewer, pools, occupied)
+        lacking = lacking_room(fewer, pools, occupied, in_use)
         if lacking is None:
             return [_difference(spec, fewer)]
         key, size = lacking
@@ -106,17 +116,21 @@ def _fewer_blocks(spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occup
 
 
 def with_more_room(
-    spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied, elsewhere: Collection[IPv4Network] = ()
+    spec: PoolSpec,
+    pools: Sequence[ExistingPool],
+    occupied: Occupied,
+    elsewhere: Collection[IPv4Network] = (),
+    in_use: InUse | None = None,
 ) -> PoolSpec | None:
     """Return the spec with larger Regions and another top-level CIDR, as far as needed for everything to find room;
     None if that was not found. For the parameters, see refuse_without_room."""
     larger, known = spec, dict(occupied)
     for _ in range(2 * len(spec.pools)):
-        lacking = lacking_room(larger, pools, known)
+        lacking = lacking_room(larger, pools, known, in_use)
         if lacking is None:
             return larger
         key, size = lacking
-        comparison = compare(larger, pools)
+        comparison = compare(larger, pools, in_use)
         if not key.environment:
             cidr = another_cidr(larger, comparison, elsewhere, size)
             if cidr is None:

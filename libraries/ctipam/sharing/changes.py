@@ -143,6 +143,11 @@ def _to_add(share: Share, pools: set[str], principals: set[str]) -> tuple[ShareC
 
 
 def _to_remove(share: Share, pools: set[str], principals: set[str]) -> tuple[ShareChange, ...]:
+    """Return what takes everything else out of the share.
+
+    An association that FAILED is left. AWS documents nothing that it keeps: no access, no quota, and nothing that
+    prevents a later association or the deletion of the share. To ask for its end might be refused in every run.
+    """
     old_pools = tuple(sorted(pool for pool, status in share.pools.items() if status in ADDED and pool not in pools))
     strangers = tuple(
         sorted(one for one, status in share.principals.items() if status in ADDED and one not in principals)

@@ -84,7 +84,7 @@ def why_doubtful(pool: IpamPoolTypeDef) -> str:
     if names.PREPARING_TAG in tags:
         return (
             f"{named} has the tag {names.PREPARING_TAG}, as if it were new. The watch in the Networking account "
-            "removes the tag within an hour; if it does not, remove it by hand."
+            "removes the tag within an hour if the stack declares the pool; otherwise remove the tag by hand."
         )
     return f"{named} is {pool['State']}. Look at it in the IPAM console of the Networking account."
 

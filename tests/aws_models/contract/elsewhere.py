@@ -106,6 +106,10 @@ NOT_TRIED = (
         ("ram.model.RamModel._begin_share",),
     ),
     Question(
+        "What does an association that FAILED keep, and can it be ended?",
+        "Look at one that made trouble: can the account use the pool, and what is DisassociateResourceShare answered?",
+    ),
+    Question(
         "What isolates an IPAM or a pool, what restores it, and what can be done with it meanwhile?",
         "Nobody has said how to get there; look at the State of pools that make trouble.",
         ("ipam.model.IpamModel.set_state",),

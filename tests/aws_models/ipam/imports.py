@@ -3,14 +3,18 @@
 A VPC is imported whatever the pool's rules say of its size, tags and Region: then it is noncompliant. Not imported is
 what overlaps an existing allocation, and of several that overlap each other all but the largest; of equal ones, all but
 one. A CIDR that is not within one of the pool's is none of its business, but still in the way of smaller ones
-(unverified).
+(unverified). A VPC that is deleted is imported while the list that lags behind still shows it, and its allocation ends
+when IPAM learns of the deletion (assumed).
 
 Source  https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateIpamPool.html
 """
 
 from __future__ import annotations
 
+from functools import partial
+
 from aws_models.ipam.addresses import overlaps
+from aws_models.ipam.allocations import forget
 from aws_models.ipam.cidrs import provisioned_space
 from aws_models.ipam.records import Allocation, Ipam, Pool, VpcCidr
 from aws_models.ipam.resources import allocations_of, shown_cidrs, shown_since
@@ -59,3 +63,7 @@ def _allocate(store: Store, pool: Pool, row: VpcCidr) -> None:
         resource_region=row.region,
     )
     store.allocations[allocation.id] = allocation
+    if row.gone_at is not None and row.owner not in store.undiscoverable_since:
+        allocation.leaving = True
+        known_at = row.gone_at + store.timings.discovery
+        store.agenda.later(known_at - store.agenda.now, partial(forget, store, allocation))

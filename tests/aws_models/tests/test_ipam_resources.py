@@ -308,6 +308,20 @@ def test_import_begins_when_it_is_switched_on_and_ends_when_it_is_switched_off(b
     assert set(imported(bench, leaf)) == {"vpc-1"}
 
 
+def test_a_deleted_vpc_that_is_still_shown_is_imported_until_it_is_shown_no_longer(bench: Bench) -> None:
+    """Assumed: it is the strictest that a list that lags behind can lead to."""
+    leaf = importing(bench)
+    make(bench, "vpc-1", "10.0.5.0/24")
+    bench.clock.advance(LAG + Timings().auto_import)
+
+    bench.model.vpc_deleted("vpc-1")
+
+    bench.clock.advance(Timings().vpc_release)
+    assert len(bench.allocations(leaf, WEST)) == 1
+    bench.clock.advance(LAG - Timings().vpc_release)
+    assert bench.allocations(leaf, WEST) == []
+
+
 def test_import_takes_what_no_rule_allows_and_calls_it_noncompliant(bench: Bench) -> None:
     required = [{"Key": "Env", "Value": "Prod OU"}]
     leaf = importing(bench, AllocationResourceTags=required, AllocationMinNetmaskLength=22)
