@@ -375,7 +375,7 @@ def test_the_plan_reports_that_no_vpc_overlaps(vpcs: Path) -> None:
 
 
 def test_every_cidr_of_a_line_is_a_vpc(vpcs: Path) -> None:
-    """AWS CLI writes Vpcs[].CidrBlock as one line."""
+    """The AWS CLI writes Vpcs[].CidrBlock as one line."""
     vpcs.write_text("10.0.0.0/16\t192.168.0.0/24\t192.168.16.0/24\n172.16.0.0/16,192.168.32.0/24 shop 1111\n")
 
     output = plan(f"VPCS={vpcs}").splitlines()

@@ -71,12 +71,19 @@ def with_existing(properties: Mapping[str, str], existing: Existing) -> str:
     given = [cidr.strip() for cidr in properties.get(PARAMETER, "").split(",") if cidr.strip()]
     reserved, space = _reserved_and_space(properties)
     value = ",".join([*given, *map(str, reservations(space, existing.vpcs, reserved))])
-    if len(value) > LONGEST_VALUE:
+    if why := too_long(value):
         raise Refused(
-            f"ReservedCidrs would have {len(value):,} characters, and CloudFormation allows {LONGEST_VALUE:,}. Choose "
-            "a CIDR with fewer existing VPCs (`make plan` with VPCS= names one), or give larger ReservedCidrs."
+            f"{why}. Choose a CIDR with fewer existing VPCs (`make plan` with VPCS= names one), or give larger "
+            "ReservedCidrs."
         )
     return value
+
+
+def too_long(value: str) -> str:
+    """Return why CloudFormation does not take this value of ReservedCidrs; empty if it is short enough."""
+    if len(value) <= LONGEST_VALUE:
+        return ""
+    return f"ReservedCidrs would have {len(value):,} characters, and CloudFormation allows {LONGEST_VALUE:,}"
 
 
 def _reserved_and_space(properties: Mapping[str, str]) -> tuple[Sequence[IPv4Network], Sequence[IPv4Network]]:

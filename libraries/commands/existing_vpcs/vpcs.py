@@ -112,10 +112,11 @@ def read(path: Path) -> list[Vpc]:
         words = line.partition("#")[0].replace(",", " ").split()
         if not words:
             continue
-        if _cidr(words[0]) is None:
+        cidrs = [_cidr(word) for word in words]
+        if cidrs[0] is None:
             raise Refused(f"VPCS={path}, line {number}: {_why_no_cidr(words[0])}")
-        label = " ".join(word for word in words if not _cidr(word))
-        found += [Vpc(cidr, label=label) for cidr in map(_cidr, words) if cidr]
+        label = " ".join(word for word, cidr in zip(words, cidrs, strict=True) if cidr is None)
+        found += [Vpc(cidr, label=label) for cidr in cidrs if cidr]
         if len(found) > MOST_CIDRS:
             raise Refused(f"VPCS={path} has more than {MOST_CIDRS:,} CIDRs; give each once.")
     if not found:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from ipaddress import IPv4Network
 from textwrap import wrap
 
-from commands.existing_vpcs.reserve import LONGEST_VALUE
+from commands.existing_vpcs.reserve import too_long
 from commands.existing_vpcs.vpcs import Existing, Overlap, elsewhere, overlaps, reservations
 from commands.plan.simulation import Blocks, with_room_for
 from commands.plan.space import Space
@@ -133,7 +133,7 @@ def _needs(what: str, spec: PoolSpec, later: PoolSpec, now: str) -> list[str]:
     if larger.pool_sizes != spec.pool_sizes:
         words.append(f"POOL_SIZES={shlex.quote(','.join(larger.written_sizes()))}")
     if larger.top_cidrs != spec.top_cidrs:
-        words.append(f"CIDR={','.join(map(str, larger.top_cidrs))}")
+        words.append(f"CIDR={_value(larger.top_cidrs)}")
     return [f"  {what} added later also needs these arguments, or now {now}:", f"    {' '.join(words)}"]
 
 
@@ -231,11 +231,8 @@ def _overlaps(spec: PoolSpec, blocks: Blocks, existing: Existing) -> list[str]:
 
 def _why_not_reserved(spec: PoolSpec, reserved: tuple[IPv4Network, ...]) -> str:
     """Return why a deployment cannot reserve these CIDRs, and what to do; empty if it can."""
-    if (length := len(_value(reserved))) > LONGEST_VALUE:
-        return (
-            f"ReservedCidrs would have {length:,} characters, and CloudFormation allows {LONGEST_VALUE:,}: choose "
-            "other address space, or reserve fewer and larger CIDRs."
-        )
+    if why := too_long(_value(reserved)):
+        return f"{why}: choose other address space, or reserve fewer and larger CIDRs."
     if lacking_room(replace(spec, reserved=reserved), [], {}) is not None:
         return (
             "there is no room for the pools beside them: choose other address space, or give a larger CIDR, or several."
@@ -256,4 +253,4 @@ def _where(overlap: Overlap) -> str:
 
 
 def _top(spec: PoolSpec) -> str:
-    return ",".join(map(str, spec.top_cidrs))
+    return _value(spec.top_cidrs)

@@ -61,7 +61,7 @@ def refuse_isolated(comparison: Comparison) -> None:
 def isolated(pools: Iterable[ExistingPool]) -> dict[str, list[str]]:
     """Return a sentence for each of these pools that AWS has isolated and that cannot be removed, by the pool's id."""
     return {
-        pool.pool_id: [f"{pool.key} ({pool.pool_id}) is {pool.state}, so AWS Support has to restore it first"]
+        pool.pool_id: [f"{pool.key} ({pool.pool_id}) is {pool.state}: ask AWS Support to restore it"]
         for pool in pools
         if pool.state in ISOLATED
     }

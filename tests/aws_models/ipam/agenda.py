@@ -21,6 +21,7 @@ class Agenda:
         return self._now
 
     def later(self, seconds: float, act: Callable[[], None]) -> None:
+        """act: a function of a module, or a partial of one, so that a model can be saved (with pickle) at any time."""
         self._count += 1
         heapq.heappush(self._entries, (self._now + seconds, self._count, act))
 
