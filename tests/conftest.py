@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 import _pytest.mark.expression
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from in_process import quick_clients
+from landing_zone.engine import Engine, Preloaded
 from landing_zone.isolation import isolate
 
 isolate()
@@ -20,6 +22,13 @@ settings.register_profile("project", derandomize=True, deadline=None, database=N
 settings.load_profile("project")
 
 quick_clients.install()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def preloaded_engines() -> Iterator[None]:
+    """Start engines in half the time. What test_demo types starts its own as a shell does."""
+    with Preloaded() as Engine.preloaded:
+        yield
 
 
 def pytest_configure(config: pytest.Config) -> None:

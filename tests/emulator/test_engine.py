@@ -960,7 +960,7 @@ def test_a_pool_whose_cidr_cannot_be_provisioned_fails_its_stack(engine: Engine,
 
 def test_an_engine_that_cannot_start_says_why() -> None:
     with pytest.raises(EngineFailed, match="invalid float value"):
-        Engine.start(runtime=sys.executable, speed="fast")  # type: ignore[arg-type]
+        Engine.start(speed="fast")  # type: ignore[arg-type]
 
 
 def test_a_program_of_its_own_finds_the_engine_through_its_environment(engine: Engine) -> None:

@@ -11,6 +11,7 @@ An account's id as the access key makes the caller that account's root user.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -26,7 +27,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, ClassVar, Self
 
 import boto3
 from botocore.config import Config
@@ -36,18 +37,49 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from landing_zone import functions
+from landing_zone.fork_server import Forked, ForkServer
+
 TESTS = Path(__file__).resolve().parents[1]
 LAMBDA_RUNTIME = TESTS.parent / ".venv/lambda-runtime/bin/python"
 CONTROL = "/_landing-zone/"
 HOST = "127.0.0.1"  # an address, not a name: so S3 clients put the bucket into the path
 SECRET = "test"
+MODULES = "boto3 cryptography.x509 hypercorn.asyncio hypercorn.protocol.h11 moto.core.serialize xmltodict yaml".split()
+SERVICES = "cloudformation ec2 iam lambda organizations ram s3 sts".split()
+"""What engines need most. ministack's own modules are not among them: each is of one engine once it is imported."""
 START_S = 60
 LOG_LINES = 30
-# Python would look for garbage all the time among the hundreds of modules that are imported, which stay.
-SERVER = "import gc; gc.disable(); from landing_zone.on_ministack import server; server.main()"
+SERVER = ["-m", "landing_zone.on_ministack"]
 HOME_REGION = "us-east-1"
 
 Account = dict[str, str]
+
+
+class Preloaded:
+    """Starts engines, and their functions, from processes that have imported what both need.
+
+    with Preloaded() as Engine.preloaded:
+        ...
+    """
+
+    def __init__(self) -> None:
+        self._servers = contextlib.ExitStack()
+        self._engines: ForkServer | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._servers.close()
+
+    def start(self, words: list[str], environment: dict[str, str], folder: Path, log: IO[bytes]) -> Forked:
+        if self._engines is None:
+            self._folder = self._servers.enter_context(tempfile.TemporaryDirectory())
+            self._servers.enter_context(functions.serve(str(LAMBDA_RUNTIME), Path(self._folder)))
+            self._engines = self._servers.enter_context(ForkServer(sys.executable, modules=MODULES, services=SERVICES))
+        shared = ["--functions", self._folder]
+        return self._engines.start([*words, *shared], env=environment, cwd=str(folder), log=log.fileno())
 
 
 class EngineFailed(Exception):
@@ -55,9 +87,14 @@ class EngineFailed(Exception):
 
 
 class Engine:
-    """A running engine. Its folder holds the certificate and the log; stop() deletes it."""
+    """A running engine. Its folder holds the certificate and the log; stop() deletes it.
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, folder: Path) -> None:
+    preloaded   starts every engine; None: each is started anew
+    """
+
+    preloaded: ClassVar[Preloaded | None] = None
+
+    def __init__(self, process: subprocess.Popen[bytes] | Forked, port: int, folder: Path) -> None:
         self._process, self._port, self._folder = process, port, folder
         self.home_region = HOME_REGION
         self.management_account_id = ""
@@ -65,34 +102,33 @@ class Engine:
         self._tls = ssl.create_default_context(cafile=str(self.certificate))
 
     @classmethod
-    def start(
-        cls, *, runtime: str = "", speed: float = 100, enforce_iam: bool = True, log_level: str = "WARNING"
-    ) -> Self:
+    def start(cls, *, speed: float = 100) -> Self:
         """Start the server, and return once it is ready.
 
-        runtime   Python interpreter for Lambda functions: of an environment with boto3 and cfnresponse, and without
-                  crhelper, or a zip that lacks it would pass. Default: the environment variable LAMBDA_RUNTIME, else
-                  the environment that the Makefile makes.
         speed     how many seconds of the models' time pass in a second, and how many a function pauses in one
         Raises    EngineFailed with the end of its log
         """
-        runtime = runtime or os.environ.get("LAMBDA_RUNTIME") or str(LAMBDA_RUNTIME)
-        if not Path(runtime).exists():
-            raise EngineFailed(f"No Python for Lambda functions at {runtime}; `make test` makes it")
+        if not LAMBDA_RUNTIME.exists():
+            raise EngineFailed(f"No Python for Lambda functions at {LAMBDA_RUNTIME}; `make test` makes it")
         folder = Path(tempfile.mkdtemp(prefix="landing-zone-"))
         certificate, key = make_certificate(folder)
         port = _free_port()
-        command = [sys.executable, "-c", SERVER, "--port", str(port), "--speed", str(speed), "--runtime", runtime]
+        words = [*SERVER, "--port", str(port), "--speed", str(speed), "--runtime", str(LAMBDA_RUNTIME)]
+        environment = _server_environment(folder, port, certificate, key)
         with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                command,
-                env=_server_environment(folder, port, certificate, key, enforce_iam, log_level),
-                cwd=folder,
-                stdin=subprocess.PIPE,  # its end tells the server that we are gone
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            process: subprocess.Popen[bytes] | Forked
+            if cls.preloaded:
+                process = cls.preloaded.start(words, environment, folder, log)
+            else:
+                process = subprocess.Popen(
+                    [sys.executable, *words],
+                    env=environment,
+                    cwd=folder,
+                    stdin=subprocess.PIPE,  # its end tells the server that we are gone
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
         engine = cls(process, port, folder)
         try:
             engine._wait_until_healthy()
@@ -102,11 +138,11 @@ class Engine:
         return engine
 
     def stop(self) -> None:
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)  # the functions' processes too; there is nothing to save
-        self._process.wait()
-        if self._process.stdin:
-            self._process.stdin.close()
+        with self._process:
+            if self._process.poll() is None:
+                with contextlib.suppress(ProcessLookupError):  # it does not lead its group yet
+                    os.killpg(self._process.pid, signal.SIGKILL)  # the functions' processes too; nothing is to be saved
+                self._process.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def __enter__(self) -> Self:
@@ -328,9 +364,7 @@ def _free_port() -> int:
         return port
 
 
-def _server_environment(
-    folder: Path, port: int, certificate: Path, key: Path, enforce_iam: bool, log_level: str
-) -> dict[str, str]:
+def _server_environment(folder: Path, port: int, certificate: Path, key: Path) -> dict[str, str]:
     """Return the server's whole environment. Its Lambda functions see less."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
@@ -348,8 +382,8 @@ def _server_environment(
         "AWS_CA_BUNDLE": str(certificate),
         "SSL_CERT_FILE": str(certificate),
         "REQUESTS_CA_BUNDLE": str(certificate),
-        "AUTH": str(enforce_iam).lower(),
-        "LOG_LEVEL": log_level,
+        "AUTH": "true",
+        "LOG_LEVEL": "WARNING",
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
         "LAMBDA_EXECUTOR": "local",

@@ -6,7 +6,8 @@
 
 A program runs in a process of its own, with its own environment, folder and streams, as if the interpreter had been
 started. But the modules are there already, and so are AWS's models of the services: reading both takes most of the time
-of a command of the AWS CLI, and of the first invocation of a function.
+of a command of the AWS CLI, of the first invocation of a function, and of an engine's start. It is killed when its
+starter ends first.
 
 The interpreter may be another environment's: this file is the server's program too. It needs only Python, and where
 there is botocore, the module quick_botocore beside it.
@@ -26,6 +27,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,6 +35,7 @@ from typing import Any, Self
 
 REQUEST_BYTES = 200_000
 STREAMS = 3  # input, output, errors
+GRACE_S = 1  # for a program to end by itself when its input does
 ENVIRONMENT = {  # nothing of the starter's: each program gets its own
     "LANG": "C.UTF-8",
     "PYTHONDONTWRITEBYTECODE": "1",
@@ -75,16 +78,17 @@ class ForkServer:
             self._socket.close()
             self._process.wait()
 
-    def start(self, words: Sequence[str], *, env: Mapping[str, str], cwd: str) -> Forked:
-        """Start a program. words: a script, or -m and a module, and the arguments."""
-        (in_child, stdin), (stdout, out_child), (stderr, error_child) = os.pipe(), os.pipe(), os.pipe()
-        status, status_child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        given = [in_child, out_child, error_child, status_child.detach()]
+    def start(self, words: Sequence[str], *, env: Mapping[str, str], cwd: str, log: int | None = None) -> Forked:
+        """Start a program.
+
+        words   a script, or -m and a module, and the arguments
+        log     the descriptor of a file that gets all that the program prints; None: pipes get it
+        """
         request = json.dumps({"words": list(words), "env": dict(env), "cwd": cwd}).encode()
-        socket.send_fds(self._control(), [request], given)
-        for descriptor in given:
-            os.close(descriptor)
-        return Forked(status, stdin, stdout, stderr)
+        status, status_child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with status_child:
+            streams = _send(self._control(), request, log, status_child.fileno())
+        return Forked(status, *streams)
 
     def _control(self) -> socket.socket:
         with self._lock:
@@ -101,6 +105,35 @@ class ForkServer:
             self._process = subprocess.Popen(command, env=ENVIRONMENT, stdin=subprocess.DEVNULL, pass_fds=askers)
 
 
+class ForkServerAt:
+    """A ForkServer of another process, at its address."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def start(self, words: Sequence[str], *, env: Mapping[str, str], cwd: str) -> Forked:
+        """See ForkServer."""
+        request = json.dumps({"words": list(words), "env": dict(env), "cwd": cwd}).encode()
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        connection.connect(self._address)
+        return Forked(connection, *_send(connection, request, None))
+
+
+def _send(server: socket.socket, request: bytes, log: int | None, *also: int) -> tuple[int, int, int]:
+    """Ask the server for a program; return our ends of its input, output and errors."""
+    in_child, stdin = os.pipe()
+    if log is None:
+        (stdout, out_child), (stderr, error_child) = os.pipe(), os.pipe()
+    else:
+        stdout, stderr = (os.open(os.devnull, os.O_RDONLY) for _ in range(2))
+        out_child, error_child = os.dup(log), os.dup(log)
+    given = [in_child, out_child, error_child]
+    socket.send_fds(server, [request], [*given, *also])
+    for descriptor in given:
+        os.close(descriptor)
+    return stdin, stdout, stderr
+
+
 class Forked:
     """A started program, like a subprocess.Popen with text pipes."""
 
@@ -110,6 +143,14 @@ class Forked:
         self.returncode: int | None = None
         self._status, self._lock = status, threading.Lock()
         self.pid = self._told()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for stream in (self.stdin, self.stdout, self.stderr):
+            stream.close()
+        self.wait()
 
     def poll(self) -> int | None:
         with contextlib.suppress(TimeoutError):
@@ -191,10 +232,23 @@ def _watch(request: dict[str, Any], descriptors: list[int]) -> None:
         _become(request, descriptors)
     for descriptor in descriptors[:STREAMS]:
         os.close(descriptor)
-    with socket.socket(fileno=descriptors[STREAMS]) as status:
-        status.send(str(pid).encode())
-        status.send(str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])).encode())
+    status = socket.socket(fileno=descriptors[STREAMS])
+    status.send(str(pid).encode())
+    threading.Thread(target=_kill_without_starter, args=(pid, status), daemon=True).start()
+    ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # so that no other process gets this id meanwhile
+    if ended:
+        exit_status = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+        with contextlib.suppress(OSError):  # the starter has ended too
+            status.send(str(exit_status).encode())
     os._exit(0)
+
+
+def _kill_without_starter(pid: int, status: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        status.recv(1)  # nothing is ever sent: it returns when the starter closes its end, or has none any more
+    time.sleep(GRACE_S)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def _become(request: dict[str, Any], descriptors: list[int]) -> None:

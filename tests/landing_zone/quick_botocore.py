@@ -27,6 +27,8 @@ Aliaser: Any = botocore.hooks.EventAliaser
 
 def install() -> None:
     """Replace, in this process and for good, what makes clients."""
+    if hasattr(botocore.session.create_loader, "cache_info"):
+        return  # done, perhaps by the process that this one is a copy of
     botocore.session.create_loader = functools.cache(botocore.loaders.create_loader)
     hooks: Any = botocore.hooks  # its type hints lack what is private
     hooks.accepts_kwargs = functools.partial(_of_function, functools.lru_cache(maxsize=4096)(hooks.accepts_kwargs))

@@ -6,17 +6,19 @@ code in templates. Nothing of the host's environment reaches them.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import subprocess
 import tempfile
-import threading
 import zipfile
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
-from landing_zone.fork_server import Forked, ForkServer
+from landing_zone.fork_server import Forked
+from landing_zone.functions import Functions
 from landing_zone.on_ministack import function_clock
 from landing_zone.on_ministack.authorization import RolePermissions
 from landing_zone.on_ministack.cloudformation import HandlerFailure, Properties, Provisioned
@@ -37,8 +39,6 @@ KEPT_VARIABLES = (
     "AWS_CA_BUNDLE SSL_CERT_FILE REQUESTS_CA_BUNDLE AWS_DISABLE_HOST_PREFIX_INJECTION LAMBDA_TASK_ROOT "
     "_LAMBDA_FUNCTION_ARN _LAMBDA_TIMEOUT _LAMBDA_LAYERS_DIRS PATH LANG TZ TMPDIR".split()
 )
-SERVICES = "cloudformation controltower ec2 iam lambda organizations ram s3 sns sqs sts".split()
-"""What functions call. botocore reads the models of these once for all of them."""
 # Runs before ministack's own worker script. AWS's runtime too gives the root logger a handler, which writes JSON with
 # the fields of `extra` beside the message, from INFO on, for functions with LogFormat JSON. That is each of ours.
 # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
@@ -65,41 +65,44 @@ logging.getLogger().setLevel(logging.INFO)
 """
 
 
-def install(runtime: str, speed: float, roles: RolePermissions, metrics: Metrics) -> None:
+def install(functions: Functions, speed: float, roles: RolePermissions, metrics: Metrics) -> None:
     """Replace ministack's runtime, code download and permissions.
 
-    runtime   path of the Python interpreter that runs every Python function
-    speed     how many seconds a function pauses in one
+    speed   how many seconds a function pauses in one
     """
     detect = lambda_runtime._detect_runtime_binary
     prelude = PRELUDE + function_clock.prelude(speed)
 
     def detect_runtime_binary(name: str) -> tuple[str, str]:
         binary, script = detect(name)
-        return (runtime, prelude + script) if name.startswith("python") else (binary, script)
+        return (functions.interpreter, prelude + script) if name.startswith("python") else (binary, script)
 
     lambda_runtime._detect_runtime_binary = detect_runtime_binary
-    lambda_runtime.subprocess = WorkerProcesses(runtime)
-    lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": SharedCode})
+    lambda_runtime.subprocess = WorkerProcesses(functions)
+    lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": partial(SharedCode, functions.code)})
     _read_code_of_other_accounts()
     _ask_the_role(roles, metrics)
 
 
 class SharedCode(zipfile.ZipFile):
-    """A function's zip. All functions with the same code read it in one folder, where Python keeps it compiled."""
+    """A function's zip. All functions with the same code read it in one folder, where Python keeps it compiled.
 
-    _folders: ClassVar[dict[str, Path]] = {}
-    _lock: ClassVar[threading.Lock] = threading.Lock()
+    folder   for those of all zips; engines may share it
+    """
+
+    def __init__(self, folder: Path, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._folder = folder
 
     def extractall(self, path: Any = None, members: Any = None, pwd: bytes | None = None) -> None:
-        digest = hashlib.sha256(Path(str(self.filename)).read_bytes()).hexdigest()
-        with self._lock:
-            if digest not in self._folders:
-                folder = Path(tempfile.mkdtemp(prefix="lambda-code-"))
-                super().extractall(folder, members, pwd)
-                self._folders[digest] = folder
+        code = self._folder / hashlib.sha256(Path(str(self.filename)).read_bytes()).hexdigest()
+        if not code.exists():
+            extracted = tempfile.mkdtemp(dir=self._folder)
+            super().extractall(extracted, members, pwd)
+            with contextlib.suppress(OSError):  # another engine, or another function's start, was faster
+                Path(extracted).rename(code)
         Path(path).rmdir()
-        Path(path).symlink_to(self._folders[digest])
+        Path(path).symlink_to(code)
 
 
 class WorkerProcesses:
@@ -107,9 +110,9 @@ class WorkerProcesses:
 
     PIPE, STDOUT, DEVNULL = subprocess.PIPE, subprocess.STDOUT, subprocess.DEVNULL
 
-    def __init__(self, runtime: str) -> None:
-        self._runtime = runtime
-        self._server = ForkServer(runtime, modules=["boto3", "urllib3"], services=SERVICES)
+    def __init__(self, functions: Functions) -> None:
+        self._runtime = functions.interpreter
+        self._server = functions.server
 
     def Popen(self, command: list[str], **options: Any) -> Forked | subprocess.Popen[str]:  # noqa: N802 - its name there
         if command[0] != self._runtime:

@@ -21,7 +21,8 @@ from aws_models.clock import RunningClock
 from aws_models.models import Models
 from aws_models.organization import Organization
 from aws_models.protocol import HttpAnswer
-from landing_zone import quick_botocore
+from landing_zone import functions, quick_botocore
+from landing_zone.functions import Functions
 from landing_zone.on_ministack import (
     authorization,
     cloudformation,
@@ -52,11 +53,11 @@ from landing_zone.on_ministack.stack_set_api import StackSetApi
 UNSET = "000000000000"  # the management account's id, until the landing zone is set up
 
 
-def install(models: Models, runtime: str, speed: float) -> Control:
+def install(models: Models, ran: Functions, speed: float) -> Control:
     """Plug the models into ministack in this process, and return the application to serve.
 
-    runtime   path of the Python interpreter for Lambda functions
-    speed     of the clock of the models and of functions that sleep
+    ran     the functions that the engine will run
+    speed   of the clock of the models and of functions that sleep
     """
     used, clock, tower = UsedPermissions(), Time(), ControlTower(models)
     metrics = Metrics(clock)
@@ -80,7 +81,7 @@ def install(models: Models, runtime: str, speed: float) -> Control:
     RolePrincipals().install()
     StackSetApi(stack_sets.install()).install()
     topics.install()
-    lambda_code.install(runtime, speed, RolePermissions(used, policies), metrics)
+    lambda_code.install(ran, speed, RolePermissions(used, policies), metrics)
     events.install(clock, metrics)
     metrics.install()
     _leave_docker_alone()
@@ -168,8 +169,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--runtime", default=sys.executable, help="Python interpreter for Lambda functions")
+    parser.add_argument("--functions", type=Path, help="folder of functions that several engines share")
     parser.add_argument("--speed", type=float, default=1.0, help="of the clock of the models and functions")
     arguments = parser.parse_args()
+    if os.getpgrp() != os.getpid():
+        os.setsid()
     # Functions run with this process's environment around them.
     for name in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"):
         os.environ.pop(name, None)
@@ -177,7 +181,9 @@ def main() -> None:
     organization.path_of = lambda account_id: path_of(organization, account_id)
     quick_botocore.install()
     models = Models(RunningClock(arguments.speed), organization)
-    application = install(models, arguments.runtime, arguments.speed)
+    where = arguments.functions
+    ran = functions.shared(arguments.runtime, where) if where else functions.own(arguments.runtime)
+    application = install(models, ran, arguments.speed)
     gc.freeze()  # modules live as long as this process; not to look at them again saves a tenth of its time
-    gc.enable()  # see landing_zone.engine
+    gc.enable()  # see __main__
     asyncio.run(serve(application, arguments.port))
