@@ -2,7 +2,8 @@
 
 A client reads what is known of its service from JSON, builds a method for each operation (of EC2, more than 700) and a
 tree of the rules for its endpoints, and copies all event handlers of its session. None of it differs between two
-clients, so each is made once. This changes nothing that a program could see.
+clients, so each is made once. It also reads the certificates of all authorities, which only a client needs that calls
+over HTTPS. This changes nothing that a program could see.
 
 Needs nothing but botocore: fork_server.py imports it in other environments.
 """
@@ -13,15 +14,18 @@ import functools
 from typing import Any
 
 import botocore.client
+import botocore.endpoint
 import botocore.hooks
 import botocore.loaders
 import botocore.regions
 import botocore.session
 from botocore.hooks import NodeList
+from botocore.httpsession import URLLib3Session
 from botocore.model import ServiceModel
 
 MIDDLE = 1  # of the first, middle and last handlers for a key; botocore's default
 Creator: Any = botocore.client.ClientCreator
+Endpoints: Any = botocore.endpoint.EndpointCreator
 Aliaser: Any = botocore.hooks.EventAliaser
 
 
@@ -36,10 +40,28 @@ def install() -> None:
     regions.EndpointProvider = functools.partial(_endpoints, regions.EndpointProvider, {})
     Creator._load_service_model = functools.partialmethod(_service_model, Creator._load_service_model, {})
     Creator._create_methods = functools.partialmethod(_methods, Creator._create_methods, {})
+    Endpoints.create_endpoint = functools.partialmethod(Endpoints.create_endpoint, http_session_cls=HttpSession)
     Aliaser.__init__ = functools.partialmethod(_aliaser, Aliaser.__init__, {})
     trie = hooks._PrefixTrie
     trie.__copy__, trie.append_item = _share, _append
     trie.remove_item = functools.partialmethod(_remove, trie.remove_item, trie._recursive_copy)
+
+
+class HttpSession:
+    """botocore's, made for the first request."""
+
+    def __init__(self, **settings: Any) -> None:
+        self._settings = settings
+
+    @functools.cached_property
+    def _session(self) -> Any:
+        return URLLib3Session(**self._settings)
+
+    def send(self, request: Any) -> Any:
+        return self._session.send(request)
+
+    def close(self) -> None:
+        self._session.close()
 
 
 def _of_function(ask: Any, handler: Any) -> Any:
