@@ -12,6 +12,7 @@ import pytest
 
 from landing_zone import fork_client
 from landing_zone.fork_server import Forked, ForkServer
+from landing_zone.reading import eventually
 
 ENVIRONMENT = {"COLOR": "blue"}
 
@@ -120,3 +121,42 @@ def test_a_client_lends_its_own_environment_folder_and_streams(tmp_path: Path) -
 
     assert (done.returncode, done.stderr) == (3, "")
     assert done.stdout == f"hello ['a word'] {environment} {tmp_path}\n"
+
+
+def test_what_it_prints_can_go_to_a_file(server: ForkServer, tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text("import sys\nprint('hello')\nprint('oops', file=sys.stderr)")
+
+    with (tmp_path / "log").open("wb") as log:
+        process = server.start(["program.py"], env={}, cwd=str(tmp_path), log=log.fileno())
+
+    assert process.communicate() == ("", "")
+    assert sorted((tmp_path / "log").read_text().split()) == ["hello", "oops"]
+
+
+def test_another_process_starts_programs_at_its_address_and_they_are_killed_when_it_ends(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text("import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(600)")
+    address = str(tmp_path / "address")
+    starter = (
+        "import sys\nfrom landing_zone.fork_server import ForkServerAt\n"
+        "process = ForkServerAt(sys.argv[1]).start(['program.py'], env={}, cwd=sys.argv[2])\n"
+        "print(process.stdout.readline(), end='', flush=True)\nsys.stdin.read()"
+    )
+    command = [sys.executable, "-c", starter, address, str(tmp_path)]
+    environment = os.environ | {"PYTHONPATH": str(Path(fork_client.__file__).parents[1])}
+
+    with ForkServer(sys.executable, modules=[], services=[], address=address):
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True) as other:
+            assert other.stdout
+            pid = int(other.stdout.readline())
+            assert is_running(pid)
+            other.kill()
+
+        eventually(lambda: not is_running(pid))
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
