@@ -76,9 +76,7 @@ def check(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> None:
         if not (_is_left_alone(request, found) or _is_built(pool_reader, spec, listed, found)):
             allocated: Allocated = {}
             pools = with_coming(pool_reader, spec, found, allocated)
-            blockers = _refuse_in_use(request, pool_reader, spec, pools)
-            staying = _as_others(spec, pools, blockers.by_pool())
-            _can_be_built(request, pool_reader, spec, staying, listed, allocated, blockers.surplus.in_use)
+            _refuse_impossible_request(request, pool_reader, spec, pools, listed, allocated)
 
 
 @dataclass(frozen=True)
@@ -112,10 +110,8 @@ def look(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> Situation:
         in_use: InUse = {}
         stays: Mapping[str, Sequence[str]] = {}
         if not built:
-            blockers = _refuse_in_use(request, pool_reader, spec, pools)
+            blockers, _ = _refuse_impossible_request(request, pool_reader, spec, pools, listed, allocated)
             in_use, stays = blockers.surplus.in_use, blockers.by_pool()
-            staying = _as_others(spec, pools, stays)
-            _can_be_built(request, pool_reader, spec, staying, listed, allocated, in_use)
         reservable = reserving.read_concerned(request.account, executor, spec, compare(spec, pools).kept)
         return Situation(pools, built, allocated, in_use, stays, reservable)
 
@@ -256,26 +252,27 @@ def _as_others(spec: PoolSpec, pools: Sequence[ExistingPool], stays: Collection[
     return [replace(pool, key=None) if pool.pool_id in unwanted else pool for pool in pools]
 
 
-def _can_be_built(
+def _refuse_impossible_request(
     request: ResourceRequest,
     pool_reader: PoolReader,
     spec: PoolSpec,
     pools: Sequence[ExistingPool],
     listed: Sequence[IpamPoolTypeDef],
     allocated: Allocated,
-    in_use: InUse,
-) -> bool:
-    """Return whether what is missing can be added. Raise Refused if it cannot, except in a rollback, which has to end:
-    the watch reports what is missing."""
+) -> tuple[_Blockers, bool]:
+    """Return what keeps what is not wanted, and whether what is missing can be added. Raise Refused for what is in use,
+    and if it cannot be added. A rollback has to end, so it is refused nothing: the watch reports what is missing."""
+    blockers = _refuse_in_use(request, pool_reader, spec, pools)
+    staying = _as_others(spec, pools, blockers.by_pool())
     try:
-        preconditions.refuse_isolated(compare(spec, pools))
-        refuse_impossible(pool_reader, spec, pools, listed, allocated, in_use)
+        preconditions.refuse_isolated(compare(spec, staying))
+        refuse_impossible(pool_reader, spec, staying, listed, allocated, blockers.surplus.in_use)
     except Refused as reason:
         if not request.is_rollback:
             raise
         log_decision("the rollback leaves the pools as they are", reason=str(reason))
-        return False
-    return True
+        return blockers, False
+    return blockers, True
 
 
 def refuse_impossible(
@@ -318,11 +315,12 @@ class PoolReconciliation(Rounds):
         found   the pools as they are
         """
         pools: Sequence[ExistingPool] = with_coming(self._reader, self._spec, self._seen(found), self._allocated)
-        blockers = _refuse_in_use(self._request, self._reader, self._spec, pools)
-        not_removed = blockers.by_pool()
-        staying, in_use = _as_others(self._spec, pools, not_removed), blockers.surplus.in_use
-        if not _can_be_built(self._request, self._reader, self._spec, staying, listed, self._allocated, in_use):
+        blockers, can_be_built = _refuse_impossible_request(
+            self._request, self._reader, self._spec, pools, listed, self._allocated
+        )
+        if not can_be_built:
             return kept_pools(self._spec, pools), []
+        not_removed, in_use = blockers.by_pool(), blockers.surplus.in_use
 
         def left_to_do(pools: Sequence[ExistingPool], occupied: Occupied) -> PendingChanges:
             not_removed.update(self._failures.failed_removals(pools, waiting.now(), self._in_flight.pool_ids))
