@@ -375,3 +375,20 @@ def test_a_change_of_the_package_version_alone_brings_back_a_pool_that_was_delet
 
     assert built.pools() == BUILT
     assert built.pool_ids()["us-west-2 SDLC OU"] != ids["us-west-2 SDLC OU"]
+
+
+def test_a_pool_that_somebody_has_made_like_one_of_ours_beside_it_stays_somebodys(built: DirectStack) -> None:
+    ids = built.pool_ids()
+    twin = built.ec2.create_ipam_pool(
+        IpamScopeId=built.scope_id,
+        SourceIpamPoolId=ids["us-west-2"],
+        Locale="us-west-2",
+        AddressFamily="ipv4",
+        Description=names.pool_description("us-west-2", "SDLC OU"),
+    )["IpamPool"]["IpamPoolId"]
+    built.clock.advance(60)
+
+    assert update(built, AccPoolPrefixLength="13")["Status"] == "SUCCESS"
+
+    assert built.pool_ids() == ids | {twin: twin}
+    assert built.rows(twin) == []
