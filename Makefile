@@ -96,7 +96,7 @@ types: $(TOOLS) ## Check the types
 templates: $(TOOLS) $(CHECKERS) ## Check the templates and their IAM policies
 	@$(RUN) -c 'import sys; from cfnlint.runner import main; sys.exit(main())' templates/*.yaml
 	@.venv/checkers/bin/python -m checkov.main --config-file tests/checkers/checkov.yaml --directory templates
-	@.venv/checkers/bin/python -W ignore:pkg_resources tests/checkers/iam_policies.py templates/*.yaml
+	@PYTHONPATH=tests .venv/checkers/bin/python -W ignore:pkg_resources -m checkers.iam_policies templates/*.yaml
 
 zips: $(TOOLS) $(WHEEL) ## Check that the committed zips are what the sources build
 	@$(RUN) packages/build.py --check

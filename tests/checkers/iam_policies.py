@@ -1,7 +1,7 @@
 """Run parliament on every IAM policy of the templates. It finds unknown actions, and resources and conditions that do
 not match an action.
 
-    .venv/checkers/bin/python tests/checkers/iam_policies.py templates/*.yaml
+    PYTHONPATH=tests .venv/checkers/bin/python -m checkers.iam_policies templates/*.yaml
 
 Runs in the checkers' environment, offline. Examples replace the values that are known only after deployment. ACCEPTED
 lists the findings that AWS makes unavoidable, with the reason.
@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import parliament  # type: ignore[import-not-found]  # it is in the checkers' environment only
-import yaml
+
+from checkers.template_reader import read_template
 
 EXAMPLES = {
     "AWS::Partition": "aws",
@@ -60,23 +61,6 @@ ACCEPTED: dict[tuple[str, str], str] = {
 """(issue, detail) -> why the finding is accepted."""
 
 
-class Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's short forms: !Sub x is {"Fn::Sub": x}."""
-
-
-def _short_form(loader: Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    name = suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}"
-    if isinstance(node, yaml.ScalarNode):
-        value: Any = loader.construct_scalar(node)
-        return {name: value.split(".", 1) if name == "Fn::GetAtt" else value}
-    if isinstance(node, yaml.SequenceNode):
-        return {name: loader.construct_sequence(node, deep=True)}
-    raise ValueError(f"!{suffix} has neither a text nor a list")
-
-
-Loader.add_multi_constructor("!", _short_form)
-
-
 def policies(template: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the logical ID and the document of each policy, as deployed with every condition true."""
     resources = template["Resources"]
@@ -117,8 +101,7 @@ def _arn(name: str, resources: dict[str, Any]) -> str:
 
 
 def findings(path: Path) -> Iterator[str]:
-    template = yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506 - a SafeLoader with more tags
-    for name, document in policies(template):
+    for name, document in policies(read_template(path)):
         for finding in parliament.analyze_policy_string(json.dumps(document), ignore_private_auditors=True).findings:
             if (finding.issue, str(finding.detail)) not in ACCEPTED:
                 yield f"{path}: {name}: {finding.issue} {finding.detail} {finding.location}"

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cfnlint.decode import decode  # type: ignore[import-untyped]
+from checkers.template_reader import read_template
 
 
 class Template:
-    """A template as cfn-lint reads it.
+    """A template as it was read.
 
     content   {"Parameters": {...}, "Resources": {logical id: {"Type": ..., "Properties": {...}}}}
     """
@@ -25,9 +25,7 @@ class Template:
 
     @classmethod
     def read(cls, path: Path) -> Template:
-        content, problems = decode(str(path))
-        assert not problems, problems
-        return cls(content)
+        return cls(read_template(path))
 
     def of_type(self, *types: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Yield the logical ID and the properties of each resource of these types."""

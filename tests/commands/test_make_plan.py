@@ -17,10 +17,10 @@ from xml.etree import ElementTree
 
 import boto3
 import pytest
-from cfnlint.decode import decode  # type: ignore[import-untyped]
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from checkers.template_reader import read_template
 from commands.arguments import MANAGEMENT_TEMPLATE, SHORT, template_parameters
 from commands.existing_vpcs.vpcs import MOST_CIDRS
 from commands.plan.__main__ import planned
@@ -81,7 +81,7 @@ def test_the_plan_shows_the_default_parameters() -> None:
 
 
 def test_the_defaults_are_those_of_the_template() -> None:
-    template, _ = decode(str(ROOT / MANAGEMENT_TEMPLATE))
+    template = read_template(ROOT / MANAGEMENT_TEMPLATE)
     declared = template["Parameters"]
 
     read = template_parameters()

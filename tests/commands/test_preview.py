@@ -18,9 +18,9 @@ from typing import Any, cast
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from cfnlint.decode import decode  # type: ignore[import-untyped]
 
 from aws_models.errors import AwsError
+from checkers.template_reader import read_template
 from commands import arguments, reading, terminal
 from commands.preview import __main__ as preview
 from commands.preview import reading as preview_reading
@@ -84,7 +84,7 @@ def asked(stack: DirectStack | None, **changed: str) -> Update:
 
 def test_the_parameters_of_each_custom_resource_are_those_of_the_templates() -> None:
     for path in ("ipam-controltower-integration.template.yaml", "ipamnetworkingStack.yaml"):
-        template, _ = decode(str(ROOT / "templates" / path))
+        template = read_template(ROOT / "templates" / path)
         for name, resource in template["Resources"].items():
             if resource["Type"].startswith("Custom::") and name != "CopyZips":
                 used = {

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from cfnlint.decode import decode  # type: ignore[import-untyped]
 
+from checkers.template_reader import read_template
 from landing_zone.company import HOME_REGION, MANAGEMENT, NETWORKING, ORGANIZATIONAL_UNITS
 from landing_zone.engine import Engine
 
@@ -20,8 +20,7 @@ ACCOUNT = NETWORKING  # which may have an IPAM of its own
 
 def policy() -> dict[str, Any]:
     """Return the policy as Organizations gets it."""
-    template, problems = decode(str(TEMPLATE))
-    assert not problems
+    template = read_template(TEMPLATE)
     content: dict[str, Any] = rendered(template["Resources"]["RequireIpamPool"]["Properties"]["Content"])
     return content
 

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from cfnlint.decode import decode  # type: ignore[import-untyped]
 
+from checkers.template_reader import read_template
 from commands import arguments
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +61,7 @@ def test_the_readme_shows_the_commands_of_the_workload_template() -> None:
 
 def test_the_console_steps_name_every_parameter_without_a_default() -> None:
     steps = README.partition("**In the console.**")[2].partition("**With the AWS CLI.**")[0]
-    template, _ = decode(str(ROOT / arguments.MANAGEMENT_TEMPLATE))
+    template = read_template(ROOT / arguments.MANAGEMENT_TEMPLATE)
 
     required = {name for name, parameter in template["Parameters"].items() if "Default" not in parameter}
     assert required <= set(re.findall(r"`(\w+)`", steps))

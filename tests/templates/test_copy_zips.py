@@ -12,9 +12,9 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from cfnlint.decode import decode  # type: ignore[import-untyped]
 from moto import mock_aws
 
+from checkers.template_reader import read_template
 from in_process.aws_calls import Call, intercept
 
 TEMPLATE = Path(__file__).parents[2] / "templates/ipam-controltower-integration.template.yaml"
@@ -67,7 +67,7 @@ def copier(s3: Any, monkeypatch: pytest.MonkeyPatch) -> Copier:
     cfnresponse = SimpleNamespace(SUCCESS="SUCCESS", FAILED="FAILED", send=send)
     monkeypatch.setitem(sys.modules, "cfnresponse", cfnresponse)
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)
-    template, _ = decode(str(TEMPLATE))
+    template = read_template(TEMPLATE)
     return Copier(template["Resources"]["CopyZipsFunction"]["Properties"]["Code"]["ZipFile"], answers)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.decode import cfn_yaml  # type: ignore[import-untyped]
 
+from checkers.template_reader import read_template
 from ctipam import findings
 from ctipam.findings import Finding
 from ctipam.ipam import trouble
@@ -26,7 +26,7 @@ SCHEMA = ",".join([utilization.NAMESPACE, *utilization.DIMENSIONS])
 
 @pytest.fixture(scope="module")
 def resources() -> Any:
-    return cfn_yaml.load(str(TEMPLATE))["Resources"]
+    return read_template(TEMPLATE)["Resources"]
 
 
 @pytest.fixture(scope="module")

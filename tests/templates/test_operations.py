@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.decode import decode  # type: ignore[import-untyped]
 
 from checkers.alarms import METRICS
 from checkers.policies import permits
 from checkers.template import Template, holds
+from checkers.template_reader import read_template
 from ctipam.cloudformation import custom_resource
 
 TEMPLATES = sorted(
@@ -24,7 +24,7 @@ each_template = pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path
 
 
 def of_type(path: Path, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    template, _ = decode(str(path))
+    template = read_template(path)
     for name, resource in template["Resources"].items():
         if resource["Type"] == kind:
             yield name, resource
@@ -70,7 +70,7 @@ def test_the_key_and_the_log_groups_pass_the_proactive_controls_of_control_tower
         for statement in properties(path, "AWS::KMS::Key")[KEY]["KeyPolicy"]["Statement"]
         if statement["Effect"] == "Deny"
     ]
-    template, _ = decode(str(path))
+    template = read_template(path)
 
     assert (deny["Principal"], deny["Action"], deny["Resource"]) == ("*", "kms:CreateGrant", "*")
     unless = {"kms:GrantIsForAWSResource": "false", "aws:PrincipalIsAWSService": "false"}
@@ -96,7 +96,7 @@ def test_only_the_alarms_of_this_account_may_publish_to_the_topic_and_only_over_
 @each_template
 def test_the_topic_has_a_subscription_only_if_an_email_address_is_given(path: Path) -> None:
     ((_, subscription),) = of_type(path, "AWS::SNS::Subscription")
-    conditions = decode(str(path))[0]["Conditions"]
+    conditions = read_template(path)["Conditions"]
     email, topic = {"Ref": "AlertEmail"}, {"Ref": "IpamSnsTopic"}
 
     assert subscription["Properties"] == {"TopicArn": topic, "Protocol": "email", "Endpoint": email}
@@ -131,7 +131,7 @@ def test_the_description_of_each_alarm_is_a_runbook(path: Path) -> None:
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
     """
-    outputs = decode(str(path))[0]["Outputs"]
+    outputs = read_template(path)["Outputs"]
     for name, alarm in properties(path, "AWS::CloudWatch::Alarm").items():
         described = alarm["AlarmDescription"]
         text = described if isinstance(described, str) else described["Fn::Sub"][0]
@@ -148,7 +148,7 @@ def test_saved_log_queries_read_log_groups_of_the_stack_and_are_in_a_folder_of_i
 
     assert {group["Ref"] for group in query["LogGroupNames"]} <= groups
     assert re.match(r"\$\{(AWS::StackName|DashboardName)\}/", query["Name"]["Fn::Sub"])
-    output = decode(str(path))[0]["Outputs"]["LogQueriesUrl"]
+    output = read_template(path)["Outputs"]["LogQueriesUrl"]
     assert query["Name"]["Fn::Sub"].partition("/")[2] in output["Description"]
 
 
@@ -179,7 +179,7 @@ REPORTING = {"Custom::Ipam", "Custom::InitPools", "Custom::ShareExistingAccounts
 
 
 def custom_resources(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    template, _ = decode(str(path))
+    template = read_template(path)
     for name, resource in template["Resources"].items():
         if resource["Type"].startswith("Custom::"):
             yield name, resource
@@ -224,7 +224,7 @@ def test_the_topic_exists_until_everything_that_reports_to_it_is_deleted(path: P
 )
 @each_template
 def test_links_lead_to_the_console_of_the_partition(path: Path, partition: str, domain: str) -> None:
-    template, _ = decode(str(path))
+    template = read_template(path)
     text = path.read_text(encoding="utf-8")
 
     assert template["Mappings"]["Console"][partition]["Domain"] == domain

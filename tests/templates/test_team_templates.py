@@ -8,18 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.decode import decode  # type: ignore[import-untyped]
 
 from checkers.template import Template, holds
+from checkers.template_reader import read_template
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 SUBNETS = ("FirstSubnet", "SecondSubnet", "ThirdSubnet")
 
 
 def resources(name: str) -> dict[str, Any]:
-    template, problems = decode(str(TEMPLATES / name))
-    assert not problems
-    return dict(template["Resources"])
+    return dict(read_template(TEMPLATES / name)["Resources"])
 
 
 def evaluated(value: Any, zones: list[str]) -> Any:
@@ -80,7 +78,7 @@ def _block(written: Any, vpc: IPv4Network, of_size: Mapping[str, int]) -> str:
 
 
 def test_a_vpc_that_an_update_replaces_stays_and_the_parameters_say_so() -> None:
-    template, _ = decode(str(TEMPLATES / "workload-vpc.template.yaml"))
+    template = read_template(TEMPLATES / "workload-vpc.template.yaml")
 
     for name in ("Vpc", *SUBNETS):
         assert template["Resources"][name]["UpdateReplacePolicy"] == "Retain"
@@ -90,7 +88,7 @@ def test_a_vpc_that_an_update_replaces_stays_and_the_parameters_say_so() -> None
 
 def test_an_ipv6_cidr_from_a_pool_may_be_added_and_one_of_amazon_is_said_to_be_denied() -> None:
     """The request names an IPv4 pool, an IPv6 pool, or neither."""
-    template, _ = decode(str(TEMPLATES / "require-ipam-pool.template.yaml"))
+    template = read_template(TEMPLATES / "require-ipam-pool.template.yaml")
     statements = template["Resources"]["RequireIpamPool"]["Properties"]["Content"]["Statement"]
     keys = {one["Action"]: one["Condition"].get("Null", {}) for one in statements}
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.decode import decode  # type: ignore[import-untyped]
+
+from checkers.template_reader import read_template
 
 TEMPLATES = sorted((Path(__file__).parents[2] / "templates").glob("*.yaml"))
 NAMED = {  # properties that set a physical name; a StackSet requires one, which contains the stack name
@@ -19,19 +20,13 @@ NAMED = {  # properties that set a physical name; a StackSet requires one, which
 }
 
 
-def read(path: Path) -> dict[str, Any]:
-    template, problems = decode(str(path))
-    assert not problems
-    return dict(template)
-
-
 def resources(path: Path, kind: str) -> dict[str, dict[str, Any]]:
-    return {name: found for name, found in read(path)["Resources"].items() if found["Type"] == kind}
+    return {name: found for name, found in read_template(path)["Resources"].items() if found["Type"] == kind}
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
 def test_every_parameter_is_described_and_has_a_label_in_one_group(path: Path) -> None:
-    template = read(path)
+    template = read_template(path)
     interface = template["Metadata"]["AWS::CloudFormation::Interface"]
     grouped = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
 
@@ -47,13 +42,13 @@ def test_functions_run_on_a_current_runtime_and_log_to_a_declared_group_with_ret
         assert (properties["Runtime"], properties["Architectures"]) == ("python3.13", ["arm64"]), name
         if "S3Key" in properties["Code"]:  # in text, Lambda would leave out the fields of a line, such as the account
             assert properties["LoggingConfig"]["LogFormat"] == "JSON", name
-        group = read(path)["Resources"][properties["LoggingConfig"]["LogGroup"]["Ref"]]
+        group = read_template(path)["Resources"][properties["LoggingConfig"]["LogGroup"]["Ref"]]
         assert group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}, name
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
 def test_no_resource_has_a_fixed_name_that_a_second_stack_would_repeat(path: Path) -> None:
-    for name, resource in read(path)["Resources"].items():
+    for name, resource in read_template(path)["Resources"].items():
         if resource["Type"] not in ("AWS::Lambda::Permission", "AWS::Lambda::EventInvokeConfig"):
             assert not NAMED & set(resource.get("Properties", {})), name
 
@@ -61,7 +56,7 @@ def test_no_resource_has_a_fixed_name_that_a_second_stack_would_repeat(path: Pat
 def test_an_update_that_the_setup_refuses_does_not_reach_what_shares_pools() -> None:
     """A function that has OuMatch already, for example, would take pools away until the rollback."""
     (path,) = (path for path in TEMPLATES if resources(path, "Custom::OrganizationSetup"))
-    template = read(path)["Resources"]
+    template = read_template(path)["Resources"]
 
     assert {name for name, one in template.items() if one.get("DependsOn") == "OrganizationSetup"} >= {
         "CTIPAMLifeCycleLambda",
