@@ -192,6 +192,18 @@ def test_a_deletion_gets_over_an_error_that_begins_when_it_waits_no_longer_for_v
     assert not errors
 
 
+def test_a_deletion_before_any_pool_was_made_has_nothing_to_do(caplog: pytest.LogCaptureFixture) -> None:
+    stack = DirectStack()
+    stack.set_up()
+    with stack.running():
+        foreign = stack.add_foreign_pool("172.16.0.0/16")
+
+        assert delete(stack)["Status"] == "SUCCESS"
+
+        assert [pool["IpamPoolId"] for pool in stack.listed_pools()] == [foreign]
+        assert "retrying the deletion" not in caplog.text
+
+
 # Pools of others
 
 
