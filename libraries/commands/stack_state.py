@@ -53,7 +53,8 @@ def refuse_unless_updatable(stack: str, status: str) -> None:
     if status == "UPDATE_ROLLBACK_FAILED":
         raise Refused(
             f"Stack {stack} is UPDATE_ROLLBACK_FAILED. See its events for the reason and correct it, then run "
-            f"`aws cloudformation continue-update-rollback --stack-name {stack}` and try again."
+            f"`aws cloudformation continue-update-rollback --stack-name {stack}` and try again. If NetworkingStackSet "
+            f"was not found, nothing corrects that: run `make undo stack={stack}`, and deploy again."
         )
     if status == "UPDATE_FAILED":
         raise Refused(

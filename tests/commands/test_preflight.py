@@ -666,6 +666,9 @@ def test_a_stack_that_takes_no_update_and_one_without_resources_are_told_apart()
 
     failed = with_status("UPDATE_ROLLBACK_FAILED", OF_STACK)["Stack"].text
     assert "continue-update-rollback --stack-name ipam-controltower" in failed
+    assert (
+        "If NetworkingStackSet was not found, nothing corrects that: run `make undo stack=ipam-controltower`" in failed
+    )
     assert "Stack" not in with_status("REVIEW_IN_PROGRESS")
     assert with_status("CREATE_COMPLETE")["Stack"].text.endswith(
         "it names no Networking account; name another with stack=."
