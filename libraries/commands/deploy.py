@@ -48,6 +48,12 @@ REQUIRED = ("LambdaBucket", "NetworkAccountId")
 DERIVED = ("LambdaPrefix", "RepoRootURL")
 """Parameters that follow from the uploads."""
 
+CONFIRM = (
+    "AWS sends two emails to {}, for the alarms of both accounts. Open the link in each within 48 hours; before that, "
+    "no alarm arrives."
+)
+"""https://aws.amazon.com/about-aws/whats-new/2023/05/amazon-sns-automatic-deletion-unconfirmed-subscriptions/"""
+
 PROTECT = ("cloudformation", "update-termination-protection", "--enable-termination-protection")
 """`make undo` switches it off again."""
 
@@ -88,6 +94,9 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
         except (KeyboardInterrupt, BrokenPipeError):
             print(f"\n{_after_an_interrupt(stack)}", file=sys.stderr)
             raise
+    address = properties.get("AlertEmail", "")
+    if address and address != existing.get("AlertEmail"):
+        print(CONFIRM.format(address), flush=True)
 
 
 def _deploy_and_protect(aws: AwsCli, stack: str, deployment: Sequence[str]) -> None:

@@ -1,11 +1,13 @@
 """Decide which pools a deletion of the stack leaves behind, and why. Pure: nothing here calls AWS.
 
 The deletion removes a pool if nothing is allocated from it. A pool stays if a VPC, or anything else that is not a pool
-of this solution, holds a part of it; then its parent pools and the IPAM stay as well.
+of this solution, holds a part of it; then its parent pools and the IPAM stay as well. So does a pool that the stack of
+the Networking account which goes with it does not have.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -59,14 +61,29 @@ class Allocation:
 
 
 @dataclass(frozen=True)
+class Stray:
+    """Pools of this solution that are not those of a stack that the deletion deletes.
+
+    stack_id   ARN of their stack, or what their tag says instead
+    pools      how many they are
+    lives      the stack exists and can delete them
+    """
+
+    stack_id: str
+    pools: int
+    lives: bool
+
+
+@dataclass(frozen=True)
 class Leftovers:
     """What a deletion leaves behind.
 
-    pools   all pools of this solution, parents first
+    pools   all pools of this solution, parents first, but those of strays
     users   the allocations that keep a pool, by pool id
     stays   the ids of the pools that stay: those with users, and their parents
     ipams   the ids of the IPAMs that stay: an IPAM with a pool that stays, or with a pool of others
     lost    pools of this solution that stay because they have lost its tag; not among `pools`
+    strays  what stays because another stack has it, or none
     """
 
     pools: tuple[Pool, ...]
@@ -74,29 +91,38 @@ class Leftovers:
     stays: frozenset[str]
     ipams: tuple[str, ...]
     lost: tuple[Pool, ...] = ()
+    strays: tuple[Stray, ...] = ()
 
 
-def to_pools(rows: Iterable[Mapping[str, Any]]) -> list[Pool]:
+def to_strays(rows: Iterable[Mapping[str, Any]], stack_ids: Collection[str], living: Collection[str]) -> list[Stray]:
+    """Return the pools of other stacks than these. rows: as for to_pools; living: those of the others that can act"""
+    tags = [to_dict(row.get("Tags", [])) for row in rows if row.get("State") not in DELETED]
+    found = Counter(of_pool[STACK_TAG] for of_pool in tags if STACK_TAG in of_pool)
+    return [Stray(one, found[one], one in living) for one in sorted(found) if one not in stack_ids]
+
+
+def to_pools(rows: Iterable[Mapping[str, Any]], strays: Collection[str] = ()) -> list[Pool]:
     """Return all pools of the Networking account.
 
     rows   of DescribeIpamPools, {"IpamPoolId": "ipam-pool-...", "IpamArn": "arn:aws:ec2::111122223333:ipam/ipam-...",
            "Locale": "None", "SourceIpamPoolId": "ipam-pool-...", "Description": "...", "State": "create-complete",
            "Tags": [{"Key": "...", "Value": "..."}]}
+    strays   ARNs of stacks whose pools count as those of others
     """
     listed = [row for row in rows if row.get("State") not in DELETED]
     lost = lost_stack_tags(listed)
-    return [_to_pool(row, lost.get(row["IpamPoolId"], "")) for row in listed]
+    return [_to_pool(row, strays, lost.get(row["IpamPoolId"], "")) for row in listed]
 
 
-def _to_pool(row: Mapping[str, Any], lost_tag: str) -> Pool:
-    locale = row.get("Locale", "None")
+def _to_pool(row: Mapping[str, Any], strays: Collection[str], lost_tag: str) -> Pool:
+    locale, tags = row.get("Locale", "None"), to_dict(row.get("Tags", []))
     return Pool(
         row["IpamPoolId"],
         row.get("SourceIpamPoolId", ""),
         "" if locale == "None" else locale,
         row.get("IpamArn", "").rpartition("/")[2],
         row.get("Description", ""),
-        STACK_TAG in to_dict(row.get("Tags", [])),
+        STACK_TAG in tags and tags[STACK_TAG] not in strays,
         lost_tag,
     )
 
@@ -123,7 +149,7 @@ def is_reservation(allocation: Mapping[str, Any]) -> bool:
     return allocation["ResourceType"] == "custom" and STACK_TAG in to_dict(allocation.get("Tags", []))
 
 
-def find_leftovers(pools: Iterable[Pool], allocations: Iterable[Allocation]) -> Leftovers:
+def find_leftovers(pools: Iterable[Pool], allocations: Iterable[Allocation], strays: Iterable[Stray] = ()) -> Leftovers:
     """Return what a deletion leaves behind.
 
     pools         all pools of the Networking account, without deleted ones
@@ -143,7 +169,7 @@ def find_leftovers(pools: Iterable[Pool], allocations: Iterable[Allocation]) -> 
     our_ipams = {pool.ipam_id for pool in ours.values()}
     kept = {pool.ipam_id for pool in everything if pool.pool_id in stays or not pool.ours}
     lost = tuple(pool for pool in everything if pool.lost_tag)
-    return Leftovers(tuple(ordered), users, frozenset(stays), tuple(sorted(our_ipams & kept)), lost)
+    return Leftovers(tuple(ordered), users, frozenset(stays), tuple(sorted(our_ipams & kept)), lost, tuple(strays))
 
 
 def _without_cidr(
@@ -170,7 +196,8 @@ def describe_before(leftovers: Leftovers) -> list[str]:
     """Return the lines that say what a deletion would leave behind."""
     total, staying = len(leftovers.pools), [pool for pool in leftovers.pools if pool.pool_id in leftovers.stays]
     if not leftovers.pools:
-        return _lost_lines(leftovers) or ["This solution has no pools in the Networking account."]
+        others = [*_lost_lines(leftovers), *_stray_lines(leftovers)]
+        return others or ["This solution has no pools in the Networking account."]
     if not staying:
         lines = [f"No pool of this solution is in use: the deletion removes all pools ({total}) and all shares."]
     else:
@@ -178,7 +205,7 @@ def describe_before(leftovers: Leftovers) -> list[str]:
         lines = [f"{len(staying)} of {numbered(total, 'pool')} of this solution would stay, because {are} in use:"]
         lines += _pool_lines(staying, leftovers)
     lines += [f"  IPAM {ipam_id} would stay: it still has pools." for ipam_id in leftovers.ipams]
-    lines += _lost_lines(leftovers)
+    lines += [*_lost_lines(leftovers), *_stray_lines(leftovers)]
     if staying:
         lines += _release_lines(leftovers)
         lines.append("IPAM frees a block some 20 minutes later. Then run make undo again.")
@@ -188,10 +215,10 @@ def describe_before(leftovers: Leftovers) -> list[str]:
 def describe_after(leftovers: Leftovers) -> list[str]:
     """Return the lines that say what a deletion has left behind."""
     if not leftovers.pools:
-        return _lost_lines(leftovers) or ["No pool of this solution is left."]
+        return [*_lost_lines(leftovers), *_stray_lines(leftovers)] or ["No pool of this solution is left."]
     lines = [f"Pools left in the Networking account: {len(leftovers.pools)}"]
     lines += _pool_lines(leftovers.pools, leftovers)
-    lines += [*_lost_lines(leftovers), *_release_lines(leftovers)]
+    lines += [*_lost_lines(leftovers), *_stray_lines(leftovers), *_release_lines(leftovers)]
     lines.append("To remove what is left, wait until nothing uses the pools, deploy again, and run make undo again.")
     return lines
 
@@ -216,6 +243,24 @@ def _lost_lines(leftovers: Leftovers) -> list[str]:
         f"  Stays: {lost_stack_tag(pool.description or 'A pool', pool.pool_id, pool.lost_tag)}"
         for pool in leftovers.lost
     ]
+
+
+def _stray_lines(leftovers: Leftovers) -> Iterator[str]:
+    for stray in leftovers.strays:
+        pools = numbered(stray.pools, "pool")
+        if not stray.lives:
+            yield (
+                f"  Stays: {pools} of an earlier deployment, because its stack is gone. To remove what nothing uses, "
+                "deploy again, which adopts the pools, and run make undo again."
+            )
+            continue
+        _, _, _, region, account_id, resource = stray.stack_id.split(":", 5)
+        name = resource.split("/")[1]
+        yield (
+            f"  Stays: {pools} of stack {name} in account {account_id}, which no StackSet of this deployment has. If "
+            "no other deployment needs it, run there when this deletion has ended: "
+            f"`aws cloudformation delete-stack --region {region} --stack-name {name}`."
+        )
 
 
 def describe_user(user: Allocation, names: Mapping[str, str] | None = None) -> str:

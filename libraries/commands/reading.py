@@ -143,8 +143,9 @@ def _refuse_another_organization(management: Account, account_id: str) -> None:
             ) from None
 
 
-def networking_stack_id(management: Account, stack: str, account_id: str) -> str:
-    """Return the ARN of the stack that the StackSet has created in the Networking account; empty if there is none."""
+def networking_stack_id(management: Account, stack: str, account_id: str) -> str | None:
+    """Return the ARN of the stack that the StackSet has created in the Networking account; empty if there is none, None
+    if there is no StackSet."""
     pages = management.cloudformation().get_paginator("list_stack_instances")
     try:
         for page in pages.paginate(StackSetName=f"{stack}-networking"):
@@ -154,6 +155,7 @@ def networking_stack_id(management: Account, stack: str, account_id: str) -> str
     except ClientError as error:
         if code_of(error) != "StackSetNotFoundException":
             raise
+        return None
     return ""
 
 

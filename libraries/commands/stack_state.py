@@ -23,8 +23,16 @@ def refuse_stack_of_others(stack: str, parameters: Container[str]) -> None:
         raise Refused(f"Stack {stack} is not this solution's: {why}; name another with stack=.")
 
 
-def refuse_without_networking_stack(stack: str, region: str, network_account_id: str) -> None:
-    """Raise Refused for a stack whose StackSet has no stack in the Networking account any more."""
+def refuse_without_networking_stack(
+    stack: str, region: str, network_account_id: str, *, has_stack_set: bool = True
+) -> None:
+    """Raise Refused for a stack whose StackSet has no stack in the Networking account any more, or does not exist."""
+    if not has_stack_set:
+        raise Refused(
+            f"StackSet {stack}-networking does not exist: somebody deleted it, and no update creates it again. Run "
+            f"`make undo stack={stack}`, which takes the pools from the accounts, and deploy again under the same "
+            "name, which shares them again. VPCs keep their addresses meanwhile, and their pools are adopted."
+        )
     raise Refused(
         f"StackSet {stack}-networking has no stack in account {network_account_id}: somebody deleted it, and no update "
         f"creates it again. Run `{create_stack_instance(region, stack, network_account_id)}`, wait until its operation "
@@ -45,7 +53,8 @@ def refuse_unless_updatable(stack: str, status: str) -> None:
     if status == "UPDATE_ROLLBACK_FAILED":
         raise Refused(
             f"Stack {stack} is UPDATE_ROLLBACK_FAILED. See its events for the reason and correct it, then run "
-            f"`aws cloudformation continue-update-rollback --stack-name {stack}` and try again."
+            f"`aws cloudformation continue-update-rollback --stack-name {stack}` and try again. If NetworkingStackSet "
+            f"was not found, nothing corrects that: run `make undo stack={stack}`, and deploy again."
         )
     if status == "UPDATE_FAILED":
         raise Refused(

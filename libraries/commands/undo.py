@@ -12,11 +12,13 @@ Uses credentials of the management account, in Control Tower's home Region. To r
 AWSControlTowerExecution in the Networking account with a session policy that only allows reading.
 
 A pool from which a VPC has its addresses stays, with its parent pools and the IPAM; the deletion succeeds all the same.
+So do all pools if somebody has deleted the StackSet and kept its stack, which must be deleted by hand.
 If the command is interrupted, CloudFormation continues on its own; `make undo` again follows the deletion.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,6 +40,7 @@ from commands.leftovers import (
     is_reservation,
     to_allocation,
     to_pools,
+    to_strays,
 )
 from commands.stack_events import (
     before_deletion,
@@ -55,9 +58,14 @@ POLICY = {
     "Version": "2012-10-17",
     "Statement": [
         {
-            "Sid": "ReadPools",
+            "Sid": "ReadPoolsAndStacks",
             "Effect": "Allow",
-            "Action": ["ec2:DescribeIpamPools", "ec2:GetIpamPoolAllocations", "ec2:GetIpamPoolCidrs"],
+            "Action": [
+                "cloudformation:DescribeStacks",
+                "ec2:DescribeIpamPools",
+                "ec2:GetIpamPoolAllocations",
+                "ec2:GetIpamPoolCidrs",
+            ],
             "Resource": "*",
         }
     ],
@@ -90,7 +98,7 @@ def undo(options: Mapping[str, str], aws: AwsCli, sleep: Callable[[float], None]
             f"`aws cloudformation delete-stack --stack-name {name}`."
         )
     network_account_id = _network_account_id(stack)
-    readable = _print_leftovers(aws, stack_id, network_account_id, describe_before)
+    readable = _print_leftovers(aws, stack_id, network_account_id, ended=False)
     if dry:
         return readable
     if status == "DELETE_IN_PROGRESS":
@@ -108,7 +116,7 @@ def undo(options: Mapping[str, str], aws: AwsCli, sleep: Callable[[float], None]
     print("While a pool is in use, the deletion waits up to 30 minutes for it. Each event is shown here.", flush=True)
     with _saying_how_to_follow(name):
         deleted = _follow(aws, name, stack_id, seen, sleep)
-    _print_leftovers(aws, stack_id, network_account_id, describe_after)
+    _print_leftovers(aws, stack_id, network_account_id, ended=True)
     return deleted
 
 
@@ -118,35 +126,63 @@ def _network_account_id(stack: Mapping[str, Any]) -> str:
     return str(parameters["NetworkAccountId"])
 
 
-def _print_leftovers(
-    aws: AwsCli, stack_id: str, network_account_id: str, describe: Callable[[Leftovers], list[str]]
-) -> bool:
+def _print_leftovers(aws: AwsCli, stack_id: str, network_account_id: str, *, ended: bool) -> bool:
     """Print what stays. Return False, and print why, if the Networking account cannot be read."""
     try:
         with terminal.progress() as progress:
             progress("the pools, and what is allocated from them")
-            leftovers = read_leftovers(aws, stack_id, network_account_id)
+            leftovers = read_leftovers(aws, stack_id, network_account_id, ended=ended)
     except AwsCliError as error:
         print(f"Cannot read the pools in account {network_account_id}, so what stays is unknown: {error}", flush=True)
         return False
-    print("\n".join(describe(leftovers)), flush=True)
+    print("\n".join(describe_after(leftovers) if ended else describe_before(leftovers)), flush=True)
     return True
 
 
-def read_leftovers(aws: AwsCli, stack_id: str, network_account_id: str) -> Leftovers:
+def read_leftovers(aws: AwsCli, stack_id: str, network_account_id: str, *, ended: bool) -> Leftovers:
     """Return what a deletion leaves behind, as of now. Raises AwsCliError.
 
     stack_id   arn:aws:cloudformation:us-east-1:111122223333:stack/name/...
+    ended      the deletion has ended: pools whose stack is gone are what it has left
     """
     _, partition, _, home, *_ = stack_id.split(":")
     networking = assume_role(aws, execution_role_arn(partition, network_account_id), "undo", POLICY)
     rows = networking.ask("ec2", "describe-ipam-pools", "--region", home)["IpamPools"]
-    pools = to_pools(rows)
+    with_stack_set = _stacks_of_stack_set(aws, stack_id)
+    living = {one.stack_id for one in to_strays(rows, with_stack_set, ()) if _lives(networking, one.stack_id, home)}
+    strays = [one for one in to_strays(rows, with_stack_set, living) if one.lives or not ended]
+    pools = to_pools(rows, {one.stack_id for one in strays})
     ours = [pool for pool in pools if pool.ours]
     with ThreadPoolExecutor(POOLS_AT_ONCE) as workers:
         parts = workers.map(lambda pool: _allocations(networking, pool, home), ours)
         allocations = [allocation for part in parts for allocation in part]
-    return find_leftovers(pools, allocations)
+    return find_leftovers(pools, allocations, strays)
+
+
+def _stacks_of_stack_set(aws: AwsCli, stack_id: str) -> set[str]:
+    """Return the ARNs of the stacks that are deleted with the stack: none if somebody has deleted the StackSet."""
+    _, _, _, region, _, resource = stack_id.split(":", 5)
+    name = f"{resource.split('/')[1]}-networking"
+    try:
+        answer = aws.ask("cloudformation", "list-stack-instances", "--region", region, "--stack-set-name", name)
+    except AwsCliError as error:
+        if error.has_code("StackSetNotFoundException"):
+            return set()
+        raise
+    return {instance["StackId"] for instance in answer["Summaries"] if instance.get("StackId")}
+
+
+def _lives(networking: AwsCli, stack_id: str, region: str) -> bool:
+    """Return whether a stack in the Networking account exists and can act, see ctipam.cloudformation.other_stacks."""
+    if not stack_id.startswith("arn:"):  # names.RELEASED, for example
+        return False
+    try:
+        answer = networking.ask("cloudformation", "describe-stacks", "--region", region, "--stack-name", stack_id)
+    except AwsCliError as error:
+        if "does not exist" in str(error):
+            return False
+        raise
+    return not re.fullmatch("(DELETE|ROLLBACK)_(COMPLETE|FAILED)", answer["Stacks"][0]["StackStatus"])
 
 
 def _allocations(networking: AwsCli, pool: Pool, home: str) -> list[Allocation]:

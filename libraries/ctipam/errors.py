@@ -57,6 +57,10 @@ THROTTLED = frozenset({"Throttling", "ThrottlingException", "TooManyRequestsExce
 BUSY = frozenset({"IncorrectState", "ConcurrentMutationLimitExceeded", "DependencyViolation"})
 """A later attempt may not meet these: the resource is being changed, or a deleted part of it still counts."""
 
+CONCURRENT = "ConcurrentModificationException"
+"""The answer of Organizations while somebody else changes it, which boto3 does not retry.
+https://docs.aws.amazon.com/organizations/latest/APIReference/API_DescribeOrganization.html"""
+
 REGION_NOT_ENABLED = frozenset({"AuthFailure", "OptInRequired", "InvalidClientTokenId", "UnrecognizedClientException"})
 """Answers of a Region that the account has not enabled.
 https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html"""
@@ -197,6 +201,8 @@ def _way_out(error: ClientError) -> str:
         return "Enable the Region in the account, or remove it from RegionSelection."
     if code in THROTTLED:
         return "AWS was called too often. Try again, or wait: the next scheduled run goes on."
+    if code == CONCURRENT:
+        return "Somebody else is changing the organization. Try again."
     if code in UNREACHABLE and error.operation_name.endswith("ResourceShare"):
         return "Run `aws ram enable-sharing-with-aws-organization` in the management account."
     if code == "ResourceShareLimitExceededException":

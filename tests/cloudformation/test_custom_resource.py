@@ -88,19 +88,26 @@ def test_the_handler_gets_the_properties_and_those_of_before(
     assert seen == [({"Size": "21"}, old)]
 
 
-def test_a_denial_is_retried_for_as_long_as_iam_may_take_to_know_a_new_policy(function: Function) -> None:
-    denial = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetRole")
-    known_from = function.clock.now() + 10
+@pytest.mark.parametrize(
+    ("code", "operation"),
+    [("AccessDenied", "GetRole"), ("ConcurrentModificationException", "DescribeOrganization")],
+    ids=["IAM does not know a new policy yet", "somebody else changes the organization"],
+)
+def test_an_error_that_passes_by_itself_is_retried_for_some_seconds(
+    function: Function, code: str, operation: str
+) -> None:
+    passing = ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
+    passes_at = function.clock.now() + 10
 
     def act(_: ResourceRequest) -> Data:
-        if function.clock.now() < known_from:
-            raise denial
+        if function.clock.now() < passes_at:
+            raise passing
         return {}
 
     function.act = act
 
     assert function.ask()["Status"] == "SUCCESS"
-    assert function.raising(denial)["Status"] == "FAILED"
+    assert function.raising(passing)["Status"] == "FAILED"
 
 
 # The reason

@@ -153,6 +153,27 @@ def test_a_deployed_stack_is_protected_from_deletion(clone: Path, cli: Cli) -> N
     ]
 
 
+@pytest.mark.parametrize(
+    ("given", "before", "says"),
+    [
+        (["AlertEmail=team@example.com"], {}, True),
+        (["AlertEmail=team@example.com"], {"AlertEmail": "old@example.com"}, True),
+        (["AlertEmail=team@example.com"], {"AlertEmail": "team@example.com"}, False),
+        ([], {"AlertEmail": "team@example.com"}, False),
+        (["AlertEmail="], {"AlertEmail": "team@example.com"}, False),
+    ],
+    ids=["new", "another", "the same", "not given", "none any more"],
+)
+def test_a_new_address_for_alarms_is_said_to_need_confirmation(
+    clone: Path, cli: Cli, capfd: pytest.CaptureFixture[str], given: list[str], before: dict[str, str], says: bool
+) -> None:
+    cli.answer(cloudformation_describe_stacks=a_stack("CREATE_COMPLETE", LambdaBucket=BUCKET, **before))
+
+    run(clone, cli, *given)
+
+    assert ("two emails to team@example.com" in capfd.readouterr().out.splitlines()[-1]) == says
+
+
 def test_each_parameter_reaches_the_cli_unchanged(clone: Path, cli: Cli) -> None:
     run(clone, cli, "ENVS=Prod OU,R&D 'x'", "TopLevelPoolCidr=10.0.0.0/8")
 

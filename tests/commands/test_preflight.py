@@ -666,6 +666,9 @@ def test_a_stack_that_takes_no_update_and_one_without_resources_are_told_apart()
 
     failed = with_status("UPDATE_ROLLBACK_FAILED", OF_STACK)["Stack"].text
     assert "continue-update-rollback --stack-name ipam-controltower" in failed
+    assert (
+        "If NetworkingStackSet was not found, nothing corrects that: run `make undo stack=ipam-controltower`" in failed
+    )
     assert "Stack" not in with_status("REVIEW_IN_PROGRESS")
     assert with_status("CREATE_COMPLETE")["Stack"].text.endswith(
         "it names no Networking account; name another with stack=."
@@ -681,6 +684,17 @@ def test_a_stack_whose_pools_have_lost_their_stack_is_told_with_the_command_that
     )
 
     assert "no update creates it again. Run `aws cloudformation create-stack-instances " in found["Stack"].text
+
+
+def test_a_stack_whose_stack_set_was_deleted_is_told_to_be_deleted_and_deployed_again() -> None:
+    stack = {"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Parameters": [OF_STACK]}]}
+    instances = error("StackSetNotFoundException")
+
+    found = preflighted(
+        ANSWERS | {"cloudformation describe_stacks": stack, "cloudformation list_stack_instances": instances}
+    )
+
+    assert "no update creates it again. Run `make undo stack=ipam-controltower`" in found["Stack"].text
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ from ctipam.organization.tree import OrganizationalUnit
 from ctipam.pools.existing import ExistingPool
 from ctipam.pools.spec import PoolKey
 from ctipam.sessions import Account
+from in_process.aws_calls import Call, intercept
 from in_process.played_once import played_once
 from in_process.sharing_world import Api, SharingWorld
 from landing_zone.direct_stack import HOME, MANAGEMENT, NETWORKING, DirectStack
@@ -118,6 +119,28 @@ def test_a_stack_set_without_its_stack_is_told_with_the_command_that_creates_it_
 
     assert f"StackSet ipam-networking has no stack in account {NETWORKING}: " in str(refusal.value)
     assert f"create-stack-instances --region {HOME} --stack-set-name ipam-networking " in str(refusal.value)
+
+
+def test_a_stack_without_its_stack_set_is_told_to_be_deleted_and_deployed_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """create-stack-instances cannot work, and CloudFormation knows a StackSet by an id that a new one does not have."""
+    stack_id = f"arn:aws:cloudformation:{HOME}:{MANAGEMENT}:stack/ipam/1"
+    found = reading.Stack(stack_id, "UPDATE_COMPLETE", PARAMETERS, {})
+    monkeypatch.setattr(reading, "find_stack", lambda *_: found)
+    management = Account(boto3.Session("not used", "not used", region_name=HOME), MANAGEMENT)
+
+    def not_found(_call: Call, _client: Any, operation: str, _parameters: Any) -> Any:
+        raise ClientError({"Error": {"Code": "StackSetNotFoundException", "Message": "No."}}, operation)
+
+    intercept(monkeypatch, not_found)
+
+    with pytest.raises(Refused) as refusal:
+        preview.find_update(management, "ipam", DEFAULTS, {})
+
+    assert str(refusal.value).startswith("StackSet ipam-networking does not exist: ")
+    assert "Run `make undo stack=ipam`" in str(refusal.value)
+    assert "create-stack-instances" not in str(refusal.value)
 
 
 def test_an_ou_that_was_renamed_is_named_before_its_pools_are_replaced() -> None:

@@ -17,6 +17,7 @@ from in_process.stand_in_cli import StandInCli
 
 MANAGEMENT, NETWORKING, SHOP = "111111111111", "222222222222", "012345678901"
 STACK_ID = f"arn:aws-us-gov:cloudformation:us-gov-west-1:{MANAGEMENT}:stack/ipam-controltower/1"
+OF_NETWORKING = f"arn:aws-us-gov:cloudformation:us-gov-west-1:{NETWORKING}:stack/StackSet-ipam-controltower-1/2"
 
 
 def stack(status: str, **more: Any) -> dict[str, Any]:
@@ -48,7 +49,7 @@ def pool(pool_id: str, parent_id: str = "", locale: str = "None", tag: str = "ct
         "Locale": locale,
         "State": "create-complete",
         "Description": f"about {pool_id}",
-        "Tags": [{"Key": tag, "Value": "x"}],
+        "Tags": [{"Key": tag, "Value": OF_NETWORKING}],
     }
 
 
@@ -80,6 +81,7 @@ ANSWERS: dict[str, list[Any]] = {
     "sts assume-role": [
         {"Credentials": {"AccessKeyId": "key", "SecretAccessKey": "secret", "SessionToken": "networking-token"}}
     ],
+    "cloudformation list-stack-instances": [{"Summaries": [{"Account": NETWORKING, "StackId": OF_NETWORKING}]}],
     "ec2 describe-ipam-pools": [POOLS],
     "top": [{"IpamPoolAllocations": [OF_TOP]}],
     "west": [{"IpamPoolAllocations": [VPC]}],
@@ -99,7 +101,7 @@ class Cli(StandInCli):
         self.set_answers(ANSWERS | (changed or {}))
 
     def changes(self) -> list[str]:
-        reads = ("describe-", "get-", "assume-")
+        reads = ("describe-", "get-", "list-", "assume-")
         return [" ".join(command) for command, _ in self.calls() if not command[1].startswith(reads)]
 
     def undo(self, *words: str) -> bool:
@@ -171,7 +173,12 @@ def test_each_pool_is_read_in_its_region_with_a_read_only_session(cli: Cli) -> N
     actions = json.loads(options["--policy"])["Statement"][0]["Action"]
     reads = [(command[1:6], token) for command, token in cli.calls() if command[0] == "ec2"]
     assert options["--role-arn"] == f"arn:aws-us-gov:iam::{NETWORKING}:role/AWSControlTowerExecution"
-    assert actions == ["ec2:DescribeIpamPools", "ec2:GetIpamPoolAllocations", "ec2:GetIpamPoolCidrs"]
+    assert actions == [
+        "cloudformation:DescribeStacks",
+        "ec2:DescribeIpamPools",
+        "ec2:GetIpamPoolAllocations",
+        "ec2:GetIpamPoolCidrs",
+    ]
     assert {token for _, token in reads} == {"networking-token"}
     assert sorted(command[2] + " " + command[-1] for command, _ in reads[1:]) == [
         "us-gov-east-1 west",
@@ -290,6 +297,65 @@ def test_a_deletion_in_progress_is_followed_without_a_question(cli: Cli, capfd: 
     assert cli.changes() == []
 
 
+@pytest.mark.parametrize("status", ["UPDATE_ROLLBACK_FAILED", "ROLLBACK_FAILED", "DELETE_FAILED"])
+def test_a_stack_that_only_failed_is_deleted_like_any_other(cli: Cli, status: str) -> None:
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
+    cli.answer({"cloudformation describe-stacks": [stack(status), *ANSWERS["cloudformation describe-stacks"][1:]]})
+
+    assert cli.undo("yes=yes")
+
+    assert cli.changes() == [UNPROTECT, DELETE]
+
+
+def without_stack_set(*answers: Any) -> dict[str, list[Any]]:
+    """Return answers after somebody has deleted the StackSet.
+
+    answers   of DescribeStacks: about the stack, and then about that of the pools
+    """
+    gone = "An error occurred (StackSetNotFoundException) when calling the ListStackInstances operation: not found"
+    return {
+        "cloudformation list-stack-instances": [gone],
+        "cloudformation describe-stacks": [*answers],
+    }
+
+
+def test_pools_whose_stack_is_kept_without_a_stack_set_stay_and_their_stack_is_named(
+    cli: Cli, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cli.answer(without_stack_set(stack("CREATE_COMPLETE"), stack("CREATE_COMPLETE")))
+
+    assert cli.undo("dry=yes")
+
+    (told,) = capfd.readouterr().out.splitlines()
+    assert told.startswith(f"  Stays: 2 pools of stack StackSet-ipam-controltower-1 in account {NETWORKING}, which no ")
+    assert told.endswith("delete-stack --region us-gov-west-1 --stack-name StackSet-ipam-controltower-1`.")
+
+
+@pytest.mark.parametrize("status", ["DELETE_COMPLETE", "ROLLBACK_FAILED"])
+def test_pools_whose_stack_is_gone_stay_until_they_are_adopted(
+    cli: Cli, capfd: pytest.CaptureFixture[str], status: str
+) -> None:
+    cli.answer(without_stack_set(stack("ROLLBACK_COMPLETE"), stack(status)))
+
+    assert cli.undo("dry=yes")
+
+    (told,) = capfd.readouterr().out.splitlines()
+    assert told.startswith("  Stays: 2 pools of an earlier deployment, because its stack is gone. ")
+
+
+def test_after_a_deletion_that_had_to_leave_a_stack_its_pools_are_told_apart(
+    cli: Cli, capfd: pytest.CaptureFixture[str]
+) -> None:
+    created = stack("CREATE_COMPLETE")
+    cli.answer(without_stack_set(created, created, stack("DELETE_COMPLETE"), created))
+
+    assert cli.undo("yes=yes")
+
+    told = capfd.readouterr().out.splitlines()
+    assert told[-1].startswith("  Stays: 2 pools of stack StackSet-ipam-controltower-1 in account ")
+    assert "deploy again" not in told[-1]
+
+
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
@@ -371,7 +437,7 @@ def test_only_an_interrupted_deletion_is_said_to_continue(
     interrupted: str,
     says: bool,
 ) -> None:
-    def interrupt(*_arguments: object) -> None:
+    def interrupt(*_arguments: object, **_options: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(f"commands.{interrupted}", interrupt)

@@ -66,14 +66,15 @@ def check_organization(aws: AwsReader, caller: Caller, given: Arguments, root: P
     return check(replace(facts, parameters=parameters, stack_state=_state(stack_name, status, facts, has_stack)))
 
 
-def _state(stack: str, status: str, facts: Facts, has_networking_stack: Fact[bool]) -> str:
+def _state(stack: str, status: str, facts: Facts, has_networking_stack: Fact[bool | None]) -> str:
     """Return why the stack takes no update, or cannot be created; empty if it does, or can."""
     try:
         if isinstance(facts.stack, Mapping):
             refuse_stack_of_others(stack, facts.stack)
             refuse_unless_updatable(stack, status)
-            if has_networking_stack is False:
-                refuse_without_networking_stack(stack, facts.region, facts.stack["NetworkAccountId"])
+            if not has_networking_stack:
+                account_id, has_stack_set = facts.stack["NetworkAccountId"], has_networking_stack is not None
+                refuse_without_networking_stack(stack, facts.region, account_id, has_stack_set=has_stack_set)
         elif facts.stack is None and not isinstance(facts.deployments, Unknown):
             of_others = [one for one in facts.deployments if f"/StackSet-{stack}-networking-" not in one]
             refuse_second_deployment(of_others, stack)

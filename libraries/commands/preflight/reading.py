@@ -81,11 +81,16 @@ def read_stack(aws: AwsReader, stack: str) -> tuple[Fact[Mapping[str, str] | Non
     return {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}, found["StackStatus"]
 
 
-def read_networking_stack(aws: AwsReader, stack: str, network_account_id: str) -> Fact[bool]:
-    """Return whether the StackSet of the stack has a stack in the Networking account."""
+def read_networking_stack(aws: AwsReader, stack: str, network_account_id: str) -> Fact[bool | None]:
+    """Return whether the StackSet of the stack has a stack in the Networking account; None if there is no StackSet."""
 
-    def ask() -> bool:
-        answer = aws.ask("cloudformation", "list_stack_instances", StackSetName=f"{stack}-networking")
+    def ask() -> bool | None:
+        try:
+            answer = aws.ask("cloudformation", "list_stack_instances", StackSetName=f"{stack}-networking")
+        except ClientError as error:
+            if code_of(error) != "StackSetNotFoundException":
+                raise
+            return None
         return any(row["Account"] == network_account_id and row.get("StackId") for row in answer["Summaries"])
 
     return _read(ask)

@@ -105,7 +105,8 @@ def find_update(management: Account, stack: str, defaults: Mapping[str, str], gi
     account_id = (old or new)["NetworkAccountId"]
     networking_stack_id = reading.networking_stack_id(management, stack, account_id)
     if found and not networking_stack_id:
-        refuse_without_networking_stack(stack, management.region, account_id)
+        has_stack_set = networking_stack_id is not None
+        refuse_without_networking_stack(stack, management.region, account_id, has_stack_set=has_stack_set)
     place = f"arn:{management.partition}:cloudformation:{management.region}"
     return Update(
         stack,

@@ -39,7 +39,7 @@ from ctipam.cloudformation.deletion import Delete
 from ctipam.cloudformation.latecomers import wait_for_latecomers
 from ctipam.cloudformation.own_stack import OwnStack
 from ctipam.cloudformation.request import ResourceRequest
-from ctipam.errors import DENIED, OutOfTime, Refused, Superseded, code_of, explain
+from ctipam.errors import CONCURRENT, DENIED, OutOfTime, Refused, Superseded, code_of, explain
 from ctipam.invocation import Invocation, LambdaContext, account_id_of, continue_in_another_invocation
 from ctipam.logs import log_decision, logger
 from ctipam.sessions import Account
@@ -57,8 +57,9 @@ ATTEMPTS = 4
 SAM_LOCAL = "AWS_SAM_LOCAL"
 """With this variable in its environment, crhelper creates no clients."""
 
-NEW_POLICY_PAUSES_S = (2.0, 4.0, 8.0)
-"""https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency"""
+PASSES_PAUSES_S = (2.0, 4.0, 8.0)
+"""As long as IAM may take to know a new policy.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency"""
 
 Data = Mapping[str, str]
 """The attributes that Fn::GetAtt returns. The whole answer may have ANSWER_LIMIT bytes."""
@@ -177,7 +178,7 @@ def _without_clients() -> Iterator[None]:
 def _ensure(resource: CustomResource, request: ResourceRequest) -> Data:
     """Create or update. Raise Superseded instead of anything else if CloudFormation no longer waits for the answer."""
     try:
-        data = _retry_denials(resource, request)
+        data = _retry_what_passes(resource, request)
     except OutOfTime:
         raise
     except Exception as error:
@@ -195,20 +196,21 @@ def _give_up(resource: CustomResource, request: ResourceRequest, error: Exceptio
     return resource.rolled_back(request, error)
 
 
-def _retry_denials(resource: CustomResource, request: ResourceRequest) -> Data:
-    """Create or update; retry a denial, because IAM takes seconds to apply a policy that has just changed."""
-    for pause in NEW_POLICY_PAUSES_S:
+def _retry_what_passes(resource: CustomResource, request: ResourceRequest) -> Data:
+    """Create or update. Retry a denial, because IAM takes seconds to apply a policy that has just changed, and what
+    Organizations refuses because it is being changed, for example by Control Tower."""
+    for pause in PASSES_PAUSES_S:
         try:
             return resource.ensure(request)
         except (ClientError, Refused) as error:
-            if not _is_denial(error) and not _is_denial(error.__cause__):
+            if not _may_pass(error) and not _may_pass(error.__cause__):
                 raise
             waiting.sleep(pause)
     return resource.ensure(request)
 
 
-def _is_denial(error: BaseException | None) -> bool:
-    return isinstance(error, ClientError) and code_of(error) in DENIED
+def _may_pass(error: BaseException | None) -> bool:
+    return isinstance(error, ClientError) and code_of(error) in {CONCURRENT, *DENIED}
 
 
 def put(url: str, body: bytes) -> str:

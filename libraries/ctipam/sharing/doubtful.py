@@ -39,7 +39,8 @@ def no_pools(stack_id: str, network_account_id: str) -> str:
     return (
         "AWS lists no environment's pool of this solution, although accounts have shares. If the pools were deleted, "
         "the watch in the Networking account adds them again within an hour. If the stack there was deleted, run "
-        f"`{command}` in the management account. To give the shares up, delete the stack."
+        f"`{command}` in the management account. If that finds no StackSet, run make undo, and deploy again. To give "
+        "the shares up, delete the stack."
     )
 
 
