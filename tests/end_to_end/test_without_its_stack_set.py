@@ -5,6 +5,8 @@ In this order, on one engine.
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +14,30 @@ import pytest
 
 from commands import aws_cli, operate
 from commands import undo as commands_undo
-from landing_zone import deployment, reading
+from landing_zone import deployment, fork_client, reading
 from landing_zone.cli import AwsCli
 from landing_zone.company import APPS, HOME_REGION, MANAGEMENT, NETWORKING, STACK
 from landing_zone.engine import Engine
+from landing_zone.fork_server import ForkServer
 
 ROOT = Path(__file__).parents[2]
+Undo = Callable[..., bool]
+
 STACK_SET = ("--stack-set-name", f"{STACK}-networking")
 
 
-def undo(engine: Engine, *words: str) -> bool:
-    """Do what make undo does. Return whether it succeeded."""
-    program = [str(ROOT / ".venv/aws-cli/bin/python"), "-m", "awscli"]
-    aws = aws_cli.AwsCli(program, ROOT, engine.environment(MANAGEMENT))
-    return commands_undo.undo(operate.read("undo", words), aws, lambda _: engine.wait_for_stack(MANAGEMENT, STACK, 1))
+@pytest.fixture
+def undo(deployed: Engine, address: str, server: ForkServer) -> Undo:
+    """Do what make undo does, with words such as "dry=yes". Return whether it succeeded."""
+    program = [sys.executable, "-IS", fork_client.__file__, address, "-m", "awscli"]
+    aws = aws_cli.AwsCli(program, ROOT, deployed.environment(MANAGEMENT))
+
+    def undone(*words: str) -> bool:
+        return commands_undo.undo(
+            operate.read("undo", words), aws, lambda _: deployed.wait_for_stack(MANAGEMENT, STACK, 1)
+        )
+
+    return undone
 
 
 def pool_ids(engine: Engine) -> dict[str, str]:
@@ -59,13 +71,13 @@ def test_an_update_fails_and_so_does_its_rollback(deployed: Engine, orphan: str)
 
 
 def test_undo_names_the_stack_that_it_cannot_delete_and_deletes_the_rest(
-    deployed: Engine, orphan: str, capfd: pytest.CaptureFixture[str]
+    deployed: Engine, orphan: str, undo: Undo, capfd: pytest.CaptureFixture[str]
 ) -> None:
     before = pool_ids(deployed)
 
-    assert undo(deployed, "dry=yes")
+    assert undo("dry=yes")
     assert f"  Stays: 7 pools of stack {orphan} in account {NETWORKING}" in capfd.readouterr().out
-    assert undo(deployed, "yes=yes")
+    assert undo("yes=yes")
 
     assert f"delete-stack --region {HOME_REGION} --stack-name {orphan}" in capfd.readouterr().out.splitlines()[-1]
     assert reading.shares(deployed, APPS) == []
