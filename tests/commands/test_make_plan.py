@@ -387,17 +387,25 @@ def test_every_cidr_of_a_line_is_a_vpc(vpcs: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ("10.0.0.0/33", "is not an IPv4 CIDR; correct it."),
+        ("10.0.0.0/33", "is not an IPv4 CIDR; correct or remove it."),
         ("10.0.0.0", "has no prefix length; add it, as in 10.0.0.0/16."),
-        ("[", "is not an IPv4 CIDR; correct it."),
-        ("2001:db8::/56", "is not an IPv4 CIDR; correct it."),
-        ("shop 10.0.0.0/16", "is not an IPv4 CIDR; correct it."),
+        ("[", "is not an IPv4 CIDR; correct or remove it."),
+        ("2001:db8::/56", "is not an IPv4 CIDR; correct or remove it."),
+        ("shop 10.0.0.0/16", "is not an IPv4 CIDR; correct or remove it."),
     ],
 )
 def test_a_line_that_begins_without_a_cidr_is_refused_with_its_number(vpcs: Path, line: str, why: str) -> None:
     vpcs.write_text(f"10.0.0.0/16\n{line}\n")
 
     with pytest.raises(Refused, match=re.escape(f"line 2: '{line.split()[0]}' {why}")):
+        plan(f"VPCS={vpcs}")
+
+
+@pytest.mark.parametrize("word", ["10.1.0.0/33", '"10.1.0.0/16"', "10.1.0.0/16;"])
+def test_what_is_almost_a_cidr_is_refused_as_its_addresses_would_count_as_free(vpcs: Path, word: str) -> None:
+    vpcs.write_text(f"10.0.0.0/16 shop 2001:db8::/56 10.2.0.1 {word}\n")
+
+    with pytest.raises(Refused, match=re.escape(f"line 1: {word!r} is not an IPv4 CIDR; correct or remove it.")):
         plan(f"VPCS={vpcs}")
 
 
