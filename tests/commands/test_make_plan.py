@@ -112,8 +112,8 @@ def test_the_commands_need_no_installed_package() -> None:
     ("words", "reason"),
     [
         (["CIDR=ten"], "CIDR 'ten' is not an IPv4 CIDR"),
-        (["ENV_PREFIX=29"], "ENV_PREFIX 29 cannot be; give a prefix length from 2 to 28"),
-        (["REGION_PREFIX=28"], "REGION_PREFIX 28 cannot be; give a prefix length from 1 to 27"),
+        (["ENV_PREFIX=29"], "ENV_PREFIX 29 is not possible; give a prefix length from 2 to 28"),
+        (["REGION_PREFIX=28"], "REGION_PREFIX 28 is not possible; give a prefix length from 1 to 27"),
         (["ENVS=a,b,c"], "Give POOL_SIZES us-west-2=20+20,us-east-1=20+20, or a longer ENV_PREFIX"),
         (
             ["CIDR=10.0.0.0/17", "REGION_PREFIX=18", "REGIONS=us-west-2,us-east-1,us-east-2"],
@@ -573,4 +573,4 @@ def test_make_plan_fails_with_only_the_reason() -> None:
 
     assert run.returncode != 0
     assert run.stdout == ""
-    assert run.stderr.startswith("REGION_PREFIX 8 is no part of the /8 of CIDR; give 9 to 27.")
+    assert run.stderr.startswith("REGION_PREFIX 8 is not longer than the /8 of CIDR; give 9 to 27.")
