@@ -355,6 +355,17 @@ def test_reserved_cidrs_that_are_given_are_kept_and_need_nothing_more_if_they_ha
     assert not any(line.startswith(("  ReservedCidrs=", "  IPAM would assign")) for line in every)
 
 
+def test_the_command_for_the_deployment_keeps_the_vpcs_of_a_file_safe(vpcs: Path) -> None:
+    vpcs.write_text("192.168.0.0/24\n192.168.7.0/24\n")
+
+    def command(*words: str) -> str:
+        return plan(f"VPCS={vpcs}", *words).splitlines()[-1]
+
+    assert command().endswith("NETWORK_ACCOUNT_ID=... ReservedCidrs=192.168.0.0/24,192.168.7.0/24")
+    assert command("ReservedCidrs=192.168.7.0/24").endswith("ReservedCidrs=192.168.7.0/24,192.168.0.0/24")
+    assert "ReservedCidrs" not in command("CIDR=10.0.0.0/16"), "no VPC overlaps"
+
+
 def test_address_space_that_no_vpc_uses_is_suggested(vpcs: Path) -> None:
     vpcs.write_text("10.0.0.0/13\n")
 
