@@ -215,6 +215,7 @@ def test_the_direct_account_of_the_tests_adds_region_and_account_too(function: A
         ("MalformedArnException", "CreateResourceShare", ""),
         ("ResourceShareLimitExceededException", "CreateResourceShare", "Service Quotas"),
         ("TooManyRequestsException", "CreateResourceShare", "the next scheduled run goes on"),
+        ("RequestLimitExceeded", "DeleteIpamPool", "Try again in some minutes."),
     ],
 )
 def test_a_way_out_is_given_where_it_is_one(code: str, action: str, way_out: str) -> None:

@@ -420,6 +420,8 @@ def test_of_addresses_that_a_pool_has_allocated_or_that_lie_elsewhere_nothing_is
     ]
     released = replace(allocated, allocated=False, ignored=True)
     assert "IPAM is to ignore" in " ".join(told(of_vpc(VpcFacts("vpc-1", [], [released], None, space))))
+    reserved = VpcFacts("vpc-1", [], [released], None, space, [released.cidr])
+    assert "reserved by ReservedCidrs: no pool gives them" in " ".join(told(of_vpc(reserved)))
     # Outside the space, it needs no reservation.
     assert "reserved by ReservedCidrs" in told(of_vpc(VpcFacts("vpc-1", [], [larger], None, space, space)))[1]
 
