@@ -200,7 +200,9 @@ def _way_out(error: ClientError) -> str:
     if code in REGION_NOT_ENABLED:
         return "Enable the Region in the account, or remove it from RegionSelection."
     if code in THROTTLED:
-        return "AWS was called too often. Try again, or wait: the next scheduled run goes on."
+        if error.operation_name.endswith("ResourceShare"):
+            return "AWS was called too often. Try again, or wait: the next scheduled run goes on."
+        return "AWS was called too often. Try again in some minutes."  # no schedule goes on with a stack's operation
     if code == CONCURRENT:
         return "Somebody else is changing the organization. Try again."
     if code in UNREACHABLE and error.operation_name.endswith("ResourceShare"):

@@ -216,6 +216,7 @@ def test_the_direct_account_of_the_tests_adds_region_and_account_too(function: A
         ("ResourceShareLimitExceededException", "CreateResourceShare", "Service Quotas"),
         ("TooManyRequestsException", "CreateResourceShare", "the next scheduled run goes on"),
         ("ConcurrentModificationException", "DescribeOrganization", "is changing the organization. Try again."),
+        ("RequestLimitExceeded", "DeleteIpamPool", "Try again in some minutes."),
     ],
 )
 def test_a_way_out_is_given_where_it_is_one(code: str, action: str, way_out: str) -> None:

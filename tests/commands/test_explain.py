@@ -382,7 +382,7 @@ def test_a_vpc_is_traced_to_its_pool_or_to_none() -> None:
         f"Addresses 10.0.16.0/24 from us-west-2/Test OU (ipam-pool-us-west-test), for account {SHOP}",
         "the account no longer has that pool, for example because it was moved; the VPC keeps its addresses",
         f"10.0.0.0/24 from no pool (us-west-2, account {SHOP})",
-        "the pool gets them back up to 20 minutes after the VPC is deleted",
+        "the pool gets them back 20 minutes or more after the VPC is deleted",
     ]
     assert f"Account {SHOP} (shop)" in found
     assert unknown[1].startswith("Addresses unknown: no pool has given it addresses, and IPAM has not discovered it")
@@ -420,6 +420,8 @@ def test_of_addresses_that_a_pool_has_allocated_or_that_lie_elsewhere_nothing_is
     ]
     released = replace(allocated, allocated=False, ignored=True)
     assert "IPAM is to ignore" in " ".join(told(of_vpc(VpcFacts("vpc-1", [], [released], None, space))))
+    reserved = VpcFacts("vpc-1", [], [released], None, space, [released.cidr])
+    assert "reserved by ReservedCidrs: no pool gives them" in " ".join(told(of_vpc(reserved)))
     # Outside the space, it needs no reservation.
     assert "reserved by ReservedCidrs" in told(of_vpc(VpcFacts("vpc-1", [], [larger], None, space, space)))[1]
 

@@ -112,8 +112,8 @@ def test_the_commands_need_no_installed_package() -> None:
     ("words", "reason"),
     [
         (["CIDR=ten"], "CIDR 'ten' is not an IPv4 CIDR"),
-        (["ENV_PREFIX=29"], "ENV_PREFIX 29 cannot be; give a prefix length from 2 to 28"),
-        (["REGION_PREFIX=28"], "REGION_PREFIX 28 cannot be; give a prefix length from 1 to 27"),
+        (["ENV_PREFIX=29"], "ENV_PREFIX 29 is not possible; give a prefix length from 2 to 28"),
+        (["REGION_PREFIX=28"], "REGION_PREFIX 28 is not possible; give a prefix length from 1 to 27"),
         (["ENVS=a,b,c"], "Give POOL_SIZES us-west-2=20+20,us-east-1=20+20, or a longer ENV_PREFIX"),
         (
             ["CIDR=10.0.0.0/17", "REGION_PREFIX=18", "REGIONS=us-west-2,us-east-1,us-east-2"],
@@ -355,6 +355,17 @@ def test_reserved_cidrs_that_are_given_are_kept_and_need_nothing_more_if_they_ha
     assert not any(line.startswith(("  ReservedCidrs=", "  IPAM would assign")) for line in every)
 
 
+def test_the_command_for_the_deployment_keeps_the_vpcs_of_a_file_safe(vpcs: Path) -> None:
+    vpcs.write_text("192.168.0.0/24\n192.168.7.0/24\n")
+
+    def command(*words: str) -> str:
+        return plan(f"VPCS={vpcs}", *words).splitlines()[-1]
+
+    assert command().endswith("NETWORK_ACCOUNT_ID=... ReservedCidrs=192.168.0.0/24,192.168.7.0/24")
+    assert command("ReservedCidrs=192.168.7.0/24").endswith("ReservedCidrs=192.168.7.0/24,192.168.0.0/24")
+    assert "ReservedCidrs" not in command("CIDR=10.0.0.0/16"), "no VPC overlaps"
+
+
 def test_address_space_that_no_vpc_uses_is_suggested(vpcs: Path) -> None:
     vpcs.write_text("10.0.0.0/13\n")
 
@@ -387,17 +398,25 @@ def test_every_cidr_of_a_line_is_a_vpc(vpcs: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ("10.0.0.0/33", "is not an IPv4 CIDR; correct it."),
+        ("10.0.0.0/33", "is not an IPv4 CIDR; correct or remove it."),
         ("10.0.0.0", "has no prefix length; add it, as in 10.0.0.0/16."),
-        ("[", "is not an IPv4 CIDR; correct it."),
-        ("2001:db8::/56", "is not an IPv4 CIDR; correct it."),
-        ("shop 10.0.0.0/16", "is not an IPv4 CIDR; correct it."),
+        ("[", "is not an IPv4 CIDR; correct or remove it."),
+        ("2001:db8::/56", "is not an IPv4 CIDR; correct or remove it."),
+        ("shop 10.0.0.0/16", "is not an IPv4 CIDR; correct or remove it."),
     ],
 )
 def test_a_line_that_begins_without_a_cidr_is_refused_with_its_number(vpcs: Path, line: str, why: str) -> None:
     vpcs.write_text(f"10.0.0.0/16\n{line}\n")
 
     with pytest.raises(Refused, match=re.escape(f"line 2: '{line.split()[0]}' {why}")):
+        plan(f"VPCS={vpcs}")
+
+
+@pytest.mark.parametrize("word", ["10.1.0.0/33", '"10.1.0.0/16"', "10.1.0.0/16;"])
+def test_what_is_almost_a_cidr_is_refused_as_its_addresses_would_count_as_free(vpcs: Path, word: str) -> None:
+    vpcs.write_text(f"10.0.0.0/16 shop 2001:db8::/56 10.2.0.1 {word}\n")
+
+    with pytest.raises(Refused, match=re.escape(f"line 1: {word!r} is not an IPv4 CIDR; correct or remove it.")):
         plan(f"VPCS={vpcs}")
 
 
@@ -565,4 +584,4 @@ def test_make_plan_fails_with_only_the_reason() -> None:
 
     assert run.returncode != 0
     assert run.stdout == ""
-    assert run.stderr.startswith("REGION_PREFIX 8 is no part of the /8 of CIDR; give 9 to 27.")
+    assert run.stderr.startswith("REGION_PREFIX 8 is not longer than the /8 of CIDR; give 9 to 27.")

@@ -114,6 +114,19 @@ def test_a_vpc_that_ipam_does_not_show_as_managed_yet_is_known_from_its_pool(
     assert vpc["VpcId"] in report(), "another's pool says nothing about our space"
 
 
+def test_pools_in_another_scope_are_planned_beside_what_ipam_has_discovered(company: Company) -> None:
+    """Discovered VPCs are in the default scope, whose pools keep their addresses from nobody in another scope."""
+    ipam_id = company.ec2.describe_ipams()["Ipams"][0]["IpamId"]
+    other = company.ec2.create_ipam_scope(IpamId=ipam_id)["IpamScope"]["IpamScopeId"]
+    company.ec2.create_vpc(Ipv4IpamPoolId=company.make_pool("10.0.0.0/12"), Ipv4NetmaskLength=16)
+    company.make_vpc("10.200.0.0/16")
+    company.look()
+    properties = {"TopLevelPoolCidr": "10.0.0.0/8", "RegionSelection": WEST, "IpamScope": other}
+
+    assert "2 of 2 CIDRs" in report(f"IpamScope={other}")
+    assert reserve.reserved_cidrs({"RESERVE": "ipam"}, properties) == "10.0.0.0/16,10.200.0.0/16"
+
+
 def test_an_ipam_that_is_new_gives_no_answer(company: Company) -> None:
     company.make_vpc("10.0.0.0/16")
     company.cloud.clock.advance(60)

@@ -128,6 +128,47 @@ def test_each_current_cidr_of_a_vpc_counts_and_former_cidrs_do_not(company: Any)
     assert rows(report()) == [f"10.1.0.0/16 {vpc_id} {SHOP} {HOME} Prod OU in us-west-2: 65,536 addresses"]
 
 
+@pytest.mark.parametrize(
+    ("state", "counts"),
+    [
+        ("associating", True),
+        ("associated", True),
+        ("disassociating", True),
+        ("failing", True),
+        ("a state of tomorrow", True),
+        ("disassociated", False),
+        ("failed", False),
+    ],
+)
+def test_a_cidr_counts_until_the_vpc_has_lost_it(
+    company: Any, monkeypatch: pytest.MonkeyPatch, state: str, counts: bool
+) -> None:
+    vpc_id = make_vpc(company, SHOP, "192.168.0.0/16")
+    company.client("ec2", SHOP).associate_vpc_cidr_block(VpcId=vpc_id, CidrBlock="10.1.0.0/16")
+
+    def in_this_state(call: Call, client: Any, operation: str, parameters: Any) -> Any:
+        answer = call(client, operation, parameters)
+        for vpc in answer["Vpcs"] if operation == "DescribeVpcs" else []:
+            for association in vpc["CidrBlockAssociationSet"][1:]:
+                association["CidrBlockState"]["State"] = state
+        return answer
+
+    intercept(monkeypatch, in_this_state)
+
+    assert cidrs(report()) == (["10.1.0.0/16"] if counts else [])
+
+
+def test_an_ipv6_cidr_of_a_vpc_changes_nothing(company: Any) -> None:
+    vpc_id = make_vpc(company, SHOP, "10.1.0.0/16")
+    company.client("ec2", SHOP).associate_vpc_cidr_block(VpcId=vpc_id, AmazonProvidedIpv6CidrBlock=True)
+
+    assert cidrs(report()) == ["10.1.0.0/16"]
+
+
+def test_vpcs_that_nobody_can_read_are_spoken_of(company: Any) -> None:
+    assert organization_vpcs.NOT_ENABLED in " ".join(" ".join(report()).split())
+
+
 def test_default_vpcs_are_counted_on_one_line(company: Any) -> None:
     lines = report("CIDR=172.16.0.0/12", "REGION_PREFIX=16", "ENV_PREFIX=18")
 

@@ -18,7 +18,9 @@ from landing_zone.direct_stack import DirectStack
 SHOP, WEST = "012345678901", "us-west-2"
 SPEC = PoolSpec((IPv4Network("10.0.0.0/8"),), 10, 12, (WEST,), ("Prod OU",))
 LOOKED = [DiscoveredAccount(SHOP, WEST, looked=True)]
-IPAM: Any = SimpleNamespace(operating_regions=[WEST, "us-east-1"], discovery_id="ipam-res-disco-1")
+IPAM: Any = SimpleNamespace(
+    operating_regions=[WEST, "us-east-1"], discovery_id="ipam-res-disco-1", private_scope_id="ipam-scope-1"
+)
 LATER = existing_vpcs.LATER
 
 
@@ -37,7 +39,7 @@ def discovered(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def warnings(spec: PoolSpec = SPEC, account: Any = None, *, is_new: bool = False) -> list[str]:
-    return existing_vpcs.warnings(account, IPAM, "ipam-scope-1", spec, is_new=is_new)
+    return existing_vpcs.warnings(account, IPAM, IPAM.private_scope_id, spec, is_new=is_new)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +89,23 @@ def test_other_vpcs_are_not_warned_of(discovered: Any, vpcs: list[DiscoveredCidr
     discovered.vpcs = vpcs
 
     assert warnings(replace(SPEC, reserved=tuple(map(IPv4Network, reserved.split())))) == []
+
+
+def test_vpcs_of_the_default_scope_are_named_for_pools_in_another_whoever_has_allocated_them(
+    discovered: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """IPAM puts there what it discovers, and our own message proposes another scope for addresses that overlap."""
+    found = {IPAM.private_scope_id: [vpc(1, "10.1.0.0/24"), replace(vpc(2, "10.2.0.0/24"), allocated=True)]}
+    monkeypatch.setattr(existing_vpcs, "read_vpcs", lambda _, scope_id: found.get(scope_id, []))
+
+    assert existing_vpcs.warnings(discovered, IPAM, "ipam-scope-2", SPEC, is_new=False) == [
+        f"VPCs in IPAM's default scope use addresses of the pools too, vpc-1 (10.1.0.0/24, account {SHOP}, us-west-2), "
+        f"vpc-2 (10.2.0.0/24, account {SHOP}, us-west-2). If their network is connected with that of the pools, add to "
+        "ReservedCidrs: 10.1.0.0/24, 10.2.0.0/24."
+    ]
+    monkeypatch.setattr(existing_vpcs, "_allocated", lambda *_: {("vpc-9", IPv4Network("10.0.0.0/8"))})
+    (sentence,) = existing_vpcs.warnings(discovered, IPAM, "ipam-scope-2", SPEC, is_new=False)
+    assert sentence.endswith("with that of the pools, replace one of each two VPCs.")
 
 
 @pytest.mark.parametrize(

@@ -437,8 +437,31 @@ def test_a_removal_that_never_ends_is_answered_too(
 
     assert built.clock.now() - began < HOUR
     assert answer["Status"] == "SUCCESS"
-    (left,) = left_behind(caplog)
-    assert "still waiting for" in left
+    why, left = left_behind(caplog)
+    assert "still waiting for" in why
+    assert left.startswith("Pools that are left: the top-level pool (ipam-pool-")
+
+
+@pytest.mark.parametrize(
+    ("action", "code"),
+    [
+        ("GetIpamPoolCidrs", "UnauthorizedOperation"),
+        ("GetIpamPoolCidrs", "RequestLimitExceeded"),
+        ("GetIpamPoolAllocations", "InternalError"),
+    ],
+)
+def test_a_deletion_that_cannot_read_the_pools_names_those_that_are_left(
+    built: DirectStack, action: str, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    built.models.ipam.faults.refuse_next(action, AwsError(code, "No."), times=100_000)
+
+    with caplog.at_level(logging.INFO, "ctipam"):
+        answer = delete(built)
+
+    assert answer["Status"] == "SUCCESS"
+    text = " ".join(left_behind(caplog))
+    for name in ("the top-level pool (ipam-pool-", "us-west-2 (ipam-pool-", "us-west-2/Prod OU (ipam-pool-"):
+        assert name in text
 
 
 def test_a_function_that_cannot_invoke_itself_says_so(stack: DirectStack, monkeypatch: pytest.MonkeyPatch) -> None:

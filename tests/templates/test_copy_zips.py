@@ -19,6 +19,7 @@ from in_process.aws_calls import Call, intercept
 
 TEMPLATE = Path(__file__).parents[2] / "templates/ipam-controltower-integration.template.yaml"
 KEYS = ["packages/one.zip", "packages/two.zip"]
+CHECK = "check LambdaBucket, LambdaPrefix and PackageVersion."
 
 
 class Copier:
@@ -136,7 +137,7 @@ def test_another_bucket_without_the_zips_is_an_error_although_there_are_copies(c
     answer = copier.ask("Update", source="empty")
 
     assert answer["Status"] == "FAILED"
-    assert answer["Reason"].startswith(f"Cannot copy s3://empty/{KEYS[0]}: check LambdaBucket and LambdaPrefix.")
+    assert answer["Reason"].startswith(f"Cannot copy s3://empty/{KEYS[0]}: {CHECK}")
 
 
 def test_an_older_version_without_copies_or_zips_is_an_error(copier: Copier, s3: Any) -> None:
@@ -153,7 +154,7 @@ def test_a_missing_zip_is_an_error_with_the_parameters_to_check(copier: Copier) 
     answer = copier.ask("Create", ["nowhere/one.zip"])
 
     assert answer["Status"] == "FAILED"
-    assert answer["Reason"].startswith("Cannot copy s3://source/nowhere/one.zip: check LambdaBucket and LambdaPrefix.")
+    assert answer["Reason"].startswith(f"Cannot copy s3://source/nowhere/one.zip: {CHECK}")
     assert len(answer["Reason"]) < 240
 
 

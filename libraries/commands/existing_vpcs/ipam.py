@@ -28,7 +28,10 @@ from ctipam.ipam.reader import find_ipam, read_accounts, read_vpcs
 from ctipam.names import execution_role_arn
 from ctipam.sessions import Account
 
-LAG = "IPAM shows a VPC up to an hour after its creation, so VPCs that were created since may be missing."
+LAG = (
+    "IPAM shows a VPC up to an hour after its creation, so VPCs that were created since may be missing, and so are "
+    "those in Regions that are enabled for their account but not for IPAM's."
+)
 
 BEFORE = "before the first deployment use VPCS=organization or RESERVE=organization"
 
@@ -50,7 +53,8 @@ def read(region: str, scope_id: str = "", aws: str = "") -> Existing:
     """Return the VPCs that IPAM has discovered.
 
     region     the home Region of IPAM, unless the user's configuration names a Region
-    scope_id   whose resources are read; empty: the private default scope, where IPAM puts what it discovers
+    scope_id   the pools' scope; empty: the private default scope, which is read in any case: IPAM puts there what it
+               discovers, and somebody may move it to the pools' scope
     aws        see sign_in
     Raises     Refused unless the organization has an IPAM in the home Region that can be read
     """
@@ -64,7 +68,7 @@ def read(region: str, scope_id: str = "", aws: str = "") -> Existing:
                 f"Account {networking.account_id} has no IPAM in {networking.region}; set AWS_REGION to Control "
                 f"Tower's home Region, or {BEFORE}."
             )
-        rows: list[VpcCidr | Unread] = [*_vpcs(networking, scope_id or ipam.private_scope_id)]
+        rows: list[VpcCidr | Unread] = [*_vpcs(networking, ipam.private_scope_id, scope_id or ipam.private_scope_id)]
         rows += _unread(networking, ipam, account_ids)
         held, not_known = allocated_vpcs.read(networking)
         others = _not_operating(networking, ipam)
@@ -88,10 +92,12 @@ def _administrator(management: Account) -> Account:
         raise Refused(f"The account that administers IPAM cannot be read ({why_of(error)}).") from None
 
 
-def _vpcs(account: Account, scope_id: str) -> Iterator[VpcCidr]:
-    for vpc in read_vpcs(account, scope_id):
-        where = (vpc.account_id, vpc.region, vpc.vpc_id)
-        yield VpcCidr(vpc.cidr, *where, environment=vpc.environment, allocated=vpc.allocated)
+def _vpcs(account: Account, default_scope_id: str, scope_id: str) -> Iterator[VpcCidr]:
+    for read_id in sorted({default_scope_id, scope_id}):
+        for vpc in read_vpcs(account, read_id):
+            where = (vpc.account_id, vpc.region, vpc.vpc_id)
+            allocated = vpc.allocated and read_id == scope_id  # the pools of another scope do not keep it from ours
+            yield VpcCidr(vpc.cidr, *where, environment=vpc.environment, allocated=allocated)
 
 
 def _unread(account: Account, ipam: ExistingIpam, account_ids: Collection[str]) -> Iterator[Unread]:

@@ -58,6 +58,10 @@ account that is read at the same time needs some 60 MB for the clients of its Re
 QUICK = CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 2}))
 """For the first call: a user without a connection or with wrong credentials gets an error at once."""
 
+NOT_ENABLED = "VPCs in Regions that their account has disabled cannot be read, and exist nevertheless."
+"""Disabling a Region takes away access, and deletes nothing.
+https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html"""
+
 PROGRESS_EVERY_S = 5.0
 
 PAGE: Any = {"PageSize": 1000}
@@ -77,7 +81,7 @@ def read(region: str, network_account_id: str = "", aws: str = "") -> Existing:
     rows = _read_accounts(management, account_ids)
     held, not_known = _allocated(management, network_account_id)
     found = of_organization(allocated_vpcs.marked(rows, held), len(account_ids), not_known)
-    return replace(found, note=_not_active(inactive))
+    return replace(found, note=" ".join(filter(None, [_not_active(inactive), NOT_ENABLED])))
 
 
 def _not_active(account_ids: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ For a whole organization, `organization` reads EC2 and `ipam` reads IPAM; this m
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,11 +30,15 @@ from ctipam.pools.addresses import lowest_free_in, without
 from ctipam.pools.parameters import PRIVATE_RANGES
 from ctipam.pools.spec import TOP_LEVEL, PoolKey
 
-IN_USE = frozenset({"associating", "associated"})
-"""States in which a VPC has a CIDR. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_VpcCidrBlockState.html"""
+NOT_IN_USE = frozenset({"disassociated", "failed"})
+"""States in which a VPC does not have a CIDR. It still has one that is being taken from it, and perhaps in a state that
+AWS adds. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_VpcCidrBlockState.html"""
 
 MOST_CIDRS = 100_000
 """Of a file, so that a plan takes seconds."""
+
+ALMOST_A_CIDR = re.compile(r"\d+(\.\d+){3}/")
+"""As in 10.0.0.0/33, or in a CIDR with quotes or a semicolon."""
 
 LISTED = 3
 """How many VPCs of the same CIDR, or accounts with the same error, are listed; the others are counted."""
@@ -106,16 +111,19 @@ class Overlap:
 
 
 def read(path: Path) -> list[Vpc]:
-    """Return the VPCs of a file. Raises Refused with the number of a line that does not begin with a CIDR."""
+    """Return the VPCs of a file. Raises Refused with the number of a line that does not begin with a CIDR, or has
+    something that is almost one: as a part of the label, its addresses would count as free."""
     found: list[Vpc] = []
     for number, line in enumerate(_lines(path), start=1):
         words = line.partition("#")[0].replace(",", " ").split()
         if not words:
             continue
         cidrs = [_cidr(word) for word in words]
-        if cidrs[0] is None:
-            raise Refused(f"VPCS={path}, line {number}: {_why_no_cidr(words[0])}")
-        label = " ".join(word for word, cidr in zip(words, cidrs, strict=True) if cidr is None)
+        unclear = [word for word, cidr in zip(words, cidrs, strict=True) if cidr is None]
+        for word in unclear:
+            if word == words[0] or ALMOST_A_CIDR.search(word):
+                raise Refused(f"VPCS={path}, line {number}: {_why_no_cidr(word)}")
+        label = " ".join(unclear)
         found += [Vpc(cidr, label=label) for cidr in cidrs if cidr]
         if len(found) > MOST_CIDRS:
             raise Refused(f"VPCS={path} has more than {MOST_CIDRS:,} CIDRs; give each once.")
@@ -135,7 +143,7 @@ def _why_no_cidr(word: str) -> str:
     try:
         IPv4Address(word)
     except ValueError:
-        return f"{word!r} is not an IPv4 CIDR; correct it."
+        return f"{word!r} is not an IPv4 CIDR; correct or remove it."
     return f"{word!r} has no prefix length; add it, as in {word}/16."
 
 
@@ -219,7 +227,7 @@ def cidrs_of(vpc: Mapping[str, Any], region: str) -> Iterator[VpcCidr]:
     """
     tags = {tag["Key"]: tag["Value"] for tag in vpc.get("Tags", [])}
     for association in vpc.get("CidrBlockAssociationSet", []):
-        if association["CidrBlockState"]["State"] in IN_USE:
+        if association["CidrBlockState"]["State"] not in NOT_IN_USE:
             yield VpcCidr(
                 IPv4Network(association["CidrBlock"]),
                 vpc["OwnerId"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from shlex import quote
 from textwrap import wrap
 
@@ -352,7 +353,7 @@ def _origin(facts: VpcFacts) -> Iterator[str]:
     if not facts.found and not facts.discovered:
         yield "unknown: no pool has given it addresses, and IPAM has not discovered it, which takes up to an hour"
     elif facts.found:
-        yield "the pool gets them back up to 20 minutes after the VPC is deleted"
+        yield "the pool gets them back 20 minutes or more after the VPC is deleted"
 
 
 def _in_pools_space(row: DiscoveredCidr, facts: VpcFacts) -> str:
@@ -360,11 +361,12 @@ def _in_pools_space(row: DiscoveredCidr, facts: VpcFacts) -> str:
     outside the pools' address space, or a pool has allocated them."""
     if row.allocated or not any(row.cidr.overlaps(block) for block in facts.space):
         return ""
+    exposed = find_overlaps([replace(row, ignored=False)], {TOP_LEVEL: facts.space}, facts.reserved, facts.reserved, ())
+    if not exposed:
+        return ", reserved by ReservedCidrs: no pool gives them to another VPC"
     if row.ignored:
         return ", which IPAM is to ignore: a pool may give them to another VPC"
-    if find_overlaps([row], {TOP_LEVEL: facts.space}, facts.reserved, facts.reserved, ()):
-        return ", not reserved: a pool may give them to another VPC; `make deploy RESERVE=ipam` reserves them"
-    return ", reserved by ReservedCidrs: no pool gives them to another VPC"
+    return ", not reserved: a pool may give them to another VPC; `make deploy RESERVE=ipam` reserves them"
 
 
 def _log(log: Log, names: Mapping[str, str]) -> Sequence[str]:

@@ -73,7 +73,9 @@ def planned(arguments: Sequence[str]) -> str:
         return plan_drawing.draw(spec, blocks, existing)
     lines = plan_text.to_lines(spec, blocks, active_ips, vpcs_a_month)
     lines += ["", *plan_text.vpcs_to_lines(spec, blocks, existing)] if existing.vpcs or existing.what else []
-    return "\n".join([*lines, "", FIRST_DEPLOYMENT, _deploy_command(arguments)])
+    return "\n".join(
+        [*lines, "", FIRST_DEPLOYMENT, _deploy_command(arguments, plan_text.reserved_cidrs(spec, existing))]
+    )
 
 
 def _spec(properties: Mapping[str, str]) -> PoolSpec:
@@ -108,10 +110,16 @@ def _count(given: Arguments, name: str, default: int, what: str) -> int:
     return number
 
 
-def _deploy_command(arguments: Sequence[str]) -> str:
-    """Return the `make deploy` command with the same arguments, quoted for a shell."""
-    not_deployed = ("FORMAT", "ACTIVE_IPS", "VPCS", "VPCS_A_MONTH", "PYTHON")
+def _deploy_command(arguments: Sequence[str], reserved: str) -> str:
+    """Return the `make deploy` command with the same arguments, quoted for a shell.
+
+    reserved   ReservedCidrs that keep the addresses of existing VPCs free; empty: those among the arguments do
+    """
+    not_deployed = ["FORMAT", "ACTIVE_IPS", "VPCS", "VPCS_A_MONTH", "PYTHON"]
     reserve = [f"RESERVE={argument[5:]}" for argument in arguments if argument in ("VPCS=organization", "VPCS=ipam")]
+    if reserved and not reserve:
+        reserve = [f"ReservedCidrs={reserved}"]
+        not_deployed.append("ReservedCidrs")
     kept = [argument for argument in arguments if argument.partition("=")[0] not in not_deployed]
     names = {argument.partition("=")[0] for argument in kept}
     missing = [f"{short}=..." for short in ("BUCKET", "NETWORK_ACCOUNT_ID") if not names & {short, SHORT[short]}]

@@ -210,10 +210,9 @@ def _overlaps(spec: PoolSpec, blocks: Blocks, existing: Existing) -> list[str]:
     ]
     if more := len(found[MOST_OVERLAPS:]):
         lines.append(f"  and {numbered(more, 'more overlap')}")
-    missing = reservations(spec.top_cidrs, existing.vpcs, spec.reserved)
-    if not missing:
+    reserved = _with_existing(spec, existing)
+    if reserved == spec.reserved:
         return [*lines, "  No VPC gets these addresses from the pools: ReservedCidrs has all of them."]
-    reserved = (*spec.reserved, *missing)
     hindrance = _why_not_reserved(spec, reserved)
     if hindrance:
         lines += _wrapped(f"IPAM would assign these addresses to other VPCs too, and {hindrance}")
@@ -227,6 +226,17 @@ def _overlaps(spec: PoolSpec, blocks: Blocks, existing: Existing) -> list[str]:
     other = elsewhere(spec.sizes(TOP_LEVEL)[0], existing.vpcs) if len(spec.top_cidrs) == 1 else None
     instead = "Space" if hindrance else "Or choose space"
     return [*lines, f"  {instead} that none of them uses: CIDR={other}"] if other else lines
+
+
+def reserved_cidrs(spec: PoolSpec, existing: Existing) -> str:
+    """Return the value of ReservedCidrs that keeps the addresses of the VPCs free; empty if a deployment needs no other
+    than it has, or cannot have it."""
+    reserved = _with_existing(spec, existing)
+    return "" if reserved == spec.reserved or _why_not_reserved(spec, reserved) else _value(reserved)
+
+
+def _with_existing(spec: PoolSpec, existing: Existing) -> tuple[IPv4Network, ...]:
+    return (*spec.reserved, *reservations(spec.top_cidrs, existing.vpcs, spec.reserved))
 
 
 def _why_not_reserved(spec: PoolSpec, reserved: tuple[IPv4Network, ...]) -> str:

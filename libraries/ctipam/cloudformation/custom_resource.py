@@ -109,7 +109,7 @@ class Responder(CfnResource):
             if event["RequestType"] != "Delete":
                 raise RuntimeError(explain(error)) from error
             logger.warning("deletion stopped", exc_info=error)
-            deletion.report(_account(context), event, [deletion.not_deleted(error)])
+            deletion.report(_account(context), event, deletion.not_deleted(error))
         return str(self.PhysicalResourceId)
 
     def _serve_in_time(self, event: Mapping[str, Any], context: LambdaContext) -> bool:

@@ -21,7 +21,7 @@ from ctipam.logs import log_decision, logger
 from ctipam.sessions import Account
 
 Delete = Callable[[ResourceRequest], Sequence[str]]
-"""Returns what was left behind and why, a sentence each."""
+"""Returns what was left behind and why, a sentence each. The notes of what it raises say what is left."""
 
 FIRST_PAUSES_S, LATER_PAUSE_S = (5.0, 15.0), 60.0
 
@@ -51,7 +51,7 @@ def delete_as_far_as_possible(delete: Delete, request: ResourceRequest) -> list[
             lasting_since = waiting.now() if lasting_since is None else lasting_since
             pause = min(pause, lasting_since + DENIED_S - waiting.now())
             if pause <= 0:
-                return [not_deleted(problem)]
+                return not_deleted(problem)
         # With the traceback: what is reported later has room for a sentence only.
         logger.warning("retrying the deletion", extra={"reason": explain(problem), "pause_s": pause}, exc_info=problem)
         try:
@@ -60,13 +60,14 @@ def delete_as_far_as_possible(delete: Delete, request: ResourceRequest) -> list[
             raise OutOfTime(str(up)) from problem
 
 
-def not_deleted(error: BaseException) -> str:
-    """Return why the deletion ended before everything was deleted, as a sentence."""
+def not_deleted(error: BaseException) -> list[str]:
+    """Return why the deletion ended before everything was deleted, and what the error's notes say is left, a sentence
+    each."""
+    cause = error.__cause__ if isinstance(error, OutOfTime) else None
+    notes = [*getattr(error, "__notes__", ()), *getattr(cause, "__notes__", ())]
     if isinstance(error, OutOfTime):
-        return (
-            f"The time was up before everything was deleted: {explain(error.__cause__) if error.__cause__ else error}"
-        )
-    return f"Not everything was deleted: {explain(error)}"
+        return [f"The time was up before everything was deleted: {explain(cause) if cause else error}", *notes]
+    return [f"Not everything was deleted: {explain(error)}", *notes]
 
 
 def report(account: Account, event: Mapping[str, Any], left: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from ctipam.errors import code_of, explain
 from ctipam.pools import preconditions, removals
 from ctipam.pools.change_kinds import CreatePool, PoolChange
 from ctipam.pools.existing import Allocation, ExistingPool
-from ctipam.pools.reader import PoolReader
+from ctipam.pools.reader import PoolReader, as_listed
 from ctipam.pools.rounds import Rounds, with_ancestors
 
 if TYPE_CHECKING:
@@ -39,12 +39,24 @@ class PoolDeletion(Rounds):
         self._released_by_aws: set[str] = set()  # ids of pools that only VPCs block
         self._not_deleted: dict[str, list[str]] = {}  # pool id -> why AWS did not delete it
         self._failing_since: dict[str, float] = {}  # pool id -> when the error began that its last change met
+        self._listed: Sequence[IpamPoolTypeDef] = ()
 
     def run(self, listed: Sequence[IpamPoolTypeDef]) -> list[str]:
-        """Return a sentence for each pool that cannot be deleted."""
-        self._read_use(self._read(listed))
+        """Return a sentence for each pool that cannot be deleted. A note on what is raised names the pools that were
+        left: if AWS does not let their CIDRs be read, for example, nothing else would."""
+        self._listed = listed
+        try:
+            return self._delete()
+        except Exception as error:
+            ours = [as_listed(pool, ours=True) for pool in self._listed if self._reader.is_ours(pool)]
+            if names := sorted(f"{pool.key} ({pool.pool_id})" for pool in ours):
+                error.add_note(f"Pools that are left: {', '.join(names)}.")
+            raise
+
+    def _delete(self) -> list[str]:
+        self._read_use(self._read(self._listed))
         while True:
-            pools = self._read(listed)
+            pools = self._read(self._listed)
             self._not_deleted |= self._failures.failed_removals(pools, waiting.now(), self._in_flight.pool_ids)
             stuck = {**_isolated(pools), **self._not_deleted}
             kept = with_ancestors({**self._in_use, **stuck}, pools)
@@ -60,7 +72,7 @@ class PoolDeletion(Rounds):
                 self._read_use(pools)
             else:
                 return self._reasons(pools)
-            listed = self._look()
+            self._listed = self._look()
 
     def _attempt(self, change: PoolChange) -> str | None:
         """Apply the change, as Rounds does; an error concerns one pool and keeps no other from being deleted."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from ipaddress import IPv4Network
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -33,14 +34,22 @@ def warnings(account: Account, ipam: ExistingIpam, scope_id: str, spec: PoolSpec
         return [f"IPAM is new and has not looked for existing VPCs yet, which takes up to an hour. {LATER}"]
     try:
         vpcs = list(read_vpcs(account, scope_id))
-        exposed = _exposed(vpcs, spec, ())
-        if exposed:  # perhaps a pool has allocated them, which IPAM shows later
-            exposed = _exposed(vpcs, spec, _allocated(account, scope_id, spec.stack_id))
+        beside = _in_default_scope(account, ipam) if scope_id != ipam.private_scope_id else []
+        exposed, overlapping = _exposed(vpcs, spec, ()), _exposed(beside, spec, ())
+        if exposed or overlapping:  # perhaps a pool has allocated them, which IPAM shows later
+            allocated = _allocated(account, scope_id, spec.stack_id)
+            exposed, overlapping = _exposed(vpcs, spec, allocated), _exposed(beside, spec, allocated)
         regions = sorted(ipam.operating_regions)
         accounts = [one for region in regions for one in read_accounts(account, ipam.discovery_id, region)]
     except (BotoCoreError, ClientError) as error:  # nothing that a deployment should fail for
         return [f"Existing VPCs are not known: {explain(error)}"]
-    return [*_of_vpcs(exposed), *_of_accounts(accounts)]
+    return [*_of_vpcs(exposed), *_of_vpcs_beside(overlapping), *_of_accounts(accounts)]
+
+
+def _in_default_scope(account: Account, ipam: ExistingIpam) -> list[DiscoveredCidr]:
+    """Return the VPCs of the default scope, where IPAM puts what it discovers, for pools in another scope: these have
+    allocated nothing there, and no pool there keeps addresses from these."""
+    return [replace(vpc, allocated=False) for vpc in read_vpcs(account, ipam.private_scope_id)]
 
 
 def _exposed(
@@ -71,6 +80,16 @@ def _of_vpcs(exposed: Sequence[OverlappingVpc]) -> Iterator[str]:
     if lost:
         named = _some([one.vpc for one in lost], NAMED_VPCS)
         yield f"Pools have allocated the addresses of existing VPCs to other VPCs, {named}."
+
+
+def _of_vpcs_beside(overlapping: Sequence[OverlappingVpc]) -> Iterator[str]:
+    """Yield a sentence if there are some. Two scopes may have the same addresses, if their networks are apart."""
+    if overlapping:
+        cidrs = list(outermost(cidr for one in overlapping for cidr in one.free))
+        named = _some([one.vpc for one in overlapping], NAMED_VPCS)
+        connected = "If their network is connected with that of the pools"
+        remedy = f"add to ReservedCidrs: {_some(cidrs, NAMED_CIDRS)}" if cidrs else "replace one of each two VPCs"
+        yield f"VPCs in IPAM's default scope use addresses of the pools too, {named}. {connected}, {remedy}."
 
 
 def _of_accounts(accounts: Sequence[DiscoveredAccount]) -> list[str]:

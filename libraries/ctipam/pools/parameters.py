@@ -35,7 +35,9 @@ def prefix_length(name: str, text: object, shortest: int = 1, longest: int = SMA
     """Return a prefix length. The limits are those of the templates' parameters."""
     length = number(name, text)
     if not shortest <= length <= longest:
-        raise Refused(f"{name} {length} cannot be; give a prefix length from {shortest} to {longest}, such as 20.")
+        raise Refused(
+            f"{name} {length} is not possible; give a prefix length from {shortest} to {longest}, such as 20."
+        )
     return length
 
 

@@ -263,19 +263,23 @@ def _refuse_sizes_that_do_not_nest(spec: PoolSpec) -> None:
     top, region, environment = largest.prefixlen, spec.region_prefix_length, spec.environment_prefix_length
     if top >= SMALLEST_REGION:
         raise Refused(
-            f"TopLevelPoolCidr {largest} is too small for a pool in a pool that a VPC fits in; "
+            f"TopLevelPoolCidr {largest} is too small for a Region's pool, an environment's in it and a VPC in that; "
             f"give a /{SMALLEST_REGION - 1} or larger, such as {PRIVATE_RANGES[2]}."
         )
     if not top < region:
         raise Refused(
-            f"IpamPoolPrefixLength {region} is no part of the /{top} of TopLevelPoolCidr; "
-            f"give {top + 1} to {SMALLEST_REGION}."
+            f"IpamPoolPrefixLength {region} is not longer than the /{top} of TopLevelPoolCidr; "
+            f"give {_range(top + 1, SMALLEST_REGION)}."
         )
     if not region < environment:
         raise Refused(
-            f"AccPoolPrefixLength {environment} is no part of a Region's /{region}; "
-            f"give {region + 1} to {SMALLEST_VPC}, or a smaller IpamPoolPrefixLength."
+            f"AccPoolPrefixLength {environment} is not longer than a Region's /{region}; "
+            f"give {_range(region + 1, SMALLEST_VPC)}, or a smaller IpamPoolPrefixLength."
         )
+
+
+def _range(first: int, last: int) -> str:
+    return f"{first} to {last}" if first < last else str(last)
 
 
 def _refuse_vpc_sizes_that_do_not_fit(spec: PoolSpec) -> None:
@@ -283,15 +287,15 @@ def _refuse_vpc_sizes_that_do_not_fit(spec: PoolSpec) -> None:
     sizes = spec.vpc_sizes
     if not LARGEST_VPC <= sizes.minimum < sizes.maximum <= SMALLEST_VPC:
         raise Refused(
-            f"VpcMinNetmaskLength {sizes.minimum} and VpcMaxNetmaskLength {sizes.maximum} are not the "
-            f"largest and the smallest size of a VPC; give two from {LARGEST_VPC} to {SMALLEST_VPC}, in this order."
+            f"VpcMinNetmaskLength {sizes.minimum} and VpcMaxNetmaskLength {sizes.maximum} are no range of sizes; "
+            f"give two different lengths from {LARGEST_VPC} to {SMALLEST_VPC}, the smaller one first."
         )
     for key in (key for key in spec.pools if key.environment):
         largest = spec.sizes(key)[0]
         if sizes.maximum < largest:
             raise Refused(
                 f"VpcMaxNetmaskLength {sizes.maximum} is more than a whole environment pool, a /{largest}; "
-                f"choose {largest} to {SMALLEST_VPC}."
+                f"choose {_range(largest, SMALLEST_VPC)}."
             )
         if not sizes.minimum <= spec.default_vpc(key) <= sizes.maximum:
             raise Refused(
