@@ -51,6 +51,7 @@ from commands.stack_events import (
     to_line,
 )
 from commands.stack_state import refuse_stack_of_others
+from ctipam.cloudformation.other_stacks import CANNOT_ACT, NO_SUCH_STACK, STACK_ARN
 from ctipam.errors import Refused
 from ctipam.names import execution_role_arn
 
@@ -174,15 +175,15 @@ def _stacks_of_stack_set(aws: AwsCli, stack_id: str) -> set[str]:
 
 def _lives(networking: AwsCli, stack_id: str, region: str) -> bool:
     """Return whether a stack in the Networking account exists and can act, see ctipam.cloudformation.other_stacks."""
-    if not stack_id.startswith("arn:"):  # names.RELEASED, for example
+    if not re.fullmatch(STACK_ARN, stack_id):
         return False
     try:
         answer = networking.ask("cloudformation", "describe-stacks", "--region", region, "--stack-name", stack_id)
     except AwsCliError as error:
-        if "does not exist" in str(error):
+        if any(words in str(error) for words in NO_SUCH_STACK):
             return False
         raise
-    return not re.fullmatch("(DELETE|ROLLBACK)_(COMPLETE|FAILED)", answer["Stacks"][0]["StackStatus"])
+    return answer["Stacks"][0]["StackStatus"] not in CANNOT_ACT
 
 
 def _allocations(networking: AwsCli, pool: Pool, home: str) -> list[Allocation]:
