@@ -94,11 +94,11 @@ class Leftovers:
     strays: tuple[Stray, ...] = ()
 
 
-def to_strays(rows: Iterable[Mapping[str, Any]], stack_ids: Collection[str], living: Collection[str]) -> list[Stray]:
-    """Return the pools of other stacks than these. rows: as for to_pools; living: those of the others that can act"""
+def pools_of_others(rows: Iterable[Mapping[str, Any]], stack_ids: Collection[str]) -> dict[str, int]:
+    """Return how many pools other stacks than these have, by ARN of the stack. rows: as for to_pools"""
     tags = [to_dict(row.get("Tags", [])) for row in rows if row.get("State") not in DELETED]
     found = Counter(of_pool[STACK_TAG] for of_pool in tags if STACK_TAG in of_pool)
-    return [Stray(one, found[one], one in living) for one in sorted(found) if one not in stack_ids]
+    return {stack_id: found[stack_id] for stack_id in sorted(found) if stack_id not in stack_ids}
 
 
 def to_pools(rows: Iterable[Mapping[str, Any]], strays: Collection[str] = ()) -> list[Pool]:
@@ -196,8 +196,7 @@ def describe_before(leftovers: Leftovers) -> list[str]:
     """Return the lines that say what a deletion would leave behind."""
     total, staying = len(leftovers.pools), [pool for pool in leftovers.pools if pool.pool_id in leftovers.stays]
     if not leftovers.pools:
-        others = [*_lost_lines(leftovers), *_stray_lines(leftovers)]
-        return others or ["This solution has no pools in the Networking account."]
+        return _other_lines(leftovers) or ["This solution has no pools in the Networking account."]
     if not staying:
         lines = [f"No pool of this solution is in use: the deletion removes all pools ({total}) and all shares."]
     else:
@@ -205,7 +204,7 @@ def describe_before(leftovers: Leftovers) -> list[str]:
         lines = [f"{len(staying)} of {numbered(total, 'pool')} of this solution would stay, because {are} in use:"]
         lines += _pool_lines(staying, leftovers)
     lines += [f"  IPAM {ipam_id} would stay: it still has pools." for ipam_id in leftovers.ipams]
-    lines += [*_lost_lines(leftovers), *_stray_lines(leftovers)]
+    lines += _other_lines(leftovers)
     if staying:
         lines += _release_lines(leftovers)
         lines.append("IPAM frees a block some 20 minutes later. Then run make undo again.")
@@ -215,10 +214,10 @@ def describe_before(leftovers: Leftovers) -> list[str]:
 def describe_after(leftovers: Leftovers) -> list[str]:
     """Return the lines that say what a deletion has left behind."""
     if not leftovers.pools:
-        return [*_lost_lines(leftovers), *_stray_lines(leftovers)] or ["No pool of this solution is left."]
+        return _other_lines(leftovers) or ["No pool of this solution is left."]
     lines = [f"Pools left in the Networking account: {len(leftovers.pools)}"]
     lines += _pool_lines(leftovers.pools, leftovers)
-    lines += [*_lost_lines(leftovers), *_stray_lines(leftovers), *_release_lines(leftovers)]
+    lines += [*_other_lines(leftovers), *_release_lines(leftovers)]
     lines.append("To remove what is left, wait until nothing uses the pools, deploy again, and run make undo again.")
     return lines
 
@@ -236,6 +235,10 @@ def _pool_lines(pools: Sequence[Pool], leftovers: Leftovers) -> list[str]:
         else:
             lines.append(f"  {name}: not in use")
     return lines
+
+
+def _other_lines(leftovers: Leftovers) -> list[str]:
+    return [*_lost_lines(leftovers), *_stray_lines(leftovers)]
 
 
 def _lost_lines(leftovers: Leftovers) -> list[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterable, Mapping
+from typing import Any
 
 from commands.arguments import force_deletion
 from ctipam.errors import Refused
@@ -23,21 +24,32 @@ def refuse_stack_of_others(stack: str, parameters: Container[str]) -> None:
         raise Refused(f"Stack {stack} is not this solution's: {why}; name another with stack=.")
 
 
-def refuse_without_networking_stack(
-    stack: str, region: str, network_account_id: str, *, has_stack_set: bool = True
-) -> None:
-    """Raise Refused for a stack whose StackSet has no stack in the Networking account any more, or does not exist."""
-    if not has_stack_set:
+def stack_in(instances: Iterable[Mapping[str, Any]], account_id: str) -> str:
+    """Return the ARN of the stack that a StackSet has in the account; empty if there is none.
+
+    instances   the Summaries of ListStackInstances
+    """
+    found = [one["StackId"] for one in instances if one["Account"] == account_id and one.get("StackId")]
+    return str(found[0]) if found else ""
+
+
+def refuse_without_networking_stack(stack: str, region: str, network_account_id: str, found: str | None) -> None:
+    """Raise Refused for a stack whose StackSet, or its stack in the Networking account, no longer exists.
+
+    found   ARN of that stack; empty: there is none; None: there is no StackSet
+    """
+    if found is None:
         raise Refused(
             f"StackSet {stack}-networking does not exist: somebody deleted it, and no update creates it again. Run "
             f"`make undo stack={stack}`, which takes the pools from the accounts, and deploy again under the same "
             "name, which shares them again. VPCs keep their addresses meanwhile, and their pools are adopted."
         )
-    raise Refused(
-        f"StackSet {stack}-networking has no stack in account {network_account_id}: somebody deleted it, and no update "
-        f"creates it again. Run `{create_stack_instance(region, stack, network_account_id)}`, wait until its operation "
-        "has ended, and try again."
-    )
+    if not found:
+        raise Refused(
+            f"StackSet {stack}-networking has no stack in account {network_account_id}: somebody deleted it, and no "
+            f"update creates it again. Run `{create_stack_instance(region, stack, network_account_id)}`, wait until "
+            "its operation has ended, and try again."
+        )
 
 
 def refuse_unless_updatable(stack: str, status: str) -> None:

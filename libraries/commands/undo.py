@@ -34,13 +34,14 @@ from commands.leftovers import (
     Allocation,
     Leftovers,
     Pool,
+    Stray,
     describe_after,
     describe_before,
     find_leftovers,
     is_reservation,
+    pools_of_others,
     to_allocation,
     to_pools,
-    to_strays,
 )
 from commands.stack_events import (
     before_deletion,
@@ -149,9 +150,10 @@ def read_leftovers(aws: AwsCli, stack_id: str, network_account_id: str, *, ended
     _, partition, _, home, *_ = stack_id.split(":")
     networking = assume_role(aws, execution_role_arn(partition, network_account_id), "undo", POLICY)
     rows = networking.ask("ec2", "describe-ipam-pools", "--region", home)["IpamPools"]
-    with_stack_set = _stacks_of_stack_set(aws, stack_id)
-    living = {one.stack_id for one in to_strays(rows, with_stack_set, ()) if _lives(networking, one.stack_id, home)}
-    strays = [one for one in to_strays(rows, with_stack_set, living) if one.lives or not ended]
+    others = pools_of_others(rows, _stacks_of_stack_set(aws, stack_id))
+    strays = [Stray(other, number, _lives(networking, other, home)) for other, number in others.items()]
+    if ended:
+        strays = [stray for stray in strays if stray.lives]
     pools = to_pools(rows, {one.stack_id for one in strays})
     ours = [pool for pool in pools if pool.ours]
     with ThreadPoolExecutor(POOLS_AT_ONCE) as workers:

@@ -72,10 +72,9 @@ def planned(arguments: Sequence[str]) -> str:
     if output == "svg":
         return plan_drawing.draw(spec, blocks, existing)
     lines = plan_text.to_lines(spec, blocks, active_ips, vpcs_a_month)
-    lines += ["", *plan_text.vpcs_to_lines(spec, blocks, existing)] if existing.vpcs or existing.what else []
-    return "\n".join(
-        [*lines, "", FIRST_DEPLOYMENT, _deploy_command(arguments, plan_text.reserved_cidrs(spec, existing))]
-    )
+    reserved = plan_text.with_existing(spec, existing)
+    lines += ["", *plan_text.vpcs_to_lines(spec, blocks, existing, reserved)] if existing.vpcs or existing.what else []
+    return "\n".join([*lines, "", FIRST_DEPLOYMENT, _deploy_command(arguments, plan_text.to_deploy(spec, reserved))])
 
 
 def _spec(properties: Mapping[str, str]) -> PoolSpec:

@@ -179,8 +179,9 @@ def _cost(active_ips: int) -> list[str]:
     ]
 
 
-def vpcs_to_lines(spec: PoolSpec, blocks: Blocks, existing: Existing) -> list[str]:
-    lines = _overlaps(spec, blocks, existing)
+def vpcs_to_lines(spec: PoolSpec, blocks: Blocks, existing: Existing, reserved: tuple[IPv4Network, ...]) -> list[str]:
+    """reserved: see with_existing"""
+    lines = _overlaps(spec, blocks, existing, reserved)
     if existing.unread:
         lines.append("  This answer is incomplete, and so are ReservedCidrs:")
     for sentence in (*existing.unread, existing.note):
@@ -192,7 +193,7 @@ def _wrapped(text: str) -> list[str]:
     return wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
 
 
-def _overlaps(spec: PoolSpec, blocks: Blocks, existing: Existing) -> list[str]:
+def _overlaps(spec: PoolSpec, blocks: Blocks, existing: Existing, reserved: tuple[IPv4Network, ...]) -> list[str]:
     found = overlaps(blocks, existing.vpcs)
     number = sum(vpc.number for vpc in existing.vpcs)
     what = existing.what.replace("CIDRs", "CIDR") if number == 1 else existing.what
@@ -210,7 +211,6 @@ def _overlaps(spec: PoolSpec, blocks: Blocks, existing: Existing) -> list[str]:
     ]
     if more := len(found[MOST_OVERLAPS:]):
         lines.append(f"  and {numbered(more, 'more overlap')}")
-    reserved = _with_existing(spec, existing)
     if reserved == spec.reserved:
         return [*lines, "  No VPC gets these addresses from the pools: ReservedCidrs has all of them."]
     hindrance = _why_not_reserved(spec, reserved)
@@ -228,14 +228,13 @@ def _overlaps(spec: PoolSpec, blocks: Blocks, existing: Existing) -> list[str]:
     return [*lines, f"  {instead} that none of them uses: CIDR={other}"] if other else lines
 
 
-def reserved_cidrs(spec: PoolSpec, existing: Existing) -> str:
-    """Return the value of ReservedCidrs that keeps the addresses of the VPCs free; empty if a deployment needs no other
-    than it has, or cannot have it."""
-    reserved = _with_existing(spec, existing)
+def to_deploy(spec: PoolSpec, reserved: tuple[IPv4Network, ...]) -> str:
+    """Return the value of ReservedCidrs with these CIDRs; empty if a deployment has it already, or cannot have it."""
     return "" if reserved == spec.reserved or _why_not_reserved(spec, reserved) else _value(reserved)
 
 
-def _with_existing(spec: PoolSpec, existing: Existing) -> tuple[IPv4Network, ...]:
+def with_existing(spec: PoolSpec, existing: Existing) -> tuple[IPv4Network, ...]:
+    """Return the ReservedCidrs that keep the addresses of the VPCs free, too."""
     return (*spec.reserved, *reservations(spec.top_cidrs, existing.vpcs, spec.reserved))
 
 

@@ -21,11 +21,7 @@ from commands.preflight.reading import (
     read_networking_stack,
     read_stack,
 )
-from commands.stack_state import (
-    refuse_stack_of_others,
-    refuse_unless_updatable,
-    refuse_without_networking_stack,
-)
+from commands.stack_state import refuse_stack_of_others, refuse_unless_updatable, refuse_without_networking_stack
 from ctipam.errors import Refused
 from ctipam.organization.preconditions import refuse_second_deployment
 
@@ -62,19 +58,19 @@ def check_organization(aws: AwsReader, caller: Caller, given: Arguments, root: P
     regions = tuple(region.strip() for region in parameters["RegionSelection"].split(","))
     request = Request(parameters.get("NetworkAccountId", ""), parameters.get("LambdaBucket", ""), regions)
     facts = read_facts(aws, request, caller, management_id, stack)
-    has_stack = read_networking_stack(soon, stack_name, existing.get("NetworkAccountId", "")) if existing else False
-    return check(replace(facts, parameters=parameters, stack_state=_state(stack_name, status, facts, has_stack)))
+    found = read_networking_stack(soon, stack_name, existing.get("NetworkAccountId", "")) if existing else None
+    return check(replace(facts, parameters=parameters, stack_state=_state(stack_name, status, facts, found)))
 
 
-def _state(stack: str, status: str, facts: Facts, has_networking_stack: Fact[bool | None]) -> str:
+def _state(stack: str, status: str, facts: Facts, networking_stack_id: Fact[str | None]) -> str:
     """Return why the stack takes no update, or cannot be created; empty if it does, or can."""
     try:
         if isinstance(facts.stack, Mapping):
             refuse_stack_of_others(stack, facts.stack)
             refuse_unless_updatable(stack, status)
-            if not has_networking_stack:
-                account_id, has_stack_set = facts.stack["NetworkAccountId"], has_networking_stack is not None
-                refuse_without_networking_stack(stack, facts.region, account_id, has_stack_set=has_stack_set)
+            if not isinstance(networking_stack_id, Unknown):
+                account_id = facts.stack["NetworkAccountId"]
+                refuse_without_networking_stack(stack, facts.region, account_id, networking_stack_id)
         elif facts.stack is None and not isinstance(facts.deployments, Unknown):
             of_others = [one for one in facts.deployments if f"/StackSet-{stack}-networking-" not in one]
             refuse_second_deployment(of_others, stack)

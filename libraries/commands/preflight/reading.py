@@ -28,6 +28,7 @@ from commands.preflight.facts import (
     Unknown,
 )
 from commands.preflight.service_control_policies import Policy
+from commands.stack_state import stack_in
 from ctipam import names
 from ctipam.errors import DENIED, THROTTLED, Refused, code_of
 from ctipam.ipam.reader import UNUSABLE
@@ -81,17 +82,17 @@ def read_stack(aws: AwsReader, stack: str) -> tuple[Fact[Mapping[str, str] | Non
     return {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}, found["StackStatus"]
 
 
-def read_networking_stack(aws: AwsReader, stack: str, network_account_id: str) -> Fact[bool | None]:
-    """Return whether the StackSet of the stack has a stack in the Networking account; None if there is no StackSet."""
+def read_networking_stack(aws: AwsReader, stack: str, network_account_id: str) -> Fact[str | None]:
+    """Return what commands.reading.networking_stack_id does."""
 
-    def ask() -> bool | None:
+    def ask() -> str | None:
         try:
             answer = aws.ask("cloudformation", "list_stack_instances", StackSetName=f"{stack}-networking")
         except ClientError as error:
             if code_of(error) != "StackSetNotFoundException":
                 raise
             return None
-        return any(row["Account"] == network_account_id and row.get("StackId") for row in answer["Summaries"])
+        return stack_in(answer["Summaries"], network_account_id)
 
     return _read(ask)
 

@@ -36,11 +36,7 @@ from commands.existing_vpcs import reserve
 from commands.preview.changes import Preview
 from commands.preview.reading import Update, preview
 from commands.preview.text import to_lines
-from commands.stack_state import (
-    refuse_stack_of_others,
-    refuse_unless_updatable,
-    refuse_without_networking_stack,
-)
+from commands.stack_state import refuse_stack_of_others, refuse_unless_updatable, refuse_without_networking_stack
 from ctipam.errors import Refused
 from ctipam.sessions import Account
 
@@ -104,9 +100,8 @@ def find_update(management: Account, stack: str, defaults: Mapping[str, str], gi
         )
     account_id = (old or new)["NetworkAccountId"]
     networking_stack_id = reading.networking_stack_id(management, stack, account_id)
-    if found and not networking_stack_id:
-        has_stack_set = networking_stack_id is not None
-        refuse_without_networking_stack(stack, management.region, account_id, has_stack_set=has_stack_set)
+    if found:
+        refuse_without_networking_stack(stack, management.region, account_id, networking_stack_id)
     place = f"arn:{management.partition}:cloudformation:{management.region}"
     return Update(
         stack,
