@@ -1,6 +1,6 @@
 """Reads a template with its intrinsic functions in the long form: !Sub x is {"Fn::Sub": x}.
 
-cfn-lint has such a reader too. But importing it takes a second and a half, and every process of the tests would.
+cfn-lint has such a reader too. But importing it takes more than a second, and every process of the tests would.
 """
 
 from __future__ import annotations
@@ -14,7 +14,13 @@ import yaml
 
 
 class Loader(yaml.CSafeLoader):
-    """YAML with CloudFormation's short forms."""
+    """YAML with CloudFormation's short forms, and without keys that stand twice, of which YAML takes the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        if twice := {key for key in keys if keys.count(key) > 1}:
+            raise ValueError(f"{sorted(twice)} twice in the mapping at line {node.start_mark.line + 1}")
+        return super().construct_mapping(node, deep)
 
 
 def _long_form(loader: Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:

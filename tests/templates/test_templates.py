@@ -63,3 +63,12 @@ def test_an_update_that_the_setup_refuses_does_not_reach_what_shares_pools() -> 
         "ShareExistingAccountsFunction",
         "SharingPolicy",
     }
+
+
+def test_a_key_that_stands_twice_is_no_template(tmp_path: Path) -> None:
+    """YAML alone would take the last."""
+    path = tmp_path / "a.yaml"
+    path.write_text("Resources:\n  Topic:\n    Type: AWS::SNS::Topic\n  Topic:\n    Type: AWS::SQS::Queue\n")
+
+    with pytest.raises(ValueError, match=r"\['Topic'\] twice in the mapping at line 2"):
+        read_template(path)
