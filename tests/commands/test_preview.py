@@ -105,14 +105,19 @@ def test_a_stack_of_something_else_is_not_called_missing(monkeypatch: pytest.Mon
         preview.find_update(cast(Account, None), "shop", DEFAULTS, {"NetworkAccountId": NETWORKING})
 
 
-def test_a_stack_set_without_its_stack_is_told_with_the_command_that_creates_it_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def management(monkeypatch: pytest.MonkeyPatch) -> Account:
+    """Return the management account, which has the stack."""
     stack_id = f"arn:aws:cloudformation:{HOME}:{MANAGEMENT}:stack/ipam/1"
     found = reading.Stack(stack_id, "UPDATE_COMPLETE", PARAMETERS, {})
     monkeypatch.setattr(reading, "find_stack", lambda *_: found)
+    return Account(boto3.Session("not used", "not used", region_name=HOME), MANAGEMENT)
+
+
+def test_a_stack_set_without_its_stack_is_told_with_the_command_that_creates_it_again(
+    management: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(reading, "networking_stack_id", lambda *_: "")
-    management = Account(boto3.Session("not used", "not used", region_name=HOME), MANAGEMENT)
 
     with pytest.raises(Refused) as refusal:
         preview.find_update(management, "ipam", DEFAULTS, {})
@@ -122,13 +127,9 @@ def test_a_stack_set_without_its_stack_is_told_with_the_command_that_creates_it_
 
 
 def test_a_stack_without_its_stack_set_is_told_to_be_deleted_and_deployed_again(
-    monkeypatch: pytest.MonkeyPatch,
+    management: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """create-stack-instances cannot work, and CloudFormation knows a StackSet by an id that a new one does not have."""
-    stack_id = f"arn:aws:cloudformation:{HOME}:{MANAGEMENT}:stack/ipam/1"
-    found = reading.Stack(stack_id, "UPDATE_COMPLETE", PARAMETERS, {})
-    monkeypatch.setattr(reading, "find_stack", lambda *_: found)
-    management = Account(boto3.Session("not used", "not used", region_name=HOME), MANAGEMENT)
 
     def not_found(_call: Call, _client: Any, operation: str, _parameters: Any) -> Any:
         raise ClientError({"Error": {"Code": "StackSetNotFoundException", "Message": "No."}}, operation)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from landing_zone import fork_client
-from landing_zone.fork_server import Forked, ForkServer
+from landing_zone.fork_server import Forked, ForkServer, command_at
 from landing_zone.reading import eventually
 
 ENVIRONMENT = {"COLOR": "blue"}
@@ -112,7 +112,7 @@ def test_a_client_lends_its_own_environment_folder_and_streams(tmp_path: Path) -
     program = "import os, sys\nprint(sys.stdin.read(), sys.argv[1:], dict(os.environ), os.getcwd())\nsys.exit(3)"
     (tmp_path / "program.py").write_text(program)
     address, environment = str(tmp_path / "address"), ENVIRONMENT | {"LC_ALL": "C.UTF-8"}
-    command = [sys.executable, "-IS", fork_client.__file__, address, "program.py", "a word"]
+    command = [*command_at(address), "program.py", "a word"]
 
     with ForkServer(sys.executable, modules=[], services=[], address=address):
         done = subprocess.run(

@@ -19,11 +19,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from ctipam.errors import code_of
-from landing_zone import deployment, existing_vpcs, fork_client, reading
+from landing_zone import deployment, existing_vpcs, reading
 from landing_zone.cli import ROOT
 from landing_zone.company import APPS, BUCKET, MANAGEMENT, NETWORKING, SHOP, STACK
 from landing_zone.engine import Engine
-from landing_zone.fork_server import ForkServer
+from landing_zone.fork_server import ForkServer, command_at
 
 WEST = "us-west-2"
 
@@ -51,7 +51,7 @@ def address_of_tools() -> Iterator[str]:
 
 def python_at(address: str, program: Path) -> None:
     """Write a program that starts what a server at this address starts, as its Python would, but faster."""
-    words = shlex.join([sys.executable, "-IS", fork_client.__file__, address])
+    words = shlex.join(command_at(address))
     program.parent.mkdir(parents=True)
     program.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
     program.chmod(0o755)

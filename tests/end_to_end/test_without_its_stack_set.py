@@ -5,7 +5,6 @@ In this order, on one engine.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,11 @@ import pytest
 
 from commands import aws_cli, operate
 from commands import undo as commands_undo
-from landing_zone import deployment, fork_client, reading
+from landing_zone import deployment, reading
 from landing_zone.cli import AwsCli
 from landing_zone.company import APPS, HOME_REGION, MANAGEMENT, NETWORKING, STACK
 from landing_zone.engine import Engine
-from landing_zone.fork_server import ForkServer
+from landing_zone.fork_server import ForkServer, command_at
 
 ROOT = Path(__file__).parents[2]
 Undo = Callable[..., bool]
@@ -29,8 +28,7 @@ STACK_SET = ("--stack-set-name", f"{STACK}-networking")
 @pytest.fixture
 def undo(deployed: Engine, address: str, server: ForkServer) -> Undo:
     """Do what make undo does, with words such as "dry=yes". Return whether it succeeded."""
-    program = [sys.executable, "-IS", fork_client.__file__, address, "-m", "awscli"]
-    aws = aws_cli.AwsCli(program, ROOT, deployed.environment(MANAGEMENT))
+    aws = aws_cli.AwsCli([*command_at(address), "-m", "awscli"], ROOT, deployed.environment(MANAGEMENT))
 
     def undone(*words: str) -> bool:
         return commands_undo.undo(

@@ -84,10 +84,9 @@ class ForkServer:
         words   a script, or -m and a module, and the arguments
         log     the descriptor of a file that gets all that the program prints; None: pipes get it
         """
-        request = json.dumps({"words": list(words), "env": dict(env), "cwd": cwd}).encode()
         status, status_child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with status_child:
-            streams = _send(self._control(), request, log, status_child.fileno())
+            streams = _send(self._control(), words, env, cwd, log, status_child.fileno())
         return Forked(status, *streams)
 
     def _control(self) -> socket.socket:
@@ -105,6 +104,11 @@ class ForkServer:
             self._process = subprocess.Popen(command, env=ENVIRONMENT, stdin=subprocess.DEVNULL, pass_fds=askers)
 
 
+def command_at(address: str) -> list[str]:
+    """Return the command that starts, with words as for `start`, what the server at this address starts."""
+    return [sys.executable, "-IS", str(Path(__file__).with_name("fork_client.py")), address]
+
+
 class ForkServerAt:
     """A ForkServer of another process, at its address."""
 
@@ -113,14 +117,21 @@ class ForkServerAt:
 
     def start(self, words: Sequence[str], *, env: Mapping[str, str], cwd: str) -> Forked:
         """See ForkServer."""
-        request = json.dumps({"words": list(words), "env": dict(env), "cwd": cwd}).encode()
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         connection.connect(self._address)
-        return Forked(connection, *_send(connection, request, None))
+        return Forked(connection, *_send(connection, words, env, cwd))
 
 
-def _send(server: socket.socket, request: bytes, log: int | None, *also: int) -> tuple[int, int, int]:
-    """Ask the server for a program; return our ends of its input, output and errors."""
+def _send(
+    server: socket.socket,
+    words: Sequence[str],
+    env: Mapping[str, str],
+    cwd: str,
+    log: int | None = None,
+    *also: int,
+) -> tuple[int, int, int]:
+    """Ask the server for a program; return our ends of its input, output and errors. also: descriptors to give it"""
+    request = json.dumps({"words": list(words), "env": dict(env), "cwd": cwd}).encode()
     in_child, stdin = os.pipe()
     if log is None:
         (stdout, out_child), (stderr, error_child) = os.pipe(), os.pipe()

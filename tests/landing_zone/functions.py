@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from landing_zone.fork_server import ForkServer, ForkServerAt
 
@@ -28,18 +29,18 @@ class Functions:
     server: ForkServer | ForkServerAt
     code: Path
 
+    @classmethod
+    def own(cls, interpreter: str) -> Self:
+        """Return those of one engine."""
+        server = ForkServer(interpreter, modules=MODULES, services=SERVICES)
+        return cls(interpreter, server, Path(tempfile.mkdtemp(prefix="lambda-code-")))
 
-def own(interpreter: str) -> Functions:
-    """Return those of one engine."""
-    server = ForkServer(interpreter, modules=MODULES, services=SERVICES)
-    return Functions(interpreter, server, Path(tempfile.mkdtemp(prefix="lambda-code-")))
+    @classmethod
+    def shared(cls, interpreter: str, folder: Path) -> Self:
+        """Return those of an engine that uses a folder for which somebody serves."""
+        return cls(interpreter, ForkServerAt(str(folder / SOCKET)), folder)
 
 
 def serve(interpreter: str, folder: Path) -> ForkServer:
     """Return the server for all engines that use this folder."""
     return ForkServer(interpreter, modules=MODULES, services=SERVICES, address=str(folder / SOCKET))
-
-
-def shared(interpreter: str, folder: Path) -> Functions:
-    """Return those of an engine that uses a folder for which somebody serves."""
-    return Functions(interpreter, ForkServerAt(str(folder / SOCKET)), folder)

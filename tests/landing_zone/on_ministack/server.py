@@ -21,7 +21,7 @@ from aws_models.clock import RunningClock
 from aws_models.models import Models
 from aws_models.organization import Organization
 from aws_models.protocol import HttpAnswer
-from landing_zone import functions, quick_botocore
+from landing_zone import quick_botocore
 from landing_zone.functions import Functions
 from landing_zone.on_ministack import (
     authorization,
@@ -53,10 +53,9 @@ from landing_zone.on_ministack.stack_set_api import StackSetApi
 UNSET = "000000000000"  # the management account's id, until the landing zone is set up
 
 
-def install(models: Models, ran: Functions, speed: float) -> Control:
+def install(models: Models, functions: Functions, speed: float) -> Control:
     """Plug the models into ministack in this process, and return the application to serve.
 
-    ran     the functions that the engine will run
     speed   of the clock of the models and of functions that sleep
     """
     used, clock, tower = UsedPermissions(), Time(), ControlTower(models)
@@ -81,7 +80,7 @@ def install(models: Models, ran: Functions, speed: float) -> Control:
     RolePrincipals().install()
     StackSetApi(stack_sets.install()).install()
     topics.install()
-    lambda_code.install(ran, speed, RolePermissions(used, policies), metrics)
+    lambda_code.install(functions, speed, RolePermissions(used, policies), metrics)
     events.install(clock, metrics)
     metrics.install()
     _leave_docker_alone()
@@ -181,9 +180,11 @@ def main() -> None:
     organization.path_of = lambda account_id: path_of(organization, account_id)
     quick_botocore.install()
     models = Models(RunningClock(arguments.speed), organization)
-    where = arguments.functions
-    ran = functions.shared(arguments.runtime, where) if where else functions.own(arguments.runtime)
-    application = install(models, ran, arguments.speed)
+    if arguments.functions:
+        functions = Functions.shared(arguments.runtime, arguments.functions)
+    else:
+        functions = Functions.own(arguments.runtime)
+    application = install(models, functions, arguments.speed)
     gc.freeze()  # modules live as long as this process; not to look at them again saves a tenth of its time
     gc.enable()  # see __main__
     asyncio.run(serve(application, arguments.port))
