@@ -32,6 +32,8 @@ LAG = (
     "IPAM shows a VPC up to an hour after its creation, so VPCs that were created since may be missing, and so are "
     "those in Regions that are enabled for their account but not for IPAM's."
 )
+"""IPAM discovers nothing where it does not operate, and only Regions that its account has enabled can be compared with
+those where it does. https://docs.aws.amazon.com/vpc/latest/ipam/create-ipam.html"""
 
 BEFORE = "before the first deployment use VPCS=organization or RESERVE=organization"
 
