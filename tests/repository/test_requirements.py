@@ -1,0 +1,26 @@
+"""The pinned packages in tests/requirements: what the README promises of Python holds for each of them."""
+
+from __future__ import annotations
+
+from importlib.metadata import distributions
+from pathlib import Path
+
+from packaging.specifiers import SpecifierSet
+
+ROOT = Path(__file__).parents[2]
+OLDEST_PYTHON = "3.11.0"
+"""`make lock` itself chooses versions for the Python that runs it, which may be later."""
+
+
+def test_every_installed_package_runs_on_the_oldest_python() -> None:
+    folders = [str(folder) for folder in ROOT.glob(".venv/*/lib/python*/site-packages")]
+
+    needed = {
+        f"{package.name} {package.version}": package.metadata["Requires-Python"]
+        for package in distributions(path=folders)
+    }
+
+    assert len(folders) >= 3  # the checkers too, if they are installed
+    assert {
+        name: pythons for name, pythons in needed.items() if pythons and OLDEST_PYTHON not in SpecifierSet(pythons)
+    } == {}
