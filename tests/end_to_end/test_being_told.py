@@ -86,7 +86,7 @@ def test_every_pool_is_measured_and_no_alarm_tells_of_a_pool_with_room(deployed:
 def test_when_a_pool_fills_up_its_metric_says_so_and_the_topic_gets_the_alarm(
     deployed: Engine, stack: Stack, inbox: Inbox
 ) -> None:
-    (pool,) = [pool for pool in reading.pools(deployed) if pool.name == "us-west-2 Prod OU"]
+    pool = reading.pool(deployed, "us-west-2 Prod OU")
     ec2 = deployed.client("ec2", NETWORKING, WEST)
     for block in ("192.168.0.0/22", "192.168.4.0/23", "192.168.6.0/24"):
         ec2.allocate_ipam_pool_cidr(IpamPoolId=pool.pool_id, Cidr=block)
@@ -103,7 +103,7 @@ def test_when_it_stays_full_the_topic_is_told_the_parameter_to_change(
     deployed: Engine, stack: Stack, inbox: Inbox
 ) -> None:
     """The clock of functions cannot be moved, so the note that the pool is over the threshold is made older."""
-    (pool,) = [pool for pool in reading.pools(deployed) if pool.name == "us-west-2 Prod OU"]
+    pool = reading.pool(deployed, "us-west-2 Prod OU")
     assert pool.tags[GROWTH_TAG].endswith("blocks=1 told=0")
     older = [{"Key": GROWTH_TAG, "Value": "since=1 blocks=1 told=0"}]
     deployed.client("ec2", NETWORKING).create_tags(Resources=[pool.pool_id], Tags=older)

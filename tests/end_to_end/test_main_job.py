@@ -86,7 +86,7 @@ def outputs(engine: Engine, account_id: str) -> dict[str, str]:
 
 def create_vpc(engine: Engine, pool: str, *words: str) -> Any:
     """Create a VPC in us-west-2, as the new account's team does."""
-    pool_id = next(found.pool_id for found in reading.pools(engine) if found.name == pool)
+    pool_id = reading.pool(engine, pool).pool_id
     cli = AwsCli(engine, SHOP, WEST)
     return cli.ask("ec2", "create-vpc", "--ipv4-ipam-pool-id", pool_id, "--ipv4-netmask-length", "24", *words)["Vpc"]
 
@@ -222,7 +222,7 @@ def test_costs_are_distributed_an_ou_is_not_monitored_and_addresses_are_reserved
 
 def manual_allocations(engine: Engine) -> list[str]:
     """Return what is allocated by hand, or reserved, in the pool of Prod OU in us-west-2."""
-    pool_id = next(pool.pool_id for pool in reading.pools(engine) if pool.name == "us-west-2 Prod OU")
+    pool_id = reading.pool(engine, "us-west-2 Prod OU").pool_id
     found = engine.client("ec2", NETWORKING, WEST).get_ipam_pool_allocations(IpamPoolId=pool_id)
     return [one["Cidr"] for one in found["IpamPoolAllocations"] if one["ResourceType"] == "custom"]
 
@@ -230,7 +230,7 @@ def manual_allocations(engine: Engine) -> list[str]:
 def test_the_watch_reports_a_vpc_that_overlaps_the_pools_and_has_a_changed_pool_mended(shop: Engine) -> None:
     vpc = shop.client("ec2", SHOP, WEST).create_vpc(CidrBlock="192.168.5.0/24")["Vpc"]["VpcId"]
     shop.advance(1800)
-    changed_by_hand = next(found for found in reading.pools(shop) if found.name == "us-east-1 SDLC OU")
+    changed_by_hand = reading.pool(shop, "us-east-1 SDLC OU")
     rule = [{"Key": "Env", "Value": "SDLC OU"}]
     shop.client("ec2", NETWORKING).modify_ipam_pool(
         IpamPoolId=changed_by_hand.pool_id, RemoveAllocationResourceTags=rule
@@ -244,7 +244,7 @@ def test_the_watch_reports_a_vpc_that_overlaps_the_pools_and_has_a_changed_pool_
     events = shop.client("logs", NETWORKING).filter_log_events(logGroupName=log_group, limit=10000)["events"]
     assert any(vpc in event["message"] and "OverlappingVpcs" in event["message"] for event in events)
     assert any('"Drift": 1' in event["message"] for event in events)
-    reading.eventually(lambda: pool_of(shop, changed_by_hand.pool_id) == changed_by_hand)
+    reading.eventually(lambda: reading.pool(shop, changed_by_hand.name) == changed_by_hand)
 
 
 def test_a_pool_grows_in_place_by_a_parameter_and_what_does_not_fit_is_refused_with_the_way_out(shop: Engine) -> None:
@@ -271,7 +271,7 @@ def test_a_pool_that_stays_over_the_threshold_grows_by_itself_if_that_is_asked_f
     growing = {"PoolSizes": f"{WEST}=20+20,{WEST}/Prod OU=21+21", "PoolGrowth": "on"}
     status = deployment.apply(shop, "update-stack", RegionSelection=REGIONS, **growing)
     assert status == "UPDATE_COMPLETE", deployment.failures(shop)
-    (full,) = (pool for pool in reading.pools(shop) if pool.name == f"{IRELAND} Prod OU")
+    full = reading.pool(shop, f"{IRELAND} Prod OU")
     ec2 = shop.client("ec2", NETWORKING, IRELAND)
     block = IPv4Network(full.cidr)
     for length, number in ((22, 0), (23, 2), (24, 6)):  # 87.5 % of it
@@ -279,13 +279,13 @@ def test_a_pool_that_stays_over_the_threshold_grows_by_itself_if_that_is_asked_f
         ec2.allocate_ipam_pool_cidr(IpamPoolId=full.pool_id, Cidr=str(part))
 
     shop.advance(300)
-    reading.eventually(lambda: GROWTH_TAG in pool_of(shop, full.pool_id).tags)
+    reading.eventually(lambda: GROWTH_TAG in reading.pool(shop, full.name).tags)
     note = [{"Key": GROWTH_TAG, "Value": "since=1 blocks=1 told=0"}]
     shop.client("ec2", NETWORKING).create_tags(Resources=[full.pool_id], Tags=note)
     shop.advance(300)
-    reading.eventually(lambda: "," in next(pool.cidr for pool in reading.pools(shop) if pool.name == IRELAND))
+    reading.eventually(lambda: "," in reading.pool(shop, IRELAND).cidr)
     shop.advance(300)
-    reading.eventually(lambda: pool_of(shop, full.pool_id).cidr.startswith(f"{full.cidr}, "))
+    reading.eventually(lambda: reading.pool(shop, full.name).cidr.startswith(f"{full.cidr}, "))
     shop.advance(300)
 
     logs, group = shop.client("logs", NETWORKING), output(shop, "PoolUtilizationLogGroupName", NETWORKING)
@@ -299,7 +299,7 @@ def test_a_pool_that_stays_over_the_threshold_grows_by_itself_if_that_is_asked_f
 
 
 def test_a_block_that_is_declared_no_longer_is_given_back_and_what_grew_by_itself_stays(shop: Engine) -> None:
-    grown = next(pool for pool in reading.pools(shop) if pool.name == f"{IRELAND} Prod OU")
+    grown = reading.pool(shop, f"{IRELAND} Prod OU")
     ec2 = shop.client("ec2", NETWORKING, IRELAND)
     for allocation in ec2.get_ipam_pool_allocations(IpamPoolId=grown.pool_id)["IpamPoolAllocations"]:
         ids = {"IpamPoolId": grown.pool_id, "IpamPoolAllocationId": allocation["IpamPoolAllocationId"]}
@@ -311,10 +311,6 @@ def test_a_block_that_is_declared_no_longer_is_given_back_and_what_grew_by_itsel
     cidrs = {pool.name: pool.cidr for pool in reading.pools(shop)}
     assert (cidrs[WEST], cidrs[f"{WEST} Prod OU"]) == ("192.168.0.0/20", "192.168.0.0/21")
     assert cidrs[grown.name] == grown.cidr
-
-
-def pool_of(engine: Engine, pool_id: str) -> reading.ReadPool:
-    return next(pool for pool in reading.pools(engine) if pool.pool_id == pool_id)
 
 
 def test_a_version_that_was_not_uploaded_is_told_and_nothing_has_changed(shop: Engine) -> None:
@@ -356,7 +352,7 @@ def test_why_the_networking_account_failed_is_shown_by_the_command_in_the_output
 def test_a_region_can_go_a_pool_is_put_right_and_what_does_not_fit_into_one_invocation_goes_on_in_the_next(
     shop: Engine, new: release.Release, roles: dict[str, str]
 ) -> None:
-    changed_by_hand = next(found for found in reading.pools(shop) if found.name == "us-west-2 Prod OU")
+    changed_by_hand = reading.pool(shop, "us-west-2 Prod OU")
     shop.client("ec2", NETWORKING).modify_ipam_pool(IpamPoolId=changed_by_hand.pool_id, Description="changed")
     function = output(shop, "IpamFunctionName", NETWORKING)
     shop.client("lambda", NETWORKING).update_function_configuration(FunctionName=function, Timeout=int(RESERVE_S) + 60)
@@ -413,7 +409,7 @@ def test_an_operator_brings_everybody_in_order_and_the_share_of_an_earlier_versi
     ram, functions = shop.client("ram", NETWORKING), shop.client("lambda", MANAGEMENT)
     for share in ram.get_resource_shares(resourceOwner="SELF", name=f"ipamShare-{APPS}")["resourceShares"]:
         ram.delete_resource_share(resourceShareArn=share["resourceShareArn"])
-    pool_id = next(pool.pool_id for pool in reading.pools(shop) if pool.name == "us-west-2 SDLC OU")
+    pool_id = reading.pool(shop, "us-west-2 SDLC OU").pool_id
     ram.create_resource_share(  # as earlier versions did: open, without a tag, with the pools of that day
         name=f"ipamShare-{APPS}",
         resourceArns=[f"arn:aws:ec2::{NETWORKING}:ipam-pool/{pool_id}"],
@@ -432,7 +428,7 @@ def test_an_operator_brings_everybody_in_order_and_the_share_of_an_earlier_versi
 
 def test_an_ou_can_be_renamed_and_its_new_accounts_get_the_same_pools(shop: Engine) -> None:
     before = reading.shares(shop, SHOP)
-    ou_id = next(pool.tags["ctipam:ou-id"] for pool in reading.pools(shop) if pool.name == "us-west-2 Prod OU")
+    ou_id = reading.pool(shop, "us-west-2 Prod OU").tags["ctipam:ou-id"]
     organizations = shop.client("organizations", MANAGEMENT)
     organizations.update_organizational_unit(OrganizationalUnitId=ou_id, Name="Production OU")
 

@@ -115,7 +115,7 @@ def make_vpcs(engine: Engine) -> None:
     shop = AwsCli(engine, SHOP, WEST)
     found = shop.ask("ec2", "describe-ipam-pools", "--filters", f"Name=locale,Values={WEST}")["IpamPools"]
     own = found[0]["IpamPoolId"]
-    sdlc = next(pool.pool_id for pool in reading.pools(engine) if pool.name == f"{WEST} SDLC OU")
+    sdlc = reading.pool(engine, f"{WEST} SDLC OU").pool_id
     tag = ["--tag-specifications", "ResourceType=vpc,Tags=[{Key=Env,Value=Prod OU}]"]
     size = ["--ipv4-netmask-length", "24"]
     attempts = {
@@ -126,7 +126,7 @@ def make_vpcs(engine: Engine) -> None:
     for what, words in attempts.items():
         try:
             vpc = shop.ask("ec2", "create-vpc", *words)["Vpc"]
-            reading.eventually(lambda: any(pool.used_percent and pool.pool_id == own for pool in reading.pools(engine)))
+            reading.eventually(lambda: reading.pool(engine, f"{WEST} Prod OU").used_percent)
             say(f"{what}: {vpc['CidrBlock']}")
         except AwsCliFailed as refusal:
             say(f"{what}: refused")

@@ -57,6 +57,12 @@ def pools(engine: Engine) -> list[ReadPool]:
     return [_read_pool(engine, ec2, pool) for pool in _existing_pools(engine)]
 
 
+def pool(engine: Engine, name: str) -> ReadPool:
+    """Return the pool of this name."""
+    (found,) = [one for one in _existing_pools(engine) if _name(one) == name]
+    return _read_pool(engine, engine.client("ec2", NETWORKING), found)
+
+
 def _existing_pools(engine: Engine) -> list[dict[str, Any]]:
     pages = engine.client("ec2", NETWORKING).get_paginator("describe_ipam_pools").paginate()
     found = [pool for page in pages for pool in page["IpamPools"]]
@@ -65,6 +71,10 @@ def _existing_pools(engine: Engine) -> list[dict[str, Any]]:
 
 def _tags(pool: dict[str, Any]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in pool.get("Tags", [])}
+
+
+def _name(pool: dict[str, Any]) -> str:
+    return _tags(pool).get("Name", str(pool["IpamPoolId"]))
 
 
 def _read_pool(engine: Engine, home: Any, pool: dict[str, Any]) -> ReadPool:
@@ -85,7 +95,7 @@ def _read_pool(engine: Engine, home: Any, pool: dict[str, Any]) -> ReadPool:
     return ReadPool(
         pool_id=pool["IpamPoolId"],
         source_pool_id=pool.get("SourceIpamPoolId", ""),
-        name=tags.get("Name", pool["IpamPoolId"]),
+        name=_name(pool),
         description=pool.get("Description", ""),
         locale=pool["Locale"],
         cidr=", ".join(sorted(cidrs, key=ip_network)),
@@ -107,7 +117,7 @@ def shares(engine: Engine, account_id: str) -> list[ReadShare]:
     rows = {share["resourceShareArn"]: _associations(ram, share["resourceShareArn"]) for share in found}
     if any(row["status"] not in ("ASSOCIATED", "DISASSOCIATED") for of_share in rows.values() for row in of_share):
         return []
-    names = {pool["IpamPoolId"]: _tags(pool).get("Name", pool["IpamPoolId"]) for pool in _existing_pools(engine)}
+    names = {pool["IpamPoolId"]: _name(pool) for pool in _existing_pools(engine)}
     return [_read_share(share, rows[share["resourceShareArn"]], names) for share in found]
 
 
