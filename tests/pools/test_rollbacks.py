@@ -141,6 +141,16 @@ def test_a_pool_that_was_deleted_by_hand_and_has_no_place_any_more_fails_an_upda
     assert built.pool_ids() == ids
 
 
+def test_a_rollback_that_aws_denies_a_pool_fails_with_the_reason(built: DirectStack) -> None:
+    assert built.ask("Update", "InitPools", WITHOUT_WEST)["Status"] == "SUCCESS"
+    built.models.ipam.faults.refuse_next("CreateIpamPool", DENIED, times=1000)
+
+    answer = rolled_back(built, "InitPools", PROPERTIES)
+
+    assert answer["Status"] == "FAILED"
+    assert "explicit deny in a service control policy" in answer["Reason"]
+
+
 def test_a_rollback_ends_although_the_top_level_pool_is_gone_and_another_has_its_cidr(built: DirectStack) -> None:
     built.models.ipam.delete_by_hand(built.top_pool_id)
     built.add_foreign_pool("10.0.0.0/8")

@@ -356,6 +356,17 @@ def test_sharing_waits_until_ram_is_ready(landing_zone: Any, ous: Any) -> None:
     assert landing_zone.shared() == SHARED
 
 
+def test_when_ram_is_ready_associations_are_waited_for_as_long_as_usual(landing_zone: Any, ous: Any) -> None:
+    landing_zone.cloud.set_ram_timings(associate=3600)
+    landing_zone.cloud.models.ram.faults.refuse_next("CreateResourceShare", UNREADY)
+    began = landing_zone.clock.now()
+
+    answer = landing_zone.ask("Create")
+
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    assert landing_zone.clock.now() - began < sharing.RAM_PAUSE_S + sum(sharing.PAUSES_S) + 10
+
+
 def test_sharing_fails_if_ram_is_not_ready_after_five_minutes(landing_zone: Any, ous: Any) -> None:
     landing_zone.cloud.models.ram.faults.refuse_next("CreateResourceShare", UNREADY, times=1000)
     began = landing_zone.clock.now()

@@ -375,6 +375,14 @@ def test_an_association_that_fails_late_is_an_error_and_is_requested_again_by_th
     assert landing_zone.shared() == SHARED
 
 
+def test_a_pool_that_ram_could_not_add_to_a_share_that_was_there_is_an_error(landing_zone: Any, ous: Any) -> None:
+    share_by_hand(landing_zone, f"ipamShare-{ZERO}", ["us-east-1 Prod OU"], [ZERO])
+    landing_zone.cloud.models.ram.faults.fail_next_associations("quota exceeded")
+
+    with pytest.raises(AwsFailed, match=r"AWS could not share arn:.*: quota exceeded\. Try again"):
+        landing_zone.invoke(moved(ZERO))
+
+
 def test_an_account_that_ram_could_not_add_to_its_share_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     world = SharingWorld({"ou-ab12-00000001": "Prod OU"}, {"Prod OU": "ou-ab12-00000001"})
     world.places[ZERO] = ("ACTIVE", "ou-ab12-00000001")
