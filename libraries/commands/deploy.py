@@ -67,7 +67,8 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
     known = arguments.template_parameters(root)
     given = arguments.read(words, known)
     stack = arguments.stack_name(given.options)
-    _refuse_derived(given.parameters)
+    refuse_derived(given.parameters)
+    reserve.refuse_unsupported(given.options)
     arguments.refuse_impossible(given.parameters, root)
     refuse_stale_zips(root)
     aws = users_aws_cli(given.options.get("AWS", "aws"), root)
@@ -232,7 +233,8 @@ def _refuse_missing(parameters: Mapping[str, str]) -> None:
         )
 
 
-def _refuse_derived(parameters: Mapping[str, str]) -> None:
+def refuse_derived(parameters: Mapping[str, str]) -> None:
+    """Raise Refused for a parameter that nobody gives."""
     for name in DERIVED:
         if name in parameters:
             raise Refused(f"{name} follows from the uploads; do not give it.")

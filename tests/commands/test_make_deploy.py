@@ -363,6 +363,7 @@ def test_zips_that_differ_from_the_sources_are_refused(clone: Path, cli: Cli, mo
     [
         (["BUCKET=code", ACCOUNT, "LambdaPrefix=x/"], "LambdaPrefix follows from the uploads"),
         (["BUCKET=code", ACCOUNT, "Regionselection=a"], "Did you mean RegionSelection?"),
+        (["BUCKET=code", ACCOUNT, "RESERVE=all"], "RESERVE=all is not supported; give organization or ipam"),
         (["BUCKET=code", ACCOUNT, "AWS=/nowhere/aws"], "There is no /nowhere/aws; install the AWS CLI"),
         (["BUCKET=code", ACCOUNT, "AWS='"], "AWS=' is not a command; quote it as in a shell"),
     ],

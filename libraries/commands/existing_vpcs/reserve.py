@@ -30,6 +30,14 @@ LONGEST_VALUE = 4096
 """Characters. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
 
 
+def refuse_unsupported(options: Mapping[str, str]) -> None:
+    """Raise Refused for values of RESERVE and INCOMPLETE that mean nothing, before anything is read."""
+    if options.get("RESERVE", "") not in ("", *WAYS_OUT):
+        raise Refused(f"RESERVE={options['RESERVE']} is not supported; give {' or '.join(WAYS_OUT)}.")
+    if options.get("INCOMPLETE", "accept") != "accept":
+        raise Refused(f"INCOMPLETE={options['INCOMPLETE']} is not supported; give accept.")
+
+
 def reserved_cidrs(options: Mapping[str, str], properties: Mapping[str, str]) -> str | None:
     """Return the value of ReservedCidrs; None without RESERVE, which leaves it as it is.
 
@@ -40,10 +48,6 @@ def reserved_cidrs(options: Mapping[str, str], properties: Mapping[str, str]) ->
     source = options.get("RESERVE", "")
     if not source:
         return None
-    if source not in WAYS_OUT:
-        raise Refused(f"RESERVE={source} is not supported; give {' or '.join(WAYS_OUT)}.")
-    if options.get("INCOMPLETE", "accept") != "accept":
-        raise Refused(f"INCOMPLETE={options['INCOMPLETE']} is not supported; give accept.")
     _reserved_and_space(properties)  # what is wrong is told before a read that may take minutes
     existing = _read(source, properties, options.get("AWS", ""))
     if existing.unread and "INCOMPLETE" not in options:

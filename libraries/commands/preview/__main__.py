@@ -31,7 +31,7 @@ from pathlib import Path
 
 from commands import arguments, make_words, program, reading, terminal
 from commands.arguments import ROOT
-from commands.deploy import DERIVED
+from commands.deploy import refuse_derived
 from commands.existing_vpcs import reserve
 from commands.preview.changes import Preview
 from commands.preview.reading import Update, preview
@@ -51,9 +51,8 @@ def main(root: Path = ROOT) -> int:
     if output == "json":
         make_words.refuse_lines_of_make()
     stack = arguments.stack_name(given.options)
-    for name in DERIVED:
-        if name in given.parameters:
-            raise Refused(f"{name} follows from the uploads; do not give it.")
+    refuse_derived(given.parameters)
+    reserve.refuse_unsupported(given.options)
     arguments.refuse_impossible(given.parameters, root)
     defaults = {name: default for name, default in known.items() if default is not None}
     with terminal.progress() as progress, reading.errors_in_words(), arguments.short_names():
