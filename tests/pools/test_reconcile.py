@@ -19,7 +19,7 @@ def test_create_builds_a_pool_for_each_region_and_environment_in_the_order_given
 
     assert answer["Status"] == "SUCCESS", answer["Reason"]
     assert networking.pools() == BUILT
-    assert answer["Data"] == {"TopLevelPoolId": networking.top_pool_id, "PoolCount": "6"}
+    assert answer["Data"] == {"TopLevelPoolId": networking.top_pool_id, "PoolCount": "7"}
 
 
 def test_environment_pools_demand_the_tag_of_their_ou_and_region_pools_demand_none(networking: Any) -> None:

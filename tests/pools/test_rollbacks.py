@@ -257,7 +257,7 @@ def test_a_rollback_ends_although_aws_keeps_a_pool_in_a_state_in_which_it_takes_
     assert built.clock.now() - began < HOUR
     assert answer["Status"] == "SUCCESS", answer["Reason"]
     (top,) = [pool["IpamPoolId"] for pool in built.listed_pools() if "SourceIpamPoolId" not in pool]
-    assert answer["Data"] == {"TopLevelPoolId": top, "PoolCount": "6"}
+    assert answer["Data"] == {"TopLevelPoolId": top, "PoolCount": "7"}
 
 
 @pytest.mark.parametrize("pool", ["us-west-2 Prod OU", "us-west-2"])

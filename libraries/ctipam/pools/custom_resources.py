@@ -53,8 +53,7 @@ def _ensure_pools(request: ResourceRequest) -> Data:
 
 def _outputs(built: Mapping[PoolKey, ExistingPool]) -> Data:
     top = built.get(TOP_LEVEL)  # None in a rollback that cannot add it
-    below = [key for key in built if key != TOP_LEVEL]
-    return {"TopLevelPoolId": top.pool_id if top else "unknown", "PoolCount": str(len(below))}
+    return {"TopLevelPoolId": top.pool_id if top else "unknown", "PoolCount": str(len(built))}
 
 
 def _ipam_as_it_is(request: ResourceRequest, error: Exception) -> Data:
