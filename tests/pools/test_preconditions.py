@@ -265,7 +265,7 @@ def test_a_new_environment_without_a_free_block_is_refused() -> None:
 
     assert str(refusal.value) == (
         "No room for us-west-2/SDLC OU: us-west-2 (10.0.0.0/20) has no free /21 left. "
-        "Give PoolSizes us-west-2=20+20; or leave it out."
+        "Give PoolSizes us-west-2=20+20; or remove this environment."
     ), "the sizes of pools that exist cannot change"
 
 
@@ -298,8 +298,8 @@ def test_pool_sizes_that_make_room_are_given_whole_if_they_fit_into_the_message(
 @pytest.mark.parametrize(
     ("free", "way_out"),
     [
-        ("10.0.15.240/28", "Give PoolSizes SDLC OU=28; or leave it out."),
-        ("10.0.15.248/29", "Leave it out: no parameter makes room for it."),
+        ("10.0.15.240/28", "Give PoolSizes SDLC OU=28; or remove this environment."),
+        ("10.0.15.248/29", "Remove this environment: no parameter makes room for it."),
     ],
 )
 def test_without_more_private_space_a_smaller_pool_is_suggested_if_it_has_room_for_a_vpc(
@@ -328,7 +328,7 @@ REGIONS: dict[str, Any] = {"regions": ("r-1", "r-2", "r-3"), "region_prefix_leng
         (ENVIRONMENTS | {"vpc_sizes": VpcSizes(22, 16, 22)}, "Give PoolSizes us-west-2=20+20, or a longer {}; or"),
         (ENVIRONMENTS | {"vpc_sizes": VpcSizes(21, 16, 21)}, "Give PoolSizes us-west-2=20+20; or"),
         (REGIONS | {"environment_prefix_length": 19}, "Give a longer {}; or"),
-        (REGIONS | {"environment_prefix_length": 18}, "Leave it out: no parameter makes room for it."),
+        (REGIONS | {"environment_prefix_length": 18}, "Remove this Region: no parameter makes room for it."),
     ],
     ids=["as small as a VPC", "smaller than a VPC", "larger than an environment", "as small as an environment"],
 )
@@ -338,21 +338,21 @@ def test_for_a_first_deployment_a_longer_prefix_length_is_suggested_if_it_makes_
     with pytest.raises(Refused) as refusal:
         refuse_without_room(replace(PLAN, **changed), [], {}, FULL)
 
-    lacking, parameter = (
-        ("us-west-2/C: the new pool of us-west-2 has no free /21", "AccPoolPrefixLength")
+    lacking, parameter, level = (
+        ("us-west-2/C: the new pool of us-west-2 has no free /21", "AccPoolPrefixLength", "environment")
         if "environments" in changed
-        else ("r-3: the top-level pool (10.0.0.0/16) has no free /17", "IpamPoolPrefixLength")
+        else ("r-3: the top-level pool (10.0.0.0/16) has no free /17", "IpamPoolPrefixLength", "Region")
     )
-    leave_out = " leave it out." if way_out.endswith("or") else ""
-    assert str(refusal.value) == f"No room for {lacking} left. {way_out.format(parameter)}{leave_out}"
+    remove = f" remove this {level}." if way_out.endswith("or") else ""
+    assert str(refusal.value) == f"No room for {lacking} left. {way_out.format(parameter)}{remove}"
 
 
 @pytest.mark.parametrize(
     ("free", "way_out"),
     [
-        ("172.16.16.0/20", "Give TopLevelPoolCidr 10.0.0.0/16,172.16.16.0/20; or leave it out."),
-        ("172.16.0.0/12", "Give TopLevelPoolCidr 10.0.0.0/16,172.16.0.0/16; or leave it out."),
-        ("172.16.16.0/21", "Leave it out: no parameter makes room for it."),
+        ("172.16.16.0/20", "Give TopLevelPoolCidr 10.0.0.0/16,172.16.16.0/20; or remove this Region."),
+        ("172.16.0.0/12", "Give TopLevelPoolCidr 10.0.0.0/16,172.16.0.0/16; or remove this Region."),
+        ("172.16.16.0/21", "Remove this Region: no parameter makes room for it."),
     ],
     ids=["just enough", "as much as the first", "not enough"],
 )
@@ -376,7 +376,7 @@ def test_without_more_private_space_the_further_blocks_are_suggested_that_have_r
     with pytest.raises(Refused) as refusal:
         refuse_without_room(plan, BUILT, occupied, PRIVATE_RANGES)
 
-    assert str(refusal.value).endswith(f"no free /22 left. Give PoolSizes Prod OU={sizes}; or leave it out.")
+    assert str(refusal.value).endswith(f"no free /22 left. Give PoolSizes Prod OU={sizes}.")
 
 
 WEST_BLOCKS = [Block(IPv4Network(cidr), "provisioned") for cidr in ("10.0.0.0/20", "10.0.16.0/20")]
@@ -393,7 +393,7 @@ def test_the_sizes_that_make_room_keep_the_blocks_that_a_region_has_but_those_th
     west = replace(BUILT[1], blocks=tuple(WEST_BLOCKS), tags={names.BLOCK_TAG: recorded})
     occupied = {west.pool_id: [block.cidr for block in full], TOP: [block.cidr for block in WEST_BLOCKS]}
 
-    with pytest.raises(Refused, match=re.escape(f"Give PoolSizes us-west-2={sizes}; or leave it out.")):
+    with pytest.raises(Refused, match=re.escape(f"Give PoolSizes us-west-2={sizes}; or remove this environment.")):
         refuse_without_room(replace(PLAN, environments=("Prod OU", "SDLC OU")), [BUILT[0], west, BUILT[2]], occupied)
 
 
@@ -411,7 +411,7 @@ def test_a_further_top_level_cidr_is_beside_what_is_reserved_and_what_the_pool_h
     top = replace(BUILT[0], blocks=(*BUILT[0].blocks, by_hand), tags={names.BLOCK_TAG: "10.0.0.0/16"})
     occupied = {TOP: [block.cidr for block in top.blocks], BUILT[1].pool_id: []}
 
-    with pytest.raises(Refused, match=r"Give TopLevelPoolCidr 10\.0\.0\.0/16,10\.3\.0\.0/16; or leave it out\."):
+    with pytest.raises(Refused, match=r"Give TopLevelPoolCidr 10\.0\.0\.0/16,10\.3\.0\.0/16; or remove this Region\."):
         refuse_without_room(plan, [top, *BUILT[1:]], occupied)
 
 

@@ -261,7 +261,7 @@ def test_who_adds_an_environment_to_default_sizes_gets_there_by_what_the_refusal
 def test_the_top_level_pool_grows_by_the_parameter_that_the_refusal_names(built: DirectStack) -> None:
     sizes = "us-west-2=10+10+10,us-east-1=10+10"
     reason = refusal(built, PoolSizes=sizes)
-    cidrs = reason.partition("Give TopLevelPoolCidr ")[2].partition(";")[0]
+    cidrs = reason.partition("Give TopLevelPoolCidr ")[2].rstrip(".")
     assert cidrs == "10.0.0.0/8,100.64.0.0/10"
 
     succeeds(built, PoolSizes=sizes, TopLevelPoolCidr=cidrs)
@@ -303,7 +303,7 @@ def test_the_examples_of_pool_sizes_fit_a_stack_with_the_default_values() -> Non
 def test_a_refusal_for_lack_of_room_gives_all_of_pool_sizes_so_that_what_was_asked_for_stays(sizes: str) -> None:
     stack = default_stack()
     with stack.running():
-        given = re.search(r"Give PoolSizes (.*?)(?:;|$)", refusal(stack, **DEFAULTS, PoolSizes=sizes))
+        given = re.search(r"Give PoolSizes (.*?)(?:;|\.$)", refusal(stack, **DEFAULTS, PoolSizes=sizes))
         assert given
 
         succeeds(stack, **DEFAULTS, PoolSizes=given[1])
@@ -317,7 +317,7 @@ def test_without_private_space_the_blocks_that_fit_are_named(built: DirectStack)
     reason = refusal(built, PoolSizes="us-west-2=10+10+10+10+10")
 
     assert "PrefixLength" not in reason
-    assert reason.endswith("Give PoolSizes us-west-2=10+10+10; or leave it out.")
+    assert reason.endswith("Give PoolSizes us-west-2=10+10+10.")
     succeeds(built, PoolSizes="us-west-2=10+10+10")
 
 
@@ -370,14 +370,14 @@ def test_a_pool_of_fifty_cidrs_is_handled_and_the_fifty_first_is_refused() -> No
             "us-west-2",
             {"AccEnvName": ["Prod OU", "SDLC OU", "Test OU"]},
             "No room for us-west-2/Test OU: us-west-2 (10.0.0.0/10 failed-deprovision) has no free /12 left. "
-            "Give PoolSizes us-west-2=10+10; or leave it out.",
+            "Give PoolSizes us-west-2=10+10; or remove this environment.",
             {"PoolSizes": "us-west-2=10+10"},
         ),
         (
             "",
             {"RegionSelection": THREE_REGIONS},
             "No room for eu-west-1: the top-level pool (10.0.0.0/8 failed-deprovision) has no free /10 left. "
-            "Give TopLevelPoolCidr 10.0.0.0/8,100.64.0.0/10; or leave it out.",
+            "Give TopLevelPoolCidr 10.0.0.0/8,100.64.0.0/10; or remove this Region.",
             {"TopLevelPoolCidr": "10.0.0.0/8,100.64.0.0/10"},
         ),
     ],
@@ -408,8 +408,7 @@ def test_an_update_for_which_the_block_in_use_has_no_room_is_refused_at_once_and
 
     assert built.clock.now() - began < 60
     assert reason == (
-        "No room for us-west-2/Prod OU: us-west-2 (10.64.0.0/10) has no free /12 left. Give PoolSizes us-west-2=10+10; "
-        "or leave it out."
+        "No room for us-west-2/Prod OU: us-west-2 (10.64.0.0/10) has no free /12 left. Give PoolSizes us-west-2=10+10."
     )
     succeeds(built, **west, PoolSizes="us-west-2=10+10")
     succeeds(built, **west)

@@ -69,8 +69,10 @@ def refuse_without_room(
         ways += _longer_default(spec, pools, occupied, key)
     ways = ways or _fewer_blocks(spec, pools, occupied, in_use)
     cause = f"{where} has no free /{size} left{' beside ReservedCidrs' if spec.reserved else ''}"
+    level = "environment" if key.environment else "Region"
+    without = "" if key in comparison.kept else f"; or remove this {level}"
     way_out = (
-        f"Give {', or '.join(ways)}; or leave it out." if ways else "Leave it out: no parameter makes room for it."
+        f"Give {', or '.join(ways)}{without}." if ways else f"Remove this {level}: no parameter makes room for it."
     )
     raise Refused(fit(f"No room for {key}: ", cause, way_out))
 
