@@ -49,8 +49,9 @@ VPCs that fit in an environment, in each Region (a VPC is a /24 by default)
 Room left for           in the address space   in the pool quota
   more Regions                             14                  14
   more environments                         0                  21
-  An environment added later also needs these arguments, or now a longer ENV_PREFIX or a shorter REGION_PREFIX:
+  An environment added later also needs these arguments:
     POOL_SIZES=us-west-2=20+20,us-east-1=20+20
+  To avoid that, choose a longer ENV_PREFIX or a shorter REGION_PREFIX now.
 
 More blocks that fit (POOL_SIZES adds them to a pool, PoolGrowth=on to one that fills up)
   us-west-2       0 of /21

@@ -440,7 +440,7 @@ def test_trouble_with_one_pool_hides_no_other(idle: DirectStack, error: AwsError
     look(idle)
     idle.wire.refuse("ProvisionIpamPoolCidr", error)
 
-    with pytest.raises(Exception, match="1 not seen to: us-west-2/Prod OU"):
+    with pytest.raises(Exception, match="The growth check failed for 1 pool: us-west-2/Prod OU"):
         idle.look()
 
     idle.clock.advance(60)

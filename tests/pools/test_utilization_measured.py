@@ -100,4 +100,4 @@ def test_trouble_with_one_pool_hides_no_other_and_is_told(
 
     (missing,) = {WEST_PROD, WEST_SDLC} - lines(capsys).keys()
     environment, _, region = missing.rpartition(" ")
-    assert str(failure.value).startswith(f"Not measured, 1 of 2 pools: {environment} in {region} (ipam-pool-")
+    assert str(failure.value).startswith(f"Could not measure 1 of 2 pools: {environment} in {region} (ipam-pool-")

@@ -92,12 +92,12 @@ def test_every_parameter_output_and_resource_in_the_readme_is_in_a_template() ->
 @pytest.mark.parametrize(
     "words",
     [
+        "The growth check failed for",
         "by the tags of their pools",
         "does not require the tag",
         "has lost the tag",
         "has no pools; accounts in it",
         "name several OUs",
-        "not seen to",
         "overlaps",
         "which does not name an OU by its ID",
         "which is no pool of this stack",

@@ -45,7 +45,7 @@ def test_a_run_takes_nothing_from_more_accounts_than_the_limit_does_the_rest_and
     assert crowded.shared() == SHARED | {f"ipamShare-{NEWCOMER}": SDLC}
     first = ", ".join(sorted([ZERO, *MANY])[:3])
     assert str(failure.value) == (
-        f"4 accounts would lose pools, more than UnshareLimit (3), so none was taken away: {first}, .... "
+        f"4 accounts would lose pools, more than UnshareLimit (3), so none was taken away: {first} and 1 more. "
         "Cause: no pool for its OU (4). If that is right, run `make reconcile unshare=yes` once."
     )
 
@@ -205,7 +205,7 @@ def test_the_message_names_the_count_the_first_accounts_and_the_causes() -> None
 
     text = held_back(losers, 10)
 
-    assert text.startswith("1000 accounts would lose pools, more than UnshareLimit (10), so none was taken away: 0000")
+    assert text.startswith("1,000 accounts would lose pools, more than UnshareLimit (10), so none was taken away: 0000")
     assert "Cause: gone (666); now in 'Test' (334)." in text
 
 
@@ -223,7 +223,7 @@ def test_the_message_names_the_count_the_first_accounts_and_the_causes() -> None
         ),
         (
             {"1": "a", "2": "b", "3": "c", "4": "d"},
-            "4 accounts would lose pools, more than UnshareLimit (0), so none was taken away: 1, 2, 3, .... "
+            "4 accounts would lose pools, more than UnshareLimit (0), so none was taken away: 1, 2, 3 and 1 more. "
             "Cause: a (1); b (1); c (1).",
         ),
     ],

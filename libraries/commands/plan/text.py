@@ -134,7 +134,11 @@ def _needs(what: str, spec: PoolSpec, later: PoolSpec, now: str) -> list[str]:
         words.append(f"POOL_SIZES={shlex.quote(','.join(larger.written_sizes()))}")
     if larger.top_cidrs != spec.top_cidrs:
         words.append(f"CIDR={_value(larger.top_cidrs)}")
-    return [f"  {what} added later also needs these arguments, or now {now}:", f"    {' '.join(words)}"]
+    return [
+        f"  {what} added later also needs these arguments:",
+        f"    {' '.join(words)}",
+        f"  To avoid that, choose {now} now.",
+    ]
 
 
 def _growth(space: Space) -> list[str]:

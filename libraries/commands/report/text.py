@@ -170,7 +170,7 @@ def _attention(answer: Answer) -> list[str]:
         ),
         *_ous_without_pools(answer["organizationalUnitsWithoutPools"]),
     ]
-    return ["To be seen to", *_items(sentences)] if sentences else []
+    return ["Needs attention", *_items(sentences)] if sentences else []
 
 
 def _ous_without_pools(units: Iterable[Answer]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from ctipam import names, waiting
 from ctipam.client_tokens import client_token
 from ctipam.cloudformation.leftovers import Message
 from ctipam.cloudformation.own_stack import OwnStack
-from ctipam.errors import BUSY, THROTTLED, AwsFailed, code_of, explain
+from ctipam.errors import BUSY, THROTTLED, AwsFailed, code_of, explain, numbered
 from ctipam.logs import log_decision
 from ctipam.pools import growth_messages
 from ctipam.pools.existing import ExistingPool
@@ -104,7 +104,9 @@ class _Run:
             except (ClientError, BotoCoreError, AwsFailed) as error:
                 self._failures.append(f"{pool.key}: {explain(error)}")
         if self._failures:
-            raise AwsFailed(f"Pools that fill up, {len(self._failures)} not seen to: {'; '.join(self._failures)}")
+            raise AwsFailed(
+                f"The growth check failed for {numbered(len(self._failures), 'pool')}: {'; '.join(self._failures)}"
+            )
 
     def _see_to_environment(self, pool: ExistingPool, use: Utilization) -> None:
         note, over = Note.read(pool.tags), use.percent_used >= self._settings.threshold

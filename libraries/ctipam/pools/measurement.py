@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ctipam.errors import AwsFailed
+from ctipam.errors import AwsFailed, numbered
 from ctipam.pools.environment_pools import EnvironmentPool, environment_pools
 from ctipam.pools.reader import read_allocations, read_blocks
 from ctipam.pools.utilization import Utilization, measure
@@ -38,7 +38,7 @@ def measure_pools(account: Account, stack_id: str, listed: Iterable[IpamPoolType
         elif result:
             yield result
     if failures:
-        raise AwsFailed(f"Not measured, {len(failures)} of {len(pools)} pools: {'; '.join(failures)}")
+        raise AwsFailed(f"Could not measure {len(failures)} of {numbered(len(pools), 'pool')}: {'; '.join(failures)}")
 
 
 def _attempt(account: Account, pool: EnvironmentPool) -> Utilization | ClientError | BotoCoreError | None:
