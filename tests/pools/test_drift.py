@@ -382,7 +382,7 @@ def test_what_finds_no_room_is_told_with_the_way_out_and_the_rest_is_corrected(i
 
     missing = found["us-west-2/Prod OU: missing"]
     assert "It cannot be added again: No room for us-west-2/Prod OU" in missing
-    assert "Give PoolSizes us-west-2=10+10; or leave it out." in missing
+    assert "Give PoolSizes us-west-2=10+10; or remove this environment." in missing
     after = settings(mended(idle))
     assert after == {pool_id: before[pool_id] for pool_id in after}
 

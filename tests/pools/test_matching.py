@@ -81,7 +81,7 @@ def test_the_room_for_pools_below_is_all_that_a_pool_has_and_keeps() -> None:
     west = pool(WEST, "10.0.0.0/20 +10.0.16.0/20 -10.0.32.0/20 10.0.48.0/20", "10.0.0.0/20 10.0.48.0/20")
     comparison = compare(SPEC, [pool(TOP_LEVEL, "10.0.0.0/16"), west])
 
-    assert comparison.room(WEST) == networks("10.0.0.0/20 10.0.16.0/20"), "10.0.48.0/20 is declared no longer"
+    assert comparison.room(WEST) == networks("10.0.0.0/20 10.0.16.0/20"), "10.0.48.0/20 is no longer declared"
     assert comparison.room(PROD) == []
     assert comparison.blocks[PROD].missing == (21,)
 

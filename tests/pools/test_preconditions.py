@@ -385,7 +385,7 @@ WEST_BLOCKS = [Block(IPv4Network(cidr), "provisioned") for cidr in ("10.0.0.0/20
 @pytest.mark.parametrize(
     ("recorded", "full", "sizes"),
     [("10.0.0.0/20 10.0.16.0/20", WEST_BLOCKS[:1], "20+20"), ("10.0.0.0/20", WEST_BLOCKS, "20+20+20")],
-    ids=["declared no longer", "added by hand"],
+    ids=["no longer declared", "added by hand"],
 )
 def test_the_sizes_that_make_room_keep_the_blocks_that_a_region_has_but_those_that_it_gives_back(
     recorded: str, full: list[Block], sizes: str

@@ -223,7 +223,7 @@ def test_a_further_block_that_its_pool_does_not_show_yet_is_remembered_while_ano
         assert succeeded(stack.ask("Update", "InitPools", FIRST | {"AccEnvName": ["Prod OU", "SDLC OU"]}))
 
     assert stack.pools().keys() == AFTER_FIRST.keys() | {"us-west-2 SDLC OU", "us-east-1 SDLC OU"}
-    assert stack.pools()["us-west-2 Prod OU"] == "10.0.0.0/12"  # the further one is given back, as declared no longer
+    assert stack.pools()["us-west-2 Prod OU"] == "10.0.0.0/12"  # the further one is given back, as no longer declared
 
 
 def test_a_cidr_that_its_pool_does_not_show_yet_keeps_no_deletion_from_ending_soon() -> None:

@@ -1,4 +1,4 @@
-"""What is in use of blocks that are declared no longer, and with which parameter it stays."""
+"""What is in use of blocks that are no longer declared, and with which parameter it stays."""
 
 from __future__ import annotations
 

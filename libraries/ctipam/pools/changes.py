@@ -47,7 +47,7 @@ def pending_changes(
 
     pools      all pools of the scope, ours with their CIDRs
     occupied   for each of parents_of_new_cidrs()
-    kept_anyway   ids of pools that cannot be removed, and that keep the blocks that are declared no longer
+    kept_anyway   ids of pools that cannot be removed, and that keep the blocks that are no longer declared
     in_use     of the pools that have such blocks
     """
     comparison = compare(spec, pools, in_use)

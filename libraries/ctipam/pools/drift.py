@@ -200,7 +200,7 @@ def _left_over(comparison: Comparison) -> Iterator[Finding]:
             yield _finding(pool.pool_id, "not declared", f"{text} {NEXT_UPDATE}")
     for key, pool in comparison.kept.items():
         for block in comparison.blocks[key].surplus:
-            text = f"{_named(comparison, key)} holds {block.cidr}, which is declared no longer. {NEXT_UPDATE}"
+            text = f"{_named(comparison, key)} holds {block.cidr}, which is no longer declared. {NEXT_UPDATE}"
             yield _finding(pool.pool_id, f"{block.cidr} not declared", text)
 
 

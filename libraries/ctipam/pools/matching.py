@@ -21,7 +21,7 @@ class MatchedBlocks:
 
     kept      those that stand for a wanted block
     missing   the wanted blocks for which there is none
-    surplus   those that were given because they were declared, and are declared no longer
+    surplus   those that were given because they were declared, and are no longer declared
     """
 
     kept: tuple[Block, ...] = ()

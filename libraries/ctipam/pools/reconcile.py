@@ -174,7 +174,7 @@ class _Blockers:
     """What keeps what is not wanted.
 
     of_pools   what is in use of pools, in words, by the pool's id
-    surplus    what is in use of blocks of wanted pools that are declared no longer
+    surplus    what is in use of blocks of wanted pools that are no longer declared
     isolated   pools that AWS has isolated, in words, by the pool's id: no reason to refuse anything
     """
 
@@ -285,7 +285,7 @@ def refuse_impossible(
 ) -> None:
     """Raise Refused if what is missing cannot be added.
 
-    in_use   of pools that have blocks that are declared no longer; None: they keep them
+    in_use   of pools that have blocks that are no longer declared; None: they keep them
     """
     in_scope = pool_reader.ids_in_scope(listed)
     scopes = {pool["IpamPoolId"]: listing.scope_of(pool) for pool in listed}

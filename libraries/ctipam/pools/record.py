@@ -2,7 +2,7 @@
 
     10.0.0.0/12 10.32.0.0/13     declared, and listed by AWS
     10.0.0.0/12 +10.32.0.0/13    the second will be requested next
-    10.0.0.0/12 -10.32.0.0/13    the second is declared no longer, and will be given back next
+    10.0.0.0/12 -10.32.0.0/13    the second is no longer declared, and will be given back next
     +                            a new pool, or one that is being removed: whatever it holds
 
 The record is written before a CIDR is requested or given back, so that whoever comes after a function that was killed

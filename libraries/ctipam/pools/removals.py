@@ -1,4 +1,4 @@
-"""What is left to remove: whole pools, and blocks that are declared no longer."""
+"""What is left to remove: whole pools, and blocks that are no longer declared."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def removals(unwanted: Sequence[ExistingPool], pools: Sequence[ExistingPool]) ->
 
 
 def surplus_removals(comparison: Comparison, kept_anyway: Collection[str]) -> PendingChanges:
-    """Return what gives back the blocks that are declared no longer, one of each pool at a time: a block from which
+    """Return what gives back the blocks that are no longer declared, one of each pool at a time: a block from which
     nothing of ours is taken any more.
 
     kept_anyway   ids of pools that keep what they have

@@ -27,9 +27,9 @@ def lacking_room(
     spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied, in_use: InUse | None = None
 ) -> Lacking | None:
     """Return the first block that finds no room, None if there is room for all. A pool that will be removed counts as
-    free, and a block that is being given back; one that is declared no longer does not: it is removed last.
+    free, and a block that is being given back; one that is no longer declared does not: it is removed last.
 
-    in_use   of pools that have blocks that are declared no longer: as for pending_changes, which builds the rest
+    in_use   of pools that have blocks that are no longer declared: as for pending_changes, which builds the rest
     """
     comparison = compare(spec, pools, in_use)
     unwanted = {pool.pool_id for pool in comparison.unwanted}

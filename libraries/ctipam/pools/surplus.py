@@ -1,4 +1,4 @@
-"""What is in use of blocks that are declared no longer, and how to keep it."""
+"""What is in use of blocks that are no longer declared, and how to keep it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOM_FOR_VALUES = 80
 
 @dataclass(frozen=True)
 class BlockInUse:
-    """A block that is declared no longer and from which something is allocated.
+    """A block that is no longer declared and from which something is allocated.
 
     sentences   what is allocated, one each
     keep        what keeps it, and adds what is wanted besides: the value of TopLevelPoolCidr, or an entry of PoolSizes,
@@ -33,7 +33,7 @@ class BlockInUse:
 
 @dataclass(frozen=True)
 class SurplusInUse:
-    """What is in use of the pools that have blocks that are declared no longer.
+    """What is in use of the pools that have blocks that are no longer declared.
 
     blocks   those blocks, those of parents first
     sizes    the other entries of PoolSizes
@@ -52,7 +52,7 @@ class SurplusInUse:
 
 
 def surplus_in_use(comparison: Comparison, held: Mapping[str, Collection[Allocation]]) -> SurplusInUse:
-    """Return what keeps the blocks that are declared no longer: everything that is allocated from them but what goes
+    """Return what keeps the blocks that are no longer declared: everything that is allocated from them but what goes
     with them. Of several blocks that fit, those that are in use are kept.
 
     held   what is allocated from each pool that has such blocks, by its id
