@@ -61,7 +61,8 @@ class HttpSession:
         return self._session.send(request)
 
     def close(self) -> None:
-        self._session.close()
+        if "_session" in vars(self):  # a request has made it
+            self._session.close()
 
 
 def _of_function(ask: Any, handler: Any) -> Any:

@@ -38,7 +38,9 @@ def warnings(account: Account, ipam: ExistingIpam, scope_id: str, spec: PoolSpec
         exposed, overlapping = _exposed(vpcs, spec, ()), _exposed(beside, spec, ())
         if exposed or overlapping:  # perhaps a pool has allocated them, which IPAM shows later
             allocated = _allocated(account, scope_id, spec.stack_id)
-            exposed, overlapping = _exposed(vpcs, spec, allocated), _exposed(beside, spec, allocated)
+            exposed, overlapping = (
+                _exposed([one.vpc for one in found], spec, allocated) for found in (exposed, overlapping)
+            )
         regions = sorted(ipam.operating_regions)
         accounts = [one for region in regions for one in read_accounts(account, ipam.discovery_id, region)]
     except (BotoCoreError, ClientError) as error:  # nothing that a deployment should fail for
