@@ -95,6 +95,14 @@ def stack_name(options: Mapping[str, str]) -> str:
     return name
 
 
+def output_format(options: Mapping[str, str], other: str) -> str:
+    """Return FORMAT, or text if it is not given. Raises Refused for anything but text and the other one."""
+    value = options.get("FORMAT", "text")
+    if value not in ("text", other):
+        raise Refused(f"FORMAT={shortened(value)} is not supported; give text or {other}.")
+    return value
+
+
 @contextmanager
 def short_names() -> Iterator[None]:
     """Replace the template's parameter names by the short names in every Refused that is raised within."""

@@ -234,7 +234,7 @@ def _refuse_missing(parameters: Mapping[str, str]) -> None:
 
 
 def refuse_derived(parameters: Mapping[str, str]) -> None:
-    """Raise Refused for a parameter that nobody gives."""
+    """Raise Refused if a parameter is given that follows from the uploads."""
     for name in DERIVED:
         if name in parameters:
             raise Refused(f"{name} follows from the uploads; do not give it.")

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from commands import make_words, program, terminal
-from commands.arguments import MAKE_VARIABLES, ROOT, STACK, another_account
+from commands.arguments import MAKE_VARIABLES, ROOT, STACK, another_account, output_format
 from commands.aws_cli import AwsCli, AwsCliError, configured_region, users_aws_cli
 from commands.report import text as report_text
 from commands.stack_state import UPDATABLE
@@ -52,7 +52,7 @@ KNOWN = {
 def main(action: str, root: Path = ROOT) -> int:
     options = read(action, make_words.read(action, KNOWN[action]))
     request = payload(action, options)
-    for_people = action == "report" and _format(options) == "text"
+    for_people = action == "report" and output_format(options, "json") == "text"
     if action == "report" and not for_people:
         make_words.refuse_lines_of_make()
     aws = aws_cli(options, root)
@@ -106,13 +106,6 @@ def yes_or_no(options: Mapping[str, str], name: str) -> bool:
     if value not in ("yes", "no"):
         raise Refused(f"{name}={value} is neither yes nor no.")
     return value == "yes"
-
-
-def _format(options: Mapping[str, str]) -> str:
-    value = options.get("FORMAT", "text")
-    if value not in ("text", "json"):
-        raise Refused(f"FORMAT={value} is neither text nor json.")
-    return value
 
 
 def payload(action: str, options: Mapping[str, str]) -> dict[str, Any]:

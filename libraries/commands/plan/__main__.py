@@ -25,6 +25,7 @@ from commands.arguments import (
     SHORT,
     Arguments,
     known_names,
+    output_format,
     read,
     refuse_impossible,
     short_names,
@@ -65,9 +66,7 @@ def planned(arguments: Sequence[str]) -> str:
     vpcs_a_month = _count(given, "VPCS_A_MONTH", 0, "VPCs")
     if "VPCS_A_MONTH" in given.options and not vpcs_a_month:
         raise Refused("VPCS_A_MONTH=0 fills no pool; give how many VPCs are created a month, or leave it out.")
-    output = given.options.get("FORMAT", "text")
-    if output not in ("text", "svg"):
-        raise Refused(f"FORMAT={shortened(output)} is not supported; give text or svg.")
+    output = output_format(given.options, "svg")
     existing = _existing(given.options, spec, properties)  # last: it may take minutes
     if output == "svg":
         return plan_drawing.draw(spec, blocks, existing)

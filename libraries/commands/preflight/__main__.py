@@ -19,15 +19,12 @@ from commands.arguments import ROOT
 from commands.preflight import text
 from commands.preflight.checking import read_and_check
 from commands.preflight.checks import is_ready
-from ctipam.errors import Refused
 
 
 def main(root: Path = ROOT) -> int:
     words = make_words.read("preflight", arguments.known_names())
     given = arguments.read(words, arguments.template_parameters(root))
-    output = given.options.get("FORMAT", "text")
-    if output not in ("text", "json"):
-        raise Refused(f"FORMAT={arguments.shortened(output)} is not supported; give text or json.")
+    output = arguments.output_format(given.options, "json")
     if output == "json":
         make_words.refuse_lines_of_make()
     arguments.stack_name(given.options)

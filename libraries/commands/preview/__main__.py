@@ -45,9 +45,7 @@ def main(root: Path = ROOT) -> int:
     words = make_words.given("preview", arguments.known_names())
     known = arguments.template_parameters(root)
     given = arguments.read(words, known)
-    output = given.options.get("FORMAT", "text")
-    if output not in ("text", "json"):
-        raise Refused(f"FORMAT={arguments.shortened(output)} is not supported; give text or json.")
+    output = arguments.output_format(given.options, "json")
     if output == "json":
         make_words.refuse_lines_of_make()
     stack = arguments.stack_name(given.options)
