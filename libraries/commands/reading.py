@@ -1,7 +1,7 @@
 """The two accounts of a deployment, as `make preview` and `make explain` read them. Changes nothing.
 
 The management account is read with the user's credentials, and the Networking account through Control Tower's execution
-role, with a session policy that only allows reading. Requires boto3, which `make` installs for both commands.
+role, with a session policy that only allows reading. Requires boto3.
 """
 
 from __future__ import annotations

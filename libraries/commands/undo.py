@@ -5,7 +5,6 @@
     make undo yes=yes         delete without a question, for scripts
 
     stack=ipam-controltower   the name of the stack
-
     AWS=aws                   your AWS CLI; without it, the one that make installs
 
 Uses credentials of the management account, in Control Tower's home Region. To read the pools, it assumes

@@ -33,7 +33,7 @@ def discovered(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return what IPAM has discovered; no pool has allocated anything."""
     found = SimpleNamespace(vpcs=[], accounts=LOOKED)
     monkeypatch.setattr(existing_vpcs, "read_vpcs", lambda *_: found.vpcs)
-    monkeypatch.setattr(existing_vpcs, "read_accounts", lambda *where: found.accounts if where[2] == WEST else [])
+    monkeypatch.setattr(existing_vpcs, "read_accounts", lambda *_: found.accounts)
     monkeypatch.setattr(existing_vpcs, "_allocated", lambda *_: set())
     return found
 

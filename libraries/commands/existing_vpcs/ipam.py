@@ -7,7 +7,7 @@ like free space.
 
 A VPC that a pool of ours allocated a moment ago is known from the pool before IPAM shows it so.
 
-Requires boto3, which `make` installs for VPCS=ipam too.
+Requires boto3.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def _vpcs(account: Account, default_scope_id: str, scope_id: str) -> Iterator[Vp
 def _unread(account: Account, ipam: ExistingIpam, account_ids: Collection[str]) -> Iterator[Unread]:
     """Yield what IPAM has not looked at in its operating Regions: whole accounts once, others for each Region."""
     regions = sorted(ipam.operating_regions)
-    found = {(one.account_id, one.region): one for region in regions for one in _accounts(account, ipam, region)}
+    found = {(one.account_id, one.region): one for one in read_accounts(account, ipam)}
     for account_id in account_ids:
         reasons = {region: _why_unread(found.get((account_id, region))) for region in regions}
         if len(set(reasons.values())) == 1:
@@ -123,10 +123,6 @@ def _not_operating(account: Account, ipam: ExistingIpam) -> list[str]:
         f"IPAM operates only in {some(sorted(ipam.operating_regions))}: VPCs in other enabled Regions are not "
         f"known, and may overlap too ({some(others)}). VPCS=organization and RESERVE=organization look there."
     ]
-
-
-def _accounts(account: Account, ipam: ExistingIpam, region: str) -> Iterator[DiscoveredAccount]:
-    return read_accounts(account, ipam.discovery_id, region)
 
 
 def _why_unread(discovered: DiscoveredAccount | None) -> str:

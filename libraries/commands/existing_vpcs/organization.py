@@ -6,7 +6,7 @@ read. An account or Region that cannot be read is reported with the reason, so t
 
 If pools of ours exist already, their allocations tell which VPCs have their addresses from them.
 
-Requires boto3, which `make` installs for VPCS=organization only.
+Requires boto3.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network
 
-from commands.existing_vpcs.vpcs import Existing, reservations
+from commands.existing_vpcs.vpcs import Existing, read_from, reservations
 from ctipam.errors import Refused
 from ctipam.pools import parameters
 
@@ -49,25 +49,13 @@ def reserved_cidrs(options: Mapping[str, str], properties: Mapping[str, str]) ->
     if not source:
         return None
     _reserved_and_space(properties)  # what is wrong is told before a read that may take minutes
-    existing = _read(source, properties, options.get("AWS", ""))
+    existing = read_from(source, properties, options.get("AWS", ""))
     if existing.unread and "INCOMPLETE" not in options:
         way_out = f"{WAYS_OUT[source]}, or reserve only what is known: INCOMPLETE=accept"
         raise Refused("\n".join(["Nothing was changed, because not all VPCs are known:", *existing.unread, way_out]))
     for sentence in filter(None, (*existing.unread, existing.note)):
         print(sentence, file=sys.stderr, flush=True)
     return with_existing(properties, existing)
-
-
-def _read(source: str, properties: Mapping[str, str], aws: str) -> Existing:
-    from commands.existing_vpcs import ipam as ipam_vpcs  # imported here because other deployments need no boto3
-    from commands.existing_vpcs import (
-        organization as organization_vpcs,  # imported here because other deployments need no boto3
-    )
-
-    region = properties["RegionSelection"].split(",")[0].strip()
-    if source == "ipam":
-        return ipam_vpcs.read(region, properties.get("IpamScope", ""), aws)
-    return organization_vpcs.read(region, properties.get("NetworkAccountId", ""), aws)
 
 
 def with_existing(properties: Mapping[str, str], existing: Existing) -> str:

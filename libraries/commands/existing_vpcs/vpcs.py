@@ -132,6 +132,21 @@ def read(path: Path) -> list[Vpc]:
     return found
 
 
+def read_from(source: str, properties: Mapping[str, str], aws: str) -> Existing:
+    """Return the VPCs of all accounts, with the user's credentials. Raises Refused if they cannot be read.
+
+    source       "organization" or "ipam", see these modules
+    properties   the parameters of the deployment
+    aws          AWS=, the words of an AWS CLI; may be empty
+    """
+    from commands.existing_vpcs import ipam, organization  # imported here because nothing else needs boto3
+
+    region = properties["RegionSelection"].split(",")[0].strip()
+    if source == "ipam":
+        return ipam.read(region, properties.get("IpamScope", ""), aws)
+    return organization.read(region, properties.get("NetworkAccountId", ""), aws)
+
+
 def _cidr(word: str) -> IPv4Network | None:
     try:
         return IPv4Network(word, strict=False) if "/" in word else None

@@ -67,7 +67,7 @@ def planned(arguments: Sequence[str]) -> str:
     if "VPCS_A_MONTH" in given.options and not vpcs_a_month:
         raise Refused("VPCS_A_MONTH=0 fills no pool; give how many VPCs are created a month, or leave it out.")
     output = output_format(given.options, "svg")
-    existing = _existing(given.options, spec, properties)  # last: it may take minutes
+    existing = _existing(given.options, properties)  # last: it may take minutes
     if output == "svg":
         return plan_drawing.draw(spec, blocks, existing)
     lines = plan_text.to_lines(spec, blocks, active_ips, vpcs_a_month)
@@ -84,17 +84,10 @@ def _spec(properties: Mapping[str, str]) -> PoolSpec:
         return spec
 
 
-def _existing(options: Mapping[str, str], spec: PoolSpec, properties: Mapping[str, str]) -> vpcs.Existing:
-    source, aws = options.get("VPCS", ""), options.get("AWS", "")
+def _existing(options: Mapping[str, str], properties: Mapping[str, str]) -> vpcs.Existing:
+    source = options.get("VPCS", "")
     if source in ("organization", "ipam"):
-        from commands.existing_vpcs import ipam as ipam_vpcs  # imported here because other plans need no boto3
-        from commands.existing_vpcs import (
-            organization as organization_vpcs,  # imported here because other plans need no boto3
-        )
-
-        if source == "ipam":
-            return ipam_vpcs.read(spec.regions[0], properties.get("IpamScope", ""), aws)
-        return organization_vpcs.read(spec.regions[0], properties.get("NetworkAccountId", ""), aws)
+        return vpcs.read_from(source, properties, options.get("AWS", ""))
     return vpcs.Existing(tuple(vpcs.read(Path(source)))) if source else vpcs.Existing()
 
 

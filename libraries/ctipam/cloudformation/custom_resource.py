@@ -62,7 +62,7 @@ PASSES_PAUSES_S = (2.0, 4.0, 8.0)
 https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency"""
 
 Data = Mapping[str, str]
-"""The attributes that Fn::GetAtt returns. The whole answer may have ANSWER_LIMIT bytes."""
+"""The attributes that Fn::GetAtt returns. The whole answer may have RESPONSE_LIMIT bytes."""
 
 
 @dataclass(frozen=True)

@@ -102,12 +102,13 @@ def read_vpcs(account: Account, scope_id: str) -> Iterator[DiscoveredCidr]:
                 yield cidr
 
 
-def read_accounts(account: Account, discovery_id: str, region: str) -> Iterator[DiscoveredAccount]:
-    """Yield the accounts that IPAM looks at in one of its operating Regions."""
+def read_accounts(account: Account, ipam: ExistingIpam) -> Iterator[DiscoveredAccount]:
+    """Yield the accounts that IPAM looks at, in each of its operating Regions."""
     pages = account.ec2().get_paginator("get_ipam_discovered_accounts")
-    asked: Any = {"IpamResourceDiscoveryId": discovery_id, "DiscoveryRegion": region}
-    for page in pages.paginate(**asked, PaginationConfig=LARGEST_PAGE):
-        yield from map(DiscoveredAccount.from_answer, page["IpamDiscoveredAccounts"])
+    for region in sorted(ipam.operating_regions):
+        asked: Any = {"IpamResourceDiscoveryId": ipam.discovery_id, "DiscoveryRegion": region}
+        for page in pages.paginate(**asked, PaginationConfig=LARGEST_PAGE):
+            yield from map(DiscoveredAccount.from_answer, page["IpamDiscoveredAccounts"])
 
 
 def _ipam(ipam: IpamTypeDef) -> ExistingIpam:

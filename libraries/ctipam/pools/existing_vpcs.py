@@ -41,8 +41,7 @@ def warnings(account: Account, ipam: ExistingIpam, scope_id: str, spec: PoolSpec
             exposed, overlapping = (
                 _exposed([one.vpc for one in found], spec, allocated) for found in (exposed, overlapping)
             )
-        regions = sorted(ipam.operating_regions)
-        accounts = [one for region in regions for one in read_accounts(account, ipam.discovery_id, region)]
+        accounts = list(read_accounts(account, ipam))
     except (BotoCoreError, ClientError) as error:  # nothing that a deployment should fail for
         return [f"Existing VPCs are not known: {explain(error)}"]
     return [*_of_vpcs(exposed), *_of_vpcs_beside(overlapping), *_of_accounts(accounts)]

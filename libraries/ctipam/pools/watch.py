@@ -72,9 +72,7 @@ def _discovered(
     ipam = find_ipam(account)
     if ipam is None:
         return None, [], []
-    regions = sorted(ipam.operating_regions)
-    accounts = [one for region in regions for one in read_accounts(account, ipam.discovery_id, region)]
-    return ipam, accounts, list(read_vpcs(account, scope_id))
+    return ipam, list(read_accounts(account, ipam)), list(read_vpcs(account, scope_id))
 
 
 def _overlapping(
