@@ -48,6 +48,12 @@ STACK_TAG_KEYS_TAG = "ctipam:stack-tag-keys"
 EXECUTION_ROLE = "AWSControlTowerExecution"
 """Control Tower's role in each enrolled account, which the management account may assume."""
 
+STACK_SET_ROLE = "AWSControlTowerStackSetRole"
+"""The role in the management account, under /service-role/, that the StackSet uses.
+https://docs.aws.amazon.com/controltower/latest/userguide/access-control-managing-permissions.html"""
+
+IPAM_SERVICE = "ipam.amazonaws.com"
+"""The service principal of which IPAM's administrator is the delegated administrator."""
 
 OU_ID = re.compile(r"ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}")
 """https://docs.aws.amazon.com/organizations/latest/APIReference/API_OrganizationalUnit.html"""

@@ -31,12 +31,10 @@ from commands.existing_vpcs.vpcs import Existing, Unread, VpcCidr, cidrs_of, of_
 from commands.preflight.aws_reader import open_session
 from ctipam.errors import DENIED, Refused, code_of, numbered
 from ctipam.names import execution_role_arn
-from ctipam.organization.reader import read_all
+from ctipam.organization.reader import find_ipam_administrators, read_all
 from ctipam.sessions import CONFIG, Account
 
 SESSION_NAME = "plan-address-space"  # what CloudTrail shows in each account
-
-IPAM = "ipam.amazonaws.com"
 
 POLICY: dict[str, Any] = {
     "Version": "2012-10-17",
@@ -114,9 +112,7 @@ def _allocated(management: Account, network_account_id: str) -> tuple[set[alloca
 
 def ipam_administrator(management: Account) -> str:
     """Return the id of the account that administers IPAM; empty if there is none. Raises AWS's errors."""
-    pages = management.organizations().get_paginator("list_delegated_administrators")
-    found = pages.paginate(ServicePrincipal=IPAM)
-    return next((one["Id"] for page in found for one in page["DelegatedAdministrators"]), "")
+    return next(iter(find_ipam_administrators(management.organizations())), "")
 
 
 def sign_in(region: str, aws: str = "") -> Account:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from commands.preflight.facts import Check, Facts, Unknown, unknown_check
 from commands.preflight.service_control_policies import Call, Denial, denials
 from ctipam.errors import Refused
-from ctipam.names import EXECUTION_ROLE, execution_role_arn
+from ctipam.names import EXECUTION_ROLE, STACK_SET_ROLE, execution_role_arn
 
 HOME_CALLS = (
     "ec2:CreateIpam",
@@ -67,12 +67,12 @@ def roles(facts: Facts) -> Iterator[Check]:
     if isinstance(role, Unknown):
         yield unknown_check("StackSet role", "iam:GetRole", role)
     elif role:
-        yield Check("StackSet role", "ok", "AWSControlTowerStackSetRole exists in the management account.")
+        yield Check("StackSet role", "ok", f"{STACK_SET_ROLE} exists in the management account.")
     else:
         yield Check(
             "StackSet role",
             "failed",
-            "The management account has no role AWSControlTowerStackSetRole. Repair the landing zone in Control "
+            f"The management account has no role {STACK_SET_ROLE}. Repair the landing zone in Control "
             "Tower's settings, which creates it.",
         )
     entered = facts.execution_role

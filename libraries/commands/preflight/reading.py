@@ -33,13 +33,11 @@ from ctipam import names
 from ctipam.errors import DENIED, THROTTLED, Refused, code_of
 from ctipam.ipam.reader import UNUSABLE
 from ctipam.organization.deployments import deployments_in, ous_of_pools
-from ctipam.organization.reader import read_all, state_of
+from ctipam.organization.reader import find_ipam_administrators, read_all, state_of
 from ctipam.organization.tree import OrganizationTree
 
 T = TypeVar("T")
 
-IPAM = "ipam.amazonaws.com"
-STACK_SET_ROLE = "AWSControlTowerStackSetRole"
 CALLS_AT_ONCE = 8
 
 READ_ONLY: dict[str, Any] = {
@@ -147,7 +145,7 @@ def read_facts(
         zone = workers.submit(_read, lambda: _landing_zone(aws, region))
         role = workers.submit(_read, lambda: _has_stack_set_role(aws))
         trusted = workers.submit(_read, lambda: _trusted(aws))
-        administrators = workers.submit(_read, lambda: _administrators(aws))
+        administrators = workers.submit(_read, lambda: tuple(find_ipam_administrators(aws.organizations())))
         bucket = workers.submit(_read_bucket, aws, request.bucket, caller)
         trails = workers.submit(_read, lambda: _trails(aws))
         where = location.result()
@@ -256,7 +254,7 @@ def _landing_zone(aws: AwsReader, region: str) -> LandingZone | None:
 
 def _has_stack_set_role(aws: AwsReader) -> bool:
     try:
-        aws.ask("iam", "get_role", RoleName=STACK_SET_ROLE)
+        aws.ask("iam", "get_role", RoleName=names.STACK_SET_ROLE)
     except ClientError as error:
         if code_of(error) == "NoSuchEntity":
             return False
@@ -300,11 +298,6 @@ def _policies(aws: AwsReader, targets: Iterable[str]) -> tuple[tuple[Policy, ...
 def _trusted(aws: AwsReader) -> frozenset[str]:
     answer = aws.ask("organizations", "list_aws_service_access_for_organization")
     return frozenset(service["ServicePrincipal"] for service in answer["EnabledServicePrincipals"])
-
-
-def _administrators(aws: AwsReader) -> tuple[str, ...]:
-    answer = aws.ask("organizations", "list_delegated_administrators", ServicePrincipal=IPAM)
-    return tuple(account["Id"] for account in answer["DelegatedAdministrators"])
 
 
 def _tree(aws: AwsReader) -> OrganizationTree:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from ctipam.errors import code_of
-from ctipam.names import OU_ID
+from ctipam.names import IPAM_SERVICE, OU_ID
 from ctipam.organization.tree import AccountLocation, OrganizationalUnit, OrganizationTree, OuPath
 
 if TYPE_CHECKING:
@@ -117,6 +117,12 @@ def name_ous(organizations: OrganizationsClient, ou_path: OuPath, known: dict[st
 def find_roots(organizations: OrganizationsClient) -> list[str]:
     """Return the ids of the roots. An organization has one."""
     return [root["Id"] for page in organizations.get_paginator("list_roots").paginate() for root in page["Roots"]]
+
+
+def find_ipam_administrators(organizations: OrganizationsClient) -> list[str]:
+    """Return the id of the account that administers IPAM for the organization; none before there is one."""
+    pages = organizations.get_paginator("list_delegated_administrators").paginate(ServicePrincipal=IPAM_SERVICE)
+    return [account["Id"] for page in pages for account in page["DelegatedAdministrators"]]
 
 
 def find_ou_paths(organizations: OrganizationsClient, root_ids: Iterable[str]) -> list[OuPath]:

@@ -18,21 +18,15 @@ from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import DENIED, Refused, code_of, explain
 from ctipam.ipam.cost_controls import LEAVE, exclusions_property
 from ctipam.logs import log_decision
-from ctipam.names import EXECUTION_ROLE, execution_role_arn
+from ctipam.names import EXECUTION_ROLE, STACK_SET_ROLE, execution_role_arn
 from ctipam.organization import preconditions
 from ctipam.organization.deployments import known_ous, living_deployments
 from ctipam.organization.environments import identify
 from ctipam.organization.excluded_ous import OuIndex, find_exclusions
 from ctipam.organization.leftover_stack_set import find_leftover, remove
 from ctipam.organization.preconditions import SetupResult, SetupSpec
-from ctipam.organization.reader import find_ou_paths, find_roots, is_active_member
+from ctipam.organization.reader import find_ipam_administrators, find_ou_paths, find_roots, is_active_member
 from ctipam.sessions import Account
-
-IPAM = "ipam.amazonaws.com"
-
-STACK_SET_ROLE = "AWSControlTowerStackSetRole"
-"""The role in the management account, under /service-role/, that the StackSet uses.
-https://docs.aws.amazon.com/controltower/latest/userguide/access-control-managing-permissions.html"""
 
 NOTHING: dict[str, Any] = {
     "Version": "2012-10-17",
@@ -99,7 +93,7 @@ def check(management: Account, spec: SetupSpec) -> SetupResult:
     if spec.new and problems:
         raise Refused(problems[0])
     preconditions.refuse_too_many_exclusions(exclusions)
-    preconditions.refuse_another_administrator(_ipam_administrators(management), spec)
+    preconditions.refuse_another_administrator(find_ipam_administrators(organizations), spec)
     environment_warnings = preconditions.environment_warnings(environments.values())
     warnings = (*region_warnings, *ungoverned.values(), *problems, *environment_warnings)
     return SetupResult(exclusions, warnings)
@@ -108,7 +102,7 @@ def check(management: Account, spec: SetupSpec) -> SetupResult:
 def enable(management: Account, spec: SetupSpec) -> None:
     """Enable RAM sharing with the organization, and the Networking account as IPAM's delegated administrator."""
     _enable_ram_sharing(management)
-    if not _ipam_administrators(management):
+    if not find_ipam_administrators(management.organizations()):
         _make_ipam_administrator(management, spec.network_account_id)
 
 
@@ -181,11 +175,6 @@ def _enable_ram_sharing(management: Account) -> None:
     """
     management.ram().enable_sharing_with_aws_organization()
     log_decision("enabled RAM sharing with the organization")
-
-
-def _ipam_administrators(management: Account) -> list[str]:
-    pages = management.organizations().get_paginator("list_delegated_administrators").paginate(ServicePrincipal=IPAM)
-    return [account["Id"] for page in pages for account in page["DelegatedAdministrators"]]
 
 
 def _make_ipam_administrator(management: Account, network_account_id: str) -> None:
