@@ -28,13 +28,12 @@ from ctipam.pools.listing import list_pools, stack_of
 from ctipam.pools.reader import CONCURRENT_READS, UNREADABLE, as_listed, read_allocations, read_blocks
 from ctipam.pools.recognition import has_lost_stack_tag, lost_stack_tag, lost_stack_tags
 from ctipam.sessions import Account
-from ctipam.sharing import lifecycle
 from ctipam.sharing import reader as sharing
 from ctipam.sharing.existing import ADDED, Share
 from ctipam.sharing.places import Places
 from ctipam.sharing.results import SharingResult, who_can_use
 from ctipam.sharing.rounds import ShareReconciliation
-from ctipam.sharing.run import SharingRun
+from ctipam.sharing.run import SharingRun, start_run
 from ctipam.sharing.spec import Environments
 from ctipam.waiting import Deadline
 
@@ -79,7 +78,7 @@ def find_deployment(management: Account, name: str) -> Deployment:
 def read_account(deployment: Deployment, account_id: str, progress: Progress) -> AccountFacts:
     progress("the account, its pools and its shares")
     settings = reading.sharing_settings(deployment.stack.parameters, deployment.stack.stack_id)
-    run = lifecycle.start_run(deployment.management, settings, Deadline(lambda: LONG_S), dry_run=True)
+    run = start_run(deployment.management, settings, Deadline(lambda: LONG_S), dry_run=True)
     all_shares = sharing.find_all_shares(run.networking.ram())  # whatever they are named, as the scheduled run does
     shares = all_shares.get(account_id, [])
     of_run = foresee(run, account_id, shares)

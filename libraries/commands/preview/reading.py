@@ -47,10 +47,9 @@ from ctipam.pools.reconcile import Situation
 from ctipam.pools.rounds import with_ancestors
 from ctipam.pools.spec import PoolSpec
 from ctipam.sessions import Account
-from ctipam.sharing import lifecycle
 from ctipam.sharing.reconcile import reconcile_all
 from ctipam.sharing.results import SharingResult
-from ctipam.sharing.run import SharingRun
+from ctipam.sharing.run import SharingRun, start_run
 from ctipam.waiting import Deadline
 
 LISTS = ("RegionSelection", "AccEnvName")
@@ -324,7 +323,7 @@ def start_sharing(management: Account, networking: Account, asked: Update, after
     """Return a dry run of the lifecycle function, as it will be after the update."""
     settings = reading.sharing_settings(asked.new, asked.stack_id)
     new = asked.old is None
-    run = lifecycle.start_run(management, settings, Deadline(lambda: LONG_S), dry_run=True, share_with_all=new)
+    run = start_run(management, settings, Deadline(lambda: LONG_S), dry_run=True, share_with_all=new)
     rules = run.rules
     if new and not settings.share_with_existing_accounts:  # the stack that would tell since when does not exist yet
         rules = replace(rules, since=datetime.now(UTC))

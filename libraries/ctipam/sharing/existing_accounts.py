@@ -11,9 +11,10 @@ from ctipam.errors import OutOfTime, explain
 from ctipam.networking_account import assume_execution_role
 from ctipam.organization.deployments import warnings_of_networking
 from ctipam.settings import SharingSettings
-from ctipam.sharing import lifecycle, reconcile
+from ctipam.sharing import reconcile
 from ctipam.sharing.ownership import ShareOwnership, unshare_all
 from ctipam.sharing.results import SharingResult
+from ctipam.sharing.run import start_run
 from ctipam.sharing.session_policy import session_policy
 
 
@@ -23,9 +24,7 @@ def share(request: ResourceRequest) -> Data:
     Pools that are held back fail no stack operation, which would be rolled back and might not be able to undo what it
     has changed: the scheduled run fails, and tells, until they are taken away or given again.
     """
-    run = lifecycle.start_run(
-        request.account, SharingSettings.from_environment(), request.deadline, for_request=request
-    )
+    run = start_run(request.account, SharingSettings.from_environment(), request.deadline, for_request=request)
     result = reconcile.reconcile_all(run)
     if result.unfinished:
         raise OutOfTime("there are more accounts")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ctipam.cloudformation.own_stack import OwnStack
 from ctipam.errors import AwsFailed, OutOfTime, Refused, StackBeingDeleted, explain
 from ctipam.invocation import MAX_INVOCATIONS, Invocation, LambdaContext, continue_in_another_invocation
 from ctipam.logs import log_decision
@@ -15,14 +14,8 @@ from ctipam.organization import events
 from ctipam.sessions import Account
 from ctipam.settings import SharingSettings
 from ctipam.sharing import reconcile
-from ctipam.sharing import run as runs
-from ctipam.sharing.brake import Brake
-from ctipam.sharing.run import SharingRun
-from ctipam.sharing.spec import Rules
+from ctipam.sharing.run import start_run
 from ctipam.waiting import Deadline
-
-if TYPE_CHECKING:
-    from ctipam.cloudformation.request import ResourceRequest
 
 
 def handle(
@@ -89,41 +82,3 @@ def _answer(
     if not request.by_hand:
         result.raise_if_failed()
     return result.to_dict()
-
-
-def start_run(
-    management: Account,
-    settings: SharingSettings,
-    deadline: Deadline,
-    *,
-    dry_run: bool = False,
-    share_with_all: bool = False,
-    unshare: bool = False,
-    for_request: ResourceRequest | None = None,
-    by_hand: bool = False,
-) -> SharingRun:
-    """Start a run with the function's settings.
-
-    share_with_all   also with existing accounts, whatever the settings say
-    unshare          take pools away from any number of accounts
-    by_hand          an operator reads the result
-    """
-    stack = for_request.stack if for_request else OwnStack(management, settings.stack_id)
-    spares_existing = not share_with_all and not settings.share_with_existing_accounts
-    rules = Rules(
-        never=frozenset({management.account_id, settings.network_account_id}),
-        exact=settings.exact,
-        since=stack.created() if spares_existing else None,
-    )
-    brake = Brake(settings.unshare_limit, permitted=unshare)
-    return runs.start_run(
-        management,
-        settings.network_account_id,
-        rules,
-        stack,
-        deadline,
-        brake,
-        dry_run=dry_run,
-        for_request=for_request,
-        by_hand=by_hand,
-    )

@@ -9,6 +9,7 @@ from ctipam import names
 from ctipam.cloudformation.own_stack import OwnStack
 from ctipam.networking_account import assume_execution_role
 from ctipam.sessions import Account
+from ctipam.settings import SharingSettings
 from ctipam.sharing import reader
 from ctipam.sharing.brake import Brake
 from ctipam.sharing.changes import NO_TAG_CHANGES
@@ -63,19 +64,40 @@ class SharingRun:
 
 def start_run(
     management: Account,
-    network_account_id: str,
-    rules: Rules,
-    stack: OwnStack,
+    settings: SharingSettings,
     deadline: Deadline,
-    brake: Brake,
     *,
-    dry_run: bool,
-    for_request: ResourceRequest | None,
-    by_hand: bool,
+    dry_run: bool = False,
+    share_with_all: bool = False,
+    unshare: bool = False,
+    for_request: ResourceRequest | None = None,
+    by_hand: bool = False,
 ) -> SharingRun:
-    """Assume the role in the Networking account and read the pools."""
+    """Start a run with the function's settings: assume the role in the Networking account and read the pools.
+
+    share_with_all   also with existing accounts, whatever the settings say
+    unshare          take pools away from any number of accounts
+    """
+    network_account_id = settings.network_account_id
     access: Access = "read" if dry_run else "share"
     policy = session_policy(management.partition, management.region, network_account_id, access)
     networking = assume_execution_role(management, network_account_id, policy)
-    pools = reader.find_pools(networking)
-    return SharingRun(management, networking, pools, rules, stack, deadline, brake, dry_run, for_request, by_hand)
+    stack = for_request.stack if for_request else OwnStack(management, settings.stack_id)
+    spares_existing = not share_with_all and not settings.share_with_existing_accounts
+    rules = Rules(
+        never=frozenset({management.account_id, network_account_id}),
+        exact=settings.exact,
+        since=stack.created() if spares_existing else None,
+    )
+    return SharingRun(
+        management,
+        networking,
+        reader.find_pools(networking),
+        rules,
+        stack,
+        deadline,
+        Brake(settings.unshare_limit, permitted=unshare),
+        dry_run,
+        for_request,
+        by_hand,
+    )
