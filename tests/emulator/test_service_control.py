@@ -14,25 +14,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from landing_zone.company import HOME_REGION, REGION_DENY
 from landing_zone.engine import Engine, EngineFailed
 
 MANAGEMENT, NETWORK, APPS = "111111111111", "222222222222", "333333333333"
-GOVERNED, DENIED = "us-east-1", "eu-west-1"
-REGION_DENY = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Sid": "GRREGIONDENY",
-            "Effect": "Deny",
-            "NotAction": ["iam:*", "organizations:*", "sts:*", "ec2:DescribeRegions"],
-            "Resource": "*",
-            "Condition": {
-                "StringNotEquals": {"aws:RequestedRegion": [GOVERNED]},
-                "ArnNotLike": {"aws:PrincipalARN": ["arn:*:iam::*:role/AWSControlTowerExecution"]},
-            },
-        }
-    ],
-}
+GOVERNED, DENIED = HOME_REGION, "eu-west-1"
 
 
 def deny(action: str, **condition: Any) -> dict[str, Any]:

@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from landing_zone import deployment, reading
 from landing_zone.cli import AwsCli
-from landing_zone.company import MANAGEMENT, STACK
+from landing_zone.company import MANAGEMENT, REGION_DENY, STACK
 from landing_zone.engine import Engine
 
 WEST, EAST = "us-west-2", "us-east-1"
-# Shortened: https://docs.aws.amazon.com/controltower/latest/userguide/primary-region-deny-policy.html
-REGION_DENY: dict[str, Any] = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Sid": "GRREGIONDENY",
-            "Effect": "Deny",
-            "NotAction": ["iam:*", "organizations:*", "sts:*", "ec2:DescribeRegions"],
-            "Resource": "*",
-            "Condition": {
-                "StringNotEquals": {"aws:RequestedRegion": [EAST]},
-                "ArnNotLike": {"aws:PrincipalARN": ["arn:*:iam::*:role/AWSControlTowerExecution"]},
-            },
-        }
-    ],
-}
 
 
 def test_a_region_that_a_policy_denies_is_refused_before_anything_is_made_there(uploaded: Engine) -> None:

@@ -18,5 +18,23 @@ ORGANIZATIONAL_UNITS: list[dict[str, Any]] = [
     {"name": "Sandbox"},
 ]
 
+REGION_DENY: dict[str, Any] = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Sid": "GRREGIONDENY",
+            "Effect": "Deny",
+            "NotAction": ["iam:*", "organizations:*", "sts:*", "ec2:DescribeRegions"],
+            "Resource": "*",
+            "Condition": {
+                "StringNotEquals": {"aws:RequestedRegion": [HOME_REGION]},
+                "ArnNotLike": {"aws:PrincipalARN": ["arn:*:iam::*:role/AWSControlTowerExecution"]},
+            },
+        }
+    ],
+}
+"""Control Tower's service control policy against all Regions but the home Region, shortened.
+https://docs.aws.amazon.com/controltower/latest/userguide/primary-region-deny-policy.html"""
+
 BUCKET = "example-ipam-code"
 STACK = "ipam-controltower"

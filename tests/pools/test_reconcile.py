@@ -67,32 +67,26 @@ def test_a_region_that_is_no_operating_region_yet_is_told_by_aws(networking: Any
     assert "eu-west-1" in answer["Reason"]
 
 
+def make_vpc(networking: Any) -> dict[str, Any]:
+    """Make a VPC of SDLC OU in us-west-2 that names no size."""
+    ec2 = networking.cloudformation.cloud.client("ec2", networking.cloudformation.account_id, "us-west-2")
+    named = [{"Name": "description", "Values": ["SDLC OU in us-west-2"]}]
+    (pool,) = ec2.describe_ipam_pools(Filters=named)["IpamPools"]
+    tags = [{"ResourceType": "vpc", "Tags": [{"Key": "Env", "Value": "SDLC OU"}]}]
+    vpc: dict[str, Any] = ec2.create_vpc(Ipv4IpamPoolId=pool["IpamPoolId"], TagSpecifications=tags)["Vpc"]
+    return vpc
+
+
 def test_a_vpc_that_names_no_size_gets_a_24_of_its_environments_pool_in_its_region(networking: Any) -> None:
     networking.create()
-    ec2 = networking.cloudformation.cloud.client("ec2", networking.cloudformation.account_id, "us-west-2")
-    (pool,) = ec2.describe_ipam_pools(Filters=[{"Name": "description", "Values": ["SDLC OU in us-west-2"]}])[
-        "IpamPools"
-    ]
 
-    vpc = ec2.create_vpc(
-        Ipv4IpamPoolId=pool["IpamPoolId"],
-        TagSpecifications=[{"ResourceType": "vpc", "Tags": [{"Key": "Env", "Value": "SDLC OU"}]}],
-    )["Vpc"]
-
-    assert vpc["CidrBlock"] == "192.168.8.0/24"
+    assert make_vpc(networking)["CidrBlock"] == "192.168.8.0/24"
 
 
 def test_an_environment_with_that_vpc_is_not_removed_and_vpc_account_and_block_are_named(networking: Any) -> None:
     networking.create()
     account_id = networking.cloudformation.account_id
-    ec2 = networking.cloudformation.cloud.client("ec2", account_id, "us-west-2")
-    (pool,) = ec2.describe_ipam_pools(Filters=[{"Name": "description", "Values": ["SDLC OU in us-west-2"]}])[
-        "IpamPools"
-    ]
-    vpc = ec2.create_vpc(
-        Ipv4IpamPoolId=pool["IpamPoolId"],
-        TagSpecifications=[{"ResourceType": "vpc", "Tags": [{"Key": "Env", "Value": "SDLC OU"}]}],
-    )["Vpc"]
+    vpc = make_vpc(networking)
     networking.cloudformation.cloud.clock.advance(1)
 
     answer = networking.ask("Update", AccEnvName=["Prod OU"])

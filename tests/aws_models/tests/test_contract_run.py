@@ -26,7 +26,6 @@ from aws_models.organization import Caller, Organization
 MANAGEMENT, NETWORKING, MEMBER = "111122223333", "444455556666", "012345678901"
 HOME = "us-east-1"
 MODELED = [statement for statement in STATEMENTS if statement.modeled]
-CREATIONS = {"create_ipam", "create_ipam_scope", "create_ipam_pool", "create_resource_share", "create_vpc"}
 
 
 class Person:

@@ -10,11 +10,7 @@ from aws_models.errors import AwsError
 from aws_models.ipam.bench import ELSEWHERE, HOME, MANAGEMENT, NETWORKING, STRANGER, Bench
 
 ROOT = "o-exampleorgid/r-ab12"
-SANDBOX, LAB, PLAY = (
-    f"{ROOT}/ou-ab12-11111111/*",
-    f"{ROOT}/ou-ab12-11111111/ou-ab12-22222222/*",
-    f"{ROOT}/ou-ab12-3333333/",
-)
+SANDBOX, LAB = f"{ROOT}/ou-ab12-11111111/*", f"{ROOT}/ou-ab12-11111111/ou-ab12-22222222/*"
 
 
 @pytest.fixture
