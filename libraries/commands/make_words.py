@@ -15,9 +15,9 @@ from ctipam.errors import Refused
 NAMES = "WORDS"
 
 
-def by_make(environment: Mapping[str, str] = os.environ) -> bool:
+def by_make() -> bool:
     """Return whether make has started this program."""
-    return NAMES in environment
+    return NAMES in os.environ
 
 
 def given(target: str, known: Collection[str]) -> list[str]:
@@ -42,9 +42,9 @@ def read(target: str, known: Collection[str], environment: Mapping[str, str] = o
     return [f"{name}={_text(name, environment.get(name, ''))}" for name in names]
 
 
-def refuse_lines_of_make(environment: Mapping[str, str] = os.environ) -> None:
+def refuse_lines_of_make() -> None:
     """Raise Refused if make, run with -C or -w, writes its own lines before and after an output that programs read."""
-    flags = environment.get("MAKEFLAGS", "").split(" -- ")[0].split()
+    flags = os.environ.get("MAKEFLAGS", "").split(" -- ")[0].split()
     if flags and not flags[0].startswith("-") and "w" in flags[0] and "--no-print-directory" not in flags:
         raise Refused("With -C or -w, make writes its own lines into this output; add --no-print-directory.")
 

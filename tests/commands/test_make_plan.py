@@ -287,9 +287,7 @@ def test_the_cost_follows_the_addresses_in_use() -> None:
 
 
 def test_vpcs_are_counted_in_the_sizes_that_the_pool_allocates() -> None:
-    pools = PoolSpec((IPv4Network("10.0.0.0/8"),), 12, 14, ("us-west-2",), ("a",), VpcSizes(24, 20, 26))
-
-    assert vpc_counts(pools) == {20: 64, 21: 128, 22: 256, 23: 512, 24: 1024, 25: 2048, 26: 4096}
+    assert vpc_counts([14], VpcSizes(24, 20, 26)) == {20: 64, 21: 128, 22: 256, 23: 512, 24: 1024, 25: 2048, 26: 4096}
 
 
 @settings(max_examples=30)

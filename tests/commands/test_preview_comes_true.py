@@ -56,7 +56,8 @@ class LandingZone(SharingWorld):
                 return str(answer["Reason"])
             self.stack.scope_id = answer["Data"].get("ScopeId", self.stack.scope_id)
         self.stack.end_operation()
-        result = reconcile.reconcile_all(self.sharing_run(reader.find_environments(cast(Account, self.stack.account))))
+        found = reader.find_pools(cast(Account, self.stack.account))
+        result = reconcile.reconcile_all(self.sharing_run(found.environments))
         assert not result.held_back
         self.clock.advance(60)
         return ""

@@ -177,7 +177,7 @@ def read_pool(deployment: Deployment, name: str, progress: Progress) -> PoolFact
         raise Refused(f"pool={name} is no pool of this deployment. Its pools are {known}.")
     pool = _with_cidrs(deployment, found)
     networking = deployment.networking
-    users = who_can_use(sharing.find_environments(networking), sharing.find_all_shares(networking.ram()))
+    users = who_can_use(sharing.find_pools(networking).environments, sharing.find_all_shares(networking.ram()))
     nobody: dict[str, Any] = {"accounts": [], "pending": [], "strangers": []}
     row = next((one for one in users if one["pool"] == _arn(deployment, pool)), nobody)
     progress("the log")

@@ -57,7 +57,7 @@ def main() -> None:
 def planned(arguments: Sequence[str]) -> str:
     """Return the output of `make plan`. Raises Refused, as the Lambda would."""
     defaults = template_parameters()
-    given = read(arguments, [*defaults])
+    given = read(arguments, defaults)
     properties = {name: default for name, default in defaults.items() if default is not None} | given.parameters
     spec = _spec(properties)
     refuse_impossible(given.parameters)  # after the Lambda's own checks, whose messages say more

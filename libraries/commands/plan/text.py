@@ -15,7 +15,7 @@ from commands.plan.space import Space
 from ctipam.errors import numbered
 from ctipam.pools.parameters import joined
 from ctipam.pools.room import lacking_room
-from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec
+from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec, VpcSizes
 
 PRICE = 0.00027
 """US$ per active IP address and hour in the advanced tier, which pools in other Regions and accounts require.
@@ -73,14 +73,14 @@ def _tree(spec: PoolSpec, blocks: Blocks) -> list[str]:
     return lines
 
 
-def vpc_counts(spec: PoolSpec, sizes: Sequence[int] = ()) -> dict[int, int]:
+def vpc_counts(sizes: Sequence[int], limits: VpcSizes) -> dict[int, int]:
     """Return the number of VPCs of each netmask length that fit in an environment in one Region.
 
-    sizes   prefix lengths of its blocks; empty: those that an environment has by default
+    sizes    prefix lengths of its blocks
+    limits   the VPCs that its pool allows
     """
-    pool, limits = sizes or [spec.environment_prefix_length], spec.vpc_sizes
-    lengths = range(max(limits.minimum, min(pool)), limits.maximum + 1)
-    return {length: sum(2 ** (length - size) for size in pool if size <= length) for length in lengths}
+    lengths = range(max(limits.minimum, min(sizes)), limits.maximum + 1)
+    return {length: sum(2 ** (length - size) for size in sizes if size <= length) for length in lengths}
 
 
 def _vpcs(spec: PoolSpec) -> list[str]:
@@ -89,7 +89,7 @@ def _vpcs(spec: PoolSpec) -> list[str]:
     default = (spec.environment_prefix_length,)
     labels = {one: "at most" if one == default else f"in {text}" for one, text in sizes.items()}
     ordered = sorted(labels.items(), key=lambda item: item[0] != default)
-    counts = {label: vpc_counts(spec, one) for one, label in ordered}
+    counts = {label: vpc_counts(one, spec.vpc_sizes) for one, label in ordered}
     lengths = sorted({length for of_pool in counts.values() for length in of_pool})
     width = max(len(f"{count:,}") + 2 for of_pool in counts.values() for count in [*of_pool.values(), 100])
     label = max(8, *map(len, counts))

@@ -89,7 +89,7 @@ def find_drift(
     """
     comparison = compare(spec, pools)
     additions = list(_missing(comparison, refusal))
-    corrections = [*_corrections(spec, pools, refusal), *_reservations(comparison, allocated)]
+    corrections = [*_corrections(comparison, refusal), *_reservations(comparison, allocated)]
     told = [*_lost(comparison), *_collisions(comparison, allocated), *_left_over(comparison), *_by_hand(comparison)]
     told += [*_unready(comparison), *_not_taken_back(comparison), *_still_reserved(comparison, allocated)]
     return Drift((*additions, *corrections, *told), bool(corrections or (additions and not refusal)))
@@ -110,9 +110,8 @@ def _missing(comparison: Comparison, refusal: str) -> Iterator[Finding]:
             yield _finding(key, "blocks", f"{_named(comparison, key)} lacks a block, {sizes}. {outcome}")
 
 
-def _corrections(spec: PoolSpec, pools: Sequence[ExistingPool], refusal: str) -> Iterator[Finding]:
-    comparison = compare(spec, pools)
-    for change in mendable_changes(spec, pools, {}, refusal).changes:
+def _corrections(comparison: Comparison, refusal: str) -> Iterator[Finding]:
+    for change in mendable_changes(comparison.spec, comparison.pools, {}, refusal).changes:
         if isinstance(change, TagPool) and change.pool.key:
             keys = ", ".join(sorted({*change.tags, *change.removed}))
             text = f"{_named(comparison, change.pool.key)} has other tags than the stack: {keys}."

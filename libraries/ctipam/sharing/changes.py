@@ -61,12 +61,8 @@ class ShareChanges:
     in_progress: bool = False
 
 
-def no_tag_changes(_share: Share) -> TagChanges:
-    return NO_TAG_CHANGES
-
-
 def share_changes(
-    spec: ShareSpec, shares: Sequence[Share], tags_of: Callable[[Share], TagChanges] = no_tag_changes
+    spec: ShareSpec, shares: Sequence[Share], tags_of: Callable[[Share], TagChanges] = lambda _share: NO_TAG_CHANGES
 ) -> ShareChanges:
     """Return what brings the account's shares to the spec.
 

@@ -94,11 +94,6 @@ def is_there(networking: Account, arn: str) -> bool:
     return any(pool["State"] not in ("delete-in-progress", "delete-complete") for pool in found)
 
 
-def find_environments(networking: Account) -> Environments:
-    """Return this solution's environment pools, by environment."""
-    return find_pools(networking).environments
-
-
 def account_of(share: ResourceShareTypeDef) -> str | None:
     """Return the account that a share of this solution is for; None for a share of somebody else.
 
