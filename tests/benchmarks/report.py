@@ -129,7 +129,7 @@ def measure() -> Iterator[Row]:
     stack, deadline = OwnStack(account, STACK_ID), Deadline(lambda: 900.0)
     every_shared = frozenset(pool.arn for pools in environments_of(OUS).values() for pool in pools)
     pools, rules = FoundPools(environments_of(ENVIRONMENTS), listed=every_shared), Rules(frozenset())
-    run = SharingRun(account, account, pools, rules, stack, deadline, Brake(0))
+    run = SharingRun(account, account, pools, rules, stack, deadline, Brake(0), dry_run=True)
     began = time.perf_counter()
     answer = report(run)
     took = time.perf_counter() - began

@@ -259,7 +259,7 @@ def foresee_pools(networking: Account, asked: Update, exclusions: str = LEAVE) -
     """
     properties = as_properties(asked.new) | {"IpamExclusions": exclusions}
     request = asked.request(networking, asked.networking_stack_id, properties)
-    tags = request.stack_tags() if asked.networking_exists else {}
+    tags = request.stack.tags() if asked.networking_exists else {}
     spec = PoolSpec.from_properties(properties, networking.known_regions(), request.stack_id, tags)
     ipam_spec = IpamSpec(properties["IpamScope"], spec.regions, CostControls.from_properties(properties))
     ipam = ipam_reconcile.check(request, ipam_spec)

@@ -59,10 +59,6 @@ class ResourceRequest:
         """Return a client token: the same for the same creation of this request."""
         return client_token(self.request_id, *parts)
 
-    def stack_tags(self) -> dict[str, str]:
-        """Return the tags of the stack, without those that AWS adds. Raises ClientError if they cannot be read."""
-        return self.stack.tags()
-
     def raise_if_superseded(self) -> None:
         """Raise Superseded if the stack no longer waits for the answer to this request.
 

@@ -90,7 +90,7 @@ def _ensure_tags(request: ResourceRequest, ipam: ExistingIpam) -> None:
             return
         log_decision("taking over the IPAM of a stack that is gone", ipam=ipam.ipam_id, stack=owner)
         ownership = {names.STACK_TAG: request.stack_id}
-    changes = tag_changes(ipam.tags, request.stack_tags())
+    changes = tag_changes(ipam.tags, request.stack.tags())
     ec2 = request.account.ec2()
     if added := {**changes.add, **ownership}:
         ec2.create_tags(Resources=[ipam.ipam_id], Tags=to_list(added))
@@ -150,7 +150,7 @@ def _create(request: ResourceRequest, spec: IpamSpec) -> str:
 
 def _create_ipam(request: ResourceRequest, spec: IpamSpec, token: str) -> IpamTypeDef:
     own_tags = {"Name": "landing-zone", names.STACK_TAG: request.stack_id}
-    tags = with_stack_tags(own_tags, request.stack_tags())
+    tags = with_stack_tags(own_tags, request.stack.tags())
     return request.account.ec2().create_ipam(
         Description="Address space of the AWS Control Tower landing zone",
         OperatingRegions=[{"RegionName": region} for region in spec.regions],

@@ -76,7 +76,7 @@ def _pools_as_they_are(request: ResourceRequest, error: Exception) -> Data:
 
 def _pool_spec(request: ResourceRequest) -> PoolSpec:
     return PoolSpec.from_properties(
-        request.properties, request.account.known_regions(), request.stack_id, request.stack_tags()
+        request.properties, request.account.known_regions(), request.stack_id, request.stack.tags()
     )
 
 

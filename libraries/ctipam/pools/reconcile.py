@@ -325,13 +325,7 @@ class PoolReconciliation(Rounds):
         def left_to_do(pools: Sequence[ExistingPool], occupied: Occupied) -> PendingChanges:
             not_removed.update(self._failures.failed_removals(pools, waiting.now(), self._in_flight.pool_ids))
             kept_anyway = with_ancestors(not_removed, pools)
-            return changes.pending_changes(
-                self._spec,
-                pools,
-                occupied,
-                kept_anyway,
-                in_use=in_use,
-            )
+            return changes.pending_changes(self._spec, pools, occupied, kept_anyway, in_use)
 
         pools = self._change_until_done(self._spec, pools, left_to_do)
         built = kept_pools(self._spec, pools)

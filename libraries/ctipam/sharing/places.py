@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from ctipam.organization import reader as organization
 from ctipam.organization.tree import AccountLocation, OrganizationTree
@@ -105,7 +106,7 @@ class Places:
         has_pools = any(ou.ou_id in self.environments.known.by_ou for ou in path)
         count = len(path) if self.environments.is_open else int(self._run.by_hand or not has_pools)
         named = organization.name_ous(self._organizations, path[:count], self._names)
-        return AccountLocation(location.account_id, location.state, location.joined, (*named, *path[count:]))
+        return replace(location, ou_path=(*named, *path[count:]))
 
     def decide_environments(self, location: AccountLocation | None, present: Collection[str]) -> None:
         """Find out which OU each environment is, if that matters for an account. present: ARNs of pools that it has."""

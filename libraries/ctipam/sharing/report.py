@@ -10,7 +10,6 @@ import json
 import time
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,12 +43,11 @@ LOOK_BACK_S = 130 * 60
 
 
 def report(run: SharingRun) -> dict[str, Any]:
-    """Return the report. Raises ClientError, unless only the log of the watch cannot be read.
+    """Return the report. Raises ClientError, unless only the log of the watch cannot be read. run: a dry run
 
     {"pools": who can use which pool, "tree": all pools, "allocations": ..., "accountDetails": ..., "watch": ...,
      and what SharingResult.to_dict returns for a dry run, except "reconciled"}
     """
-    run = replace(run, dry_run=True)
     with ThreadPoolExecutor(CONCURRENT_PARTS) as executor:
         networking = executor.submit(_read_networking_account, run)
         found = executor.submit(reader.find_all_shares, run.networking.ram())
