@@ -214,7 +214,8 @@ def test_a_share_that_was_renamed_is_there_and_the_next_run_only_repairs_it() ->
 
     assert (result.added, result.removed) == (frozenset(), frozenset())
     assert any(line.startswith(f"Share ipamShare-{SHOP}, created") for line in lines)
-    assert "its name, tag or openness was changed, or is an earlier version's; the next run repairs that" in lines
+    why = "its name, tag or external access was changed, or it is an earlier version's"
+    assert f"{why}; the next run repairs that" in lines
     assert "Next run repairs the share" in lines
 
 

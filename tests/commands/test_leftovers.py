@@ -157,7 +157,7 @@ def test_pools_are_known_even_if_all_have_lost_their_tag() -> None:
 
     assert describe_before(found) == describe_after(found)
     (line,) = describe_before(found)
-    assert line.startswith("  Stays: West has lost the tag by which it is ours.")
+    assert line.startswith("  Stays: West has lost the tag that marks it as ours.")
     assert line.endswith(
         "run in the Networking account, in the home Region, with the ARN of its stack StackSet-...-networking-...: "
         "`aws ec2 create-tags --resources west --tags Key=ctipam:stack-id,Value=ARN`."

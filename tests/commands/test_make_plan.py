@@ -123,7 +123,7 @@ def test_the_commands_need_no_installed_package() -> None:
         (["POOL_SIZES=a=20"], "POOL_SIZES names 'a', which is no pool of this stack"),
         (["REGIONS=us-west-9"], "'us-west-9', which this Lambda runtime's boto3 does not know"),
         (["REGIONS=us-west-2,us-gov-west-1"], "'us-gov-west-1', which this Lambda runtime's boto3 does not know"),
-        (["QUOTA=6"], "or have AWS raise that and give QUOTA 7"),
+        (["QUOTA=6"], "or have AWS raise the quota and give QUOTA 7"),
         (["VPC_PREFIX=29"], "VPC_PREFIX 29 is not between"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else None,

@@ -134,7 +134,7 @@ def test_an_ipam_that_is_new_gives_no_answer(company: Company) -> None:
     text = report()
 
     assert "This answer is incomplete" in text
-    assert "3 of 3 accounts could not be looked at" in text
+    assert "3 of 3 accounts could not be read" in text
     assert "IPAM has not looked there yet; that takes up to an hour" in text
 
 
@@ -143,7 +143,8 @@ def test_an_account_whose_discovery_fails_makes_the_answer_incomplete(company: C
     company.cloud.models.ipam.faults.fail_discovery(SHOP)
     company.look()
 
-    assert f"1 of 3 accounts could not be looked at, and may overlap too: {SHOP} (IPAM's discovery fails: " in report()
+    unread = "1 of 3 accounts could not be read, and may have overlapping VPCs"
+    assert f"{unread}: {SHOP} (IPAM's discovery fails: " in report()
 
 
 def test_an_account_in_an_excluded_ou_makes_the_answer_incomplete(company: Company) -> None:
@@ -160,7 +161,7 @@ def test_an_account_in_an_excluded_ou_makes_the_answer_incomplete(company: Compa
     )
     company.look()
 
-    assert f"may overlap too: {SHOP} (IPAM does not monitor it, or has not found it yet)." in report()
+    assert f"may have overlapping VPCs: {SHOP} (IPAM does not monitor it, or has not found it yet)." in report()
 
 
 def test_enabled_regions_where_ipam_does_not_operate_make_the_answer_incomplete_and_the_way_out_is_told_once(
@@ -178,7 +179,7 @@ def test_enabled_regions_where_ipam_does_not_operate_make_the_answer_incomplete_
     )
     text = report()
     assert f"This answer is incomplete, and so are ReservedCidrs: {told} " in text
-    assert "could not be looked at" not in text
+    assert "could not be read" not in text
     with pytest.raises(Refused, match="Nothing was changed") as refusal:
         reserve.reserved_cidrs({"RESERVE": "ipam"}, properties)
     assert str(refusal.value).splitlines()[1:-1] == [told]

@@ -77,7 +77,7 @@ def rows(lines: list[str]) -> list[str]:
 
 def last_sentence(lines: list[str]) -> str:
     """Return the last sentence but that about the closed account. It may take several lines."""
-    first = max(number for number, line in enumerate(lines) if "could not be looked at" in line)
+    first = max(number for number, line in enumerate(lines) if "could not be read" in line)
     return " ".join(line.strip() for line in lines[first:]).partition(" Accounts that are not active")[0]
 
 
@@ -108,7 +108,7 @@ def test_vpcs_of_all_accounts_and_enabled_regions_are_listed_with_id_account_and
         f"10.0.0.0/16 {ours} {MANAGEMENT} {HOME} Prod OU in us-west-2: 65,536 addresses",
         f"10.200.0.0/16 {theirs} {SHOP} {WEST} in space that no Region uses yet",
     ]
-    assert "could not be looked at" not in "".join(lines)
+    assert "could not be read" not in "".join(lines)
 
 
 def test_vpcs_on_all_pages_are_found(company: Any) -> None:
@@ -296,7 +296,7 @@ def test_pools_that_cannot_be_read_make_the_answer_incomplete(
 def test_a_closed_account_is_named_because_its_vpcs_exist_for_a_while(company: Any) -> None:
     told = " ".join(" ".join(report()).split())
 
-    assert f"Accounts that are not active were not looked at: {CLOSED}. AWS keeps the VPCs" in told
+    assert f"Accounts that are not active were not read: {CLOSED}. AWS keeps the VPCs" in told
     assert "incomplete" not in told
 
 
@@ -371,7 +371,7 @@ def test_accounts_whose_role_cannot_be_assumed_are_counted_and_listed_at_the_end
 
     assert "in 3 accounts overlaps" in lines[0]
     assert last_sentence(lines) == (
-        f"9 of 12 accounts could not be looked at, and may overlap too: {', '.join(denied_ids[:3])} and 6 more "
+        f"9 of 12 accounts could not be read, and may have overlapping VPCs: {', '.join(denied_ids[:3])} and 6 more "
         "(AssumeRole: AccessDenied; enroll it in Control Tower, which creates the role AWSControlTowerExecution)."
     )
     assert max(map(len, lines)) <= 120
@@ -386,7 +386,8 @@ def test_accounts_that_could_not_be_read_are_reported_even_if_nothing_overlaps(
 
     assert lines[0] == "Existing VPCs: none of the 4 CIDRs in 2 accounts overlaps 10.0.0.0/8."
     assert lines[1] == "  This answer is incomplete, and so are ReservedCidrs:"
-    assert lines[2].startswith(f"  1 of 3 accounts could not be looked at, and may overlap too: {SHOP} (AssumeRole:")
+    unread = "  1 of 3 accounts could not be read, and may have overlapping VPCs"
+    assert lines[2].startswith(f"{unread}: {SHOP} (AssumeRole:")
     assert f"{SHOP} (AssumeRole: AccessDenied; enroll" in plan.planned([*WORDS, "FORMAT=svg"])
 
 
@@ -408,8 +409,8 @@ def test_vpcs_of_other_regions_are_listed_if_a_region_cannot_be_read(
 
     assert lines[0] == "Existing VPCs: 1 of 4 CIDRs in 3 accounts overlaps 10.0.0.0/8"
     assert last_sentence(lines) == (
-        f"3 of 3 accounts could not be looked at in {WEST}, and may overlap too: {SHOP}, {MANAGEMENT}, {NETWORKING} "
-        f"({reason})."
+        f"3 of 3 accounts could not be read in {WEST}, and may have overlapping VPCs: {SHOP}, {MANAGEMENT}, "
+        f"{NETWORKING} ({reason})."
     )
 
 

@@ -19,7 +19,7 @@ PROPERTIES = {
     "IpamScope": "ipam-scope-1",
     "NetworkAccountId": "222222222222",
 }
-UNREAD = "1 of 3 accounts could not be looked at, and may overlap too: 111122223333 (AssumeRole: AccessDenied)."
+UNREAD = "1 of 3 accounts could not be read, and may have overlapping VPCs: 111122223333 (AssumeRole: AccessDenied)."
 
 
 def existing(*cidrs: str, unread: tuple[str, ...] = ()) -> Existing:

@@ -301,7 +301,8 @@ def test_a_plan_sees_the_vpcs_of_the_organization_and_says_where_it_could_not_lo
     (found,) = [number for number, line in enumerate(told) if re.match(r"Existing VPCs: 11 of .* in 4 accounts", line)]
     assert f"ReservedCidrs={existing_vpcs.RESERVED}" in told
     last = " ".join(told[found:-2])
-    assert f"1 of 5 accounts could not be looked at, and may overlap too: {invited['AccountId']} (AssumeRole:" in last
+    unread = "1 of 5 accounts could not be read, and may have overlapping VPCs"
+    assert f"{unread}: {invited['AccountId']} (AssumeRole:" in last
     assert member.returncode != 0
     assert member.stderr.startswith(f"The credentials are of account {SHOP}, and the organization's management account")
 
@@ -335,7 +336,7 @@ def test_a_lambda_that_was_changed_is_packaged_deployed_and_runs(made: Engine, c
     assert packaged.returncode == 0, packaged.stderr
     assert done.returncode == 0, [done.stderr, *deployment.failures(made)]
     assert f"ReservedCidrs={existing_vpcs.RESERVED}\n" in done.stdout
-    assert "1 of 5 accounts could not be looked at" in done.stderr
+    assert "1 of 5 accounts could not be read" in done.stderr
     assert who_answers(made, MANAGEMENT, "LifeCycleFunctionName") == "edited"
     assert who_answers(made, NETWORKING, "IpamFunctionName") == "edited"
 

@@ -743,7 +743,7 @@ def test_a_changed_scope_or_top_level_cidr_is_refused_while_pools_exist(stack: D
     assert f"Give IpamScope {ipams(stack)[0]['PrivateDefaultScopeId']} to keep or take over these pools" in reason
     reason = refused(stack, ensure(stack, "Update", TopLevelPoolCidr="10.0.0.0/9", IpamPoolPrefixLength="11"))
     assert "10.0.0.0/8 of the top-level pool holds the pool of us-west-2 (10.0.0.0/10)" in reason
-    assert reason.endswith("or keep it: TopLevelPoolCidr 10.0.0.0/8.")
+    assert reason.endswith("or keep the block: TopLevelPoolCidr 10.0.0.0/8.")
 
 
 def test_the_resize_of_a_pool_in_use_is_refused_before_a_region_is_added(stack: DirectStack) -> None:
@@ -751,7 +751,7 @@ def test_the_resize_of_a_pool_in_use_is_refused_before_a_region_is_added(stack: 
     stack.make_vpc("us-west-2", "Prod OU", length=16)
     changed = {"AccPoolPrefixLength": "13", "RegionSelection": ["us-west-2", "us-east-1", "eu-west-1"]}
 
-    assert "or keep it: PoolSizes us-west-2/Prod OU=12." in refused(stack, ensure(stack, "Update", **changed))
+    assert "or keep the block: PoolSizes us-west-2/Prod OU=12." in refused(stack, ensure(stack, "Update", **changed))
 
 
 def test_the_top_level_cidr_can_change_before_pools_exist(stack: DirectStack) -> None:

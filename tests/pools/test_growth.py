@@ -374,7 +374,7 @@ def test_without_private_space_it_is_told_that_no_parameter_helps() -> None:
 
     assert text[3] == (
         "What to do: delete VPCs that are not needed. No parameter helps: us-west-2 and the top-level pool are full, "
-        "and of the private address space nothing as large as a /20 is left that no top-level pool of this scope has."
+        "and no private /20 is left beside the top-level pools of this scope."
     )
 
 

@@ -204,7 +204,7 @@ def test_a_block_that_holds_something_is_not_given_back_and_named_with_what_it_h
     reason = refusal(built)
 
     assert f"10.32.0.0/12 of us-west-2/Prod OU holds custom allocation (10.32.0.0/16, account {NETWORKING})" in reason
-    assert reason.endswith(f"or keep it: PoolSizes {GROWN}.")
+    assert reason.endswith(f"or keep the block: PoolSizes {GROWN}.")
 
 
 def test_a_block_added_by_hand_is_taken_for_a_declared_one_of_its_size(built: DirectStack) -> None:
@@ -268,7 +268,7 @@ def test_the_top_level_pool_grows_by_the_parameter_that_the_refusal_names(built:
 
     assert built.cidrs(built.top_pool_id) == cidrs
     assert built.pools()["us-east-1"] == "10.64.0.0/10,100.64.0.0/10"
-    assert refusal(built, PoolSizes=sizes).endswith(f"or keep it: TopLevelPoolCidr {cidrs}.")
+    assert refusal(built, PoolSizes=sizes).endswith(f"or keep the block: TopLevelPoolCidr {cidrs}.")
     succeeds(built)
     assert built.cidrs(built.top_pool_id) == "10.0.0.0/8"
     assert built.pools() == BUILT
@@ -337,7 +337,7 @@ def test_what_keeps_a_block_that_is_in_use_keeps_the_other_sizes_too(built: Dire
     reserve(built, "us-west-2 Prod OU", "10.0.0.0/16")
     reserve(built, "us-west-2 Prod OU", "10.32.0.0/16")
 
-    assert refusal(built, PoolSizes=others).endswith(f"or keep it: PoolSizes {GROWN},{others}.")
+    assert refusal(built, PoolSizes=others).endswith(f"or keep the block: PoolSizes {GROWN},{others}.")
 
 
 def test_a_pool_of_fifty_cidrs_is_handled_and_the_fifty_first_is_refused() -> None:

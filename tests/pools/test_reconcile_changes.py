@@ -366,10 +366,10 @@ def test_a_delete_leaves_the_pools_above_a_pool_that_was_made_by_hand(
     ("changed", "reason"),
     [
         ({"IpamPoolPrefixLength": "11"}, "10.0.0.0/10 of us-west-2 holds the pool of us-west-2/Prod OU (10.0.0.0/12)"),
-        ({"IpamPoolPrefixLength": "11"}, "Delete that first, or keep it: PoolSizes us-west-2=10,us-east-1=10."),
+        ({"IpamPoolPrefixLength": "11"}, "Delete that first, or keep the block: PoolSizes us-west-2=10,us-east-1=10."),
         (
             {"TopLevelPoolCidr": "172.16.0.0/12", "IpamPoolPrefixLength": "14", "AccPoolPrefixLength": "16"},
-            "keep it: TopLevelPoolCidr 10.0.0.0/8,172.16.0.0/12.",
+            "keep the block: TopLevelPoolCidr 10.0.0.0/8,172.16.0.0/12.",
         ),
         (
             {"IpamPoolQuota": "8", "RegionSelection": ["us-west-2", "us-east-1", "eu-west-1"]},
@@ -403,8 +403,8 @@ def test_another_size_is_refused_for_a_block_that_is_used_and_what_keeps_it_is_s
     larger = refusal(built, AccPoolPrefixLength="11")
 
     assert f"10.16.0.0/12 of us-west-2/SDLC OU holds {vpc_id}" in smaller
-    assert smaller.endswith("or keep it: PoolSizes us-west-2/SDLC OU=12.")
-    assert larger.endswith("or keep it: PoolSizes us-west-2/SDLC OU=11+12.")
+    assert smaller.endswith("or keep the block: PoolSizes us-west-2/SDLC OU=12.")
+    assert larger.endswith("or keep the block: PoolSizes us-west-2/SDLC OU=11+12.")
     answer = update(built, AccPoolPrefixLength="13", PoolSizes="us-west-2/SDLC OU=12")
     assert answer["Status"] == "SUCCESS", answer["Reason"]
     assert built.pools()["us-west-2 SDLC OU"] == "10.16.0.0/12"

@@ -63,7 +63,7 @@ def test_the_cidrs_of_the_parameter(given: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        ("office", "'office', which is not an IPv4 CIDR; give one, such as 10.1.0.0/16"),
+        ("office", "'office', which is not an IPv4 CIDR; give one, for example 10.1.0.0/16"),
         ("10.1.2.3", "give 10.1.2.3/32 for that address alone"),
         ("10.1.2.3/16", "did you mean 10.1.0.0/16?"),
         ("2001:db8::/32", "is not an IPv4 CIDR"),

@@ -91,7 +91,7 @@ def test_what_a_template_does_not_send_is_what_it_would_have_sent_by_default(tem
         ({"TopLevelPoolCidr": "ten"}, "'ten' is not an IPv4 CIDR"),
         ({"TopLevelPoolCidr": "fd00::/8"}, "'fd00::/8' is not an IPv4 CIDR"),
         ({"TopLevelPoolCidr": "192.168.5.0/16"}, "did you mean 192.168.0.0/16?"),
-        ({"TopLevelPoolCidr": "10.0.0.0"}, "has no prefix length; give one, such as 10.0.0.0/16"),
+        ({"TopLevelPoolCidr": "10.0.0.0"}, "has no prefix length; give one, for example 10.0.0.0/16"),
         ({"TopLevelPoolCidr": "8.0.0.0/8"}, "not private address space"),
         ({"TopLevelPoolCidr": "192.0.0.0/8"}, "not private address space"),
         ({"TopLevelPoolCidr": "172.0.0.0/8"}, "not private address space"),
@@ -118,7 +118,7 @@ def test_what_a_template_does_not_send_is_what_it_would_have_sent_by_default(tem
             {"TopLevelPoolCidr": "10.0.0.0/26"},
             "is not longer than the /26 of TopLevelPoolCidr; give 27.",
         ),
-        ({"TopLevelPoolCidr": "10.0.0.0/27"}, "give a /26 or larger, such as 192.168.0.0/16"),
+        ({"TopLevelPoolCidr": "10.0.0.0/27"}, "give a /26 or larger, for example 192.168.0.0/16"),
         ({"RegionSelection": []}, "RegionSelection is empty"),
         ({"AccEnvName": " "}, "AccEnvName is empty"),
         ({"AccEnvName": ["Prod OU", ""]}, "has an empty name in it"),
@@ -134,7 +134,7 @@ def test_what_a_template_does_not_send_is_what_it_would_have_sent_by_default(tem
         ({"VpcMaxNetmaskLength": "29"}, "give two different lengths from 16 to 28"),
         ({"VpcMinNetmaskLength": "25", "VpcMaxNetmaskLength": "25"}, "give two different lengths from 16 to 28"),
         ({"VpcMinNetmaskLength": "26"}, "VpcDefaultNetmaskLength 24 is not between VpcMinNetmaskLength 26"),
-        ({"VpcMaxNetmaskLength": "20"}, "VpcMaxNetmaskLength 20 is more than a whole environment pool, a /21"),
+        ({"VpcMaxNetmaskLength": "20"}, "20 allows only VPCs larger than an environment's pool, a /21"),
         ({"IpamPoolQuota": "6"}, "1 + 2 + 2 * 2 = 7 pools, and may have 6"),
         ({"IpamPoolQuota": "many"}, "IpamPoolQuota 'many' is not a whole number"),
         ({"TopLevelPoolCidr": "10.0.0.0/8,10.1.0.0/16"}, "10.0.0.0/8 and 10.1.0.0/16, which overlap"),
@@ -145,12 +145,12 @@ def test_what_a_template_does_not_send_is_what_it_would_have_sent_by_default(tem
         ({"PoolSizes": "Prod OU=twenty"}, "PoolSizes has 'Prod OU=twenty'"),
         ({"PoolSizes": "Prod OU=20+"}, "PoolSizes has 'Prod OU=20+'"),
         ({"PoolSizes": "=20"}, "PoolSizes has '=20'"),
-        ({"PoolSizes": "Prod OU=21,Prod OU=21"}, "such as Prod OU=21+21"),
+        ({"PoolSizes": "Prod OU=21,Prod OU=21"}, "for example Prod OU=21+21"),
         ({"PoolSizes": "Prod OU=29"}, "PoolSizes 29 is not possible; give a prefix length from 1 to 28"),
         ({"PoolSizes": "Prod=21"}, "PoolSizes names 'Prod', which is no pool of this stack"),
-        ({"PoolSizes": "eu-west-1/Prod OU=21"}, "or both, such as us-east-1/SDLC OU"),
+        ({"PoolSizes": "eu-west-1/Prod OU=21"}, "or both, for example us-east-1/SDLC OU"),
         ({"PoolSizes": "Prod OU=" + "+".join(["28"] * 51)}, "51 blocks, and AWS allows 50 in a pool"),
-        ({"PoolSizes": "Prod OU=24", "VpcMaxNetmaskLength": "23"}, "more than a whole environment pool, a /24"),
+        ({"PoolSizes": "Prod OU=24", "VpcMaxNetmaskLength": "23"}, "larger than an environment's pool, a /24"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
@@ -201,7 +201,7 @@ def test_what_is_just_within_the_limits_is_not_refused(changed: dict[str, Any]) 
 
 @pytest.mark.parametrize(("text", "fits"), [("1", True), ("28", True), ("0", False), ("29", False)])
 def test_a_prefix_length_may_be_from_1_to_28(text: str, fits: bool) -> None:
-    with nullcontext() if fits else pytest.raises(Refused, match="give a prefix length from 1 to 28, such as 20"):
+    with nullcontext() if fits else pytest.raises(Refused, match="give a prefix length from 1 to 28, for example 20"):
         assert prefix_length("AccPoolPrefixLength", text) == int(text)
 
 

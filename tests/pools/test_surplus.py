@@ -207,28 +207,28 @@ SIZES = {SDLC: (22,), WEST: (20,), PROD: (21, 21)}
             TWO_BLOCKS,
             {"prod": [LOW, HIGH]},
             f"10.0.8.0/21 of us-west-2/Prod OU holds vpc-high (10.0.8.0/24, account {ACCOUNT}). "
-            "Delete that first, or keep it: PoolSizes us-west-2/Prod OU=21+21.",
+            "Delete that first, or keep the block: PoolSizes us-west-2/Prod OU=21+21.",
         ),
         (
             replace(SPEC, environments=("Prod OU", "SDLC OU"), pool_sizes=SIZES),
             [*FURTHER, pool(PROD, "10.0.0.0/21 10.0.16.0/21")],
             {"west": [*IN_BOTH, held_by("", "10.0.24.0/24", "custom")]},
             "10.0.16.0/20 of us-west-2 holds the pool of us-west-2/Prod OU (10.0.16.0/21); and 1 more, see make "
-            "report. Delete that first, or keep it: PoolSizes us-west-2=20+20,SDLC OU=22,Prod OU=21+21.",
+            "report. Delete that first, or keep the block: PoolSizes us-west-2=20+20,SDLC OU=22,Prod OU=21+21.",
         ),
         (
             replace(SPEC, environments=("Prod OU", "x" * 60), pool_sizes={PoolKey("us-west-2", "x" * 60): (22,)}),
             TWO_BLOCKS,
             {"prod": [LOW, HIGH]},
             f"10.0.8.0/21 of us-west-2/Prod OU holds vpc-high (10.0.8.0/24, account {ACCOUNT}). "
-            "Delete that first, or keep it: PoolSizes us-west-2/Prod OU=21+21,....",
+            "Delete that first, or keep the block: PoolSizes us-west-2/Prod OU=21+21,....",
         ),
         (
             replace(SPEC, pool_sizes={PoolKey("us-west-2"): (20,)}),
             [pool(TOP_LEVEL, "10.0.0.0/16 10.1.0.0/16"), *TWO_BLOCKS[1:]],
             {"top": [held_by("", "10.1.0.0/24", "custom")], "prod": [LOW, HIGH]},
             f"10.1.0.0/16 of the top-level pool holds custom allocation (10.1.0.0/24, account {ACCOUNT}). "
-            "Delete that first, or keep it: TopLevelPoolCidr 10.0.0.0/16,10.1.0.0/16.",
+            "Delete that first, or keep the block: TopLevelPoolCidr 10.0.0.0/16,10.1.0.0/16.",
         ),
     ],
     ids=["one", "several, and other entries", "too many entries for a message", "a top-level CIDR first"],

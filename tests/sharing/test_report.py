@@ -137,7 +137,7 @@ def test_the_report_knows_the_pools_even_if_all_have_lost_their_tag(zone: Landin
 
     answer = zone.invoke({"action": "report"})
 
-    told = [line for line in report_text.to_lines(answer) if "has lost the tag by which it is ours" in line]
+    told = [line for line in report_text.to_lines(answer) if "has lost the tag that marks it as ours" in line]
     assert {row["poolId"] for row in answer["tree"] if row["lostTag"]} == set(pool_ids)
     assert len(told) == len(pool_ids)
     assert all("with the ARN of its stack StackSet-...-networking-..." in line for line in told)

@@ -90,7 +90,7 @@ def _not_active(account_ids: Sequence[str]) -> str:
     if not account_ids:
         return ""
     return (
-        f"Accounts that are not active were not looked at: {some(account_ids)}. AWS keeps the VPCs of a closed account "
+        f"Accounts that are not active were not read: {some(account_ids)}. AWS keeps the VPCs of a closed account "
         "for 90 days, and IPAM may still show them (VPCS=ipam)."
     )
 

@@ -313,7 +313,7 @@ def _unread_sentences(unread: Iterable[Unread], accounts: int) -> Iterator[str]:
         ids = sorted({row.account_id for row in rows})
         where = f" in {some(sorted({row.region for row in rows}))}" if in_regions else ""
         yield (
-            f"{len(ids):,} of {numbered(accounts, 'account')} could not be looked at{where}, and may overlap too: "
+            f"{len(ids):,} of {numbered(accounts, 'account')} could not be read{where}, and may have overlapping VPCs: "
             f"{some(ids)} ({why})."
         )
 

@@ -71,7 +71,7 @@ class PoolFacts:
     allocated  from it; None: that cannot be read in its Region
     accounts   that can use it; pending: that will soon; strangers: others that can, see who_can_use
     names      of the pools below it, by id
-    lost       that it has lost the tag by which it is ours, in a sentence
+    lost       that it has lost the tag that marks it as ours, in a sentence
     sizes      the stack's PoolSizes
     stack      its name
     """

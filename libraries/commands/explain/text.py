@@ -167,7 +167,7 @@ def _share(share: Share) -> Iterator[str]:
     strangers = f"; also shared with {', '.join(others)}, which the next run removes" if others else ""
     yield f"{share.name}, created {share.created:%Y-%m-%d %H:%M}, account {status.lower()}{strangers}"
     if not share.settled:
-        yield "its name, tag or openness was changed, or is an earlier version's; the next run repairs that"
+        yield "its name, tag or external access was changed, or it is an earlier version's; the next run repairs that"
     yield share.arn
     yield from (f"{entity} failed: {share.messages[entity]}" for entity in _failed(share))
 

@@ -207,7 +207,7 @@ def environments_after(pools: Iterable[ExistingPool], pool_arn: str) -> dict[str
 
 
 def _key_of_lost(pool: ExistingPool) -> PoolKey | None:
-    """Return what a pool that stays, because it has lost the tag by which it is ours, is to sharing."""
+    """Return what a pool that stays, because it has lost the tag that marks it as ours, is to sharing."""
     if not pool.ready or names.PREPARING_TAG in pool.tags:
         return None
     return PoolKey(pool.tags.get(names.REGION_TAG, ""), pool.tags.get(names.POOL_ENVIRONMENT_TAG, ""))

@@ -24,7 +24,7 @@ from ctipam.tags import TAGS_OF_A_RESOURCE
 
 METRIC = "Drift"
 
-LOST_TAG = "first put the tag back of the pool that has lost it."
+LOST_TAG = "first put back the tag that a pool has lost."
 """Why nothing is added while a pool may be missing only because nothing tells that it is ours."""
 
 NEXT_UPDATE = "The next update that changes a parameter removes it if nothing uses it, or delete it."
@@ -219,9 +219,9 @@ def _not_taken_back(comparison: Comparison) -> Iterator[Finding]:
         for block in pool.held:
             if block.not_taken_back and block not in comparison.blocks[key].surplus:
                 text = (
-                    f"{_named(comparison, key)} holds {block.cidr}, which AWS has failed to take back, so it may not "
-                    "be possible to create anything from it. If something uses it, delete that and wait 20 minutes. "
-                    "Then deprovision it in the IPAM console; the watch adds it again. Or add a block with "
+                    f"{_named(comparison, key)} holds {block.cidr}, which AWS has failed to take back, so AWS may "
+                    "create nothing in it. Delete what uses it, if anything, and wait 20 minutes. Then deprovision the "
+                    "CIDR in the IPAM console; the watch adds it again. Or add a block with "
                     f"{'TopLevelPoolCidr' if key == TOP_LEVEL else 'PoolSizes'}."
                 )
                 yield _finding(pool.pool_id, f"{block.cidr} not taken back", text)

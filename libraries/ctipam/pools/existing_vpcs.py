@@ -22,7 +22,7 @@ from ctipam.sessions import Account
 
 NAMED_VPCS, NAMED_CIDRS = 3, 20
 
-LATER = "The dashboard and the alarm OverlappingVpcsAlarm in the Networking account tell of those that it finds later."
+LATER = "The dashboard and the alarm OverlappingVpcsAlarm in the Networking account report VPCs that it finds later."
 
 
 def warnings(account: Account, ipam: ExistingIpam, scope_id: str, spec: PoolSpec, *, is_new: bool) -> list[str]:

@@ -18,8 +18,8 @@ HOW = (
 )
 
 NO_SPACE = (
-    "What to do: delete VPCs that are not needed. No parameter helps: {region} and the top-level pool are full, and of "
-    "the private address space nothing as large as a /{size} is left that no top-level pool of this scope has."
+    "What to do: delete VPCs that are not needed. No parameter helps: {region} and the top-level pool are full, and no "
+    "private /{size} is left beside the top-level pools of this scope."
 )
 
 TOO_MANY_BLOCKS = (

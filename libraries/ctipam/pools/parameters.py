@@ -36,7 +36,7 @@ def prefix_length(name: str, text: object, shortest: int = 1, longest: int = SMA
     length = number(name, text)
     if not shortest <= length <= longest:
         raise Refused(
-            f"{name} {length} is not possible; give a prefix length from {shortest} to {longest}, such as 20."
+            f"{name} {length} is not possible; give a prefix length from {shortest} to {longest}, for example 20."
         )
     return length
 
@@ -92,9 +92,10 @@ def _cidr(text: str) -> IPv4Network:
     try:
         network = IPv4Network(text, strict=False)
     except ValueError:
-        raise Refused(f"TopLevelPoolCidr {quoted(text)} is not an IPv4 CIDR; give one such as 10.0.0.0/8.") from None
+        cause = f"TopLevelPoolCidr {quoted(text)} is not an IPv4 CIDR"
+        raise Refused(f"{cause}; give one, for example 10.0.0.0/8.") from None
     if "/" not in text:
-        raise Refused(f"TopLevelPoolCidr {quoted(text)} has no prefix length; give one, such as {text}/16.")
+        raise Refused(f"TopLevelPoolCidr {quoted(text)} has no prefix length; give one, for example {text}/16.")
     if str(network) != text:
         raise Refused(f"TopLevelPoolCidr {quoted(text)} is not the start of its block; did you mean {network}?")
     if not any(network.subnet_of(private) for private in PRIVATE_RANGES):
@@ -116,7 +117,7 @@ def _reserved_cidr(text: str) -> IPv4Network:
         network = IPv4Network(text, strict=False)
     except ValueError:
         raise Refused(
-            f"ReservedCidrs has {quoted(text)}, which is not an IPv4 CIDR; give one, such as 10.1.0.0/16."
+            f"ReservedCidrs has {quoted(text)}, which is not an IPv4 CIDR; give one, for example 10.1.0.0/16."
         ) from None
     if "/" not in text:
         raise Refused(f"ReservedCidrs has {text}, which has no prefix length; give {text}/32 for that address alone.")
@@ -136,10 +137,10 @@ def pool_sizes(text: str) -> dict[str, tuple[int, ...]]:
         if not name or not re.fullmatch(r"\d+( *\+ *\d+)*", sizes, re.ASCII):
             raise Refused(
                 f"PoolSizes has {quoted(item.strip())}; give a name and the prefix lengths of its blocks, "
-                "such as Prod OU=21+21."
+                "for example Prod OU=21+21."
             )
         if name in found:
-            raise Refused(f"PoolSizes lists {quoted(name)} twice; join the sizes with +, such as {name}=21+21.")
+            raise Refused(f"PoolSizes lists {quoted(name)} twice; join the sizes with +, for example {name}=21+21.")
         found[name] = tuple(sorted(prefix_length("PoolSizes", size) for size in sizes.split("+")))
         if len(found[name]) > CIDRS_PER_POOL:
             raise Refused(

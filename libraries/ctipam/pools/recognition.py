@@ -111,6 +111,6 @@ def lost_stack_tag(named: str, pool_id: str, stack_id: str) -> str:
     tag = f"Key={names.STACK_TAG},Value={stack_id}"
     where = ", with the ARN of its stack StackSet-...-networking-..." if stack_id == UNKNOWN_STACK else ""
     return (
-        f"{named} has lost the tag by which it is ours. Its accounts keep it, but nothing is added meanwhile. To put "
+        f"{named} has lost the tag that marks it as ours. Its accounts keep it, but nothing is added meanwhile. To put "
         f"the tag back, run in {place}{where}: `aws ec2 create-tags{in_region} --resources {pool_id} --tags {tag}`."
     )

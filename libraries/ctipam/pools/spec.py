@@ -192,7 +192,8 @@ def refuse_over_quota(spec: PoolSpec, others: int) -> None:
         regions, environments = len(spec.regions), len(spec.environments)
         raise Refused(
             f"The scope would have {others + 1} + {regions} + {regions} * {environments} = {total} pools, and may have "
-            f"{spec.quota}; take fewer Regions or environments, or have AWS raise that and give IpamPoolQuota {total}."
+            f"{spec.quota}; take fewer Regions or environments, or have AWS raise the quota and give IpamPoolQuota "
+            f"{total}."
         )
 
 
@@ -226,7 +227,7 @@ def _pool_sizes(
             example = next(reversed(named))
             raise Refused(
                 f"PoolSizes names {quoted(name)}, which is no pool of this stack; name a Region, an environment, or "
-                f"both, such as {example}."
+                f"both, for example {example}."
             )
     return found | {named[name]: sizes for name, sizes in given.items() if name in named}
 
@@ -264,7 +265,7 @@ def _refuse_sizes_that_do_not_nest(spec: PoolSpec) -> None:
     if top >= SMALLEST_REGION:
         raise Refused(
             f"TopLevelPoolCidr {largest} is too small for a Region's pool, an environment's in it and a VPC in that; "
-            f"give a /{SMALLEST_REGION - 1} or larger, such as {PRIVATE_RANGES[2]}."
+            f"give a /{SMALLEST_REGION - 1} or larger, for example {PRIVATE_RANGES[2]}."
         )
     if not top < region:
         raise Refused(
@@ -294,8 +295,8 @@ def _refuse_vpc_sizes_that_do_not_fit(spec: PoolSpec) -> None:
         largest = spec.sizes(key)[0]
         if sizes.maximum < largest:
             raise Refused(
-                f"VpcMaxNetmaskLength {sizes.maximum} is more than a whole environment pool, a /{largest}; "
-                f"choose {_range(largest, SMALLEST_VPC)}."
+                f"VpcMaxNetmaskLength {sizes.maximum} allows only VPCs larger than an environment's pool, a "
+                f"/{largest}; choose {_range(largest, SMALLEST_VPC)}."
             )
         if not sizes.minimum <= spec.default_vpc(key) <= sizes.maximum:
             raise Refused(

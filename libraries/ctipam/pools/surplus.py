@@ -135,5 +135,6 @@ def refuse_surplus_in_use(surplus: SurplusInUse) -> None:
     values += [] if of_top else surplus.sizes
     if len(",".join(values)) > ROOM_FOR_VALUES:
         values = [values[0], "..."]
-    way_out = f"Delete that first, or keep it: {'TopLevelPoolCidr' if of_top else 'PoolSizes'} {','.join(values)}."
+    parameter = "TopLevelPoolCidr" if of_top else "PoolSizes"
+    way_out = f"Delete that first, or keep the block: {parameter} {','.join(values)}."
     raise Refused(fit("In use, nothing was changed: ", first.sentences[0] + more, way_out))

@@ -7,9 +7,9 @@ Custom::ShareExistingAccounts (`existing_accounts`).
            `brake` decides whether pools may be taken away, and `doubtful` of which pools that cannot be said;
            `results` has the data of a run, and `result_log` logs it; `report_rows` is what an operator sees of pools
            and accounts; `notices` decides what somebody is told; `session_policy` limits the role
-    AWS:   `run` has the accounts and rules of a run; `reader` reads pools and shares; `environment_ous` finds the OU of
-           each environment; `places` reads where accounts are; `ownership` tells whose a share is, and deletes all
-           shares; `apply` makes one change; `rounds` repeats that until no change is left; `reconcile` does it for an
-           account, an OU or everybody; `report` reads what an operator wants to know; `notify` sends notices;
+    AWS:   `run` starts a run and has its accounts and rules; `reader` reads pools and shares; `environment_ous` finds
+           the OU of each environment; `places` reads where accounts are; `ownership` tells whose a share is, and
+           deletes all shares; `apply` makes one change; `rounds` repeats that until no change is left; `reconcile` does
+           it for an account, an OU or everybody; `report` reads what an operator wants to know; `notify` sends notices;
            `lifecycle` and `existing_accounts` answer their callers
 """
