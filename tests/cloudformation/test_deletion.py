@@ -16,6 +16,7 @@ from ctipam.cloudformation import leftovers
 from ctipam.cloudformation.custom_resource import Data
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import AwsFailed, OutOfTime, Refused
+from ctipam.messages import Message, ascii_title
 from in_process.function import HOUR, STACK_ID, Function
 from landing_zone.subjects import check_subject
 
@@ -213,7 +214,7 @@ def test_a_message_about_many_leftovers_fits_the_limit_of_sns() -> None:
     ids=["left by a deletion", "kept by an update"],
 )
 def test_a_message_says_in_three_paragraphs_what_happened_what_is_left_and_what_to_do(
-    write: Callable[[], leftovers.Message], title: str
+    write: Callable[[], Message], title: str
 ) -> None:
     message = write()
     happened, left, what_to_do = message.text.split("\n\n")
@@ -225,10 +226,10 @@ def test_a_message_says_in_three_paragraphs_what_happened_what_is_left_and_what_
 
 
 def test_the_title_is_valid_for_sns_and_is_cut_only_if_it_must_be() -> None:
-    assert leftovers.ascii_title("a" * 99) == "a" * 99
-    assert leftovers.ascii_title("a" * 100) == "a" * 96 + "..."
-    assert leftovers.ascii_title("für\n") == "f?r?"
-    check_subject(leftovers.ascii_title("ü\n" * 100))
+    assert ascii_title("a" * 99) == "a" * 99
+    assert ascii_title("a" * 100) == "a" * 96 + "..."
+    assert ascii_title("für\n") == "f?r?"
+    check_subject(ascii_title("ü\n" * 100))
     for refused in ("a" * 100, "two\nlines"):
         with pytest.raises(AwsError):
             check_subject(refused)

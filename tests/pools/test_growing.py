@@ -144,7 +144,7 @@ def test_without_private_space_it_is_told_that_no_parameter_helps(idle: DirectSt
     look(idle, 2, growth=False)
 
     text = idle.wire.published[-1]["Message"]
-    assert "No parameter helps: us-west-2 and the top-level pool are full, and of the private address space" in text
+    assert "No parameter helps: us-west-2 and the top-level pool are full, and no private /" in text
     assert "..." not in text
 
 

@@ -59,6 +59,7 @@ ENTRIES = """
     ctipam/ipam/spec.py
     ctipam/ipam/trouble.py
     ctipam/logs.py
+    ctipam/messages.py
     ctipam/names.py
     ctipam/networking_account.py
     ctipam/organization/__init__.py

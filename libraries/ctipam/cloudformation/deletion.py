@@ -18,6 +18,7 @@ from ctipam.cloudformation import leftovers
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import DENIED, AwsFailed, OutOfTime, code_of, explain
 from ctipam.logs import log_decision, logger
+from ctipam.messages import Message
 from ctipam.sessions import Account
 
 Delete = Callable[[ResourceRequest], Sequence[str]]
@@ -84,7 +85,7 @@ def report_kept(request: ResourceRequest, kept: Sequence[str]) -> None:
         _publish(request.account, topic_arn, leftovers.message_of_update(request.stack_id, kept))
 
 
-def _publish(account: Account, topic_arn: str, message: leftovers.Message) -> None:
+def _publish(account: Account, topic_arn: str, message: Message) -> None:
     try:
         account.sns().publish(TopicArn=topic_arn, Subject=message.title, Message=message.text)
     except (ClientError, BotoCoreError) as error:

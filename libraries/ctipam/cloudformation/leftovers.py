@@ -1,12 +1,10 @@
-"""The message about what the deletion of a stack has left behind."""
+"""The messages about what the deletion of a stack has left behind, and what an update had to keep."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-TITLE_LIMIT = 99
-"""Characters of a subject: "less than 100 characters long". https://docs.aws.amazon.com/sns/latest/api/API_Publish.html"""
+from ctipam.messages import Message, ascii_title
 
 MESSAGE_LIMIT = 200_000
 """Bytes. SNS takes 256 KiB. https://docs.aws.amazon.com/sns/latest/api/API_Publish.html"""
@@ -15,12 +13,6 @@ WHAT_TO_DO = (
     "What to do: delete what is in use, for example the VPCs named above. Then deploy the solution again, which takes "
     "over what was left, and delete it; or delete the pools and the IPAM by hand."
 )
-
-
-@dataclass(frozen=True)
-class Message:
-    title: str
-    text: str
 
 
 def message(stack_id: str, resource_type: str, left: Sequence[str]) -> Message:
@@ -58,9 +50,3 @@ def _list(left: Sequence[str]) -> str:
             return "\n".join([*lines, f"- and {len(left) - number} more, which the function's log lists."])
         lines.append(line)
     return "\n".join(lines)
-
-
-def ascii_title(title: str) -> str:
-    """Return a title as SNS takes it: without control characters, which the name of an OU may hold."""
-    text = "".join(char if char.isascii() and char.isprintable() else "?" for char in title)
-    return text if len(text) <= TITLE_LIMIT else text[: TITLE_LIMIT - 3] + "..."

@@ -14,10 +14,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ctipam import names, waiting
 from ctipam.client_tokens import client_token
-from ctipam.cloudformation.leftovers import Message
 from ctipam.cloudformation.own_stack import OwnStack
 from ctipam.errors import BUSY, THROTTLED, AwsFailed, code_of, explain, numbered
 from ctipam.logs import log_decision
+from ctipam.messages import Message
 from ctipam.pools import growth_messages
 from ctipam.pools.existing import ExistingPool
 from ctipam.pools.growth import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from ipaddress import IPv4Network
 
-from ctipam.cloudformation.leftovers import Message, ascii_title
 from ctipam.errors import numbered
+from ctipam.messages import Message, ascii_title
 from ctipam.pools.existing import ExistingPool
 from ctipam.pools.growth import Family, parameters_for_growth, pool_at_the_limit
 from ctipam.pools.parameters import CIDRS_PER_POOL

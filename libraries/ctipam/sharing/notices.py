@@ -17,7 +17,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ctipam.cloudformation.leftovers import Message
+from ctipam.messages import Message
 from ctipam.sharing.results import SharingResult
 
 MEMORY_LIMIT = 4096
