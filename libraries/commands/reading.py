@@ -15,7 +15,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from commands.arguments import another_account, in_no_organization, is_management_account
 from commands.existing_vpcs.organization import sign_in
-from commands.stack_state import stack_in
 from ctipam.cloudformation import other_stacks
 from ctipam.errors import DENIED, Refused, code_of, explain
 from ctipam.names import EXECUTION_ROLE, execution_role_arn
@@ -149,12 +148,12 @@ def networking_stack_id(management: Account, stack: str, account_id: str) -> str
     if there is no StackSet."""
     pages = management.cloudformation().get_paginator("list_stack_instances")
     try:
-        found = [row for page in pages.paginate(StackSetName=f"{stack}-networking") for row in page["Summaries"]]
+        rows = [row for page in pages.paginate(StackSetName=f"{stack}-networking") for row in page["Summaries"]]
     except ClientError as error:
         if code_of(error) != "StackSetNotFoundException":
             raise
         return None
-    return stack_in(found, account_id)
+    return next((row["StackId"] for row in rows if row["Account"] == account_id and row.get("StackId")), "")
 
 
 def sharing_settings(parameters: Mapping[str, str], stack_id: str) -> SharingSettings:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Mapping
-from typing import Any
+from collections.abc import Container
 
 from commands.arguments import force_deletion
 from ctipam.errors import Refused
@@ -22,15 +21,6 @@ def refuse_stack_of_others(stack: str, parameters: Container[str]) -> None:
     if "NetworkAccountId" not in parameters:
         why = "it names no Networking account"
         raise Refused(f"Stack {stack} is not this solution's: {why}; name another with stack=.")
-
-
-def stack_in(instances: Iterable[Mapping[str, Any]], account_id: str) -> str:
-    """Return the ARN of the stack that a StackSet has in the account; empty if there is none.
-
-    instances   the Summaries of ListStackInstances
-    """
-    found = [one["StackId"] for one in instances if one["Account"] == account_id and one.get("StackId")]
-    return str(found[0]) if found else ""
 
 
 def refuse_without_networking_stack(stack: str, region: str, network_account_id: str, found: str | None) -> None:

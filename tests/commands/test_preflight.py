@@ -650,7 +650,7 @@ def test_a_landing_zone_of_another_region_is_not_asked_for_its_settings() -> Non
 
 def test_the_parameters_of_an_existing_stack_apply_where_none_is_given() -> None:
     existing = [{"ParameterKey": "RegionSelection", "ParameterValue": "eu-west-1"}, OF_STACK]
-    stack = {"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Parameters": existing}]}
+    stack = {"Stacks": [{"StackId": "arn:...", "StackStatus": "CREATE_COMPLETE", "Parameters": existing}]}
 
     kept = preflighted(ANSWERS | {"cloudformation describe_stacks": stack})
     changed = preflighted(ANSWERS | {"cloudformation describe_stacks": stack}, f"REGIONS={HOME}")
@@ -661,7 +661,7 @@ def test_the_parameters_of_an_existing_stack_apply_where_none_is_given() -> None
 
 def test_a_stack_that_takes_no_update_and_one_without_resources_are_told_apart() -> None:
     def with_status(status: str, *parameters: Mapping[str, str]) -> dict[str, Check]:
-        stack = {"Stacks": [{"StackStatus": status, "Parameters": parameters}]}
+        stack = {"Stacks": [{"StackId": "arn:...", "StackStatus": status, "Parameters": parameters}]}
         return preflighted(ANSWERS | {"cloudformation describe_stacks": stack})
 
     failed = with_status("UPDATE_ROLLBACK_FAILED", OF_STACK)["Stack"].text
@@ -676,7 +676,7 @@ def test_a_stack_that_takes_no_update_and_one_without_resources_are_told_apart()
 
 
 def test_a_stack_whose_pools_have_lost_their_stack_is_told_with_the_command_that_creates_it_again() -> None:
-    stack = {"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Parameters": [OF_STACK]}]}
+    stack = {"Stacks": [{"StackId": "arn:...", "StackStatus": "CREATE_COMPLETE", "Parameters": [OF_STACK]}]}
     instances: dict[str, Any] = {"Summaries": []}
 
     found = preflighted(
@@ -687,7 +687,7 @@ def test_a_stack_whose_pools_have_lost_their_stack_is_told_with_the_command_that
 
 
 def test_a_stack_whose_stack_set_was_deleted_is_told_to_be_deleted_and_deployed_again() -> None:
-    stack = {"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Parameters": [OF_STACK]}]}
+    stack = {"Stacks": [{"StackId": "arn:...", "StackStatus": "CREATE_COMPLETE", "Parameters": [OF_STACK]}]}
     instances = error("StackSetNotFoundException")
 
     found = preflighted(

@@ -28,7 +28,7 @@ from commands.preflight.facts import (
     Unknown,
 )
 from commands.preflight.service_control_policies import Policy
-from commands.stack_state import stack_in
+from commands.reading import Stack, find_stack, networking_stack_id
 from ctipam import names
 from ctipam.errors import DENIED, THROTTLED, Refused, code_of
 from ctipam.ipam.reader import UNUSABLE
@@ -71,28 +71,13 @@ class Request:
 
 def read_stack(aws: AwsReader, stack: str) -> tuple[Fact[Mapping[str, str] | None], str]:
     """Return the parameters of the stack and its status; None if there is no stack, or none that has resources."""
-    try:
-        (found,) = aws.ask("cloudformation", "describe_stacks", StackName=stack)["Stacks"]
-    except (BotoCoreError, ClientError) as error:
-        return None if code_of(error) and "does not exist" in str(error) else unread(error), ""
-    if found["StackStatus"] == "REVIEW_IN_PROGRESS":
-        return None, ""
-    return {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}, found["StackStatus"]
+    found = _read(lambda: find_stack(aws, stack))
+    return (found.parameters, found.status) if isinstance(found, Stack) else (found, "")
 
 
 def read_networking_stack(aws: AwsReader, stack: str, network_account_id: str) -> Fact[str | None]:
-    """Return what commands.reading.networking_stack_id does."""
-
-    def ask() -> str | None:
-        try:
-            answer = aws.ask("cloudformation", "list_stack_instances", StackSetName=f"{stack}-networking")
-        except ClientError as error:
-            if code_of(error) != "StackSetNotFoundException":
-                raise
-            return None
-        return stack_in(answer["Summaries"], network_account_id)
-
-    return _read(ask)
+    """Return what networking_stack_id does."""
+    return _read(lambda: networking_stack_id(aws, stack, network_account_id))
 
 
 def read_management_id(aws: AwsReader) -> Fact[str]:
