@@ -57,9 +57,11 @@ def alarms_are_raised_by_the_first_bad_period(template: Template) -> Iterator[st
         if alarm["TreatMissingData"] == "missing":  # reports that something has stopped
             good, bad = (1, 0)
         else:
-            bad = 2 if _is_repeated_by_its_schedule(template, alarm) else 1
+            is_of_rare_failures = _is_beside_one_of_shorter_periods(template, alarm)
+            bad = 2 if _is_repeated_by_its_schedule(template, alarm) and not is_of_rare_failures else 1
             good = bad - 1
-            if alarm["EvaluationPeriods"] != 1 or alarm["TreatMissingData"] != "notBreaching":
+            periods = alarm["EvaluationPeriods"]
+            if (periods != 1 and not is_of_rare_failures) or alarm["TreatMissingData"] != "notBreaching":
                 yield f"{name}: one bad period must raise the alarm, and a period without data must end it."
         threshold = alarm["Threshold"]
         if isinstance(threshold, Mapping):
@@ -162,6 +164,15 @@ def _is_repeated_by_its_schedule(template: Template, alarm: Mapping[str, Any]) -
         and _invocation_config(template, function).get("MaximumRetryAttempts") == 0
         and _failure_queue(_invocation_config(template, function)) is None
         for function in filter(None, watched)
+    )
+
+
+def _is_beside_one_of_shorter_periods(template: Template, alarm: Mapping[str, Any]) -> bool:
+    """Return whether it reports what another alarm on the same metric takes for single failures, again and again."""
+    return any(
+        (other["MetricName"], other["Dimensions"]) == (alarm.get("MetricName"), alarm.get("Dimensions"))
+        and other["Period"] < alarm["Period"]
+        for _, other in _on_metrics(template)
     )
 
 

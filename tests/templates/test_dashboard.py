@@ -140,6 +140,22 @@ def test_the_alarms_of_the_watch_cover_each_subject(resources: Any, alarm: str, 
     assert query["Period"] <= 3 * 3600, "CloudWatch evaluates three hours"
 
 
+def test_a_watch_that_fails_every_hour_is_told_although_the_measurements_between_succeed(resources: Any) -> None:
+    """Without its findings, their alarms would say that all is well."""
+    watch_s, function = (
+        schedule.WATCH_EVERY_MINUTES * 60,
+        {"Name": "FunctionName", "Value": {"Ref": "PoolUtilizationFunction"}},
+    )
+    alarms = [one["Properties"] for one in resources.values() if one["Type"] == "AWS::CloudWatch::Alarm"]
+    on_errors = [one for one in alarms if one.get("MetricName") == "Errors" and one["Dimensions"] == [function]]
+
+    def is_raised_by_one_error_an_hour(alarm: Any) -> bool:
+        return bool(alarm["Period"] >= watch_s and alarm["Threshold"] <= alarm["Period"] // watch_s)
+
+    (told,) = filter(is_raised_by_one_error_an_hour, on_errors)
+    assert told["EvaluationPeriods"] > 1  # the next watch makes good for one that failed
+
+
 def test_the_alarm_covers_each_environment_and_region(resources: Any) -> None:
     (metric,) = resources["PoolUtilizationAlarm"]["Properties"]["Metrics"]
     dimensions = ", ".join(f'"{name}"' for name in utilization.DIMENSIONS)
