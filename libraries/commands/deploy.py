@@ -10,8 +10,8 @@
     RESERVE=organization|ipam   keep the addresses of existing VPCs free, see commands.existing_vpcs.reserve
 
 Every parameter of the template is accepted. A parameter that is not given keeps the value of the stack, also BUCKET and
-NETWORK_ACCOUNT_ID, or has the default. Credentials and Region are those of the AWS CLI: the management account, Control
-Tower's home Region.
+NETWORK_ACCOUNT_ID, or has the default. The stack keeps its tags. Credentials and Region are those of the AWS CLI: the
+management account, Control Tower's home Region.
 
 The deployed stack is protected from deletion; `make undo` removes the protection. If the deployment fails, the first
 failure of the stack, and those in the Networking account, are printed.
@@ -43,6 +43,7 @@ from commands.template_file import LARGEST, sent_template
 from ctipam.errors import Refused
 from ctipam.pools.room import refuse_without_room
 from ctipam.pools.spec import PoolSpec
+from ctipam.tags import to_dict
 
 REQUIRED = ("LambdaBucket", "NetworkAccountId")
 DERIVED = ("LambdaPrefix", "RepoRootURL")
@@ -73,7 +74,9 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
     refuse_stale_zips(root)
     aws = users_aws_cli(given.options.get("AWS", "aws"), root)
     account_id, partition = _management_account(aws, given.parameters.get("NetworkAccountId", ""))
-    existing = _parameters_of_stack(aws, stack)
+    found = _updatable_stack(aws, stack)
+    existing = {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
+    tags = _given_tags(to_dict(found.get("Tags", [])))
     wanted = {name: existing.get(name, "") for name in REQUIRED} | given.parameters
     parameters = {name: wanted[name] for name in known if name in wanted}  # the template's order
     _refuse_missing(parameters)
@@ -87,7 +90,7 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
         print(f"{reserve.PARAMETER}={reserved}", flush=True)
     with TemporaryDirectory() as folder:
         template = sent_template(root / MANAGEMENT_TEMPLATE, Path(folder))
-        *uploads, deployment = commands(root, stack, bucket_host, parameters, template)
+        *uploads, deployment = commands(root, stack, bucket_host, parameters, template, tags)
         for upload in uploads:
             aws.run(upload)
         try:
@@ -130,12 +133,13 @@ def _refuse_unready(given: Arguments, root: Path) -> None:
 
 
 def commands(
-    root: Path, stack: str, bucket_host: str, parameters: Mapping[str, str], template: Path
+    root: Path, stack: str, bucket_host: str, parameters: Mapping[str, str], template: Path, tags: Sequence[str] = ()
 ) -> list[list[str]]:
     """Return the commands of a deployment, each without the leading `aws`.
 
     bucket_host   s3.us-east-1.amazonaws.com
     template      what is sent
+    tags          of the stack, key=value each
     """
     bucket = parameters["LambdaBucket"]
     templates = f"templates/{digest(root / 'templates', '*.yaml')}/"
@@ -153,6 +157,7 @@ def commands(
             *["cloudformation", "deploy", "--stack-name", stack, "--template-file", _path(template, root)],
             *(["--s3-bucket", bucket, "--s3-prefix", templates.rstrip("/")] if _is_large(template) else []),
             *["--capabilities", "CAPABILITY_IAM", "--no-fail-on-empty-changeset"],
+            *(["--tags", *tags] if tags else []),
             *["--parameter-overrides", *overrides],
         ],
     ]
@@ -294,8 +299,8 @@ def _bucket_region(aws: AwsCli, bucket: str, account_id: str) -> str:
     return "eu-west-1" if region == "EU" else str(region)
 
 
-def _parameters_of_stack(aws: AwsCli, stack: str) -> dict[str, str]:
-    """Return the parameters of the stack, empty if it does not exist. Raises Refused if it cannot be deployed now."""
+def _updatable_stack(aws: AwsCli, stack: str) -> dict[str, Any]:
+    """Return the stack, as DescribeStacks does; empty if there is none. Raises Refused if it cannot be deployed now."""
     try:
         (found,) = aws.ask("cloudformation", "describe-stacks", "--stack-name", stack)["Stacks"]
     except AwsCliError as error:
@@ -304,10 +309,25 @@ def _parameters_of_stack(aws: AwsCli, stack: str) -> dict[str, str]:
         raise Refused(f"The AWS CLI cannot read stack {stack}: {error}") from None
     if found["StackStatus"] == "REVIEW_IN_PROGRESS":  # there is none yet, and its parameters are not used
         return {}
-    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
-    refuse_stack_of_others(stack, parameters)
+    refuse_stack_of_others(stack, [each["ParameterKey"] for each in found.get("Parameters", [])])
     refuse_unless_updatable(stack, found["StackStatus"])
-    return parameters
+    return dict(found)
+
+
+def _given_tags(tags: Mapping[str, str]) -> list[str]:
+    """Return the tags of the stack as the AWS CLI takes them. Raises Refused for one that it cannot take.
+
+    Without them, it would send an empty list, for which CloudFormation removes all tags: from the stack, and from its
+    resources. https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_UpdateStack.html
+    """
+    own = {key: value for key, value in tags.items() if not key.startswith("aws:")}
+    for key in own:
+        if "=" in key:  # it would become a tag of another key
+            raise Refused(
+                f"The stack has a tag {key!r}, and the AWS CLI takes no key with = in it. Give that tag another key, "
+                "or update the stack in the console."
+            )
+    return [f"{key}={value}" for key, value in own.items()]
 
 
 def refuse_impossible_pools(parameters: Mapping[str, str], *, new: bool) -> None:

@@ -347,6 +347,15 @@ def test_a_pool_is_explained_with_its_blocks_its_users_and_its_log() -> None:
     ]
 
 
+def test_a_size_that_names_the_pool_with_the_id_of_its_ou_is_replaced_and_not_given_twice() -> None:
+    sizes = f"us-east-1/Prod OU ({PROD.ou_id})=20, Prod OU ({PROD.ou_id})=21"
+
+    lines = told(of_pool(PoolFacts(EAST, [], [], [], {}, Log("pools-log"), sizes=sizes)))
+
+    command = f"make preview POOL_SIZES='Prod OU ({PROD.ou_id})=21,us-east-1/Prod OU=20+20+20'"
+    assert command in lines
+
+
 def test_a_line_of_the_log_names_the_networking_account_only_outside_of_arns() -> None:
     line = f'{{"account": "{SHOP}", "added": ["{ARN}ipam-pool-1", "{ARN}ipam-pool-2"]}}'
 

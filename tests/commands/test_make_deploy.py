@@ -6,7 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from commands import arguments, aws_cli, deploy, template_file
 from commands.preflight.facts import Check
 from ctipam.errors import Refused
+from ctipam.tags import to_list
 from in_process.stand_in_cli import StandInCli
 
 ACCOUNT = "NETWORK_ACCOUNT_ID=111122223333"
@@ -37,6 +38,12 @@ def a_stack(status: str, **parameters: str) -> Any:
     given = {"NetworkAccountId": NETWORKING} | parameters
     rows = [{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()]
     return {"Stacks": [{"StackStatus": status, "Parameters": rows}]}
+
+
+def a_tagged_stack(tags: Mapping[str, str]) -> Any:
+    answer = a_stack("CREATE_COMPLETE")
+    answer["Stacks"][0]["Tags"] = to_list(tags)
+    return answer
 
 
 class Cli(StandInCli):
@@ -465,6 +472,27 @@ def test_a_stack_that_has_only_a_change_set_keeps_no_values(packaged: Path, cli:
     cli.answer(cloudformation_describe_stacks=a_stack("REVIEW_IN_PROGRESS", AccPoolPrefixLength="24"))
 
     assert "POOL_SIZES" in refusal(packaged, cli, "ENVS=a,b,c")
+
+
+def test_the_stack_keeps_its_tags_of_which_an_aws_cli_that_is_given_none_leaves_none(packaged: Path, cli: Cli) -> None:
+    cli.answer(cloudformation_describe_stacks=a_tagged_stack({"Cost center": "47=11", "aws:x": "y"}))
+
+    run(packaged, cli)
+
+    command = cli.changes()[-1]
+    assert command[command.index("--tags") + 1 : command.index("--parameter-overrides")] == ["Cost center=47=11"]
+
+
+def test_a_stack_without_tags_is_given_none(packaged: Path, cli: Cli) -> None:
+    run(packaged, cli)
+
+    assert "--tags" not in cli.changes()[-1]
+
+
+def test_a_tag_that_the_aws_cli_would_take_for_another_is_refused(packaged: Path, cli: Cli) -> None:
+    cli.answer(cloudformation_describe_stacks=a_tagged_stack({"cost=center": "4711"}))
+
+    assert "'cost=center'" in refusal(packaged, cli)
 
 
 def test_an_aws_cli_writes_its_errors_in_one_line_whatever_the_user_has_configured(packaged: Path, cli: Cli) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctipam.pools.addresses import count_free, lowest_free, lowest_free_in
+from ctipam.pools.addresses import count_free, lowest_free, lowest_free_in, outermost, overlapping
 
 PARENT = IPv4Network("10.0.0.0/16")
 
@@ -86,3 +86,12 @@ def test_the_place_is_the_lowest_of_all_that_are_free_and_all_are_counted(
 
     assert lowest_free(PARENT, length, taken) == next(iter(free), None)
     assert count_free([PARENT], length, [*taken, IPv4Network("9.0.0.0/8"), IPv4Network("11.0.0.0/8")]) == len(free)
+
+
+@given(networks=st.lists(blocks_in(PARENT, 16, 26)), one=blocks_in(PARENT, 16, 26))
+def test_those_that_overlap_a_network_are_found_among_many_that_are_apart(
+    networks: list[IPv4Network], one: IPv4Network
+) -> None:
+    apart = list(outermost([*networks, IPv4Network("9.0.0.0/8"), IPv4Network("11.0.0.0/8")]))
+
+    assert overlapping(one, apart) == [network for network in apart if network.overlaps(one)]

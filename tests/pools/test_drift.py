@@ -370,6 +370,18 @@ def test_a_pool_without_the_tag_that_makes_it_ours_is_told_with_what_to_run_and_
     assert settings(idle) == before
 
 
+@pytest.mark.parametrize("name", [PROD, "us-west-2"])
+def test_so_is_one_whose_description_was_changed_too_because_its_other_tags_still_tell(
+    idle: DirectStack, watch: Watch, name: str
+) -> None:
+    retag(idle, name, STACK_TAG=None)
+    modify(idle, name, Description="other")
+
+    assert list(watch()) == [f"{name.replace(' ', '/', 1)}: not ours"]
+    mended(idle)
+    assert idle.pools() == BUILT, "no second pool"
+
+
 def test_what_finds_no_room_is_told_with_the_way_out_and_the_rest_is_corrected(idle: DirectStack, watch: Watch) -> None:
     before = settings(idle)
     delete(idle, PROD)

@@ -191,6 +191,30 @@ def test_a_finding_lists_a_few_of_many_others(others: int, more: str) -> None:
     assert message.endswith(f"VPC vpc-2 (10.0.0.32/28, account {SHOP}, us-west-2){more}.")
 
 
+def test_the_work_for_a_vpc_does_not_grow_with_what_is_allocated_and_reserved_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Thousands of VPCs beside thousands of allocations would take the watch longer than its function may run."""
+    compare, comparisons = IPv4Network.overlaps, 0
+
+    def counted(one: IPv4Network, other: IPv4Network) -> bool:
+        nonlocal comparisons
+        comparisons += 1
+        return compare(one, other)
+
+    monkeypatch.setattr(IPv4Network, "overlaps", counted)
+
+    def comparisons_beside(number: int) -> int:
+        nonlocal comparisons
+        comparisons = 0
+        elsewhere = [f"10.0.{8 + part // 32}.{part % 32 * 8}/29" for part in range(number)]
+        allocated = tuple((f"vpc-{part}", cidr) for part, cidr in enumerate(elsewhere))
+        assert found(vpc("10.0.1.0/24"), reserved=" ".join(elsewhere), avoided=" ".join(elsewhere), allocated=allocated)
+        return comparisons
+
+    assert comparisons_beside(60) == comparisons_beside(2)
+
+
 def test_what_is_left_of_a_network() -> None:
     assert [*map(str, without(IPv4Network("10.0.0.0/24"), networks("10.0.0.0/26 10.0.0.64/26 10.9.0.0/16")))] == [
         "10.0.0.128/25"

@@ -345,11 +345,14 @@ def test_one_that_cannot_be_recognized_and_is_in_use_is_named_with_its_tag(built
     assert built.pools() == BUILT
 
 
+@pytest.mark.parametrize("description", ["SDLC OU in us-west-2", "other"], ids=["", "and its description"])
 def test_a_pool_that_has_lost_the_tag_that_makes_it_ours_is_named_and_gets_no_second_beside_it(
-    built: DirectStack,
+    built: DirectStack, description: str
 ) -> None:
     ids = built.pool_ids()
     pool_id = clear(built, "us-west-2 SDLC OU", names.STACK_TAG)
+    built.ec2.modify_ipam_pool(IpamPoolId=pool_id, Description=description)
+    built.clock.advance(60)
 
     for resource in ("Ipam", "InitPools"):
         answer = built.ask("Update", resource, PROPERTIES | {"AccPoolPrefixLength": "13"})

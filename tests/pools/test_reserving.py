@@ -288,6 +288,37 @@ def test_what_is_never_freed_fails_an_update_in_the_end_and_no_rollback(built: D
     assert done(built.ask("Update", "InitPools", rolled_back, "UPDATE_ROLLBACK_IN_PROGRESS"))
 
 
+@pytest.mark.parametrize("code", ["UnauthorizedOperation", "AuthFailure"], ids=["denied", "not enabled"])
+def test_a_rollback_ends_although_a_region_cannot_be_read_and_the_watch_reserves_when_it_can_be_again(
+    built: DirectStack, code: str
+) -> None:
+    assert done(ask(built, reserved="10.0.0.0/24"))
+    assert done(ask(built, reserved=""))
+    built.wire.unusable[WEST] = AwsError(code, "No.")
+
+    rolled_back = PROPERTIES | {"ReservedCidrs": "10.0.0.0/24"}
+    assert done(built.ask("Update", "InitPools", rolled_back, "UPDATE_ROLLBACK_IN_PROGRESS"))
+
+    built.wire.unusable.clear()
+    built.clock.advance(3600)
+    built.end_operation()
+    built.look(event=TO_WATCH)
+    built.mend()
+    assert reserved(built) == "10.0.0.0/24"
+
+
+def test_after_such_a_rollback_a_new_pool_still_waits_for_its_reservations_and_is_not_shared(
+    built: DirectStack,
+) -> None:
+    assert done(built.ask("Update", "InitPools", PROPERTIES | {"RegionSelection": [EAST]}))
+    built.wire.unusable[WEST] = AwsError("UnauthorizedOperation", "No.")
+
+    rolled_back = PROPERTIES | {"ReservedCidrs": "10.0.0.0/24"}
+    assert done(built.ask("Update", "InitPools", rolled_back, "UPDATE_ROLLBACK_IN_PROGRESS"))
+
+    assert names.PREPARING_TAG in tags(built)
+
+
 def test_where_aws_allocates_nothing_any_more_nothing_is_reserved_and_no_update_fails(
     built: DirectStack, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import boto3
 import pytest
 
 from ctipam.organization.environments import EnvironmentOu
@@ -12,6 +13,7 @@ from ctipam.sharing.doubtful import DoubtfulPool
 from ctipam.sharing.notices import MEMORY_LIMIT, NOTHING, Notice, due, message, notices
 from ctipam.sharing.results import AccountResult, SharingResult
 from ctipam.sharing.spec import NO_POOL, ShareSpec
+from in_process.fixtures import HOME
 from in_process.lifecycle_events import NEWCOMER, SCHEDULE
 
 HOUR, DAY = 3600.0, 86400.0
@@ -104,6 +106,28 @@ def test_a_message_has_a_line_for_each_notice() -> None:
 
     assert told.title == "IPAM pools: which accounts receive them"
     assert told.text.splitlines()[:3] == [f"- {ONCE.text}", f"- {DAILY.text}", ""]
+
+
+def test_a_message_is_never_longer_than_sns_takes_and_says_how_much_is_left_out() -> None:
+    long = "本番環境" * 32  # an OU's name has at most 128 characters
+    told = message([Notice(f"OU {number}", f"OU {long!r} has no pools; accounts in it: 1.") for number in range(585)])
+
+    assert len(told.text.encode()) < 256 * 1024
+    assert " more, which the function's log lists." in told.text
+    assert told.text.endswith("which OUs have no pools.")
+
+
+def test_a_memory_that_somebody_has_deleted_is_made_again_and_everything_is_told_once_more(
+    landing_zone: Any, ous: Any
+) -> None:
+    landing_zone.cloud.add_account(NEWCOMER, landing_zone.cloud.add_ou("Sandbox"))
+    landing_zone.invoke(SCHEDULE)
+    boto3.client("ssm", HOME).delete_parameter(Name="notices")
+
+    for _ in range(2):
+        landing_zone.invoke(SCHEDULE)
+
+    assert len(landing_zone.told()) == 2
 
 
 def test_an_ou_with_accounts_and_without_pools_is_told_once(landing_zone: Any, ous: Any) -> None:

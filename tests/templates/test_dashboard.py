@@ -140,6 +140,16 @@ def test_the_alarms_of_the_watch_cover_each_subject(resources: Any, alarm: str, 
     assert query["Period"] <= 3 * 3600, "CloudWatch evaluates three hours"
 
 
+def test_a_watch_that_fails_twice_is_told_although_the_measurements_between_succeed(resources: Any) -> None:
+    """Without its findings, their alarms would say that all is well."""
+    function = {"Name": "FunctionName", "Value": {"Ref": "PoolUtilizationFunction"}}
+    alarms = [one["Properties"] for one in resources.values() if one["Type"] == "AWS::CloudWatch::Alarm"]
+    (on_errors,) = [one for one in alarms if one.get("MetricName") == "Errors" and one["Dimensions"] == [function]]
+
+    failures = on_errors["Period"] // (schedule.WATCH_EVERY_MINUTES * 60)  # of the watch alone, in a period
+    assert failures >= on_errors["Threshold"] > 1
+
+
 def test_the_alarm_covers_each_environment_and_region(resources: Any) -> None:
     (metric,) = resources["PoolUtilizationAlarm"]["Properties"]["Metrics"]
     dimensions = ", ".join(f'"{name}"' for name in utilization.DIMENSIONS)

@@ -15,7 +15,6 @@ For a whole organization, `organization` reads EC2 and `ipam` reads IPAM; this m
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, collapse_addresses
@@ -26,7 +25,7 @@ from typing import Any
 from commands.arguments import shortened
 from ctipam.errors import DENIED, Refused, code_of, is_client_error, numbered
 from ctipam.names import ENVIRONMENT_TAG, EXECUTION_ROLE
-from ctipam.pools.addresses import lowest_free_in, without
+from ctipam.pools.addresses import lowest_free_in, overlapping, without
 from ctipam.pools.parameters import PRIVATE_RANGES
 from ctipam.pools.spec import TOP_LEVEL, PoolKey
 
@@ -214,18 +213,8 @@ def reservations(
         for vpc in known
         if not vpc.allocated and vpc.cidr.overlaps(block)
     }
-    parts = (part for cidr in shared for part in without(cidr, _near(cidr, allocated)))
+    parts = (part for cidr in shared for part in without(cidr, overlapping(cidr, allocated)))
     return list(collapse_addresses(part for part in parts if not any(part.subnet_of(other) for other in covered)))
-
-
-def _near(cidr: IPv4Network, others: Sequence[IPv4Network]) -> Sequence[IPv4Network]:
-    """Return those of the others that can overlap the CIDR.
-
-    others   in address order, and none overlaps another
-    """
-    first = bisect_right(others, cidr.network_address, key=lambda other: other.network_address) - 1
-    end = bisect_right(others, cidr.broadcast_address, key=lambda other: other.network_address)
-    return others[max(first, 0) : end]
 
 
 def elsewhere(prefix_length: int, vpcs: Sequence[Vpc]) -> IPv4Network | None:

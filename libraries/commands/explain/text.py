@@ -10,6 +10,7 @@ from textwrap import wrap
 
 from commands.arguments import STACK, item_of_environments
 from commands.explain.facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
+from ctipam.environment_names import split_environment
 from ctipam.errors import numbered
 from ctipam.ipam.discovered import DiscoveredCidr
 from ctipam.names import ENVIRONMENT_TAG, OU_TAG
@@ -322,7 +323,8 @@ def _ways_of_pool(facts: PoolFacts) -> Iterator[str]:
     elif lengths:
         yield "another block in PoolSizes (POOL_SIZES). To see which it would get:"
         entries = (entry.rpartition("=") for entry in facts.sizes.split(",") if entry.strip())
-        sizes = {name.strip(): size.strip() for name, _, size in entries}  # a name may have a = in it
+        given = {name.strip(): size.strip() for name, _, size in entries}  # a name may have a = in it
+        sizes = {name: size for name, size in given.items() if split_environment(name)[0] != str(pool.key)}
         sizes[str(pool.key)] = joined([*lengths, lengths[-1]])
         yield _preview("POOL_SIZES", ",".join("=".join(entry) for entry in sizes.items()), facts.stack)
     if pool.is_environments:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ctipam.messages import Message, ascii_title
-
-MESSAGE_LIMIT = 200_000
-"""Bytes. SNS takes 256 KiB. https://docs.aws.amazon.com/sns/latest/api/API_Publish.html"""
+from ctipam.messages import Message, ascii_title, listed
 
 WHAT_TO_DO = (
     "What to do: delete what is in use, for example the VPCs named above. Then deploy the solution again, which takes "
@@ -24,7 +21,7 @@ def message(stack_id: str, resource_type: str, left: Sequence[str]) -> Message:
     name = stack_id.split("/")[1]
     title = f"Left behind by the deletion of stack {name}"
     head = f"The stack {stack_id} is being deleted. Its {resource_type} has left this behind:"
-    return Message(ascii_title(title), "\n\n".join([head, _list(left), WHAT_TO_DO]))
+    return Message(ascii_title(title), "\n\n".join([head, listed(left), WHAT_TO_DO]))
 
 
 def message_of_update(stack_id: str, kept: Sequence[str]) -> Message:
@@ -36,17 +33,5 @@ def message_of_update(stack_id: str, kept: Sequence[str]) -> Message:
         "removes the rest. To keep these pools, put their Region or environment back."
     )
     return Message(
-        ascii_title(f"Not removed by the update of stack {name}"), "\n\n".join([head, _list(kept), what_to_do])
+        ascii_title(f"Not removed by the update of stack {name}"), "\n\n".join([head, listed(kept), what_to_do])
     )
-
-
-def _list(left: Sequence[str]) -> str:
-    lines: list[str] = []
-    size = 0
-    for number, sentence in enumerate(left):
-        line = f"- {sentence}"
-        size += len(line.encode()) + 1
-        if size > MESSAGE_LIMIT:
-            return "\n".join([*lines, f"- and {len(left) - number} more, which the function's log lists."])
-        lines.append(line)
-    return "\n".join(lines)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Network
 
 
@@ -56,6 +57,12 @@ def outermost(networks: Iterable[IPv4Network]) -> Iterator[IPv4Network]:
         if last is None or not network.subnet_of(last):
             last = network
             yield network
+
+
+def overlapping(network: IPv4Network, apart: Sequence[IPv4Network]) -> Sequence[IPv4Network]:
+    """Return those of the networks that overlap this one. apart: as `outermost` yields them"""
+    first = bisect_left(apart, network.network_address, key=lambda one: one.broadcast_address)
+    return apart[first : bisect_right(apart, network.broadcast_address, key=lambda one: one.network_address)]
 
 
 def without(network: IPv4Network, taken: Iterable[IPv4Network]) -> Iterator[IPv4Network]:

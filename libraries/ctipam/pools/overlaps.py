@@ -9,7 +9,7 @@ from ipaddress import IPv4Network
 
 from ctipam.findings import Finding
 from ctipam.ipam.discovered import DiscoveredCidr
-from ctipam.pools.addresses import outermost, without
+from ctipam.pools.addresses import outermost, overlapping, without
 from ctipam.pools.spec import TOP_LEVEL, PoolKey
 
 METRIC = "OverlappingVpcs"
@@ -71,46 +71,50 @@ def find_overlaps(
     inside = sorted(vpc for vpc in monitored if any(vpc.cidr.overlaps(block) for block in space))
     foreign = [vpc for vpc in inside if not vpc.allocated and (vpc.vpc_id, vpc.cidr) not in allocated]
     others = _neighbors(inside)
+    # Large organizations have thousands of each, so a VPC is compared with those next to it only.
+    no_vpc, no_pool = list(outermost(held)), list(outermost([*held, *avoided]))
     taken = list(outermost([*held, *(cidr for _, cidr in allocated)]))
-    found = (_overlapping(vpc, blocks, held, avoided, taken, others[vpc]) for vpc in foreign)
+    found = (_overlapping(vpc, blocks, no_vpc, no_pool, taken, others[vpc]) for vpc in foreign)
     return [overlap for overlap in found if overlap.pools or overlap.others]
 
 
 def _overlapping(
     vpc: DiscoveredCidr,
     blocks: Mapping[PoolKey, Collection[IPv4Network]],
-    held: Collection[IPv4Network],
-    avoided: Collection[IPv4Network],
-    taken: Iterable[IPv4Network],
+    no_vpc: Sequence[IPv4Network],
+    no_pool: Sequence[IPv4Network],
+    taken: Sequence[IPv4Network],
     others: Iterable[DiscoveredCidr],
 ) -> OverlappingVpc:
-    pools = _pools(vpc.cidr, blocks, held, avoided)
-    free = without(vpc.cidr, taken) if pools else ()
+    """no_vpc, no_pool, taken: apart from each other, in address order: what no VPC gets from environment pools, what no
+    environment's pool gets either, and what the pools have allocated."""
+    pools = _pools(vpc.cidr, blocks, no_vpc, no_pool)
+    free = without(vpc.cidr, overlapping(vpc.cidr, taken)) if pools else ()
     return OverlappingVpc(vpc, tuple(pools), tuple(sorted(free)), tuple(others))
 
 
 def _pools(
     cidr: IPv4Network,
     blocks: Mapping[PoolKey, Collection[IPv4Network]],
-    held: Collection[IPv4Network],
-    avoided: Collection[IPv4Network],
+    no_vpc: Sequence[IPv4Network],
+    no_pool: Sequence[IPv4Network],
 ) -> Sequence[PoolKey]:
     """Return the pools of the lowest level that has some that contain addresses of the CIDR which nothing reserves."""
 
-    def exposing(keys: Iterable[PoolKey], reserved: Collection[IPv4Network]) -> list[PoolKey]:
+    def exposing(keys: Iterable[PoolKey], reserved: Sequence[IPv4Network]) -> list[PoolKey]:
         return [key for key in sorted(keys) if any(_exposed(cidr, block, reserved) for block in blocks[key])]
 
-    environments = exposing((key for key in blocks if key.environment), held)
-    others = exposing((key for key in blocks if not key.environment), [*held, *avoided])
+    environments = exposing((key for key in blocks if key.environment), no_vpc)
+    others = exposing((key for key in blocks if not key.environment), no_pool)
     return environments or [key for key in others if key.region] or others
 
 
-def _exposed(cidr: IPv4Network, block: IPv4Network, reserved: Collection[IPv4Network]) -> bool:
+def _exposed(cidr: IPv4Network, block: IPv4Network, reserved: Sequence[IPv4Network]) -> bool:
     """Return whether the CIDR and the block have addresses in common that are not reserved."""
     if not cidr.overlaps(block):
         return False
     common = cidr if cidr.prefixlen >= block.prefixlen else block
-    return any(True for _ in without(common, reserved))
+    return any(True for _ in without(common, overlapping(common, reserved)))
 
 
 def _neighbors(vpcs: Sequence[DiscoveredCidr]) -> Mapping[DiscoveredCidr, list[DiscoveredCidr]]:

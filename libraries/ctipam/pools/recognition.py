@@ -1,4 +1,4 @@
-"""Which pool a pool is although it has lost a tag that tells: its place and its description still do."""
+"""Which pool a pool is although it has lost a tag that tells: its place does, and its description or other tags."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UNKNOWN_STACK = "ARN"
 
 def recognized(spec: PoolSpec, pools: Sequence[ExistingPool], *, ours_only: bool = False) -> list[ExistingPool]:
     """Return the pools, each with the key of the wanted pool that it must be: one that is missing, and whose place and
-    description a single pool has, has lost the tags that tell.
+    description, or other tags, a single pool has, has lost the tags that tell.
 
     ours_only   not those that have lost the tag by which they are ours
     """
@@ -51,8 +51,14 @@ def _is_alike(pool: ExistingPool, key: PoolKey, parent_id: str) -> bool:
     return (
         pool.source_pool_id == parent_id
         and bool(parent_id) == (key.parent is not None)
-        and pool.description == names.pool_description(key.region, key.environment)
+        and (pool.description == names.pool_description(key.region, key.environment) or _tags_tell(pool, key))
     )
+
+
+def _tags_tell(pool: ExistingPool, key: PoolKey) -> bool:
+    """Return whether the tags that a pool still has are those of a key: its description may have been changed too."""
+    told = (pool.tags.get(names.REGION_TAG, ""), pool.tags.get(names.POOL_ENVIRONMENT_TAG, ""))
+    return bool(OTHER_TAGS & pool.tags.keys()) and told == (key.region, key.environment)
 
 
 def has_lost_stack_tag(pool: ExistingPool) -> bool:

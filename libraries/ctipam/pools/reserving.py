@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from ctipam import names, waiting
 from ctipam.cloudformation.request import ResourceRequest
-from ctipam.errors import INVALID_VALUE, POOL_NOT_FOUND, RETRYABLE_POOL_ERRORS, code_of
+from ctipam.errors import INVALID_VALUE, POOL_NOT_FOUND, RETRYABLE_POOL_ERRORS, code_of, explain
 from ctipam.logs import log_decision
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.reader import UNREADABLE, read_allocations
@@ -84,10 +84,16 @@ def _reserve_in(request: ResourceRequest, spec: PoolSpec, concerned: Concerned) 
     request.raise_if_superseded()
     if wanted:
         _tag(request.account, pool)
-    changes = _allocate_all(request, spec, pool, wanted)
+    try:
+        changes = _allocate_all(request, spec, pool, wanted)
+    except ClientError as error:
+        if not (request.is_rollback and code_of(error) in UNREADABLE):  # a rollback has to end
+            raise
+        log_decision("not reserving in a Region that cannot be read", pool=pool.pool_id, reason=explain(error))
+        return  # with its tag, a new pool is not shared; the watch reserves when it can read the Region again
     for allocation in changes.release:
         _release(request, pool, allocation)
-    if not request.is_rollback:  # which has to end, with as much as there is
+    if not request.is_rollback:
         refuse_collisions((key.phrase, one) for one in changes.colliding)
     _untag(request.account, pool, [names.PREPARING_TAG, *([] if wanted else [names.RESERVED_TAG])])
 

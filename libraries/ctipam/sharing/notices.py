@@ -17,7 +17,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ctipam.messages import Message
+from ctipam.messages import Message, listed
 from ctipam.sharing.results import SharingResult
 
 MEMORY_LIMIT = 4096
@@ -82,7 +82,7 @@ def _is_a_day_ago(then: str, hour: int) -> bool:
 
 
 def message(to_send: Sequence[Notice]) -> Message:
-    lines = "\n".join(f"- {notice.text}" for notice in to_send)
+    lines = listed([notice.text for notice in to_send])
     return Message(
         "IPAM pools: which accounts receive them",
         f"{lines}\n\n`make report` shows which OU each environment is, and which OUs have no pools.",
