@@ -14,7 +14,7 @@ from botocore.stub import Stubber
 
 from aws_models.errors import AwsError
 from ctipam import names
-from ctipam.errors import POOL_NOT_FOUND
+from ctipam.errors import POOL_NOT_FOUND, AwsFailed
 from ctipam.pools import reserving
 from ctipam.pools.environment_pools import environment_pools
 from ctipam.pools.existing import Allocation, ExistingPool
@@ -305,6 +305,34 @@ def test_a_rollback_ends_although_a_region_cannot_be_read_and_the_watch_reserves
     built.look(event=TO_WATCH)
     built.mend()
     assert reserved(built) == "10.0.0.0/24"
+
+
+def test_a_rollback_ends_although_aws_denies_the_release_of_what_it_no_longer_reserves(built: DirectStack) -> None:
+    assert done(ask(built, reserved="10.0.0.0/24"))
+    built.models.ipam.faults.refuse_next("ReleaseIpamPoolAllocation", AwsError("UnauthorizedOperation", "No."), 1000)
+
+    assert done(built.ask("Update", "InitPools", PROPERTIES, "UPDATE_ROLLBACK_IN_PROGRESS"))
+
+    assert names.RESERVED_TAG in tags(built), "so that a later run releases it"
+
+
+def test_a_region_that_cannot_be_read_keeps_nothing_else_from_being_mended_and_is_no_error_of_that(
+    built: DirectStack,
+) -> None:
+    """The measurement, which fails there too, tells of the Region."""
+    assert done(ask(built, reserved="10.0.0.0/24"))
+    built.end_operation()
+    pool_id = built.pool_ids()["us-east-1 Prod OU"]
+    built.ec2.modify_ipam_pool(IpamPoolId=pool_id, Description="other")
+    built.clock.advance(3600)
+    built.wire.unusable[WEST] = AwsError("UnauthorizedOperation", "No.")
+
+    with pytest.raises(AwsFailed, match="Could not measure 2 of 4 pools"):
+        built.look(event=TO_WATCH)
+    assert built.mend()
+
+    built.clock.advance(60)
+    assert "other" not in {pool["Description"] for pool in built.listed_pools()}
 
 
 def test_after_such_a_rollback_a_new_pool_still_waits_for_its_reservations_and_is_not_shared(

@@ -153,7 +153,7 @@ class Mending(Rounds):
         pools = self._change_until_done(spec, pools, left_to_do)
         built = kept_pools(spec, recognized(spec, pools))
         ours = {key: pool for key, pool in built.items() if not has_lost_stack_tag(pool)}
-        reserving.reserve(self._request, self._reader.executor, spec, ours)
+        reserving.reserve(self._request, self._reader.executor, spec, ours, leaves_unreadable=True)
         if refusal:
             raise Refused(refusal)
 

@@ -63,10 +63,18 @@ def read_concerned(
 
 
 def reserve(
-    request: ResourceRequest, executor: Executor, spec: PoolSpec, pools: Mapping[PoolKey, ExistingPool]
+    request: ResourceRequest,
+    executor: Executor,
+    spec: PoolSpec,
+    pools: Mapping[PoolKey, ExistingPool],
+    *,
+    leaves_unreadable: bool,
 ) -> None:
-    """Make exactly what is to be reserved be allocated in each pool. Raises Refused if a VPC was faster."""
-    list(executor.map(partial(_reserve_in, request, spec), _concerned(spec, pools)))
+    """Make exactly what is to be reserved be allocated in each pool. Raises Refused if a VPC was faster.
+
+    leaves_unreadable   whether pools in a Region that is forbidden, or not enabled, stay as they are
+    """
+    list(executor.map(partial(_reserve_in, request, spec, leaves_unreadable), _concerned(spec, pools)))
 
 
 def _concerned(spec: PoolSpec, pools: Mapping[PoolKey, ExistingPool]) -> list[Concerned]:
@@ -79,20 +87,20 @@ def _read(account: Account, pool: ExistingPool) -> Sequence[Allocation]:
     return read_allocations(account, pool.pool_id, pool.region)
 
 
-def _reserve_in(request: ResourceRequest, spec: PoolSpec, concerned: Concerned) -> None:
+def _reserve_in(request: ResourceRequest, spec: PoolSpec, leaves_unreadable: bool, concerned: Concerned) -> None:
     key, pool, wanted = concerned
     request.raise_if_superseded()
     if wanted:
         _tag(request.account, pool)
     try:
         changes = _allocate_all(request, spec, pool, wanted)
+        for allocation in changes.release:
+            _release(request, pool, allocation)
     except ClientError as error:
-        if not (request.is_rollback and code_of(error) in UNREADABLE):  # a rollback has to end
+        if not (leaves_unreadable and code_of(error) in UNREADABLE):
             raise
-        log_decision("not reserving in a Region that cannot be read", pool=pool.pool_id, reason=explain(error))
+        log_decision("leaving the reservations in a Region as they are", pool=pool.pool_id, reason=explain(error))
         return  # with its tag, a new pool is not shared; the watch reserves when it can read the Region again
-    for allocation in changes.release:
-        _release(request, pool, allocation)
     if not request.is_rollback:
         refuse_collisions((key.phrase, one) for one in changes.colliding)
     _untag(request.account, pool, [names.PREPARING_TAG, *([] if wanted else [names.RESERVED_TAG])])
