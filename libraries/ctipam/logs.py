@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Iterable, Iterator
 
 logger = logging.getLogger("ctipam")
+
+LIST_LIMIT = 200_000
+"""Bytes of a list in one line, as JSON. A longer line is cut: at 256 KB until 2025. CloudWatch takes 1 MB since; whether
+Lambda does is not documented.
+https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_InputLogEvent.html"""
 
 
 def log_decision(what: str, /, **fields: object) -> None:
@@ -13,3 +20,18 @@ def log_decision(what: str, /, **fields: object) -> None:
     Never pass a credential, a presigned URL or a whole event.
     """
     logger.info(what, extra=fields)
+
+
+def in_lines(sentences: Iterable[str]) -> Iterator[list[str]]:
+    """Yield the sentences in lists that each fit in a line of the log."""
+    line: list[str] = []
+    size = 0
+    for sentence in sentences:
+        length = len(json.dumps(sentence)) + len(", ")
+        if line and size + length > LIST_LIMIT:
+            yield line
+            line, size = [], 0
+        line.append(sentence)
+        size += length
+    if line:
+        yield line

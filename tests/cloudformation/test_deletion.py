@@ -205,6 +205,19 @@ def test_a_message_about_many_leftovers_fits_the_limit_of_sns() -> None:
     assert what_to_do.startswith("What to do:")
 
 
+def test_the_log_lists_all_of_many_leftovers_in_lines_that_cloudwatch_does_not_cut(
+    function: Function, caplog: pytest.LogCaptureFixture
+) -> None:
+    function.left = [f"Pool {number} was left, because {'ü' * 1000} uses it." for number in range(1000)]
+
+    delete(function)
+
+    lines = [vars(record)["what"] for record in caplog.records if record.msg == "left behind"]
+    assert [sentence for line in lines for sentence in line] == function.left
+    assert max(len(json.dumps(line)) for line in lines) < 250 * 1024
+    assert len(lines) < 40
+
+
 @pytest.mark.parametrize(
     ("write", "title"),
     [
