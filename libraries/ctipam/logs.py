@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 logger = logging.getLogger("ctipam")
 
 LIST_LIMIT = 200_000
-"""Bytes of a list in one line, as JSON. A longer line is cut: at 256 KB until 2025. CloudWatch takes 1 MB since; whether
-Lambda does is not documented.
+"""Bytes of a list in one line, as JSON. A line is cut at 256 KB. Since 2025, CloudWatch takes 1 MB; whether Lambda does
+is not documented.
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_InputLogEvent.html"""
 
 

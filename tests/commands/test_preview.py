@@ -323,6 +323,21 @@ def test_a_pool_that_has_lost_its_tag_is_told_even_if_the_update_leaves_the_pool
     assert lines[-1] == "This update has nothing to do."
 
 
+def test_a_pool_that_has_lost_its_environment_is_not_shown_as_if_it_were_that_of_its_region(
+    built: DirectStack,
+) -> None:
+    pool_id = built.pool_ids()["us-west-2 SDLC OU"]
+    built.ec2.delete_tags(Resources=[pool_id], Tags=[{"Key": "ctipam:environment"}])
+
+    found = foresee_pools(cast(Account, built.account), asked(built, AccEnvName="Prod OU"))
+
+    removed = {one.name: one.resource_id for one in found.planned if one.action == "remove"}
+    assert removed == {
+        "us-west-2, a pool without its tag ctipam:environment": pool_id,
+        "us-east-1/SDLC OU": built.pool_ids()["us-east-1 SDLC OU"],
+    }
+
+
 def test_an_account_keeps_a_pool_that_stays_because_it_has_lost_its_tag() -> None:
     tags = {"ctipam:region": "us-west-2", "ctipam:environment": "a", "ctipam:ou-id": "ou-1"}
     stays = ExistingPool("ipam-pool-1", "west", "create-complete", tags=tags, allocation_tags={"Env": "a"})

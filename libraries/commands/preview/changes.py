@@ -11,6 +11,7 @@ from ctipam import names
 from ctipam.organization.environments import EnvironmentOu
 from ctipam.pools import record
 from ctipam.pools.existing import Allocation, ExistingPool
+from ctipam.pools.recognition import has_lost_environment
 from ctipam.pools.reserved import reservation_changes, wanted_reservations
 from ctipam.pools.spec import PoolKey, PoolSpec, VpcSizes
 from ctipam.sharing.results import AccountResult
@@ -93,35 +94,47 @@ class Preview:
 
 def pool_differences(
     spec: PoolSpec,
-    before: Iterable[ExistingPool],
-    after: Iterable[ExistingPool],
+    before: Sequence[ExistingPool],
+    after: Sequence[ExistingPool],
     reservable: Mapping[str, Sequence[Allocation]],
 ) -> tuple[Difference, ...]:
     """Return what becomes of each pool of this solution, in the order of the spec.
 
     reservable   what is allocated, by pool id, of pools in which something is, or should be, reserved
     """
+    names_of = {**names_by_id(after), **names_by_id(before)}
     old = {pool.pool_id: pool for pool in before if pool.key}
     new = {pool.pool_id: pool for pool in after if pool.key}
     order = {key: number for number, key in enumerate(spec.pools)}
     kept = sorted(new.values(), key=lambda pool: order.get(pool.key, len(order)) if pool.key else 0)
-    found = [_difference(spec, old.get(pool.pool_id), pool, reservable.get(pool.pool_id, ())) for pool in kept]
+    found = [
+        _difference(spec, names_of[pool.pool_id], old.get(pool.pool_id), pool, reservable.get(pool.pool_id, ()))
+        for pool in kept
+    ]
     removed = [pool for pool_id, pool in old.items() if pool_id not in new]
     removed.sort(key=lambda pool: str(pool.key))
     return (
         *(one for one in found if one),
-        *(Difference("remove", str(pool.key), pool.pool_id, _cidrs(pool)) for pool in removed),
+        *(Difference("remove", names_of[pool.pool_id], pool.pool_id, _cidrs(pool)) for pool in removed),
     )
 
 
+def names_by_id(pools: Sequence[ExistingPool]) -> dict[str, str]:
+    """Return the names of our pools. An environment's pool whose tags do not tell of which has the key of a Region."""
+    without = f", a pool without its tag {names.POOL_ENVIRONMENT_TAG}"
+    return {
+        pool.pool_id: f"{pool.key}{without if has_lost_environment(pool, pools) else ''}" for pool in pools if pool.key
+    }
+
+
 def _difference(
-    spec: PoolSpec, old: ExistingPool | None, new: ExistingPool, allocations: Sequence[Allocation]
+    spec: PoolSpec, name: str, old: ExistingPool | None, new: ExistingPool, allocations: Sequence[Allocation]
 ) -> Difference | None:
     reserved = tuple(_reservations(spec, new, allocations))
     if old is None:
-        return Difference("add", str(new.key), cidrs=_cidrs(new), changes=reserved)
+        return Difference("add", name, cidrs=_cidrs(new), changes=reserved)
     changes = (*_blocks(old, new), *_rules(old, new), *_tags(old.tags, new.tags), *reserved)
-    return Difference("change", str(new.key), new.pool_id, changes=changes) if changes else None
+    return Difference("change", name, new.pool_id, changes=changes) if changes else None
 
 
 def _cidrs(pool: ExistingPool) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from commands.preview.changes import (
     Preview,
     account_differences,
     environments_after,
+    names_by_id,
     notes_on_blocks,
     notes_on_renamed,
     parameter_differences,
@@ -244,7 +245,8 @@ class PoolsForecast:
 
     def names(self, networking: Account) -> dict[str, str]:
         """Return the names of all pools by ARN."""
-        return {pool_arn(networking) + pool.pool_id: str(pool.key) for pool in (*self.before, *self.after) if pool.key}
+        found = {**names_by_id(self.after), **names_by_id(self.before)}
+        return {pool_arn(networking) + pool_id: name for pool_id, name in found.items()}
 
 
 def pool_arn(networking: Account) -> str:
