@@ -322,10 +322,10 @@ def _given_tags(tags: Mapping[str, str]) -> list[str]:
     """
     own = {key: value for key, value in tags.items() if not key.startswith("aws:")}
     for key in own:
-        if "=" in key:  # it would become a tag of another key
+        if "=" in key or "://" in key or key.startswith("-"):  # a tag of another key, a file or an option
             raise Refused(
-                f"The stack has a tag {key!r}, and the AWS CLI takes no key with = in it. Give that tag another key, "
-                "or update the stack in the console."
+                f"The stack has a tag {key!r}, which the AWS CLI would take for something else. Give that tag another "
+                "key, or update the stack in the console."
             )
     return [f"{key}={value}" for key, value in own.items()]
 

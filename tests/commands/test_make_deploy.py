@@ -489,10 +489,11 @@ def test_a_stack_without_tags_is_given_none(packaged: Path, cli: Cli) -> None:
     assert "--tags" not in cli.changes()[-1]
 
 
-def test_a_tag_that_the_aws_cli_would_take_for_another_is_refused(packaged: Path, cli: Cli) -> None:
-    cli.answer(cloudformation_describe_stacks=a_tagged_stack({"cost=center": "4711"}))
+@pytest.mark.parametrize("key", ["cost=center", "-cost", "file://cost"])
+def test_a_tag_that_the_aws_cli_would_take_for_something_else_is_refused(packaged: Path, cli: Cli, key: str) -> None:
+    cli.answer(cloudformation_describe_stacks=a_tagged_stack({key: "4711"}))
 
-    assert "'cost=center'" in refusal(packaged, cli)
+    assert f"The stack has a tag {key!r}, which the AWS CLI would take for something else" in refusal(packaged, cli)
 
 
 def test_an_aws_cli_writes_its_errors_in_one_line_whatever_the_user_has_configured(packaged: Path, cli: Cli) -> None:

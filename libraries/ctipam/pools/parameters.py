@@ -140,7 +140,7 @@ def pool_sizes(text: str) -> dict[str, tuple[int, ...]]:
                 "for example Prod OU=21+21."
             )
         if name in found:
-            raise Refused(f"PoolSizes lists {quoted(name)} twice; join the sizes with +, for example {name}=21+21.")
+            raise Refused(f"PoolSizes lists {quoted(name)} twice; join its sizes with +, for example 21+21.")
         found[name] = tuple(sorted(prefix_length("PoolSizes", size) for size in sizes.split("+")))
         if len(found[name]) > CIDRS_PER_POOL:
             raise Refused(

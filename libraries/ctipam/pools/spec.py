@@ -227,7 +227,7 @@ def _pool_sizes(
             example = next(reversed(named))
             raise Refused(
                 f"PoolSizes names {quoted(name)}, which is no pool of this stack; name a Region, an environment, or "
-                f"both, for example {example}."
+                f"both, for example {quoted(example)}."
             )
     return found | {named[name]: sizes for name, sizes in given.items() if name in named}
 
