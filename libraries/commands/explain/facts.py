@@ -42,7 +42,7 @@ class AccountFacts:
     decided    which OU each environment is, if that had to be found out by names
     pools      all of this solution, without CIDRs but for those of the account, by ARN
     exact      only the account's own OU counts
-    lost       which pools have lost the tag by which they are ours, a sentence each
+    lost       which pools have lost the tag that marks them as ours, a sentence each
     listed     the stack's AccEnvName
     stack      its name
     joined     shares of other accounts, to which somebody has added this one, its OU or the organization

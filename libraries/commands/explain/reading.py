@@ -150,7 +150,7 @@ def _our_pools(deployment: Deployment) -> list[ExistingPool]:
 
 
 def _lost(deployment: Deployment, pools: Iterable[ExistingPool]) -> list[str]:
-    """Return which of these pools have lost the tag by which they are ours, a sentence each."""
+    """Return which of these pools have lost the tag that marks them as ours, a sentence each."""
     stack_id = deployment.networking_stack.stack_id if deployment.networking_stack else "..."
     return [lost_stack_tag(str(pool.key), pool.pool_id, stack_id) for pool in pools if has_lost_stack_tag(pool)]
 

@@ -24,7 +24,7 @@ def recognized(spec: PoolSpec, pools: Sequence[ExistingPool], *, ours_only: bool
     """Return the pools, each with the key of the wanted pool that it must be: one that is missing, and whose place and
     description, or other tags, a single pool has, has lost the tags that tell.
 
-    ours_only   not those that have lost the tag by which they are ours
+    ours_only   not those that have lost the tag that marks them as ours
     """
     found = list(pools)
     kept = kept_pools(spec, found)
