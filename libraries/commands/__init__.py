@@ -1,8 +1,8 @@
 """The commands behind `make plan`, `make preflight`, `make preview`, `make deploy`, `make undo`, `make reconcile`,
 `make report` and `make explain`.
 
-They run on the user's machine and need only the standard library and ctipam; preflight, preview, explain, VPCS= and
-RESERVE= (organization or ipam) also need boto3.
+They run on the user's machine and need only the standard library and ctipam; preflight, preview, explain, undo, VPCS=
+and RESERVE= (organization or ipam) also need boto3.
 
 A command of one file stands here; one of several has a folder, whose __main__ reads its arguments. `existing_vpcs` is
 behind VPCS= and RESERVE=. What several commands need stands here too.

@@ -214,7 +214,11 @@ def reservations(
         if not vpc.allocated and vpc.cidr.overlaps(block)
     }
     parts = (part for cidr in shared for part in without(cidr, overlapping(cidr, allocated)))
-    return list(collapse_addresses(part for part in parts if not any(part.subnet_of(other) for other in covered)))
+    return list(collapse_addresses(part for part in parts if not _is_within(part, covered)))
+
+
+def _is_within(cidr: IPv4Network, apart: Sequence[IPv4Network]) -> bool:
+    return any(cidr.subnet_of(other) for other in overlapping(cidr, apart))
 
 
 def elsewhere(prefix_length: int, vpcs: Sequence[Vpc]) -> IPv4Network | None:

@@ -102,7 +102,7 @@ def _pools(
     """Return the pools of the lowest level that has some that contain addresses of the CIDR which nothing reserves."""
 
     def exposing(keys: Iterable[PoolKey], reserved: Sequence[IPv4Network]) -> list[PoolKey]:
-        return [key for key in sorted(keys) if any(_exposed(cidr, block, reserved) for block in blocks[key])]
+        return sorted(key for key in keys if any(_exposed(cidr, block, reserved) for block in blocks[key]))
 
     environments = exposing((key for key in blocks if key.environment), no_vpc)
     others = exposing((key for key in blocks if not key.environment), no_pool)

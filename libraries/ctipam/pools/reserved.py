@@ -16,7 +16,7 @@ from ipaddress import IPv4Network
 
 from ctipam import names
 from ctipam.errors import Refused, fit
-from ctipam.pools.addresses import outermost, without
+from ctipam.pools.addresses import outermost, overlapping, without
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.spec import PoolKey, PoolSpec, VpcSizes
 
@@ -81,20 +81,18 @@ def reservation_changes(
     A part that is smaller than the pool's rules allow is left: AWS would refuse it, and no VPC fits there. So is what a
     VPC has of the space by which a reserved CIDR was rounded up: it is from when the rules allowed such VPCs.
     """
-    found = list(allocations)
-    manual = [one for one in found if one.resource_type == "custom"]
-    release = [one for one in manual if one.is_reservation and not _overlaps_any(one.cidr, wanted)]
-    in_the_way = [one for one in found if one not in manual and _overlaps_any(one.cidr, wanted)]
-    missing = (part for cidr in wanted for part in sorted(without(cidr, [one.cidr for one in [*manual, *in_the_way]])))
+    # A pool may have thousands of VPCs, so each is compared with those next to it only.
+    apart = list(outermost(wanted))
+    found = [(one, bool(overlapping(one.cidr, apart))) for one in allocations]
+    release = [one for one, is_wanted in found if one.is_reservation and not is_wanted]
+    in_the_way = [one for one, is_wanted in found if one.resource_type != "custom" and is_wanted]
+    taken = list(outermost(one.cidr for one, is_wanted in found if is_wanted))
+    missing = (part for cidr in wanted for part in sorted(without(cidr, overlapping(cidr, taken))))
     return ReservationChanges(
         add=tuple(part for part in missing if part.prefixlen <= spec.vpc_sizes.maximum),
         release=tuple(release),
-        colliding=tuple(one for one in in_the_way if _overlaps_any(one.cidr, spec.reserved)),
+        colliding=tuple(one for one in in_the_way if any(one.cidr.overlaps(cidr) for cidr in spec.reserved)),
     )
-
-
-def _overlaps_any(cidr: IPv4Network, others: Iterable[IPv4Network]) -> bool:
-    return any(cidr.overlaps(other) for other in others)
 
 
 def refuse_collisions(colliding: Iterable[tuple[str, Allocation]]) -> None:
