@@ -315,6 +315,18 @@ def test_without_more_private_space_a_smaller_pool_is_suggested_if_it_has_room_f
     assert str(refusal.value).endswith(way_out)
 
 
+def test_nobody_is_told_to_remove_an_environment_that_exists_and_only_finds_no_room_for_another_block() -> None:
+    sizes = {PoolKey("us-west-2", "Prod OU"): (21, 21)}
+    plan = PoolSpec(PLAN.top_cidrs, 20, 21, PLAN.regions, ("Prod OU", "SDLC OU"), pool_sizes=sizes)
+    occupied = {"ipam-pool-west": [IPv4Network("10.0.0.0/20")], TOP: [IPv4Network("10.0.0.0/16")]}
+
+    with pytest.raises(Refused) as refusal:
+        refuse_without_room(plan, BUILT, occupied, PRIVATE_RANGES)
+
+    assert str(refusal.value).startswith("No room for us-west-2/Prod OU: ")
+    assert str(refusal.value).endswith("Undo the change that needs it: no parameter makes room for it.")
+
+
 FULL = [*PRIVATE_RANGES[1:], *PRIVATE_RANGES[0].address_exclude(PLAN.top_cidrs[0])]
 """The private address space, but for the CIDR of PLAN."""
 

@@ -70,10 +70,12 @@ def refuse_without_room(
     ways = ways or _fewer_blocks(spec, pools, occupied, in_use)
     cause = f"{where} has no free /{size} left{' beside ReservedCidrs' if spec.reserved else ''}"
     level = "environment" if key.environment else "Region"
-    without = "" if key in comparison.kept else f"; or remove this {level}"
-    way_out = (
-        f"Give {', or '.join(ways)}{without}." if ways else f"Remove this {level}: no parameter makes room for it."
-    )
+    exists = key in comparison.kept  # then it may have VPCs, and needs another block only
+    if ways:
+        way_out = f"Give {', or '.join(ways)}{'' if exists else f'; or remove this {level}'}."
+    else:
+        last = "Undo the change that needs it" if exists else f"Remove this {level}"
+        way_out = f"{last}: no parameter makes room for it."
     raise Refused(fit(f"No room for {key}: ", cause, way_out))
 
 
