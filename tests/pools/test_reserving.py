@@ -316,6 +316,18 @@ def test_a_rollback_ends_although_aws_denies_the_release_of_what_it_no_longer_re
     assert names.RESERVED_TAG in tags(built), "so that a later run releases it"
 
 
+def test_a_rollback_ends_although_a_pool_can_take_no_tag_that_tells_of_its_reservations(built: DirectStack) -> None:
+    assert done(ask(built, reserved="10.0.0.0/24"))
+    assert done(ask(built, reserved=""))
+    by_hand = [{"Key": f"key {number}", "Value": ""} for number in range(50 - len(tags(built)))]
+    built.ec2.create_tags(Resources=[built.pool_ids()[PROD]], Tags=by_hand)
+
+    rolled_back = PROPERTIES | {"ReservedCidrs": "10.0.0.0/24"}
+    assert done(built.ask("Update", "InitPools", rolled_back, "UPDATE_ROLLBACK_IN_PROGRESS"))
+
+    assert reserved(built) == ""
+
+
 def test_a_region_that_cannot_be_read_keeps_nothing_else_from_being_mended_and_is_no_error_of_that(
     built: DirectStack,
 ) -> None:

@@ -138,7 +138,7 @@ class Mending(Rounds):
     """Adds and corrects; takes nothing away."""
 
     _spec: PoolSpec
-    _leaves_impossible = True  # one pool that AWS cannot modify or tag keeps nothing else from being mended
+    _leaves_impossible = True  # a pool that AWS does not change keeps nothing else from being mended
 
     def run(self, listed: Sequence[IpamPoolTypeDef]) -> None:
         """Mend. Raises Refused at the end, if something cannot be added."""
@@ -153,7 +153,7 @@ class Mending(Rounds):
         pools = self._change_until_done(spec, pools, left_to_do)
         built = kept_pools(spec, recognized(spec, pools))
         ours = {key: pool for key, pool in built.items() if not has_lost_stack_tag(pool)}
-        reserving.reserve(self._request, self._reader.executor, spec, ours, leaves_unreadable=True)
+        reserving.reserve(self._request, self._reader.executor, spec, ours, leaves_impossible=self._leaves_impossible)
         if refusal:
             raise Refused(refusal)
 

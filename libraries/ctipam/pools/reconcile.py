@@ -329,6 +329,7 @@ class PoolReconciliation(Rounds):
 
         pools = self._change_until_done(self._spec, pools, left_to_do)
         built = kept_pools(self._spec, pools)
-        leaves_unreadable = self._request.is_rollback  # which has to end
-        reserving.reserve(self._request, self._reader.executor, self._spec, built, leaves_unreadable=leaves_unreadable)
+        reserving.reserve(
+            self._request, self._reader.executor, self._spec, built, leaves_impossible=self._leaves_impossible
+        )
         return built, [sentence for of_pool in not_removed.values() for sentence in of_pool]

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from ctipam import names, waiting
 from ctipam.cloudformation.request import ResourceRequest
-from ctipam.errors import INVALID_VALUE, POOL_NOT_FOUND, RETRYABLE_POOL_ERRORS, code_of, explain
+from ctipam.errors import INVALID_VALUE, POOL_NOT_FOUND, RETRYABLE_POOL_ERRORS, TOO_MANY_TAGS, code_of, explain
 from ctipam.logs import log_decision
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.reader import UNREADABLE, read_allocations
@@ -68,13 +68,14 @@ def reserve(
     spec: PoolSpec,
     pools: Mapping[PoolKey, ExistingPool],
     *,
-    leaves_unreadable: bool,
+    leaves_impossible: bool,
 ) -> None:
     """Make exactly what is to be reserved be allocated in each pool. Raises Refused if a VPC was faster.
 
-    leaves_unreadable   whether pools in a Region that is forbidden, or not enabled, stay as they are
+    leaves_impossible   whether a pool stays as it is if its Region is forbidden or not enabled, or if it can take no
+                        more tags
     """
-    list(executor.map(partial(_reserve_in, request, spec, leaves_unreadable), _concerned(spec, pools)))
+    list(executor.map(partial(_reserve_in, request, spec, leaves_impossible), _concerned(spec, pools)))
 
 
 def _concerned(spec: PoolSpec, pools: Mapping[PoolKey, ExistingPool]) -> list[Concerned]:
@@ -87,20 +88,20 @@ def _read(account: Account, pool: ExistingPool) -> Sequence[Allocation]:
     return read_allocations(account, pool.pool_id, pool.region)
 
 
-def _reserve_in(request: ResourceRequest, spec: PoolSpec, leaves_unreadable: bool, concerned: Concerned) -> None:
+def _reserve_in(request: ResourceRequest, spec: PoolSpec, leaves_impossible: bool, concerned: Concerned) -> None:
     key, pool, wanted = concerned
     request.raise_if_superseded()
-    if wanted:
-        _tag(request.account, pool)
     try:
+        if wanted:
+            _tag(request.account, pool)
         changes = _allocate_all(request, spec, pool, wanted)
         for allocation in changes.release:
             _release(request, pool, allocation)
     except ClientError as error:
-        if not (leaves_unreadable and code_of(error) in UNREADABLE):
+        if not (leaves_impossible and code_of(error) in UNREADABLE | TOO_MANY_TAGS):
             raise
-        log_decision("leaving the reservations in a Region as they are", pool=pool.pool_id, reason=explain(error))
-        return  # with its tag, a new pool is not shared; the watch reserves when it can read the Region again
+        log_decision("leaving the reservations in a pool as they are", pool=pool.pool_id, reason=explain(error))
+        return  # with its tag, a new pool is not shared; the watch reserves when AWS lets it
     if not request.is_rollback:
         refuse_collisions((key.phrase, one) for one in changes.colliding)
     _untag(request.account, pool, [names.PREPARING_TAG, *([] if wanted else [names.RESERVED_TAG])])

@@ -48,8 +48,8 @@ Allocated = dict[str, Collection[IPv4Network]]
 
 class Rounds:
     _leaves_impossible = False
-    """Whether tags and modifications that AWS refuses or fails are left, and nothing else. A rollback always does that:
-    the stack would be left in UPDATE_ROLLBACK_FAILED."""
+    """Whether tags, modifications and reservations that AWS refuses or fails are left, and nothing else. A rollback
+    always does that: the stack would be left in UPDATE_ROLLBACK_FAILED."""
 
     def __init__(self, request: ResourceRequest, pool_reader: PoolReader, spec: PoolSpec | None) -> None:
         self._request = request
