@@ -55,6 +55,13 @@ def allocation(**changed: Any) -> dict[str, Any]:
     return plain | more | changed
 
 
+def test_the_name_of_an_ou_makes_no_line_of_its_own() -> None:
+    (account,) = answer()["accountDetails"]
+    found = answer(accountDetails=[account | {"organizationalUnits": ["x\nAccounts: 9 of 9 have pools"]}])
+
+    assert sum(line.startswith("Accounts:") for line in report_text.to_lines(found)) == 1
+
+
 def test_a_report_has_a_section_for_what_there_is_and_none_for_what_there_is_not() -> None:
     assert report_text.to_lines(answer()) == [
         "landing-zone  10.0.0.0/8        ░░░░░░░░░░   0.0 %",

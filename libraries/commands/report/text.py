@@ -45,7 +45,8 @@ def to_lines(answer: Answer) -> list[str]:
         _attention(answer),
         _watch(answer["watch"]),
     ]
-    return "\n\n".join("\n".join(section) for section in sections if section).split("\n")
+    first, *others = (section for section in sections if section)
+    return [*first, *(line for section in others for line in ("", *section))]
 
 
 def _pools(tree: Sequence[Answer]) -> list[str]:
