@@ -44,6 +44,7 @@ def answer(**changed: Any) -> dict[str, Any]:
         "organizationalUnitsWithoutPools": [],
         "wrongRules": [],
         "heldBack": "",
+        "notMonitored": "",
         "watch": {"at": "2026-11-26T10:03:00+00:00", "findings": [], "problem": "", "dashboardUrl": ""},
     }
     return plain | changed

@@ -154,6 +154,7 @@ def _attention(answer: Answer) -> list[str]:
     """Return what was held back and what needs somebody to decide or repair."""
     tree = answer["tree"]
     sentences = [
+        *([answer["notMonitored"]] if answer["notMonitored"] else []),
         *([answer["heldBack"]] if answer["heldBack"] else []),
         *(one["problem"] for one in answer["environments"] if "problem" in one),
         *answer["wrongRules"],

@@ -20,6 +20,7 @@ from ctipam.cloudformation import other_stacks
 from ctipam.errors import explain
 from ctipam.networking_account import assume_execution_role
 from ctipam.organization import reader as organization
+from ctipam.organization.monitoring import not_monitored
 from ctipam.organization.tree import OrganizationTree
 from ctipam.pools.existing import ExistingPool
 from ctipam.pools.listing import list_pools, stack_of, with_tags_put_back
@@ -46,11 +47,12 @@ def report(run: SharingRun) -> dict[str, Any]:
     """Return the report. Raises ClientError, unless only the log of the watch cannot be read. run: a dry run
 
     {"pools": who can use which pool, "tree": all pools, "allocations": ..., "accountDetails": ..., "watch": ...,
-     and what SharingResult.to_dict returns for a dry run, except "reconciled"}
+     "notMonitored": a sentence or empty, and what SharingResult.to_dict returns for a dry run, except "reconciled"}
     """
     with ThreadPoolExecutor(CONCURRENT_PARTS) as executor:
         networking = executor.submit(_read_networking_account, run)
         found = executor.submit(reader.find_all_shares, run.networking.ram())
+        administrators = executor.submit(organization.find_ipam_administrators, run.management.organizations())
         places = Places(run, lambda: _read_organization(run), complete=True)
         shares = found.result()
         pools, held, lost, watched = networking.result()
@@ -58,6 +60,7 @@ def report(run: SharingRun) -> dict[str, Any]:
     locations = {location.account_id: location for location in places.tree.locations}
     answer = {"pools": who_can_use(run.environments, shares), "tree": pool_rows(pools, held, lost), "watch": watched}
     answer |= result.to_dict(limit=0)
+    answer["notMonitored"] = not_monitored(administrators.result(), run.networking.account_id, run.management.region)
     del answer["reconciled"]
     accounts = account_rows(result.accounts, locations, shares)
     allocations = allocation_rows(pools, held, run.management.region)
