@@ -29,7 +29,7 @@ from ctipam.pools.recognition import lost_stack_tags
 from ctipam.sessions import Account
 from ctipam.sharing import reader
 from ctipam.sharing.places import Places
-from ctipam.sharing.report_rows import Held, account_rows, allocation_rows, pool_rows, within
+from ctipam.sharing.report_rows import Held, account_rows, allocation_rows, pool_rows, users_within, within
 from ctipam.sharing.results import LAMBDA_RESPONSE_LIMIT, who_can_use
 from ctipam.sharing.rounds import ShareReconciliation
 from ctipam.sharing.run import SharingRun
@@ -39,6 +39,9 @@ CONCURRENT_PARTS = 3
 CONCURRENT_OUS = 8
 CONCURRENT_POOLS = 20
 
+USERS_LIMIT = LAMBDA_RESPONSE_LIMIT // 2
+"""Characters of the answer for who can use which pool. The rest is for pools, accounts and allocations."""
+
 LOOK_BACK_S = 130 * 60
 """The watch looks once an hour; one look may fail."""
 
@@ -47,7 +50,8 @@ def report(run: SharingRun) -> dict[str, Any]:
     """Return the report. Raises ClientError, unless only the log of the watch cannot be read. run: a dry run
 
     {"pools": who can use which pool, "tree": all pools, "allocations": ..., "accountDetails": ..., "watch": ...,
-     "notMonitored": a sentence or empty, and what SharingResult.to_dict returns for a dry run, except "reconciled"}
+     "accountsWithPools": a number, "notMonitored": a sentence or empty,
+     and what SharingResult.to_dict returns for a dry run, except "reconciled"}
     """
     with ThreadPoolExecutor(CONCURRENT_PARTS) as executor:
         networking = executor.submit(_read_networking_account, run)
@@ -58,8 +62,14 @@ def report(run: SharingRun) -> dict[str, Any]:
         pools, held, lost, watched = networking.result()
     result = ShareReconciliation(run, lambda _created: shares, places).run(None)
     locations = {location.account_id: location for location in places.tree.locations}
-    answer = {"pools": who_can_use(run.environments, shares), "tree": pool_rows(pools, held, lost), "watch": watched}
+    users = who_can_use(run.environments, shares)
+    answer: dict[str, Any] = {
+        "pools": users_within(users, USERS_LIMIT),
+        "tree": pool_rows(pools, held, lost),
+        "watch": watched,
+    }
     answer |= result.to_dict(limit=0)
+    answer["accountsWithPools"] = len({account_id for row in users for account_id in row["accounts"]})
     answer["notMonitored"] = not_monitored(administrators.result(), run.networking.account_id, run.management.region)
     del answer["reconciled"]
     accounts = account_rows(result.accounts, locations, shares)
