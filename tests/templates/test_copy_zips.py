@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -93,6 +94,24 @@ def test_both_zips_are_copied_by_each_create_and_update(copier: Copier, s3: Any)
 
 def test_new_keys_replace_the_resource_so_that_old_copies_are_deleted_after_the_update(copier: Copier) -> None:
     assert copier.ask("Create", KEYS[:1])["PhysicalResourceId"] != copier.ask("Update")["PhysicalResourceId"]
+
+
+def test_keys_of_the_longest_prefix_that_differ_in_their_version_are_new_keys(copier: Copier) -> None:
+    """Else an upgrade would leave the old copies behind, and the bucket could not be deleted with the stack."""
+    longest = read_template(TEMPLATE)["Parameters"]["LambdaPrefix"]["MaxLength"]
+    old, new = ([f"{'x' * (longest - 1)}/ctipam_helper_{version}.zip"] * 2 for version in ("1.0.0", "1.0.1"))
+
+    assert copier.ask("Create", old)["PhysicalResourceId"] != copier.ask("Create", new)["PhysicalResourceId"]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "accepted"),
+    [("", True), ("packages/", True), ("a b/ü+@/", True), ("a*/", False), ("?/", False), ("${aws:username}/", False)],
+)
+def test_a_prefix_that_the_policy_would_not_take_literally_is_refused(prefix: str, accepted: bool) -> None:
+    pattern = read_template(TEMPLATE)["Parameters"]["LambdaPrefix"]["AllowedPattern"]
+
+    assert bool(re.fullmatch(pattern, prefix)) is accepted
 
 
 def test_a_delete_removes_all_versions_and_can_be_repeated(copier: Copier, s3: Any) -> None:
