@@ -63,9 +63,9 @@ def main(action: str, root: Path = ROOT) -> int:
         progress("the function that reads pools and shares")
         answer, failed = invoke(aws, function, request)
     if for_people and not failed and "tree" in answer:
-        print("\n".join(report_text.to_lines(answer)))
+        terminal.show(report_text.to_lines(answer))
     else:
-        print(json.dumps(answer, indent=4, ensure_ascii=False))
+        terminal.show(json.dumps(answer, indent=4, ensure_ascii=False).split("\n"))
     return 1 if failed or _is_failure(action, answer) else 0
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from commands import INTERRUPTED
+from commands import INTERRUPTED, terminal
 from ctipam.errors import Refused
 
 NOT_READ = 128 + signal.SIGPIPE
@@ -37,7 +37,7 @@ def run(command: Callable[[], int | None], *, only_reads: bool = False, only_tel
         if sys.stdout:  # None: the output was closed from the beginning
             sys.stdout.flush()
     except Refused as refusal:
-        sys.exit(str(refusal))
+        sys.exit("\n".join(map(terminal.plain, str(refusal).split("\n"))))
     except KeyboardInterrupt:
         print(file=sys.stderr)
         sys.exit(INTERRUPTED)

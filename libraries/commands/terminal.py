@@ -1,16 +1,21 @@
-"""What commands show on a terminal: colors, and the progress of long reads on stderr."""
+"""What commands show: lines without control characters, colors, and the progress of long reads on stderr."""
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TextIO
 
 COLORS = {"+": "32", "~": "33", "-": "31", "✗": "31", "!": "33"}
 """Of a line, by the mark at its beginning. https://en.wikipedia.org/wiki/ANSI_escape_code#Colors"""
+
+CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Characters that steer a terminal, begin a line, or turn the direction of the text around them, as names of OUs and
+of VPCs may. https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters"""
 
 PROGRESS_EVERY_S = 5.0
 
@@ -29,10 +34,20 @@ def colored(line: str) -> str:
     return f"\033[{color}m{line}\033[0m" if color else line
 
 
+def plain(line: str) -> str:
+    """Return a line with its control characters as escapes of JSON, so that JSON stays the same data."""
+    return CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
+
+
+def show(lines: Iterable[str], *, colors: bool = False) -> None:
+    """Print lines. Whatever is in them, each stays one line."""
+    print("\n".join(colored(plain(line)) if colors else plain(line) for line in lines), flush=True)
+
+
 def remark(text: str) -> None:
     """Print a sign of life, for a person who waits: on a terminal only, and on stderr."""
     if sys.stderr.isatty():
-        print(text, file=sys.stderr, flush=True)
+        print(plain(text), file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -134,9 +134,9 @@ def _print_leftovers(aws: AwsCli, stack_id: str, network_account_id: str, *, end
             progress("the pools, and what is allocated from them")
             leftovers = read_leftovers(aws, stack_id, network_account_id, ended=ended)
     except AwsCliError as error:
-        print(f"Cannot read the pools in account {network_account_id}, so what stays is unknown: {error}", flush=True)
+        terminal.show([f"Cannot read the pools in account {network_account_id}, so what stays is unknown: {error}"])
         return False
-    print("\n".join(describe_after(leftovers) if ended else describe_before(leftovers)), flush=True)
+    terminal.show(describe_after(leftovers) if ended else describe_before(leftovers))
     return True
 
 
@@ -259,7 +259,7 @@ def _follow(aws: AwsCli, name: str, stack_id: str, seen: set[str], sleep: Callab
         status = _status(aws, name, stack_id)  # before the events, so that they are complete when it has ended
         latest = new_events(_events(aws, stack_id, name), seen)
         for event in latest:
-            print(to_line(event), flush=True)
+            terminal.show([to_line(event)])
         seen |= {event["EventId"] for event in latest}
         events += latest
         if not status.endswith("_IN_PROGRESS"):
@@ -273,7 +273,7 @@ def _follow(aws: AwsCli, name: str, stack_id: str, seen: set[str], sleep: Callab
         return True
     failure = first_failure(events)
     reason = f" First failure: {failure_text(failure)}" if failure else ""
-    print(f"Stack {name} is {status}.{reason}\nTo try again, run make undo stack={name}.", flush=True)
+    terminal.show([f"Stack {name} is {status}.{reason}", f"To try again, run make undo stack={name}."])
     if status == "DELETE_FAILED":
         print(f"If that fails too: {force_deletion(name)}", flush=True)
     return False

@@ -74,7 +74,11 @@ SCOPE_ID_ERRORS = frozenset({"InvalidIpamScopeId.NotFound", "InvalidIpamScopeId.
 DISCOVERY_ID_ERRORS = frozenset({"InvalidIpamResourceDiscoveryId.NotFound", "InvalidIpamResourceDiscoveryId.Malformed"})
 INVALID_VALUE = "InvalidParameterValue"
 
-UNREACHABLE = frozenset({"UnknownResourceException", "InvalidParameterException", "OperationNotPermittedException"})
+NOT_PERMITTED = "OperationNotPermittedException"
+"""RAM's answer too if the account is no longer IPAM's delegated administrator, of which `make report` tells.
+https://docs.aws.amazon.com/vpc/latest/ipam/share-pool-ipam.html"""
+
+UNREACHABLE = frozenset({"UnknownResourceException", "InvalidParameterException", NOT_PERMITTED})
 """RAM's answers for a principal when sharing with the organization is off.
 https://docs.aws.amazon.com/ram/latest/userguide/troubleshooting.html"""
 
@@ -205,6 +209,8 @@ def _way_out(error: ClientError) -> str:
         return "AWS was called too often. Try again in some minutes."  # no schedule goes on with a stack's operation
     if code == CONCURRENT:
         return "Somebody else is changing the organization. Try again."
+    if code == NOT_PERMITTED and error.operation_name.endswith("ResourceShare"):
+        return "Run `aws ram enable-sharing-with-aws-organization`, or else see `make report`."
     if code in UNREACHABLE and error.operation_name.endswith("ResourceShare"):
         return "Run `aws ram enable-sharing-with-aws-organization` in the management account."
     if code == "ResourceShareLimitExceededException":

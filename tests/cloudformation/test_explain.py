@@ -210,6 +210,7 @@ def test_the_direct_account_of_the_tests_adds_region_and_account_too(function: A
     [
         ("UnknownResourceException", "CreateResourceShare", "enable-sharing-with-aws-organization"),
         ("OperationNotPermittedException", "AssociateResourceShare", "enable-sharing-with-aws-organization"),
+        ("OperationNotPermittedException", "AssociateResourceShare", "or else see `make report`"),
         ("UnknownResourceException", "GetResourceShareAssociations", ""),
         ("InvalidParameterException", "DescribeIpamPools", ""),
         ("MalformedArnException", "CreateResourceShare", ""),

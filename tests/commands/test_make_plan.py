@@ -493,6 +493,14 @@ def texts(svg: str) -> list[str]:
     return [text.text or "" for text in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]  # noqa: S314
 
 
+def test_the_name_of_a_vpc_neither_steers_the_terminal_nor_breaks_the_picture(tmp_path: Path) -> None:
+    vpcs = tmp_path / "vpcs"
+    vpcs.write_text("192.168.0.0/20 shop\033[2J 111122223333\n")
+
+    assert "\033" not in plan(f"VPCS={vpcs}")
+    assert any(r"shop\u001b[2J" in text for text in texts(plan("FORMAT=svg", f"VPCS={vpcs}")))
+
+
 def test_a_picture_names_the_existing_vpcs_that_have_room_for_it(tmp_path: Path) -> None:
     vpcs = tmp_path / "vpcs"
     vpcs.write_text("192.168.0.0/20 shop 111122223333\n192.168.20.0/24\n192.168.20.0/28 tiny\n")

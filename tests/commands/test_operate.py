@@ -141,10 +141,11 @@ def test_a_report_for_programs_is_refused_where_make_would_write_into_it(monkeyp
 
 def test_a_report_is_text_for_people(repository: Path) -> None:
     lists = ("tree", "pools", "accountDetails", "environments", "allocations", "wrongRules")
-    counts = {"accounts": 2, "sharedWith": 0, "leftOut": 0, "allocationsLeftOut": 0, "heldBack": ""}
+    counts = {"accounts": 2, "sharedWith": 0, "leftOut": 0, "allocationsLeftOut": 0, "accountsWithPools": 0}
+    sentences = {"heldBack": "", "notMonitored": ""}
     watch = {"problem": "It has not looked.", "dashboardUrl": ""}
     nothing: dict[str, list[object]] = {name: [] for name in (*lists, "organizationalUnitsWithoutPools")}
-    answering(repository, response={**nothing, **counts, "watch": watch})
+    answering(repository, response={**nothing, **counts, **sentences, "watch": watch})
 
     run = make(repository, "report")
 

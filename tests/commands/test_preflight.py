@@ -144,6 +144,28 @@ def test_what_would_make_the_deployment_fail_is_marked_with_the_way_out(
 @pytest.mark.parametrize(
     ("changed", "about", "text"),
     [
+        (
+            {"administrators": ()},
+            "IPAM administrator",
+            f"enable-ipam-organization-admin-account --region {HOME} --delegated-admin-account-id {NETWORKING}",
+        ),
+        ({"trusted": frozenset()}, "RAM sharing", "run `aws ram enable-sharing-with-aws-organization`"),
+    ],
+    ids=["IPAM", "RAM"],
+)
+def test_what_an_existing_stack_has_lost_is_a_warning_because_an_update_may_not_bring_it_back(
+    changed: dict[str, Any], about: str, text: str
+) -> None:
+    """CloudFormation calls Custom::OrganizationSetup again only if one of its properties changes."""
+    assert not_ok(replace(READY, **changed)) == []
+
+    (lost,) = [one for one in not_ok(replace(READY, **changed, stack={})) if one.about == about]
+    assert (lost.result, text in lost.text) == ("warning", True), lost.text
+
+
+@pytest.mark.parametrize(
+    ("changed", "about", "text"),
+    [
         ({"landing_zone": None, "stack": {}}, "Landing zone", "lists no landing zone in us-east-1"),
         (
             {"landing_zone": LandingZone(HOME, "3.3", "PROCESSING", False, (HOME, WEST))},

@@ -44,6 +44,8 @@ def answer(**changed: Any) -> dict[str, Any]:
         "organizationalUnitsWithoutPools": [],
         "wrongRules": [],
         "heldBack": "",
+        "notMonitored": "",
+        "accountsWithPools": 1,
         "watch": {"at": "2026-11-26T10:03:00+00:00", "findings": [], "problem": "", "dashboardUrl": ""},
     }
     return plain | changed
@@ -53,6 +55,13 @@ def allocation(**changed: Any) -> dict[str, Any]:
     plain = {"poolId": "ipam-pool-1", "cidr": "10.1.0.0/16", "resourceType": "custom", "resourceId": ""}
     more = {"allocationId": "ipam-pool-alloc-1", "accountId": "222222222222", "region": "us-east-1", "reserved": False}
     return plain | more | changed
+
+
+def test_the_name_of_an_ou_makes_no_line_of_its_own() -> None:
+    (account,) = answer()["accountDetails"]
+    found = answer(accountDetails=[account | {"organizationalUnits": ["x\nAccounts: 9 of 9 have pools"]}])
+
+    assert sum(line.startswith("Accounts:") for line in report_text.to_lines(found)) == 1
 
 
 def test_a_report_has_a_section_for_what_there_is_and_none_for_what_there_is_not() -> None:
@@ -92,7 +101,7 @@ def test_only_an_empty_pool_is_drawn_empty_and_only_a_full_one_full(used: float,
             {"tree": [{**answer()["tree"][0], "lostTag": True, "stackId": "arn:..."}]},
             "landing-zone (lost its tag)  10.0.0.0/8        ░░░░░░░░░░   0.0 %",
         ),
-        ({"pools": []}, "Accounts: 0 of 1 have pools"),
+        ({"accountsWithPools": 0}, "Accounts: 0 of 1 have pools"),
         ({"sharedWith": 0, "heldBack": "Too many."}, "Accounts: 1 of 1 has pools"),  # it keeps what it has
         (
             {"accountDetails": [{**GONE, "environment": None, "share": "outdated", "reason": NO_MEMBER}]},
@@ -118,6 +127,7 @@ def test_only_an_empty_pool_is_drawn_empty_and_only_a_full_one_full(used: float,
             "another account. The next run removes it there.",
         ),
         ({"pools": [POOL]}, "  Prod OU (ou-ab12-34567890)"),  # as in 1.0.0
+        ({"allocationsLeftOut": 9}, "  and 9 more, for which the answer has no room"),
         ({"allocations": [allocation()], "allocationsLeftOut": 9}, "  and 9 more, for which the answer has no room"),
     ],
     ids=str,

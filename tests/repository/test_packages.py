@@ -68,6 +68,7 @@ ENTRIES = """
     ctipam/organization/events.py
     ctipam/organization/excluded_ous.py
     ctipam/organization/leftover_stack_set.py
+    ctipam/organization/monitoring.py
     ctipam/organization/preconditions.py
     ctipam/organization/reader.py
     ctipam/organization/session_policies.py

@@ -375,7 +375,7 @@ def test_sharing_fails_if_ram_is_not_ready_after_five_minutes(landing_zone: Any,
 
     assert answer["Status"] == "FAILED"
     assert "OperationNotPermittedException" in answer["Reason"]
-    way_out = "Run `aws ram enable-sharing-with-aws-organization` in the management account."
+    way_out = "Run `aws ram enable-sharing-with-aws-organization`, or else see `make report`."
     assert f"{way_out} (Account 012345678901; 2 of 4 accounts failed.)" in answer["Reason"]
     assert sharing.RAM_SETTLES_S <= landing_zone.clock.now() - began < sharing.RAM_SETTLES_S + 60
 

@@ -7,14 +7,15 @@ from typing import Any
 import boto3
 import pytest
 
+from commands.report import text as report_text
 from ctipam.organization.environments import EnvironmentOu
 from ctipam.organization.tree import OrganizationalUnit
 from ctipam.sharing.doubtful import DoubtfulPool
 from ctipam.sharing.notices import MEMORY_LIMIT, NOTHING, Notice, due, message, notices
 from ctipam.sharing.results import AccountResult, SharingResult
 from ctipam.sharing.spec import NO_POOL, ShareSpec
-from in_process.fixtures import HOME
-from in_process.lifecycle_events import NEWCOMER, SCHEDULE
+from in_process.fixtures import HOME, NETWORKING
+from in_process.lifecycle_events import NEWCOMER, SCHEDULE, ZERO
 
 HOUR, DAY = 3600.0, 86400.0
 ONCE, DAILY = Notice("once", "about an OU"), Notice("daily", "about an environment", daily=True)
@@ -104,7 +105,7 @@ def test_a_notice_is_the_same_while_only_the_number_of_accounts_changes() -> Non
 def test_a_message_has_a_line_for_each_notice() -> None:
     told = message([ONCE, DAILY])
 
-    assert told.title == "IPAM pools: which accounts receive them"
+    assert told.title == "IPAM pools: what needs attention"
     assert told.text.splitlines()[:3] == [f"- {ONCE.text}", f"- {DAILY.text}", ""]
 
 
@@ -151,6 +152,38 @@ def test_an_environment_without_an_ou_is_told_once(landing_zone: Any) -> None:
 
     (told,) = landing_zone.told()
     assert "No OU is named 'Prod OU'" in told
+
+
+@pytest.mark.parametrize(
+    ("administrator", "sentence"),
+    [
+        (None, "IPAM has no delegated administrator any more"),
+        (ZERO, f"delegated administrator is account {ZERO}, but the pools are in {NETWORKING}"),
+    ],
+    ids=["none", "another account"],
+)
+def test_a_loss_of_ipams_administration_between_updates_is_told_daily_and_reported_with_the_command_that_mends_it(
+    landing_zone: Any, ous: Any, administrator: str | None, sentence: str
+) -> None:
+    """IPAM sees no VPC of other accounts then, and an update that changes no parameter would not look."""
+    landing_zone.invoke(SCHEDULE)
+    ec2 = boto3.client("ec2", HOME)
+    ec2.disable_ipam_organization_admin_account(DelegatedAdminAccountId=NETWORKING)
+    if administrator:
+        ec2.enable_ipam_organization_admin_account(DelegatedAdminAccountId=administrator)
+    for _ in range(2):
+        landing_zone.invoke(SCHEDULE)
+        landing_zone.clock.advance(DAY)
+
+    report = landing_zone.invoke({"action": "report"})
+
+    told = landing_zone.told()
+    command = f"enable-ipam-organization-admin-account --region {HOME} --delegated-admin-account-id {NETWORKING}"
+    assert len(told) == 2
+    assert sentence in told[1]
+    assert command in told[1]
+    assert f"  - {report['notMonitored']}" in report_text.to_lines(report)
+    assert report["notMonitored"] in told[1]
 
 
 def test_a_preview_and_an_operators_run_send_nothing(landing_zone: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import IPv4Network
@@ -15,7 +16,7 @@ from ctipam.pools.existing import Allocation, Block, ExistingPool
 from ctipam.pools.spec import TOP_LEVEL, PoolKey
 from ctipam.sharing import report
 from ctipam.sharing.existing import Share
-from ctipam.sharing.report_rows import account_rows, allocation_rows, pool_rows
+from ctipam.sharing.report_rows import account_rows, allocation_rows, pool_rows, users_within
 from ctipam.sharing.results import LAMBDA_RESPONSE_LIMIT, AccountResult
 from ctipam.sharing.spec import SharedPool, ShareSpec
 
@@ -212,6 +213,20 @@ def test_an_account_with_its_name_and_its_ous_from_the_root_down() -> None:
             "reason": "no pool",
         },
     ]
+
+
+def test_accounts_that_can_use_a_pool_are_named_as_far_as_there_is_room_and_the_others_are_counted() -> None:
+    """25,000 accounts in 17 Regions are more than Lambda returns, so that the report failed."""
+    ids = [f"{number:012}" for number in range(2_500)]
+    users: dict[str, Any] = {"accounts": ids, "pending": [], "strangers": ids[:1]}
+    rows = [{"pool": f"ipam-pool-{number}"} | users for number in range(170)]
+
+    found = users_within(rows, report.USERS_LIMIT)
+
+    assert len(json.dumps(found)) < LAMBDA_RESPONSE_LIMIT * 2 / 3
+    assert {len(row["accounts"]) + row["leftOut"] for row in found} == {2_500}
+    assert all(row["strangers"] == ids[:1] for row in found)
+    assert users_within(rows[:1], report.USERS_LIMIT) == [rows[0] | {"leftOut": 0}]
 
 
 def test_what_has_no_room_in_an_answer_is_counted() -> None:

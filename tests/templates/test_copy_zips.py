@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -31,17 +32,13 @@ class Copier:
         self.answers = answers
 
     def ask(
-        self, kind: str, keys: list[str] = KEYS, *, old_keys: list[str] = KEYS, source: str = "source"
+        self, kind: str, keys: list[str] = KEYS, *, source: str = "source", stack: str = "UPDATE_IN_PROGRESS"
     ) -> dict[str, Any]:
-        event: dict[str, Any] = {"RequestType": kind, "ResourceProperties": asked_for(source, keys)}
-        if kind == "Update":
-            event["OldResourceProperties"] = asked_for("source", old_keys)
-        self.module.handler(event, None)
+        described = {"Stacks": [{"StackStatus": stack}]}
+        vars(self.module)["cloudformation"] = SimpleNamespace(describe_stacks=lambda **_: described)
+        properties = {"SourceBucket": source, "TargetBucket": "target", "Keys": keys}
+        self.module.handler({"RequestType": kind, "StackId": "arn:stack", "ResourceProperties": properties}, None)
         return self.answers[-1]
-
-
-def asked_for(source: str, keys: list[str]) -> dict[str, Any]:
-    return {"SourceBucket": source, "TargetBucket": "target", "Keys": keys}
 
 
 @pytest.fixture
@@ -99,6 +96,24 @@ def test_new_keys_replace_the_resource_so_that_old_copies_are_deleted_after_the_
     assert copier.ask("Create", KEYS[:1])["PhysicalResourceId"] != copier.ask("Update")["PhysicalResourceId"]
 
 
+def test_keys_of_the_longest_prefix_that_differ_in_their_version_are_new_keys(copier: Copier) -> None:
+    """Else an upgrade would leave the old copies behind, and the bucket could not be deleted with the stack."""
+    longest = read_template(TEMPLATE)["Parameters"]["LambdaPrefix"]["MaxLength"]
+    old, new = ([f"{'x' * (longest - 1)}/ctipam_helper_{version}.zip"] * 2 for version in ("1.0.0", "1.0.1"))
+
+    assert copier.ask("Create", old)["PhysicalResourceId"] != copier.ask("Create", new)["PhysicalResourceId"]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "accepted"),
+    [("", True), ("packages/", True), ("a b/ü+@/", True), ("a*/", False), ("?/", False), ("${aws:username}/", False)],
+)
+def test_a_prefix_that_the_policy_would_not_take_literally_is_refused(prefix: str, accepted: bool) -> None:
+    pattern = read_template(TEMPLATE)["Parameters"]["LambdaPrefix"]["AllowedPattern"]
+
+    assert bool(re.fullmatch(pattern, prefix)) is accepted
+
+
 def test_a_delete_removes_all_versions_and_can_be_repeated(copier: Copier, s3: Any) -> None:
     copier.ask("Create")
     copier.ask("Update")
@@ -124,7 +139,7 @@ def test_a_rollback_keeps_the_copies_that_it_still_has_if_the_old_zips_are_gone(
     if lost == "the bucket":
         s3.delete_bucket(Bucket="source")
 
-    back = copier.ask("Update", old_keys=["packages/new.zip"])
+    back = copier.ask("Update", stack="UPDATE_ROLLBACK_IN_PROGRESS")
 
     assert (back["Status"], back["PhysicalResourceId"]) == ("SUCCESS", copier.answers[0]["PhysicalResourceId"])
     assert set(copies(s3)) == set(KEYS)
@@ -140,8 +155,23 @@ def test_another_bucket_without_the_zips_is_an_error_although_there_are_copies(c
     assert answer["Reason"].startswith(f"Cannot copy s3://empty/{KEYS[0]}: {CHECK}")
 
 
-def test_an_older_version_without_copies_or_zips_is_an_error(copier: Copier, s3: Any) -> None:
-    assert copier.ask("Update", ["nowhere/one.zip"])["Status"] == "FAILED"
+def test_the_rollback_of_a_move_to_another_bucket_succeeds_although_the_first_bucket_is_gone(
+    copier: Copier, s3: Any
+) -> None:
+    """Else the stack would end in UPDATE_ROLLBACK_FAILED. The keys are the same in both directions."""
+    copier.ask("Create")
+    for key in KEYS:
+        s3.delete_object(Bucket="source", Key=key)
+    s3.delete_bucket(Bucket="source")
+    s3.create_bucket(Bucket="empty")
+    assert copier.ask("Update", source="empty")["Status"] == "FAILED"
+
+    assert copier.ask("Update", stack="UPDATE_ROLLBACK_IN_PROGRESS")["Status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize("stack", ["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"])
+def test_an_older_version_without_copies_or_zips_is_an_error(copier: Copier, stack: str) -> None:
+    assert copier.ask("Update", ["nowhere/one.zip"], stack=stack)["Status"] == "FAILED"
 
 
 def test_a_copy_is_retried_until_the_policy_takes_effect(copier: Copier, monkeypatch: pytest.MonkeyPatch) -> None:

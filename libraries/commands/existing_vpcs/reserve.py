@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network
 
 from commands.existing_vpcs.vpcs import Existing, read_from, reservations
+from commands.terminal import plain
 from ctipam.errors import Refused
 from ctipam.pools import parameters
 
@@ -54,7 +55,7 @@ def reserved_cidrs(options: Mapping[str, str], properties: Mapping[str, str]) ->
         way_out = f"{WAYS_OUT[source]}, or reserve only what is known: INCOMPLETE=accept"
         raise Refused("\n".join(["Nothing was changed, because not all VPCs are known:", *existing.unread, way_out]))
     for sentence in filter(None, (*existing.unread, existing.note)):
-        print(sentence, file=sys.stderr, flush=True)
+        print(plain(sentence), file=sys.stderr, flush=True)
     return with_existing(properties, existing)
 
 

@@ -49,7 +49,7 @@ def main() -> int:
     stack = deployment.stack
     if not UPDATABLE.fullmatch(stack.status):
         print(f"Stack {stack.name} is {stack.status}: what follows may change, and may lack what is gone already.\n")
-    print("\n".join(lines))
+    terminal.show(lines)
     return 0
 
 

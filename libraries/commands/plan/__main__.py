@@ -20,7 +20,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from commands import make_words, program
+from commands import make_words, program, terminal
 from commands.arguments import (
     SHORT,
     Arguments,
@@ -73,7 +73,8 @@ def planned(arguments: Sequence[str]) -> str:
     lines = plan_text.to_lines(spec, blocks, active_ips, vpcs_a_month)
     reserved = plan_text.with_existing(spec, existing)
     lines += ["", *plan_text.vpcs_to_lines(spec, blocks, existing, reserved)] if existing.vpcs or existing.what else []
-    return "\n".join([*lines, "", FIRST_DEPLOYMENT, _deploy_command(arguments, plan_text.to_deploy(spec, reserved))])
+    lines += ["", FIRST_DEPLOYMENT, _deploy_command(arguments, plan_text.to_deploy(spec, reserved))]
+    return "\n".join(map(terminal.plain, lines))
 
 
 def _spec(properties: Mapping[str, str]) -> PoolSpec:

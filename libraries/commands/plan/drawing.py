@@ -18,6 +18,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from commands.existing_vpcs.vpcs import Existing, Vpc
 from commands.plan.simulation import Blocks
 from commands.plan.space import Space
+from commands.terminal import plain
 from ctipam.pools.spec import PoolKey, PoolSpec
 
 WIDTH, MARGIN = 1000, 20
@@ -95,7 +96,7 @@ def _add(parent: Element, kind: str, text: str = "", /, **attributes: object) ->
     """Add an element and return it. Attributes have the names of SVG, with underscores for hyphens."""
     svg_attributes = {name.replace("_", "-"): _to_text(value) for name, value in attributes.items()}
     added = SubElement(parent, kind, svg_attributes)
-    added.text = text or None
+    added.text = plain(text) or None  # XML has no room for most control characters
     return added
 
 

@@ -14,6 +14,7 @@ from commands.preflight import quotas as preflight_quotas
 from commands.preflight.facts import Caller, Check, Fact, Facts, LandingZone, Unknown, unknown_check
 from ctipam.errors import Refused
 from ctipam.ipam.cost_controls import LEAVE
+from ctipam.organization.monitoring import not_monitored
 from ctipam.organization.preconditions import (
     SetupSpec,
     lists_in_home_region,
@@ -139,12 +140,21 @@ def _organization(facts: Facts) -> Iterator[Check]:
     if isinstance(trusted, Unknown):
         yield unknown_check("RAM sharing", "organizations:ListAWSServiceAccessForOrganization", trusted)
     else:
-        enabled = "ram.amazonaws.com" in trusted
-        yield Check("RAM sharing", "ok", f"{'Enabled' if enabled else 'Not enabled yet; the stack enables it'}.")
+        yield _ram_sharing("ram.amazonaws.com" in trusted, exists=isinstance(facts.stack, Mapping))
     if isinstance(administrators, Unknown):
         yield unknown_check("IPAM administrator", "organizations:ListDelegatedAdministrators", administrators)
     else:
         yield _administrator(facts, administrators)
+
+
+def _ram_sharing(enabled: bool, *, exists: bool) -> Check:
+    if enabled or not exists:
+        return Check("RAM sharing", "ok", f"{'Enabled' if enabled else 'Not enabled yet; the stack enables it'}.")
+    return Check(
+        "RAM sharing",
+        "warning",
+        "Off, so accounts get no pools. In the management account, run `aws ram enable-sharing-with-aws-organization`.",
+    )
 
 
 def _administrator(facts: Facts, administrators: Sequence[str]) -> Check:
@@ -159,6 +169,8 @@ def _administrator(facts: Facts, administrators: Sequence[str]) -> Check:
                 refuse_another_administrator(administrators, spec)
     except Refused as refusal:
         return Check(about, "failed", str(refusal))
+    if isinstance(facts.stack, Mapping) and not administrators:
+        return Check(about, "warning", not_monitored(administrators, network_account_id, facts.region))
     found = (
         f"Account {administrators[0]}." if administrators else "None yet; the stack appoints the Networking account."
     )

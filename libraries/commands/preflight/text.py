@@ -17,9 +17,7 @@ ASCII_MARKS = MARKS | {"ok": "ok", "failed": "x"}
 
 
 def show(checks: Sequence[Check]) -> None:
-    colors = terminal.has_colors(sys.stdout)
-    lines = to_lines(checks, marks())
-    print("\n".join(terminal.colored(line) if colors else line for line in lines), flush=True)
+    terminal.show(to_lines(checks, marks()), colors=terminal.has_colors(sys.stdout))
 
 
 def to_lines(checks: Sequence[Check], marks: Mapping[str, str]) -> list[str]:

@@ -64,9 +64,9 @@ def main(root: Path = ROOT) -> int:
     colors = terminal.has_colors(sys.stdout)
     with program.reader_may_stop():
         if output == "json":
-            print(to_json(found))
+            terminal.show(to_json(found).split("\n"))
         else:
-            print("\n".join(terminal.colored(line) if colors else line for line in to_lines(found)))
+            terminal.show(to_lines(found), colors=colors)
     return exit_code(found, by_make=make_words.by_make())
 
 

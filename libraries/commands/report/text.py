@@ -45,7 +45,8 @@ def to_lines(answer: Answer) -> list[str]:
         _attention(answer),
         _watch(answer["watch"]),
     ]
-    return "\n\n".join("\n".join(section) for section in sections if section).split("\n")
+    first, *others = (section for section in sections if section)
+    return [*first, *(line for section in others for line in ("", *section))]
 
 
 def _pools(tree: Sequence[Answer]) -> list[str]:
@@ -75,7 +76,7 @@ def _state(row: Answer) -> str:
 def _accounts(answer: Answer) -> list[str]:
     """Return the accounts below their environments, and those without pools."""
     rows = sorted(answer["accountDetails"], key=lambda row: (_ou(row), row["name"], row["accountId"]))
-    number = len({account_id for row in answer["pools"] for account_id in row["accounts"]})
+    number = answer["accountsWithPools"]
     have = "has" if number == 1 else "have"
     lines = [f"Accounts: {number:,} of {answer['accounts']:,} {have} pools"]
     for environment in answer["environments"]:
@@ -126,7 +127,7 @@ def _in_use(answer: Answer) -> list[str]:
                 row["poolId"], row["cidr"], row["resourceType"], resource_id, row["accountId"], row["region"]
             )
             users.setdefault(user.pool_id, []).append(user)
-    if not users:
+    if not users and not answer["allocationsLeftOut"]:
         return []
     lines = ["In use (a pool or Region that holds one of these is not removed)"]
     for pool in answer["tree"]:
@@ -153,6 +154,7 @@ def _attention(answer: Answer) -> list[str]:
     """Return what was held back and what needs somebody to decide or repair."""
     tree = answer["tree"]
     sentences = [
+        *([answer["notMonitored"]] if answer["notMonitored"] else []),
         *([answer["heldBack"]] if answer["heldBack"] else []),
         *(one["problem"] for one in answer["environments"] if "problem" in one),
         *answer["wrongRules"],

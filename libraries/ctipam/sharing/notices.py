@@ -2,7 +2,7 @@
 
     once    an OU has accounts and no pools; an environment has no OU yet; somebody has changed the rule of a pool
     daily   somebody has to decide which OU an environment is, or whose a pool is, and until then shares stay as they
-            are
+            are; IPAM does not monitor the organization
 
 An SSM parameter remembers which notices were sent: a digest of each, with the hour for a daily one.
 A notice that no longer holds is forgotten, so that it is sent again when it holds again.
@@ -42,8 +42,10 @@ class Notice:
         return base64.b32encode(hashlib.sha256(self.key.encode()).digest())[:6].decode().lower()
 
 
-def notices(result: SharingResult) -> Iterator[Notice]:
-    """Yield the notices of a run over all accounts, the daily ones first."""
+def notices(result: SharingResult, unmonitored: str = "") -> Iterator[Notice]:
+    """Yield the notices of a run over all accounts, the daily ones first. unmonitored: see monitoring.not_monitored."""
+    if unmonitored:
+        yield Notice(f"monitoring {unmonitored}", unmonitored, daily=True)
     for pool in result.doubtful:
         yield Notice(f"doubtful {pool.why}", pool.sentence, daily=True)
     for one in sorted(result.environments, key=lambda one: not one.lasting):
@@ -84,6 +86,6 @@ def _is_a_day_ago(then: str, hour: int) -> bool:
 def message(to_send: Sequence[Notice]) -> Message:
     lines = listed([notice.text for notice in to_send])
     return Message(
-        "IPAM pools: which accounts receive them",
+        "IPAM pools: what needs attention",
         f"{lines}\n\n`make report` shows which OU each environment is, and which OUs have no pools.",
     )

@@ -8,6 +8,9 @@ from botocore.exceptions import ClientError
 
 from ctipam import waiting
 from ctipam.errors import code_of
+from ctipam.logs import log_decision
+from ctipam.organization.monitoring import not_monitored
+from ctipam.organization.reader import find_ipam_administrators
 from ctipam.sessions import Account
 from ctipam.settings import SharingSettings
 from ctipam.sharing.notices import NOTHING, due, message, notices
@@ -16,9 +19,13 @@ from ctipam.sharing.results import SharingResult
 
 def send(management: Account, settings: SharingSettings, result: SharingResult) -> None:
     """Send what is due after a run over all accounts. Remembers it afterwards: better twice than never."""
+    administrators = find_ipam_administrators(management.organizations())
+    unmonitored = not_monitored(administrators, settings.network_account_id, management.region)
+    if unmonitored:
+        log_decision("warning", about=unmonitored)
     ssm = management.ssm()
     memory = _read(ssm, settings.notices_parameter)
-    to_send, new_memory = due(notices(result), memory, waiting.now())
+    to_send, new_memory = due(notices(result, unmonitored), memory, waiting.now())
     if to_send:
         told = message(to_send)
         management.sns().publish(TopicArn=settings.topic_arn, Subject=told.title, Message=told.text)

@@ -20,6 +20,7 @@ from ctipam.cloudformation import other_stacks
 from ctipam.errors import explain
 from ctipam.networking_account import assume_execution_role
 from ctipam.organization import reader as organization
+from ctipam.organization.monitoring import not_monitored
 from ctipam.organization.tree import OrganizationTree
 from ctipam.pools.existing import ExistingPool
 from ctipam.pools.listing import list_pools, stack_of, with_tags_put_back
@@ -28,7 +29,7 @@ from ctipam.pools.recognition import lost_stack_tags
 from ctipam.sessions import Account
 from ctipam.sharing import reader
 from ctipam.sharing.places import Places
-from ctipam.sharing.report_rows import Held, account_rows, allocation_rows, pool_rows, within
+from ctipam.sharing.report_rows import Held, account_rows, allocation_rows, pool_rows, users_within, within
 from ctipam.sharing.results import LAMBDA_RESPONSE_LIMIT, who_can_use
 from ctipam.sharing.rounds import ShareReconciliation
 from ctipam.sharing.run import SharingRun
@@ -38,6 +39,9 @@ CONCURRENT_PARTS = 3
 CONCURRENT_OUS = 8
 CONCURRENT_POOLS = 20
 
+USERS_LIMIT = LAMBDA_RESPONSE_LIMIT // 2
+"""Characters of the answer for who can use which pool. The rest is for pools, accounts and allocations."""
+
 LOOK_BACK_S = 130 * 60
 """The watch looks once an hour; one look may fail."""
 
@@ -46,18 +50,27 @@ def report(run: SharingRun) -> dict[str, Any]:
     """Return the report. Raises ClientError, unless only the log of the watch cannot be read. run: a dry run
 
     {"pools": who can use which pool, "tree": all pools, "allocations": ..., "accountDetails": ..., "watch": ...,
+     "accountsWithPools": a number, "notMonitored": a sentence or empty,
      and what SharingResult.to_dict returns for a dry run, except "reconciled"}
     """
     with ThreadPoolExecutor(CONCURRENT_PARTS) as executor:
         networking = executor.submit(_read_networking_account, run)
         found = executor.submit(reader.find_all_shares, run.networking.ram())
+        administrators = executor.submit(organization.find_ipam_administrators, run.management.organizations())
         places = Places(run, lambda: _read_organization(run), complete=True)
         shares = found.result()
         pools, held, lost, watched = networking.result()
     result = ShareReconciliation(run, lambda _created: shares, places).run(None)
     locations = {location.account_id: location for location in places.tree.locations}
-    answer = {"pools": who_can_use(run.environments, shares), "tree": pool_rows(pools, held, lost), "watch": watched}
+    users = who_can_use(run.environments, shares)
+    answer: dict[str, Any] = {
+        "pools": users_within(users, USERS_LIMIT),
+        "tree": pool_rows(pools, held, lost),
+        "watch": watched,
+    }
     answer |= result.to_dict(limit=0)
+    answer["accountsWithPools"] = len({account_id for row in users for account_id in row["accounts"]})
+    answer["notMonitored"] = not_monitored(administrators.result(), run.networking.account_id, run.management.region)
     del answer["reconciled"]
     accounts = account_rows(result.accounts, locations, shares)
     allocations = allocation_rows(pools, held, run.management.region)

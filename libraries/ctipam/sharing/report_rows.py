@@ -13,6 +13,11 @@ from ctipam.pools.utilization import percent
 from ctipam.sharing.existing import ADDED, Share
 from ctipam.sharing.results import AccountResult
 
+USERS = ("accounts", "pending", "strangers")
+"""The lists in a row of who_can_use."""
+
+ID_SIZE = len('"111122223333", ')
+
 Held = Mapping[str, Collection[Allocation]]
 """What is allocated from each pool, by its id. A pool is missing if its Region cannot be read."""
 
@@ -106,6 +111,20 @@ def _share_state(result: AccountResult, shares: Sequence[Share]) -> str:
     if not wanted:
         return "shared" if usable else "none"
     return "shared" if wanted <= usable else "pending"
+
+
+def users_within(rows: Sequence[dict[str, Any]], characters: int) -> list[dict[str, Any]]:
+    """Return the rows of who_can_use, with equally long lists of accounts if all lists together do not fit.
+
+    leftOut   how many accounts a row has not named
+    """
+    sizes = [len(json.dumps(row)) for row in rows]
+    most = None if sum(sizes) <= characters else characters // (len(USERS) * len(rows) * ID_SIZE)
+    cut = [row | {name: row[name][:most] for name in USERS} for row in rows]
+    return [
+        short | {"leftOut": sum(len(row[name]) - len(short[name]) for name in USERS)}
+        for row, short in zip(rows, cut, strict=True)
+    ]
 
 
 def within(rows: Sequence[dict[str, Any]], characters: int) -> list[dict[str, Any]]:
