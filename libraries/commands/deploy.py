@@ -43,7 +43,7 @@ from commands.template_file import LARGEST, sent_template
 from ctipam.errors import Refused
 from ctipam.pools.room import refuse_without_room
 from ctipam.pools.spec import PoolSpec
-from ctipam.tags import to_dict
+from ctipam.tags import to_dict, without_aws_tags
 
 REQUIRED = ("LambdaBucket", "NetworkAccountId")
 DERIVED = ("LambdaPrefix", "RepoRootURL")
@@ -74,9 +74,8 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
     refuse_stale_zips(root)
     aws = users_aws_cli(given.options.get("AWS", "aws"), root)
     account_id, partition = _management_account(aws, given.parameters.get("NetworkAccountId", ""))
-    found = _updatable_stack(aws, stack)
-    existing = {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
-    tags = _given_tags(to_dict(found.get("Tags", [])))
+    existing, tags_of_stack = _updatable_stack(aws, stack)
+    tags = _given_tags(tags_of_stack)
     wanted = {name: existing.get(name, "") for name in REQUIRED} | given.parameters
     parameters = {name: wanted[name] for name in known if name in wanted}  # the template's order
     _refuse_missing(parameters)
@@ -299,28 +298,31 @@ def _bucket_region(aws: AwsCli, bucket: str, account_id: str) -> str:
     return "eu-west-1" if region == "EU" else str(region)
 
 
-def _updatable_stack(aws: AwsCli, stack: str) -> dict[str, Any]:
-    """Return the stack, as DescribeStacks does; empty if there is none. Raises Refused if it cannot be deployed now."""
+def _updatable_stack(aws: AwsCli, stack: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the parameters and the tags of the stack; none if it does not exist. Raises Refused if it cannot be
+    deployed now."""
     try:
         (found,) = aws.ask("cloudformation", "describe-stacks", "--stack-name", stack)["Stacks"]
     except AwsCliError as error:
         if "does not exist" in str(error):
-            return {}
+            return {}, {}
         raise Refused(f"The AWS CLI cannot read stack {stack}: {error}") from None
     if found["StackStatus"] == "REVIEW_IN_PROGRESS":  # there is none yet, and its parameters are not used
-        return {}
-    refuse_stack_of_others(stack, [each["ParameterKey"] for each in found.get("Parameters", [])])
+        return {}, {}
+    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
+    refuse_stack_of_others(stack, parameters)
     refuse_unless_updatable(stack, found["StackStatus"])
-    return dict(found)
+    return parameters, to_dict(found.get("Tags", []))
 
 
 def _given_tags(tags: Mapping[str, str]) -> list[str]:
     """Return the tags of the stack as the AWS CLI takes them. Raises Refused for one that it cannot take.
 
-    Without them, it would send an empty list, for which CloudFormation removes all tags: from the stack, and from its
-    resources. https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_UpdateStack.html
+    Without them, it would send an empty list. For that, CloudFormation removes all tags of the stack, as AWS documents
+    for UpdateStack; for the change sets that the CLI makes, it is assumed.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_UpdateStack.html
     """
-    own = {key: value for key, value in tags.items() if not key.startswith("aws:")}
+    own = without_aws_tags(tags)
     for key in own:
         if "=" in key or "://" in key or key.startswith("-"):  # a tag of another key, a file or an option
             raise Refused(

@@ -33,6 +33,11 @@ class TagChanges:
         return bool(self.add or self.remove)
 
 
+def without_aws_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags of a stack without those that AWS adds, and that nobody else may set."""
+    return {key: value for key, value in tags.items() if not key.startswith("aws:")}
+
+
 def with_stack_tags(own: Mapping[str, str], stack_tags: Mapping[str, str]) -> dict[str, str]:
     """Return the tags for a new resource: its own, and those of the stack. Its own win."""
     return {**_wanted(stack_tags), **own}

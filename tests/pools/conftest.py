@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import IPv4Network
 
 import pytest
 
@@ -27,3 +28,17 @@ def built() -> Iterator[DirectStack]:
     """Return a stack whose pools are those of PROPERTIES. No calls are counted yet."""
     with _built().running() as stack:
         yield stack
+
+
+@pytest.fixture
+def comparisons(monkeypatch: pytest.MonkeyPatch) -> list[tuple[IPv4Network, IPv4Network]]:
+    """Return a list of the networks that have been compared with each other, which grows."""
+    compare = IPv4Network.overlaps
+    found: list[tuple[IPv4Network, IPv4Network]] = []
+
+    def noted(one: IPv4Network, other: IPv4Network) -> bool:
+        found.append((one, other))
+        return compare(one, other)
+
+    monkeypatch.setattr(IPv4Network, "overlaps", noted)
+    return found

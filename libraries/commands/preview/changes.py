@@ -102,7 +102,7 @@ def pool_differences(
 
     reservable   what is allocated, by pool id, of pools in which something is, or should be, reserved
     """
-    names_of = {**names_by_id(after), **names_by_id(before)}
+    names_of = names_by_id(before, after)
     old = {pool.pool_id: pool for pool in before if pool.key}
     new = {pool.pool_id: pool for pool in after if pool.key}
     order = {key: number for number, key in enumerate(spec.pools)}
@@ -119,8 +119,13 @@ def pool_differences(
     )
 
 
-def names_by_id(pools: Sequence[ExistingPool]) -> dict[str, str]:
-    """Return the names of our pools. An environment's pool whose tags do not tell of which has the key of a Region."""
+def names_by_id(before: Sequence[ExistingPool], after: Sequence[ExistingPool]) -> dict[str, str]:
+    """Return the names of our pools, as they are before the update if they exist."""
+    return {**_names(after), **_names(before)}
+
+
+def _names(pools: Sequence[ExistingPool]) -> dict[str, str]:
+    """An environment's pool whose tags do not tell of which has the key of a Region."""
     without = f", a pool without its tag {names.POOL_ENVIRONMENT_TAG}"
     return {
         pool.pool_id: f"{pool.key}{without if has_lost_environment(pool, pools) else ''}" for pool in pools if pool.key

@@ -245,8 +245,8 @@ class PoolsForecast:
 
     def names(self, networking: Account) -> dict[str, str]:
         """Return the names of all pools by ARN."""
-        found = {**names_by_id(self.after), **names_by_id(self.before)}
-        return {pool_arn(networking) + pool_id: name for pool_id, name in found.items()}
+        names = names_by_id(self.before, self.after)
+        return {pool_arn(networking) + pool_id: name for pool_id, name in names.items()}
 
 
 def pool_arn(networking: Account) -> str:

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from ctipam import waiting
 from ctipam.errors import THROTTLED, StackBeingDeleted, code_of
 from ctipam.sessions import Account
-from ctipam.tags import to_dict
+from ctipam.tags import to_dict, without_aws_tags
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation.type_defs import StackTypeDef
@@ -78,7 +78,7 @@ class OwnStack:
 
     def tags(self) -> dict[str, str]:
         """Return the tags of the stack, without those that AWS adds. Read once. Raises ClientError."""
-        return _without_aws(to_dict(self._remembered().get("Tags", [])))
+        return without_aws_tags(to_dict(self._remembered().get("Tags", [])))
 
     def snapshot(self) -> Snapshot:
         """Return the stack as it is, at most believed_s seconds old. Raises ClientError."""
@@ -90,7 +90,7 @@ class OwnStack:
             status=last["StackStatus"],
             updated=str(last.get("LastUpdatedTime", "")),
             parameters={one["ParameterKey"]: one.get("ParameterValue", "") for one in given},
-            tags=_without_aws(to_dict(last.get("Tags", []))),
+            tags=without_aws_tags(to_dict(last.get("Tags", []))),
         )
 
     def status(self) -> str:
@@ -134,7 +134,3 @@ class OwnStack:
         with self._one_at_a_time:
             self._asked_at = waiting.now()
             return self._last["StackStatus"] if self._last else ""
-
-
-def _without_aws(tags: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in tags.items() if not key.startswith("aws:")}
