@@ -103,6 +103,15 @@ def output_format(options: Mapping[str, str], other: str) -> str:
     return value
 
 
+def yes_or_no(options: Mapping[str, str], name: str) -> bool:
+    """Return whether the option is yes; no if it is not given. Raises Refused for any other value, also an empty one:
+    in a script, that is a variable that was not set."""
+    value = options.get(name, "no")
+    if value not in ("yes", "no"):
+        raise Refused(f"{name}={value} is neither yes nor no.")
+    return value == "yes"
+
+
 @contextmanager
 def short_names() -> Iterator[None]:
     """Replace the template's parameter names by the short names in every Refused that is raised within."""

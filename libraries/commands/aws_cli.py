@@ -106,6 +106,13 @@ def users_aws_cli(program: str, root: Path) -> AwsCli:
         ) from None
 
 
+def chosen_aws_cli(options: Mapping[str, str], root: Path) -> AwsCli:
+    """Return the user's own AWS CLI if AWS= names it, or else the one that make installs. Raises Refused."""
+    if "AWS" in options:
+        return users_aws_cli(options["AWS"], root)
+    return AwsCli([str(root / ".venv/aws-cli/bin/python"), "-m", "awscli"], root)
+
+
 def configured_region(aws: AwsCli) -> str:
     """Return the Region of the AWS CLI, as `aws` itself would choose it; empty if none is configured."""
     if region := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):

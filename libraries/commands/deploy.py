@@ -31,15 +31,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from commands import arguments, make_words, operate, program
+from commands import arguments, make_words, program
 from commands.arguments import MANAGEMENT_TEMPLATE, ROOT, Arguments
 from commands.aws_cli import AwsCli, AwsCliError, to_text, users_aws_cli
+from commands.described_stack import find_stack
 from commands.existing_vpcs import reserve
 from commands.preflight.checks import is_ready
 from commands.regions import regions_of_partition, s3_host
 from commands.stack_events import failure_text, first_failure, new_events, recent_events
 from commands.stack_state import refuse_stack_of_others, refuse_unless_updatable
 from commands.template_file import LARGEST, sent_template
+from ctipam.cloudformation.described import parameters_of
 from ctipam.errors import Refused
 from ctipam.pools.room import refuse_without_room
 from ctipam.pools.spec import PoolSpec
@@ -82,7 +84,7 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
     bucket_host = s3_host(_bucket_region(aws, parameters["LambdaBucket"], account_id), partition)
     properties = {name: default for name, default in known.items() if default} | existing | parameters
     refuse_impossible_pools(properties, new=not existing)
-    if operate.yes_or_no({"preflight": "yes"} | given.options, "preflight"):
+    if arguments.yes_or_no({"preflight": "yes"} | given.options, "preflight"):
         _refuse_unready(given, root)
     if (reserved := reserve.reserved_cidrs(given.options, properties)) is not None:  # last: it may take minutes
         parameters[reserve.PARAMETER] = reserved
@@ -302,14 +304,12 @@ def _updatable_stack(aws: AwsCli, stack: str) -> tuple[dict[str, str], dict[str,
     """Return the parameters and the tags of the stack; none if it does not exist. Raises Refused if it cannot be
     deployed now."""
     try:
-        (found,) = aws.ask("cloudformation", "describe-stacks", "--stack-name", stack)["Stacks"]
+        found = find_stack(aws, stack)
     except AwsCliError as error:
-        if "does not exist" in str(error):
-            return {}, {}
         raise Refused(f"The AWS CLI cannot read stack {stack}: {error}") from None
-    if found["StackStatus"] == "REVIEW_IN_PROGRESS":  # there is none yet, and its parameters are not used
+    if found is None or found["StackStatus"] == "REVIEW_IN_PROGRESS":  # that has no resources yet
         return {}, {}
-    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
+    parameters = parameters_of(found)
     refuse_stack_of_others(stack, parameters)
     refuse_unless_updatable(stack, found["StackStatus"])
     return parameters, to_dict(found.get("Tags", []))

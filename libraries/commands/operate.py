@@ -20,17 +20,18 @@ import json
 import shlex
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from commands import make_words, program, terminal
-from commands.arguments import MAKE_VARIABLES, ROOT, STACK, another_account, output_format
-from commands.aws_cli import AwsCli, AwsCliError, configured_region, users_aws_cli
+from commands import make_words, program, stack_options, terminal
+from commands.arguments import ROOT, STACK, output_format, yes_or_no
+from commands.aws_cli import AwsCli, AwsCliError, chosen_aws_cli
+from commands.described_stack import get_stack
 from commands.report import text as report_text
 from commands.stack_state import UPDATABLE
+from ctipam.cloudformation.described import outputs_of, parameters_of
 from ctipam.errors import Refused
-from ctipam.organization.events import is_account_id
 
 FUNCTION = "LifeCycleFunctionName"
 
@@ -41,21 +42,14 @@ connection long before. https://github.com/aws/aws-cli/issues/5783"""
 ONCE = {"AWS_MAX_ATTEMPTS": "1"}
 """Else the AWS CLI would invoke the function again, and wait as long again."""
 
-KNOWN = {
-    "reconcile": ("account", "dry", "unshare", "stack", "AWS"),
-    "report": ("FORMAT", "stack", "AWS"),
-    "explain": ("account", "pool", "vpc", "stack"),
-    "undo": ("dry", "stack", "yes", "AWS"),
-}
-
 
 def main(action: str, root: Path = ROOT) -> int:
-    options = read(action, make_words.read(action, KNOWN[action]))
+    options = stack_options.read(action, make_words.read(action, stack_options.KNOWN[action]))
     request = payload(action, options)
     for_people = action == "report" and output_format(options, "json") == "text"
     if action == "report" and not for_people:
         make_words.refuse_lines_of_make()
-    aws = aws_cli(options, root)
+    aws = chosen_aws_cli(options, root)
     with terminal.progress() as progress:
         progress("the stack")
         function = find_function(aws, options.get("stack", STACK))
@@ -78,42 +72,10 @@ def _is_failure(action: str, answer: Any) -> bool:
     return "refused" in answer or "ignored" in answer or left_undone
 
 
-def aws_cli(options: Mapping[str, str], root: Path) -> AwsCli:
-    """Return the user's own AWS CLI if AWS= names it, or else the one that make installs. Raises Refused."""
-    if "AWS" in options:
-        return users_aws_cli(options["AWS"], root)
-    return AwsCli([str(root / ".venv/aws-cli/bin/python"), "-m", "awscli"], root)
-
-
-def read(action: str, words: Sequence[str]) -> dict[str, str]:
-    """Return the options of the command. Raises Refused for an unknown name, and for no name of a stack.
-
-    words   ["dry=yes", ...], as make passes them on
-    """
-    options = dict(word.split("=", 1) for word in words)
-    for name in options:
-        if name not in KNOWN[action] + MAKE_VARIABLES:
-            raise Refused(f"{name} is not an argument of make {action}; use {', '.join(KNOWN[action])}.")
-    if options.get("stack") == "":  # in a script, a variable that was not set
-        raise Refused(f"stack= is empty; give the name of a stack, or leave it out for {STACK}.")
-    return options
-
-
-def yes_or_no(options: Mapping[str, str], name: str) -> bool:
-    """Return whether the option is yes; no if it is not given. Raises Refused for any other value, also an empty one:
-    in a script, that is a variable that was not set."""
-    value = options.get(name, "no")
-    if value not in ("yes", "no"):
-        raise Refused(f"{name}={value} is neither yes nor no.")
-    return value == "yes"
-
-
 def payload(action: str, options: Mapping[str, str]) -> dict[str, Any]:
     """Return the event for the function, see ctipam.organization.events. Raises Refused."""
     request: dict[str, Any] = {"action": action}
-    if (account_id := options.get("account")) is not None:
-        if not is_account_id(account_id):
-            raise Refused(f"account={account_id} is not an account id; give 12 digits, for example 012345678901.")
+    if account_id := stack_options.account_id(options):
         request["accountId"] = account_id
     if yes_or_no(options, "dry"):
         request["dryRun"] = True
@@ -122,48 +84,16 @@ def payload(action: str, options: Mapping[str, str]) -> dict[str, Any]:
     return request
 
 
-def describe_stack(aws: AwsCli, stack: str) -> dict[str, Any]:
-    """Return the stack, as DescribeStacks does. Raises Refused."""
-    try:
-        (found,) = aws.ask("cloudformation", "describe-stacks", "--stack-name", stack)["Stacks"]
-    except AwsCliError as error:
-        if "does not exist" in str(error):
-            raise _no_stack(aws, stack) from None
-        raise Refused(
-            f"The AWS CLI cannot read stack {stack}; sign in to the management account, or set AWS_PROFILE, and "
-            f"AWS_REGION to Control Tower's home Region; name another stack with stack=. Its error: {error}"
-        ) from None
-    return dict(found)
-
-
-def _no_stack(aws: AwsCli, stack: str) -> Refused:
-    """Return whose credentials they are, if they are not the management account's, or where there is no such stack."""
-    account_id = "this account"
-    try:
-        account_id = str(aws.ask("sts", "get-caller-identity")["Account"])
-        management = str(aws.ask("organizations", "describe-organization")["Organization"]["MasterAccountId"])
-        if management != account_id:
-            return another_account(account_id, management)
-    except AwsCliError:
-        pass  # the way out is the same
-    return Refused(
-        f"There is no stack {stack} in {account_id} in {configured_region(aws)}; use the management account, set "
-        "AWS_REGION to Control Tower's home Region, or name another stack with stack=. If its deletion left pools "
-        "behind, deploy it again first."
-    )
-
-
 def find_function(aws: AwsCli, stack: str) -> str:
     """Return the name of the lifecycle function. Raises Refused."""
-    found = describe_stack(aws, stack)
+    found = get_stack(aws, stack)
     if found["StackStatus"].startswith("DELETE_"):
         raise Refused(
             f"Stack {stack} is {found['StackStatus']}, so there may be no function to ask. To follow or repeat its "
             f"deletion: make undo stack={shlex.quote(stack)}"
         )
-    outputs = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
-    parameters = [each["ParameterKey"] for each in found.get("Parameters", [])]
-    if FUNCTION not in outputs and "NetworkAccountId" in parameters:
+    outputs = outputs_of(found)
+    if FUNCTION not in outputs and "NetworkAccountId" in parameters_of(found):
         if UPDATABLE.fullmatch(found["StackStatus"]):
             raise Refused(
                 f"Stack {stack} has no output {FUNCTION}: another version has deployed it. Upgrade it with make deploy."

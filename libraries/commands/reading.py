@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from commands.arguments import another_account, in_no_organization, is_management_account
 from commands.existing_vpcs.organization import sign_in
 from ctipam.cloudformation import other_stacks
+from ctipam.cloudformation.described import outputs_of, parameters_of
 from ctipam.errors import DENIED, Refused, code_of, explain
 from ctipam.names import EXECUTION_ROLE, execution_role_arn
 from ctipam.sessions import Account
@@ -110,8 +111,8 @@ def find_stack(account: Account, name: str) -> Stack | None:
     return Stack(
         found["StackId"],
         found["StackStatus"],
-        {each["ParameterKey"]: each.get("ParameterValue", "") for each in found.get("Parameters", [])},
-        {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])},
+        parameters_of(found),
+        outputs_of(found),
     )
 
 

@@ -26,9 +26,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from commands import make_words, operate, program, terminal
-from commands.arguments import ROOT, STACK, force_deletion
-from commands.aws_cli import AwsCli, AwsCliError, assume_role
+from commands import make_words, program, stack_options, terminal
+from commands.arguments import ROOT, STACK, force_deletion, yes_or_no
+from commands.aws_cli import AwsCli, AwsCliError, assume_role, chosen_aws_cli
+from commands.described_stack import get_stack
 from commands.leftovers import (
     Allocation,
     Leftovers,
@@ -51,6 +52,7 @@ from commands.stack_events import (
     to_line,
 )
 from commands.stack_state import refuse_stack_of_others
+from ctipam.cloudformation.described import parameters_of
 from ctipam.cloudformation.other_stacks import CANNOT_ACT, NO_SUCH_STACK, STACK_ARN
 from ctipam.errors import Refused
 from ctipam.names import execution_role_arn
@@ -79,8 +81,8 @@ REMARK_EVERY_S = 60.0
 
 
 def main(words: Sequence[str], root: Path = ROOT) -> int:
-    options = operate.read("undo", words)
-    return 0 if undo(options, operate.aws_cli(options, root)) else 1
+    options = stack_options.read("undo", words)
+    return 0 if undo(options, chosen_aws_cli(options, root)) else 1
 
 
 def undo(options: Mapping[str, str], aws: AwsCli, sleep: Callable[[float], None] = time.sleep) -> bool:
@@ -88,10 +90,10 @@ def undo(options: Mapping[str, str], aws: AwsCli, sleep: Callable[[float], None]
 
     sleep   waits between two looks at the stack, seconds
     """
-    dry, sure = operate.yes_or_no(options, "dry"), operate.yes_or_no(options, "yes")
+    dry, sure = yes_or_no(options, "dry"), yes_or_no(options, "yes")
     with terminal.progress() as progress:
         progress("the stack")
-        stack = operate.describe_stack(aws, options.get("stack", STACK))
+        stack = get_stack(aws, options.get("stack", STACK))
     name, stack_id, status = stack["StackName"], stack["StackId"], stack["StackStatus"]
     if status == "REVIEW_IN_PROGRESS":
         raise Refused(
@@ -122,7 +124,7 @@ def undo(options: Mapping[str, str], aws: AwsCli, sleep: Callable[[float], None]
 
 
 def _network_account_id(stack: Mapping[str, Any]) -> str:
-    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
+    parameters = parameters_of(stack)
     refuse_stack_of_others(stack["StackName"], parameters)
     return str(parameters["NetworkAccountId"])
 
@@ -303,4 +305,4 @@ def _cannot_follow(name: str, error: AwsCliError) -> Refused:
 
 
 if __name__ == "__main__":
-    program.run(lambda: main(make_words.read("undo", operate.KNOWN["undo"])))
+    program.run(lambda: main(make_words.read("undo", stack_options.KNOWN["undo"])))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from commands import operate, program, undo
+from commands import program, stack_options, undo
 from commands.aws_cli import AwsCli
 from ctipam.errors import Refused
 from in_process.stand_in_cli import StandInCli
@@ -105,7 +105,7 @@ class Cli(StandInCli):
         return [" ".join(command) for command, _ in self.calls() if not command[1].startswith(reads)]
 
     def undo(self, *words: str) -> bool:
-        return undo.undo(operate.read("undo", words), AwsCli([str(self.path)], self.folder), self.slept.append)
+        return undo.undo(stack_options.read("undo", words), AwsCli([str(self.path)], self.folder), self.slept.append)
 
 
 @pytest.fixture
@@ -425,7 +425,7 @@ def test_an_interrupt_at_the_question_says_that_nothing_was_changed(cli: Cli, mo
 @pytest.mark.parametrize(
     ("interrupted", "says"),
     [
-        ("operate.describe_stack", False),
+        ("undo.get_stack", False),
         ("undo.read_leftovers", False),
         ("undo.recent_events", True),
     ],

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from commands import aws_cli, operate
+from commands import aws_cli, stack_options
 from commands import undo as commands_undo
 from landing_zone import deployment, reading
 from landing_zone.cli import AwsCli
@@ -32,7 +32,7 @@ def undo(deployed: Engine, address: str, server: ForkServer) -> Undo:
 
     def undone(*words: str) -> bool:
         return commands_undo.undo(
-            operate.read("undo", words), aws, lambda _: deployed.wait_for_stack(MANAGEMENT, STACK, 1)
+            stack_options.read("undo", words), aws, lambda _: deployed.wait_for_stack(MANAGEMENT, STACK, 1)
         )
 
     return undone

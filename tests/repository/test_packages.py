@@ -37,6 +37,7 @@ ENTRIES = """
     ctipam/cloudformation/__init__.py
     ctipam/cloudformation/custom_resource.py
     ctipam/cloudformation/deletion.py
+    ctipam/cloudformation/described.py
     ctipam/cloudformation/latecomers.py
     ctipam/cloudformation/leftovers.py
     ctipam/cloudformation/other_stacks.py

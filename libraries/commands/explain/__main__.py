@@ -15,25 +15,23 @@ from __future__ import annotations
 import re
 import shutil
 
-from commands import make_words, operate, program, reading, terminal
+from commands import make_words, program, reading, stack_options, terminal
 from commands.arguments import STACK
 from commands.explain import reading as explain_reading
 from commands.explain.text import WIDTH, of_account, of_pool, of_vpc
 from commands.stack_state import UPDATABLE
 from ctipam.errors import Refused
-from ctipam.organization.events import is_account_id
 
 SUBJECTS = ("account", "pool", "vpc")
 
 
 def main() -> int:
-    options = operate.read("explain", make_words.read("explain", operate.KNOWN["explain"]))
+    options = stack_options.read("explain", make_words.read("explain", stack_options.KNOWN["explain"]))
     about = [name for name in SUBJECTS if options.get(name)]
     if len(about) != 1:
         raise Refused("Give one of account=111122223333, pool=ipam-pool-..., pool='us-west-2/Prod OU' and vpc=vpc-...")
     subject = options[about[0]]
-    if about == ["account"] and not is_account_id(subject):
-        raise Refused(f"account={subject} is not an account id; give 12 digits, for example 012345678901.")
+    stack_options.account_id(options)
     if about == ["vpc"] and not re.fullmatch("vpc-[0-9a-f]+", subject):
         raise Refused(f"vpc={subject} is not a VPC's id; give one, for example vpc-0123456789abcdef0.")
     with terminal.progress() as progress, reading.errors_in_words():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from ctipam import waiting
+from ctipam.cloudformation.described import parameters_of
 from ctipam.errors import THROTTLED, StackBeingDeleted, code_of
 from ctipam.sessions import Account
 from ctipam.tags import to_dict, without_aws_tags
@@ -85,11 +86,10 @@ class OwnStack:
         with self._one_at_a_time:
             is_old = waiting.now() - self._asked_at >= self._believed_s
             last = self._read() if is_old or self._last is None else self._last
-        given = last.get("Parameters", [])
         return Snapshot(
             status=last["StackStatus"],
             updated=str(last.get("LastUpdatedTime", "")),
-            parameters={one["ParameterKey"]: one.get("ParameterValue", "") for one in given},
+            parameters=parameters_of(last),
             tags=without_aws_tags(to_dict(last.get("Tags", []))),
         )
 

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ctipam import names
+from ctipam.cloudformation.described import outputs_of
 from ctipam.cloudformation.other_stacks import living
 from ctipam.cloudformation.outputs import NO_WARNINGS
 from ctipam.errors import explain
@@ -55,10 +56,10 @@ def warnings_of_networking(management: Account, network_account_id: str) -> str:
     try:
         networking = _networking_account(management, network_account_id)
         outputs = {
-            one["OutputKey"]: one["OutputValue"]
+            key: value
             for stack_id in deployments_in(networking)
             for stack in networking.cloudformation().describe_stacks(StackName=stack_id)["Stacks"]
-            for one in stack.get("Outputs", [])
+            for key, value in outputs_of(stack).items()
         }
         return outputs.get("Warnings", NO_WARNINGS)
     except (BotoCoreError, ClientError) as error:  # nothing that a deployment should fail for

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from ctipam import findings
 from ctipam.cloudformation import other_stacks
+from ctipam.cloudformation.described import outputs_of
 from ctipam.errors import explain
 from ctipam.networking_account import assume_execution_role
 from ctipam.organization import reader as organization
@@ -140,7 +141,7 @@ def _outputs(networking: Account, stack_ids: frozenset[str]) -> dict[str, str]:
     for stack_id in sorted(one for one in stack_ids if one.startswith("arn:")):
         stack = other_stacks.describe(networking, stack_id)
         if stack and stack["StackStatus"] != "DELETE_COMPLETE":
-            outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+            outputs = outputs_of(stack)
             if WATCH_LOG_GROUP + "Name" in outputs:
                 return outputs
     return {}
