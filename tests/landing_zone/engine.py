@@ -179,6 +179,7 @@ class Engine:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_PAGER": "",
+            "NO_PROXY": "*",  # as in landing_zone.isolation
         }
 
     def session(self, account_id: str, region: str = "") -> boto3.Session:
@@ -371,6 +372,7 @@ def _server_environment(folder: Path, port: int, certificate: Path, key: Path) -
         "HOME": str(folder),
         "TMPDIR": str(folder),
         "LANG": "C.UTF-8",
+        "NO_PROXY": "*",
         "PYTHONPATH": str(TESTS),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONNOUSERSITE": "1",

@@ -11,6 +11,10 @@ starter ends first.
 
 The interpreter may be another environment's: this file is the server's program too. It needs only Python, and where
 there is botocore, the module quick_botocore beside it.
+
+Each program has a connection of its own. The starter sends a byte with the program's streams and a line of JSON, and
+the server answers with two numbers: the process id, and at the end the exit status. A byte stream, because macOS has no
+Unix sockets that keep messages apart.
 """
 
 from __future__ import annotations
@@ -33,7 +37,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-REQUEST_BYTES = 200_000
+NUMBER_BYTES = 12
+"""Of an answer, padded with spaces: so two that arrive together are two."""
+
 STREAMS = 3  # input, output, errors
 GRACE_S = 1  # for a program to end by itself when its input does
 ENVIRONMENT = {  # nothing of the starter's: each program gets its own
@@ -41,6 +47,7 @@ ENVIRONMENT = {  # nothing of the starter's: each program gets its own
     "PYTHONDONTWRITEBYTECODE": "1",
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "NO_PROXY": "*",  # else macOS is asked for its proxies, which it does not allow in a forked process
 }
 
 
@@ -65,7 +72,7 @@ class ForkServer:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         if address:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as others:
+            with socket.socket(socket.AF_UNIX) as others:
                 others.bind(address)
                 others.listen()  # who connects from now on, waits for the server
                 self._begin(others)
@@ -84,10 +91,10 @@ class ForkServer:
         words   a script, or -m and a module, and the arguments
         log     the descriptor of a file that gets all that the program prints; None: pipes get it
         """
-        status, status_child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with status_child:
-            streams = _send(self._control(), words, env, cwd, log, status_child.fileno())
-        return Forked(status, *streams)
+        connection, of_program = socket.socketpair()
+        with of_program:
+            socket.send_fds(self._control(), [b"."], [of_program.fileno()])
+        return Forked(connection, *_send(connection, words, env, cwd, log))
 
     def _control(self) -> socket.socket:
         with self._lock:
@@ -96,8 +103,8 @@ class ForkServer:
             return self._socket
 
     def _begin(self, *others: socket.socket) -> None:
-        # Message by message: threads may start programs at the same time. It ends with us, and the server too.
-        self._socket, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        # A byte for each program: threads may start some at the same time. It ends with us, and the server too.
+        self._socket, control = socket.socketpair()
         with control:
             askers = [asker.fileno() for asker in (control, *others)]
             command = [*self._command, *map(str, askers)]
@@ -117,20 +124,15 @@ class ForkServerAt:
 
     def start(self, words: Sequence[str], *, env: Mapping[str, str], cwd: str) -> Forked:
         """See ForkServer."""
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        connection = socket.socket(socket.AF_UNIX)
         connection.connect(self._address)
         return Forked(connection, *_send(connection, words, env, cwd))
 
 
 def _send(
-    server: socket.socket,
-    words: Sequence[str],
-    env: Mapping[str, str],
-    cwd: str,
-    log: int | None = None,
-    *also: int,
+    connection: socket.socket, words: Sequence[str], env: Mapping[str, str], cwd: str, log: int | None = None
 ) -> tuple[int, int, int]:
-    """Ask the server for a program; return our ends of its input, output and errors. also: descriptors to give it"""
+    """Ask the server for a program; return our ends of its input, output and errors."""
     request = json.dumps({"words": list(words), "env": dict(env), "cwd": cwd}).encode()
     in_child, stdin = os.pipe()
     if log is None:
@@ -139,7 +141,8 @@ def _send(
         stdout, stderr = (os.open(os.devnull, os.O_RDONLY) for _ in range(2))
         out_child, error_child = os.dup(log), os.dup(log)
     given = [in_child, out_child, error_child]
-    socket.send_fds(server, [request], [*given, *also])
+    socket.send_fds(connection, [b"."], given)
+    connection.sendall(request + b"\n")
     for descriptor in given:
         os.close(descriptor)
     return stdin, stdout, stderr
@@ -203,7 +206,7 @@ class Forked:
             os.kill(self.pid, number)
 
     def _told(self) -> int:
-        return int(self._status.recv(100) or -signal.SIGKILL)  # silence: whoever would tell was killed with it
+        return int(self._status.recv(NUMBER_BYTES) or -signal.SIGKILL)  # silence: whoever would tell was killed with it
 
 
 def serve(control: socket.socket, others: Sequence[socket.socket], added: Mapping[str, str]) -> None:
@@ -218,55 +221,59 @@ def serve(control: socket.socket, others: Sequence[socket.socket], added: Mappin
     while True:
         asker = select.select(askers, [], [])[0][0]
         if asker is control:
-            message, descriptors, _, _ = socket.recv_fds(control, REQUEST_BYTES, STREAMS + 1)
-            if not message:
+            byte, descriptors, _, _ = socket.recv_fds(control, 1, 1)
+            if not byte:
                 return
+            connection = socket.socket(fileno=descriptors[0])
         else:
             connection, _ = asker.accept()
-            message, descriptors, _, _ = socket.recv_fds(connection, REQUEST_BYTES, STREAMS)
-            descriptors.append(connection.detach())  # where the client waits for the status
-        if message and os.fork() == 0:
-            for asker in askers:
-                asker.close()
-            request = json.loads(message)
-            _watch(request | {"env": {**request["env"], **added}}, descriptors)
-        for descriptor in descriptors:
-            os.close(descriptor)
+        with connection:
+            if os.fork() == 0:
+                for asker in askers:
+                    asker.close()
+                _watch(connection, added)
 
 
-def _watch(request: dict[str, Any], descriptors: list[int]) -> None:
-    """Fork the program, tell its process id and later its exit status, and end."""
+def _watch(connection: socket.socket, added: Mapping[str, str]) -> None:
+    """Read what is asked for, fork the program, tell its process id and later its exit status, and end."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    byte, streams, _, _ = socket.recv_fds(connection, 1, STREAMS)
+    with connection.makefile("rb") as line:
+        request = json.loads(line.readline() or "null")
+    if not (byte and request):  # the starter has ended meanwhile
+        os._exit(1)
     pid = os.fork()
     if pid == 0:
+        connection.close()
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        _become(request, descriptors)
-    for descriptor in descriptors[:STREAMS]:
+        _become(request | {"env": {**request["env"], **added}}, streams)
+    for descriptor in streams:
         os.close(descriptor)
-    status = socket.socket(fileno=descriptors[STREAMS])
-    status.send(str(pid).encode())
-    threading.Thread(target=_kill_without_starter, args=(pid, status), daemon=True).start()
-    ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # so that no other process gets this id meanwhile
-    if ended:
-        exit_status = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
-        with contextlib.suppress(OSError):  # the starter has ended too
-            status.send(str(exit_status).encode())
+    with contextlib.suppress(OSError):  # the starter has ended, and the program ends for that
+        connection.sendall(_number(pid))
+    threading.Thread(target=_kill_without_starter, args=(pid, connection), daemon=True).start()
+    _, status = os.waitpid(pid, 0)
+    with contextlib.suppress(OSError):
+        connection.sendall(_number(os.waitstatus_to_exitcode(status)))
     os._exit(0)
 
 
-def _kill_without_starter(pid: int, status: socket.socket) -> None:
+def _number(number: int) -> bytes:
+    return str(number).ljust(NUMBER_BYTES).encode()
+
+
+def _kill_without_starter(pid: int, connection: socket.socket) -> None:
     with contextlib.suppress(OSError):
-        status.recv(1)  # nothing is ever sent: it returns when the starter closes its end, or has none any more
+        connection.recv(1)  # nothing more is sent: it returns when the starter closes its end, or has none any more
     time.sleep(GRACE_S)
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
 
 
-def _become(request: dict[str, Any], descriptors: list[int]) -> None:
+def _become(request: dict[str, Any], streams: list[int]) -> None:
     """Run the program in this process."""
-    for stream, descriptor in enumerate(descriptors[:STREAMS]):
+    for stream, descriptor in enumerate(streams):
         os.dup2(descriptor, stream)
-    for descriptor in descriptors:
         os.close(descriptor)
     # Those of the server remember what kind of files it had.
     sys.stdin, sys.stdout = os.fdopen(0, closefd=False), os.fdopen(1, "w", closefd=False)

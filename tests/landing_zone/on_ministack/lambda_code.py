@@ -37,7 +37,7 @@ EXECUTION_ROLE = "AWSControlTowerExecution"  # with whose credentials CloudForma
 KEPT_VARIABLES = (
     "AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_REGION AWS_DEFAULT_REGION AWS_ENDPOINT_URL "
     "AWS_CA_BUNDLE SSL_CERT_FILE REQUESTS_CA_BUNDLE AWS_DISABLE_HOST_PREFIX_INJECTION LAMBDA_TASK_ROOT "
-    "_LAMBDA_FUNCTION_ARN _LAMBDA_TIMEOUT _LAMBDA_LAYERS_DIRS PATH LANG TZ TMPDIR".split()
+    "_LAMBDA_FUNCTION_ARN _LAMBDA_TIMEOUT _LAMBDA_LAYERS_DIRS PATH LANG TZ TMPDIR NO_PROXY".split()
 )
 # Runs before ministack's own worker script. AWS's runtime too gives the root logger a handler, which writes JSON with
 # the fields of `extra` beside the message, from INFO on, for functions with LogFormat JSON. That is each of ours.
