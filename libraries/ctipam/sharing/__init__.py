@@ -3,7 +3,8 @@
 Called by Lambda for events, the schedule and operators (`lifecycle`), and by CloudFormation for
 Custom::ShareExistingAccounts (`existing_accounts`).
 
-    Pure:  `spec` decides which pools an account is to have; `existing` has the data of its shares; `changes` compares;
+    Pure:  `spec` decides which pools an account is to have; `existing` has the data of its shares, and `unlisted`
+           completes it by what RAM lists late; `changes` compares;
            `brake` decides whether pools may be taken away, and `doubtful` of which pools that cannot be said;
            `results` has the data of a run, and `result_log` logs it; `report_rows` is what an operator sees of pools
            and accounts; `notices` decides what somebody is told; `session_policy` limits the role
