@@ -90,8 +90,13 @@ def test_the_handler_gets_the_properties_and_those_of_before(
 
 @pytest.mark.parametrize(
     ("code", "operation"),
-    [("AccessDenied", "GetRole"), ("ConcurrentModificationException", "DescribeOrganization")],
-    ids=["IAM does not know a new policy yet", "somebody else changes the organization"],
+    [
+        ("AccessDenied", "GetRole"),
+        ("ConcurrentModificationException", "DescribeOrganization"),
+        # Longer than boto3's retries last: https://github.com/awslabs/aws-deployment-framework/issues/788
+        ("TooManyRequestsException", "ListParents"),
+    ],
+    ids=["IAM does not know a new policy yet", "somebody else changes the organization", "others call AWS too often"],
 )
 def test_an_error_that_passes_by_itself_is_retried_for_some_seconds(
     function: Function, code: str, operation: str

@@ -244,9 +244,9 @@ def test_a_leftover_that_cannot_be_removed_is_a_failure_that_names_the_call_and_
 ) -> None:
     leave_stack_set(setup)
     for action in ("DescribeStackSet", "DescribeStackSetOperation", "DeleteStackInstances", "DeleteStackSet"):
-        setup.stack_sets.refusals[action] = "ThrottlingException"
+        setup.stack_sets.refusals[action] = "InternalFailure"
 
-        assert setup.ask()["Reason"].startswith(f"{action} failed: ThrottlingException: No.")
+        assert setup.ask()["Reason"].startswith(f"{action} failed: InternalFailure: No.")
         assert not setup.cloud.models.organization.ram_sharing_enabled
 
     setup.stack_sets.refusals["DeleteStackSet"] = "StackSetNotFoundException"  # somebody has deleted it meanwhile

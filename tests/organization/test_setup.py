@@ -130,8 +130,9 @@ def test_outside_the_commercial_regions_a_landing_zone_that_is_not_listed_is_a_w
     [
         EndpointConnectionError(endpoint_url="https://controltower.us-east-1.amazonaws.com"),
         ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "ListLandingZones"),
+        ClientError({"Error": {"Code": "InternalServerException", "Message": "no"}}, "ListLandingZones"),
     ],
-    ids=["no endpoint", "not allowed"],
+    ids=["no endpoint", "not allowed", "no answer"],
 )
 @pytest.mark.usefixtures("landing_zone")
 def test_a_region_in_which_control_tower_cannot_be_read_is_a_warning(
@@ -337,6 +338,20 @@ def test_governed_regions_cause_no_warning(landing_zone: Any) -> None:
 
 def test_no_region_counts_as_ungoverned_if_the_manifest_names_no_regions() -> None:
     assert ungoverned_regions(["us-west-2"], None) == {}
+
+
+@pytest.mark.parametrize("code", ["AuthorizerConfigurationException", "InternalServerException"])
+def test_a_landing_zone_that_control_tower_does_not_show_is_a_warning(
+    landing_zone: Any, refuse_calls: Any, code: str
+) -> None:
+    """Custom::Ipam tries each Region itself. https://github.com/aws/aws-sdk/issues/658"""
+    refuse_calls("GetLandingZone", code)
+
+    (warning,) = set_up().warnings
+
+    assert warning.startswith("It is not known which Regions Control Tower governs: GetLandingZone")
+    assert code in warning
+    assert landing_zone.models.organization.ram_sharing_enabled
 
 
 def test_a_region_that_is_not_governed_is_refused_and_nothing_is_enabled(landing_zone: Any) -> None:

@@ -140,6 +140,7 @@ ENTRIES = """
     ctipam/sharing/run.py
     ctipam/sharing/session_policy.py
     ctipam/sharing/spec.py
+    ctipam/sharing/unlisted.py
     ctipam/tags.py
     ctipam/waiting.py
     index.py

@@ -256,6 +256,60 @@ def test_two_handlers_that_both_find_the_old_pools_leave_only_the_new_pools(
     assert landing_zone.shared() == {f"ipamShare-{ZERO}": SDLC}
 
 
+# The Terraform provider looks for a new share again for a minute, and a reader of a share reports that RAM did not find
+# it: resourceSharePropagationTimeout in
+# https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/ram/resource_share.go
+# https://github.com/hashicorp/terraform-provider-aws/issues/36791
+
+
+@pytest.mark.parametrize("listed_s", [6, 20])
+@pytest.mark.parametrize("event", [moved(ZERO), SCHEDULE], ids=["an event", "the schedule"])
+def test_a_share_that_ram_lists_late_is_created_once(
+    landing_zone: Any, ous: Any, calls: list[str], event: Any, listed_s: int
+) -> None:
+    landing_zone.cloud.set_ram_timings(listed=listed_s)
+
+    answer = landing_zone.invoke(event)
+
+    assert (answer["failed"], answer["pending"]) == (0, 0)
+    assert (calls.count("ram:CreateResourceShare"), calls.count("ram:AssociateResourceShare")) == (1, 0)
+    assert landing_zone.shared() == SHARED
+
+
+@pytest.mark.parametrize("event", [moved(ZERO), SCHEDULE], ids=["an event", "the schedule"])
+def test_pools_that_ram_lists_late_are_added_once(landing_zone: Any, ous: Any, calls: list[str], event: Any) -> None:
+    landing_zone.invoke(moved(ZERO))
+    landing_zone.cloud.move(ZERO, ous["SDLC OU"])
+    landing_zone.cloud.set_ram_timings(listed=20)
+    calls.clear()
+
+    answer = landing_zone.invoke(event)
+
+    assert (answer["failed"], calls.count("ram:AssociateResourceShare")) == (0, 1)
+    assert landing_zone.shared() == {f"ipamShare-{ZERO}": SDLC}
+
+
+def test_an_account_that_moves_before_ram_lists_its_new_share_ends_with_the_pools_of_its_new_ou(
+    landing_zone: Any, ous: Any, calls: list[str]
+) -> None:
+    landing_zone.cloud.set_ram_timings(listed=20)
+    after_creation = iter([lambda: landing_zone.cloud.move(ZERO, ous["SDLC OU"])])
+    ram = landing_zone.cloud.models.ram
+    call_model = ram.call
+
+    def moving(action: str, params: Any, caller: Any) -> Any:
+        answer = call_model(action, params, caller)
+        if action == "CreateResourceShare" and (move := next(after_creation, None)):
+            move()
+        return answer
+
+    ram.call = moving
+    assert landing_zone.invoke(moved(ZERO))["failed"] == 0
+
+    assert calls.count("ram:CreateResourceShare") == 1
+    assert landing_zone.shared() == {f"ipamShare-{ZERO}": SDLC}
+
+
 def test_eight_simultaneous_events_leave_one_share_for_each_account(landing_zone: Any, ous: Any) -> None:
     landing_zone.cloud.add_account(ONE, ous["SDLC OU"])
     errors: list[BaseException] = []

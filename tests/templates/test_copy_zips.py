@@ -32,12 +32,20 @@ class Copier:
         self.answers = answers
 
     def ask(
-        self, kind: str, keys: list[str] = KEYS, *, source: str = "source", stack: str = "UPDATE_IN_PROGRESS"
+        self,
+        kind: str,
+        keys: list[str] = KEYS,
+        *,
+        source: str = "source",
+        stack: str = "UPDATE_IN_PROGRESS",
+        physical_id: str = "made-before",
     ) -> dict[str, Any]:
         described = {"Stacks": [{"StackStatus": stack}]}
         vars(self.module)["cloudformation"] = SimpleNamespace(describe_stacks=lambda **_: described)
         properties = {"SourceBucket": source, "TargetBucket": "target", "Keys": keys}
-        self.module.handler({"RequestType": kind, "StackId": "arn:stack", "ResourceProperties": properties}, None)
+        given = {} if kind == "Create" else {"PhysicalResourceId": physical_id}
+        event = {"RequestType": kind, "StackId": "arn:stack", "ResourceProperties": properties} | given
+        self.module.handler(event, None)
         return self.answers[-1]
 
 
@@ -119,6 +127,22 @@ def test_a_delete_removes_all_versions_and_can_be_repeated(copier: Copier, s3: A
     copier.ask("Update")
 
     assert [copier.ask("Delete")["Status"] for _ in range(2)] == ["SUCCESS", "SUCCESS"]
+    assert copies(s3) == []
+
+
+def test_a_delete_under_an_id_that_cloudformation_made_up_removes_the_copies_and_answers_with_that_id(
+    copier: Copier, s3: Any
+) -> None:
+    """As if another resource failed while the zips were being copied. All answers must have the same id.
+
+    https://github.com/aws/aws-cdk/pull/36951
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
+    """
+    copier.ask("Create")
+
+    answer = copier.ask("Delete", physical_id="stack-CopyZips-1A2B3C4D5E6F")
+
+    assert (answer["Status"], answer["PhysicalResourceId"]) == ("SUCCESS", "stack-CopyZips-1A2B3C4D5E6F")
     assert copies(s3) == []
 
 

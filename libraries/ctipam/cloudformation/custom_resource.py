@@ -39,7 +39,7 @@ from ctipam.cloudformation.deletion import Delete
 from ctipam.cloudformation.latecomers import wait_for_latecomers
 from ctipam.cloudformation.own_stack import OwnStack
 from ctipam.cloudformation.request import ResourceRequest
-from ctipam.errors import CONCURRENT, DENIED, OutOfTime, Refused, Superseded, code_of, explain
+from ctipam.errors import CONCURRENT, DENIED, THROTTLED, OutOfTime, Refused, Superseded, code_of, explain
 from ctipam.invocation import Invocation, LambdaContext, account_id_of, continue_in_another_invocation
 from ctipam.logs import log_decision, logger
 from ctipam.sessions import Account
@@ -197,8 +197,9 @@ def _give_up(resource: CustomResource, request: ResourceRequest, error: Exceptio
 
 
 def _retry_what_passes(resource: CustomResource, request: ResourceRequest) -> Data:
-    """Create or update. Retry a denial, because IAM takes seconds to apply a policy that has just changed, and what
-    Organizations refuses because it is being changed, for example by Control Tower."""
+    """Create or update. Retry a denial, because IAM takes seconds to apply a policy that has just changed; what
+    Organizations refuses because it is being changed, for example by Control Tower; and throttling that lasts longer
+    than boto3's own retries, because other tools that react to the same accounts call Organizations too."""
     for pause in PASSES_PAUSES_S:
         try:
             return resource.ensure(request)
@@ -210,7 +211,7 @@ def _retry_what_passes(resource: CustomResource, request: ResourceRequest) -> Da
 
 
 def _may_pass(error: BaseException | None) -> bool:
-    return isinstance(error, ClientError) and code_of(error) in {CONCURRENT, *DENIED}
+    return isinstance(error, ClientError) and code_of(error) in {CONCURRENT, *DENIED, *THROTTLED}
 
 
 def put(url: str, body: bytes) -> str:

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from ctipam.cloudformation.custom_resource import Data
 from ctipam.cloudformation.outputs import warnings_output
 from ctipam.cloudformation.request import ResourceRequest
-from ctipam.errors import DENIED, Refused, code_of, explain
+from ctipam.errors import DENIED, THROTTLED, Refused, code_of, explain
 from ctipam.ipam.cost_controls import LEAVE, exclusions_property
 from ctipam.logs import log_decision
 from ctipam.names import EXECUTION_ROLE, STACK_SET_ROLE, execution_role_arn
@@ -78,7 +78,8 @@ def check(management: Account, spec: SetupSpec) -> SetupResult:
     region_warnings = preconditions.refuse_another_region(
         management.region, home_region, management.partition, new=spec.new
     )
-    ungoverned = preconditions.ungoverned_regions(spec.regions, _governed_regions(management, landing_zone))
+    governed, governed_warnings = _governed_regions(management, landing_zone)
+    ungoverned = preconditions.ungoverned_regions(spec.regions, governed)
     preconditions.refuse_added_regions(ungoverned, spec.added_regions)
     if not spec.rollback:
         _refuse_without_roles(management, spec.network_account_id)
@@ -95,7 +96,7 @@ def check(management: Account, spec: SetupSpec) -> SetupResult:
     preconditions.refuse_too_many_exclusions(exclusions)
     preconditions.refuse_another_administrator(find_ipam_administrators(organizations), spec)
     environment_warnings = preconditions.environment_warnings(environments.values())
-    warnings = (*region_warnings, *ungoverned.values(), *problems, *environment_warnings)
+    warnings = (*region_warnings, *governed_warnings, *ungoverned.values(), *problems, *environment_warnings)
     return SetupResult(exclusions, warnings)
 
 
@@ -117,22 +118,28 @@ def _landing_zone_arn(management: Account) -> str | None:
     except EndpointConnectionError:
         return None
     except ClientError as error:
-        if code_of(error) not in DENIED:
+        if code_of(error) in THROTTLED:
             raise
         return None
     return zones[0]["arn"] if zones else ""
 
 
-def _governed_regions(management: Account, landing_zone_arn: str | None) -> list[str] | None:
-    """Return the Regions that the landing zone governs; None if its manifest does not name them, as from version 4.0.
+def _governed_regions(management: Account, landing_zone_arn: str | None) -> tuple[list[str] | None, list[str]]:
+    """Return the Regions that the landing zone governs, and a warning if Control Tower does not show it. None: its
+    manifest does not name them, as from version 4.0, or is not known.
 
     https://docs.aws.amazon.com/controltower/latest/APIReference/API_GetLandingZone.html
     """
     if not landing_zone_arn:
-        return None
-    zone = management.control_tower().get_landing_zone(landingZoneIdentifier=landing_zone_arn)["landingZone"]
-    regions: list[str] | None = zone["manifest"].get("governedRegions")
-    return regions
+        return None, []
+    try:
+        zone = management.control_tower().get_landing_zone(landingZoneIdentifier=landing_zone_arn)["landingZone"]
+    except ClientError as error:
+        if code_of(error) in DENIED | THROTTLED:
+            raise
+        # No reason to refuse a deployment: Custom::Ipam tries each Region itself.
+        return None, [f"It is not known which Regions Control Tower governs: {explain(error)}"]
+    return zone["manifest"].get("governedRegions"), []
 
 
 def _refuse_without_roles(management: Account, network_account_id: str) -> None:

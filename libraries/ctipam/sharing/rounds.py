@@ -21,7 +21,15 @@ from ctipam.errors import DENIED, REASON_LIMIT, UNREACHABLE, OutOfTime, code_of,
 from ctipam.organization.environments import EnvironmentOu, if_accounts_have_its_pools
 from ctipam.sharing.apply import apply, cannot_delete_yet
 from ctipam.sharing.brake import held_back
-from ctipam.sharing.changes import Associate, CreateShare, DeleteShare, ShareChange, ShareChanges, share_changes
+from ctipam.sharing.changes import (
+    Associate,
+    CreateShare,
+    DeleteShare,
+    Disassociate,
+    ShareChange,
+    ShareChanges,
+    share_changes,
+)
 from ctipam.sharing.doubtful import DoubtfulPool, no_pools, why_unlisted
 from ctipam.sharing.existing import Share
 from ctipam.sharing.ownership import ShareOwnership
@@ -31,6 +39,7 @@ from ctipam.sharing.result_log import log_result
 from ctipam.sharing.results import AccountResult, SharingResult
 from ctipam.sharing.run import SharingRun
 from ctipam.sharing.spec import ShareSpec, share_spec, wrong_rules
+from ctipam.sharing.unlisted import Accepted, with_unlisted
 
 PAUSES_S = (4, 4, 4, 8, 8, 16, 16)
 """Seconds between rounds. AWS completes the rest on its own, and the next run checks it. The first pause is long enough
@@ -62,7 +71,7 @@ class ShareReconciliation:
         self._places = places
         self._existing = frozenset(pool.arn for pools in run.environments.values() for pool in pools)
         self._results: dict[str, AccountResult] = {}
-        self._created: dict[str, Share] = {}
+        self._accepted: dict[str, Accepted] = {}  # by account
         self._requested: dict[str, set[tuple[str, str]]] = {}  # account -> (share, what this run has asked RAM to add)
         self._given: dict[str, set[str]] = {}  # account -> pools that this run has asked RAM to add, wherever it was
         self._refused: set[str] = set()  # accounts for which RAM has refused a change
@@ -138,7 +147,7 @@ class ShareReconciliation:
         pauses = iter(PAUSES_S)
         while True:
             self._ram_is_unready = False
-            found = self._ownership.filter(self._read_shares(self._created))
+            found = self._ownership.filter(self._read())
             if self._run.environments:  # else nobody loses anything
                 self._look_for_unlisted(found)
             everybody = set(self._places.listed) | found.keys() | self._results.keys()
@@ -150,6 +159,15 @@ class ShareReconciliation:
             pause = RAM_PAUSE_S if self._ram_is_unready else next(pauses, None)
             if not busy or not self._wait(pause, busy):
                 return
+
+    def _read(self) -> dict[str, Sequence[Share]]:
+        """Return the shares by account, with what RAM does not list yet."""
+        created = {account_id: one.created for account_id, one in self._accepted.items() if one.created}
+        found = dict(self._read_shares(created))
+        for account_id, accepted in self._accepted.items():
+            if shares := with_unlisted(found.get(account_id, ()), accepted, waiting.now()):
+                found[account_id] = shares
+        return found
 
     def _look_for_unlisted(self, found: Mapping[str, Sequence[Share]]) -> None:
         """Ask for each pool of the shares that was not in AWS's list. One that is there all the same is in doubt."""
@@ -278,16 +296,22 @@ class ShareReconciliation:
         self._unconfirmed.add(account_id)  # also if the answer is lost
         self._places.fresh.discard(account_id)
         created = apply(self._run.networking.ram(), change, tags)
+        accepted = self._accepted.setdefault(account_id, Accepted())
         if created and isinstance(change, CreateShare):
-            self._created[account_id] = created
+            accepted.created = created
             self._note_request(created, change.pools, (account_id,))
         elif isinstance(change, Associate):
             self._note_request(change.share, change.pools, change.principals)
+        elif isinstance(change, Disassociate):
+            accepted.note_removed(change.share.arn, (*change.pools, *change.principals))
+        elif isinstance(change, DeleteShare):
+            accepted.note_deleted(change.share.arn)
         self._results[account_id].record(change)
 
     def _note_request(self, share: Share, pools: Collection[str], principals: Collection[str]) -> None:
         requested = {(share.arn, entity) for entity in (*pools, *principals)}
         self._requested.setdefault(share.account_id, set()).update(requested)
+        self._accepted[share.account_id].note_added(share.arn, (*pools, *principals), waiting.now())
         self._given.setdefault(share.account_id, set()).update(pools)
 
     def _is_busy(self, account_id: str, changes: ShareChanges) -> bool:

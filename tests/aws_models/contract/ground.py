@@ -215,18 +215,23 @@ class Ground(Aws):
         return arn
 
     def statuses(self, share_arn: str) -> set[str]:
-        """Return the statuses of all associations of a share."""
-        return {
-            row["status"]
-            for kind in ("RESOURCE", "PRINCIPAL")
-            for row in every(
-                self.ram(),
-                "get_resource_share_associations",
-                "resourceShareAssociations",
-                associationType=kind,
-                resourceShareArns=[share_arn],
-            )
-        }
+        """Return the statuses of all associations of a share; none of one so new that RAM does not find it yet."""
+        try:
+            return {
+                row["status"]
+                for kind in ("RESOURCE", "PRINCIPAL")
+                for row in every(
+                    self.ram(),
+                    "get_resource_share_associations",
+                    "resourceShareAssociations",
+                    associationType=kind,
+                    resourceShareArns=[share_arn],
+                )
+            }
+        except ClientError as error:
+            if code_of(error) != "UnknownResourceException":
+                raise
+            return set()
 
     def timed(self, what: str, look: Callable[[], Thing | None]) -> Thing:
         """Wait as `until` does, and keep how long it took."""

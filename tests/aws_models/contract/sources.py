@@ -10,6 +10,19 @@ CLI = "https://github.com/aws/aws-cli/blob/develop/awscli/examples/ec2/"
 PROVIDER = "https://github.com/hashicorp/terraform-provider-aws/"
 PROVIDER_CODE = f"{PROVIDER}blob/main/internal/service/"
 MODULE = "https://github.com/aws-ia/terraform-aws-ipam/"
+ELSEWHERE = "https://github.com/aws-ia/terraform-aws-vpc/issues/65"
 FINDINGS = "https://github.com/tfstack/terraform-aws-ipam/blob/main/examples/multi-account/FINDINGS.md"
 
-__all__ = ["API", "ASSUMED", "CLI", "FINDINGS", "GUIDE", "MODULE", "PROVIDER", "PROVIDER_CODE", "RAM_API", "RAM_GUIDE"]
+__all__ = [
+    "API",
+    "ASSUMED",
+    "CLI",
+    "ELSEWHERE",
+    "FINDINGS",
+    "GUIDE",
+    "MODULE",
+    "PROVIDER",
+    "PROVIDER_CODE",
+    "RAM_API",
+    "RAM_GUIDE",
+]

@@ -41,6 +41,10 @@ def _provision(store: Store, call: Call) -> PoolCidr:
     if not pool.ready:
         raise incorrect_state(pool.id, pool.state)
     require_unlocked(store, pool.scope_id, pool.source_pool_id)
+    if any(row.held and row.network == wanted for row in store.cidrs_of(pool)):
+        # https://github.com/hashicorp/terraform-provider-aws/issues/27424
+        message = f"The specified action is not valid for {pool.id}. The CIDR {wanted} is in an invalid state."
+        raise AwsError("IncorrectState", message)
     outcome = _decide_provision(store, pool, wanted)
     row = PoolCidr(
         id=store.ids.new("ipam-pool-cidr", 33),

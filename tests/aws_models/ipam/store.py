@@ -123,12 +123,15 @@ def pool_to_draw_from(store: Store, call: Call, pool_id: str) -> Pool:
     """Return the pool to allocate from: in its locale, or in the home Region if it has none.
 
     Source  https://docs.aws.amazon.com/vpc/latest/ipam/tutorials-byoip-ipam-ipv6.html
+            https://github.com/aws-ia/terraform-aws-vpc/issues/65, for the words of AllocateIpamPoolCidr elsewhere
+            Unverified: that other actions have the same answer, and that it takes no operating Region
     """
     pool = store.pools.get(pool_id)
     if pool is None or not store.finds(pool) or not may_use(pool, call):
         raise no_pool(pool_id)
-    if call.caller.region != (store.ipam_of(pool).region if pool.locale == NO_LOCALE else pool.locale):
-        raise no_pool(pool_id)
+    here = call.caller.region
+    if here != (store.ipam_of(pool).region if pool.locale == NO_LOCALE else pool.locale):
+        raise AwsError("InvalidParameterValue", f"The pool {pool_id} is not in the current region {here}.")
     return pool
 
 

@@ -282,7 +282,7 @@ class RamModel:
             association
             for share in self._seen_shares(params, caller)
             for association in share.associations
-            if association.type == params["associationType"]
+            if association.type == params["associationType"] and self._is_known(association)
         ]
         rows = [pages.association_row(association, params) for association in associations]
         return pages.page("resourceShareAssociations", rows, params, self._page_size)
@@ -306,12 +306,13 @@ class RamModel:
         """Yield the associations that the list shows: to the owner also those that begin, to others those in effect."""
         statuses = ("ASSOCIATED", "ASSOCIATING") if params["resourceOwner"] == "SELF" else ("ASSOCIATED",)
         for share in self._seen_shares(params, caller):
-            yield from (one for one in share.associations if one.type == type_ and one.status in statuses)
+            known = (one for one in share.associations if self._is_known(one))
+            yield from (one for one in known if one.type == type_ and one.status in statuses)
 
     def _seen_shares(self, params: Params, caller: Caller) -> list[Share]:
         """Return all shares in the caller's Region that it owns, or that are shared with it."""
         if params.get("resourceOwner", "SELF") == "SELF":
-            seen = [share for share in self._shares.values() if share.home == caller]
+            seen = [share for share in self._shares.values() if share.home == caller and self._is_known(share)]
         else:
             seen = [share for share in self._shares_held_by(caller.account_id) if share.home.region == caller.region]
         if unknown := set(params.get("resourceShareArns", [])) - {share.arn for share in seen}:
@@ -323,6 +324,16 @@ class RamModel:
         for share in list(self._shares.values()):
             if account_id in share.associated("PRINCIPAL", now) and self._organization.is_member(account_id):
                 yield share
+
+    def _is_known(self, made: Share | Association) -> bool:
+        """Return whether calls find what has been made.
+
+        Source  the provider looks for a new share again for a minute, see resourceSharePropagationTimeout in
+                https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/ram/resource_share.go
+                https://github.com/hashicorp/terraform-provider-aws/issues/36791, of a member account
+                Unverified: that an association is found late too
+        """
+        return made.created + self._timings.listed <= self._clock.now()
 
     def _own_share(self, params: Params, caller: Caller) -> Share:
         """Return the share that the request changes."""

@@ -14,6 +14,7 @@ class Timings:
 
     onboarding: float = 60  # from when sharing with the organization is enabled until it works: minutes have been seen
     share_create: float = 0  # as in AWS's examples: the answer to CreateResourceShare says ACTIVE
+    listed: float = 1  # from when a share or an association is made until calls find it
     associate: float = 3
     disassociate: float = 3
     share_delete: float = 5

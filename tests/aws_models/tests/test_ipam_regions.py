@@ -75,9 +75,9 @@ def test_allocations_are_made_and_read_in_the_pools_locale_or_else_at_home(
     }[action]
 
     for wrong in {HOME, WEST, ELSEWHERE} - {right}:
-        with pytest.raises(AwsError) as refused:
+        with pytest.raises(AwsError, match=f"The pool {pools[name]} is not in the current region {wrong}.") as refused:
             bench.ask(action, wrong, **ids, **params)
-        assert refused.value.code == "InvalidIpamPoolId.NotFound"
+        assert refused.value.code == "InvalidParameterValue"
     bench.ask(action, right, **ids, **params)
 
 

@@ -66,15 +66,17 @@ def test_a_vpc_may_rely_on_the_pools_default(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("region", "account"),
-    [(HOME, MEMBER), (WEST, STRANGER)],
+    ("region", "account", "code"),
+    [(HOME, MEMBER, "InvalidParameterValue"), (WEST, STRANGER, "InvalidIpamPoolId.NotFound")],
     ids=["not the pool's locale", "not shared with the account"],
 )
-def test_a_pool_that_is_not_for_this_caller_does_not_exist(bench: Bench, leaf: str, region: str, account: str) -> None:
+def test_a_pool_that_is_not_for_this_caller_gives_no_vpc_an_address(
+    bench: Bench, leaf: str, region: str, account: str, code: str
+) -> None:
     with pytest.raises(AwsError) as refused:
         bench.make_vpc("vpc-1", region, account, Ipv4IpamPoolId=leaf, Ipv4NetmaskLength=24)
 
-    assert refused.value.code == "InvalidIpamPoolId.NotFound"
+    assert refused.value.code == code
 
 
 def test_a_pool_that_nobody_has_does_not_exist(bench: Bench) -> None:

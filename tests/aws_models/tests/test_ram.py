@@ -127,7 +127,33 @@ def test_a_new_share_is_active_at_once_and_its_associations_are_not(ram: World, 
     assert share["tags"] == [{"key": "account", "value": MEMBER}]
     assert share["allowExternalPrincipals"] is False
     assert share["resourceShareArn"].startswith(f"arn:aws:ram:{HOME}:{NETWORKING}:resource-share/")
+    ram.clock.advance(Timings().listed)
     assert ram.statuses(share["resourceShareArn"]) == {pool: "ASSOCIATING", MEMBER: "ASSOCIATING"}
+
+
+def test_a_new_share_and_its_associations_are_found_after_a_moment(ram: World, pool: str) -> None:
+    answer = ram("CreateResourceShare", name="share", resourceArns=[pool], principals=[MEMBER])
+    arns = [answer["resourceShare"]["resourceShareArn"]]
+    asked: dict[str, Any] = {"resourceOwner": "SELF", "resourceShareArns": arns}
+
+    assert ram.refused("GetResourceShares", **asked).code == "UnknownResourceException"
+    assert ram.shares() == []
+    assert ram("ListResources", resourceOwner="SELF")["resources"] == []
+    assert ram("GetResourceShareAssociations", associationType="PRINCIPAL")["resourceShareAssociations"] == []
+
+    ram.clock.advance(Timings().listed)
+    assert len(ram("GetResourceShares", **asked)["resourceShares"]) == 1
+    assert len(ram("ListResources", resourceOwner="SELF")["resources"]) == 1
+    assert len(ram("GetResourceShareAssociations", associationType="PRINCIPAL")["resourceShareAssociations"]) == 1
+
+
+def test_a_pool_that_is_added_to_a_share_is_found_after_a_moment(ram: World, pool: str) -> None:
+    share = ram.new_share(principals=[MEMBER])
+    ram("AssociateResourceShare", resourceShareArn=share, resourceArns=[pool])
+    assert ram.statuses(share) == {MEMBER: "ASSOCIATED"}
+
+    ram.clock.advance(Timings().listed)
+    assert ram.statuses(share) == {MEMBER: "ASSOCIATED", pool: "ASSOCIATING"}
 
 
 def test_associations_are_in_effect_after_a_while(ram: World, pool: str) -> None:
@@ -179,6 +205,7 @@ def test_the_same_client_token_finds_the_same_share(ram: World) -> None:
 
     assert second["resourceShare"]["resourceShareArn"] == arn
     assert ram("CreateResourceShare", name="share", clientToken="token") == second
+    ram.settle()
     assert len(ram.shares()) == 1
 
 
@@ -857,6 +884,7 @@ def test_an_answer_is_lost_on_request_and_a_client_token_finds_it(ram: World) ->
 
     share = ram("CreateResourceShare", name="share", clientToken="token")["resourceShare"]
 
+    ram.settle()
     assert [one["resourceShareArn"] for one in ram.shares()] == [share["resourceShareArn"]]
 
 

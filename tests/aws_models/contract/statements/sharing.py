@@ -68,8 +68,13 @@ def same_name_again(aws: Ground) -> None:
     first = aws.new_share("contract again")
     aws.ram().delete_resource_share(resourceShareArn=first)
     second = aws.new_share("contract again")
-    statuses = {share["resourceShareArn"]: share["status"] for share in _own_shares(aws, name="contract again")}
-    expect("statuses", (statuses.get(first) in ("DELETING", "DELETED"), statuses.get(second)), (True, "ACTIVE"))
+
+    def statuses() -> dict[str, str] | None:
+        found = {share["resourceShareArn"]: share["status"] for share in _own_shares(aws, name="contract again")}
+        return found if found.keys() >= {first, second} else None
+
+    found = aws.until("both shares", statuses)
+    expect("statuses", (found[first] in ("DELETING", "DELETED"), found[second]), (True, "ACTIVE"))
 
 
 @SHARING.states("A share that is being deleted cannot be changed.", ASSUMED, settles="ram.model.RamModel._own_share")
@@ -131,10 +136,11 @@ def named_twice(aws: Ground) -> None:
 
 
 @SHARING.states(
-    "Associations begin as ASSOCIATING, and cannot be ended before they are ASSOCIATED.",
+    "Associations begin as ASSOCIATING, cannot be ended before they are ASSOCIATED, and are listed within a minute.",
     f"{PROVIDER}issues/13458",
     "member",
     seconds=30,
+    settles="ram.model.RamModel._is_known",
 )
 def associating(aws: Ground) -> None:
     arn = aws.new_share("contract begin")
@@ -143,6 +149,7 @@ def associating(aws: Ground) -> None:
     end = aws.ram().disassociate_resource_share
     named = {"resourceShareArn": arn, "principals": [aws.member.id]}
     aws.expect_refusal("InvalidStateTransitionException", end, **named)
+    aws.until("the association", lambda: aws.statuses(arn), seconds=60)
 
 
 @SHARING.states(

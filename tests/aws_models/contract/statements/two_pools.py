@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aws_models.contract.aws import BUSY, Differs, code_of, every, expect, expect_all
 from aws_models.contract.ground import Ground
-from aws_models.contract.sources import API, ASSUMED, FINDINGS, GUIDE, MODULE, PROVIDER
+from aws_models.contract.sources import API, ASSUMED, ELSEWHERE, FINDINGS, GUIDE, MODULE, PROVIDER
 from aws_models.contract.statement import Group
 
 POOLS = Group(
@@ -142,11 +142,14 @@ def _accepted_or(aws: Ground, code: str, **wanted: str) -> str:
 
 
 @POOLS.states(
-    "Allocations are read in the pool's locale; in the home Region the pool is not found.", ASSUMED, "two regions"
+    "Allocations are read in the pool's locale; in the home Region they are refused.",
+    ELSEWHERE,
+    "two regions",
+    settles="ipam.store.pool_to_draw_from",
 )
 def allocations_at_home(aws: Ground) -> None:
     aws.allocations(aws.region, aws.elsewhere)
-    aws.expect_refusal("InvalidIpamPoolId.NotFound", aws.ec2().get_ipam_pool_allocations, IpamPoolId=aws.region)
+    aws.expect_refusal("InvalidParameterValue", aws.ec2().get_ipam_pool_allocations, IpamPoolId=aws.region)
 
 
 @POOLS.states(

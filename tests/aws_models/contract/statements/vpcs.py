@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aws_models.contract.aws import expect, expect_all
 from aws_models.contract.ground import VPC_TAGS, Ground
-from aws_models.contract.sources import ASSUMED, CLI, GUIDE, PROVIDER
+from aws_models.contract.sources import ASSUMED, CLI, ELSEWHERE, GUIDE, PROVIDER
 from aws_models.contract.statement import Group
 
 VPCS = Group("vpcs", makes="a VPC without anything in it")
@@ -40,10 +40,10 @@ def vpc_without_a_locale(aws: Ground) -> None:
     aws.expect_refusal("InvalidParameterValue", aws.ec2().create_vpc, **wanted)
 
 
-@VPCS.states("Outside its locale, no VPC finds the pool.", ASSUMED, "two regions")
+@VPCS.states("Outside its locale, a pool gives no VPC an address.", ELSEWHERE, "two regions")
 def vpc_in_another_region(aws: Ground) -> None:
     wanted = {"Ipv4IpamPoolId": aws.leaf, "TagSpecifications": VPC_TAGS}
-    aws.expect_refusal("InvalidIpamPoolId.NotFound", aws.ec2().create_vpc, **wanted)
+    aws.expect_refusal("InvalidParameterValue", aws.ec2().create_vpc, **wanted)
 
 
 @VPCS.states("A full pool gives no VPC an address.", ASSUMED, settles="ipam.allocations.carve")
