@@ -3,6 +3,8 @@
 # other targets but `make lock` and `make audit` work offline.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+# No lines of make's own in an output that programs read; see make_words for a make that writes them all the same.
+MAKEFLAGS += --no-print-directory
 
 # The words of the command line, NAME=value. They reach the commands as environment variables, and neither make nor a
 # shell interprets their values: a variable that is assigned with := is not expanded again.

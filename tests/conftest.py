@@ -8,7 +8,8 @@ from pathlib import Path
 
 import _pytest.mark.expression
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
+from hypothesis.strategies import just
 
 from in_process import quick_clients
 from landing_zone.engine import Engine, Preloaded
@@ -54,8 +55,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [item for path in order for item in files[path]]
 
 
+@settings(max_examples=1)
+@given(just(None))
+def first_example(_: None) -> None:
+    """Let Hypothesis begin. It asks the collector of garbage who holds its random numbers."""
+
+
 def pytest_collection_finish() -> None:
     """Let the collector of garbage look only at what the tests leave, and not again at all that was imported."""
+    first_example()
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000)  # a collection for each 700 new objects, as usual, takes a fifth of the tests' time

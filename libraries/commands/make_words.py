@@ -43,9 +43,10 @@ def read(target: str, known: Collection[str], environment: Mapping[str, str] = o
 
 
 def refuse_lines_of_make() -> None:
-    """Raise Refused if make, run with -C or -w, writes its own lines before and after an output that programs read."""
+    """Raise Refused if make writes its own lines before and after an output that programs read: run with -w, and if it
+    is older than 4.4, with -C too."""
     flags = os.environ.get("MAKEFLAGS", "").split(" -- ")[0].split()
-    if flags and not flags[0].startswith("-") and "w" in flags[0] and "--no-print-directory" not in flags:
+    if flags and not flags[0].startswith("-") and "w" in flags[0]:
         raise Refused("With -C or -w, make writes its own lines into this output; add --no-print-directory.")
 
 

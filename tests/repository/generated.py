@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def _row(name: str, parameter: Mapping[str, Any]) -> str:
 def documents() -> dict[Path, str]:
     """Return the content of each generated document."""
     template = read_template(ROOT / "templates" / TEMPLATE)
-    command = ["make", "-s", *shlex.split(PICTURED)]
+    command = ["make", "-s", *shlex.split(PICTURED), f"PYTHON={sys.executable}"]
     picture = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return {
         ROOT / "templates/PARAMETERS.md": parameter_reference(template),
