@@ -4,7 +4,8 @@ Create, update, rollback, retry and delete are this one comparison, made again a
 before, by whomever and however far it came, the next changes follow from what exists now.
 
 Removals come last, when everything that is wanted exists. Only if there is no room for it, neither a free block nor a
-place under the quota, is something removed first: one pool, with the pools below it, at a time.
+place under the quota, is something removed first: one pool, with the pools below it, at a time, and when no such pool
+is left, the blocks that are no longer declared.
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ def pending_changes(
         return PendingChanges(building.changes, building.waiting)
     if building.lacking_room:
         first = first_in_the_way(building.lacking_room, unwanted, comparison.kept)
-        return building + removals(subtree(first, unwanted) if first else [], pools)
+        if first is None:
+            return building + surplus_removals(comparison, kept_anyway)
+        return building + removals(subtree(first, unwanted), pools)
     removing = removals(unwanted, pools) + surplus_removals(comparison, kept_anyway)
     return building + removing + _adoptions(comparison, kept_anyway)
 

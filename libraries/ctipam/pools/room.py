@@ -24,12 +24,20 @@ Lacking = tuple[PoolKey, int]
 
 
 def lacking_room(
-    spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied, in_use: InUse | None = None
+    spec: PoolSpec,
+    pools: Sequence[ExistingPool],
+    occupied: Occupied,
+    in_use: InUse | None = None,
+    *,
+    surplus_is_free: bool = False,
 ) -> Lacking | None:
     """Return the first block that finds no room, None if there is room for all. A pool that will be removed counts as
-    free, and a block that is being given back; one that is no longer declared does not: it is removed last.
+    free, and a block that is being given back.
 
-    in_use   of pools that have blocks that are no longer declared: as for pending_changes, which builds the rest
+    in_use            of pools that have blocks that are no longer declared: as for pending_changes, which does the rest
+    surplus_is_free   such blocks count as free if nothing uses them: they are given back first. For a rollback only. An
+                      update that made room in this way might leave free space in pieces in which its rollback finds no
+                      room for a larger block.
     """
     comparison = compare(spec, pools, in_use)
     unwanted = {pool.pool_id for pool in comparison.unwanted}
@@ -39,8 +47,20 @@ def lacking_room(
         for block in pool.held
         if pool.pool_id in unwanted or block.state == "pending-deprovision"
     }
+    if surplus_is_free:
+        freed |= _given_back(comparison)
     left = {parent: [cidr for cidr in cidrs if (parent, cidr) not in freed] for parent, cidrs in occupied.items()}
     return place(comparison, left).lacking
+
+
+def _given_back(comparison: Comparison) -> set[tuple[str, IPv4Network]]:
+    """Return the blocks that are no longer declared, with the parent's id, of the pools of which none is in use."""
+    freed: set[tuple[str, IPv4Network]] = set()
+    for key, pool in comparison.kept.items():
+        surplus = {block.cidr for block in comparison.blocks[key].surplus}
+        if surplus.isdisjoint(comparison.in_use.get(pool.pool_id, ())):
+            freed |= {(pool.source_pool_id, cidr) for cidr in surplus}
+    return freed
 
 
 def refuse_without_room(
