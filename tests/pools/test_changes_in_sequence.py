@@ -173,7 +173,7 @@ def roll_back(aws: Aws, spec: PoolSpec) -> None:
     found = aws.listed()
     surplus = surplus_in_use(compare(spec, found), aws.allocations())
     occupied = aws.occupied([*parents_of_new_cidrs(compare(spec, found)), *filter(None, [aws.top()])])
-    assert lacking_room(spec, found, occupied, surplus.in_use, surplus_is_free=True) is None
+    assert lacking_room(spec, found, occupied, surplus.in_use) is None
     converge(aws, spec, in_use=surplus.in_use, kept_anyway=with_ancestors(surplus.by_pool(), found))
 
 

@@ -266,8 +266,7 @@ def _refuse_impossible_request(
     staying = _as_others(spec, pools, blockers.by_pool())
     try:
         preconditions.refuse_isolated(compare(spec, staying))
-        in_use = blockers.surplus.in_use
-        refuse_impossible(pool_reader, spec, staying, listed, allocated, in_use, surplus_is_free=request.is_rollback)
+        refuse_impossible(pool_reader, spec, staying, listed, allocated, blockers.surplus.in_use)
     except Refused as reason:
         if not request.is_rollback:
             raise
@@ -283,14 +282,10 @@ def refuse_impossible(
     listed: Sequence[IpamPoolTypeDef],
     allocated: Allocated,
     in_use: InUse | None = None,
-    *,
-    surplus_is_free: bool = False,
 ) -> None:
     """Raise Refused if what is missing cannot be added.
 
-    in_use            of pools that have blocks that are no longer declared; None: they keep them
-    surplus_is_free   such blocks make room if nothing uses them. A rollback gives back what its update has given, in
-                      the place of what the update has removed
+    in_use   of pools that have blocks that are no longer declared; None: they keep them
     """
     in_scope = pool_reader.ids_in_scope(listed)
     scopes = {pool["IpamPoolId"]: listing.scope_of(pool) for pool in listed}
@@ -300,7 +295,7 @@ def refuse_impossible(
     preconditions.refuse_overlap(comparison, others)
     preconditions.refuse_over_quotas(comparison, len(in_scope))
     occupied, pools = pool_reader.read_occupied(pools, parents_of_new_cidrs(comparison), allocated)
-    if room.lacking_room(spec, pools, occupied, in_use, surplus_is_free=surplus_is_free):
+    if room.lacking_room(spec, pools, occupied, in_use):
         if top := comparison.kept.get(TOP_LEVEL):  # what is free in it tells the way out
             occupied, pools = pool_reader.read_occupied(pools, {*occupied, top.pool_id}, allocated)
         taken = [block.cidr for blocks in others.values() for block in blocks if block.held]

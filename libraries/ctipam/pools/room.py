@@ -11,7 +11,7 @@ from ctipam.pools.addresses import lowest_free_in
 from ctipam.pools.existing import ExistingPool
 from ctipam.pools.matching import Comparison, InUse, compare
 from ctipam.pools.parameters import PRIVATE_RANGES
-from ctipam.pools.placement import Occupied, place
+from ctipam.pools.placement import Occupied, left_occupied, place
 from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec
 
 ROOM_FOR_SIZES = 120
@@ -24,43 +24,15 @@ Lacking = tuple[PoolKey, int]
 
 
 def lacking_room(
-    spec: PoolSpec,
-    pools: Sequence[ExistingPool],
-    occupied: Occupied,
-    in_use: InUse | None = None,
-    *,
-    surplus_is_free: bool = False,
+    spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied, in_use: InUse | None = None
 ) -> Lacking | None:
     """Return the first block that finds no room, None if there is room for all. A pool that will be removed counts as
-    free, and a block that is being given back.
+    free, and a block that is being given back, or that is no longer declared and not in use.
 
-    in_use            of pools that have blocks that are no longer declared: as for pending_changes, which does the rest
-    surplus_is_free   such blocks count as free if nothing uses them: they are given back first. For a rollback only. An
-                      update that made room in this way might leave free space in pieces in which its rollback finds no
-                      room for a larger block.
+    in_use   of pools that have blocks that are no longer declared. Others keep theirs
     """
     comparison = compare(spec, pools, in_use)
-    unwanted = {pool.pool_id for pool in comparison.unwanted}
-    freed = {
-        (pool.source_pool_id, block.cidr)
-        for pool in pools
-        for block in pool.held
-        if pool.pool_id in unwanted or block.state == "pending-deprovision"
-    }
-    if surplus_is_free:
-        freed |= _given_back(comparison)
-    left = {parent: [cidr for cidr in cidrs if (parent, cidr) not in freed] for parent, cidrs in occupied.items()}
-    return place(comparison, left).lacking
-
-
-def _given_back(comparison: Comparison) -> set[tuple[str, IPv4Network]]:
-    """Return the blocks that are no longer declared, with the parent's id, of the pools of which none is in use."""
-    freed: set[tuple[str, IPv4Network]] = set()
-    for key, pool in comparison.kept.items():
-        surplus = {block.cidr for block in comparison.blocks[key].surplus}
-        if surplus.isdisjoint(comparison.in_use.get(pool.pool_id, ())):
-            freed |= {(pool.source_pool_id, cidr) for cidr in surplus}
-    return freed
+    return place(comparison, left_occupied(comparison, occupied)).lacking
 
 
 def refuse_without_room(
