@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
 
 from aws_models.errors import AwsError
-from ctipam.cloudformation.custom_resource import Data
+from ctipam.cloudformation.custom_resource import LONGEST_S, Data
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import OutOfTime
-from in_process.function import STACK_ID, Function
+from in_process.function import STACK_ID, URL, Function
 
 CURRENT = {
     "Create": {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"},
@@ -120,6 +123,39 @@ def test_a_request_continues_if_the_stack_status_cannot_be_read(function: Functi
 
     assert function.ask("Update", PhysicalResourceId="made-before")["Status"] == "SUCCESS"
     assert statuses == ["", ""]
+
+
+@pytest.mark.parametrize("is_continued", [False, True])
+@pytest.mark.parametrize("kind", ["Create", "Update"])
+def test_a_request_of_an_earlier_update_stops_that_lambda_delivers_during_a_later_one(
+    function: Function, kind: str, is_continued: bool
+) -> None:
+    """Lambda invokes a function again that was killed, or could not answer, and delivers some events twice, or late.
+    The stack has the status that it had when the request was sent."""
+    acted = []
+    function.act = lambda request: acted.append(request.request_id) or {}  # type: ignore[func-returns-value]
+    begins_update(function)
+    function.clock.advance(2)
+    sent = datetime.fromtimestamp(function.clock.now(), UTC).strftime("%Y%m%dT%H%M%SZ")
+    request = function.request(kind) | {"PhysicalResourceId": "made-before", "ResponseURL": f"{URL}&X-Amz-Date={sent}"}
+    again: dict[str, Any] = {
+        "number": 2,
+        "until": function.clock.now() + LONGEST_S,
+        "stack_status": "UPDATE_IN_PROGRESS",
+    }
+
+    assert function.send(request)
+    function.clock.advance(300)
+    begins_update(function)
+    function.clock.advance(2)
+
+    assert function.send(request | ({"CtipamInvocation": again} if is_continued else {})) == []
+    assert len(acted) == 1
+
+
+def begins_update(function: Function) -> None:
+    began = datetime.fromtimestamp(function.clock.now(), UTC)
+    function.wire.stacks[STACK_ID] = {"StackStatus": "UPDATE_IN_PROGRESS", "LastUpdatedTime": began}
 
 
 def test_a_superseded_request_is_logged(function: Function, caplog: pytest.LogCaptureFixture) -> None:

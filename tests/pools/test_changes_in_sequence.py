@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from itertools import combinations
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ctipam import names
@@ -21,7 +21,8 @@ from ctipam.pools.existing import Allocation, Block, ExistingPool
 from ctipam.pools.matching import InUse, compare
 from ctipam.pools.placement import parents_of_new_cidrs
 from ctipam.pools.removals import removals
-from ctipam.pools.room import refuse_without_room
+from ctipam.pools.room import lacking_room, refuse_without_room
+from ctipam.pools.rounds import with_ancestors
 from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec, VpcSizes
 from ctipam.pools.surplus import refuse_surplus_in_use, surplus_in_use
 from ctipam.pools.wanted import wanted_allocation_tags, wanted_tags
@@ -135,12 +136,18 @@ def spec_of() -> PoolSpec:
     return PoolSpec((A,), 18, 20, REGIONS[:1], ENVIRONMENTS[:1])
 
 
-def converge(aws: Aws, spec: PoolSpec, at_most: int = 1000, in_use: InUse | None = None) -> None:
+def converge(
+    aws: Aws,
+    spec: PoolSpec,
+    at_most: int = 1000,
+    in_use: InUse | None = None,
+    kept_anyway: Collection[str] = (),
+) -> None:
     """Apply what is pending, one at a time, until nothing is; or stop in the middle, as a killed function would."""
     for _ in range(at_most):
         found = aws.listed()
         occupied = aws.occupied(parents_of_new_cidrs(compare(spec, found)))
-        pending = pending_changes(spec, found, occupied, in_use=in_use)
+        pending = pending_changes(spec, found, occupied, kept_anyway, in_use)
         if pending.nothing:
             return
         assert pending.changes, f"nothing can be done, but something is left: {pending.waiting}"
@@ -159,6 +166,15 @@ def request(aws: Aws, spec: PoolSpec, at_most: int = 1000) -> bool:
         return False
     converge(aws, spec, at_most, surplus.in_use)
     return True
+
+
+def roll_back(aws: Aws, spec: PoolSpec) -> None:
+    """Do what the rollback of an update does. What is in use of what the update has given stays."""
+    found = aws.listed()
+    surplus = surplus_in_use(compare(spec, found), aws.allocations())
+    occupied = aws.occupied([*parents_of_new_cidrs(compare(spec, found)), *filter(None, [aws.top()])])
+    assert lacking_room(spec, found, occupied, surplus.in_use) is None
+    converge(aws, spec, in_use=surplus.in_use, kept_anyway=with_ancestors(surplus.by_pool(), found))
 
 
 def remove(aws: Aws) -> None:
@@ -271,6 +287,21 @@ def test_growing_shrinking_blocks_by_hand_and_any_order_of_lists_keep_the_hierar
     assert is_built(last, aws.listed())
     converge(aws, last)
     assert aws.pools == settled
+
+
+ALL_ENVIRONMENTS = PoolSpec((A,), 18, 20, REGIONS[:1], ENVIRONMENTS)
+SIZES = {PoolKey("r1", "a"): (20, 20), PoolKey("r1", "b"): (20, 20)}
+TWO_LARGER = replace(ALL_ENVIRONMENTS, environments=("a", "b"), pool_sizes=SIZES)
+
+
+@settings(max_examples=100)
+@given(before=sized_specs, update=sized_specs, stop=st.integers(0, 60))
+@example(before=ALL_ENVIRONMENTS, update=TWO_LARGER, stop=60)
+def test_an_update_can_be_rolled_back_however_far_it_came(before: PoolSpec, update: PoolSpec, stop: int) -> None:
+    aws = Aws()
+    if request(aws, before) and request(aws, update, stop):
+        roll_back(aws, before)
+        assert_is_hierarchy(aws.blocks(), before)
 
 
 @settings(max_examples=40)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+from ipaddress import IPv4Network
+from itertools import combinations
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -391,6 +394,44 @@ def test_a_block_that_came_while_the_pools_were_measured_is_enough(idle: DirectS
 
     idle.clock.advance(60)
     assert idle.pools() == BUILT | {PROD: "10.0.0.0/12,10.32.0.0/12"}
+
+
+def test_an_update_that_runs_at_any_moment_of_a_look_and_growth_take_nothing_from_each_other() -> None:
+    """The update declares the block that the pool is about to get."""
+    further = PROPERTIES | {"PoolSizes": "us-west-2/Prod OU=12+12", "AccEnvName": ["Prod OU", "SDLC OU", "Test OU"]}
+    for at in range(1, 30):
+        stack = ready(False)
+        with stack.running():
+            look(stack)
+            if not look_with_update(stack, at, further):
+                return
+            stack.clock.advance(60)
+            found = stack.pools()
+            assert stack.ask("Update", "InitPools", further)["Status"] == "SUCCESS", f"at call {at}"
+            assert stack.pools() == found
+        region = [IPv4Network(cidr) for pool, blocks in found.items() if " " in pool for cidr in blocks.split(",")]
+        assert not any(one.overlaps(other) for one, other in combinations(region, 2)), f"at call {at}: {found}"
+        assert found.keys() == BUILT.keys() | {"us-west-2 Test OU", "us-east-1 Test OU"}
+        assert found[PROD].startswith("10.0.0.0/12,"), f"at call {at}"
+    raise AssertionError("a look makes more calls")
+
+
+def look_with_update(stack: DirectStack, at: int, properties: dict[str, Any]) -> bool:
+    """Look, and serve an update before call number `at` of the look. Return whether it makes so many."""
+    carry, calls = stack.wire.carry, 0
+
+    def carry_later(*call: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == at:
+            with patch.object(stack.wire, "carry", carry):
+                assert stack.ask("Update", "InitPools", properties)["Status"] == "SUCCESS"
+            stack.end_operation()
+        return carry(*call)
+
+    with patch.object(stack.wire, "carry", carry_later):
+        stack.look()
+    return calls >= at
 
 
 def test_space_that_is_taken_elsewhere_is_that_of_other_top_level_pools_of_ipv4(

@@ -239,7 +239,7 @@ def test_a_region_grows_by_the_parameter_that_the_refusal_names(built: DirectSta
     assert built.pools()["us-west-2 C"] == "10.128.0.0/12"
 
 
-@pytest.mark.parametrize("tried", [{}, {"IpamPoolPrefixLength": "19"}, {"AccPoolPrefixLength": "22"}], ids=str)
+@pytest.mark.parametrize("tried", [{}, {"IpamPoolPrefixLength": "19"}], ids=str)
 def test_who_adds_an_environment_to_default_sizes_gets_there_by_what_the_refusals_say(tried: dict[str, str]) -> None:
     defaults = {"TopLevelPoolCidr": "192.168.0.0/16", "IpamPoolPrefixLength": "20", "AccPoolPrefixLength": "21"}
     stack = DirectStack()
@@ -298,7 +298,7 @@ def test_the_examples_of_pool_sizes_fit_a_stack_with_the_default_values() -> Non
 
 
 @pytest.mark.parametrize(
-    "sizes", ["us-east-1/Prod OU=21+21", "SDLC OU=22,us-west-2=20", "us-east-1/Prod OU=22+22+22,SDLC OU=21+21"]
+    "sizes", ["us-east-1/Prod OU=21+21", "SDLC OU=21+21,us-west-2=20", "us-east-1/Prod OU=22+22+22,SDLC OU=21+21"]
 )
 def test_a_refusal_for_lack_of_room_gives_all_of_pool_sizes_so_that_what_was_asked_for_stays(sizes: str) -> None:
     stack = default_stack()
@@ -395,20 +395,36 @@ def test_nothing_is_added_in_a_block_that_aws_has_failed_to_take_back(
     succeeds(built, **changed, **way_out)
 
 
-def test_an_update_for_which_the_block_in_use_has_no_room_is_refused_at_once_and_the_way_out_works(
-    built: DirectStack,
-) -> None:
+def test_pools_that_shrink_and_are_not_in_use_find_room_in_their_own_place(built: DirectStack) -> None:
     """Of the Region's blocks, the one with the pools is kept. It is full of them, and the other is to go."""
     west = {"RegionSelection": ["us-west-2"]}
     succeeds(built, **west, AccEnvName=["Prod OU", "SDLC OU", "A", "B"])
     succeeds(built, **west, AccPoolPrefixLength="11", PoolSizes="us-west-2=10+10")
-    began = built.clock.now()
 
-    reason = refusal(built, **west)
-
-    assert built.clock.now() - began < 60
-    assert reason == (
-        "No room for us-west-2/Prod OU: us-west-2 (10.64.0.0/10) has no free /12 left. Give PoolSizes us-west-2=10+10."
-    )
-    succeeds(built, **west, PoolSizes="us-west-2=10+10")
     succeeds(built, **west)
+
+    sizes = {"us-west-2": "10.64.0.0/10", "us-west-2 Prod OU": "10.64.0.0/12", "us-west-2 SDLC OU": "10.80.0.0/12"}
+    assert built.pools() == sizes
+
+
+def test_a_pool_that_shrinks_and_is_in_use_makes_no_room(built: DirectStack) -> None:
+    west = {"RegionSelection": ["us-west-2"]}
+    succeeds(built, **west, PoolSizes="us-west-2/Prod OU=11,us-west-2/SDLC OU=11")
+    built.make_vpc("us-west-2", "Prod OU")
+
+    assert refusal(built, **west, AccEnvName=["Prod OU", "SDLC OU", "A", "B"]).startswith(
+        "In use, nothing was changed: "
+    )
+    succeeds(built, **west, AccEnvName=["Prod OU", "SDLC OU", "A"], PoolSizes="us-west-2/Prod OU=11")
+
+
+def test_what_is_small_does_not_take_the_room_for_which_what_is_large_waits(built: DirectStack) -> None:
+    """One more /12 is free at once, and the /11 finds room only with it, when the pool of A is gone."""
+    west = {"RegionSelection": ["us-west-2"]}
+    succeeds(built, **west, AccEnvName=["Prod OU"])
+    succeeds(built, **west, AccEnvName=["Prod OU", "A"], PoolSizes="us-west-2/A=12+12")
+    assert built.pools()["us-west-2 A"] == "10.16.0.0/12,10.32.0.0/12"
+
+    succeeds(built, **west, AccEnvName=["B", "Prod OU"], PoolSizes="us-west-2/B=11+12")
+
+    assert built.pools()["us-west-2 B"] == "10.16.0.0/12,10.32.0.0/11"

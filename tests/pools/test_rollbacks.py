@@ -112,6 +112,39 @@ def test_a_rollback_of_the_ipam_passes_although_a_region_has_been_denied_since(b
     assert rolled_back(built, "Ipam", PROPERTIES)["Status"] == "SUCCESS"
 
 
+WITH_TEST = PROPERTIES | {"AccEnvName": ["Prod OU", "SDLC OU", "Test OU"]}
+LARGER = {"PoolSizes": "us-west-2/Prod OU=12+12,us-west-2/SDLC OU=12+12"}
+HALF = PROPERTIES | {"TopLevelPoolCidr": "10.0.0.0/9"}
+ONE_LARGER = HALF | {"RegionSelection": ["us-west-2"], "PoolSizes": "us-west-2=10+10"}
+
+
+@pytest.mark.parametrize(
+    ("before", "update"),
+    [
+        (WITH_TEST, PROPERTIES | LARGER),
+        (HALF, HALF | {"RegionSelection": ["us-west-2"], "PoolSizes": "us-west-2=10+10"}),
+    ],
+    ids=["environment", "Region"],
+)
+@pytest.mark.parametrize("status", ["UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_IN_PROGRESS"])
+def test_a_rollback_brings_back_what_an_update_has_removed_to_make_room_for_larger_pools(
+    before: dict[str, Any], update: dict[str, Any], status: str
+) -> None:
+    """StackSets rolls back with an ordinary update."""
+    stack = DirectStack(workers=1)
+    stack.set_up()
+    with stack.running():
+        stack.ask("Create", "InitPools", before)
+        built = stack.pools()
+        stack.ask("Update", "InitPools", update)
+
+        assert stack.ask("Update", "InitPools", before, status)["Status"] == "SUCCESS"
+        after = stack.pools()
+
+    assert after.keys() == built.keys()
+    assert [len(blocks.split(",")) for blocks in after.values()] == [1] * len(built)
+
+
 def delete_and_take_its_place(stack: DirectStack) -> None:
     """Delete the pool of SDLC OU in us-west-2 by hand, and give all that is free there to a pool made by hand."""
     stack.models.ipam.delete_by_hand(stack.pool_ids()["us-west-2 SDLC OU"])

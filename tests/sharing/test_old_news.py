@@ -101,6 +101,49 @@ def test_an_account_has_what_its_place_gives_whenever_the_place_changes_during_a
     assert number >= 1
 
 
+class Killed(BaseException):
+    """Lambda has ended the function."""
+
+
+def kill() -> None:
+    raise Killed
+
+
+@pytest.mark.parametrize("account_id", ["", A], ids=["all accounts", "an event"])
+@pytest.mark.parametrize(
+    ("start", "end", "environments"),
+    [(IN_PROD, IN_SDLC, ["SDLC"]), (IN_PROD, GONE, None), (GONE, IN_PROD, ["Prod"])],
+    ids=["changes", "is removed", "joins"],
+)
+def test_what_a_run_leaves_that_was_killed_before_any_of_its_calls_the_next_run_ends(
+    world: SharingWorld, account_id: str, start: Place, end: Place, environments: list[str] | None
+) -> None:
+    def run_until(number: int) -> bool:
+        """Return whether the run was killed."""
+        left = iter(range(number))
+        world.before = lambda: kill() if next(left, None) is None else None
+        try:
+            world.run(account_id)
+        except Killed:
+            return True
+        finally:
+            world.before = lambda: None
+        return False
+
+    for number in range(MOST):
+        put(world, start)
+        world.run()
+        put(world, end)
+        was_killed = run_until(number)
+        world.run()
+
+        assert world.shared().get(A) == environments, f"before call {number}"
+        assert world.shared()[B] == ["SDLC"]
+        if not was_killed:
+            return
+    raise AssertionError(f"a run makes more than {MOST} calls")
+
+
 def test_a_run_changes_nothing_twice_when_nothing_happens(world: SharingWorld) -> None:
     put(world, IN_PROD)
     first, second = world.run(), world.run()

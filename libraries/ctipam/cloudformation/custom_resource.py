@@ -118,6 +118,7 @@ class Responder(CfnResource):
         request = _request(event, context, until)
         resource = self._resources[event["ResourceType"]]
         request.raise_if_superseded()
+        request.raise_if_sent_before_the_update()
         try:
             if request.kind != "Delete":
                 wait_for_latecomers(request)

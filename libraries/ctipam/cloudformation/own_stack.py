@@ -104,6 +104,12 @@ class OwnStack:
         except ClientError:
             return self._keep_last()
 
+    def is_updated_since(self, seconds: float) -> bool:
+        """Return whether the last update that is known began after this time, in seconds since 1970. Reads nothing."""
+        with self._one_at_a_time:
+            updated = self._last.get("LastUpdatedTime") if self._last else None
+        return updated is not None and updated.timestamp() > seconds
+
     def raise_if_being_deleted(self) -> None:
         """Raise StackBeingDeleted if the deletion of the stack would no longer find what is made now.
 

@@ -22,6 +22,11 @@ CURRENT_STATUSES = {
 resources. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
 
 
+SAME_UPDATE_S = 5.0
+"""An update that begins so long after a request was sent is not the one that sent it. The presigned URL has the time of
+the request in whole seconds."""
+
+
 @dataclass(frozen=True)
 class ResourceRequest:
     """What CloudFormation requests, and where and until when the function can work on it.
@@ -32,7 +37,7 @@ class ResourceRequest:
     properties     ResourceProperties; every value is text, or a list or map of text
     account        the account that the function runs in
     deadline       when this invocation has to stop
-    began          when the first invocation for this request began, in seconds since 1970
+    began          when the request was sent, in seconds since 1970
     stack          the stack that the function belongs to
     old_properties ResourceProperties of the request before an Update; empty otherwise
     stack_status   its status when the first invocation for this request began; empty: it could not be read
@@ -72,3 +77,12 @@ class ResourceRequest:
         changed = self.stack_status not in ("", status)
         if status and (changed or status not in CURRENT_STATUSES[self.kind]):
             raise Superseded(f"The stack is {status} and no longer waits for this {self.kind}.")
+
+    def raise_if_sent_before_the_update(self) -> None:
+        """Raise Superseded if the stack has begun another update since it sent this request.
+
+        Lambda may deliver a request again, or late, when the stack has the same status as before. Called at the
+        beginning of an invocation, after the status was read.
+        """
+        if self.kind != "Delete" and self.stack.is_updated_since(self.began + SAME_UPDATE_S):
+            raise Superseded(f"The stack has begun another update since it sent this {self.kind}.")

@@ -4,7 +4,8 @@ Create, update, rollback, retry and delete are this one comparison, made again a
 before, by whomever and however far it came, the next changes follow from what exists now.
 
 Removals come last, when everything that is wanted exists. Only if there is no room for it, neither a free block nor a
-place under the quota, is something removed first: one pool, with the pools below it, at a time.
+place under the quota, is something removed first: one pool, with the pools below it, at a time, and when no such pool
+is left, the blocks that are no longer declared.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from ctipam.pools import record
 from ctipam.pools.change_kinds import CreatePool, ModifyPool, PendingChanges, PoolChange, ProvisionCidr, TagPool
 from ctipam.pools.existing import MODIFY_FAILED, ExistingPool
 from ctipam.pools.matching import Comparison, InUse, MatchedBlocks, compare
-from ctipam.pools.placement import Occupied, Placement, place
+from ctipam.pools.placement import Occupied, Placement, left_occupied, place
 from ctipam.pools.removals import first_in_the_way, removals, subtree, surplus_removals
 from ctipam.pools.reserved import may_have_reservations
 from ctipam.pools.spec import PoolKey, PoolSpec, VpcSizes
@@ -52,12 +53,17 @@ def pending_changes(
     """
     comparison = compare(spec, pools, in_use)
     unwanted = [pool for pool in comparison.unwanted if pool.pool_id not in kept_anyway]
-    building = _additions(comparison, place(comparison, occupied))
+    placement = place(comparison, occupied)
+    if placement.lacking:  # as if all were gone already: what is small might take the room of what is large
+        placement = place(comparison, left_occupied(comparison, occupied, kept_anyway))
+    building = _additions(comparison, placement, occupied)
     if not building.nothing_but_tags and not building.lacking_room:
         return PendingChanges(building.changes, building.waiting)
     if building.lacking_room:
         first = first_in_the_way(building.lacking_room, unwanted, comparison.kept)
-        return building + removals(subtree(first, unwanted) if first else [], pools)
+        if first is None:
+            return building + surplus_removals(comparison, kept_anyway)
+        return building + removals(subtree(first, unwanted), pools)
     removing = removals(unwanted, pools) + surplus_removals(comparison, kept_anyway)
     return building + removing + _adoptions(comparison, kept_anyway)
 
@@ -79,12 +85,13 @@ class _Additions(PendingChanges):
     lacking_room: PoolKey | None = None
 
 
-def _additions(comparison: Comparison, placement: Placement) -> _Additions:
+def _additions(comparison: Comparison, placement: Placement, occupied: Occupied) -> _Additions:
     kept = comparison.kept
     leaving = [pool for pool in comparison.unwanted if pool.being_removed]
     leaving += [pool for pool in kept.values() if pool.gives_back]
     room = _Room(
         cidrs=placement.cidrs,
+        occupied=occupied,
         being_freed={pool.source_pool_id for pool in leaving},
         places=comparison.spec.quota - len(comparison.pools),  # a pool that is being removed counts until it is gone
     )
@@ -107,13 +114,15 @@ def _additions(comparison: Comparison, placement: Placement) -> _Additions:
 
 @dataclass
 class _Room:
-    """cidrs         for the missing blocks of each pool
+    """cidrs         for the missing blocks of each pool, some of which are still occupied
+    occupied      what is, by the id of the parent
     being_freed   ids of the pools from which a CIDR is being given back
     places        how many more pools the quota allows
     lacking       the first pool that found no room
     """
 
     cidrs: Mapping[PoolKey, tuple[IPv4Network, ...]]
+    occupied: Occupied
     being_freed: Collection[str]
     places: int
     lacking: PoolKey | None = None
@@ -155,9 +164,11 @@ def _provision(comparison: Comparison, key: PoolKey, pool: ExistingPool, room: _
     """
     if key.parent and not comparison.is_complete(key.parent):
         return f"{key.parent} has no CIDR yet"
-    if not room.cidrs.get(key) or (key.parent and pool.source_pool_id in room.being_freed):
+    taken = room.occupied.get(pool.source_pool_id, ())
+    cidr = next((cidr for cidr in room.cidrs.get(key, ()) if not any(map(cidr.overlaps, taken))), None)
+    if cidr is None or (key.parent and pool.source_pool_id in room.being_freed):
         return room.lacks(key, "no free CIDR yet")
-    cidr, blocks = room.cidrs[key][0], comparison.blocks[key]
+    blocks = comparison.blocks[key]
     if record.read(pool.tags).everything:
         return [ProvisionCidr(pool, cidr)]
     kept, surplus = ([block.cidr for block in some] for some in (blocks.kept, blocks.surplus))

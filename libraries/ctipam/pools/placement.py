@@ -51,6 +51,29 @@ def place(comparison: Comparison, occupied: Occupied) -> Placement:
     return Placement(cidrs, lacking)
 
 
+def left_occupied(
+    comparison: Comparison, occupied: Occupied, kept_anyway: Collection[str] = ()
+) -> dict[str, list[IPv4Network]]:
+    """Return what is still occupied when all that is not wanted is removed: pools, and of each pool the blocks that are
+    no longer declared, if it is known that none of them is in use.
+
+    kept_anyway   ids of pools that cannot be removed, and that keep such blocks
+    """
+    unwanted = {pool.pool_id for pool in comparison.unwanted if pool.pool_id not in kept_anyway}
+    freed = {
+        (pool.source_pool_id, block.cidr)
+        for pool in comparison.pools
+        for block in pool.held
+        if pool.pool_id in unwanted or block.state == "pending-deprovision"
+    }
+    for key, pool in comparison.kept.items():
+        surplus = {block.cidr for block in comparison.blocks[key].surplus}
+        used = comparison.in_use.get(pool.pool_id)
+        if pool.pool_id not in kept_anyway and used is not None and surplus.isdisjoint(used):
+            freed |= {(pool.source_pool_id, cidr) for cidr in surplus}
+    return {parent: [cidr for cidr in cidrs if (parent, cidr) not in freed] for parent, cidrs in occupied.items()}
+
+
 def _place_beside(
     reserved: Collection[IPv4Network], room: list[IPv4Network], size: int, taken: list[IPv4Network], *, new: bool
 ) -> IPv4Network | None:

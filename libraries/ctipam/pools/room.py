@@ -11,7 +11,7 @@ from ctipam.pools.addresses import lowest_free_in
 from ctipam.pools.existing import ExistingPool
 from ctipam.pools.matching import Comparison, InUse, compare
 from ctipam.pools.parameters import PRIVATE_RANGES
-from ctipam.pools.placement import Occupied, place
+from ctipam.pools.placement import Occupied, left_occupied, place
 from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec
 
 ROOM_FOR_SIZES = 120
@@ -27,20 +27,12 @@ def lacking_room(
     spec: PoolSpec, pools: Sequence[ExistingPool], occupied: Occupied, in_use: InUse | None = None
 ) -> Lacking | None:
     """Return the first block that finds no room, None if there is room for all. A pool that will be removed counts as
-    free, and a block that is being given back; one that is no longer declared does not: it is removed last.
+    free, and a block that is being given back, or that is no longer declared and not in use.
 
-    in_use   of pools that have blocks that are no longer declared: as for pending_changes, which builds the rest
+    in_use   of pools that have blocks that are no longer declared. Others keep theirs
     """
     comparison = compare(spec, pools, in_use)
-    unwanted = {pool.pool_id for pool in comparison.unwanted}
-    freed = {
-        (pool.source_pool_id, block.cidr)
-        for pool in pools
-        for block in pool.held
-        if pool.pool_id in unwanted or block.state == "pending-deprovision"
-    }
-    left = {parent: [cidr for cidr in cidrs if (parent, cidr) not in freed] for parent, cidrs in occupied.items()}
-    return place(comparison, left).lacking
+    return place(comparison, left_occupied(comparison, occupied)).lacking
 
 
 def refuse_without_room(
