@@ -82,6 +82,9 @@ UNREACHABLE = frozenset({"UnknownResourceException", "InvalidParameterException"
 """RAM's answers for a principal when sharing with the organization is off.
 https://docs.aws.amazon.com/ram/latest/userguide/troubleshooting.html"""
 
+SHARING = ("CreateResourceShare", "AssociateResourceShare")
+"""The actions that need sharing with the organization. RAM gives the same answers to others for what is gone."""
+
 TOO_MANY_TAGS = frozenset({"TagLimitExceeded", "TagLimitExceededException"})
 """The answers of EC2 and RAM.
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
@@ -209,9 +212,9 @@ def _way_out(error: ClientError) -> str:
         return "AWS was called too often. Try again in some minutes."  # no schedule goes on with a stack's operation
     if code == CONCURRENT:
         return "Somebody else is changing the organization. Try again."
-    if code == NOT_PERMITTED and error.operation_name.endswith("ResourceShare"):
+    if code == NOT_PERMITTED and error.operation_name in SHARING:
         return "Run `aws ram enable-sharing-with-aws-organization`, or else see `make report`."
-    if code in UNREACHABLE and error.operation_name.endswith("ResourceShare"):
+    if code in UNREACHABLE and error.operation_name in SHARING:
         return "Run `aws ram enable-sharing-with-aws-organization` in the management account."
     if code == "ResourceShareLimitExceededException":
         return "Request an increase in Service Quotas, in the Networking account."

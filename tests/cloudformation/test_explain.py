@@ -97,7 +97,7 @@ def test_too_many_tags_have_a_way_out(code: str) -> None:
 
 def test_an_explanation_with_the_longest_region_and_any_message_fits_the_limit() -> None:
     location = {"Ctipam": {"Region": "ap-southeast-2", "AccountId": NETWORKING}}
-    for code in ("UnauthorizedOperation", "AuthFailure", "Throttling", "UnknownResourceException", "Other"):
+    for code in ("UnauthorizedOperation", "AuthFailure", "Throttling", "TagLimitExceeded", "Other"):
         explained = explain(error("x" * 5000, code, "AssociateIpamResourceDiscoveryResourceShare", **location))
         assert len(explained) <= REASON_LIMIT
         assert len(explained) >= REASON_LIMIT - 1 or code == "AuthFailure", code  # no room is lost
@@ -212,6 +212,8 @@ def test_the_direct_account_of_the_tests_adds_region_and_account_too(function: A
         ("OperationNotPermittedException", "AssociateResourceShare", "enable-sharing-with-aws-organization"),
         ("OperationNotPermittedException", "AssociateResourceShare", "or else see `make report`"),
         ("UnknownResourceException", "GetResourceShareAssociations", ""),
+        ("UnknownResourceException", "DisassociateResourceShare", ""),
+        ("OperationNotPermittedException", "DeleteResourceShare", ""),
         ("InvalidParameterException", "DescribeIpamPools", ""),
         ("MalformedArnException", "CreateResourceShare", ""),
         ("ResourceShareLimitExceededException", "CreateResourceShare", "Service Quotas"),
