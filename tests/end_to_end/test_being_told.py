@@ -212,7 +212,7 @@ def test_each_event_that_fails_is_told_also_while_the_first_one_lies_in_the_queu
         deployed.advance(1)  # publishes metrics
 
         assert alarm_of(management_inbox, names["FailureAlarm"]) == "ALARM"
-        deployed.advance(HOUR)
+        deployed.advance(HALF_AN_HOUR + FIVE_MINUTES)
 
 
 def test_when_nobody_compares_the_shares_any_more_the_topic_gets_an_alarm(
