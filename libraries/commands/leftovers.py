@@ -144,11 +144,6 @@ def to_allocation(pool_id: str, allocation: Mapping[str, Any], region: str) -> A
     )
 
 
-def is_reservation(allocation: Mapping[str, Any]) -> bool:
-    """Return whether this solution made the allocation, for ReservedCidrs: it is released with its pool."""
-    return allocation["ResourceType"] == "custom" and STACK_TAG in to_dict(allocation.get("Tags", []))
-
-
 def find_leftovers(pools: Iterable[Pool], allocations: Iterable[Allocation], strays: Iterable[Stray] = ()) -> Leftovers:
     """Return what a deletion leaves behind.
 

@@ -38,7 +38,6 @@ from commands.leftovers import (
     describe_after,
     describe_before,
     find_leftovers,
-    is_reservation,
     pools_of_others,
     to_allocation,
     to_pools,
@@ -56,6 +55,7 @@ from ctipam.cloudformation.described import parameters_of
 from ctipam.cloudformation.other_stacks import CANNOT_ACT, NO_SUCH_STACK, STACK_ARN
 from ctipam.errors import Refused
 from ctipam.names import execution_role_arn
+from ctipam.pools.reserved import is_reservation
 
 POLICY = {
     "Version": "2012-10-17",

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable, Iterator
 
 logger = logging.getLogger("ctipam")
+logger.setLevel(logging.INFO)  # Python's own default, which only Lambda's log level would change, is WARNING
 
 LIST_LIMIT = 200_000
 """Bytes of a list in one line, as JSON. A line is cut at 256 KB. Since 2025, CloudWatch takes 1 MB; whether Lambda does

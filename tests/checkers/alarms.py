@@ -32,6 +32,9 @@ COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "LessThanOrEqualToThreshold": operator.le,
 }
 SECONDS = {"minutes": 60, "hours": 3600}
+WAKES_UP_IN_S = 900
+"""For so long, SQS may have no metrics of a queue that nobody has used for hours. Then it publishes all of them.
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-monitoring-using-cloudwatch.html"""
 LONGEST_RETENTION_S = 1_209_600
 """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""
 
@@ -100,6 +103,13 @@ def kept_failures_are_told_and_stay_until_somebody_has_time(template: Template) 
             yield f"{name}: no alarm tells of what is put in the queue."
         if queue.get("MessageRetentionPeriod") != LONGEST_RETENTION_S:
             yield f"{name}: keep failures for {LONGEST_RETENTION_S} s, the longest that SQS can."
+
+
+def alarms_on_queues_see_what_is_published_late(template: Template) -> Iterator[str]:
+    """The first failure in a long time would be in a period that was over, and after which there were no others."""
+    for name, alarm in _on_metrics(template):
+        if alarm.get("Namespace") == "AWS/SQS" and alarm["Period"] * alarm["EvaluationPeriods"] <= WAKES_UP_IN_S:
+            yield f"{name}: SQS publishes the first metrics of an idle queue {WAKES_UP_IN_S} s late; look back further."
 
 
 def schedules_that_stop_are_told(template: Template) -> Iterator[str]:
@@ -171,6 +181,7 @@ CHECKS = (
     alarms_evaluate_the_time_that_they_tell,
     events_that_a_function_cannot_handle_are_kept_or_repeated,
     kept_failures_are_told_and_stay_until_somebody_has_time,
+    alarms_on_queues_see_what_is_published_late,
     schedules_that_stop_are_told,
     scheduled_runs_end_before_the_next,
 )

@@ -98,11 +98,11 @@ def test_the_handler_gets_the_properties_and_those_of_before(
     ],
     ids=["IAM does not know a new policy yet", "somebody else changes the organization", "others call AWS too often"],
 )
-def test_an_error_that_passes_by_itself_is_retried_for_some_seconds(
+def test_an_error_that_passes_by_itself_is_retried_for_half_a_minute(
     function: Function, code: str, operation: str
 ) -> None:
     passing = ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
-    passes_at = function.clock.now() + 10
+    passes_at = function.clock.now() + 25
 
     def act(_: ResourceRequest) -> Data:
         if function.clock.now() < passes_at:

@@ -12,7 +12,6 @@ from commands.leftovers import (
     describe_after,
     describe_before,
     find_leftovers,
-    is_reservation,
     to_allocation,
     to_pools,
 )
@@ -162,10 +161,3 @@ def test_pools_are_known_even_if_all_have_lost_their_tag() -> None:
         "run in the Networking account, in the home Region, with the ARN of its stack StackSet-...-networking-...: "
         "`aws ec2 create-tags --resources west --tags Key=ctipam:stack-id,Value=ARN`."
     )
-
-
-def test_a_reserved_cidr_keeps_no_pool_because_it_is_released_with_it() -> None:
-    by_hand = {"Cidr": "10.0.0.0/24", "ResourceType": "custom", "Tags": [{"Key": "Name", "Value": "office"}]}
-
-    assert not is_reservation(by_hand)
-    assert is_reservation({**by_hand, "Tags": [{"Key": "ctipam:stack-id", "Value": "arn:..."}]})

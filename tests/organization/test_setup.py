@@ -10,6 +10,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from aws_models.errors import AwsError
 from ctipam import sessions
 from ctipam.cloudformation.outputs import WARNINGS_LIMIT, warnings_output
 from ctipam.errors import REASON_LIMIT, Refused
@@ -76,6 +77,23 @@ def test_the_setup_enables_ram_sharing_and_the_ipam_administrator_and_can_be_rep
     assert organization.ram_sharing_enabled
     assert organization.delegated_administrators == {"ipam.amazonaws.com": NETWORKING}
     assert warnings_output(set_up().warnings) == "none"
+
+
+def test_an_administrator_whom_aws_has_named_without_answering_is_no_failure(landing_zone: Any) -> None:
+    """boto3 then asks again, and AWS may refuse to name the administrator twice."""
+    landing_zone.models.ipam.faults.lose_next_answer("EnableIpamOrganizationAdminAccount")
+
+    set_up()
+
+    assert landing_zone.models.organization.delegated_administrators == {"ipam.amazonaws.com": NETWORKING}
+
+
+def test_an_administrator_whom_aws_refuses_is_a_failure(landing_zone: Any) -> None:
+    refusal = AwsError("IpamOrganizationAccountNotFound", "no such account")
+    landing_zone.models.ipam.faults.refuse_next("EnableIpamOrganizationAdminAccount", refusal)
+
+    with pytest.raises(ClientError, match="IpamOrganizationAccountNotFound"):
+        set_up()
 
 
 def test_an_account_that_is_not_the_management_account_is_refused() -> None:

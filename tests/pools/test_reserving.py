@@ -9,7 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 from botocore.stub import Stubber
 
 from aws_models.errors import AwsError
@@ -18,8 +18,10 @@ from ctipam.errors import POOL_NOT_FOUND, AwsFailed
 from ctipam.pools import reserving
 from ctipam.pools.environment_pools import environment_pools
 from ctipam.pools.existing import Allocation, ExistingPool
+from ctipam.pools.reserved import DESCRIPTION, is_reservation
 from ctipam.pools.spec import PoolKey
 from in_process.played_once import played_once
+from landing_zone.direct import DirectEc2
 from landing_zone.direct_stack import BUILT, PROPERTIES, TO_WATCH, DirectStack
 
 WEST, EAST = "us-west-2", "us-east-1"
@@ -120,6 +122,39 @@ def test_what_a_pool_has_to_contain_is_allocated_in_it_tagged_and_described(stac
     assert {"Key": names.STACK_TAG, "Value": stack.stack_id} in allocation["Tags"]
     assert names.RESERVED_TAG in tags(stack)
     assert names.PREPARING_TAG not in tags(stack)
+
+
+@pytest.fixture
+def older_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let boto3 be of April 2026, as the one that Lambda brings may be: it knows no tags of allocations."""
+    answer = DirectEc2._answer
+
+    def without_tags(ec2: DirectEc2, action: str, params: dict[str, Any]) -> dict[str, Any]:
+        if action == "AllocateIpamPoolCidr" and "TagSpecifications" in params:
+            raise ParamValidationError(report='Unknown parameter in input: "TagSpecifications"')
+        answered = answer(ec2, action, params)
+        for one in answered.get("IpamPoolAllocations", []):
+            one.pop("Tags", None)
+        return answered
+
+    monkeypatch.setattr(DirectEc2, "_answer", without_tags)
+
+
+@pytest.mark.usefixtures("older_sdk")
+def test_an_older_sdk_reserves_without_tags_and_knows_what_it_has_reserved(stack: DirectStack) -> None:
+    assert done(ask(stack, "Create", everywhere()))
+    assert reserved(stack) == "10.1.0.0/16"
+
+    assert done(ask(stack))
+    assert reserved(stack) == ""
+
+
+def test_a_reservation_is_known_by_its_tag_or_else_by_its_description() -> None:
+    by_hand = {"Cidr": "10.0.0.0/24", "ResourceType": "custom", "Tags": [{"Key": "Name", "Value": "office"}]}
+
+    assert not is_reservation(by_hand)
+    assert is_reservation(by_hand | {"Tags": [{"Key": names.STACK_TAG, "Value": "arn:..."}]})
+    assert is_reservation({"Cidr": "10.0.0.0/24", "ResourceType": "custom", "Description": DESCRIPTION})
 
 
 def test_no_vpc_gets_what_is_reserved(stack: DirectStack) -> None:

@@ -116,6 +116,17 @@ def test_failures_and_last_runs_are_those_of_both_functions(dashboard: dict[str,
         assert resources[function]["Properties"]["LoggingConfig"]["LogFormat"] == "JSON"
 
 
+def test_an_error_that_a_function_raises_is_a_failure_too(dashboard: dict[str, Any]) -> None:
+    """Lambda logs it with other fields than what a function logs: log_level and errorMessage, and no level or message.
+
+    https://github.com/aws/aws-lambda-python-runtime-interface-client/blob/main/awslambdaric/bootstrap.py
+    """
+    failures = query(dashboard, "Failures")
+
+    assert "coalesce(level, log_level) in ['ERROR', 'CRITICAL']" in failures
+    assert "coalesce(errorMessage, message) as What" in failures
+
+
 @pytest.mark.parametrize("what", ["in use, so nothing is changed", "left behind", "kept what could not be removed"])
 def test_what_is_in_use_is_found_by_what_the_functions_log(dashboard: dict[str, Any], what: str) -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "libraries/ctipam").rglob("*.py"))

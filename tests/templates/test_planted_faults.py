@@ -189,7 +189,7 @@ FAULTS: dict[str, tuple[str, Callable[[Content], None], str]] = {
     ),
     "an alarm over 9000 x 300 s": (
         MANAGEMENT,
-        setting("FailureAlarm", Period=300, EvaluationPeriods=9000),
+        setting("LifeCycleErrorAlarm", Period=300, EvaluationPeriods=9000),
         "at most 86400 s",
     ),
     "a query that an alarm evaluates over a day": (
@@ -252,6 +252,11 @@ FAULTS: dict[str, tuple[str, Callable[[Content], None], str]] = {
         MANAGEMENT,
         setting("FailureAlarm", Dimensions=[{"Name": "QueueName", "Value": "another"}]),
         "no alarm tells of what is put in the queue",
+    ),
+    "an alarm that looks back five minutes on a queue": (
+        MANAGEMENT,
+        setting("FailureAlarm", Period=300),
+        "look back further",
     ),
     "an alarm on a metric that does not exist": (
         MANAGEMENT,

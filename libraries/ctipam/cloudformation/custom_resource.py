@@ -57,9 +57,10 @@ ATTEMPTS = 4
 SAM_LOCAL = "AWS_SAM_LOCAL"
 """With this variable in its environment, crhelper creates no clients."""
 
-PASSES_PAUSES_S = (2.0, 4.0, 8.0)
-"""As long as IAM may take to know a new policy.
-https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency"""
+PASSES_PAUSES_S = (2.0, 4.0, 8.0, 16.0)
+"""As long as IAM may take to know a new policy. CloudFormation may go on with what depends on it meanwhile.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stack-resource-configuration-complete.html"""
 
 Data = Mapping[str, str]
 """The attributes that Fn::GetAtt returns. The whole answer may have RESPONSE_LIMIT bytes."""

@@ -189,5 +189,10 @@ def _make_ipam_administrator(management: Account, network_account_id: str) -> No
 
     https://docs.aws.amazon.com/vpc/latest/ipam/enable-integ-ipam.html
     """
-    management.ec2().enable_ipam_organization_admin_account(DelegatedAdminAccountId=network_account_id)
+    try:
+        management.ec2().enable_ipam_organization_admin_account(DelegatedAdminAccountId=network_account_id)
+    except ClientError:
+        # boto3 asks again if it gets no answer in time, and AWS may refuse to name the same account twice.
+        if network_account_id not in find_ipam_administrators(management.organizations()):
+            raise
     log_decision("made the Networking account IPAM's delegated administrator", account=network_account_id)

@@ -20,6 +20,7 @@ from ctipam.errors import DENIED, POOL_NOT_FOUND, REGION_NOT_ENABLED, code_of
 from ctipam.pools import record
 from ctipam.pools.existing import Allocation, Block, ExistingPool
 from ctipam.pools.listing import scope_of, stack_of
+from ctipam.pools.reserved import is_reservation
 from ctipam.pools.spec import PoolKey, VpcSizes
 from ctipam.sessions import Account
 from ctipam.tags import to_dict
@@ -218,7 +219,7 @@ def read_allocations(account: Account, pool_id: str, region: str) -> list[Alloca
             resource_id=row.get("ResourceId", ""),
             owner=row.get("ResourceOwner", ""),
             allocation_id=row["IpamPoolAllocationId"],
-            is_reservation=row["ResourceType"] == "custom" and names.STACK_TAG in to_dict(row.get("Tags", [])),
+            is_reservation=is_reservation(row),
         )
         for row in rows
     ]

@@ -10,15 +10,32 @@ it is allocated again. So a CIDR that becomes smaller stays reserved as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
+from typing import Any
 
 from ctipam import names
 from ctipam.errors import Refused, fit
 from ctipam.pools.addresses import outermost, overlapping, without
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.spec import PoolKey, PoolSpec, VpcSizes
+from ctipam.tags import to_dict
+
+DESCRIPTION = "Reserved: no VPC gets it (ReservedCidrs)"
+"""Of each allocation that reserves a CIDR."""
+
+
+def is_reservation(allocation: Mapping[str, Any]) -> bool:
+    """Return whether this solution made the allocation, for ReservedCidrs.
+
+    By its tag or its description: an SDK from before May 2026 gives an allocation no tags, and shows none.
+
+    allocation   as GetIpamPoolAllocations lists it
+    """
+    if allocation["ResourceType"] != "custom":
+        return False
+    return names.STACK_TAG in to_dict(allocation.get("Tags", [])) or allocation.get("Description") == DESCRIPTION
 
 
 def reserved_in(

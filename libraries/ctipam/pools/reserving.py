@@ -11,9 +11,9 @@ from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from ipaddress import IPv4Network
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 
 from ctipam import names, waiting
 from ctipam.cloudformation.request import ResourceRequest
@@ -22,6 +22,7 @@ from ctipam.logs import log_decision
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.reader import UNREADABLE, read_allocations
 from ctipam.pools.reserved import (
+    DESCRIPTION,
     ReservationChanges,
     may_have_reservations,
     refuse_collisions,
@@ -33,7 +34,9 @@ from ctipam.sessions import Account
 from ctipam.tags import to_list
 from ctipam.waiting import PATIENCE_S, Pace, retry_while_busy
 
-DESCRIPTION = "Reserved: no VPC gets it (ReservedCidrs)"
+if TYPE_CHECKING:
+    from types_boto3_ec2.client import EC2Client
+
 YES = "yes"
 
 ALREADY_RELEASED = "InvalidIpamPoolAllocationId.NotFound"
@@ -133,17 +136,15 @@ def _allocate(request: ResourceRequest, spec: PoolSpec, pool: ExistingPool, cidr
     """
     # With the tag of a VPC: whether AWS asks a manual allocation for the tags of the pool's rule is not documented.
     tags = {names.STACK_TAG: spec.stack_id, names.ENVIRONMENT_TAG: pool.environment}
-    allocation: Any = {"ResourceType": "ipam-pool-allocation", "Tags": to_list(tags)}
     try:
         retry_while_busy(
-            request.account.ec2(pool.region).allocate_ipam_pool_cidr,
+            partial(_allocate_tagged, request.account.ec2(pool.region), tags),
             request.deadline,
             RETRYABLE_POOL_ERRORS,
             request.raise_if_superseded,
             IpamPoolId=pool.pool_id,
             Cidr=str(cidr),
             Description=DESCRIPTION,
-            TagSpecifications=[allocation],
             ClientToken=request.token("reserve", pool.pool_id, cidr),
         )
     except ClientError as error:
@@ -157,6 +158,15 @@ def _allocate(request: ResourceRequest, spec: PoolSpec, pool: ExistingPool, cidr
         return False
     log_decision("reserving CIDR", pool=pool.pool_id, key=str(pool.key), cidr=str(cidr))
     return True
+
+
+def _allocate_tagged(ec2: EC2Client, tags: Mapping[str, str], **parameters: Any) -> None:
+    """Allocate with tags, or without them if the SDK, which Lambda brings, is from before May 2026."""
+    tagged: Any = {"ResourceType": "ipam-pool-allocation", "Tags": to_list(tags)}
+    try:
+        ec2.allocate_ipam_pool_cidr(**parameters, TagSpecifications=[tagged])
+    except ParamValidationError:
+        ec2.allocate_ipam_pool_cidr(**parameters)
 
 
 def _release(request: ResourceRequest, pool: ExistingPool, allocation: Allocation) -> None:

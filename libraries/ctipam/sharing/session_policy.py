@@ -22,48 +22,55 @@ OURS: tuple[dict[str, Any], ...] = (
 """Either of them tells a share of ours: one of an earlier version has no tag, and one that was renamed still has it."""
 
 DELETE = ("ram:DeleteResourceShare",)
-CHANGES = ("ram:UpdateResourceShare", "ram:AssociateResourceShare", "ram:DisassociateResourceShare", *DELETE)
+CHANGES = ("ram:AssociateResourceShare", "ram:DisassociateResourceShare", *DELETE)
+
+READ: dict[str, Any] = {  # none of these can be limited to a resource
+    "Action": ["ec2:DescribeIpamPools", "ram:GetResourceShares", "ram:GetResourceShareAssociations"],
+    "Resource": "*",
+}
+CREATE: dict[str, Any] = {
+    # An update can only rename a share, or close it.
+    "Action": ["ram:CreateResourceShare", "ram:UpdateResourceShare"],
+    "Resource": "*",  # a share that does not exist yet has no ARN
+    "Condition": {
+        "Bool": CLOSED,
+        # IfExists: RAM checks each pool and each account separately, and only a pool has a type
+        "StringEqualsIfExists": {"ram:RequestedResourceType": "ec2:IpamPool"},
+    },
+}
 
 
 def session_policy(partition: str, region: str, account_id: str, access: Access) -> dict[str, Any]:
-    """Return the policy that allows what an access needs, and nothing else. AWS allows 2048 characters."""
-    shares = f"arn:{partition}:ram:{region}:{account_id}:resource-share/*"
-    pools = f"arn:{partition}:ec2::{account_id}:ipam-pool/*"  # the ARN of a pool has no Region
+    """Return the policy that allows what an access needs, and nothing else.
+
+    It is short: besides its 2048 characters, AWS limits what it packs them into, does not say how, and has refused
+    policies of fewer characters. So statements have no names, and ARNs leave out what the session implies.
+    https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+    https://github.com/unitycatalog/unitycatalog/pull/1795
+    """
+    shares = f"arn:{partition}:ram:*:*:resource-share/*"
+    pools = f"arn:{partition}:ec2::*:ipam-pool/*"  # the ARN of a pool has no Region
     statements = {
-        "read": _to_read(region),
+        "read": [READ],
         "report": _to_report(partition, region, account_id, pools),
         "share": [
-            *_to_read(region),
-            *_to_create(region, shares),
+            READ,
+            CREATE,
+            {"Action": ["ram:TagResource", "ram:UntagResource"], "Resource": shares},
             *_to_change(shares, CHANGES),
             _to_write_pool_policies(pools),
             _to_write_ous(pools),
         ],
-        "unshare": [*_to_read(region), *_to_change(shares, DELETE), _to_write_pool_policies(pools)],
+        "unshare": [READ, *_to_change(shares, DELETE), _to_write_pool_policies(pools)],
     }[access]
     return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow"} | statement for statement in statements]}
-
-
-def _in_region(region: str) -> dict[str, Any]:
-    return {"StringEquals": {"aws:RequestedRegion": region}}
-
-
-def _to_read(region: str) -> list[dict[str, Any]]:
-    return [
-        {
-            "Sid": "ReadPoolsAndShares",  # none of these can be limited to a resource
-            "Action": ["ec2:DescribeIpamPools", "ram:GetResourceShares", "ram:GetResourceShareAssociations"],
-            "Resource": "*",
-            "Condition": _in_region(region),
-        }
-    ]
 
 
 def _to_report(partition: str, region: str, account_id: str, pools: str) -> list[dict[str, Any]]:
     """Allow a report, which reads the allocations of a pool in the pool's own Region."""
     in_account = f"{region}:{account_id}"
     return [
-        {"Action": "ec2:DescribeIpamPools", "Resource": "*", "Condition": _in_region(region)},
+        {"Action": "ec2:DescribeIpamPools", "Resource": "*"},
         {"Action": ["ec2:GetIpamPoolCidrs", "ec2:GetIpamPoolAllocations"], "Resource": pools},
         {
             "Action": "cloudformation:DescribeStacks",
@@ -76,48 +83,22 @@ def _to_report(partition: str, region: str, account_id: str, pools: str) -> list
     ]
 
 
-def _to_create(region: str, shares: str) -> list[dict[str, Any]]:
-    return [
-        {
-            "Sid": "CreateShares",  # a share that does not exist yet has no ARN
-            "Action": "ram:CreateResourceShare",
-            "Resource": "*",
-            "Condition": {
-                **_in_region(region),
-                "Bool": CLOSED,
-                # A share that outlives the membership of its account would be one with an outsider.
-                "BoolIfExists": {"ram:RetainSharingOnAccountLeaveOrganization": "false"},
-                # IfExists: RAM checks each pool and each account separately, and only a pool has a type
-                "StringEqualsIfExists": {"ram:RequestedResourceType": "ec2:IpamPool"},
-            },
-        },
-        {"Sid": "TagShares", "Action": ["ram:TagResource", "ram:UntagResource"], "Resource": shares},
-    ]
-
-
 def _to_change(shares: str, actions: Sequence[str]) -> list[dict[str, Any]]:
-    """Allow changes of our shares. IfExists, because only an update may open a share."""
-    return [
-        {"Action": list(actions), "Resource": shares, "Condition": {**ours, "BoolIfExists": CLOSED}} for ours in OURS
-    ]
+    """Allow changes of our shares."""
+    return [{"Action": list(actions), "Resource": shares, "Condition": ours} for ours in OURS]
 
 
 def _to_write_pool_policies(pools: str) -> dict[str, Any]:
-    return {
-        "Sid": "AllowRamToWritePoolPolicy",  # RAM does it with the caller's permissions
-        "Action": ["ec2:PutResourcePolicy", "ec2:DeleteResourcePolicy"],
-        "Resource": pools,
-    }
+    """Allow what RAM does with the caller's permissions."""
+    return {"Action": ["ec2:PutResourcePolicy", "ec2:DeleteResourcePolicy"], "Resource": pools}
 
 
 def _to_write_ous(pools: str) -> dict[str, Any]:
     return {
-        "Sid": "WriteOus",
         "Action": "ec2:CreateTags",
         "Resource": pools,
         "Condition": {
             "Null": {f"aws:ResourceTag/{names.POOL_ENVIRONMENT_TAG}": "false"},  # environment pools only
-            "StringLike": {f"aws:RequestTag/{names.OU_TAG}": "ou-*"},
-            "ForAllValues:StringEquals": {"aws:TagKeys": [names.OU_TAG]},
+            "ForAllValues:StringEquals": {"aws:TagKeys": names.OU_TAG},
         },
     }

@@ -31,6 +31,10 @@ LANDING_ZONE = (
         "With the same rule, enroll an account from which AWSControlTowerExecution has been deleted.",
     ),
     Question(
+        "How much of AWS's limit on packed session policies does that of sharing take?",
+        "In CloudTrail, AssumeRole with the session name share-ipam-pools: packedPolicySize, in percent.",
+    ),
+    Question(
         "Does Control Tower send its events without a CloudTrail trail?",
         "Where the landing zone has no trail, update an account and look for UpdateManagedAccount.",
     ),

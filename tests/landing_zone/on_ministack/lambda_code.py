@@ -58,7 +58,7 @@ class ToJson(logging.Formatter):
         if record.exc_info:
             own["stackTrace"] = self.formatException(record.exc_info).splitlines()
         extra = {{key: value for key, value in record.__dict__.items() if key not in self.usual}}
-        return json.dumps({{**extra, **own}}, default=str)
+        return json.dumps({{**extra, **own}})
 logging.getLogger().addHandler(ToStandardError())
 logging.getLogger().handlers[0].setFormatter(ToJson())
 logging.getLogger().setLevel(logging.INFO)
