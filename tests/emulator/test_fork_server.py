@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -35,10 +36,11 @@ def address() -> Iterator[str]:
 
 @pytest.fixture
 def start(server: ForkServer, tmp_path: Path) -> Start:
-    """Start a program with this text, in a folder of its own."""
+    """Start a program with this text, from a file of its own: it is read later."""
+    numbers = count()
 
     def started(program: str, *arguments: str) -> Forked:
-        script = tmp_path / "program.py"
+        script = tmp_path / f"program{next(numbers)}.py"
         script.write_text(program)
         return server.start([str(script), *arguments], env=ENVIRONMENT, cwd=str(tmp_path))
 
