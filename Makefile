@@ -14,7 +14,7 @@ export WORDS $(WORDS)
 # Settings of Python that change what a program does
 unexport PYTHONHOME PYTHONPATH PYTHONIOENCODING PYTHONOPTIMIZE PYTHONWARNINGS PYTHONDONTWRITEBYTECODE
 
-# Python 3.11 or later. It creates .venv/tools, whose Python runs everything else.
+# Python 3.11 or later, for the tools up to 3.14. It creates .venv/tools, whose Python runs everything else.
 PYTHON ?= python3
 export PYTHON
 
@@ -44,6 +44,8 @@ endif
 override NEW_ENOUGH = command -v "$$PYTHON" >/dev/null || { \
   printf 'There is no %s; name one: make PYTHON=python3.13 ...\n' "$$PYTHON" >&2; exit 1; }; \
   "$$PYTHON" -c 'import sys; sys.exit("Python 3.11 or later is needed; name one: make PYTHON=python3.13 ..." if sys.version_info < (3, 11) else 0)'
+# For later ones, some of the pinned packages do not exist yet. A test says which Python they allow.
+override NOT_TOO_NEW = "$$PYTHON" -c 'import sys; sys.exit("The tools need Python 3.11 to 3.14; name one: make PYTHON=python3.14 ..." if sys.version_info >= (3, 15) else 0)'
 # A plan needs no packages, except with VPCS=organization or ipam: they need boto3, which is one of the tools.
 override PLANNER = "$$PYTHON"
 ifneq ($(filter VPCS=organization VPCS=ipam,$(filter VPCS,$(WORDS))=$(value VPCS)),)
@@ -172,6 +174,7 @@ help: ## Show this list
 
 $(TOOLS): tests/requirements/tools.txt
 	@$(NEW_ENOUGH)
+	@$(NOT_TOO_NEW)
 	@echo "Setting up $(@D) (once)" >&2
 	@"$$PYTHON" -m venv --clear $(@D)
 	@$(RUN) $(PIP) $(INSTALL) --no-compile -r $<

@@ -36,19 +36,29 @@ def test_make_alone_lists_every_target() -> None:
     assert sorted(listed) == sorted(" ".join(targets).split())
 
 
-@pytest.mark.parametrize("target", ["test", "plan", "deploy"])
-def test_a_python_that_is_too_old_is_refused_in_a_sentence(tmp_path: Path, target: str) -> None:
+@pytest.mark.parametrize(
+    ("target", "version", "told"),
+    [
+        ("test", (3, 10), "Python 3.11 or later is needed"),
+        ("plan", (3, 10), "Python 3.11 or later is needed"),
+        ("deploy", (3, 10), "Python 3.11 or later is needed"),
+        ("test", (3, 15), "The tools need Python 3.11 to 3.14"),
+    ],
+)
+def test_a_python_that_is_too_old_or_too_new_is_refused_in_a_sentence(
+    tmp_path: Path, target: str, version: tuple[int, int], told: str
+) -> None:
     shutil.copy(ROOT / "Makefile", tmp_path)
     shutil.copytree(ROOT / "tests/requirements", tmp_path / "tests/requirements")
-    old = tmp_path / "python3.10"
-    program = "import sys; sys.version_info = (3, 10); exec(sys.argv[2])"
-    old.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -c "{program}" "$@"\n')
-    old.chmod(0o755)
+    other = tmp_path / "another-python"
+    program = f"import sys; sys.version_info = {version}; exec(sys.argv[2])"
+    other.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -c "{program}" "$@"\n')
+    other.chmod(0o755)
 
-    refused = make(target, f"PYTHON={old}", cwd=tmp_path)
+    refused = make(target, f"PYTHON={other}", cwd=tmp_path)
 
     assert refused.returncode != 0
-    assert refused.stderr.startswith("Python 3.11 or later is needed")
+    assert refused.stderr.startswith(told)
     assert not (tmp_path / ".venv").exists()
 
 
