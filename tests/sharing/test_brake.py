@@ -90,6 +90,25 @@ def test_an_operator_permits_it_once(crowded: Any) -> None:
     assert crowded.shared() == {f"ipamShare-{ONE}": SDLC}
 
 
+def test_a_permitted_run_takes_nothing_from_accounts_that_have_returned_meanwhile(
+    crowded: Any, ous: Any, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move_all(crowded, crowded.cloud.add_ou("Sandbox"))
+    ram = crowded.cloud.models.ram
+    call_model = ram.call
+
+    def returning(action: str, params: Any, caller: Any) -> Any:
+        move_all(crowded, ous["Prod OU"])  # the organization was read before
+        monkeypatch.setattr(ram, "call", call_model)
+        return call_model(action, params, caller)
+
+    monkeypatch.setattr(ram, "call", returning)
+    answer = crowded.invoke({"action": "reconcile", "unshare": True})
+
+    assert (answer["failed"], [call for call in calls if call.startswith("ram:D")]) == (0, [])
+    assert crowded.shared() == SHARED
+
+
 def test_a_preview_shows_what_a_permission_would_take(crowded: Any) -> None:
     move_all(crowded, crowded.cloud.add_ou("Sandbox"))
 

@@ -288,11 +288,15 @@ def test_pools_that_ram_lists_late_are_added_once(landing_zone: Any, ous: Any, c
     assert landing_zone.shared() == {f"ipamShare-{ZERO}": SDLC}
 
 
+@pytest.mark.parametrize(
+    ("to", "shared"), [("SDLC OU", {f"ipamShare-{ZERO}": SDLC}), ("Sandbox", {})], ids=["other pools", "no pools"]
+)
 def test_an_account_that_moves_before_ram_lists_its_new_share_ends_with_the_pools_of_its_new_ou(
-    landing_zone: Any, ous: Any, calls: list[str]
+    landing_zone: Any, ous: Any, calls: list[str], to: str, shared: dict[str, list[str]]
 ) -> None:
     landing_zone.cloud.set_ram_timings(listed=20)
-    after_creation = iter([lambda: landing_zone.cloud.move(ZERO, ous["SDLC OU"])])
+    ou_id = ous.get(to) or landing_zone.cloud.add_ou(to)
+    after_creation = iter([lambda: landing_zone.cloud.move(ZERO, ou_id)])
     ram = landing_zone.cloud.models.ram
     call_model = ram.call
 
@@ -305,8 +309,8 @@ def test_an_account_that_moves_before_ram_lists_its_new_share_ends_with_the_pool
     ram.call = moving
     assert landing_zone.invoke(moved(ZERO))["failed"] == 0
 
-    assert calls.count("ram:CreateResourceShare") == 1
-    assert landing_zone.shared() == {f"ipamShare-{ZERO}": SDLC}
+    assert (calls.count("ram:CreateResourceShare"), calls.count("ram:DeleteResourceShare")) == (1, int(not shared))
+    assert landing_zone.shared() == shared
 
 
 def test_eight_simultaneous_events_leave_one_share_for_each_account(landing_zone: Any, ous: Any) -> None:
