@@ -105,8 +105,9 @@ templates: $(TOOLS) $(CHECKERS) ## Check the templates and their IAM policies
 zips: $(TOOLS) $(WHEEL) ## Check that the committed zips are what the sources build
 	@$(RUN) packages/build.py --check
 
+# One worker more than processors, because those that deploy often wait; at most eight, because each needs memory.
 test: $(VENVS) $(WHEEL) ## Run the tests in the emulator; `make test only=sharing` selects some
-	@exec $(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(if $(value only),-k "$$only")
+	@exec $(RUN) -m pytest -n $$($(RUN) -c 'import os; print(min(os.cpu_count() or 2, 7) + 1)') --dist loadfile --no-loadscope-reorder $(if $(value only),-k "$$only")
 
 bench: $(VENVS) $(WHEEL) ## Measure, and print each figure beside its limit; `make bench only=pools,shares` selects some
 	@exec env PYTHONPATH=libraries:tests $(RUN) -m benchmarks "$$only"
