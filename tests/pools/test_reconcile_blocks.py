@@ -428,3 +428,14 @@ def test_what_is_small_does_not_take_the_room_for_which_what_is_large_waits(buil
     succeeds(built, **west, AccEnvName=["B", "Prod OU"], PoolSizes="us-west-2/B=11+12")
 
     assert built.pools()["us-west-2 B"] == "10.16.0.0/12,10.32.0.0/11"
+
+
+def test_a_pool_waits_for_its_first_block_of_which_a_part_is_reserved(built: DirectStack) -> None:
+    """Only a pool without any block may get such a one. The /12 is free first, when half of the pool of A is gone."""
+    west = {"RegionSelection": ["us-west-2"], "ReservedCidrs": "10.40.0.0/24"}
+    succeeds(built, **west, AccEnvName=["Prod OU"])
+    succeeds(built, **west, AccEnvName=["Prod OU", "A"], PoolSizes="us-west-2/A=12+12")
+
+    succeeds(built, **west, AccEnvName=["B", "Prod OU"], PoolSizes="us-west-2/B=11+12")
+
+    assert built.pools()["us-west-2 B"] == "10.16.0.0/12,10.32.0.0/11"

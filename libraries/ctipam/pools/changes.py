@@ -164,8 +164,10 @@ def _provision(comparison: Comparison, key: PoolKey, pool: ExistingPool, room: _
     """
     if key.parent and not comparison.is_complete(key.parent):
         return f"{key.parent} has no CIDR yet"
-    taken = room.occupied.get(pool.source_pool_id, ())
-    cidr = next((cidr for cidr in room.cidrs.get(key, ()) if not any(map(cidr.overlaps, taken))), None)
+    taken, cidrs = room.occupied.get(pool.source_pool_id, ()), room.cidrs.get(key, ())
+    if not pool.held:
+        cidrs = cidrs[:1]  # of which a part may be reserved: only a pool that has none gets such a one, see `placement`
+    cidr = next((cidr for cidr in cidrs if not any(map(cidr.overlaps, taken))), None)
     if cidr is None or (key.parent and pool.source_pool_id in room.being_freed):
         return room.lacks(key, "no free CIDR yet")
     blocks = comparison.blocks[key]
