@@ -439,3 +439,19 @@ def test_a_pool_waits_for_its_first_block_of_which_a_part_is_reserved(built: Dir
     succeeds(built, **west, AccEnvName=["B", "Prod OU"], PoolSizes="us-west-2/B=11+12")
 
     assert built.pools()["us-west-2 B"] == "10.16.0.0/12,10.32.0.0/11"
+
+
+def test_a_pool_in_use_gets_nothing_reserved_even_when_it_has_given_back_its_only_block() -> None:
+    """A VPC could take it before it is allocated. There is room beside it when the other pool has given back too."""
+    stack = DirectStack()
+    stack.set_up()
+    west = {"RegionSelection": ["us-west-2"]}
+    with stack.running():
+        larger = PROPERTIES | west | {"PoolSizes": "us-west-2=9,us-west-2/SDLC OU=11"}
+        assert stack.ask("Create", "InitPools", larger)["Status"] == "SUCCESS"
+        assert stack.pools()["us-west-2 SDLC OU"] == "10.0.0.0/11"
+
+        sizes = "us-west-2=9,us-west-2/Prod OU=11,us-west-2/SDLC OU=12"
+        succeeds(stack, **west, PoolSizes=sizes, ReservedCidrs="10.50.0.0/24,10.70.0.0/24,10.100.0.0/24")
+
+        assert stack.pools()["us-west-2 Prod OU"] == "10.0.0.0/11"
