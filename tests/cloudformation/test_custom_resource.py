@@ -115,6 +115,23 @@ def test_an_error_that_passes_by_itself_is_retried_for_half_a_minute(
     assert function.raising(passing)["Status"] == "FAILED"
 
 
+def test_an_error_that_passes_by_itself_is_retried_in_the_next_invocation_if_this_one_ends(function: Function) -> None:
+    """boto3 retries throttling for most of a minute, so a further attempt could last longer than Lambda lets it."""
+    began = function.clock.now()
+    throttled = ClientError({"Error": {"Code": "TooManyRequestsException", "Message": "no"}}, "ListParents")
+
+    def act(_: ResourceRequest) -> Data:
+        function.clock.advance(850 if function.clock.now() == began else 20)
+        if function.clock.now() < began + 900:
+            raise throttled
+        return {}
+
+    function.act = act
+
+    assert function.ask()["Status"] == "SUCCESS"
+    assert function.wire.counted["Invoke"] == 1
+
+
 # The reason
 
 

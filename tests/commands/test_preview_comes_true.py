@@ -229,3 +229,18 @@ def test_what_a_preview_says_is_what_the_update_does(
         assert world.apply("Update", new) == refused
         assert world.state() == (pools if refused else after(pools, forecast.planned))
         assert world.shared() == (shared if refused else shared_after(shared, accounts))
+
+
+def test_a_preview_of_pools_that_shrink_shows_the_cidrs_that_they_get() -> None:
+    """The first of three blocks that is given back makes room for all that is wanted, before the others are."""
+    old = FIXED | {"TopLevelPoolCidr": "10.0.0.0/16", "RegionSelection": "us-west-2", "AccEnvName": "a,b,c"}
+    new = old | {"AccEnvName": "a,b,c,d", "AccPoolPrefixLength": "21"}
+    stack = DirectStack(page_size=100)
+    with stack.running():
+        world = LandingZone(stack, {})
+        assert not world.apply("Create", old)
+        pools = world.state()
+        forecast, _ = world.foresee(old, new)
+
+        assert not world.apply("Update", new)
+        assert world.state() == after(pools, forecast.planned)

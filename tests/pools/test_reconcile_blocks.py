@@ -428,3 +428,30 @@ def test_what_is_small_does_not_take_the_room_for_which_what_is_large_waits(buil
     succeeds(built, **west, AccEnvName=["B", "Prod OU"], PoolSizes="us-west-2/B=11+12")
 
     assert built.pools()["us-west-2 B"] == "10.16.0.0/12,10.32.0.0/11"
+
+
+def test_a_pool_waits_for_its_first_block_of_which_a_part_is_reserved(built: DirectStack) -> None:
+    """Only a pool without any block may get such a one. The /12 is free first, when half of the pool of A is gone."""
+    west = {"RegionSelection": ["us-west-2"], "ReservedCidrs": "10.40.0.0/24"}
+    succeeds(built, **west, AccEnvName=["Prod OU"])
+    succeeds(built, **west, AccEnvName=["Prod OU", "A"], PoolSizes="us-west-2/A=12+12")
+
+    succeeds(built, **west, AccEnvName=["B", "Prod OU"], PoolSizes="us-west-2/B=11+12")
+
+    assert built.pools()["us-west-2 B"] == "10.16.0.0/12,10.32.0.0/11"
+
+
+def test_a_pool_in_use_gets_nothing_reserved_even_when_it_has_given_back_its_only_block() -> None:
+    """A VPC could take it before it is allocated. There is room beside it when the other pool has given back too."""
+    stack = DirectStack()
+    stack.set_up()
+    west = {"RegionSelection": ["us-west-2"]}
+    with stack.running():
+        larger = PROPERTIES | west | {"PoolSizes": "us-west-2=9,us-west-2/SDLC OU=11"}
+        assert stack.ask("Create", "InitPools", larger)["Status"] == "SUCCESS"
+        assert stack.pools()["us-west-2 SDLC OU"] == "10.0.0.0/11"
+
+        sizes = "us-west-2=9,us-west-2/Prod OU=11,us-west-2/SDLC OU=12"
+        succeeds(stack, **west, PoolSizes=sizes, ReservedCidrs="10.50.0.0/24,10.70.0.0/24,10.100.0.0/24")
+
+        assert stack.pools()["us-west-2 Prod OU"] == "10.0.0.0/11"

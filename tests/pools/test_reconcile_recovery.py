@@ -105,6 +105,27 @@ def test_with_a_vpc_in_that_region_an_update_keeps_its_pool_and_a_rollback_resto
     assert [row["Cidr"] for row in built.rows(ids["us-west-2 SDLC OU"])] == [BUILT["us-west-2 SDLC OU"]]
 
 
+def test_what_an_update_had_to_keep_makes_no_room_for_the_next() -> None:
+    """The Region can give back its block only when nothing is below it, so a larger one is refused at once."""
+    half = PROPERTIES | {"TopLevelPoolCidr": "10.0.0.0/9"}
+    larger = {"RegionSelection": ["us-west-2"], "AccEnvName": ["Test OU"], "PoolSizes": "us-west-2=9"}
+    stack = DirectStack()
+    stack.set_up()
+    with stack.running():
+        assert stack.ask("Create", "InitPools", half)["Status"] == "SUCCESS"
+        stack.make_vpc("us-west-2", "SDLC OU")
+        stack.wire.unusable["us-west-2"] = FORBIDDEN[0]
+        assert stack.ask("Update", "InitPools", half | {"AccEnvName": ["Prod OU"]})["Status"] == "SUCCESS"
+        stack.wire.unusable.clear()
+        before = stack.pools(), stack.pool_ids()
+        assert "us-west-2 SDLC OU" in before[0]
+
+        answer = stack.ask("Update", "InitPools", half | larger)
+
+        assert answer["Reason"].startswith("No room for us-west-2: the top-level pool (10.0.0.0/9) has no free /9 left")
+        assert (stack.pools(), stack.pool_ids()) == before
+
+
 @pytest.mark.parametrize("error", FORBIDDEN, ids=lambda error: error.code)
 def test_with_a_vpc_in_that_region_a_delete_leaves_it_and_says_so(
     built: DirectStack, error: AwsError, caplog: pytest.LogCaptureFixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Network
 
@@ -56,9 +56,21 @@ def update(
     while not (pending := pending_changes(spec, pools, _occupied(spec, pools, others), kept_anyway, in_use)).nothing:
         if not pending.changes:
             raise Refused(f"Nothing can be done about {', '.join(pending.waiting)}; look at these pools in IPAM.")
-        for change in pending.changes:
+        for change in _in_turn(pending.changes):
             pools = _after(spec, change, pools)
     return pools
+
+
+def _in_turn(changes: Iterable[PoolChange]) -> Iterator[PoolChange]:
+    """Leave out all but the first CIDR that is given back below each parent: AWS refuses the others meanwhile, and what
+    is wanted takes the place as soon as it is enough."""
+    parents: set[str] = set()
+    for change in changes:
+        if isinstance(change, DeprovisionCidr):
+            if change.pool.source_pool_id in parents:
+                continue
+            parents.add(change.pool.source_pool_id)
+        yield change
 
 
 def with_room_for(later: PoolSpec, spec: PoolSpec) -> PoolSpec | None:

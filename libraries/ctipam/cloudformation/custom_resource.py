@@ -119,7 +119,8 @@ class Responder(CfnResource):
         request = _request(event, context, until)
         resource = self._resources[event["ResourceType"]]
         request.raise_if_superseded()
-        request.raise_if_sent_before_the_update()
+        if Invocation.of(event).number == 1:
+            request.raise_if_sent_before_the_update(time_of_url(event))
         try:
             if request.kind != "Delete":
                 wait_for_latecomers(request)
@@ -208,8 +209,16 @@ def _retry_what_passes(resource: CustomResource, request: ResourceRequest) -> Da
         except (ClientError, Refused) as error:
             if not _may_pass(error) and not _may_pass(error.__cause__):
                 raise
-            waiting.sleep(pause)
+            _pause(request.deadline, pause, error)
     return resource.ensure(request)
+
+
+def _pause(deadline: Deadline, seconds: float, error: Exception) -> None:
+    """Wait. If the time left does not allow it, raise OutOfTime because of the error: the next invocation goes on."""
+    try:
+        deadline.pause(seconds)
+    except OutOfTime as no_time:
+        raise no_time from error
 
 
 def _may_pass(error: BaseException | None) -> bool:
@@ -246,16 +255,23 @@ def physical_id(event: Mapping[str, Any]) -> str:
 def sent_at(event: Mapping[str, Any]) -> float:
     """Return when CloudFormation sent the request, in seconds since 1970.
 
-    Lambda may deliver a request late, or again, and CloudFormation does not wait longer for that. The presigned URL
-    carries the time when it was made; a URL without one counts as made now.
+    Lambda may deliver a request late, or again, and CloudFormation does not wait longer for that. A URL without a time
+    counts as made now.
+    """
+    now, sent = waiting.now(), time_of_url(event)
+    return now if sent is None else min(max(sent, now - LONGEST_S), now)
+
+
+def time_of_url(event: Mapping[str, Any]) -> float | None:
+    """Return when CloudFormation made the presigned URL, by its own clock, in seconds since 1970; None: not known.
+
     https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
     """
     query = parse_qs(urlsplit(event["ResponseURL"]).query)
     try:
-        sent = datetime.strptime(query["X-Amz-Date"][0] + "+0000", "%Y%m%dT%H%M%SZ%z").timestamp()
+        return datetime.strptime(query["X-Amz-Date"][0] + "+0000", "%Y%m%dT%H%M%SZ%z").timestamp()
     except (KeyError, ValueError):
-        return waiting.now()
-    return min(max(sent, waiting.now() - LONGEST_S), waiting.now())
+        return None
 
 
 def _account(context: LambdaContext) -> Account:

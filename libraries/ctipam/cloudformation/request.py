@@ -78,11 +78,14 @@ class ResourceRequest:
         if status and (changed or status not in CURRENT_STATUSES[self.kind]):
             raise Superseded(f"The stack is {status} and no longer waits for this {self.kind}.")
 
-    def raise_if_sent_before_the_update(self) -> None:
+    def raise_if_sent_before_the_update(self, sent: float | None) -> None:
         """Raise Superseded if the stack has begun another update since it sent this request.
 
-        Lambda may deliver a request again, or late, when the stack has the same status as before. Called at the
-        beginning of an invocation, after the status was read.
+        Lambda may deliver a request again, or late, when the stack has the same status as before. Called when the first
+        invocation has just read the status. Not for the next ones: the invocation before has seen the stack wait, and
+        whether AWS changes LastUpdatedTime for anything else, for example termination protection, is not documented.
+
+        sent   when, by CloudFormation's own clock, as LastUpdatedTime is; None: it is not known, and nothing is raised
         """
-        if self.kind != "Delete" and self.stack.is_updated_since(self.began + SAME_UPDATE_S):
+        if self.kind != "Delete" and sent is not None and self.stack.is_updated_since(sent + SAME_UPDATE_S):
             raise Superseded(f"The stack has begun another update since it sent this {self.kind}.")

@@ -53,9 +53,7 @@ def pending_changes(
     """
     comparison = compare(spec, pools, in_use)
     unwanted = [pool for pool in comparison.unwanted if pool.pool_id not in kept_anyway]
-    placement = place(comparison, occupied)
-    if placement.lacking:  # as if all were gone already: what is small might take the room of what is large
-        placement = place(comparison, left_occupied(comparison, occupied, kept_anyway))
+    placement = _placement(comparison, occupied, kept_anyway)
     building = _additions(comparison, placement, occupied)
     if not building.nothing_but_tags and not building.lacking_room:
         return PendingChanges(building.changes, building.waiting)
@@ -66,6 +64,18 @@ def pending_changes(
         return building + removals(subtree(first, unwanted), pools)
     removing = removals(unwanted, pools) + surplus_removals(comparison, kept_anyway)
     return building + removing + _adoptions(comparison, kept_anyway)
+
+
+def _placement(comparison: Comparison, occupied: Occupied, kept_anyway: Collection[str]) -> Placement:
+    """Place the missing blocks in what is free; if that is not enough, as if all that is not wanted were gone already:
+    what is small might take the room of what is large, or what is reserved be given to a pool that is in use."""
+    placement = place(comparison, occupied, cautious=True)
+    if placement.lacking:
+        left = left_occupied(comparison, occupied, kept_anyway)
+        placement = place(comparison, left, cautious=True)
+        if placement.lacking:
+            placement = place(comparison, left)
+    return placement
 
 
 def _adoptions(comparison: Comparison, kept_anyway: Collection[str]) -> PendingChanges:
@@ -164,8 +174,10 @@ def _provision(comparison: Comparison, key: PoolKey, pool: ExistingPool, room: _
     """
     if key.parent and not comparison.is_complete(key.parent):
         return f"{key.parent} has no CIDR yet"
-    taken = room.occupied.get(pool.source_pool_id, ())
-    cidr = next((cidr for cidr in room.cidrs.get(key, ()) if not any(map(cidr.overlaps, taken))), None)
+    taken, cidrs = room.occupied.get(pool.source_pool_id, ()), room.cidrs.get(key, ())
+    if not pool.held:
+        cidrs = cidrs[:1]  # of which a part may be reserved: only a pool that has none gets such a one, see `placement`
+    cidr = next((cidr for cidr in cidrs if not any(map(cidr.overlaps, taken))), None)
     if cidr is None or (key.parent and pool.source_pool_id in room.being_freed):
         return room.lacks(key, "no free CIDR yet")
     blocks = comparison.blocks[key]

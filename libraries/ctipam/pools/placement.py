@@ -26,10 +26,11 @@ class Placement:
     lacking: tuple[PoolKey, int] | None
 
 
-def place(comparison: Comparison, occupied: Occupied) -> Placement:
+def place(comparison: Comparison, occupied: Occupied, *, cautious: bool = False) -> Placement:
     """Find a place for every missing block, also of pools, and in CIDRs, that do not exist yet.
 
     occupied   of each pool from which a block is missing. A pool with CIDRs that is not in it has no room.
+    cautious   whether a pool that has given back its only block is still in use, see _place_beside
     """
     spec = comparison.spec
     cidrs: dict[PoolKey, tuple[IPv4Network, ...]] = {
@@ -40,7 +41,8 @@ def place(comparison: Comparison, occupied: Occupied) -> Placement:
         room = [*_known_room(comparison, parent, occupied), *cidrs.get(parent, ())]
         taken = list(occupied.get(comparison.kept[parent].pool_id, ())) if parent in comparison.kept else []
         for size, key in _missing_below(comparison, parent):
-            holds_none = key not in comparison.kept or not comparison.kept[key].held
+            pool = comparison.kept.get(key)
+            holds_none = pool is None or not (pool.held or (cautious and record.read(pool.tags).leaving))
             is_first = holds_none and key not in cidrs
             cidr = _place_beside(spec.reserved, room, size, taken, new=is_first)
             if cidr:

@@ -246,9 +246,9 @@ def _left_before(request: ResourceRequest, pool_reader: PoolReader, pools: Seque
 def _as_others(spec: PoolSpec, pools: Sequence[ExistingPool], stays: Collection[str]) -> list[ExistingPool]:
     """Return the pools; those that are not wanted and stay make no room, as if they were somebody else's.
 
-    stays   ids of pools that cannot be removed, or not all of them
+    stays   ids of pools that cannot be removed, and of those above them
     """
-    unwanted = {pool.pool_id for pool in compare(spec, pools).unwanted} & with_ancestors(stays, pools)
+    unwanted = {pool.pool_id for pool in compare(spec, pools).unwanted} & set(stays)
     return [replace(pool, key=None) if pool.pool_id in unwanted else pool for pool in pools]
 
 
@@ -263,10 +263,12 @@ def _refuse_impossible_request(
     """Return what keeps what is not wanted, and whether what is missing can be added. Raise Refused for what is in use,
     and if it cannot be added. A rollback has to end, so it is refused nothing: the watch reports what is missing."""
     blockers = _refuse_in_use(request, pool_reader, spec, pools)
-    staying = _as_others(spec, pools, blockers.by_pool())
+    stays, in_use = with_ancestors(blockers.by_pool(), pools), blockers.surplus.in_use
+    staying = _as_others(spec, pools, stays)
+    giving_back = {pool_id: cidrs for pool_id, cidrs in in_use.items() if pool_id not in stays}
     try:
         preconditions.refuse_isolated(compare(spec, staying))
-        refuse_impossible(pool_reader, spec, staying, listed, allocated, blockers.surplus.in_use)
+        refuse_impossible(pool_reader, spec, staying, listed, allocated, giving_back)
     except Refused as reason:
         if not request.is_rollback:
             raise

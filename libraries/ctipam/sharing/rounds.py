@@ -17,7 +17,7 @@ from dataclasses import replace
 from botocore.exceptions import ClientError
 
 from ctipam import waiting
-from ctipam.errors import DENIED, REASON_LIMIT, UNREACHABLE, OutOfTime, code_of, explain, fit
+from ctipam.errors import DENIED, REASON_LIMIT, SHARING, UNREACHABLE, OutOfTime, code_of, explain, fit
 from ctipam.organization.environments import EnvironmentOu, if_accounts_have_its_pools
 from ctipam.sharing.apply import apply, cannot_delete_yet
 from ctipam.sharing.brake import held_back
@@ -284,8 +284,11 @@ class ShareReconciliation:
 
     def _may_become_ready(self, error: ClientError) -> bool:
         """Return whether RAM may still have to learn that sharing with the organization is enabled."""
-        adds = error.operation_name in ("CreateResourceShare", "AssociateResourceShare")
-        return adds and code_of(error) in UNREACHABLE and waiting.now() < self._ram_settles_until
+        return (
+            error.operation_name in SHARING
+            and code_of(error) in UNREACHABLE
+            and waiting.now() < self._ram_settles_until
+        )
 
     def _apply_change(self, account_id: str, change: ShareChange) -> None:
         if self._run.for_request:
