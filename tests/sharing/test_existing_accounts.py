@@ -356,6 +356,25 @@ def test_sharing_waits_until_ram_is_ready(landing_zone: Any, ous: Any) -> None:
     assert landing_zone.shared() == SHARED
 
 
+def test_what_ram_is_not_ready_for_at_the_end_of_an_invocation_goes_on_in_another(
+    landing_zone: Any,
+    ous: Any,
+    answers: list[dict[str, Any]],
+    continuations: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sharing, "RAM_SETTLES_S", 3600.0)
+    cloudformation = landing_zone._cloudformation
+    landing_zone.cloud.models.ram.faults.refuse_next("CreateResourceShare", UNREADY, times=130)  # 15 minutes
+    cloudformation.send(cloudformation.request("Create", "ShareExistingAccounts", {"NetworkAccountId": NETWORKING}))
+    assert answers == []
+
+    cloudformation.send(continuations[0])
+
+    assert [(answer["Status"], answer["Data"]["Failed"]) for answer in answers] == [("SUCCESS", "0")]
+    assert landing_zone.shared() == SHARED
+
+
 def test_when_ram_is_ready_associations_are_waited_for_as_long_as_usual(landing_zone: Any, ous: Any) -> None:
     landing_zone.cloud.set_ram_timings(associate=3600)
     landing_zone.cloud.models.ram.faults.refuse_next("CreateResourceShare", UNREADY)
