@@ -1,4 +1,4 @@
-"""The commands and the demo run on Linux and on macOS, for which README names nothing but Python."""
+"""What a user runs uses only what both Linux and macOS have, because README asks for nothing but Python."""
 
 from __future__ import annotations
 
