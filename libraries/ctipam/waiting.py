@@ -56,9 +56,15 @@ class Deadline:
         end = self._remaining_s() - seconds
         return Deadline(lambda: self._remaining_s() - max(end, self._reserve_s), reserve_s=0)
 
-    def pause(self, seconds: float) -> None:
-        """Wait. Raise OutOfTime at once if the time left does not allow it."""
-        self.require(seconds)
+    def pause(self, seconds: float, problem: Exception | None = None) -> None:
+        """Wait. Raise OutOfTime at once if the time left does not allow it.
+
+        problem   why there is something to wait for: the cause of OutOfTime, which is what a reader is told
+        """
+        try:
+            self.require(seconds)
+        except OutOfTime as no_time:
+            raise no_time from problem
         sleep(seconds)
 
     def pause_at_most(self, seconds: float) -> None:

@@ -209,16 +209,8 @@ def _retry_what_passes(resource: CustomResource, request: ResourceRequest) -> Da
         except (ClientError, Refused) as error:
             if not _may_pass(error) and not _may_pass(error.__cause__):
                 raise
-            _pause(request.deadline, pause, error)
+            request.deadline.pause(pause, error)
     return resource.ensure(request)
-
-
-def _pause(deadline: Deadline, seconds: float, error: Exception) -> None:
-    """Wait. If the time left does not allow it, raise OutOfTime because of the error: the next invocation goes on."""
-    try:
-        deadline.pause(seconds)
-    except OutOfTime as no_time:
-        raise no_time from error
 
 
 def _may_pass(error: BaseException | None) -> bool:

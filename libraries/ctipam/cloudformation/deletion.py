@@ -55,10 +55,7 @@ def delete_as_far_as_possible(delete: Delete, request: ResourceRequest) -> list[
                 return not_deleted(problem)
         # With the traceback: what is reported later has room for a sentence only.
         logger.warning("retrying the deletion", extra={"reason": explain(problem), "pause_s": pause}, exc_info=problem)
-        try:
-            request.deadline.pause(pause)
-        except OutOfTime as up:
-            raise OutOfTime(str(up)) from problem
+        request.deadline.pause(pause, problem)
 
 
 def not_deleted(error: BaseException) -> list[str]:
