@@ -11,7 +11,8 @@ Needs nothing but botocore: fork_server.py imports it in other environments.
 from __future__ import annotations
 
 import functools
-from typing import Any
+import os
+from typing import Any, ClassVar
 
 import botocore.client
 import botocore.endpoint
@@ -48,21 +49,25 @@ def install() -> None:
 
 
 class HttpSession:
-    """botocore's, made for the first request."""
+    """botocore's, made for the first request. Clients of the same settings share it, and so its connections."""
+
+    _made: ClassVar[dict[tuple[int, str], URLLib3Session]] = {}
 
     def __init__(self, **settings: Any) -> None:
         self._settings = settings
 
     @functools.cached_property
-    def _session(self) -> Any:
-        return URLLib3Session(**self._settings)
+    def _session(self) -> URLLib3Session:
+        key = os.getpid(), repr(self._settings)
+        if key not in self._made:
+            self._made[key] = URLLib3Session(**self._settings)
+        return self._made[key]
 
     def send(self, request: Any) -> Any:
         return self._session.send(request)
 
     def close(self) -> None:
-        if "_session" in vars(self):  # a request has made it
-            self._session.close()
+        """Leave the connections to the other clients."""
 
 
 def _of_function(ask: Any, handler: Any) -> Any:
