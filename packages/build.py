@@ -64,7 +64,8 @@ def main(arguments: list[str]) -> None:
 
 def built(wheel: Path) -> dict[str, bytes]:
     """Return file name -> bytes of each zip, built from the sources and the wheel."""
-    return {zip_name(name): archive(own_files(folder) | wheel_files(wheel)) for name, folder in FUNCTIONS.items()}
+    library = library_files()
+    return {zip_name(name): archive(own_files(folder) | library | wheel_files(wheel)) for name, folder in FUNCTIONS.items()}
 
 
 def rebuilt() -> dict[str, bytes]:

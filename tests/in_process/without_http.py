@@ -69,7 +69,7 @@ def _check(values: Parameters, shape: Any) -> None:
 def _ask_model(model: Any, described: Any, sent: Parameters, caller: Caller) -> dict[str, Any]:
     metadata = {"RequestId": str(uuid4()), "RetryAttempts": 0}
     try:
-        answer = copy.deepcopy(model.call(described.name, sent, caller))
+        answer = model.call(described.name, sent, caller)
     except AwsError as refused:
         error = {"Code": refused.code, "Message": refused.message}
         return {"Error": error, "ResponseMetadata": metadata | {"HTTPStatusCode": refused.status}}

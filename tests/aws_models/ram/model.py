@@ -84,7 +84,7 @@ class RamModel:
             takes_token = "clientToken" in PARAMETERS[action][1]
             answer = self._once(action, params, caller) if takes_token else self._acts[action](params, caller)
             self.faults.after(action)
-            return copy.deepcopy(answer)
+            return answer
 
     def pools_shared_with(self, account_id: str) -> set[str]:
         """Return the ARNs of the pools that this account may use now, shared in any Region.
@@ -378,7 +378,7 @@ class RamModel:
         if known.params != params:
             message = "The client token was used before, in a request with other parameters."
             raise AwsError("IdempotentParameterMismatchException", message)
-        return known.answer
+        return copy.deepcopy(known.answer)  # which callers may change
 
 
 def _association_to_end(share: Share, type_: AssociationType, entity: str) -> Association:
