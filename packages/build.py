@@ -64,16 +64,17 @@ def main(arguments: list[str]) -> None:
 
 def built(wheel: Path) -> dict[str, bytes]:
     """Return file name -> bytes of each zip, built from the sources and the wheel."""
-    library = library_files()
-    return {zip_name(name): archive(own_files(folder) | library | wheel_files(wheel)) for name, folder in FUNCTIONS.items()}
+    common = library_files() | wheel_files(wheel)
+    return {zip_name(name): archive(index_file(folder) | common) for name, folder in FUNCTIONS.items()}
 
 
 def rebuilt() -> dict[str, bytes]:
     """Return the same as built(), with crhelper from the committed zips."""
-    zips = {}
+    zips, library = {}, library_files()
     for name, folder in FUNCTIONS.items():
         there = PACKAGES / zip_name(name)
-        zips[there.name] = archive(own_files(folder) | (third_party(there.read_bytes()) if there.exists() else {}))
+        crhelper = third_party(there.read_bytes()) if there.exists() else {}
+        zips[there.name] = archive(index_file(folder) | library | crhelper)
     return zips
 
 
@@ -130,8 +131,8 @@ def zip_name(function: str) -> str:
     return f"{function}_{version()}.zip"
 
 
-def own_files(folder: str) -> dict[str, bytes]:
-    return {"index.py": source(ROOT / folder / "index.py")} | library_files()
+def index_file(folder: str) -> dict[str, bytes]:
+    return {"index.py": source(ROOT / folder / "index.py")}
 
 
 def library_files() -> dict[str, bytes]:

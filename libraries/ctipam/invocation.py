@@ -50,6 +50,11 @@ class Invocation:
         return cls(int(given.get("number", 1)), given.get("until"), given.get("stack_status"))
 
     @property
+    def is_continued(self) -> bool:
+        """Return whether an earlier one has done a part of the work."""
+        return self.number > 1
+
+    @property
     def is_last(self) -> bool:
         return self.number >= MAX_INVOCATIONS
 

@@ -168,6 +168,20 @@ def test_accounts_for_which_no_time_is_left_are_shared_with_in_another_invocatio
     assert landing_zone.shared() == {f"ipamShare-{ZERO}": PROD, f"ipamShare-{ONE}": SDLC}
 
 
+def test_a_share_that_was_created_last_is_not_created_again_in_another_invocation(
+    landing_zone: Any, ous: Any, answers: list[dict[str, Any]], continuations: list[dict[str, Any]], calls: list[str]
+) -> None:
+    landing_zone.make_creating_shares_slow(450)
+    cloudformation = landing_zone._cloudformation
+    cloudformation.send(cloudformation.request("Create", "ShareExistingAccounts", {"NetworkAccountId": NETWORKING}))
+
+    cloudformation.send(continuations[0])
+
+    assert [answer["Status"] for answer in answers] == ["SUCCESS"]
+    assert calls.count("ram:CreateResourceShare") == 2
+    assert landing_zone.shared() == {f"ipamShare-{ZERO}": PROD, f"ipamShare-{ONE}": SDLC}
+
+
 def test_an_account_that_fails_is_counted_and_does_not_roll_back_the_stack(landing_zone: Any, ous: Any) -> None:
     landing_zone.cloud.models.ram.faults.fail_next_associations("not today")
 

@@ -619,9 +619,23 @@ def test_a_long_run_continues_in_further_invocations_and_shares_with_all_account
     assert landing_zone.shared() == SHARED | {f"ipamShare-{account_id}": SDLC for account_id in accounts}
 
 
+@pytest.mark.parametrize("event", [moved(ZERO), SCHEDULE])
+def test_what_an_invocation_has_added_last_is_not_added_again_by_the_next(
+    landing_zone: Any, ous: Any, continuations: list[dict[str, Any]], calls: list[str], event: Any
+) -> None:
+    landing_zone.make_creating_shares_slow(890)
+    landing_zone.invoke(event)
+
+    landing_zone.invoke(continuations[0])
+
+    assert calls.count("ram:CreateResourceShare") == 1
+    assert landing_zone.shared() == SHARED
+
+
 def test_the_number_of_invocations_of_a_run_is_limited(landing_zone: Any, ous: Any, continuations: list[Any]) -> None:
+    landing_zone.make_creating_shares_slow(890)
     with pytest.raises(Exception, match="the schedule continues"):
-        landing_zone.invoke(SCHEDULE | {"CtipamInvocation": {"number": 8}}, ends=landing_zone.clock.now() + 1)
+        landing_zone.invoke(SCHEDULE | {"CtipamInvocation": {"number": 8}})
 
     assert continuations == []
 

@@ -119,7 +119,7 @@ class Responder(CfnResource):
         request = _request(event, context, until)
         resource = self._resources[event["ResourceType"]]
         request.raise_if_superseded()
-        if Invocation.of(event).number == 1:
+        if not request.is_continued:
             request.raise_if_sent_before_the_update(time_of_url(event))
         try:
             if request.kind != "Delete":
@@ -287,4 +287,5 @@ def _request(event: Mapping[str, Any], context: LambdaContext, until: float) -> 
         stack=stack,
         stack_status=stack_status,
         old_properties=event.get("OldResourceProperties", {}),
+        is_continued=Invocation.of(event).is_continued,
     )

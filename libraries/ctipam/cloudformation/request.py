@@ -41,6 +41,7 @@ class ResourceRequest:
     stack          the stack that the function belongs to
     old_properties ResourceProperties of the request before an Update; empty otherwise
     stack_status   its status when the first invocation for this request began; empty: it could not be read
+    is_continued   whether an earlier invocation has done a part of the work
     """
 
     kind: str
@@ -53,6 +54,7 @@ class ResourceRequest:
     stack: OwnStack
     stack_status: str
     old_properties: Mapping[str, Any] = field(default_factory=dict)
+    is_continued: bool = False
 
     @property
     def is_rollback(self) -> bool:

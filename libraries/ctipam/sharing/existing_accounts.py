@@ -24,7 +24,13 @@ def share(request: ResourceRequest) -> Data:
     Pools that are held back fail no stack operation, which would be rolled back and might not be able to undo what it
     has changed: the scheduled run fails, and tells, until they are taken away or given again.
     """
-    run = start_run(request.account, SharingSettings.from_environment(), request.deadline, for_request=request)
+    run = start_run(
+        request.account,
+        SharingSettings.from_environment(),
+        request.deadline,
+        for_request=request,
+        continued=request.is_continued,
+    )
     result = reconcile.reconcile_all(run)
     if result.unfinished:
         raise OutOfTime("there are more accounts")

@@ -57,6 +57,7 @@ def _answer(
         share_with_all=request.by_hand and bool(request.account_id),  # an operator has named the account
         unshare=request.unshare,
         by_hand=request.by_hand,
+        continued=Invocation.of(event).is_continued,
     )
     if request.action == "report":
         # Imported here, as `notify` is: a new account need not wait for what only others need.

@@ -18,7 +18,7 @@ from ctipam.sharing.reader import FoundPools
 from ctipam.sharing.session_policy import Access, session_policy
 from ctipam.sharing.spec import Environments, Rules
 from ctipam.tags import TagChanges, tag_changes, with_stack_tags
-from ctipam.waiting import Deadline
+from ctipam.waiting import LISTED_LATE_S, Deadline
 
 if TYPE_CHECKING:
     from ctipam.cloudformation.request import ResourceRequest
@@ -72,12 +72,16 @@ def start_run(
     unshare: bool = False,
     for_request: ResourceRequest | None = None,
     by_hand: bool = False,
+    continued: bool = False,
 ) -> SharingRun:
     """Start a run with the function's settings: assume the role in the Networking account and read the pools.
 
     share_with_all   also with existing accounts, whatever the settings say
     unshare          take pools away from any number of accounts
+    continued        another invocation has just stopped in the middle; raises OutOfTime if there is no time to wait
     """
+    if continued:
+        deadline.pause(LISTED_LATE_S)  # or what that one added last, and RAM does not list yet, would be added twice
     network_account_id = settings.network_account_id
     access: Access = "read" if dry_run else "share"
     policy = session_policy(management.partition, management.region, network_account_id, access)
