@@ -160,6 +160,7 @@ def test_only_a_pool_that_may_be_an_environments_is_in_doubt(changed: Any, envir
     if environment:
         words = shlex.split(why.split("`")[1])  # as a shell does
         assert json.loads(words[-1]) == [{"Key": names.POOL_ENVIRONMENT_TAG, "Value": environment}]
+        assert json.dumps(environment, ensure_ascii=False) in words[-1]  # as people write it
     else:
         assert why == ""
 

@@ -14,6 +14,7 @@ from ctipam.sharing.doubtful import DoubtfulPool
 from ctipam.sharing.notices import MEMORY_LIMIT, NOTHING, Notice, due, message, notices
 from ctipam.sharing.results import AccountResult, SharingResult
 from ctipam.sharing.spec import NO_POOL, ShareSpec
+from in_process.aws_calls import Call, intercept
 from in_process.fixtures import HOME, NETWORKING
 from in_process.lifecycle_events import NEWCOMER, SCHEDULE, ZERO
 
@@ -119,8 +120,14 @@ def test_a_message_is_never_longer_than_sns_takes_and_says_how_much_is_left_out(
 
 
 def test_a_memory_that_somebody_has_deleted_is_made_again_and_everything_is_told_once_more(
-    landing_zone: Any, ous: Any
+    landing_zone: Any, ous: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def answer(call: Call, client: Any, operation: str, parameters: Any) -> Any:
+        # AWS requires it of a new one. https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+        assert operation != "PutParameter" or parameters["Type"] == "String"
+        return call(client, operation, parameters)
+
+    intercept(monkeypatch, answer)
     landing_zone.cloud.add_account(NEWCOMER, landing_zone.cloud.add_ou("Sandbox"))
     landing_zone.invoke(SCHEDULE)
     boto3.client("ssm", HOME).delete_parameter(Name="notices")
