@@ -65,7 +65,9 @@ def main(arguments: list[str]) -> None:
 def built(wheel: Path) -> dict[str, bytes]:
     """Return file name -> bytes of each zip, built from the sources and the wheel."""
     library = library_files()
-    return {zip_name(name): archive(own_files(folder) | library | wheel_files(wheel)) for name, folder in FUNCTIONS.items()}
+    return {
+        zip_name(name): archive(own_files(folder) | library | wheel_files(wheel)) for name, folder in FUNCTIONS.items()
+    }
 
 
 def rebuilt() -> dict[str, bytes]:
