@@ -34,7 +34,7 @@ from ctipam.ipam.existing import ExistingIpam
 from ctipam.ipam.reader import find_discovery
 from ctipam.ipam.spec import IpamSpec
 from ctipam.organization import preconditions, setup
-from ctipam.organization.deployments import living_deployments
+from ctipam.organization.deployments import deployments_in, networking_account
 from ctipam.organization.environments import identify
 from ctipam.organization.preconditions import SetupResult, SetupSpec
 from ctipam.organization.reader import find_ou_paths, find_roots
@@ -223,7 +223,7 @@ def check_organization(management: Account, asked: Update) -> SetupResult:
     result = setup.check(management, spec)
     if spec.new:
         ignored = [asked.networking_stack_id] if asked.leftover else []
-        living = living_deployments(management, spec.network_account_id, ignored)
+        living = deployments_in(networking_account(management, spec.network_account_id), ignored)
         preconditions.refuse_second_deployment(living, asked.stack)
     return result
 
