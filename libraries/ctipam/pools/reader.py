@@ -55,9 +55,6 @@ class PoolReader:
     def is_ours(self, pool: IpamPoolTypeDef) -> bool:
         return stack_of(pool) in self.stack_ids
 
-    def ids_in_scope(self, listed: Iterable[IpamPoolTypeDef]) -> set[str]:
-        return {pool["IpamPoolId"] for pool in listed if scope_of(pool) == self.scope_id}
-
     def read_pools(
         self, listed: Iterable[IpamPoolTypeDef], known: Mapping[str, tuple[Block, ...]]
     ) -> list[ExistingPool]:

@@ -288,13 +288,12 @@ def refuse_impossible(
 
     in_use   of pools that have blocks that are no longer declared; None: they keep them
     """
-    in_scope = pool_reader.ids_in_scope(listed)
     scopes = {pool["IpamPoolId"]: listing.scope_of(pool) for pool in listed}
     others = pool_reader.read_top_level_blocks(pools)
     comparison = compare(spec, pools)
     preconditions.refuse_moves(spec, pool_reader.scope_id, pools, scopes)
     preconditions.refuse_overlap(comparison, others)
-    preconditions.refuse_over_quotas(comparison, len(in_scope))
+    preconditions.refuse_over_quotas(comparison, [*scopes.values()].count(pool_reader.scope_id))
     occupied, pools = pool_reader.read_occupied(pools, parents_of_new_cidrs(comparison), allocated)
     if room.lacking_room(spec, pools, occupied, in_use):
         if top := comparison.kept.get(TOP_LEVEL):  # what is free in it tells the way out
