@@ -166,6 +166,11 @@ def template_parameters(root: Path = ROOT) -> dict[str, str | None]:
     return {name: _default(body) for name, body in _bodies(root)}
 
 
+def template_defaults(root: Path = ROOT) -> dict[str, str]:
+    """Return the defaults of those parameters that have one."""
+    return {name: default for name, default in template_parameters(root).items() if default is not None}
+
+
 def _bodies(root: Path) -> list[tuple[str, str]]:
     """Return the name and the text of each parameter."""
     text = (root / MANAGEMENT_TEMPLATE).read_text(encoding="utf-8")

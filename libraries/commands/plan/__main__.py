@@ -30,6 +30,7 @@ from commands.arguments import (
     refuse_impossible,
     short_names,
     shortened,
+    template_defaults,
     template_parameters,
     whole_number,
 )
@@ -56,9 +57,8 @@ def main() -> None:
 
 def planned(arguments: Sequence[str]) -> str:
     """Return the output of `make plan`. Raises Refused, as the Lambda would."""
-    defaults = template_parameters()
-    given = read(arguments, defaults)
-    properties = {name: default for name, default in defaults.items() if default is not None} | given.parameters
+    given = read(arguments, template_parameters())
+    properties = template_defaults() | given.parameters
     spec = _spec(properties)
     refuse_impossible(given.parameters)  # after the Lambda's own checks, whose messages say more
     blocks = build(spec)
