@@ -282,6 +282,10 @@ def running_cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
 
 @pytest.fixture
 def answers(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    return recorded_answers(monkeypatch)
+
+
+def recorded_answers(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Return the list of all responses that crhelper sends from now on."""
     sent: list[dict[str, Any]] = []
 
@@ -448,10 +452,11 @@ class LandingZone:
         """Send a request of CloudFormation and return the response."""
         return self._cloudformation.ask(kind, resource, {"NetworkAccountId": NETWORKING} | properties)
 
-    def is_left_unanswered(self, kind: str, resource: str = "ShareExistingAccounts") -> bool:
-        """Send a request that CloudFormation no longer waits for, and return whether the handler sends no response."""
+    def is_left_unanswered(self) -> bool:
+        """Send a Create that CloudFormation no longer waits for, and return whether the handler sends no response."""
         sent = len(self._cloudformation.answers)
-        self._cloudformation.send(self._cloudformation.request(kind, resource, {"NetworkAccountId": NETWORKING}))
+        properties = {"NetworkAccountId": NETWORKING}
+        self._cloudformation.send(self._cloudformation.request("Create", "ShareExistingAccounts", properties))
         return len(self._cloudformation.answers) == sent
 
     def _handle(self, event: dict[str, Any], context: Any) -> None:
