@@ -53,11 +53,9 @@ class Wire:
                          call reaches AWS or after AWS did it
     """
 
-    def __init__(
-        self, models: Models, *, reads_s: float = 0.0, changes_s: float = 0.0, lists_late_s: float = 0.0
-    ) -> None:
+    def __init__(self, models: Models, *, reads_s: float = 0.0, changes_s: float = 0.0) -> None:
         self.models = models
-        self.lists_late_s = lists_late_s
+        self.lists_late_s = 0.0
         self.made_at: dict[str, float] = {}  # pool id -> when
         self.counted: Counter[str] = Counter()
         self.actions: list[str] = []

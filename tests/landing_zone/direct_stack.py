@@ -264,10 +264,10 @@ class DirectStack:
         self.wire.stacks.setdefault(self.stack_id, {})
         self.wire.in_progress.pop(self.stack_id, None)
 
-    def forget_stack(self, stack_id: str = STACK_ID) -> None:
+    def forget_stack(self) -> None:
         """Let the stack no longer exist."""
-        self.wire.in_progress.pop(stack_id, None)
-        self.wire.stacks.pop(stack_id, None)
+        self.wire.in_progress.pop(STACK_ID, None)
+        self.wire.stacks.pop(STACK_ID, None)
 
     def pools(self) -> dict[str, str]:
         """Name and CIDRs of every pool below the top-level pool that is there or on its way; names must be unique."""
