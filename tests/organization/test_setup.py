@@ -54,12 +54,11 @@ def set_up(
     spec = SetupSpec(
         new=new,
         network_account_id=network_account_id,
-        environments=ENVIRONMENTS,
+        environments={**dict.fromkeys(ENVIRONMENTS, ""), **pinned},
         exact=False,
         excluded_ous=excluded_ous,
         regions=regions,
         added_regions=frozenset((regions if new else ()) if added is None else added),
-        pinned_ous=pinned,
         added=frozenset(added_environments),
     )
     management = sessions.current_account(MANAGEMENT)

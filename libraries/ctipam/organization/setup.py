@@ -21,7 +21,7 @@ from ctipam.logs import log_decision
 from ctipam.names import EXECUTION_ROLE, STACK_SET_ROLE, execution_role_arn
 from ctipam.organization import preconditions
 from ctipam.organization.deployments import deployments_in, networking_account, ous_of_pools
-from ctipam.organization.environments import identify
+from ctipam.organization.environments import identify, known_ous
 from ctipam.organization.excluded_ous import OuIndex, find_exclusions
 from ctipam.organization.leftover_stack_set import find_leftover, remove
 from ctipam.organization.preconditions import SetupResult, SetupSpec
@@ -85,7 +85,7 @@ def check(management: Account, spec: SetupSpec) -> SetupResult:
         _refuse_without_roles(management, spec.network_account_id)
     root_ids = find_roots(organizations)
     index = OuIndex(organization["Id"], root_ids[0], find_ou_paths(organizations, root_ids))
-    known = spec.known_ous(_remembered_ous(management, spec))
+    known = known_ous(spec.environments, _remembered_ous(management, spec))
     environments = identify(known, (ou_path[0] for ou_path in index.ou_paths))
     preconditions.refuse_unclear_environments(environments, spec.added)
     by_ou = {one.ou.ou_id: one.environment for one in environments.values() if one.ou}
