@@ -143,12 +143,16 @@ class DirectAccount:
         return DirectTopics(self._wire, self._caller)
 
 
-class DirectEc2:
-    """As boto3's client, for IPAM's actions and for the tags of what is IPAM's."""
+class DirectClient:
+    """What the clients of an account have in common."""
 
     def __init__(self, wire: Wire, caller: Caller) -> None:
         self._wire = wire
         self._caller = caller
+
+
+class DirectEc2(DirectClient):
+    """As boto3's client, for IPAM's actions and for the tags of what is IPAM's."""
 
     def __getattr__(self, method: str) -> Callable[..., dict[str, Any]]:
         if method not in _actions():
@@ -201,24 +205,16 @@ class DirectPaginator:
             yield answer
 
 
-class DirectFunctions:
+class DirectFunctions(DirectClient):
     """Lambda's Invoke, as a function asks for its next invocation."""
-
-    def __init__(self, wire: Wire, caller: Caller) -> None:
-        self._wire = wire
-        self._caller = caller
 
     def invoke(self, *, FunctionName: str, InvocationType: str, Payload: bytes) -> None:  # noqa: N803 - boto3's names
         assert InvocationType == "Event"
         self._wire.carry("Invoke", lambda: self._wire.invocations.append(json.loads(Payload)), self._caller)
 
 
-class DirectStacks:
+class DirectStacks(DirectClient):
     """CloudFormation's DescribeStacks, answered from what the Wire says of stacks."""
-
-    def __init__(self, wire: Wire, caller: Caller) -> None:
-        self._wire = wire
-        self._caller = caller
 
     def describe_stacks(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803 - boto3's names
         return self._wire.carry(
@@ -226,12 +222,8 @@ class DirectStacks:
         )
 
 
-class DirectTopics:
+class DirectTopics(DirectClient):
     """SNS's Publish."""
-
-    def __init__(self, wire: Wire, caller: Caller) -> None:
-        self._wire = wire
-        self._caller = caller
 
     def publish(self, **message: str) -> None:
         def publish() -> None:
