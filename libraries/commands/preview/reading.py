@@ -125,7 +125,6 @@ class Update:
         """Return the request that CloudFormation would send, as far as deciding needs it."""
         return ResourceRequest(
             kind="Create" if self.old is None else "Update",
-            stack_id=stack_id,
             request_id="preview",
             properties=properties,
             account=account,

@@ -278,7 +278,6 @@ def _request(event: Mapping[str, Any], context: LambdaContext, until: float) -> 
         stack_status = "" if event["RequestType"] == "Delete" else stack.status_if_known()
     return ResourceRequest(
         kind=event["RequestType"],
-        stack_id=event["StackId"],
         request_id=event["RequestId"],
         properties=event["ResourceProperties"],
         account=account,
