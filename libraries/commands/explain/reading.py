@@ -191,7 +191,7 @@ def read_pool(deployment: Deployment, name: str, progress: Progress) -> PoolFact
 
 def read_vpc(deployment: Deployment, vpc_id: str, progress: Progress) -> VpcFacts:
     progress("the allocations of all pools")
-    pools = [pool for pool in _our_pools(deployment) if pool.is_environments]
+    pools = [pool for pool in _our_pools(deployment) if pool.environment]
     with ThreadPoolExecutor(CONCURRENT_READS) as executor:
         read = partial(read_if_allowed, deployment.networking)
         allocated = [*executor.map(lambda pool: read(pool.pool_id, pool.region), pools)]
