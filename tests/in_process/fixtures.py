@@ -473,15 +473,24 @@ class LandingZone:
 
     def make_creating_shares_slow(self, seconds: float) -> None:
         """Let that much time pass for each share that is created from now on."""
+
+        def pause(action: str, _params: Any) -> None:
+            if action == "CreateResourceShare":
+                self.clock.advance(seconds)
+
+        self.before_ram_calls(pause)
+
+    def before_ram_calls(self, act: Callable[[str, Any], None]) -> None:
+        """Have this done before each call of RAM from now on, with its action and parameters. RAM answers what it
+        raises."""
         ram = self.cloud.models.ram
         call_model = ram.call
 
-        def slow(action: str, params: Any, caller: Any) -> Any:
-            if action == "CreateResourceShare":
-                self.clock.advance(seconds)
+        def call(action: str, params: Any, caller: Any) -> Any:
+            act(action, params)
             return call_model(action, params, caller)
 
-        self._monkeypatch.setattr(ram, "call", slow)
+        self._monkeypatch.setattr(ram, "call", call)
 
     def shared(self) -> dict[str, list[str]]:
         """Wait until AWS is done, and return the names of the associated pools by the name of the share."""
