@@ -30,7 +30,7 @@ from ctipam.cloudformation import custom_resource
 from in_process import without_http
 from in_process.aws_calls import Call, intercept
 from in_process.lifecycle_events import ONE, ZERO
-from landing_zone.direct_stack import import_index
+from landing_zone.direct_stack import Context, import_index
 from landing_zone.on_moto import installed
 
 HOME = "us-east-1"
@@ -54,27 +54,6 @@ DEFAULTS: dict[str, Any] = {
 def load(folder: str) -> Any:
     """Return folder/index.py as in one execution environment, which serves the next invocation too."""
     return import_index(folder)
-
-
-@dataclass
-class Context:
-    """The context of Lambda, with the remaining time by the clock of the test."""
-
-    account_id: str
-    clock: ManualClock
-    function_name: str = "function"
-    aws_request_id: str = "00000000-0000-0000-0000-000000000000"
-    ends: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.ends = self.ends or self.clock.now() + 15 * MINUTE
-
-    @property
-    def invoked_function_arn(self) -> str:
-        return f"arn:aws:lambda:{HOME}:{self.account_id}:function:{self.function_name}"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int((self.ends - self.clock.now()) * 1000)
 
 
 class Cloud:
@@ -235,7 +214,7 @@ class CloudFormation:
             self.cloud.in_progress[self.stack_id] = f"{request['RequestType'].upper()}_IN_PROGRESS"
             self.cloud.set_parameters(self.stack_id, request["ResourceProperties"])
         with self.cloud.running_in(self.account_id):
-            self.handler(request, Context(self.account_id, self.cloud.clock))
+            self.handler(request, Context(self.cloud.clock, self.account_id))
         self.cloud.in_progress.pop(self.stack_id, None)
 
 
@@ -425,7 +404,7 @@ class LandingZone:
         """Invoke the lifecycle function as Lambda does, and return its response."""
         with self.cloud.running_in(MANAGEMENT):
             answer: dict[str, Any] = self.index.lambda_handler(
-                json.loads(json.dumps(event)), Context(MANAGEMENT, self.clock, **context)
+                json.loads(json.dumps(event)), Context(self.clock, MANAGEMENT, **context)
             )
         return json.loads(json.dumps(answer))  # type: ignore[no-any-return]  # the response is valid JSON
 
@@ -444,9 +423,6 @@ class LandingZone:
         pages = self.networking_ec2.get_paginator("describe_ipam_pools").paginate()
         tags = [{tag["Key"]: tag["Value"] for tag in pool["Tags"]} for page in pages for pool in page["IpamPools"]]
         return {of_pool["Name"]: of_pool.get(names.OU_TAG, "") for of_pool in tags}
-
-    def context(self) -> Context:
-        return Context(MANAGEMENT, self.clock)
 
     def ask(self, kind: str, resource: str = "ShareExistingAccounts", **properties: Any) -> dict[str, Any]:
         """Send a request of CloudFormation and return the response."""

@@ -63,15 +63,15 @@ BUILT = {
 
 
 class Context:
-    """Lambda's: the time that is left is what the clock leaves."""
+    """Lambda's: the time that is left is what the clock leaves. ends: by the clock; None: as late as Lambda allows"""
 
     aws_request_id = "00000000-0000-0000-0000-000000000000"
     function_name = "function"
-    invoked_function_arn = f"arn:aws:lambda:{HOME}:{NETWORKING}:function:function"
 
-    def __init__(self, clock: ManualClock) -> None:
+    def __init__(self, clock: ManualClock, account_id: str = NETWORKING, ends: float | None = None) -> None:
+        self.invoked_function_arn = f"arn:aws:lambda:{HOME}:{account_id}:function:function"
         self._clock = clock
-        self._ends = clock.now() + INVOCATION_S
+        self._ends = clock.now() + INVOCATION_S if ends is None else ends
 
     def get_remaining_time_in_millis(self) -> int:
         return int((self._ends - self._clock.now()) * 1000)

@@ -24,7 +24,6 @@ from in_process.fixtures import (
     NETWORKING,
     STACK_ID,
     Cloud,
-    Context,
     recorded_answers,
     running_cloud,
     set_environment,
@@ -32,7 +31,7 @@ from in_process.fixtures import (
 from in_process.quick_calls import observing, quick_calls
 from in_process.stack_sets import StackSets
 from in_process.turns import ARRIVALS, FIRST, SECOND, Moment, Race, at_each_call, at_each_wait
-from landing_zone.direct_stack import import_index
+from landing_zone.direct_stack import Context, import_index
 
 OLD = f"arn:aws:cloudformation:{HOME}:{NETWORKING}:stack/StackSet-ipam-networking/22222222-2222-3333-4444-555555555555"
 
@@ -79,7 +78,7 @@ class Zone:
             "OldResourceProperties": DEFAULTS | {"NetworkAccountId": NETWORKING},
         }
         index = self._indexes[request_id == SECOND]
-        index.organization_setup(request, Context(MANAGEMENT, self.cloud.clock))
+        index.organization_setup(request, Context(self.cloud.clock, MANAGEMENT))
 
 
 @pytest.fixture(scope="module")

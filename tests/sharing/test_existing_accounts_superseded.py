@@ -19,7 +19,6 @@ from in_process.fixtures import (
     MANAGEMENT,
     NETWORKING,
     STACK_ID,
-    Context,
     LandingZone,
     recorded_answers,
     running_cloud,
@@ -29,7 +28,7 @@ from in_process.lifecycle_events import ONE, PROD, SDLC, ZERO
 from in_process.quick_calls import observing, quick_calls
 from in_process.turns import ARRIVALS, FIRST, SECOND, Moment, Race, at_each_call, at_each_wait
 from landing_zone.direct import SideBySide
-from landing_zone.direct_stack import import_index
+from landing_zone.direct_stack import Context, import_index
 
 SHARED = {f"ipamShare-{ZERO}": PROD, f"ipamShare-{ONE}": SDLC}
 OLD_TAGS, NEW_TAGS = {"CostCenter": "42"}, {"CostCenter": "43", "Owner": "network"}
@@ -61,7 +60,7 @@ class Zone:
             "ResourceProperties": {"NetworkAccountId": NETWORKING},
         }
         index = self._indexes[request_id == SECOND]
-        index.share_existing_accounts(request, Context(MANAGEMENT, self.clock))
+        index.share_existing_accounts(request, Context(self.clock, MANAGEMENT))
 
     def damage(self) -> None:
         """Take a pool from the first account and the share from the second, for an update to mend."""

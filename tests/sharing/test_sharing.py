@@ -14,9 +14,10 @@ from ctipam.errors import REASON_LIMIT, WHERE, AwsFailed, Refused, where_it_happ
 from ctipam.names import execution_role_arn
 from ctipam.sharing.rounds import RAM_PAUSE_S
 from ctipam.sharing.session_policy import session_policy
-from in_process.fixtures import NETWORKING
+from in_process.fixtures import MANAGEMENT, NETWORKING
 from in_process.lifecycle_events import NEWCOMER, ONE, PROD, SCHEDULE, SDLC, ZERO, moved
 from in_process.sharing_world import SharingWorld
+from landing_zone.direct_stack import Context
 
 SHARED = {f"ipamShare-{ZERO}": PROD}
 
@@ -313,7 +314,7 @@ def test_eight_simultaneous_events_leave_one_share_for_each_account(landing_zone
     def handle(account_id: str) -> None:
         start.wait()
         try:
-            landing_zone.index.lambda_handler(moved(account_id), landing_zone.context())
+            landing_zone.index.lambda_handler(moved(account_id), Context(landing_zone.clock, MANAGEMENT))
         except BaseException as error:
             errors.append(error)
 
