@@ -13,8 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from commands.regions import regions_of_partition
 from ctipam.environment_names import looks_mistyped, split_environment
 from ctipam.errors import Refused
+from ctipam.pools.room import refuse_without_room
+from ctipam.pools.spec import PoolSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 MANAGEMENT_TEMPLATE = "templates/ipam-controltower-integration.template.yaml"
@@ -166,6 +169,11 @@ def template_parameters(root: Path = ROOT) -> dict[str, str | None]:
     return {name: _default(body) for name, body in _bodies(root)}
 
 
+def template_defaults(root: Path = ROOT) -> dict[str, str]:
+    """Return the defaults of those parameters that have one."""
+    return {name: default for name, default in template_parameters(root).items() if default is not None}
+
+
 def _bodies(root: Path) -> list[tuple[str, str]]:
     """Return the name and the text of each parameter."""
     text = (root / MANAGEMENT_TEMPLATE).read_text(encoding="utf-8")
@@ -179,6 +187,18 @@ def refuse_impossible(parameters: Mapping[str, str], root: Path = ROOT) -> None:
         value = parameters.get(name)
         if value is not None and not _is_valid(value, body):
             raise Refused(f"{short_name(name)}={shortened(value)} is not valid; it must be {_must_be(body)}")
+
+
+def pool_spec(parameters: Mapping[str, str], *, new: bool) -> PoolSpec:
+    """Return the spec of the pools. Raises Refused for what the Lambda would refuse.
+
+    new   the stack does not exist. Later, pools may have more room than the parameters give them.
+    """
+    with short_names():
+        spec = PoolSpec.from_properties(parameters, regions_of_partition(parameters["RegionSelection"]))
+        if new:
+            refuse_without_room(spec, [], {})
+        return spec
 
 
 def whole_number(text: str) -> int | None:

@@ -37,14 +37,12 @@ from commands.aws_cli import AwsCli, AwsCliError, to_text, users_aws_cli
 from commands.described_stack import find_stack
 from commands.existing_vpcs import reserve
 from commands.preflight.checks import is_ready
-from commands.regions import regions_of_partition, s3_host
+from commands.regions import s3_host
 from commands.stack_events import failure_text, first_failure, new_events, recent_events
 from commands.stack_state import refuse_stack_of_others, refuse_unless_updatable
 from commands.template_file import LARGEST, sent_template
 from ctipam.cloudformation.described import parameters_of
 from ctipam.errors import Refused
-from ctipam.pools.room import refuse_without_room
-from ctipam.pools.spec import PoolSpec
 from ctipam.tags import to_dict, without_aws_tags
 
 REQUIRED = ("LambdaBucket", "NetworkAccountId")
@@ -83,7 +81,7 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
     _refuse_missing(parameters)
     bucket_host = s3_host(_bucket_region(aws, parameters["LambdaBucket"], account_id), partition)
     properties = {name: default for name, default in known.items() if default} | existing | parameters
-    refuse_impossible_pools(properties, new=not existing)
+    arguments.pool_spec(properties, new=not existing)  # the Lambda would refuse in the middle of the deployment
     if arguments.yes_or_no({"preflight": "yes"} | given.options, "preflight"):
         _refuse_unready(given, root)
     if (reserved := reserve.reserved_cidrs(given.options, properties)) is not None:  # last: it may take minutes
@@ -330,17 +328,6 @@ def _given_tags(tags: Mapping[str, str]) -> list[str]:
                 "key, or update the stack in the console."
             )
     return [f"{key}={value}" for key, value in own.items()]
-
-
-def refuse_impossible_pools(parameters: Mapping[str, str], *, new: bool) -> None:
-    """Raise Refused for parameters that the Lambda would refuse in the middle of the deployment.
-
-    new   the stack does not exist. Later, pools may have more room than the parameters give them.
-    """
-    with arguments.short_names():
-        spec = PoolSpec.from_properties(parameters, regions_of_partition(parameters["RegionSelection"]))
-        if new:
-            refuse_without_room(spec, [], {})
 
 
 if __name__ == "__main__":

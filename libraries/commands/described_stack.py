@@ -6,15 +6,20 @@ from typing import Any
 
 from commands.arguments import another_account
 from commands.aws_cli import AwsCli, AwsCliError, configured_region
+from ctipam.cloudformation.described import is_no_stack
 from ctipam.errors import Refused
 
 
-def find_stack(aws: AwsCli, stack: str) -> dict[str, Any] | None:
-    """Return the stack, as DescribeStacks does; None if it does not exist. Raises AwsCliError."""
+def find_stack(aws: AwsCli, stack: str, *options: str) -> dict[str, Any] | None:
+    """Return the stack, as DescribeStacks does; None if it does not exist. Raises AwsCliError.
+
+    stack     its name or ARN
+    options   for example "--region", "us-west-2"
+    """
     try:
-        (found,) = aws.ask("cloudformation", "describe-stacks", "--stack-name", stack)["Stacks"]
+        (found,) = aws.ask("cloudformation", "describe-stacks", "--stack-name", stack, *options)["Stacks"]
     except AwsCliError as error:
-        if "does not exist" in str(error):
+        if is_no_stack(str(error)):
             return None
         raise
     return dict(found)

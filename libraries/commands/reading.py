@@ -21,10 +21,14 @@ from ctipam.errors import DENIED, Refused, code_of, explain
 from ctipam.names import EXECUTION_ROLE, execution_role_arn
 from ctipam.sessions import Account
 from ctipam.settings import SharingSettings
+from ctipam.waiting import Deadline
 
 SESSION_NAME = "read-ipam-pools"  # what CloudTrail shows in the Networking account
 
 POLICY = "libraries/commands/read-only-policy.json"
+
+LONG = Deadline(lambda: 3600.0)
+"""A command has as much time as it takes."""
 
 REASON_LIMIT = 600
 """Characters of an error of AWS on a terminal."""
@@ -155,6 +159,11 @@ def networking_stack_id(management: Account, stack: str, account_id: str) -> str
             raise
         return None
     return next((row["StackId"] for row in rows if row["Account"] == account_id and row.get("StackId")), "")
+
+
+def pool_arn(networking: Account) -> str:
+    """Return the ARN of a pool up to its id. It has no Region."""
+    return f"arn:{networking.partition}:ec2::{networking.account_id}:ipam-pool/"
 
 
 def sharing_settings(parameters: Mapping[str, str], stack_id: str) -> SharingSettings:

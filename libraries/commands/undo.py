@@ -17,7 +17,6 @@ If the command is interrupted, CloudFormation continues on its own; `make undo` 
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,7 +28,7 @@ from typing import Any
 from commands import make_words, program, stack_options, terminal
 from commands.arguments import ROOT, STACK, force_deletion, yes_or_no
 from commands.aws_cli import AwsCli, AwsCliError, assume_role, chosen_aws_cli
-from commands.described_stack import get_stack
+from commands.described_stack import find_stack, get_stack
 from commands.leftovers import (
     Allocation,
     Leftovers,
@@ -51,8 +50,7 @@ from commands.stack_events import (
     to_line,
 )
 from commands.stack_state import refuse_stack_of_others
-from ctipam.cloudformation.described import parameters_of
-from ctipam.cloudformation.other_stacks import CANNOT_ACT, NO_SUCH_STACK, STACK_ARN
+from ctipam.cloudformation.described import has_functions, is_stack_arn, parameters_of
 from ctipam.errors import Refused
 from ctipam.names import execution_role_arn
 from ctipam.pools.reserved import is_reservation
@@ -178,15 +176,7 @@ def _stacks_of_stack_set(aws: AwsCli, stack_id: str) -> set[str]:
 
 def _lives(networking: AwsCli, stack_id: str, region: str) -> bool:
     """Return whether a stack in the Networking account exists and can act, see ctipam.cloudformation.other_stacks."""
-    if not re.fullmatch(STACK_ARN, stack_id):
-        return False
-    try:
-        answer = networking.ask("cloudformation", "describe-stacks", "--region", region, "--stack-name", stack_id)
-    except AwsCliError as error:
-        if any(words in str(error) for words in NO_SUCH_STACK):
-            return False
-        raise
-    return answer["Stacks"][0]["StackStatus"] not in CANNOT_ACT
+    return is_stack_arn(stack_id) and has_functions(find_stack(networking, stack_id, "--region", region))
 
 
 def _allocations(networking: AwsCli, pool: Pool, home: str) -> list[Allocation]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 logger = logging.getLogger("ctipam")
 logger.setLevel(logging.INFO)  # Python's own default, which only Lambda's log level would change, is WARNING
@@ -23,16 +23,16 @@ def log_decision(what: str, /, **fields: object) -> None:
     logger.info(what, extra=fields)
 
 
-def in_lines(sentences: Iterable[str]) -> Iterator[list[str]]:
-    """Yield the sentences in lists that each fit in a line of the log."""
+def log_sentences(what: str, field: str, sentences: Iterable[str]) -> None:
+    """Log a decision with these sentences in a field, on as many lines as they need; nothing if there are none."""
     line: list[str] = []
     size = 0
     for sentence in sentences:
         length = len(json.dumps(sentence)) + len(", ")
         if line and size + length > LIST_LIMIT:
-            yield line
+            log_decision(what, **{field: line})
             line, size = [], 0
         line.append(sentence)
         size += length
     if line:
-        yield line
+        log_decision(what, **{field: line})

@@ -25,8 +25,8 @@ class CallFaults:
     def refuse_next(self, action: str, error: AwsError, times: int = 1) -> None:
         self._refusals[action].extend([error] * times)
 
-    def lose_next_answer(self, action: str, times: int = 1) -> None:
-        self._lost_answers[action] += times
+    def lose_next_answer(self, action: str) -> None:
+        self._lost_answers[action] += 1
 
     def before(self, action: str) -> None:
         """Raise an ordered refusal. The model calls this before it does anything."""

@@ -24,8 +24,8 @@ TOPIC = "arn:aws:sns:us-east-1:111111111111:alarms"
 LEFT = ["us-west-2/Prod OU was left, because vpc-1 uses it.", "The IPAM was left, because it has pools."]
 
 
-def aws_error(code: str, action: str = "DeleteIpamPool") -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "AWS has its reasons."}}, action)
+def aws_error(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "AWS has its reasons."}}, "DeleteIpamPool")
 
 
 def failing(function: Function, error: Exception, times: int = 1_000_000) -> list[float]:

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from aws_models.clock import ManualClock
 from ctipam.errors import OutOfTime
 from ctipam.invocation import MAX_INVOCATIONS, Invocation, account_id_of, continue_in_another_invocation
 from landing_zone.direct_stack import Context
 
 EVENT = {"RequestType": "Create", "ResourceProperties": {"A": "1"}}
+CONTEXT = Context(ManualClock())
 
 
 class Account:
@@ -25,13 +27,12 @@ class Account:
 
     def invoke(self, **parameters: Any) -> None:
         self.invoked.append(json.loads(parameters.pop("Payload")))
-        assert parameters == {"FunctionName": Context.invoked_function_arn, "InvocationType": "Event"}
+        assert parameters == {"FunctionName": CONTEXT.invoked_function_arn, "InvocationType": "Event"}
 
 
 def handed_on(event: dict[str, Any], **carried: Any) -> dict[str, Any]:
     account: Any = Account()
-    context: Any = Context
-    continue_in_another_invocation(account, event, context, **carried)
+    continue_in_another_invocation(account, event, CONTEXT, **carried)
     (payload,) = account.invoked
     return dict(payload)
 
@@ -57,6 +58,4 @@ def test_an_event_is_handled_by_a_limited_number_of_invocations() -> None:
 
 
 def test_the_account_of_a_function_is_in_its_arn() -> None:
-    context: Any = Context
-
-    assert account_id_of(context) == "222222222222"
+    assert account_id_of(CONTEXT) == "222222222222"

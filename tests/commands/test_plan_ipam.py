@@ -45,12 +45,12 @@ class Company:
         created = self.cloud.client("ec2", account_id, region).create_vpc(CidrBlock=cidr)
         return str(created["Vpc"]["VpcId"])
 
-    def make_pool(self, cidr: str) -> str:
+    def make_pool(self) -> str:
         pool_id = self.ec2.create_ipam_pool(IpamScopeId=self.scope, AddressFamily="ipv4", Locale=HOME)["IpamPool"][
             "IpamPoolId"
         ]
         self.cloud.clock.advance(15)
-        self.ec2.provision_ipam_pool_cidr(IpamPoolId=pool_id, Cidr=cidr)
+        self.ec2.provision_ipam_pool_cidr(IpamPoolId=pool_id, Cidr="10.0.0.0/12")
         self.cloud.clock.advance(15)
         return str(pool_id)
 
@@ -93,7 +93,7 @@ def test_vpcs_on_all_pages_are_found(company: Company) -> None:
 
 
 def test_a_vpc_with_addresses_from_a_pool_needs_no_reservation(company: Company) -> None:
-    pool_id = company.make_pool("10.0.0.0/12")
+    pool_id = company.make_pool()
     company.ec2.create_vpc(Ipv4IpamPoolId=pool_id, Ipv4NetmaskLength=16)
     company.look()
 
@@ -103,7 +103,7 @@ def test_a_vpc_with_addresses_from_a_pool_needs_no_reservation(company: Company)
 def test_a_vpc_that_ipam_does_not_show_as_managed_yet_is_known_from_its_pool(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pool_id = company.make_pool("10.0.0.0/12")
+    pool_id = company.make_pool()
     company.ec2.create_tags(Resources=[pool_id], Tags=[{"Key": "ctipam:stack-id", "Value": "arn:aws:..."}])
     vpc = company.ec2.create_vpc(Ipv4IpamPoolId=pool_id, Ipv4NetmaskLength=16)["Vpc"]
     company.look()
@@ -118,7 +118,7 @@ def test_pools_in_another_scope_are_planned_beside_what_ipam_has_discovered(comp
     """Discovered VPCs are in the default scope, whose pools keep their addresses from nobody in another scope."""
     ipam_id = company.ec2.describe_ipams()["Ipams"][0]["IpamId"]
     other = company.ec2.create_ipam_scope(IpamId=ipam_id)["IpamScope"]["IpamScopeId"]
-    company.ec2.create_vpc(Ipv4IpamPoolId=company.make_pool("10.0.0.0/12"), Ipv4NetmaskLength=16)
+    company.ec2.create_vpc(Ipv4IpamPoolId=company.make_pool(), Ipv4NetmaskLength=16)
     company.make_vpc("10.200.0.0/16")
     company.look()
     properties = {"TopLevelPoolCidr": "10.0.0.0/8", "RegionSelection": WEST, "IpamScope": other}

@@ -34,7 +34,7 @@ MANAGEMENT, NETWORKING, OTHER = "111111111111", "222222222222", "333333333333"
 HOME, WEST = "us-east-1", "us-west-2"
 FULL_ACCESS = Policy("FullAWSAccess", {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
 DENIED = Unknown("SomeCall: AccessDenied")
-DEFAULTS = {name: default for name, default in arguments.template_parameters().items() if default is not None}
+DEFAULTS = arguments.template_defaults()
 PARAMETERS = DEFAULTS | {"NetworkAccountId": NETWORKING, "LambdaBucket": "code"}
 
 PROD, SDLC, TEAM = (OrganizationalUnit(f"ou-abcd-{name[0] * 8}", name) for name in ("Prod OU", "SDLC OU", "Team"))

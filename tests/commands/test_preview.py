@@ -50,7 +50,7 @@ from landing_zone.direct_stack import PROPERTIES as BUILT_FROM
 
 ROOT = Path(__file__).parents[2]
 SHOP = "012345678901"
-DEFAULTS = {name: default for name, default in arguments.template_parameters().items() if default is not None}
+DEFAULTS = arguments.template_defaults()
 PARAMETERS: dict[str, str] = DEFAULTS | {
     "NetworkAccountId": NETWORKING,
     **{name: value if isinstance(value, str) else ",".join(value) for name, value in BUILT_FROM.items()},

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from commands import arguments
 from commands.preview.changes import AccountDifference, Difference, environments_after
-from commands.preview.reading import PoolsForecast, Update, as_properties, foresee_pools, foresee_shares, pool_arn
+from commands.preview.reading import PoolsForecast, Update, as_properties, foresee_pools, foresee_shares
+from commands.reading import pool_arn
 from ctipam import waiting
 from ctipam.cloudformation.own_stack import OwnStack
 from ctipam.errors import Refused
@@ -25,7 +26,7 @@ from ctipam.sharing.spec import Environments, Rules
 from in_process.sharing_world import Api, SharingWorld
 from landing_zone.direct_stack import HOME, MANAGEMENT, NETWORKING, DirectStack
 
-DEFAULTS = {name: default for name, default in arguments.template_parameters().items() if default is not None}
+DEFAULTS = arguments.template_defaults()
 OUS = {"ou-ab12-aaaaaaaa": "a", "ou-ab12-bbbbbbbb": "b", "ou-ab12-cccccccc": "c"}
 MANAGEMENT_STACK = f"arn:aws:cloudformation:{HOME}:{MANAGEMENT}:stack/ipam/1"
 

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -77,23 +76,23 @@ def pool(engine: Engine) -> dict[str, Any]:
     engine.client("ram", MANAGEMENT).enable_sharing_with_aws_organization()
     ec2 = engine.client("ec2", NETWORK)
     ipam = ec2.create_ipam()["Ipam"]
-    until(lambda: [one["State"] for one in ec2.describe_ipams()["Ipams"]] == ["create-complete"])
+    eventually(lambda: [one["State"] for one in ec2.describe_ipams()["Ipams"]] == ["create-complete"])
     made = ec2.create_ipam_pool(
         IpamScopeId=ipam["PrivateDefaultScopeId"],
         AddressFamily="ipv4",
         Locale=LOCALE,
         AllocationResourceTags=[{"Key": "Env", "Value": "Prod OU"}],
     )["IpamPool"]
-    until(lambda: [one["State"] for one in ec2.describe_ipam_pools()["IpamPools"]] == ["create-complete"])
+    eventually(lambda: [one["State"] for one in ec2.describe_ipam_pools()["IpamPools"]] == ["create-complete"])
     ec2.provision_ipam_pool_cidr(IpamPoolId=made["IpamPoolId"], Cidr="10.0.0.0/16")
     cidrs = {"IpamPoolId": made["IpamPoolId"]}
-    until(lambda: [row["State"] for row in ec2.get_ipam_pool_cidrs(**cidrs)["IpamPoolCidrs"]] == ["provisioned"])
+    eventually(lambda: [row["State"] for row in ec2.get_ipam_pool_cidrs(**cidrs)["IpamPoolCidrs"]] == ["provisioned"])
     ram = engine.client("ram", NETWORK)
     share = ram.create_resource_share(name="shared", principals=[MEMBER], allowExternalPrincipals=False)[
         "resourceShare"
     ]
-    until(lambda: has_pool(ram, share["resourceShareArn"], made["IpamPoolArn"]))
-    until(lambda: bool(engine.client("ec2", MEMBER).describe_ipam_pools()["IpamPools"]))
+    eventually(lambda: has_pool(ram, share["resourceShareArn"], made["IpamPoolArn"]))
+    eventually(lambda: bool(engine.client("ec2", MEMBER).describe_ipam_pools()["IpamPools"]))
     return {**made, "share": share["resourceShareArn"], "IpamScopeId": ipam["PrivateDefaultScopeId"]}
 
 
@@ -133,13 +132,6 @@ def function(engine: Engine) -> Callable[..., Call]:
         return call
 
     return allowed
-
-
-def until(true: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it has not happened"
-        time.sleep(0.02)
 
 
 def allow(action: str | list[str], resource: str = "*", **condition: Any) -> dict[str, Any]:
@@ -214,7 +206,7 @@ def deploy(engine: Engine, account_id: str, name: str, template: dict[str, Any],
 
 def settle(engine: Engine, account_id: str, name: str) -> dict[str, Any]:
     cloudformation = engine.client("cloudformation", account_id)
-    until(lambda: "IN_PROGRESS" not in cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"])
+    eventually(lambda: "IN_PROGRESS" not in cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"])
     stack: dict[str, Any] = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     return stack
 
@@ -313,7 +305,7 @@ def test_a_stack_set_deploys_into_another_account_and_its_stacks_go_with_it(engi
     assert {"OutputKey": "Colour", "OutputValue": "blue"}.items() <= stack["Outputs"][-1].items()
 
     here.delete_stack(StackName="parent")
-    until(lambda: _gone(there, stack["StackName"]))
+    eventually(lambda: _gone(there, stack["StackName"]))
 
 
 def _gone(cloudformation: Any, name: str) -> bool:
@@ -388,7 +380,9 @@ def test_a_pools_tags_decide_who_may_change_it(
     assert attempt("aws:ResourceTag/owner", "them") == "UnauthorizedOperation"
     assert attempt("ec2:ResourceTag/owner", "us") == "changed"
     ec2 = engine.client("ec2", NETWORK)
-    until(lambda: "progress" not in ec2.describe_ipam_pools(IpamPoolIds=[pool["IpamPoolId"]])["IpamPools"][0]["State"])
+    eventually(
+        lambda: "progress" not in ec2.describe_ipam_pools(IpamPoolIds=[pool["IpamPoolId"]])["IpamPools"][0]["State"]
+    )
     assert attempt("aws:ResourceTag/owner", "us") in ("changed", "InvalidParameterCombination")
 
 
@@ -534,7 +528,7 @@ def test_vending_an_account_reaches_a_rules_function_with_both_of_aws_events(eng
             return []
         return [json.loads(line["message"][5:]) for line in lines if line["message"].startswith("seen ")]
 
-    until(lambda: len(seen()) == 2)
+    eventually(lambda: len(seen()) == 2)
     by_type = {event["detail-type"]: event for event in seen()}
     assert set(by_type) == {"AWS API Call via CloudTrail", "AWS Service Event via CloudTrail"}
     event = by_type["AWS Service Event via CloudTrail"]
@@ -622,10 +616,10 @@ def test_what_a_function_fails_at_ends_in_its_queue_and_alarms_see_that_and_its_
     assert states()[outputs["Waiting"]] != "ALARM"
     engine.emit("aws.controltower", "Drift Detected", {})
 
-    until(lambda: states()[outputs["Used"]] == "ALARM")
+    eventually(lambda: states()[outputs["Used"]] == "ALARM")
     queue = {"QueueUrl": outputs["Queue"], "AttributeNames": ["ApproximateNumberOfMessages"]}
     sqs = engine.client("sqs", MANAGEMENT)
-    until(lambda: sqs.get_queue_attributes(**queue)["Attributes"]["ApproximateNumberOfMessages"] == "1")
+    eventually(lambda: sqs.get_queue_attributes(**queue)["Attributes"]["ApproximateNumberOfMessages"] == "1")
     engine.advance(60)
     assert states()[outputs["Waiting"]] == "ALARM"
     [message] = sqs.receive_message(QueueUrl=outputs["Queue"])["Messages"]
@@ -833,7 +827,7 @@ def test_an_ipam_in_a_template_gains_operating_regions_and_goes(engine: Engine) 
     assert {"RegionName": "us-west-2"} in ec2.describe_ipams()["Ipams"][0]["OperatingRegions"]
 
     cloudformation.delete_stack(StackName="ipam")
-    until(lambda: _gone(cloudformation, "ipam"))
+    eventually(lambda: _gone(cloudformation, "ipam"))
 
 
 def test_a_vpc_from_a_shared_pool_needs_the_pools_tag(engine: Engine, pool: dict[str, Any]) -> None:
@@ -852,11 +846,11 @@ def test_a_vpc_from_a_shared_pool_needs_the_pools_tag(engine: Engine, pool: dict
         rows = owner.get_ipam_pool_allocations(IpamPoolId=pool["IpamPoolId"])["IpamPoolAllocations"]
         return [row.get("ResourceId", "") for row in rows]
 
-    until(lambda: vpc["VpcId"] in allocated())
+    eventually(lambda: vpc["VpcId"] in allocated())
     ec2.delete_vpc(VpcId=vpc["VpcId"])
     assert vpc["VpcId"] in allocated()
     engine.advance(1200)
-    until(lambda: vpc["VpcId"] not in allocated())
+    eventually(lambda: vpc["VpcId"] not in allocated())
 
 
 def test_a_vpc_without_a_pool_is_discovered(engine: Engine, pool: dict[str, Any]) -> None:
@@ -933,15 +927,15 @@ def test_a_pool_in_a_template_is_complete_only_when_it_has_its_cidrs(engine: Eng
     assert "172.16.0.0/16 provisioned" not in states()
 
     ec2.provision_ipam_pool_cidr(IpamPoolId=outputs["Pool"], Cidr="172.17.0.0/16")
-    until(lambda: "172.17.0.0/16 provisioned" in states())
+    eventually(lambda: "172.17.0.0/16 provisioned" in states())
     cloudformation.delete_stack(StackName="pool")
     assert settle(engine, NETWORK, "pool")["StackStatus"] == "DELETE_FAILED"
     assert "some provisions were created outside CloudFormation" in reasons(engine, NETWORK, "pool")
 
     ec2.deprovision_ipam_pool_cidr(IpamPoolId=outputs["Pool"], Cidr="172.17.0.0/16")
-    until(lambda: not any(state.startswith("172.17") and "deprovisioned" not in state for state in states()))
+    eventually(lambda: not any(state.startswith("172.17") and "deprovisioned" not in state for state in states()))
     cloudformation.delete_stack(StackName="pool")
-    until(lambda: _gone(cloudformation, "pool"))
+    eventually(lambda: _gone(cloudformation, "pool"))
 
 
 def test_a_pool_whose_cidr_cannot_be_provisioned_fails_its_stack(engine: Engine, pool: dict[str, Any]) -> None:

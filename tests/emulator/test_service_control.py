@@ -49,10 +49,10 @@ def attached(engine: Engine, target: str, policy: dict[str, Any]) -> Iterator[st
         engine.detach_scp(policy_id, target)
 
 
-def execution_role(engine: Engine, service: str, region: str) -> Any:
+def ec2_of_execution_role(engine: Engine, region: str) -> Any:
     arn = f"arn:aws:iam::{NETWORK}:role/AWSControlTowerExecution"
     credentials = engine.client("sts", MANAGEMENT).assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
-    return engine.client_as(service, credentials, region)
+    return engine.client_as("ec2", credentials, region)
 
 
 def refusal(call: Any, **arguments: Any) -> dict[str, str]:
@@ -79,7 +79,7 @@ def test_region_deny_refuses_every_principal_but_control_towers_role(engine: Eng
         )
 
         assert denied.describe_regions()["Regions"]
-        assert execution_role(engine, "ec2", DENIED).describe_vpcs()["Vpcs"] is not None
+        assert ec2_of_execution_role(engine, DENIED).describe_vpcs()["Vpcs"] is not None
         assert engine.client("ec2", NETWORK, GOVERNED).describe_vpcs()["Vpcs"] is not None
         assert engine.client("iam", NETWORK, DENIED).list_roles()["Roles"]  # iam's requested Region is us-east-1
         assert engine.client("ec2", MANAGEMENT, DENIED).describe_vpcs()["Vpcs"] is not None
@@ -112,7 +112,7 @@ def test_a_policy_that_demands_a_tag_refuses_creations_without_it(engine: Engine
 
 def test_what_a_policy_denied_a_role_is_not_told_as_used(engine: Engine) -> None:
     with attached(engine, NETWORK, deny("ec2:DescribeAddresses")):
-        refusal(execution_role(engine, "ec2", GOVERNED).describe_addresses)
+        refusal(ec2_of_execution_role(engine, GOVERNED).describe_addresses)
 
     used = engine.used_permissions().get(f"arn:aws:iam::{NETWORK}:role/AWSControlTowerExecution", [])
     assert "ec2:DescribeAddresses" not in used

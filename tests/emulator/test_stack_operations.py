@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from landing_zone.engine import Engine
+from landing_zone.reading import eventually
 
 MANAGEMENT, NETWORK = "111111111111", "222222222222"
 
@@ -101,7 +102,7 @@ class Stack:
         return stack
 
     def end(self) -> str:
-        until(lambda: not self.describe()["StackStatus"].endswith("_IN_PROGRESS"))
+        eventually(lambda: not self.describe()["StackStatus"].endswith("_IN_PROGRESS"))
         return str(self.describe()["StackStatus"])
 
     def left(self) -> set[str]:
@@ -123,7 +124,7 @@ class Stack:
                 self._sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
             return len(found) >= count
 
-        until(received)
+        eventually(received)
         return found
 
 
@@ -158,13 +159,6 @@ def template(**wishes: str) -> dict[str, Any]:
             },
         }
     }
-
-
-def until(true: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it has not happened"
-        time.sleep(0.02)
 
 
 def requests(notes: list[dict[str, Any]]) -> list[str]:

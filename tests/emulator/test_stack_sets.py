@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from landing_zone.engine import Engine
+from landing_zone.reading import eventually
 
 MANAGEMENT, NETWORK = "111111111111", "222222222222"
 REGION = "us-east-1"
@@ -77,15 +78,8 @@ def end(cloudformation: Any, stack_id: str) -> str:
     def status() -> str:
         return str(cloudformation.describe_stacks(StackName=stack_id)["Stacks"][0]["StackStatus"])
 
-    until(lambda: not status().endswith("_IN_PROGRESS"))
+    eventually(lambda: not status().endswith("_IN_PROGRESS"))
     return status()
-
-
-def until(true: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it has not happened"
-        time.sleep(0.02)
 
 
 def stacks_of(there: Any, name: str) -> list[dict[str, Any]]:
@@ -107,7 +101,7 @@ def operation_ends(cloudformation: Any, name: str, operation_id: str) -> str:
         asked = {"StackSetName": name, "OperationId": operation_id}
         return str(cloudformation.describe_stack_set_operation(**asked)["StackSetOperation"]["Status"])
 
-    until(lambda: status() != "RUNNING")
+    eventually(lambda: status() != "RUNNING")
     return status()
 
 
@@ -161,7 +155,7 @@ def test_instances_go_with_or_without_their_stacks_and_only_then_the_stack_set(
             cloudformation.describe_stack_set(StackSetName=name)
 
         cloudformation.delete_stack(StackName=name)  # what is gone already fails no deletion
-        until(lambda gone=name: gone not in names(cloudformation))  # type: ignore[misc]
+        eventually(lambda gone=name: gone not in names(cloudformation))  # type: ignore[misc]
 
 
 def test_an_instance_that_was_deleted_by_hand_is_created_again_by_hand_and_by_no_update(
@@ -278,9 +272,9 @@ def test_a_stack_that_is_deleted_while_its_stack_set_is_made_deletes_that_too(
         }
     }
     stack_id = create(engine, "early", nested)
-    until(lambda: bool(stacks_of(there, "early")))
+    eventually(lambda: bool(stacks_of(there, "early")))
     name = stacks_of(there, "early")[0]["StackName"]
-    until(lambda: "Slow" in {one["LogicalResourceId"] for one in events_of(there, name)})
+    eventually(lambda: "Slow" in {one["LogicalResourceId"] for one in events_of(there, name)})
     began = time.monotonic()
 
     cloudformation.delete_stack(StackName="early")

@@ -10,7 +10,7 @@ import pytest
 
 from landing_zone import deployment
 from landing_zone.cli import AwsCli, preloaded
-from landing_zone.company import HOME_REGION, MANAGEMENT, ORGANIZATIONAL_UNITS
+from landing_zone.company import MANAGEMENT, ORGANIZATIONAL_UNITS
 from landing_zone.engine import Engine
 from landing_zone.fork_server import ForkServer
 
@@ -42,7 +42,7 @@ def fast_cli(server: ForkServer) -> Iterator[None]:
 def uploaded(fast_cli: None) -> Iterator[Engine]:
     """Return a landing zone with everything uploaded and nothing deployed."""
     with Engine.start(speed=SPEED) as engine:
-        engine.set_up(MANAGEMENT, ORGANIZATIONAL_UNITS, HOME_REGION)
+        engine.set_up(MANAGEMENT, ORGANIZATIONAL_UNITS)
         deployment.upload(AwsCli(engine, MANAGEMENT))
         yield engine
 

@@ -19,10 +19,6 @@ def create(engine: Engine, made: release.Release) -> str:
     return deployment.apply(engine, "create-stack", template=made.template, **made.parameters)
 
 
-def pool_ids(engine: Engine) -> dict[str, str]:
-    return {pool.name: pool.pool_id for pool in reading.pools(engine)}
-
-
 def events(engine: Engine, stack_id: str) -> dict[str, str]:
     """Return the last status of each resource of the management account's stack."""
     newest_first = engine.client("cloudformation", MANAGEMENT).describe_stack_events(StackName=stack_id)["StackEvents"]
@@ -48,7 +44,7 @@ def built(uploaded: Engine, hurried: release.Release) -> dict[str, str]:
     status = create(uploaded, hurried)
     assert status == "CREATE_COMPLETE", deployment.failures(uploaded)
     reading.eventually(lambda: reading.shares(uploaded, APPS))
-    return pool_ids(uploaded)
+    return reading.pool_ids(uploaded)
 
 
 def test_a_deletion_without_the_execution_role_ends_and_says_why(uploaded: Engine, built: dict[str, str]) -> None:
@@ -67,7 +63,7 @@ def test_a_deletion_without_the_execution_role_ends_and_says_why(uploaded: Engin
     assert last["ShareExistingAccounts"] == "DELETE_COMPLETE"
     assert "AWSControlTowerExecution" in inbox.next()
     assert permissions.unused_for_recovery(uploaded, roles, "SharingRole") == []
-    assert pool_ids(uploaded) == built
+    assert reading.pool_ids(uploaded) == built
 
 
 def test_a_forced_deletion_leaves_the_stack_set_and_the_pools(uploaded: Engine, built: dict[str, str]) -> None:
@@ -76,7 +72,7 @@ def test_a_forced_deletion_leaves_the_stack_set_and_the_pools(uploaded: Engine, 
     assert status == "DELETE_COMPLETE", deployment.failures(uploaded)
     assert stacks(uploaded, MANAGEMENT) == []
     assert len(stacks(uploaded, NETWORKING)) == 1
-    assert pool_ids(uploaded) == built
+    assert reading.pool_ids(uploaded) == built
 
 
 def test_a_new_deployment_of_the_same_name_recovers_everything(
@@ -88,7 +84,7 @@ def test_a_new_deployment_of_the_same_name_recovers_everything(
     status = create(uploaded, hurried)
 
     assert status == "CREATE_COMPLETE", deployment.failures(uploaded)
-    assert pool_ids(uploaded) == built
+    assert reading.pool_ids(uploaded) == built
     (now,) = stacks(uploaded, NETWORKING)
     assert now["StackId"] != earlier["StackId"]
     assert {pool.tags["ctipam:stack-id"] for pool in reading.pools(uploaded)} == {now["StackId"]}

@@ -40,10 +40,6 @@ def create(engine: Engine, stack: str = STACK) -> str:
     return deployment.apply(engine, "create-stack", stack=stack, tags=TAGS)
 
 
-def pool_ids(engine: Engine) -> dict[str, str]:
-    return {pool.name: pool.pool_id for pool in reading.pools(engine)}
-
-
 def ipam_ids(engine: Engine) -> list[str]:
     ipams = engine.client("ec2", NETWORKING).describe_ipams()["Ipams"]
     return [ipam["IpamId"] for ipam in ipams if not ipam["State"].startswith("delete")]
@@ -61,7 +57,7 @@ def first(uploaded: Engine) -> Engine:
 @pytest.fixture(scope="module")
 def built(first: Engine) -> tuple[dict[str, str], list[str]]:
     """Return the ids of the pools, by name, and of the IPAM."""
-    return pool_ids(first), ipam_ids(first)
+    return reading.pool_ids(first), ipam_ids(first)
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +112,7 @@ def test_a_deletion_ends_leaves_what_a_vpc_uses_and_tells_which_vpc_that_is(
     assert status == "DELETE_COMPLETE", deployment.failures(first)
     left = {"stacks": 0, "functions": 0, "log groups": 0, "shares": 0, "pools": 3, "IPAMs": 1}
     assert reading.left_over(first) == left
-    assert pool_ids(first) == {name: pools[name] for name in kept}
+    assert reading.pool_ids(first) == {name: pools[name] for name in kept}
     assert ipam_ids(first) == ipam
     message = inbox.next()
     assert vpc["VpcId"] in message
@@ -131,14 +127,14 @@ def test_the_next_deployment_takes_over_what_was_left(
 ) -> None:
     first.client("ec2", SHOP, WEST).delete_vpc(VpcId=vpc["VpcId"])
     first.advance(1200)  # the most that IPAM takes to let go of a VPC's block
-    left = pool_ids(first)
+    left = reading.pool_ids(first)
 
     status = create(first)
 
     pools, ipam = built
     assert status == "CREATE_COMPLETE", deployment.failures(first)
-    assert pool_ids(first).keys() == pools.keys()
-    assert pool_ids(first).items() >= left.items()
+    assert reading.pool_ids(first).keys() == pools.keys()
+    assert reading.pool_ids(first).items() >= left.items()
     assert ipam_ids(first) == ipam
     (stack,) = first.client("cloudformation", NETWORKING).describe_stacks()["Stacks"]
     assert {pool.tags["ctipam:stack-id"] for pool in reading.pools(first)} == {stack["StackId"]}
@@ -151,14 +147,14 @@ def test_an_upgrade_succeeds_after_the_execution_role_was_made_again(
     release.upload(first, next_release)
     first.remove_execution_role(NETWORKING)
     first.make_execution_role(NETWORKING)
-    before = pool_ids(first)
+    before = reading.pool_ids(first)
 
     parameters = next_release.parameters
     status = deployment.apply(first, "update-stack", template=next_release.template, tags=TAGS, **parameters)
 
     assert status == "UPDATE_COMPLETE", deployment.failures(first)
     assert release.code_of_functions(first) == next_release.code
-    assert pool_ids(first) == before
+    assert reading.pool_ids(first) == before
 
 
 def test_then_a_deletion_leaves_nothing(first: Engine) -> None:

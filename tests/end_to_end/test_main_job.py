@@ -356,13 +356,13 @@ def test_a_region_can_go_a_pool_is_put_right_and_what_does_not_fit_into_one_invo
     shop.client("ec2", NETWORKING).modify_ipam_pool(IpamPoolId=changed_by_hand.pool_id, Description="changed")
     function = output(shop, "IpamFunctionName", NETWORKING)
     shop.client("lambda", NETWORKING).update_function_configuration(FunctionName=function, Timeout=int(RESERVE_S) + 60)
-    shop.set_timings(ipam={"deprovision": 2000})
+    shop.set_timings(deprovision=2000)
 
     given: dict[str, Any] = {"RegionSelection": f"{WEST},{EAST}", **new.parameters}
     deployment.begin(shop, "update-stack", template=new.template, **given)
     (role,) = (arn for arn, name in roles.items() if name == "IpamFunctionRole")
     reading.eventually(lambda: "lambda:InvokeFunction" in used(shop, role))
-    shop.set_timings(ipam={"deprovision": 5})
+    shop.set_timings(deprovision=5)
     shop.advance(2000)
     status = deployment.end(shop)
 

@@ -38,7 +38,7 @@ def rendered(value: Any) -> Any:
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
     with Engine.start(speed=1000) as engine:
-        engine.set_up(MANAGEMENT, ORGANIZATIONAL_UNITS, HOME_REGION)
+        engine.set_up(MANAGEMENT, ORGANIZATIONAL_UNITS)
         iam = engine.client("iam", ACCOUNT)
         trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
         document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})

@@ -38,10 +38,6 @@ def undo(deployed: Engine, address: str, server: ForkServer) -> Undo:
     return undone
 
 
-def pool_ids(engine: Engine) -> dict[str, str]:
-    return {pool.name: pool.pool_id for pool in reading.pools(engine)}
-
-
 @pytest.fixture(scope="module")
 def orphan(deployed: Engine) -> str:
     """Delete the StackSet, as somebody may do in the console. Return the name of the stack that is kept."""
@@ -71,7 +67,7 @@ def test_an_update_fails_and_so_does_its_rollback(deployed: Engine, orphan: str)
 def test_undo_names_the_stack_that_it_cannot_delete_and_deletes_the_rest(
     deployed: Engine, orphan: str, undo: Undo, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    before = pool_ids(deployed)
+    before = reading.pool_ids(deployed)
 
     assert undo("dry=yes")
     assert f"  Stays: 7 pools of stack {orphan} in account {NETWORKING}" in capfd.readouterr().out
@@ -79,7 +75,7 @@ def test_undo_names_the_stack_that_it_cannot_delete_and_deletes_the_rest(
 
     assert f"delete-stack --region {HOME_REGION} --stack-name {orphan}" in capfd.readouterr().out.splitlines()[-1]
     assert reading.shares(deployed, APPS) == []
-    assert pool_ids(deployed) == before
+    assert reading.pool_ids(deployed) == before
 
 
 def test_with_that_stack_deleted_by_hand_a_deployment_builds_everything_again(deployed: Engine, orphan: str) -> None:

@@ -30,7 +30,7 @@ from ctipam.cloudformation import custom_resource
 from in_process import without_http
 from in_process.aws_calls import Call, intercept
 from in_process.lifecycle_events import ONE, ZERO
-from landing_zone.direct_stack import import_index
+from landing_zone.direct_stack import Context, import_index
 from landing_zone.on_moto import installed
 
 HOME = "us-east-1"
@@ -54,27 +54,6 @@ DEFAULTS: dict[str, Any] = {
 def load(folder: str) -> Any:
     """Return folder/index.py as in one execution environment, which serves the next invocation too."""
     return import_index(folder)
-
-
-@dataclass
-class Context:
-    """The context of Lambda, with the remaining time by the clock of the test."""
-
-    account_id: str
-    clock: ManualClock
-    function_name: str = "function"
-    aws_request_id: str = "00000000-0000-0000-0000-000000000000"
-    ends: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.ends = self.ends or self.clock.now() + 15 * MINUTE
-
-    @property
-    def invoked_function_arn(self) -> str:
-        return f"arn:aws:lambda:{HOME}:{self.account_id}:function:{self.function_name}"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int((self.ends - self.clock.now()) * 1000)
 
 
 class Cloud:
@@ -235,7 +214,7 @@ class CloudFormation:
             self.cloud.in_progress[self.stack_id] = f"{request['RequestType'].upper()}_IN_PROGRESS"
             self.cloud.set_parameters(self.stack_id, request["ResourceProperties"])
         with self.cloud.running_in(self.account_id):
-            self.handler(request, Context(self.account_id, self.cloud.clock))
+            self.handler(request, Context(self.cloud.clock, self.account_id))
         self.cloud.in_progress.pop(self.stack_id, None)
 
 
@@ -282,6 +261,10 @@ def running_cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
 
 @pytest.fixture
 def answers(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    return recorded_answers(monkeypatch)
+
+
+def recorded_answers(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Return the list of all responses that crhelper sends from now on."""
     sent: list[dict[str, Any]] = []
 
@@ -421,7 +404,7 @@ class LandingZone:
         """Invoke the lifecycle function as Lambda does, and return its response."""
         with self.cloud.running_in(MANAGEMENT):
             answer: dict[str, Any] = self.index.lambda_handler(
-                json.loads(json.dumps(event)), Context(MANAGEMENT, self.clock, **context)
+                json.loads(json.dumps(event)), Context(self.clock, MANAGEMENT, **context)
             )
         return json.loads(json.dumps(answer))  # type: ignore[no-any-return]  # the response is valid JSON
 
@@ -441,17 +424,15 @@ class LandingZone:
         tags = [{tag["Key"]: tag["Value"] for tag in pool["Tags"]} for page in pages for pool in page["IpamPools"]]
         return {of_pool["Name"]: of_pool.get(names.OU_TAG, "") for of_pool in tags}
 
-    def context(self) -> Context:
-        return Context(MANAGEMENT, self.clock)
-
     def ask(self, kind: str, resource: str = "ShareExistingAccounts", **properties: Any) -> dict[str, Any]:
         """Send a request of CloudFormation and return the response."""
         return self._cloudformation.ask(kind, resource, {"NetworkAccountId": NETWORKING} | properties)
 
-    def is_left_unanswered(self, kind: str, resource: str = "ShareExistingAccounts") -> bool:
-        """Send a request that CloudFormation no longer waits for, and return whether the handler sends no response."""
+    def is_left_unanswered(self) -> bool:
+        """Send a Create that CloudFormation no longer waits for, and return whether the handler sends no response."""
         sent = len(self._cloudformation.answers)
-        self._cloudformation.send(self._cloudformation.request(kind, resource, {"NetworkAccountId": NETWORKING}))
+        properties = {"NetworkAccountId": NETWORKING}
+        self._cloudformation.send(self._cloudformation.request("Create", "ShareExistingAccounts", properties))
         return len(self._cloudformation.answers) == sent
 
     def _handle(self, event: dict[str, Any], context: Any) -> None:
@@ -468,15 +449,24 @@ class LandingZone:
 
     def make_creating_shares_slow(self, seconds: float) -> None:
         """Let that much time pass for each share that is created from now on."""
+
+        def pause(action: str, _params: Any) -> None:
+            if action == "CreateResourceShare":
+                self.clock.advance(seconds)
+
+        self.before_ram_calls(pause)
+
+    def before_ram_calls(self, act: Callable[[str, Any], None]) -> None:
+        """Have this done before each call of RAM from now on, with its action and parameters. RAM answers what it
+        raises."""
         ram = self.cloud.models.ram
         call_model = ram.call
 
-        def slow(action: str, params: Any, caller: Any) -> Any:
-            if action == "CreateResourceShare":
-                self.clock.advance(seconds)
+        def call(action: str, params: Any, caller: Any) -> Any:
+            act(action, params)
             return call_model(action, params, caller)
 
-        self._monkeypatch.setattr(ram, "call", slow)
+        self._monkeypatch.setattr(ram, "call", call)
 
     def shared(self) -> dict[str, list[str]]:
         """Wait until AWS is done, and return the names of the associated pools by the name of the share."""

@@ -48,6 +48,10 @@ class ResponseServer:
         return [json.loads(body) for body in self.bodies]
 
 
+def _fail(_request: ResourceRequest, error: Exception) -> Data:
+    raise error
+
+
 class Function:
     """A function with one custom resource, whose work the test defines: `act` runs, `left` is left behind."""
 
@@ -58,7 +62,7 @@ class Function:
         self.act: Callable[[ResourceRequest], Data] = lambda _: {}
         self.left: Sequence[str] = ()
         ensure, delete = (lambda request: self.act(request)), (lambda request: self._delete(request))
-        self.responder = Responder({"Custom::Thing": CustomResource(ensure, delete)})
+        self.responder = Responder({"Custom::Thing": CustomResource(ensure, delete, _fail)})
 
     def _delete(self, request: ResourceRequest) -> Sequence[str]:
         self.act(request)

@@ -98,20 +98,19 @@ def race_of(stack: DirectStack, first: Sent, second: Sent) -> Race[DirectStack]:
 class Moment(Generic[World]):
     """How a race ended in which the second request began at this moment.
 
-    name    for messages
-    action  that the first was about to request; empty: it waited
+    name   for messages
     """
 
     race: Race[World]
     name: str
-    action: str = ""
 
     def __str__(self) -> str:
         return self.name
 
 
 def at_each_wait(ready: Ready[World]) -> Iterator[Moment[World]]:
-    """Run the second request from its beginning to its end whenever the first waits. The first must not answer."""
+    """Run the second request from its beginning to its end whenever the first waits. The first must not answer, and the
+    second must succeed."""
     with ready() as race:
         total = _waits(race, at=0)
     assert total
@@ -120,6 +119,7 @@ def at_each_wait(ready: Ready[World]) -> Iterator[Moment[World]]:
             _waits(race, at)
             moment = Moment(race, f"at wait {at} of {total}")
             assert race.answered() == [SECOND], moment.name
+            assert not race.failure, moment.name
             yield moment
 
 
@@ -141,7 +141,8 @@ def _waits(race: Race[Any], at: int) -> int:
 
 
 def at_each_call(ready: Ready[World], arrives: str) -> Iterator[Moment[World]]:
-    """Begin the second request whenever the first is about to make a call. That call arrives later.
+    """Begin the second request whenever the first is about to make a call. That call arrives later. The second request
+    must succeed.
 
     Leaves out call 1 of two Updates: there the first reads the status of the stack, and cannot know that it is not the
     Update of the rollback.
@@ -154,8 +155,9 @@ def at_each_call(ready: Ready[World], arrives: str) -> Iterator[Moment[World]]:
         with ready() as race:
             turns = _Turns(race, at, ARRIVALS[arrives])
             turns.run()
-            moment = Moment(race, f"at call {at} of {total}, {turns.action}, which arrives {arrives}", turns.action)
+            moment = Moment(race, f"at call {at} of {total}, {turns.action}, which arrives {arrives}")
             assert turns.first_went_on_s <= (BELIEVED_S if FIRST in race.answered() else STOPS_S), moment.name
+            assert not race.failure, moment.name
             yield moment
 
 

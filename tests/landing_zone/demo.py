@@ -15,7 +15,7 @@ from commands.aws_cli import to_text
 from commands.report.pool_tree import draw
 from landing_zone import deployment, reading
 from landing_zone.cli import AwsCli, AwsCliFailed, preloaded
-from landing_zone.company import APPS, HOME_REGION, MANAGEMENT, NETWORKING, ORGANIZATIONAL_UNITS, SHOP, STACK
+from landing_zone.company import APPS, MANAGEMENT, NETWORKING, ORGANIZATIONAL_UNITS, SHOP, STACK
 from landing_zone.engine import Engine
 from landing_zone.isolation import isolate
 
@@ -38,7 +38,7 @@ def main() -> None:
     isolate()
     try:
         with Engine.start(speed=SPEED) as engine:
-            engine.set_up(MANAGEMENT, ORGANIZATIONAL_UNITS, HOME_REGION)
+            engine.set_up(MANAGEMENT, ORGANIZATIONAL_UNITS)
             say(
                 f"Organization: management account {MANAGEMENT}, Networking account {NETWORKING}, "
                 f"account {APPS} (apps) in SDLC OU"

@@ -53,11 +53,9 @@ class Wire:
                          call reaches AWS or after AWS did it
     """
 
-    def __init__(
-        self, models: Models, *, reads_s: float = 0.0, changes_s: float = 0.0, lists_late_s: float = 0.0
-    ) -> None:
+    def __init__(self, models: Models, *, reads_s: float = 0.0, changes_s: float = 0.0) -> None:
         self.models = models
-        self.lists_late_s = lists_late_s
+        self.lists_late_s = 0.0
         self.made_at: dict[str, float] = {}  # pool id -> when
         self.counted: Counter[str] = Counter()
         self.actions: list[str] = []
@@ -145,12 +143,16 @@ class DirectAccount:
         return DirectTopics(self._wire, self._caller)
 
 
-class DirectEc2:
-    """As boto3's client, for IPAM's actions and for the tags of what is IPAM's."""
+class DirectClient:
+    """What the clients of an account have in common."""
 
     def __init__(self, wire: Wire, caller: Caller) -> None:
         self._wire = wire
         self._caller = caller
+
+
+class DirectEc2(DirectClient):
+    """As boto3's client, for IPAM's actions and for the tags of what is IPAM's."""
 
     def __getattr__(self, method: str) -> Callable[..., dict[str, Any]]:
         if method not in _actions():
@@ -203,24 +205,16 @@ class DirectPaginator:
             yield answer
 
 
-class DirectFunctions:
+class DirectFunctions(DirectClient):
     """Lambda's Invoke, as a function asks for its next invocation."""
-
-    def __init__(self, wire: Wire, caller: Caller) -> None:
-        self._wire = wire
-        self._caller = caller
 
     def invoke(self, *, FunctionName: str, InvocationType: str, Payload: bytes) -> None:  # noqa: N803 - boto3's names
         assert InvocationType == "Event"
         self._wire.carry("Invoke", lambda: self._wire.invocations.append(json.loads(Payload)), self._caller)
 
 
-class DirectStacks:
+class DirectStacks(DirectClient):
     """CloudFormation's DescribeStacks, answered from what the Wire says of stacks."""
-
-    def __init__(self, wire: Wire, caller: Caller) -> None:
-        self._wire = wire
-        self._caller = caller
 
     def describe_stacks(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803 - boto3's names
         return self._wire.carry(
@@ -228,12 +222,8 @@ class DirectStacks:
         )
 
 
-class DirectTopics:
+class DirectTopics(DirectClient):
     """SNS's Publish."""
-
-    def __init__(self, wire: Wire, caller: Caller) -> None:
-        self._wire = wire
-        self._caller = caller
 
     def publish(self, **message: str) -> None:
         def publish() -> None:

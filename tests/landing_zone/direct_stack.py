@@ -63,15 +63,15 @@ BUILT = {
 
 
 class Context:
-    """Lambda's: the time that is left is what the clock leaves."""
+    """Lambda's: the time that is left is what the clock leaves. ends: by the clock; None: as late as Lambda allows"""
 
     aws_request_id = "00000000-0000-0000-0000-000000000000"
     function_name = "function"
-    invoked_function_arn = f"arn:aws:lambda:{HOME}:{NETWORKING}:function:function"
 
-    def __init__(self, clock: ManualClock) -> None:
+    def __init__(self, clock: ManualClock, account_id: str = NETWORKING, ends: float | None = None) -> None:
+        self.invoked_function_arn = f"arn:aws:lambda:{HOME}:{account_id}:function:function"
         self._clock = clock
-        self._ends = clock.now() + INVOCATION_S
+        self._ends = clock.now() + INVOCATION_S if ends is None else ends
 
     def get_remaining_time_in_millis(self) -> int:
         return int((self._ends - self._clock.now()) * 1000)
@@ -264,10 +264,10 @@ class DirectStack:
         self.wire.stacks.setdefault(self.stack_id, {})
         self.wire.in_progress.pop(self.stack_id, None)
 
-    def forget_stack(self, stack_id: str = STACK_ID) -> None:
+    def forget_stack(self) -> None:
         """Let the stack no longer exist."""
-        self.wire.in_progress.pop(stack_id, None)
-        self.wire.stacks.pop(stack_id, None)
+        self.wire.in_progress.pop(STACK_ID, None)
+        self.wire.stacks.pop(STACK_ID, None)
 
     def pools(self) -> dict[str, str]:
         """Name and CIDRs of every pool below the top-level pool that is there or on its way; names must be unique."""

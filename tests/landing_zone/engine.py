@@ -96,7 +96,6 @@ class Engine:
 
     def __init__(self, process: subprocess.Popen[bytes] | Forked, port: int, folder: Path) -> None:
         self._process, self._port, self._folder = process, port, folder
-        self.home_region = HOME_REGION
         self.management_account_id = ""
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._tls = ssl.create_default_context(cafile=str(self.certificate))
@@ -164,7 +163,7 @@ class Engine:
 
     def environment(self, account_id: str, region: str = "") -> dict[str, str]:
         """Return an environment that makes the AWS CLI and boto3 this account's root, without the host's variables."""
-        region = region or self.home_region
+        region = region or HOME_REGION
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self._folder),
@@ -185,12 +184,12 @@ class Engine:
     def session(self, account_id: str, region: str = "") -> boto3.Session:
         """Return a session as this account's root. Its clients need the endpoint too: see client()."""
         return boto3.Session(
-            aws_access_key_id=account_id, aws_secret_access_key=SECRET, region_name=region or self.home_region
+            aws_access_key_id=account_id, aws_secret_access_key=SECRET, region_name=region or HOME_REGION
         )
 
     def client(self, service: str, account_id: str, region: str = "") -> Any:
         """Return the client of this account's root. Each is made once, because that takes longer than most calls."""
-        key = (service, account_id, region or self.home_region)
+        key = (service, account_id, region or HOME_REGION)
         if key not in self._clients:
             self._clients[key] = self.client_of(self.session(account_id, region), service)
         return self._clients[key]
@@ -201,7 +200,7 @@ class Engine:
             aws_access_key_id=credentials["AccessKeyId"],
             aws_secret_access_key=credentials["SecretAccessKey"],
             aws_session_token=credentials["SessionToken"],
-            region_name=region or self.home_region,
+            region_name=region or HOME_REGION,
         )
         return self.client_of(session, service)
 
@@ -213,17 +212,15 @@ class Engine:
 
     # What the engine itself can do: see landing_zone.on_ministack.control
 
-    def set_up(
-        self, management_account_id: str, organizational_units: list[dict[str, Any]], home_region: str = HOME_REGION
-    ) -> dict[str, Any]:
+    def set_up(self, management_account_id: str, organizational_units: list[dict[str, Any]]) -> dict[str, Any]:
         """Create the landing zone, once per engine. Return organization_id, root_id and organizational_units."""
         made: dict[str, Any] = self.control(
             "set-up",
             management_account_id=management_account_id,
-            home_region=home_region,
+            home_region=HOME_REGION,
             organizational_units=organizational_units,
         )
-        self.home_region, self.management_account_id = home_region, management_account_id
+        self.management_account_id = management_account_id
         return made
 
     def vend(self, account_id: str, name: str, ou: str, state: str = "SUCCEEDED") -> dict[str, Any]:
@@ -233,9 +230,9 @@ class Engine:
     def update(self, account_id: str, ou: str | None = None, state: str = "SUCCEEDED") -> dict[str, Any]:
         return self._told("update", account_id=account_id, ou=ou, state=state)
 
-    def move(self, account_id: str, to: str, update: bool = False) -> dict[str, Any]:
-        """Move the account to an OU or the root. With update, Control Tower sends its event as well."""
-        return self._told("move", account_id=account_id, to=to, update=update)
+    def move(self, account_id: str, to: str) -> dict[str, Any]:
+        """Move the account to an OU or the root."""
+        return self._told("move", account_id=account_id, to=to)
 
     def close(self, account_id: str) -> dict[str, Any]:
         return self._told("close", account_id=account_id)
@@ -276,14 +273,9 @@ class Engine:
         """Let these seconds pass for IPAM, RAM and EventBridge schedules; schedules that are then due fire."""
         self.control("clock", advance=seconds)
 
-    def set_timings(
-        self,
-        ipam: dict[str, float] | None = None,
-        ram: dict[str, float] | None = None,
-        mutation_lock: str | None = None,
-    ) -> None:
-        """Change fields of landing_zone.ipam.Timings and landing_zone.ram.Timings from now on."""
-        self.control("timings", ipam=ipam, ram=ram, mutation_lock=mutation_lock)
+    def set_timings(self, **seconds: float) -> None:
+        """Change fields of aws_models.ipam.settings.Timings from now on."""
+        self.control("timings", **seconds)
 
     def fault(self, model: str, fault: str, **arguments: Any) -> None:
         """Order a fault, for example fault("ipam", "fail_next", action="ProvisionIpamPoolCidr", message="no")."""

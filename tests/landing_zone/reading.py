@@ -51,6 +51,11 @@ def eventually(question: Callable[[], Any]) -> Any:
     return answer
 
 
+def pool_ids(engine: Engine) -> dict[str, str]:
+    """Return the id of each pool by its name."""
+    return {pool.name: pool.pool_id for pool in pools(engine)}
+
+
 def pools(engine: Engine) -> list[ReadPool]:
     """Return every pool of the Networking account that is not deleted."""
     ec2 = engine.client("ec2", NETWORKING)

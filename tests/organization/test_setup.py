@@ -54,12 +54,11 @@ def set_up(
     spec = SetupSpec(
         new=new,
         network_account_id=network_account_id,
-        environments=ENVIRONMENTS,
+        environments={**dict.fromkeys(ENVIRONMENTS, ""), **pinned},
         exact=False,
         excluded_ous=excluded_ous,
         regions=regions,
         added_regions=frozenset((regions if new else ()) if added is None else added),
-        pinned_ous=pinned,
         added=frozenset(added_environments),
     )
     management = sessions.current_account(MANAGEMENT)
@@ -247,18 +246,18 @@ def test_the_advice_about_another_administrator_does_not_end_an_existing_deploym
 
 
 def test_an_environment_without_an_ou_is_a_warning(landing_zone: Any) -> None:
-    landing_zone.organizations.delete_organizational_unit(OrganizationalUnitId=ou_id_of(landing_zone, "SDLC OU"))
+    landing_zone.organizations.delete_organizational_unit(OrganizationalUnitId=sdlc_ou_id(landing_zone))
 
     assert set_up().warnings == ("No OU is named 'SDLC OU', so no account gets the pools of that environment.",)
 
 
-def ou_id_of(landing_zone: Any, name: str) -> str:
+def sdlc_ou_id(landing_zone: Any) -> str:
     units = landing_zone.organizations.list_organizational_units_for_parent(ParentId=landing_zone.root)
-    return next(str(unit["Id"]) for unit in units["OrganizationalUnits"] if unit["Name"] == name)
+    return next(str(unit["Id"]) for unit in units["OrganizationalUnits"] if unit["Name"] == "SDLC OU")
 
 
 def test_an_added_environment_that_is_the_name_of_several_ous_is_refused_with_their_ids(landing_zone: Any) -> None:
-    twins = sorted([ou_id_of(landing_zone, "SDLC OU"), landing_zone.add_ou("SDLC OU", landing_zone.add_ou("Parent"))])
+    twins = sorted([sdlc_ou_id(landing_zone), landing_zone.add_ou("SDLC OU", landing_zone.add_ou("Parent"))])
 
     example = rf"for example SDLC OU \({twins[0]}\)\. They are {twins[0]}, {twins[1]}"
     with pytest.raises(Refused, match=example) as it:
@@ -271,7 +270,7 @@ def test_an_added_environment_that_is_the_name_of_several_ous_is_refused_with_th
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_one_of_several_ous_of_a_name_is_chosen_by_its_id(landing_zone: Any, number: int) -> None:
-    twins = [ou_id_of(landing_zone, "SDLC OU"), landing_zone.add_ou("SDLC OU", landing_zone.add_ou("Parent"))]
+    twins = [sdlc_ou_id(landing_zone), landing_zone.add_ou("SDLC OU", landing_zone.add_ou("Parent"))]
 
     setup = set_up(added_environments=("SDLC OU",), pinned={"SDLC OU": twins[number]})
 
@@ -285,7 +284,7 @@ def test_an_environment_that_names_an_ou_that_does_not_exist_is_refused(landing_
 
 def test_the_new_name_of_an_ou_that_the_pools_know_is_a_warning(landing_zone: Any, networking: Any) -> None:
     networking.create()
-    ou_id = ou_id_of(landing_zone, "SDLC OU")
+    ou_id = sdlc_ou_id(landing_zone)
     for pool in networking.ec2.describe_ipam_pools(MaxResults=50)["IpamPools"]:
         if {"Key": "ctipam:environment", "Value": "SDLC OU"} in pool["Tags"]:
             networking.ec2.create_tags(Resources=[pool["IpamPoolId"]], Tags=[{"Key": "ctipam:ou-id", "Value": ou_id}])
@@ -307,7 +306,7 @@ def test_excluded_ous_are_passed_to_the_networking_stack_as_paths(landing_zone: 
 def test_excluding_an_ou_of_an_environment_is_refused_and_nothing_is_enabled(
     landing_zone: Any,
 ) -> None:
-    landing_zone.organizations.delete_organizational_unit(OrganizationalUnitId=ou_id_of(landing_zone, "SDLC OU"))
+    landing_zone.organizations.delete_organizational_unit(OrganizationalUnitId=sdlc_ou_id(landing_zone))
     parent = landing_zone.add_ou("Parent")
     landing_zone.add_ou("SDLC OU", parent)
 

@@ -6,7 +6,6 @@ enabled. The StackSet of an earlier deployment may be in any state of its remova
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ import boto3
 import pytest
 
 from ctipam import names
-from ctipam.cloudformation import custom_resource
 from ctipam.tags import to_list
 from in_process.aws_calls import intercept
 from in_process.fixtures import (
@@ -26,14 +24,14 @@ from in_process.fixtures import (
     NETWORKING,
     STACK_ID,
     Cloud,
-    Context,
+    recorded_answers,
     running_cloud,
     set_environment,
 )
 from in_process.quick_calls import observing, quick_calls
 from in_process.stack_sets import StackSets
 from in_process.turns import ARRIVALS, FIRST, SECOND, Moment, Race, at_each_call, at_each_wait
-from landing_zone.direct_stack import import_index
+from landing_zone.direct_stack import Context, import_index
 
 OLD = f"arn:aws:cloudformation:{HOME}:{NETWORKING}:stack/StackSet-ipam-networking/22222222-2222-3333-4444-555555555555"
 
@@ -80,7 +78,7 @@ class Zone:
             "OldResourceProperties": DEFAULTS | {"NetworkAccountId": NETWORKING},
         }
         index = self._indexes[request_id == SECOND]
-        index.organization_setup(request, Context(MANAGEMENT, self.cloud.clock))
+        index.organization_setup(request, Context(self.cloud.clock, MANAGEMENT))
 
 
 @pytest.fixture(scope="module")
@@ -94,13 +92,7 @@ def zone() -> Iterator[Zone]:
             RoleName="AWSControlTowerStackSetRole", Path="/service-role/", AssumeRolePolicyDocument="{}"
         )
         boto3.client("ec2", HOME).enable_ipam_organization_admin_account(DelegatedAdminAccountId=NETWORKING)
-        answers: list[dict[str, Any]] = []
-
-        def put(_url: str, body: bytes) -> str:
-            answers.append(json.loads(body))
-            return ""
-
-        monkeypatch.setattr(custom_resource, "put", put)
+        answers = recorded_answers(monkeypatch)
         stack_sets = StackSets(cloud.clock)
         intercept(monkeypatch, stack_sets.answer)
         stack.enter_context(cloud.running_in(MANAGEMENT))
@@ -139,8 +131,7 @@ class Case:
         )
 
     def check(self, moment: Moment[Zone]) -> None:
-        """The second request has succeeded, and the next deployment succeeds too."""
-        assert not moment.race.failure, moment
+        """The next deployment succeeds too."""
         zone = moment.race.world
         zone.serve("next", "Create", "CREATE_IN_PROGRESS")
         assert zone.answers[-1]["Status"] == "SUCCESS", moment

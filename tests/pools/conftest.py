@@ -31,6 +31,13 @@ def built() -> Iterator[DirectStack]:
 
 
 @pytest.fixture
+def idle(built: DirectStack) -> DirectStack:
+    """Return a stack with pools, of which no operation is in progress."""
+    built.end_operation()
+    return built
+
+
+@pytest.fixture
 def comparisons(monkeypatch: pytest.MonkeyPatch) -> list[tuple[IPv4Network, IPv4Network]]:
     """Return a list of the networks that have been compared with each other, which grows."""
     compare = IPv4Network.overlaps

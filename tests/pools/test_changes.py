@@ -357,9 +357,9 @@ GROWN = replace(SPEC, pool_sizes={WEST_PROD: (21, 21)})
 SECOND = Block(IPv4Network("10.0.8.0/21"), "provisioned")
 
 
-def with_second(tags: str, *, first: str = "10.0.0.0/21") -> list[ExistingPool]:
+def with_second(tags: str) -> list[ExistingPool]:
     """The pools of SPEC, of which one holds a second block; tags: what it records."""
-    prod = pool(WEST_PROD, first)
+    prod = pool(WEST_PROD, "10.0.0.0/21")
     prod = replace(prod, blocks=(SECOND, *prod.blocks), tags={**prod.tags, names.BLOCK_TAG: tags})
     return [*BUILT[:2], prod]
 

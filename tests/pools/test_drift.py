@@ -27,13 +27,6 @@ Watch = Callable[[], dict[str, str]]
 
 
 @pytest.fixture
-def idle(built: DirectStack) -> DirectStack:
-    """Return a stack with pools, of which no operation is in progress."""
-    built.end_operation()
-    return built
-
-
-@pytest.fixture
 def watch(idle: DirectStack, capsys: pytest.CaptureFixture[str]) -> Watch:
     """Return what runs the watch, and returns the messages of what differs, by subject."""
 

@@ -29,13 +29,6 @@ PROD = "us-west-2 Prod OU"
 READS = ("Describe", "Get")
 
 
-@pytest.fixture
-def idle(built: DirectStack) -> DirectStack:
-    """Return a stack with pools, of which no operation is in progress."""
-    built.end_operation()
-    return built
-
-
 def fill(stack: DirectStack, pool: str = PROD, blocks: int = 14) -> None:
     """Allocate so many /16, from the lowest on: 14 of 16 are 87.5 % of a /12."""
     region = pool.partition(" ")[0]

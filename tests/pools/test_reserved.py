@@ -196,13 +196,13 @@ def test_a_reservation_that_collides_with_a_vpc_is_refused_and_named() -> None:
     assert text(changes.add) == "10.0.0.0/24 10.0.2.0/23", "what is left can be reserved all the same"
 
     with pytest.raises(Refused) as refusal:
-        refuse_collisions([(f"the pool of us-west-2/{'x' * 128}", one) for one in changes.colliding])
+        refuse_collisions(f"the pool of us-west-2/{'x' * 128}", changes.colliding)
 
     words = str(refusal.value)
     assert words.startswith(f"ReservedCidrs includes addresses of vpc-1 (10.0.1.0/24, account {SHOP}), which has them")
     assert words.endswith("Delete it and wait 20 minutes, or leave its addresses out of ReservedCidrs.")
     assert len(words) <= REASON_LIMIT
-    refuse_collisions([])
+    refuse_collisions("the pool of us-west-2", [])
 
 
 @pytest.mark.parametrize(

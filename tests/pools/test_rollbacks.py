@@ -115,7 +115,6 @@ def test_a_rollback_of_the_ipam_passes_although_a_region_has_been_denied_since(b
 WITH_TEST = PROPERTIES | {"AccEnvName": ["Prod OU", "SDLC OU", "Test OU"]}
 LARGER = {"PoolSizes": "us-west-2/Prod OU=12+12,us-west-2/SDLC OU=12+12"}
 HALF = PROPERTIES | {"TopLevelPoolCidr": "10.0.0.0/9"}
-ONE_LARGER = HALF | {"RegionSelection": ["us-west-2"], "PoolSizes": "us-west-2=10+10"}
 
 
 @pytest.mark.parametrize(

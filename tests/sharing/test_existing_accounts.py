@@ -104,7 +104,7 @@ def test_an_event_shares_nothing_while_the_stack_is_removed(landing_zone: Any, o
 def test_a_creation_shares_nothing_after_its_rollback_begins(landing_zone: Any, ous: Any) -> None:
     landing_zone.stack["StackStatus"] = "ROLLBACK_IN_PROGRESS"
 
-    assert landing_zone.is_left_unanswered("Create")
+    assert landing_zone.is_left_unanswered()
     assert landing_zone.shared() == {}
 
 
@@ -425,5 +425,5 @@ def test_a_request_that_is_superseded_while_it_waits_stops_without_a_response(
 
     monkeypatch.setattr(waiting, "sleep", roll_back)
 
-    assert landing_zone.is_left_unanswered("Create")
+    assert landing_zone.is_left_unanswered()
     assert landing_zone.shared() == {}

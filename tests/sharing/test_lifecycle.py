@@ -92,20 +92,16 @@ def test_a_moved_account_gets_the_pools_of_its_new_ou(landing_zone: Any, ous: An
     assert (len(account["added"]), len(account["removed"]), account["environment"]) == (2, 2, "SDLC OU")
 
 
-def test_new_pools_are_shared_before_old_pools_are_removed(
-    landing_zone: Any, ous: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_new_pools_are_shared_before_old_pools_are_removed(landing_zone: Any, ous: Any) -> None:
     landing_zone.invoke(lifecycle("CreateManagedAccount", ZERO))
     landing_zone.cloud.move(ZERO, ous["SDLC OU"])
-    ram, at_removal = landing_zone.cloud.models.ram, []
-    call_model = ram.call
+    at_removal: list[set[str]] = []
 
-    def watching(action: str, params: Any, caller: Any) -> Any:
+    def watching(action: str, _params: Any) -> None:
         if action == "DisassociateResourceShare":
-            at_removal.append(ram.pools_shared_with(ZERO))
-        return call_model(action, params, caller)
+            at_removal.append(landing_zone.cloud.models.ram.pools_shared_with(ZERO))
 
-    monkeypatch.setattr(ram, "call", watching)
+    landing_zone.before_ram_calls(watching)
     landing_zone.invoke(moved(ZERO))
 
     assert at_removal == [{landing_zone.pool_arns()[name] for name in (*PROD, *SDLC)}]

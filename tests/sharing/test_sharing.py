@@ -14,9 +14,10 @@ from ctipam.errors import REASON_LIMIT, WHERE, AwsFailed, Refused, where_it_happ
 from ctipam.names import execution_role_arn
 from ctipam.sharing.rounds import RAM_PAUSE_S
 from ctipam.sharing.session_policy import session_policy
-from in_process.fixtures import NETWORKING
+from in_process.fixtures import MANAGEMENT, NETWORKING
 from in_process.lifecycle_events import NEWCOMER, ONE, PROD, SCHEDULE, SDLC, ZERO, moved
 from in_process.sharing_world import SharingWorld
+from landing_zone.direct_stack import Context
 
 SHARED = {f"ipamShare-{ZERO}": PROD}
 
@@ -216,39 +217,31 @@ def test_a_pool_that_is_being_modified_stays_shared_but_gets_no_new_accounts(lan
 # Handlers that run at the same time
 
 
-def test_two_handlers_that_both_find_no_share_create_one_share(
-    landing_zone: Any, ous: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ram = landing_zone.cloud.models.ram
-    call_model, others = ram.call, iter([moved(ZERO)])
+def test_two_handlers_that_both_find_no_share_create_one_share(landing_zone: Any, ous: Any) -> None:
+    others = iter([moved(ZERO)])
 
-    def meanwhile(action: str, params: Any, caller: Any) -> Any:
+    def meanwhile(action: str, _params: Any) -> None:
         if action == "CreateResourceShare" and (event := next(others, None)):
             landing_zone.invoke(event)  # another invocation, after this one has read and before it writes
-        return call_model(action, params, caller)
 
-    monkeypatch.setattr(ram, "call", meanwhile)
+    landing_zone.before_ram_calls(meanwhile)
     answer = landing_zone.invoke(moved(ZERO))
 
     assert answer["failed"] == 0
     assert landing_zone.shared() == SHARED
 
 
-def test_two_handlers_that_both_find_the_old_pools_leave_only_the_new_pools(
-    landing_zone: Any, ous: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_handlers_that_both_find_the_old_pools_leave_only_the_new_pools(landing_zone: Any, ous: Any) -> None:
     landing_zone.invoke(moved(ZERO))
     landing_zone.clock.advance(60)
     landing_zone.cloud.move(ZERO, ous["SDLC OU"])
-    ram = landing_zone.cloud.models.ram
-    call_model, others = ram.call, {"AssociateResourceShare": moved(ZERO), "DisassociateResourceShare": SCHEDULE}
+    others = {"AssociateResourceShare": moved(ZERO), "DisassociateResourceShare": SCHEDULE}
 
-    def meanwhile(action: str, params: Any, caller: Any) -> Any:
+    def meanwhile(action: str, _params: Any) -> None:
         if event := others.pop(action, None):
             landing_zone.invoke(event)
-        return call_model(action, params, caller)
 
-    monkeypatch.setattr(ram, "call", meanwhile)
+    landing_zone.before_ram_calls(meanwhile)
     answer = landing_zone.invoke(moved(ZERO))
 
     assert answer["failed"] == 0
@@ -321,7 +314,7 @@ def test_eight_simultaneous_events_leave_one_share_for_each_account(landing_zone
     def handle(account_id: str) -> None:
         start.wait()
         try:
-            landing_zone.index.lambda_handler(moved(account_id), landing_zone.context())
+            landing_zone.index.lambda_handler(moved(account_id), Context(landing_zone.clock, MANAGEMENT))
         except BaseException as error:
             errors.append(error)
 
@@ -339,22 +332,21 @@ def test_eight_simultaneous_events_leave_one_share_for_each_account(landing_zone
 
 
 def test_an_account_that_moves_during_a_scheduled_run_keeps_the_pools_of_its_new_ou(
-    landing_zone: Any, ous: Any, monkeypatch: pytest.MonkeyPatch
+    landing_zone: Any, ous: Any
 ) -> None:
     landing_zone.invoke(moved(ZERO))
-    ram, adding = landing_zone.cloud.models.ram, []
-    call_model, moves = ram.call, iter([ZERO])
+    adding: list[str] = []
+    moves = iter([ZERO])
 
-    def meanwhile(action: str, params: Any, caller: Any) -> Any:
+    def meanwhile(action: str, params: Any) -> None:
         if action == "GetResourceShares" and (account_id := next(moves, None)):
             landing_zone.cloud.move(account_id, ous["SDLC OU"])  # after the organization was listed
             landing_zone.invoke(moved(account_id))
             landing_zone.clock.advance(60)
         elif action == "AssociateResourceShare":
             adding.extend(params["resourceArns"])
-        return call_model(action, params, caller)
 
-    monkeypatch.setattr(ram, "call", meanwhile)
+    landing_zone.before_ram_calls(meanwhile)
     landing_zone.invoke(SCHEDULE)
 
     assert landing_zone.shared() == {f"ipamShare-{ZERO}": SDLC}
@@ -362,40 +354,35 @@ def test_an_account_that_moves_during_a_scheduled_run_keeps_the_pools_of_its_new
 
 
 def test_an_account_that_moved_while_ram_refused_its_share_is_given_only_the_pools_of_its_new_ou(
-    landing_zone: Any, ous: Any, monkeypatch: pytest.MonkeyPatch
+    landing_zone: Any, ous: Any
 ) -> None:
-    ram, given = landing_zone.cloud.models.ram, []
-    call_model, moves = ram.call, iter([ZERO])
+    given: list[str] = []
+    moves = iter([ZERO])
 
-    def meanwhile(action: str, params: Any, caller: Any) -> Any:
+    def meanwhile(action: str, params: Any) -> None:
         if action == "CreateResourceShare" and (account_id := next(moves, None)):
             landing_zone.cloud.move(account_id, ous["SDLC OU"])
             raise AwsError("InvalidParameterException", "Not now.", 400)
         if action in ("CreateResourceShare", "AssociateResourceShare"):
             given.extend(params["resourceArns"])
-        return call_model(action, params, caller)
 
-    monkeypatch.setattr(ram, "call", meanwhile)
+    landing_zone.before_ram_calls(meanwhile)
     landing_zone.invoke(SCHEDULE)
 
     assert landing_zone.shared() == {f"ipamShare-{ZERO}": SDLC}
     assert sorted(given) == sorted(landing_zone.pool_arns()[name] for name in SDLC)
 
 
-def test_an_account_that_is_created_during_a_scheduled_run_keeps_its_share(
-    landing_zone: Any, ous: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ram = landing_zone.cloud.models.ram
-    call_model, arrivals = ram.call, iter([ONE])
+def test_an_account_that_is_created_during_a_scheduled_run_keeps_its_share(landing_zone: Any, ous: Any) -> None:
+    arrivals = iter([ONE])
 
-    def meanwhile(action: str, params: Any, caller: Any) -> Any:
+    def meanwhile(action: str, _params: Any) -> None:
         if action == "GetResourceShares" and (account_id := next(arrivals, None)):
             landing_zone.cloud.add_account(account_id, ous["SDLC OU"])
             landing_zone.invoke(moved(account_id))
             landing_zone.clock.advance(60)
-        return call_model(action, params, caller)
 
-    monkeypatch.setattr(ram, "call", meanwhile)
+    landing_zone.before_ram_calls(meanwhile)
     landing_zone.invoke(SCHEDULE)
 
     assert landing_zone.shared() == SHARED | {f"ipamShare-{ONE}": SDLC}

@@ -20,7 +20,7 @@ BEING_ADDED = replace(CREATED, pools={POOL: "ASSOCIATING"}, principals={ACCOUNT:
 def accepted() -> Accepted:
     """Return that a share with one pool was created at 100 s."""
     accepted = Accepted(CREATED)
-    accepted.note_added(SHARE, (POOL, ACCOUNT), 100.0)
+    accepted.note_added(SHARE, (POOL,), (ACCOUNT,), 100.0)
     return accepted
 
 
@@ -47,7 +47,7 @@ def test_what_is_not_listed_for_long_is_not_there(accepted: Accepted) -> None:
 
 
 def test_what_was_removed_since_is_not_being_added(accepted: Accepted) -> None:
-    accepted.note_added(SHARE, (OTHER,), 100.0)
+    accepted.note_added(SHARE, (OTHER,), (), 100.0)
     accepted.note_removed(SHARE, (POOL, "arn:never added"))
 
     (share,) = with_unlisted([], accepted, 101.0)
@@ -56,7 +56,7 @@ def test_what_was_removed_since_is_not_being_added(accepted: Accepted) -> None:
 
 def test_a_share_that_was_deleted_since_is_not_there_and_others_are(accepted: Accepted) -> None:
     other = replace(CREATED, arn="arn:other share")
-    accepted.note_added(other.arn, (OTHER,), 100.0)
+    accepted.note_added(other.arn, (OTHER,), (), 100.0)
     accepted.note_deleted(SHARE)
 
     assert with_unlisted([other], accepted, 101.0) == [replace(other, pools={OTHER: "ASSOCIATING"})]

@@ -132,7 +132,7 @@ def test_what_is_in_use_is_found_by_what_the_functions_log(dashboard: dict[str, 
     sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "libraries/ctipam").rglob("*.py"))
 
     assert f"'{what}'" in query(dashboard, "Failures")
-    assert f'log_decision("{what}"' in sources
+    assert f'log_sentences("{what}"' in sources
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from commands import reading
-from commands.arguments import template_parameters
+from commands.arguments import template_defaults
 from commands.explain.facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
 from commands.reading import Stack
 from commands.terminal import Progress
@@ -23,9 +24,9 @@ from ctipam.ipam.reader import find_ipam, read_vpcs
 from ctipam.organization import reader as organization
 from ctipam.organization.tree import AccountLocation
 from ctipam.pools import parameters
-from ctipam.pools.existing import Allocation, ExistingPool
+from ctipam.pools.existing import ExistingPool
 from ctipam.pools.listing import list_pools, stack_of
-from ctipam.pools.reader import CONCURRENT_READS, UNREADABLE, as_listed, read_allocations, read_blocks
+from ctipam.pools.reader import CONCURRENT_READS, as_listed, read_blocks, read_if_allowed
 from ctipam.pools.recognition import has_lost_stack_tag, lost_stack_tag, lost_stack_tags
 from ctipam.sessions import Account
 from ctipam.sharing import reader as sharing
@@ -35,7 +36,6 @@ from ctipam.sharing.results import SharingResult, who_can_use
 from ctipam.sharing.rounds import ShareReconciliation
 from ctipam.sharing.run import SharingRun, start_run
 from ctipam.sharing.spec import Environments
-from ctipam.waiting import Deadline
 
 DECISIONS = 6
 """How many of the last decisions are told."""
@@ -43,8 +43,6 @@ DECISIONS = 6
 OF_LAMBDA = frozenset({"timestamp", "level", "message", "logger", "requestId", "tenantId"})
 """What Lambda writes beside the fields of a decision.
 https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html"""
-
-LONG_S = 3600.0
 
 
 @dataclass(frozen=True)
@@ -66,8 +64,7 @@ def find_deployment(management: Account, name: str) -> Deployment:
             "Region, or name the stack with stack=."
         )
     # another version may have had fewer parameters
-    defaults = {name: default for name, default in template_parameters().items() if default is not None}
-    stack = replace(stack, parameters={**defaults, **stack.parameters})
+    stack = replace(stack, parameters={**template_defaults(), **stack.parameters})
     account_id = stack.parameters["NetworkAccountId"]
     networking = reading.networking_account(management, account_id)
     networking_stack_id = reading.networking_stack_id(management, name, account_id)
@@ -78,13 +75,13 @@ def find_deployment(management: Account, name: str) -> Deployment:
 def read_account(deployment: Deployment, account_id: str, progress: Progress) -> AccountFacts:
     progress("the account, its pools and its shares")
     settings = reading.sharing_settings(deployment.stack.parameters, deployment.stack.stack_id)
-    run = start_run(deployment.management, settings, Deadline(lambda: LONG_S), dry_run=True)
+    run = start_run(deployment.management, settings, reading.LONG, dry_run=True)
     all_shares = sharing.find_all_shares(run.networking.ram())  # whatever they are named, as the scheduled run does
     shares = all_shares.get(account_id, [])
     of_run = foresee(run, account_id, shares)
     (result,) = of_run.accounts
     location = _location(deployment.management, account_id)
-    pools = {_arn(deployment, pool): pool for pool in _our_pools(deployment)}
+    pools = {reading.pool_arn(deployment.networking) + pool.pool_id: pool for pool in _our_pools(deployment)}
     held = {arn for share in shares for arn in share.pools} | {pool.arn for pool in result.spec.pools}
     with_cidrs = {arn: _with_cidrs(deployment, pool) if arn in held else pool for arn, pool in pools.items()}
     progress("the log")
@@ -137,10 +134,6 @@ def joined_shares(
     ]
 
 
-def _arn(deployment: Deployment, pool: ExistingPool) -> str:
-    return f"arn:{deployment.networking.partition}:ec2::{deployment.networking.account_id}:ipam-pool/{pool.pool_id}"
-
-
 def _our_pools(deployment: Deployment) -> list[ExistingPool]:
     """Return this solution's pools without their CIDRs, parents first."""
     listed = list_pools(deployment.networking)
@@ -179,12 +172,12 @@ def read_pool(deployment: Deployment, name: str, progress: Progress) -> PoolFact
     networking = deployment.networking
     users = who_can_use(sharing.find_pools(networking).environments, sharing.find_all_shares(networking.ram()))
     nobody: dict[str, Any] = {"accounts": [], "pending": [], "strangers": []}
-    row = next((one for one in users if one["pool"] == _arn(deployment, pool)), nobody)
+    row = next((one for one in users if one["pool"] == reading.pool_arn(networking) + pool.pool_id), nobody)
     progress("the log")
     outputs = deployment.networking_stack.outputs if deployment.networking_stack else {}
     return PoolFacts(
         pool,
-        _allocations(networking, pool),
+        read_if_allowed(networking, pool.pool_id, pool.region),
         row["accounts"],
         row["pending"],
         {one.pool_id: str(one.key) for one in pools},
@@ -196,20 +189,12 @@ def read_pool(deployment: Deployment, name: str, progress: Progress) -> PoolFact
     )
 
 
-def _allocations(networking: Account, pool: ExistingPool) -> Sequence[Allocation] | None:
-    try:
-        return read_allocations(networking, pool.pool_id, pool.region)
-    except ClientError as error:
-        if code_of(error) not in UNREADABLE:
-            raise
-        return None
-
-
 def read_vpc(deployment: Deployment, vpc_id: str, progress: Progress) -> VpcFacts:
     progress("the allocations of all pools")
-    pools = [pool for pool in _our_pools(deployment) if pool.is_environments]
+    pools = [pool for pool in _our_pools(deployment) if pool.environment]
     with ThreadPoolExecutor(CONCURRENT_READS) as executor:
-        allocated = [*executor.map(lambda pool: _allocations(deployment.networking, pool), pools)]
+        read = partial(read_if_allowed, deployment.networking)
+        allocated = [*executor.map(lambda pool: read(pool.pool_id, pool.region), pools)]
     found = [
         (pool, one)
         for pool, allocations in zip(pools, allocated, strict=True)

@@ -252,7 +252,7 @@ def of_pool(facts: PoolFacts, width: int = WIDTH) -> list[str]:
         ("Lost tag", facts.lost),
         ("CIDRs", _cidrs(pool)),
         ("In use", _in_use(facts)),
-        ("Accounts", _accounts(facts) if pool.is_environments else ["only environment pools are shared"]),
+        ("Accounts", _accounts(facts) if pool.environment else ["only environment pools are shared"]),
         ("Log", _log(facts.log, facts.names)),
         ("To change", _ways_of_pool(facts)),
     ]
@@ -327,7 +327,7 @@ def _ways_of_pool(facts: PoolFacts) -> Iterator[str]:
         sizes = {name: size for name, size in given.items() if split_environment(name)[0] != str(pool.key)}
         sizes[str(pool.key)] = joined([*lengths, lengths[-1]])
         yield _preview("POOL_SIZES", ",".join("=".join(entry) for entry in sizes.items()), facts.stack)
-    if pool.is_environments:
+    if pool.environment:
         yield "PoolGrowth=on lets it grow by itself"
     with_what = "its Region or environment" if pool.key and pool.key.region else "the stack"
     yield f"it is removed with {with_what}, if nothing is allocated from it"

@@ -26,10 +26,11 @@ from commands.arguments import (
     Arguments,
     known_names,
     output_format,
+    pool_spec,
     read,
     refuse_impossible,
-    short_names,
     shortened,
+    template_defaults,
     template_parameters,
     whole_number,
 )
@@ -37,10 +38,7 @@ from commands.existing_vpcs import vpcs
 from commands.plan import drawing as plan_drawing
 from commands.plan import text as plan_text
 from commands.plan.simulation import build
-from commands.regions import regions_of_partition
 from ctipam.errors import Refused
-from ctipam.pools.room import refuse_without_room
-from ctipam.pools.spec import PoolSpec
 
 ACTIVE_IPS = 1000
 
@@ -56,10 +54,9 @@ def main() -> None:
 
 def planned(arguments: Sequence[str]) -> str:
     """Return the output of `make plan`. Raises Refused, as the Lambda would."""
-    defaults = template_parameters()
-    given = read(arguments, defaults)
-    properties = {name: default for name, default in defaults.items() if default is not None} | given.parameters
-    spec = _spec(properties)
+    given = read(arguments, template_parameters())
+    properties = template_defaults() | given.parameters
+    spec = pool_spec(properties, new=True)
     refuse_impossible(given.parameters)  # after the Lambda's own checks, whose messages say more
     blocks = build(spec)
     active_ips = _count(given, "ACTIVE_IPS", ACTIVE_IPS, "addresses")
@@ -75,14 +72,6 @@ def planned(arguments: Sequence[str]) -> str:
     lines += ["", *plan_text.vpcs_to_lines(spec, blocks, existing, reserved)] if existing.vpcs or existing.what else []
     lines += ["", FIRST_DEPLOYMENT, _deploy_command(arguments, plan_text.to_deploy(spec, reserved))]
     return "\n".join(map(terminal.plain, lines))
-
-
-def _spec(properties: Mapping[str, str]) -> PoolSpec:
-    """Return the spec of the properties. Raises Refused."""
-    with short_names():
-        spec = PoolSpec.from_properties(properties, regions_of_partition(properties["RegionSelection"]))
-        refuse_without_room(spec, [], {})
-        return spec
 
 
 def _existing(options: Mapping[str, str], properties: Mapping[str, str]) -> vpcs.Existing:

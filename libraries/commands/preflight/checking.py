@@ -53,8 +53,7 @@ def check_organization(aws: AwsReader, caller: Caller, given: Arguments, root: P
     if all(isinstance(first, Unknown) and first.throttled for first in (management_id, stack)):
         return [too_many_calls()]
     existing = stack if isinstance(stack, Mapping) else {}
-    defaults = {name: default for name, default in arguments.template_parameters(root).items() if default is not None}
-    parameters = {**defaults, **existing, **given.parameters}
+    parameters = {**arguments.template_defaults(root), **existing, **given.parameters}
     regions = tuple(region.strip() for region in parameters["RegionSelection"].split(","))
     request = Request(parameters.get("NetworkAccountId", ""), parameters.get("LambdaBucket", ""), regions)
     facts = read_facts(aws, request, caller, management_id, stack)

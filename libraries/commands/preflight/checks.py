@@ -162,7 +162,7 @@ def _administrator(facts: Facts, administrators: Sequence[str]) -> Check:
     network_account_id = facts.network_account_id
     if isinstance(facts.stack, Mapping):  # whose pools stay where they are, whatever is given
         network_account_id = facts.stack.get("NetworkAccountId", network_account_id)
-    spec = SetupSpec(facts.stack is None, network_account_id, (), exact=False, excluded_ous=LEAVE)
+    spec = SetupSpec(facts.stack is None, network_account_id, {}, exact=False, excluded_ous=LEAVE)
     try:
         if network_account_id:
             with short_names():

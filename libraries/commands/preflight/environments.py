@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from commands.arguments import item_of_environments, with_short_names
 from commands.preflight.facts import Check, Facts, Unknown, unknown_check
 from ctipam.errors import Refused, numbered
-from ctipam.organization.environments import EnvironmentOu, identify
-from ctipam.organization.tree import AccountLocation, OrganizationalUnit
+from ctipam.organization.environments import EnvironmentOu, identify, known_ous
+from ctipam.organization.preconditions import added_environments
+from ctipam.organization.tree import OrganizationalUnit
 from ctipam.pools import parameters as pools_parameters
+from ctipam.sharing.spec import nearest_ou
 
 ABOUT = "Environments"
 
@@ -23,7 +25,8 @@ def environments(facts: Facts) -> Iterator[Check]:
         calls = "organizations:ListRoots, ListOrganizationalUnitsForParent and ListAccountsForParent"
         yield unknown_check(ABOUT, calls, facts.tree)
         return
-    added = _added(facts)
+    old = _wanted(facts.stack) if isinstance(facts.stack, Mapping) else {}
+    added = added_environments(old, _wanted(facts.parameters))
     with_pools = accounts_with_pools(facts)
     for one in _identified(facts):
         if one.ou is None:
@@ -48,9 +51,7 @@ def _identified(facts: Facts) -> list[EnvironmentOu]:
     if isinstance(facts.tree, Unknown):
         return []
     remembered = {} if isinstance(facts.remembered, Unknown) else facts.remembered
-    wanted = _wanted(facts.parameters)
-    known = {name: [ou_id] if ou_id else remembered.get(name, ()) for name, ou_id in wanted.items()}
-    return [*identify(known, facts.tree.ous).values()]
+    return [*identify(known_ous(_wanted(facts.parameters), remembered), facts.tree.ous).values()]
 
 
 def accounts_with_pools(facts: Facts) -> dict[str, str]:
@@ -61,23 +62,11 @@ def accounts_with_pools(facts: Facts) -> dict[str, str]:
     exact = facts.parameters.get("OuMatch") == "exact"
     never = {facts.network_account_id, facts.management_id}
     found = {
-        one.account_id: _environment_of(one, by_ou, exact=exact)
+        one.account_id: by_ou.get(nearest_ou(one.ou_path, by_ou, exact), "")
         for one in facts.tree.locations
         if one.state == "ACTIVE" and one.account_id not in never
     }
     return {account_id: environment for account_id, environment in found.items() if environment}
-
-
-def _environment_of(location: AccountLocation, by_ou: Mapping[str, str], *, exact: bool) -> str:
-    path = location.ou_path[:1] if exact else location.ou_path
-    return next((by_ou[ou.ou_id] for ou in path if ou.ou_id in by_ou), "")
-
-
-def _added(facts: Facts) -> Collection[str]:
-    """Return the environments that the stack does not have yet, or that are named by another id."""
-    old = _wanted(facts.stack) if isinstance(facts.stack, Mapping) else {}
-    wanted = _wanted(facts.parameters)
-    return [name for name, ou_id in wanted.items() if name not in old or (ou_id or old[name]) != old[name]]
 
 
 def _found(one: EnvironmentOu, ou: OrganizationalUnit, number: int) -> str:

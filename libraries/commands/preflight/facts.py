@@ -9,12 +9,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, TypeVar
 
-from commands.arguments import short_names
+from commands.arguments import pool_spec
 from commands.preflight.service_control_policies import Policy
-from commands.regions import regions_of_partition
 from ctipam.errors import Refused
 from ctipam.organization.tree import OrganizationTree
-from ctipam.pools.room import refuse_without_room
 from ctipam.pools.spec import PoolSpec
 
 T = TypeVar("T")
@@ -128,12 +126,7 @@ class Facts:
     def spec(self) -> PoolSpec | Refused:
         """Return the spec of the pools, or why the parameters are refused."""
         try:
-            with short_names():
-                selection = self.parameters["RegionSelection"]
-                spec = PoolSpec.from_properties(self.parameters, regions_of_partition(selection))
-                if self.stack is None:  # later, pools may have more room than the parameters give them
-                    refuse_without_room(spec, [], {})
-                return spec
+            return pool_spec(self.parameters, new=self.stack is None)
         except Refused as refusal:
             return refusal
 

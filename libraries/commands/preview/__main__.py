@@ -43,8 +43,7 @@ from ctipam.sessions import Account
 
 def main(root: Path = ROOT) -> int:
     words = make_words.given("preview", arguments.known_names())
-    known = arguments.template_parameters(root)
-    given = arguments.read(words, known)
+    given = arguments.read(words, arguments.template_parameters(root))
     output = arguments.output_format(given.options, "json")
     if output == "json":
         make_words.refuse_lines_of_make()
@@ -52,11 +51,10 @@ def main(root: Path = ROOT) -> int:
     refuse_derived(given.parameters)
     reserve.refuse_unsupported(given.options)
     arguments.refuse_impossible(given.parameters, root)
-    defaults = {name: default for name, default in known.items() if default is not None}
     with terminal.progress() as progress, reading.errors_in_words(), arguments.short_names():
         progress("the stack")
         management = reading.management_account(given.options.get("AWS", ""))
-        asked = find_update(management, stack, defaults, given.parameters)
+        asked = find_update(management, stack, arguments.template_defaults(root), given.parameters)
         if (reserved := reserve.reserved_cidrs(given.options, asked.new)) is not None:
             asked = replace(asked, new={**asked.new, reserve.PARAMETER: reserved})
         networking = reading.networking_account(management, asked.network_account_id)

@@ -34,7 +34,7 @@ from ctipam.ipam.existing import ExistingIpam
 from ctipam.ipam.reader import find_discovery
 from ctipam.ipam.spec import IpamSpec
 from ctipam.organization import preconditions, setup
-from ctipam.organization.deployments import living_deployments
+from ctipam.organization.deployments import deployments_in, networking_account
 from ctipam.organization.environments import identify
 from ctipam.organization.preconditions import SetupResult, SetupSpec
 from ctipam.organization.reader import find_ou_paths, find_roots
@@ -51,7 +51,6 @@ from ctipam.sessions import Account
 from ctipam.sharing.reconcile import reconcile_all
 from ctipam.sharing.results import SharingResult
 from ctipam.sharing.run import SharingRun, start_run
-from ctipam.waiting import Deadline
 
 LISTS = ("RegionSelection", "AccEnvName")
 """The parameters that CloudFormation passes on as lists."""
@@ -81,9 +80,6 @@ PROPERTIES: dict[str, frozenset[str]] = {
     ),
 }
 """The parameters that each custom resource has as properties. CloudFormation asks it only if one of them changes."""
-
-LONG_S = 3600.0
-"""A preview has as much time as it takes."""
 
 T = TypeVar("T")
 
@@ -129,11 +125,10 @@ class Update:
         """Return the request that CloudFormation would send, as far as deciding needs it."""
         return ResourceRequest(
             kind="Create" if self.old is None else "Update",
-            stack_id=stack_id,
             request_id="preview",
             properties=properties,
             account=account,
-            deadline=Deadline(lambda: LONG_S),
+            deadline=reading.LONG,
             began=waiting.now(),
             stack=OwnStack(account, stack_id),
             stack_status="",
@@ -223,7 +218,7 @@ def check_organization(management: Account, asked: Update) -> SetupResult:
     result = setup.check(management, spec)
     if spec.new:
         ignored = [asked.networking_stack_id] if asked.leftover else []
-        living = living_deployments(management, spec.network_account_id, ignored)
+        living = deployments_in(networking_account(management, spec.network_account_id), ignored)
         preconditions.refuse_second_deployment(living, asked.stack)
     return result
 
@@ -246,12 +241,7 @@ class PoolsForecast:
     def names(self, networking: Account) -> dict[str, str]:
         """Return the names of all pools by ARN."""
         names = names_by_id(self.before, self.after)
-        return {pool_arn(networking) + pool_id: name for pool_id, name in names.items()}
-
-
-def pool_arn(networking: Account) -> str:
-    """Return the ARN of a pool up to its id. It has no Region."""
-    return f"arn:{networking.partition}:ec2::{networking.account_id}:ipam-pool/"
+        return {reading.pool_arn(networking) + pool_id: name for pool_id, name in names.items()}
 
 
 def foresee_pools(networking: Account, asked: Update, exclusions: str = LEAVE) -> PoolsForecast:
@@ -325,11 +315,11 @@ def start_sharing(management: Account, networking: Account, asked: Update, after
     """Return a dry run of the lifecycle function, as it will be after the update."""
     settings = reading.sharing_settings(asked.new, asked.stack_id)
     new = asked.old is None
-    run = start_run(management, settings, Deadline(lambda: LONG_S), dry_run=True, share_with_all=new)
+    run = start_run(management, settings, reading.LONG, dry_run=True, share_with_all=new)
     rules = run.rules
     if new and not settings.share_with_existing_accounts:  # the stack that would tell since when does not exist yet
         rules = replace(rules, since=datetime.now(UTC))
-    pools = replace(run.pools, environments=environments_after(after, pool_arn(networking)))
+    pools = replace(run.pools, environments=environments_after(after, reading.pool_arn(networking)))
     return replace(run, rules=rules, pools=pools)
 
 

@@ -74,12 +74,12 @@ class CustomResource:
     delete        returns what was left behind and why, a sentence each; what is gone already counts as deleted. None: a
                   deletion changes nothing
     rolled_back   returns the answer to the rollback of an update in which `ensure` has failed, or has no time left,
-                  which would leave the stack in UPDATE_ROLLBACK_FAILED; or raises the error. None: the rollback fails
+                  which would leave the stack in UPDATE_ROLLBACK_FAILED; or raises the error
     """
 
     ensure: Callable[[ResourceRequest], Data]
     delete: Delete | None
-    rolled_back: Callable[[ResourceRequest, Exception], Data] | None = None
+    rolled_back: Callable[[ResourceRequest, Exception], Data]
 
 
 class Responder(CfnResource):
@@ -193,7 +193,7 @@ def _ensure(resource: CustomResource, request: ResourceRequest) -> Data:
 def _give_up(resource: CustomResource, request: ResourceRequest, error: Exception) -> Data:
     """Return the answer to a rollback that goes on without this. Raise Superseded; for any other request, the error."""
     request.raise_if_superseded()
-    if not (request.is_rollback and resource.rolled_back):
+    if not request.is_rollback:
         raise error
     logger.warning("the rollback goes on without this", exc_info=error)
     return resource.rolled_back(request, error)
@@ -278,7 +278,6 @@ def _request(event: Mapping[str, Any], context: LambdaContext, until: float) -> 
         stack_status = "" if event["RequestType"] == "Delete" else stack.status_if_known()
     return ResourceRequest(
         kind=event["RequestType"],
-        stack_id=event["StackId"],
         request_id=event["RequestId"],
         properties=event["ResourceProperties"],
         account=account,

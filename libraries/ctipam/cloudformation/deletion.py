@@ -17,7 +17,7 @@ from ctipam import waiting
 from ctipam.cloudformation import leftovers
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import DENIED, AwsFailed, OutOfTime, code_of, explain
-from ctipam.logs import in_lines, log_decision, logger
+from ctipam.logs import log_sentences, logger
 from ctipam.messages import Message
 from ctipam.sessions import Account
 
@@ -70,16 +70,14 @@ def not_deleted(error: BaseException) -> list[str]:
 
 def report(account: Account, event: Mapping[str, Any], left: Sequence[str]) -> None:
     """Log what was left behind, and send it to the SNS topic that the resource names as TopicArn. Never fails."""
-    for some in in_lines(left):
-        log_decision("left behind", what=some)
+    log_sentences("left behind", "what", left)
     if topic_arn := event["ResourceProperties"].get("TopicArn"):
         _publish(account, topic_arn, leftovers.message(event["StackId"], event["ResourceType"], left))
 
 
 def report_kept(request: ResourceRequest, kept: Sequence[str]) -> None:
     """Log what an update had to keep although it is not wanted, and send it to the topic. Never fails."""
-    for some in in_lines(kept):
-        log_decision("kept what could not be removed", what=some)
+    log_sentences("kept what could not be removed", "what", kept)
     if topic_arn := request.properties.get("TopicArn"):
         _publish(request.account, topic_arn, leftovers.message_of_update(request.stack_id, kept))
 

@@ -63,16 +63,12 @@ class OwnStack:
     """
 
     def __init__(self, account: Account, stack_id: str, believed_s: float = BELIEVED_S) -> None:
+        self.stack_id = stack_id
         self._account = account
-        self._stack_id = stack_id
         self._believed_s = believed_s
         self._asked_at = float("-inf")
         self._last: StackTypeDef | None = None
         self._one_at_a_time = threading.Lock()  # several threads share one answer
-
-    @property
-    def stack_id(self) -> str:
-        return self._stack_id
 
     def created(self) -> datetime:
         return self._remembered()["CreationTime"]
@@ -131,7 +127,7 @@ class OwnStack:
 
     def _read(self) -> StackTypeDef:
         asked_at = waiting.now()
-        self._last = self._account.cloudformation().describe_stacks(StackName=self._stack_id)["Stacks"][0]
+        self._last = self._account.cloudformation().describe_stacks(StackName=self.stack_id)["Stacks"][0]
         self._asked_at = asked_at
         return self._last
 

@@ -32,7 +32,6 @@ class ResourceRequest:
     """What CloudFormation requests, and where and until when the function can work on it.
 
     kind           Create, Update or Delete
-    stack_id       ARN of the stack
     request_id     the same each time that Lambda delivers the request
     properties     ResourceProperties; every value is text, or a list or map of text
     account        the account that the function runs in
@@ -45,7 +44,6 @@ class ResourceRequest:
     """
 
     kind: str
-    stack_id: str
     request_id: str
     properties: Mapping[str, Any]
     account: Account
@@ -55,6 +53,11 @@ class ResourceRequest:
     stack_status: str
     old_properties: Mapping[str, Any] = field(default_factory=dict)
     is_continued: bool = False
+
+    @property
+    def stack_id(self) -> str:
+        """Return the ARN of the stack."""
+        return self.stack.stack_id
 
     @property
     def is_rollback(self) -> bool:

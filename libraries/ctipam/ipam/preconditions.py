@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ctipam.errors import DENIED, Refused, attempt, cause_of, code_of, fit
+from ctipam.errors import DENIED, Refused, attempt, cause_of, code_of, fit, some
 from ctipam.ipam.cost_controls import LEAVE
 from ctipam.ipam.existing import ExistingIpam, ExistingScope
 from ctipam.ipam.spec import IpamSpec
@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 
 def refuse_unusable_regions(unusable: Mapping[str, ClientError]) -> None:
     """Raise Refused if there are Regions that the function cannot use, with the first and its cause."""
-    for region, error in unusable.items():
-        more = f" and {len(unusable) - 1} more" if len(unusable) > 1 else ""
+    for error in unusable.values():
         denied = code_of(error) in DENIED
-        head = f"Cannot use {region}{more}: {attempt(error)} {'was denied' if denied else 'failed'}: "
+        head = f"Cannot use {some([*unusable], 1)}: {attempt(error)} {'was denied' if denied else 'failed'}: "
         way_out = "Change that policy, govern the Region" if denied else "Enable the Region"
         raise Refused(fit(head, cause_of(error), f"{way_out}, or remove it from RegionSelection.")) from error
 

@@ -15,7 +15,7 @@ from ctipam import names, waiting
 from ctipam.client_tokens import create_until_alive
 from ctipam.cloudformation import other_stacks
 from ctipam.cloudformation.request import ResourceRequest
-from ctipam.errors import BUSY, AwsFailed, OutOfTime, code_of, explain, fit
+from ctipam.errors import BUSY, AwsFailed, OutOfTime, code_of, explain, fit, some
 from ctipam.ipam import preconditions, reader
 from ctipam.ipam.changes import IpamChange, pending_changes
 from ctipam.ipam.existing import DELETE_FAILED, MODIFY_FAILED, ExistingIpam
@@ -110,7 +110,7 @@ def delete(request: ResourceRequest) -> Sequence[str]:
             if any(stack_of(pool) == request.stack_id for pool in list_pools(request.account)):
                 log_decision("leaving the IPAM with the pools that were left", ipam=ipam.ipam_id)
                 return ()  # Custom::InitPools has reported these pools
-            return (_left(request, ipam, f"it still holds {_listed(contents)}"),)
+            return (_left(request, ipam, f"it still holds {some(contents, NAMED_IDS)}"),)
         if _delete_is_accepted(request.account, ipam.ipam_id):
             log_decision("deleting the IPAM", ipam=ipam.ipam_id)
             break
@@ -127,11 +127,6 @@ def delete(request: ResourceRequest) -> Sequence[str]:
 def _left(request: ResourceRequest, ipam: ExistingIpam, why: str) -> str:
     account = request.account
     return f"IPAM {ipam.ipam_id} in {account.region} of account {account.account_id} was left, because {why}."
-
-
-def _listed(ids: Sequence[str]) -> str:
-    more = f" and {len(ids) - NAMED_IDS} more" if len(ids) > NAMED_IDS else ""
-    return ", ".join(ids[:NAMED_IDS]) + more
 
 
 def _create(request: ResourceRequest, spec: IpamSpec) -> str:

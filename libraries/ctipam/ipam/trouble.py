@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
+from ctipam.errors import some
 from ctipam.findings import Finding
 from ctipam.ipam.discovered import DiscoveredAccount
 from ctipam.ipam.existing import ExistingIpam
@@ -55,11 +56,10 @@ def _failures(accounts: Iterable[DiscoveredAccount]) -> Iterator[Finding]:
     failing = sorted(account for account in accounts if account.failure)
     for account_id, rows in groupby(failing, lambda account: account.account_id):
         found = [*rows]
-        where = ", ".join(account.region for account in found[:LISTED])
-        more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
+        where = some([account.region for account in found], LISTED)
         yield Finding(
             METRIC,
             f"discovery of {account_id}",
-            f"IPAM cannot discover VPCs of account {account_id} in {where}{more} ({found[0].failure}). They may "
+            f"IPAM cannot discover VPCs of account {account_id} in {where} ({found[0].failure}). They may "
             "overlap the pools unseen. Check that the role AWSServiceRoleForIPAM exists there and no policy denies it.",
         )

@@ -19,31 +19,24 @@ from ctipam.sessions import Account
 from ctipam.tags import to_dict
 
 
-def living_deployments(management: Account, network_account_id: str, ignored: Collection[str] = ()) -> list[str]:
-    """Return the ARNs of the stacks that have pools in the account and can act.
-
-    ignored   ARNs of stacks that do not count
-    Raises    Refused if the execution role cannot be assumed
-    """
-    return deployments_in(_networking_account(management, network_account_id), ignored)
-
-
-def known_ous(management: Account, network_account_id: str) -> dict[str, set[str]]:
-    """Return the ids of OUs that the pools in the account carry, by environment; see organization.environments.
-
-    Raises   Refused if the execution role cannot be assumed
-    """
-    return ous_of_pools(_networking_account(management, network_account_id))
+def networking_account(management: Account, network_account_id: str) -> Account:
+    """Return the account, to read its pools and the stacks that they name. Raises Refused if that role cannot be
+    assumed."""
+    policy = read_policy(management.partition, management.region, network_account_id)
+    return assume_execution_role(management, network_account_id, policy)
 
 
 def deployments_in(networking: Account, ignored: Collection[str] = ()) -> list[str]:
-    """Return the ARNs of the stacks that have pools in this account and can act, see living_deployments."""
+    """Return the ARNs of the stacks that have pools in this account and can act.
+
+    ignored   ARNs of stacks that do not count
+    """
     stack_ids = {tags[names.STACK_TAG] for tags in _tags_of_pools(networking) if names.STACK_TAG in tags}
     return living(networking, sorted(stack_ids - {names.RELEASED, *ignored}))
 
 
 def ous_of_pools(networking: Account) -> dict[str, set[str]]:
-    """Return the ids of OUs that the pools in this account carry, by environment."""
+    """Return the ids of OUs that the pools in this account carry, by environment; see organization.environments."""
     known: dict[str, set[str]] = {}
     for tags in _tags_of_pools(networking):
         if names.POOL_ENVIRONMENT_TAG in tags and names.OU_TAG in tags:
@@ -54,7 +47,7 @@ def ous_of_pools(networking: Account) -> dict[str, set[str]]:
 def warnings_of_networking(management: Account, network_account_id: str) -> str:
     """Return the output Warnings of the stack that has pools in the account; "none" too if it cannot be read."""
     try:
-        networking = _networking_account(management, network_account_id)
+        networking = networking_account(management, network_account_id)
         outputs = {
             key: value
             for stack_id in deployments_in(networking)
@@ -65,11 +58,6 @@ def warnings_of_networking(management: Account, network_account_id: str) -> str:
     except (BotoCoreError, ClientError) as error:  # nothing that a deployment should fail for
         log_decision("the warnings of the Networking account cannot be read", reason=explain(error))
         return NO_WARNINGS
-
-
-def _networking_account(management: Account, network_account_id: str) -> Account:
-    policy = read_policy(management.partition, management.region, network_account_id)
-    return assume_execution_role(management, network_account_id, policy)
 
 
 def _tags_of_pools(networking: Account) -> list[dict[str, str]]:

@@ -50,6 +50,14 @@ class EnvironmentOu:
         } | ({"problem": self.problem} if self.problem else {})
 
 
+def known_ous(named: Mapping[str, str], remembered: KnownOus) -> KnownOus:
+    """Return the ids of OUs by environment: the one that AccEnvName names, or else those that the pools carry.
+
+    named   the id of each environment's OU; empty: AccEnvName has only the name
+    """
+    return {environment: [ou_id] if ou_id else remembered.get(environment, ()) for environment, ou_id in named.items()}
+
+
 def identify(known: KnownOus, ous: Iterable[OrganizationalUnit]) -> dict[str, EnvironmentOu]:
     """Return which OU each environment is, by environment. ous: all OUs of the organization."""
     by_id = {ou.ou_id: ou for ou in ous}

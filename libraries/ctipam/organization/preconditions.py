@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.environment_names import split_environment
@@ -31,7 +31,7 @@ class SetupSpec:
 
     new            the stack is being created. Later, an OU that cannot be excluded is only a warning: it may have been
                    deleted since, and CloudFormation must be able to roll an update back
-    environments   see AccEnvName; pinned_ous has the ids of those OUs that are named by id
+    environments   of AccEnvName, each with the id of its OU if that is named by id
     added          those of the environments that the request adds, or names by another id
     exact          see `excluded_ous.find_exclusions`, also for excluded_ous
     added_regions  those of regions that the request adds. One that Control Tower does not govern is refused; for the
@@ -41,13 +41,12 @@ class SetupSpec:
 
     new: bool
     network_account_id: str
-    environments: tuple[str, ...]
+    environments: Mapping[str, str]
     exact: bool
     excluded_ous: str
     regions: tuple[str, ...] = ()
     added_regions: frozenset[str] = frozenset()
     rollback: bool = False
-    pinned_ous: Mapping[str, str] = field(default_factory=dict)
     added: frozenset[str] = frozenset()
 
     @classmethod
@@ -55,27 +54,19 @@ class SetupSpec:
         """Raise Refused for what the Networking stack would refuse later, after other resources exist."""
         pools = PoolSpec.from_properties(request.properties, known_regions)
         added = frozenset(pools.regions).difference(request.old_properties.get("RegionSelection", ()))
+        old = dict(map(split_environment, request.old_properties.get("AccEnvName", ())))
+        environments = {environment: pools.pinned_ous.get(environment, "") for environment in pools.environments}
         return cls(
             new=request.kind == "Create",
             network_account_id=request.properties["NetworkAccountId"],
-            environments=pools.environments,
+            environments=environments,
             exact=request.properties.get("OuMatch") == "exact",
             excluded_ous=request.properties.get("IpamExcludedOus", LEAVE),
             regions=tuple(pools.regions),
             added_regions=frozenset() if request.is_rollback else added,
             rollback=request.is_rollback,
-            pinned_ous=pools.pinned_ous,
-            added=frozenset() if request.is_rollback else _added_environments(request, pools),
+            added=frozenset() if request.is_rollback else added_environments(old, environments),
         )
-
-    def known_ous(self, remembered: Mapping[str, Collection[str]]) -> dict[str, Collection[str]]:
-        """Return the ids of OUs by environment: the one that the user names, or else those that the pools carry."""
-        return {
-            environment: [self.pinned_ous[environment]]
-            if environment in self.pinned_ous
-            else remembered.get(environment, ())
-            for environment in self.environments
-        }
 
 
 @dataclass(frozen=True)
@@ -233,10 +224,9 @@ def environment_warnings(found: Iterable[EnvironmentOu]) -> list[str]:
     return [one.sentence for one in found if one.problem or one.is_renamed]
 
 
-def _added_environments(request: ResourceRequest, pools: PoolSpec) -> frozenset[str]:
-    old = dict(map(split_environment, request.old_properties.get("AccEnvName", ())))
-    return frozenset(
-        environment
-        for environment in pools.environments
-        if environment not in old or pools.pinned_ous.get(environment, old[environment]) != old[environment]
-    )
+def added_environments(old: Mapping[str, str], new: Mapping[str, str]) -> frozenset[str]:
+    """Return the environments that are new, or named by another id.
+
+    old, new   the id of each environment's OU; empty: AccEnvName has only the name
+    """
+    return frozenset(name for name, ou_id in new.items() if name not in old or (ou_id or old[name]) != old[name])

@@ -20,8 +20,8 @@ from ctipam.ipam.cost_controls import LEAVE, exclusions_property
 from ctipam.logs import log_decision
 from ctipam.names import EXECUTION_ROLE, STACK_SET_ROLE, execution_role_arn
 from ctipam.organization import preconditions
-from ctipam.organization.deployments import known_ous, living_deployments
-from ctipam.organization.environments import identify
+from ctipam.organization.deployments import deployments_in, networking_account, ous_of_pools
+from ctipam.organization.environments import identify, known_ous
 from ctipam.organization.excluded_ous import OuIndex, find_exclusions
 from ctipam.organization.leftover_stack_set import find_leftover, remove
 from ctipam.organization.preconditions import SetupResult, SetupSpec
@@ -49,7 +49,7 @@ def ensure(request: ResourceRequest) -> Data:
     leftover = find_leftover(management, request.stack_id) if spec.new else None
     if spec.new:
         ignored = leftover.stack_ids if leftover else ()
-        living = living_deployments(management, spec.network_account_id, ignored)
+        living = deployments_in(networking_account(management, spec.network_account_id), ignored)
         preconditions.refuse_second_deployment(living, request.stack_id.split("/")[1])
     retained = remove(request, leftover) if leftover else []
     request.raise_if_superseded()
@@ -85,7 +85,7 @@ def check(management: Account, spec: SetupSpec) -> SetupResult:
         _refuse_without_roles(management, spec.network_account_id)
     root_ids = find_roots(organizations)
     index = OuIndex(organization["Id"], root_ids[0], find_ou_paths(organizations, root_ids))
-    known = spec.known_ous(_remembered_ous(management, spec))
+    known = known_ous(spec.environments, _remembered_ous(management, spec))
     environments = identify(known, (ou_path[0] for ou_path in index.ou_paths))
     preconditions.refuse_unclear_environments(environments, spec.added)
     by_ou = {one.ou.ou_id: one.environment for one in environments.values() if one.ou}
@@ -167,7 +167,7 @@ def _refuse_without_roles(management: Account, network_account_id: str) -> None:
 def _remembered_ous(management: Account, spec: SetupSpec) -> dict[str, set[str]]:
     """Return the OUs that the pools carry; none if they cannot be read for a rollback."""
     try:
-        return known_ous(management, spec.network_account_id)
+        return ous_of_pools(networking_account(management, spec.network_account_id))
     except Refused:
         if not spec.rollback:
             raise

@@ -86,13 +86,8 @@ class ExistingPool:
 
     @property
     def environment(self) -> str:
-        """The environment of a pool of ours; empty: it is a parent of such pools, or not ours."""
+        """The environment of a pool of ours, which gives CIDRs to VPCs; empty: a parent of such pools, or not ours."""
         return self.key.environment if self.key else ""
-
-    @property
-    def is_environments(self) -> bool:
-        """Whether it is the pool of an environment, from which VPCs are taken."""
-        return bool(self.environment)
 
     @property
     def ready(self) -> bool:

@@ -9,7 +9,7 @@ from ipaddress import IPv4Network
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ctipam.errors import explain, numbered
+from ctipam.errors import explain, numbered, some
 from ctipam.ipam.discovered import DiscoveredAccount, DiscoveredCidr
 from ctipam.ipam.existing import ExistingIpam
 from ctipam.ipam.reader import read_accounts, read_vpcs
@@ -65,7 +65,7 @@ def _allocated(account: Account, scope_id: str, stack_id: str) -> set[tuple[str,
     with ThreadPoolExecutor(CONCURRENT_READS) as executor:
         reader = PoolReader(account, frozenset({stack_id}), scope_id, executor)
         ours = [as_listed(pool, ours=True) for pool in list_pools(account) if reader.is_ours(pool)]
-        found = reader.read_allocations([pool for pool in ours if pool.is_environments])
+        found = reader.read_allocations([pool for pool in ours if pool.environment])
     return {(one.resource_id, one.cidr) for of_pool in found.values() for one in of_pool}
 
 
@@ -73,13 +73,13 @@ def _of_vpcs(exposed: Sequence[OverlappingVpc]) -> Iterator[str]:
     free, lost = ([one for one in exposed if bool(one.free) is wanted] for wanted in (True, False))
     if free:
         cidrs = list(outermost(cidr for one in free for cidr in one.free))
-        named = _some([one.vpc for one in free], NAMED_VPCS)
+        named = some([one.vpc for one in free], NAMED_VPCS)
         yield (
             f"IPAM can assign the addresses of existing VPCs again, {named}. "
-            f"Add to ReservedCidrs: {_some(cidrs, NAMED_CIDRS)}."
+            f"Add to ReservedCidrs: {some(cidrs, NAMED_CIDRS)}."
         )
     if lost:
-        named = _some([one.vpc for one in lost], NAMED_VPCS)
+        named = some([one.vpc for one in lost], NAMED_VPCS)
         yield f"Pools have allocated the addresses of existing VPCs to other VPCs, {named}."
 
 
@@ -87,9 +87,9 @@ def _of_vpcs_beside(overlapping: Sequence[OverlappingVpc]) -> Iterator[str]:
     """Yield a sentence if there are some. Two scopes may have the same addresses, if their networks are apart."""
     if overlapping:
         cidrs = list(outermost(cidr for one in overlapping for cidr in one.free))
-        named = _some([one.vpc for one in overlapping], NAMED_VPCS)
+        named = some([one.vpc for one in overlapping], NAMED_VPCS)
         connected = "If their network is connected with that of the pools"
-        remedy = f"add to ReservedCidrs: {_some(cidrs, NAMED_CIDRS)}" if cidrs else "replace one of each two VPCs"
+        remedy = f"add to ReservedCidrs: {some(cidrs, NAMED_CIDRS)}" if cidrs else "replace one of each two VPCs"
         yield f"VPCs in IPAM's default scope use addresses of the pools too, {named}. {connected}, {remedy}."
 
 
@@ -99,8 +99,3 @@ def _of_accounts(accounts: Sequence[DiscoveredAccount]) -> list[str]:
         return []
     of_accounts = f" of {numbered(len(unread), 'account')}" if unread else ""
     return [f"IPAM does not know the VPCs{of_accounts} yet. {LATER}"]
-
-
-def _some(items: Sequence[object], number: int) -> str:
-    more = f" and {len(items) - number} more" if len(items) > number else ""
-    return ", ".join(map(str, items[:number])) + more

@@ -99,7 +99,7 @@ class _Run:
             try:
                 if pool.pool_id in use:
                     self._see_to_environment(pool, use[pool.pool_id])
-                elif (note := Note.read(pool.tags)) and not pool.is_environments:
+                elif (note := Note.read(pool.tags)) and not pool.environment:
                     self._see_to_region(pool, note)
             except (ClientError, BotoCoreError, AwsFailed) as error:
                 self._failures.append(f"{pool.key}: {explain(error)}")
@@ -146,7 +146,7 @@ class _Run:
         pool = growth.pool
         if pool.pool_id in self._grown:
             return
-        if not pool.is_environments:
+        if not pool.environment:
             self._note(pool, Note(int(self._now), len(pool.held)))  # so that its growth is told
         token = client_token(
             self._settings.stack_id, "grow", pool.pool_id, len(pool.blocks), note.since, int(self._now) // TOKEN_S

@@ -126,7 +126,7 @@ class Family:
 
     def with_growth(self, growth: Growth) -> Family:
         """Return the family after a growth, of itself or of another pool, has been requested."""
-        if growth.pool.is_environments:
+        if growth.pool.environment:
             return replace(self, occupied_in_region=[*self.occupied_in_region, growth.cidr])
         return replace(self, occupied_in_top=[*self.occupied_in_top, growth.cidr])
 

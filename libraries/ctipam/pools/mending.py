@@ -101,7 +101,6 @@ def mend(account: Account, event: Mapping[str, Any], deadline: Deadline) -> None
         return
     request = _MendRequest(
         kind="Mend",
-        stack_id=stack_id,
         request_id=f"mend {stack_id} {event['run']}",
         properties=snapshot.parameters,
         account=account,

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
+from ctipam.errors import some
 from ctipam.findings import Finding
 from ctipam.ipam.discovered import DiscoveredCidr
 from ctipam.pools.addresses import outermost, overlapping, without
@@ -37,9 +38,8 @@ class OverlappingVpc:
 
     def finding(self) -> Finding:
         overlapped = [key.phrase for key in self.pools] + [f"VPC {other}" for other in self.others]
-        listed = ", ".join(overlapped[:LISTED])
-        more = f" and {len(overlapped) - LISTED} more" if len(overlapped) > LISTED else ""
-        message = f"VPC {self.vpc} has its addresses from no pool, and overlaps {listed}{more}.{self._remedy()}"
+        listed = some(overlapped, LISTED)
+        message = f"VPC {self.vpc} has its addresses from no pool, and overlaps {listed}.{self._remedy()}"
         return Finding(METRIC, f"{self.vpc.vpc_id} {self.vpc.cidr} in {self.vpc.account_id} {self.vpc.region}", message)
 
     def _remedy(self) -> str:

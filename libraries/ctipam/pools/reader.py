@@ -55,9 +55,6 @@ class PoolReader:
     def is_ours(self, pool: IpamPoolTypeDef) -> bool:
         return stack_of(pool) in self.stack_ids
 
-    def ids_in_scope(self, listed: Iterable[IpamPoolTypeDef]) -> set[str]:
-        return {pool["IpamPoolId"] for pool in listed if scope_of(pool) == self.scope_id}
-
     def read_pools(
         self, listed: Iterable[IpamPoolTypeDef], known: Mapping[str, tuple[Block, ...]]
     ) -> list[ExistingPool]:
@@ -91,18 +88,10 @@ class PoolReader:
         A pool in a Region that can no longer be read is left out: that it is in use shows when AWS refuses to take its
         CIDR back.
         """
-        found = self.executor.map(lambda pool: self._read_if_allowed(pool.pool_id, pool.region), ours)
+        found = self.executor.map(lambda pool: read_if_allowed(self.account, pool.pool_id, pool.region), ours)
         return {
             pool.pool_id: allocations for pool, allocations in zip(ours, found, strict=True) if allocations is not None
         }
-
-    def _read_if_allowed(self, pool_id: str, region: str) -> list[Allocation] | None:
-        try:
-            return read_allocations(self.account, pool_id, region)
-        except ClientError as error:
-            if code_of(error) not in UNREADABLE:
-                raise
-            return None
 
     def read_occupied(
         self,
@@ -124,7 +113,7 @@ class PoolReader:
         parents = [parent_id for parent_id in parent_ids if parent_id in regions]
         unread = [parent_id for parent_id in parents if parent_id not in allocated]
         # Nobody can allocate in a Region that cannot be read, so there nothing is found.
-        answers = self.executor.map(lambda one: self._read_if_allowed(one, regions[one]) or [], unread)
+        answers = self.executor.map(lambda one: read_if_allowed(self.account, one, regions[one]) or [], unread)
         others = {parent_id: allocated[parent_id] for parent_id in parents if parent_id in allocated}
         for parent_id, allocations in zip(unread, answers, strict=True):
             by_id |= {pool.pool_id: pool for one in allocations if (pool := _with_coming_cidr(one, by_id))}
@@ -223,6 +212,16 @@ def read_allocations(account: Account, pool_id: str, region: str) -> list[Alloca
         )
         for row in rows
     ]
+
+
+def read_if_allowed(account: Account, pool_id: str, region: str) -> list[Allocation] | None:
+    """Return what `read_allocations` does; None if the pool's Region can no longer be read."""
+    try:
+        return read_allocations(account, pool_id, region)
+    except ClientError as error:
+        if code_of(error) not in UNREADABLE:
+            raise
+        return None
 
 
 def _with_coming_cidr(allocation: Allocation, by_id: Mapping[str, ExistingPool]) -> ExistingPool | None:

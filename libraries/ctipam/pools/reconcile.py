@@ -23,7 +23,7 @@ from ctipam.cloudformation import other_stacks
 from ctipam.cloudformation.deletion import report_kept
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import Refused
-from ctipam.logs import in_lines, log_decision
+from ctipam.logs import log_decision, log_sentences
 from ctipam.pools import changes, listing, preconditions, reserving, room, surplus
 from ctipam.pools.change_kinds import PendingChanges
 from ctipam.pools.deletion import PoolDeletion
@@ -184,9 +184,8 @@ class _Blockers:
 
     def refuse(self, left: set[str]) -> None:
         """Raise Refused if something is in use besides what an earlier update has left, in the same words."""
-        in_use = [sentence for sentence in self.sentences if sentence not in left]
-        for some in in_lines(in_use):
-            log_decision("in use, so nothing is changed", blockers=some)
+        in_use = (sentence for sentence in self.sentences if sentence not in left)
+        log_sentences("in use, so nothing is changed", "blockers", in_use)
         of_pools = [sentence for sentences in self.of_pools.values() for sentence in sentences]
         preconditions.refuse_deletion([sentence for sentence in of_pools if sentence not in left])
         blocks = tuple(block for block in self.surplus.blocks if not left.issuperset(block.sentences))
@@ -289,13 +288,12 @@ def refuse_impossible(
 
     in_use   of pools that have blocks that are no longer declared; None: they keep them
     """
-    in_scope = pool_reader.ids_in_scope(listed)
     scopes = {pool["IpamPoolId"]: listing.scope_of(pool) for pool in listed}
     others = pool_reader.read_top_level_blocks(pools)
     comparison = compare(spec, pools)
     preconditions.refuse_moves(spec, pool_reader.scope_id, pools, scopes)
     preconditions.refuse_overlap(comparison, others)
-    preconditions.refuse_over_quotas(comparison, len(in_scope))
+    preconditions.refuse_over_quotas(comparison, [*scopes.values()].count(pool_reader.scope_id))
     occupied, pools = pool_reader.read_occupied(pools, parents_of_new_cidrs(comparison), allocated)
     if room.lacking_room(spec, pools, occupied, in_use):
         if top := comparison.kept.get(TOP_LEVEL):  # what is free in it tells the way out

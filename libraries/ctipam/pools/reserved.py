@@ -112,12 +112,9 @@ def reservation_changes(
     )
 
 
-def refuse_collisions(colliding: Iterable[tuple[str, Allocation]]) -> None:
-    """Raise Refused if reserved addresses are in use.
-
-    colliding   the pool, in words, and what has some of its reserved addresses
-    """
-    for pool, allocation in colliding:
+def refuse_collisions(pool: str, colliding: Iterable[Allocation]) -> None:
+    """Raise Refused if something has reserved addresses of a pool. pool: in words"""
+    for allocation in colliding:
         raise Refused(collision(pool, allocation))
 
 

@@ -53,7 +53,7 @@ def refuse_collisions_in(
     found = executor.map(partial(_read, account), [pool for _, pool, _ in concerned])
     for (key, _, wanted), allocations in zip(concerned, found, strict=True):
         changes = reservation_changes(spec, wanted, allocations)
-        refuse_collisions((key.phrase, one) for one in changes.colliding)
+        refuse_collisions(key.phrase, changes.colliding)
 
 
 def read_concerned(
@@ -106,7 +106,7 @@ def _reserve_in(request: ResourceRequest, spec: PoolSpec, leaves_impossible: boo
         log_decision("leaving the reservations in a pool as they are", pool=pool.pool_id, reason=explain(error))
         return  # with its tag, a new pool is not shared; the watch reserves when AWS lets it
     if not request.is_rollback:
-        refuse_collisions((key.phrase, one) for one in changes.colliding)
+        refuse_collisions(key.phrase, changes.colliding)
     _untag(request.account, pool, [names.PREPARING_TAG, *([] if wanted else [names.RESERVED_TAG])])
 
 

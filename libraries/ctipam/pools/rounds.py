@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from ctipam import waiting
 from ctipam.cloudformation.request import ResourceRequest
-from ctipam.errors import BUSY, RETRYABLE_POOL_ERRORS, TOO_MANY_TAGS, OutOfTime, code_of, explain
+from ctipam.errors import BUSY, RETRYABLE_POOL_ERRORS, TOO_MANY_TAGS, OutOfTime, code_of, explain, some
 from ctipam.logs import log_decision
 from ctipam.pools import apply, listing
 from ctipam.pools.change_kinds import (
@@ -183,9 +183,7 @@ class Rounds:
         try:
             self._pace.wait(progress=progress, expected_s=self._in_flight.next_look_s(waiting.now()))
         except OutOfTime:
-            raise OutOfTime(
-                f"still waiting for {busy[0]}" + (f" and {len(busy) - 1} more" if busy[1:] else "")
-            ) from self._refusal
+            raise OutOfTime(f"still waiting for {some(busy, 1)}") from self._refusal
 
 
 def with_ancestors(pool_ids: Collection[str], pools: Sequence[ExistingPool]) -> set[str]:

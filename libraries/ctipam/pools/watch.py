@@ -50,7 +50,7 @@ def watch(account: Account, settings: UtilizationSettings, event: Mapping[str, A
     with ThreadPoolExecutor(CONCURRENT_READS) as executor:
         reader = PoolReader(account, frozenset({settings.stack_id}), scope_id, executor)
         pools = reader.read_pools(listed, known={})
-        allocated = reader.read_allocations([pool for pool in pools if pool.is_environments])
+        allocated = reader.read_allocations([pool for pool in pools if pool.environment])
         drift = mending.look(reader, spec, listed, pools, allocated) if spec and ipam else Drift()
     if drift.findings and own_stack.snapshot() != stack:
         drift = Drift()  # an operation has begun meanwhile, and makes these differences

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ctipam.errors import numbered
+from ctipam.errors import numbered, some
 
 NAMED = 3
 """How many accounts and causes the message names."""
@@ -27,10 +27,9 @@ class Brake:
 
 def held_back(losers: Mapping[str, str], limit: int) -> str:
     """Return what a run did not do, and the way out. losers: account -> why it would lose pools."""
-    first = ", ".join(sorted(losers)[:NAMED])
+    named = some(sorted(losers), NAMED)
     causes = "; ".join(f"{why} ({count})" for why, count in Counter(losers.values()).most_common(NAMED))
-    more = f" and {len(losers) - NAMED:,} more" if len(losers) > NAMED else ""
     return (
         f"{numbered(len(losers), 'account')} would lose pools, more than UnshareLimit ({limit}), so none was taken "
-        f"away: {first}{more}. Cause: {causes}. If that is right, run `make reconcile unshare=yes` once."
+        f"away: {named}. Cause: {causes}. If that is right, run `make reconcile unshare=yes` once."
     )

@@ -37,11 +37,8 @@ def reconcile_ou(run: SharingRun, ou_id: str) -> SharingResult:
 
 def reconcile_all(run: SharingRun) -> SharingResult:
     """Reconcile every account of the organization, and every other account that has a share."""
-    return ShareReconciliation(run, _read_all(run), _everywhere(run)).run(None)
-
-
-def _everywhere(run: SharingRun) -> Places:
-    return Places(run, lambda: organization.read_all(run.management.organizations()), complete=True)
+    places = Places(run, lambda: organization.read_all(run.management.organizations()), complete=True)
+    return ShareReconciliation(run, _read_all(run), places).run(None)
 
 
 def _read_all(run: SharingRun) -> ReadShares:

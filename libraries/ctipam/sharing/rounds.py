@@ -9,7 +9,7 @@ each account that it changed after the last change.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -71,9 +71,7 @@ class ShareReconciliation:
         self._places = places
         self._existing = frozenset(pool.arn for pools in run.environments.values() for pool in pools)
         self._results: dict[str, AccountResult] = {}
-        self._accepted: dict[str, Accepted] = {}  # by account
-        self._requested: dict[str, set[tuple[str, str]]] = {}  # account -> (share, what this run has asked RAM to add)
-        self._given: dict[str, set[str]] = {}  # account -> pools that this run has asked RAM to add, wherever it was
+        self._accepted = defaultdict[str, Accepted](Accepted)  # by account
         self._refused: set[str] = set()  # accounts for which RAM has refused a change
         self._unconfirmed: set[str] = set()  # accounts that were changed since their place was read
         self._losers: dict[str, str] = {}  # accounts that lose pools in this run -> why
@@ -135,7 +133,7 @@ class ShareReconciliation:
         moved = [account_id for account_id in changed if self._is_to_have_others(account_id)]
         for account_id in moved:
             self._results[account_id].failed = ""  # what failed was for a place where it no longer is
-            self._requested.pop(account_id, None)
+            self._accepted[account_id].requested.clear()
             self._refused.discard(account_id)
         return bool(moved)
 
@@ -225,13 +223,13 @@ class ShareReconciliation:
         if brake.holds(len(self._losers)):
             for account_id in losers:
                 self._note_loss(account_id, specs[account_id], found)
-                held = self._existing - self._given.get(account_id, set())
+                held = self._existing - self._accepted[account_id].given
                 specs[account_id] = replace(specs[account_id], kept=specs[account_id].kept | held)
 
     def _loss(self, account_id: str, spec: ShareSpec, found: Mapping[str, Sequence[Share]]) -> frozenset[str]:
         """Return the pools that an account would lose, without those that this run has given it."""
         lost = spec.loses(_present(found.get(account_id, ())), self._existing)
-        return lost - self._given.get(account_id, set())
+        return lost - self._accepted[account_id].given
 
     def _note_loss(self, account_id: str, spec: ShareSpec, found: Mapping[str, Sequence[Share]]) -> None:
         if self._loss(account_id, spec, found):
@@ -242,7 +240,7 @@ class ShareReconciliation:
 
         An association that failed before this run is requested once more.
         """
-        requested = self._requested.get(account_id, set())
+        requested = self._accepted[account_id].requested
         for share in shares:
             for entity, status in (*share.pools.items(), *share.principals.items()):
                 if status == "FAILED" and (share.arn, entity) in requested:
@@ -299,23 +297,17 @@ class ShareReconciliation:
         self._unconfirmed.add(account_id)  # also if the answer is lost
         self._places.fresh.discard(account_id)
         created = apply(self._run.networking.ram(), change, tags)
-        accepted = self._accepted.setdefault(account_id, Accepted())
+        accepted = self._accepted[account_id]
         if created and isinstance(change, CreateShare):
             accepted.created = created
-            self._note_request(created, change.pools, (account_id,))
+            accepted.note_added(created.arn, change.pools, (account_id,), waiting.now())
         elif isinstance(change, Associate):
-            self._note_request(change.share, change.pools, change.principals)
+            accepted.note_added(change.share.arn, change.pools, change.principals, waiting.now())
         elif isinstance(change, Disassociate):
             accepted.note_removed(change.share.arn, (*change.pools, *change.principals))
         elif isinstance(change, DeleteShare):
             accepted.note_deleted(change.share.arn)
         self._results[account_id].record(change)
-
-    def _note_request(self, share: Share, pools: Collection[str], principals: Collection[str]) -> None:
-        requested = {(share.arn, entity) for entity in (*pools, *principals)}
-        self._requested.setdefault(share.account_id, set()).update(requested)
-        self._accepted[share.account_id].note_added(share.arn, (*pools, *principals), waiting.now())
-        self._given.setdefault(share.account_id, set()).update(pools)
 
     def _is_busy(self, account_id: str, changes: ShareChanges) -> bool:
         """Return whether another round may change this account or its result."""

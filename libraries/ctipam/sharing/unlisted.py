@@ -11,17 +11,24 @@ from ctipam.waiting import LISTED_LATE_S
 
 @dataclass
 class Accepted:
-    """What RAM has accepted to add, for one account.
+    """What RAM has accepted from a run to add, for one account.
 
-    created   the last share that the run has created
-    added     (ARN of a share, pool or account) -> when, in seconds since 1970
+    created     the last share that the run has created
+    added       (ARN of a share, pool or account) -> when, in seconds since 1970; not what was removed since
+    requested   (ARN of a share, pool or account), also what was removed since; for the account's present place only
+    given       pools, wherever the account was
     """
 
     created: Share | None = None
     added: dict[tuple[str, str], float] = field(default_factory=dict)
+    requested: set[tuple[str, str]] = field(default_factory=set)
+    given: set[str] = field(default_factory=set)
 
-    def note_added(self, share_arn: str, entities: Collection[str], now: float) -> None:
-        self.added |= {(share_arn, entity): now for entity in entities}
+    def note_added(self, share_arn: str, pools: Collection[str], principals: Collection[str], now: float) -> None:
+        entities = [(share_arn, entity) for entity in (*pools, *principals)]
+        self.added |= dict.fromkeys(entities, now)
+        self.requested.update(entities)
+        self.given.update(pools)
 
     def note_removed(self, share_arn: str, entities: Collection[str]) -> None:
         for entity in entities:

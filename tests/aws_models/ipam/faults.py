@@ -29,8 +29,8 @@ class Faults(CallFaults):
         self._fates: defaultdict[str, deque[Failure]] = defaultdict(deque)
         self.undiscoverable: dict[str, str] = {}  # account id -> code of the FailureReason
 
-    def fail_discovery(self, account_id: str, code: str = "assume-role-failure") -> None:
-        self.undiscoverable[account_id] = code
+    def fail_discovery(self, account_id: str) -> None:
+        self.undiscoverable[account_id] = "assume-role-failure"
 
     def fail_next(self, action: str, message: str, code: str = "", shown_early: bool = False) -> None:
         """Let the next accepted one end *-failed with this StateMessage, or failed-* with this FailureReason."""

@@ -29,11 +29,9 @@ def allocate(
     return allocation
 
 
-def release(
-    bench: Bench, pool_id: str, allocation: dict[str, Any], region: str = WEST, account: str = NETWORKING
-) -> dict[str, Any]:
+def release(bench: Bench, pool_id: str, allocation: dict[str, Any], account: str = NETWORKING) -> dict[str, Any]:
     named = {"Cidr": allocation["Cidr"], "IpamPoolAllocationId": allocation["IpamPoolAllocationId"]}
-    return bench.ask("ReleaseIpamPoolAllocation", region, account, IpamPoolId=pool_id, **named)
+    return bench.ask("ReleaseIpamPoolAllocation", WEST, account, IpamPoolId=pool_id, **named)
 
 
 def test_a_manual_allocation_is_custom_and_its_makers(bench: Bench, leaf: str) -> None:

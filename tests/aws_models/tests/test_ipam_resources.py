@@ -238,19 +238,19 @@ def test_a_cidr_that_is_no_longer_monitored_is_ignored_and_its_space_comes_back(
     bench.make_vpc("vpc-1", WEST, MEMBER, Ipv4IpamPoolId=leaf, Ipv4NetmaskLength=16)
     bench.clock.advance(LAG)
 
-    monitor(bench, "vpc-1", "10.0.0.0/16", monitored=False)
+    monitor(bench, "10.0.0.0/16", monitored=False)
 
     assert states(bench)["vpc-1"] == ("ignored", "ignored", "ignored")
     bench.clock.advance(Timings().recycle)
     assert bench.make_vpc("vpc-2", WEST, MEMBER, Ipv4IpamPoolId=leaf, Ipv4NetmaskLength=16) == "10.0.0.0/16"
-    monitor(bench, "vpc-1", "10.0.0.0/16", monitored=True)
+    monitor(bench, "10.0.0.0/16", monitored=True)
     assert states(bench)["vpc-1"][0] == "unmanaged"
 
 
-def monitor(bench: Bench, vpc_id: str, cidr: str, *, monitored: bool) -> None:
+def monitor(bench: Bench, cidr: str, *, monitored: bool) -> None:
     bench.ask(
         "ModifyIpamResourceCidr",
-        ResourceId=vpc_id,
+        ResourceId="vpc-1",
         ResourceCidr=cidr,
         ResourceRegion=WEST,
         CurrentIpamScopeId=bench.scope,
@@ -272,8 +272,8 @@ def test_other_resources_than_vpcs_are_not_implemented(bench: Bench) -> None:
 # Automatic import
 
 
-def importing(bench: Bench, cidr: str = "10.0.0.0/16", **params: Any) -> str:
-    return bench.pool(cidr, Locale=WEST, AutoImport=True, **params)
+def importing(bench: Bench, **params: Any) -> str:
+    return bench.pool("10.0.0.0/16", Locale=WEST, AutoImport=True, **params)
 
 
 def imported(bench: Bench, pool_id: str) -> dict[str, str]:
@@ -367,7 +367,7 @@ def test_a_vpc_that_is_ignored_is_not_imported(bench: Bench) -> None:
     leaf = bench.pool("10.0.0.0/16", Locale=WEST)
     make(bench, "vpc-1", "10.0.5.0/24")
     bench.clock.advance(LAG)
-    monitor(bench, "vpc-1", "10.0.5.0/24", monitored=False)
+    monitor(bench, "10.0.5.0/24", monitored=False)
     bench.ask("ModifyIpamPool", IpamPoolId=leaf, AutoImport=True)
 
     assert imported(bench, leaf) == {}

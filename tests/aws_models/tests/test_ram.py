@@ -49,10 +49,10 @@ class World:
         self.clock.advance(30)
         return answer
 
-    def new_ipam(self, caller: Caller = OWNER) -> str:
+    def new_ipam(self) -> str:
         """Return the id of its private scope."""
         regions = [{"RegionName": HOME}, {"RegionName": ELSEWHERE}]
-        scope: str = self.ipam("CreateIpam", caller, OperatingRegions=regions)["Ipam"]["PrivateDefaultScopeId"]
+        scope: str = self.ipam("CreateIpam", OperatingRegions=regions)["Ipam"]["PrivateDefaultScopeId"]
         return scope
 
     def new_pool(self, scope: str, caller: Caller = OWNER, locale: str = HOME) -> str:

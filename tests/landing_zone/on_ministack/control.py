@@ -14,7 +14,7 @@ A request is a JSON object of the arguments; the answer is a JSON object, or {"e
     accounts          every account of the organization: id, name, status, parent_id
     clock             {"advance": seconds}: for the models, for EventBridge's schedules, which then fire, and for
                       CloudWatch: queues then publish their length, and alarms are evaluated
-    timings           {"ipam": {"provision": 5}, "ram": {...}, "mutation_lock": "scope"}: any part of it
+    timings           {"provision": 5}: any of aws_models.ipam.settings.Timings
     fault             {"model": "ipam", "fault": "fail_next", "arguments": {...}}; an "error" in the arguments is
                       {"code", "message", "status"}. See landing_zone.ipam.faults and landing_zone.ram.faults
     delete-by-hand    {"resource_id": ...}: an operator deletes an IPAM or a pool
@@ -154,16 +154,9 @@ class Control:
         while status().endswith("_IN_PROGRESS") and time.monotonic() < deadline:
             await asyncio.sleep(LOOK_EVERY_S)
 
-    def _set_timings(
-        self,
-        ipam: dict[str, float] | None = None,
-        ram: dict[str, float] | None = None,
-        mutation_lock: Any = None,
-    ) -> None:
+    def _set_timings(self, **seconds: float) -> None:
         store = self._models.ipam._store
-        store.timings = replace(store.timings, **(ipam or {}))
-        store.mutation_lock = mutation_lock or store.mutation_lock
-        self._models.ram._timings = replace(self._models.ram._timings, **(ram or {}))
+        store.timings = replace(store.timings, **seconds)
 
     def _wish_fault(self, model: str, fault: str, arguments: dict[str, Any]) -> None:
         if "error" in arguments:

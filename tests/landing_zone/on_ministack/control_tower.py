@@ -38,7 +38,6 @@ class ControlTower:
         management_account_id: str,
         home_region: str,
         organizational_units: list[dict[str, Any]],
-        management_account_name: str = "Management",
     ) -> dict[str, Any]:
         """Create the organization and everything in it, and return their ids.
 
@@ -51,7 +50,7 @@ class ControlTower:
         with self._in_management():
             organizations._ensure_org()
             self._organization.organization_id = organizations._orgs["self"]["Id"]
-            organizations._accounts[management_account_id]["Name"] = management_account_name
+            organizations._accounts[management_account_id]["Name"] = "Management"
             root_id = next(iter(organizations._roots))
             self._make_stack_set_role()
         self.add_organizational_units(root_id, organizational_units)
@@ -73,10 +72,10 @@ class ControlTower:
                 answer = organizations._create_organizational_unit({"ParentId": parent_id, "Name": ou["name"]})
             ou_id = json.loads(answer[2])["OrganizationalUnit"]["Id"]
             for account in ou.get("accounts", []):
-                self.add_account(account["id"], account.get("name", account["id"]), ou_id, account.get("email"))
+                self.add_account(account["id"], account.get("name", account["id"]), ou_id)
             self.add_organizational_units(ou_id, ou.get("organizational_units", []))
 
-    def add_account(self, account_id: str, name: str, parent_id: str, email: str | None = None) -> None:
+    def add_account(self, account_id: str, name: str, parent_id: str) -> None:
         """Add an enrolled account, without any event."""
         organization = self._organization
         with self._in_management():
@@ -84,7 +83,7 @@ class ControlTower:
                 "Id": account_id,
                 "Arn": f"arn:aws:organizations::{organization.management_account_id}:account/"
                 f"{organization.organization_id}/{account_id}",
-                "Email": email or f"aws+{account_id}@example.com",
+                "Email": _email(account_id),
                 "Name": name,
                 "Status": "ACTIVE",
                 "JoinedMethod": "CREATED",
@@ -93,9 +92,7 @@ class ControlTower:
             }
         self.make_execution_role(account_id)
 
-    def vend(
-        self, account_id: str, name: str, ou: str, email: str | None = None, state: str = "SUCCEEDED"
-    ) -> dict[str, Any]:
+    def vend(self, account_id: str, name: str, ou: str, state: str = "SUCCEEDED") -> dict[str, Any]:
         """Vend an account as Account Factory does, with an event for the request and one for its end.
 
         A failed request creates no account.
@@ -103,10 +100,10 @@ class ControlTower:
         ou   id or name
         """
         ou_id, ou_name = self.find_ou(ou)
-        email = email or f"aws+{account_id}@example.com"
-        self._emit_api_call("Create", {"accountName": name, "accountEmail": email, "parentOrganizationalUnitId": ou_id})
+        asked = {"accountName": name, "accountEmail": _email(account_id), "parentOrganizationalUnitId": ou_id}
+        self._emit_api_call("Create", asked)
         if state == "SUCCEEDED":
-            self.add_account(account_id, name, ou_id, email)
+            self.add_account(account_id, name, ou_id)
         return self._emit_service_event("Create", account_id, name, (ou_id, ou_name), state)
 
     def update(self, account_id: str, ou: str | None = None, state: str = "SUCCEEDED") -> dict[str, Any]:
@@ -128,8 +125,8 @@ class ControlTower:
                 organizations._accounts[account_id] = account | {"_ParentId": ou_id}
         return self._emit_service_event("Update", account_id, name, (ou_id, ou_name), state)
 
-    def move(self, account_id: str, to: str, update: bool = False) -> dict[str, Any]:
-        """Move an account as Organizations does, with its event; with `update` also with Control Tower's event.
+    def move(self, account_id: str, to: str) -> dict[str, Any]:
+        """Move an account as Organizations does, with its event.
 
         to   id or name of an OU, or the root's id
         """
@@ -141,7 +138,7 @@ class ControlTower:
         if status != 200:
             raise ValueError(body.decode())
         self.organization_changed("MoveAccount", moving)
-        return self.update(account_id, destination) if update else moving
+        return moving
 
     def close(self, account_id: str) -> dict[str, Any]:
         with self._in_management():
@@ -273,6 +270,10 @@ def _make_role(name: str, trusted: dict[str, str], **properties: Any) -> None:
 
 def _policy(action: str, resource: str) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": resource}]}
+
+
+def _email(account_id: str) -> str:
+    return f"aws+{account_id}@example.com"
 
 
 def _now() -> str:

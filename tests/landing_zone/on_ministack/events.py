@@ -30,11 +30,11 @@ def install(clock: Time, metrics: Metrics) -> None:
     def invoke_target(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None) -> None:
         metrics.rule_fired(rule["Name"])
         if ":sns:" in target["Arn"] and topics.refusal(topics.EVENTBRIDGE, target["Arn"], rule["Arn"]):
-            _to_dead_letter_queue(target, event, rule, "NO_PERMISSIONS")
+            _to_dead_letter_queue(target, event, rule)
         elif ":lambda:" not in target["Arn"]:
             invoke(target, event, rule, view)
         elif not _allowed(target["Arn"], rule["Arn"]):
-            _to_dead_letter_queue(target, event, rule, "NO_PERMISSIONS")
+            _to_dead_letter_queue(target, event, rule)
         else:
             invoke(target, event, rule, view)
 
@@ -68,8 +68,8 @@ def _allowed(function_arn: str, rule_arn: str) -> bool:
     return bool(verdict.decision == "Allow")
 
 
-def _to_dead_letter_queue(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], code: str) -> None:
-    """Send the event to the target's dead-letter queue. The queue's policy is not checked here.
+def _to_dead_letter_queue(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any]) -> None:
+    """Send an event that is not permitted to the target's dead-letter queue, whose policy is not checked here.
 
     Source  https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
     """
@@ -83,7 +83,11 @@ def _to_dead_letter_queue(target: dict[str, Any], event: dict[str, Any], rule: d
             "MessageBody": body,
             "MessageAttributes": {
                 name: {"DataType": "String", "StringValue": value}
-                for name, value in {"RULE_ARN": rule["Arn"], "TARGET_ARN": target["Arn"], "ERROR_CODE": code}.items()
+                for name, value in {
+                    "RULE_ARN": rule["Arn"],
+                    "TARGET_ARN": target["Arn"],
+                    "ERROR_CODE": "NO_PERMISSIONS",
+                }.items()
             },
         },
         queue["url"],
