@@ -9,7 +9,7 @@ each account that it changed after the last change.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -71,7 +71,7 @@ class ShareReconciliation:
         self._places = places
         self._existing = frozenset(pool.arn for pools in run.environments.values() for pool in pools)
         self._results: dict[str, AccountResult] = {}
-        self._accepted = defaultdict[str, Accepted](Accepted)  # by account
+        self._accepted: dict[str, Accepted] = {}  # by account, for those that were changed
         self._refused: set[str] = set()  # accounts for which RAM has refused a change
         self._unconfirmed: set[str] = set()  # accounts that were changed since their place was read
         self._losers: dict[str, str] = {}  # accounts that lose pools in this run -> why
@@ -133,7 +133,7 @@ class ShareReconciliation:
         moved = [account_id for account_id in changed if self._is_to_have_others(account_id)]
         for account_id in moved:
             self._results[account_id].failed = ""  # what failed was for a place where it no longer is
-            self._accepted[account_id].requested.clear()
+            self._accepted_for(account_id).requested.clear()
             self._refused.discard(account_id)
         return bool(moved)
 
@@ -173,6 +173,9 @@ class ShareReconciliation:
         for arn in sorted(shared - self._existing - self._run.pools.listed - self._unlisted.keys()):
             self._run.deadline.pause(0)
             self._unlisted[arn] = why_unlisted(arn) if is_there(self._run.networking, arn) else ""
+
+    def _accepted_for(self, account_id: str) -> Accepted:
+        return self._accepted.get(account_id, Accepted())
 
     # Comparing
 
@@ -223,13 +226,13 @@ class ShareReconciliation:
         if brake.holds(len(self._losers)):
             for account_id in losers:
                 self._note_loss(account_id, specs[account_id], found)
-                held = self._existing - self._accepted[account_id].given
+                held = self._existing - self._accepted_for(account_id).given
                 specs[account_id] = replace(specs[account_id], kept=specs[account_id].kept | held)
 
     def _loss(self, account_id: str, spec: ShareSpec, found: Mapping[str, Sequence[Share]]) -> frozenset[str]:
         """Return the pools that an account would lose, without those that this run has given it."""
         lost = spec.loses(_present(found.get(account_id, ())), self._existing)
-        return lost - self._accepted[account_id].given
+        return lost - self._accepted_for(account_id).given
 
     def _note_loss(self, account_id: str, spec: ShareSpec, found: Mapping[str, Sequence[Share]]) -> None:
         if self._loss(account_id, spec, found):
@@ -240,7 +243,7 @@ class ShareReconciliation:
 
         An association that failed before this run is requested once more.
         """
-        requested = self._accepted[account_id].requested
+        requested = self._accepted_for(account_id).requested
         for share in shares:
             for entity, status in (*share.pools.items(), *share.principals.items()):
                 if status == "FAILED" and (share.arn, entity) in requested:
@@ -297,7 +300,7 @@ class ShareReconciliation:
         self._unconfirmed.add(account_id)  # also if the answer is lost
         self._places.fresh.discard(account_id)
         created = apply(self._run.networking.ram(), change, tags)
-        accepted = self._accepted[account_id]
+        accepted = self._accepted.setdefault(account_id, Accepted())
         if created and isinstance(change, CreateShare):
             accepted.created = created
             accepted.note_added(created.arn, change.pools, (account_id,), waiting.now())
