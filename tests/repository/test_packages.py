@@ -87,6 +87,7 @@ ENTRIES = """
     ctipam/pools/environment_pools.py
     ctipam/pools/existing.py
     ctipam/pools/existing_vpcs.py
+    ctipam/pools/feasibility.py
     ctipam/pools/growing.py
     ctipam/pools/growth.py
     ctipam/pools/growth_messages.py

@@ -11,9 +11,9 @@ Pure:  `parameters` reads values, `spec` is what is wanted, `wanted` its tags an
        others; `utilization` computes how full a pool is, `schedule` what a run of the schedule has to do, and `growth`
        and `growth_messages` what becomes of a pool that fills up; `reserved` decides what is kept from VPCs;
        `overlaps` finds VPCs that have their addresses from no pool, and `drift` what somebody changed by hand
-AWS:   `listing` lists all pools; `reader` reads ours with CIDRs and allocations; `apply` makes one change; `rounds`,
-       `reconcile` and `deletion` build, update and delete the pools, `reserving` reserves CIDRs in them; `measurement`
-       measures them, `growing` sees to those that fill up, `watch` looks for what overlaps and what was changed, and
-       `mending` mends that; `existing_vpcs` warns of VPCs in their address space; `custom_resources` is
-       what CloudFormation asks for
+AWS:   `listing` lists all pools; `reader` reads ours with CIDRs and allocations; `feasibility` reads what is in the way
+       of a request, and refuses what cannot be done; `apply` makes one change; `rounds`, `reconcile` and `deletion`
+       build, update and delete the pools, `reserving` reserves CIDRs in them; `measurement` measures them, `growing`
+       sees to those that fill up, `watch` looks for what overlaps and what was changed, and `mending` mends that;
+       `existing_vpcs` warns of VPCs in their address space; `custom_resources` is what CloudFormation asks for
 """

@@ -27,13 +27,13 @@ from ctipam.pools import drift, reserving
 from ctipam.pools.change_kinds import PendingChanges
 from ctipam.pools.drift import Drift
 from ctipam.pools.existing import Allocation, ExistingPool
+from ctipam.pools.feasibility import refuse_impossible
 from ctipam.pools.listing import list_pools, scope_of, stack_of
 from ctipam.pools.matching import compare, kept_pools
 from ctipam.pools.placement import Occupied, parents_of_new_cidrs
 from ctipam.pools.reader import CONCURRENT_READS, PoolReader
 from ctipam.pools.recognition import has_lost_stack_tag, recognized
-from ctipam.pools.reconcile import refuse_impossible, with_coming
-from ctipam.pools.rounds import Allocated, Rounds
+from ctipam.pools.rounds import Allocated, Rounds, with_coming
 from ctipam.pools.spec import PoolSpec
 from ctipam.sessions import Account
 from ctipam.waiting import Deadline

@@ -186,6 +186,13 @@ class Rounds:
             raise OutOfTime(f"still waiting for {some(busy, 1)}") from self._refusal
 
 
+def with_coming(
+    pool_reader: PoolReader, spec: PoolSpec, pools: Sequence[ExistingPool], allocated: Allocated
+) -> Sequence[ExistingPool]:
+    """Return the pools with the CIDRs that they are being given and their own lists do not show yet."""
+    return pool_reader.read_occupied(pools, parents_of_new_cidrs(compare(spec, pools)), allocated)[1]
+
+
 def with_ancestors(pool_ids: Collection[str], pools: Sequence[ExistingPool]) -> set[str]:
     parents = {pool.pool_id: pool.source_pool_id for pool in pools}
     found = set(pool_ids)
