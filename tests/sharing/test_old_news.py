@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ctipam.sharing import places, rounds
+from ctipam.waiting import LISTED_LATE_S
 from in_process.sharing_world import SharingWorld
 
 PROD, SDLC, SANDBOX = (f"ou-ab12-0000000{number}" for number in range(3))
@@ -194,3 +195,17 @@ def test_a_run_that_moves_its_new_share_along_asks_for_nothing_twice(
 
     assert result.counts()["failed"] == 0
     assert world.shared()[A] == ["SDLC"]
+
+
+def test_a_run_does_not_wait_for_what_it_has_taken_away_again(world: SharingWorld) -> None:
+    def prepare() -> None:
+        nonlocal began
+        put(world, IN_PROD)
+        world.delete_share(A)
+        began = world.clock.now()
+
+    began = 0.0
+    for number in at_each_call(world, A, prepare, lambda: put(world, IN_SDLC)):
+        took = world.clock.now() - began
+        assert took < LISTED_LATE_S, f"{took} s, moved before call {number}"
+        assert world.shared()[A] == ["SDLC"]
