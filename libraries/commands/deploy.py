@@ -125,8 +125,8 @@ def _after_an_interrupt(stack: str) -> str:
     follow = ["cloudformation", "describe-stacks", "--stack-name", stack, "--query", "Stacks[0].StackStatus"]
     return (
         f"CloudFormation continues a deployment that has started; to see its status: {to_text(follow)}\n"
-        "When it has ended, run the same make deploy again: it reports a failure, and enables termination protection, "
-        "which may not be on yet."
+        f"When it has ended, or if it has not started ({REVIEWED}), run the same make deploy again: it reports a "
+        "failure, and enables termination protection, which may not be on yet."
     )
 
 
