@@ -57,6 +57,11 @@ CONFIRM = (
 )
 """https://aws.amazon.com/about-aws/whats-new/2023/05/amazon-sns-automatic-deletion-unconfirmed-subscriptions/"""
 
+FORGETS = (
+    "This version does not know some parameters of the stack, and CloudFormation forgets their values; give them again "
+    "after an upgrade:"
+)
+
 REVIEWED = "REVIEW_IN_PROGRESS"
 """The status of a stack that has a change set, and no resources yet."""
 
@@ -97,6 +102,8 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
             f"Somebody has changed stack {stack} since this command first read it; nothing was deployed. Run the same "
             "make deploy again."
         )
+    if lost := [f"{name}={value}" for name, value in existing.items() if name not in known]:
+        print(f"{FORGETS} {', '.join(lost)}", file=sys.stderr, flush=True)
     with TemporaryDirectory() as folder:
         template = sent_template(root / MANAGEMENT_TEMPLATE, Path(folder))
         *uploads, deployment = commands(root, stack, bucket_host, parameters, template, tags)

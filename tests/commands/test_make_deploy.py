@@ -491,6 +491,21 @@ def test_parameters_that_are_not_given_keep_the_values_of_the_stack(packaged: Pa
     assert cli.changes()
 
 
+def test_the_values_that_an_older_version_cannot_keep_are_named(
+    packaged: Path, cli: Cli, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """CloudFormation drops them with their parameters, and an upgrade later has the defaults again."""
+    newer = {"ForbiddenCidrs": "10.0.0.0/8", "Later": ""}
+    cli.answer(cloudformation_describe_stacks=a_stack("UPDATE_COMPLETE", LambdaBucket=BUCKET, **newer))
+
+    run(packaged, cli)
+
+    told = capfd.readouterr()
+    assert "give them again after an upgrade: ForbiddenCidrs=10.0.0.0/8, Later=" in told.err
+    assert len(cli.changes()) == 3
+    assert not set(newer) & set(overrides(cli))
+
+
 def test_a_stack_that_has_only_a_change_set_keeps_no_values(packaged: Path, cli: Cli) -> None:
     cli.answer(cloudformation_describe_stacks=a_stack("REVIEW_IN_PROGRESS", AccPoolPrefixLength="24"))
 
