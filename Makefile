@@ -19,7 +19,8 @@ PYTHON ?= python3
 export PYTHON
 
 override RUN := .venv/tools/bin/python
-override PIP := -m pip --disable-pip-version-check --quiet
+# Never into the user's own Python, which a half-made environment would be.
+override PIP := -m pip --require-virtualenv --disable-pip-version-check --quiet
 override INSTALL := install --require-hashes --only-binary=:all:
 # The stamp file is written last, so an interrupted set-up starts again.
 override TOOLS := .venv/tools/.ready
@@ -173,23 +174,31 @@ help: ## Show this list
 
 # Set-up
 
+# Of two makes at once in one clone, the second waits, and finds what the first has set up. The lock ends with its holder.
+override ALONE = mkdir -p .venv && exec "$$PYTHON" -c 'import fcntl, os, sys; \
+  lock = os.open(sys.argv[1], os.O_CREAT | os.O_RDWR); fcntl.flock(lock, fcntl.LOCK_EX); os.set_inheritable(lock, True); \
+  os.execvp("sh", ["sh", "-euc", sys.argv[2]])' $(@D).lock
+
+# pip would compile all of the tools, on one core.
 $(TOOLS): tests/requirements/tools.txt
 	@$(NEW_ENOUGH)
 	@$(NOT_TOO_NEW)
-	@echo "Setting up $(@D) (once)" >&2
-	@"$$PYTHON" -m venv --clear $(@D)
-	@$(RUN) $(PIP) $(INSTALL) --no-compile -r $<
-	@$(RUN) -m compileall -q -j 0 -x '/(sympy|networkx|pygments|piptools|types_)' $(@D)/lib # pip would compile all of it, on one core
-	@touch $@
+	@$(ALONE) '[ ! $@ -nt $< ] || exit 0; \
+	  echo "Setting up $(@D) (once)" >&2; \
+	  "$$PYTHON" -m venv --clear $(@D); \
+	  $(RUN) $(PIP) $(INSTALL) --no-compile -r $<; \
+	  $(RUN) -m compileall -q -j 0 -x "/(sympy|networkx|pygments|piptools|types_)" $(@D)/lib; \
+	  touch $@'
 
 # Installed with the pip of the tools and without their own: lambda-runtime must contain only what Lambda provides.
 # Most of the checkers is never imported, and what is imported, Python compiles then.
 $(CHECKERS): override INSTALL += --no-compile
 .venv/aws-cli/.ready .venv/lambda-runtime/.ready $(CHECKERS): .venv/%/.ready: tests/requirements/%.txt | $(TOOLS)
-	@echo "Setting up $(@D) (once)" >&2
-	@$(RUN) -m venv --clear --without-pip $(@D)
-	@$(RUN) $(PIP) --python $(@D) $(INSTALL) -r $<
-	@touch $@
+	@$(ALONE) '[ ! $@ -nt $< ] || exit 0; \
+	  echo "Setting up $(@D) (once)" >&2; \
+	  $(RUN) -m venv --clear --without-pip $(@D); \
+	  $(RUN) $(PIP) --python $(@D) $(INSTALL) -r $<; \
+	  touch $@'
 
 $(WHEEL): libraries/requirements.txt | $(TOOLS)
 	@$(RUN) packages/build.py --fetch

@@ -55,6 +55,14 @@ CONFIRM = (
 )
 """https://aws.amazon.com/about-aws/whats-new/2023/05/amazon-sns-automatic-deletion-unconfirmed-subscriptions/"""
 
+FORGETS = (
+    "This version does not know some parameters of the stack, and CloudFormation forgets their values; give them again "
+    "after an upgrade:"
+)
+
+REVIEWED = "REVIEW_IN_PROGRESS"
+"""The status of a stack that has a change set, and no resources yet."""
+
 PROTECT = ("cloudformation", "update-termination-protection", "--enable-termination-protection")
 """`make undo` switches it off again."""
 
@@ -87,6 +95,13 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
     if (reserved := reserve.reserved_cidrs(given.options, properties)) is not None:  # last: it may take minutes
         parameters[reserve.PARAMETER] = reserved
         print(f"{reserve.PARAMETER}={reserved}", flush=True)
+    if _updatable_stack(aws, stack) != (existing, tags_of_stack):  # the checks may have taken minutes
+        raise Refused(
+            f"Somebody has changed stack {stack} since this command first read it; nothing was deployed. Run the same "
+            "make deploy again."
+        )
+    if lost := [f"{name}={value}" for name, value in existing.items() if name not in known]:
+        print(f"{FORGETS} {', '.join(lost)}", file=sys.stderr, flush=True)
     with TemporaryDirectory() as folder:
         template = sent_template(root / MANAGEMENT_TEMPLATE, Path(folder))
         *uploads, deployment = commands(root, stack, bucket_host, parameters, template, tags)
@@ -107,8 +122,7 @@ def _deploy_and_protect(aws: AwsCli, stack: str, deployment: Sequence[str]) -> N
     try:
         aws.run(deployment)
     except Refused as refusal:
-        reasons = failure_reasons(aws, stack, seen)
-        raise Refused("\n".join([str(refusal), *reasons])) from None
+        raise Refused("\n".join([str(refusal), *_reasons(aws, stack, seen)])) from None
     aws.run([*PROTECT, "--stack-name", stack])
 
 
@@ -116,8 +130,8 @@ def _after_an_interrupt(stack: str) -> str:
     follow = ["cloudformation", "describe-stacks", "--stack-name", stack, "--query", "Stacks[0].StackStatus"]
     return (
         f"CloudFormation continues a deployment that has started; to see its status: {to_text(follow)}\n"
-        "When it has ended, run the same make deploy again: it reports a failure, and enables termination protection, "
-        "which may not be on yet."
+        f"When it has ended, or if it has not started ({REVIEWED}), run the same make deploy again: it reports a "
+        "failure, and enables termination protection, which may not be on yet."
     )
 
 
@@ -162,12 +176,31 @@ def commands(
     ]
 
 
-def failure_reasons(aws: AwsCli, stack: str, seen: Collection[str]) -> list[str]:
-    """Return a line for the first failure in the stack, and a line for each failure in the Networking account.
+def _reasons(aws: AwsCli, stack: str, seen: Collection[str]) -> list[str]:
+    """Return why the AWS CLI has failed, nothing if only its own message says it.
 
     seen   the ids of the events before the deployment
     """
+    try:
+        found = find_stack(aws, stack)
+    except AwsCliError:  # credentials that have expired, for example
+        return [_after_an_interrupt(stack)]
     events = new_events(_events(aws, stack), seen)
+    status = found["StackStatus"] if found else REVIEWED
+    in_the_way = (
+        f"Stack {stack} is {status}: somebody else has changed it meanwhile, or CloudFormation continues without this "
+        "command. When no operation is in progress, run the same make deploy again."
+    )
+    if status != REVIEWED and status.endswith("_IN_PROGRESS"):  # the CLI waits for the end of its own
+        return [in_the_way]
+    return failure_reasons(aws, stack, events) or ([in_the_way] if events and status != REVIEWED else [])
+
+
+def failure_reasons(aws: AwsCli, stack: str, events: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a line for the first failure in the stack, and a line for each failure in the Networking account.
+
+    events   those since the deployment began
+    """
     failure = first_failure(events)
     if not failure:
         return []
@@ -305,7 +338,7 @@ def _updatable_stack(aws: AwsCli, stack: str) -> tuple[dict[str, str], dict[str,
         found = find_stack(aws, stack)
     except AwsCliError as error:
         raise Refused(f"The AWS CLI cannot read stack {stack}: {error}") from None
-    if found is None or found["StackStatus"] == "REVIEW_IN_PROGRESS":  # that has no resources yet
+    if found is None or found["StackStatus"] == REVIEWED:
         return {}, {}
     parameters = parameters_of(found)
     refuse_stack_of_others(stack, parameters)

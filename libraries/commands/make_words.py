@@ -7,12 +7,17 @@ a forgotten `export` must not change a network. If it has the name of a word, it
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Collection, Mapping
 
 from ctipam.errors import Refused
 
 NAMES = "WORDS"
+
+FLAGS_OF_3_81 = re.compile("-[^-IO].*")
+"""Options of one letter in MAKEFLAGS, as GNU make 3.81 of macOS writes them: after the long ones, with a hyphen. Later
+ones write them first and without it. -I and -O are followed by a value."""
 
 
 def by_make() -> bool:
@@ -45,8 +50,8 @@ def read(target: str, known: Collection[str], environment: Mapping[str, str] = o
 def refuse_lines_of_make() -> None:
     """Raise Refused if make writes its own lines before and after an output that programs read: run with -w, and if it
     is older than 4.4, with -C too."""
-    flags = os.environ.get("MAKEFLAGS", "").split(" -- ")[0].split()
-    if flags and not flags[0].startswith("-") and "w" in flags[0]:
+    first, *others = os.environ.get("MAKEFLAGS", "").partition(" -- ")[0].split(" ")
+    if "w" in first or any("w" in flags for flags in others if FLAGS_OF_3_81.fullmatch(flags)):
         raise Refused("With -C or -w, make writes its own lines into this output; add --no-print-directory.")
 
 

@@ -113,7 +113,7 @@ def undo(options: Mapping[str, str], aws: AwsCli, sleep: Callable[[float], None]
         if not sure:
             _confirm(name)
         seen = {event["EventId"] for event in _events(aws, stack_id, name)}
-        _start_deletion(aws, name, protected=bool(stack.get("EnableTerminationProtection")))
+        _start_deletion(aws, name, stack_id, protected=bool(stack.get("EnableTerminationProtection")))
     print("While a pool is in use, the deletion waits up to 30 minutes for it. Each event is shown here.", flush=True)
     with _saying_how_to_follow(name):
         deleted = _follow(aws, name, stack_id, seen, sleep)
@@ -211,14 +211,15 @@ def _confirm(name: str) -> None:
         raise Refused(f"That is not the name {name}; nothing was changed.")
 
 
-def _start_deletion(aws: AwsCli, name: str, protected: bool) -> None:
+def _start_deletion(aws: AwsCli, name: str, stack_id: str, protected: bool) -> None:
     """Start the deletion. Switch termination protection on again if CloudFormation does not accept it."""
-    protection = ["cloudformation", "update-termination-protection", "--stack-name", name]
+    # by its id: while the question was open, somebody else may have deployed another stack under the name
+    protection = ["cloudformation", "update-termination-protection", "--stack-name", stack_id]
     try:
         if protected:
             aws.run([*protection, "--no-enable-termination-protection"])
         with _saying_how_to_follow(name):
-            aws.run(["cloudformation", "delete-stack", "--stack-name", name])
+            aws.run(["cloudformation", "delete-stack", "--stack-name", stack_id])
     except (Refused, KeyboardInterrupt, BrokenPipeError) as error:
         if isinstance(error, BrokenPipeError):
             program.discard_output()

@@ -40,6 +40,9 @@ def a_stack(status: str, **parameters: str) -> Any:
     return {"Stacks": [{"StackStatus": status, "Parameters": rows}]}
 
 
+CHANGED = "Somebody has changed stack ipam-controltower since this command first read it"
+
+
 def a_tagged_stack(tags: Mapping[str, str]) -> Any:
     answer = a_stack("CREATE_COMPLETE")
     answer["Stacks"][0]["Tags"] = to_list(tags)
@@ -335,6 +338,26 @@ def test_a_failed_precondition_is_explained_and_nothing_is_uploaded(
     assert reason in refusal(clone, cli)
 
 
+@pytest.mark.parametrize(
+    ("before", "meanwhile", "reason"),
+    [
+        (NO_STACK, a_stack("CREATE_COMPLETE"), CHANGED),
+        (a_stack("CREATE_COMPLETE"), a_stack("UPDATE_COMPLETE", AlertEmail="team@example.com"), CHANGED),
+        (a_stack("UPDATE_COMPLETE"), a_tagged_stack({"CostCenter": "42"}), CHANGED),
+        (a_stack("CREATE_COMPLETE"), NO_STACK, CHANGED),
+        (a_stack("CREATE_COMPLETE"), a_stack("UPDATE_IN_PROGRESS"), "is UPDATE_IN_PROGRESS; wait until that has ended"),
+    ],
+    ids=["created", "another parameter", "another tag", "deleted", "in progress"],
+)
+def test_a_stack_that_somebody_else_changes_during_the_checks_is_left_to_them(
+    packaged: Path, cli: Cli, before: Any, meanwhile: Any, reason: str
+) -> None:
+    """The checks, and a question of RESERVE, may take minutes. This deployment would give the stack its former tags."""
+    cli.answer(cloudformation_describe_stacks=[before, meanwhile])
+
+    assert reason in refusal(packaged, cli)
+
+
 @pytest.mark.parametrize("status", ["CREATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"])
 def test_an_existing_stack_is_updated(clone: Path, cli: Cli, status: str) -> None:
     cli.answer(cloudformation_describe_stacks=a_stack(status))
@@ -466,6 +489,21 @@ def test_parameters_that_are_not_given_keep_the_values_of_the_stack(packaged: Pa
     run(packaged, cli, "ENVS=a,b,c")
 
     assert cli.changes()
+
+
+def test_the_values_that_an_older_version_cannot_keep_are_named(
+    packaged: Path, cli: Cli, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """CloudFormation drops them with their parameters, and an upgrade later has the defaults again."""
+    newer = {"ForbiddenCidrs": "10.0.0.0/8", "Later": ""}
+    cli.answer(cloudformation_describe_stacks=a_stack("UPDATE_COMPLETE", LambdaBucket=BUCKET, **newer))
+
+    run(packaged, cli)
+
+    told = capfd.readouterr()
+    assert "give them again after an upgrade: ForbiddenCidrs=10.0.0.0/8, Later=" in told.err
+    assert len(cli.changes()) == 3
+    assert not set(newer) & set(overrides(cli))
 
 
 def test_a_stack_that_has_only_a_change_set_keeps_no_values(packaged: Path, cli: Cli) -> None:
@@ -604,6 +642,56 @@ def test_an_interrupt_says_that_cloudformation_continues_and_what_is_not_done_ye
     assert "aws cloudformation describe-stacks --stack-name second --query" in said
     assert "run the same make deploy again" in said
     assert cli.protected() == []
+
+
+@pytest.mark.parametrize(
+    ("status", "events"),
+    [
+        ("UPDATE_IN_PROGRESS", []),
+        ("CREATE_IN_PROGRESS", [event(2, "CREATE_IN_PROGRESS", "NetworkingStackSet", "")]),
+        ("UPDATE_ROLLBACK_IN_PROGRESS", EVENTS),  # those failures are not of this deployment
+        ("UPDATE_COMPLETE", [event(2, "UPDATE_COMPLETE", "NetworkingStackSet", "")]),
+    ],
+)
+def test_an_operation_of_somebody_else_that_is_in_the_way_is_told(
+    packaged: Path, cli: Cli, status: str, events: list[Any]
+) -> None:
+    """So is one that goes on, if the AWS CLI has stopped waiting for it."""
+    stacks = [a_stack("CREATE_COMPLETE"), a_stack("CREATE_COMPLETE"), a_stack(status)]
+
+    lines = failed_deployment(packaged, cli, [], events, cloudformation_describe_stacks=stacks)
+
+    assert lines[1:] == [
+        f"Stack ipam-controltower is {status}: somebody else has changed it meanwhile, or CloudFormation continues "
+        "without this command. When no operation is in progress, run the same make deploy again."
+    ]
+
+
+def test_a_deployment_that_can_no_longer_be_followed_is_said_to_continue(packaged: Path, cli: Cli) -> None:
+    """As with credentials that have expired."""
+    stacks = [a_stack("CREATE_COMPLETE"), a_stack("CREATE_COMPLETE"), "An error occurred (ExpiredToken) ..."]
+
+    lines = failed_deployment(packaged, cli, [], [], cloudformation_describe_stacks=stacks)
+
+    assert lines[1].startswith("CloudFormation continues a deployment that has started; to see its status: aws ")
+
+
+@pytest.mark.parametrize(
+    ("stack", "events"),
+    [
+        (a_stack("CREATE_COMPLETE"), []),
+        (NO_STACK, []),
+        (a_stack("REVIEW_IN_PROGRESS"), [event(1, "REVIEW_IN_PROGRESS", "ipam-controltower", "")]),
+        (a_stack("UPDATE_ROLLBACK_COMPLETE"), [event(1, "UPDATE_FAILED", "Topic", "no", "AWS::SNS::Topic")]),
+    ],
+    ids=["refused at once", "a new one refused at once", "refused when it was to begin", "failed"],
+)
+def test_where_nobody_else_is_in_the_way_nobody_is_blamed(
+    packaged: Path, cli: Cli, stack: Any, events: list[Any]
+) -> None:
+    lines = failed_deployment(packaged, cli, [], events, cloudformation_describe_stacks=stack)
+
+    assert "somebody" not in "\n".join(lines)
 
 
 def test_a_failure_of_an_earlier_deployment_is_not_reported_again(packaged: Path, cli: Cli) -> None:

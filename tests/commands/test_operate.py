@@ -14,7 +14,7 @@ from typing import cast
 
 import pytest
 
-from commands import operate
+from commands import make_words, operate
 from commands.aws_cli import AwsCli
 from ctipam.errors import Refused
 
@@ -131,12 +131,32 @@ def test_a_terminal_shows_what_is_read_before_the_answer(
     ]
 
 
-def test_a_report_for_programs_is_refused_where_make_would_write_into_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"WORDS": "FORMAT", "FORMAT": "json", "MAKEFLAGS": "w"}.items():
+@pytest.mark.parametrize(
+    "flags",
+    [
+        "w",
+        "kw --no-print-directory -- stack=x",
+        " --no-print-directory -w -- stack=x",
+        " --no-print-directory -wk",
+        " --no-print-directory -w --jobserver-fds=3,4 -j",
+    ],
+    ids=["of make 4", "4 with another", "of make 3.81", "3.81 with another", "3.81 with -j"],
+)
+def test_a_report_for_programs_is_refused_where_make_would_write_into_it(
+    monkeypatch: pytest.MonkeyPatch, flags: str
+) -> None:
+    for name, value in {"WORDS": "FORMAT", "FORMAT": "json", "MAKEFLAGS": flags}.items():
         monkeypatch.setenv(name, value)
 
     with pytest.raises(Refused, match="add --no-print-directory"):
         operate.main("report")
+
+
+@pytest.mark.parametrize("flags", ["", " --no-print-directory -k -- stack=w", "k -I work", " -I work -Iwork"])
+def test_make_that_writes_nothing_of_its_own_is_not_refused(monkeypatch: pytest.MonkeyPatch, flags: str) -> None:
+    monkeypatch.setenv("MAKEFLAGS", flags)
+
+    make_words.refuse_lines_of_make()
 
 
 def test_a_report_is_text_for_people(repository: Path) -> None:

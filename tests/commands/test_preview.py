@@ -114,6 +114,21 @@ def management(monkeypatch: pytest.MonkeyPatch) -> Account:
     return Account(boto3.Session("not used", "not used", region_name=HOME), MANAGEMENT)
 
 
+def test_an_upgrade_to_a_version_with_more_parameters_asks_the_custom_resources_that_have_them(
+    monkeypatch: pytest.MonkeyPatch, management: Account
+) -> None:
+    """Their properties change, even if the new ones are empty or have defaults. So they correct what has drifted."""
+    older = {name: value for name, value in PARAMETERS.items() if name not in ("AutoImport", "AlertEmail")}
+    found = reading.Stack(f"arn:aws:cloudformation:{HOME}:{MANAGEMENT}:stack/ipam/1", "CREATE_COMPLETE", older, {})
+    monkeypatch.setattr(reading, "find_stack", lambda *_: found)
+    monkeypatch.setattr(reading, "networking_stack_id", lambda *_: "arn:aws:cloudformation:stack")
+
+    update = preview.find_update(management, "ipam", DEFAULTS, {})
+
+    assert update.parameters == ()
+    assert {resource for resource in PROPERTIES if update.asks(resource)} == {"Ipam", "InitPools"}
+
+
 def test_a_stack_set_without_its_stack_is_told_with_the_command_that_creates_it_again(
     management: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:

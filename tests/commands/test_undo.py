@@ -118,11 +118,10 @@ def type_answer(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
     monkeypatch.setattr("builtins.input", lambda question: print(question) or answer)
 
 
-UNPROTECT = (
-    "cloudformation update-termination-protection --stack-name ipam-controltower --no-enable-termination-protection"
-)
+# By the id: while the question is open, somebody else may delete the stack, and deploy another under its name.
+UNPROTECT = f"cloudformation update-termination-protection --stack-name {STACK_ID} --no-enable-termination-protection"
 PROTECT = UNPROTECT.replace("--no-", "--")
-DELETE = "cloudformation delete-stack --stack-name ipam-controltower"
+DELETE = f"cloudformation delete-stack --stack-name {STACK_ID}"
 
 
 def test_a_dry_run_reports_the_pools_that_would_stay_and_changes_nothing(
@@ -197,7 +196,9 @@ def test_typing_the_stack_name_deletes_the_stack_and_shows_progress_and_leftover
     output = capfd.readouterr().out
     assert cli.changes() == [UNPROTECT, DELETE]
     assert "Delete the stack ipam-controltower? Type its name: " in output
-    assert output.index("would stay") < output.index("Type its name") < output.index(f"$ aws {DELETE}")
+    assert (
+        output.index("would stay") < output.index("Type its name") < output.index("$ aws cloudformation delete-stack")
+    )
     assert output[output.index("14:05:02") :].splitlines()[:4] == [
         "14:05:02  delete in progress: Warning (Custom::Thing)",
         "14:05:03  delete done: Warning (Custom::Thing)",

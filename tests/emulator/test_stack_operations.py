@@ -90,6 +90,20 @@ class Stack:
             StackName=self.name, TemplateBody=self.template(**wishes), Capabilities=["CAPABILITY_IAM"]
         )
 
+    def change_set(self, name: str, kind: str, **wishes: str) -> dict[str, Any]:
+        made: dict[str, Any] = self.cloudformation.create_change_set(
+            StackName=self.name,
+            ChangeSetName=name,
+            ChangeSetType=kind,
+            TemplateBody=self.template(**wishes),
+            Capabilities=["CAPABILITY_IAM"],
+        )
+        self.id = made["StackId"]
+        return made
+
+    def execute(self, change_set: dict[str, Any]) -> None:
+        self.cloudformation.execute_change_set(StackName=self.name, ChangeSetName=change_set["Id"])
+
     def delete(self, **how: Any) -> None:
         self.cloudformation.delete_stack(StackName=self.name, **how)
 
@@ -264,6 +278,49 @@ def test_a_stack_is_not_deleted_while_it_is_updated(engine: Engine) -> None:
 
     with pytest.raises(ClientError, match="cannot be deleted while in status UPDATE_IN_PROGRESS"):
         stack.delete()
+    stack.open_gate()
+    assert stack.end() == "UPDATE_COMPLETE"
+
+
+def test_of_two_change_sets_that_create_one_stack_only_one_is_executed(engine: Engine) -> None:
+    stack = Stack(engine, "created-twice")
+    first, second = stack.change_set("first", "CREATE", SlowOn="Create"), stack.change_set("second", "CREATE")
+    assert first["StackId"] == second["StackId"] == stack.id
+
+    stack.execute(first)
+
+    with pytest.raises(ClientError, match="does not exist"):
+        stack.execute(second)
+    with pytest.raises(ClientError, match="already exists and cannot be created again with the changeSet"):
+        stack.change_set("third", "CREATE")
+    stack.open_gate()
+    assert stack.end() == "CREATE_COMPLETE"
+
+
+def test_a_change_set_that_is_refused_leaves_the_stack_that_another_would_create(engine: Engine) -> None:
+    stack = Stack(engine, "refused")
+    first = stack.change_set("first", "CREATE")
+
+    with pytest.raises(ClientError, match="Template format error"):
+        stack.cloudformation.create_change_set(
+            StackName=stack.name, ChangeSetName="second", ChangeSetType="CREATE", TemplateBody="[", Capabilities=[]
+        )
+
+    stack.execute(first)
+    assert stack.end() == "CREATE_COMPLETE"
+
+
+def test_a_change_set_for_a_stack_whose_operation_has_not_ended_is_refused(engine: Engine) -> None:
+    stack = Stack(engine, "changed-meanwhile")
+    stack.execute(stack.change_set("first", "CREATE"))
+    stack.end()
+    earlier = stack.change_set("earlier", "UPDATE", Wish="another")
+    stack.update(SlowOn="Update", Wish="new")
+
+    with pytest.raises(ClientError, match="is in UPDATE_IN_PROGRESS state and can not be updated"):
+        stack.change_set("late", "UPDATE", Wish="late")
+    with pytest.raises(ClientError, match="OBSOLETE"):
+        stack.execute(earlier)
     stack.open_gate()
     assert stack.end() == "UPDATE_COMPLETE"
 

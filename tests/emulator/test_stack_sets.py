@@ -178,6 +178,35 @@ def test_an_instance_that_was_deleted_by_hand_is_created_again_by_hand_and_by_no
     assert len(stacks_of(there, "emptied")) == 1
 
 
+def test_an_update_of_the_stack_waits_for_an_operation_that_somebody_else_has_begun(
+    engine: Engine, cloudformation: Any
+) -> None:
+    """https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-cloudformation (UpdateHandler)"""
+    regions = [{"RegionName": REGION}]
+    ipam = {"Resources": {"Ipam": {"Type": "AWS::EC2::IPAM", "Properties": {"OperatingRegions": regions}}}}
+    assert end(cloudformation, create(engine, "waits", ipam)) == "CREATE_COMPLETE"
+    place: dict[str, Any] = {"StackSetName": "waits", "Accounts": [NETWORK], "Regions": [REGION]}
+    deleted = cloudformation.delete_stack_instances(**place, RetainStacks=False)["OperationId"]
+    assert operation_ends(cloudformation, "waits", deleted) == "SUCCEEDED"
+    engine.set_timings(ipam={"ipam_create": 100_000})
+    created = cloudformation.create_stack_instances(**place)["OperationId"]
+    changed = {"Resources": {"Set": stack_set("waits")}}
+    changed["Resources"]["Set"]["Properties"]["Description"] = "changed"
+
+    cloudformation.update_stack(StackName="waits", TemplateBody=json.dumps(changed))
+    until(lambda: any(one["ResourceStatus"] == "UPDATE_IN_PROGRESS" for one in set_events(cloudformation, "waits")))
+    engine.advance(100_000)
+
+    assert end(cloudformation, "waits") == "UPDATE_COMPLETE"
+    operations = cloudformation.list_stack_set_operations(StackSetName="waits")["Summaries"]
+    assert [one["Status"] for one in operations[:2]] == ["SUCCEEDED", "SUCCEEDED"]
+    assert operations[1]["OperationId"] == created
+
+
+def set_events(client: Any, name: str) -> list[dict[str, Any]]:
+    return [one for one in events_of(client, name) if one["LogicalResourceId"] == "Set"]
+
+
 def test_an_operation_has_the_id_that_the_caller_gives_it_once(engine: Engine, cloudformation: Any) -> None:
     assert end(cloudformation, create(engine, "once")) == "CREATE_COMPLETE"
     wanted = {"StackSetName": "once", "Accounts": [NETWORK], "Regions": [REGION], "RetainStacks": True}

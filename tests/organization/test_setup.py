@@ -22,7 +22,7 @@ from ctipam.organization.preconditions import (
     refuse_wrong_account,
     ungoverned_regions,
 )
-from in_process.aws_calls import intercept
+from in_process.aws_calls import Call, intercept
 
 HOME, WEST = "us-east-1", "us-west-2"
 MANAGEMENT, NETWORKING, MEMBER = "123456789012", "222222222222", "333333333333"
@@ -93,6 +93,31 @@ def test_an_administrator_whom_aws_refuses_is_a_failure(landing_zone: Any) -> No
 
     with pytest.raises(ClientError, match="IpamOrganizationAccountNotFound"):
         set_up()
+
+
+@pytest.mark.parametrize("named_all_the_same", [False, True])
+def test_an_administrator_whom_aws_answers_not_to_have_named_is_a_failure_if_that_is_so(
+    landing_zone: Any, monkeypatch: pytest.MonkeyPatch, named_all_the_same: bool
+) -> None:
+    """Success: false, without an error. AWS does not document when."""
+    administrators = landing_zone.models.organization.delegated_administrators
+
+    def unsuccessful(call: Call, client: Any, operation: str, parameters: Any) -> Any:
+        if operation != "EnableIpamOrganizationAdminAccount":
+            return call(client, operation, parameters)
+        if named_all_the_same:
+            call(client, operation, parameters)
+        return {"Success": False}
+
+    intercept(monkeypatch, unsuccessful)
+
+    if named_all_the_same:
+        set_up()
+    else:
+        with pytest.raises(Refused, match="without a reason") as refused:
+            set_up()
+        assert len(str(refused.value)) < REASON_LIMIT
+    assert administrators == ({"ipam.amazonaws.com": NETWORKING} if named_all_the_same else {})
 
 
 def test_an_account_that_is_not_the_management_account_is_refused() -> None:

@@ -142,6 +142,39 @@ def clone(tmp_path: Path) -> Path:
     return folder
 
 
+SET_UP = """#!/bin/sh
+case "$2" in
+    venv)
+        echo "$@" >>made
+        touch began
+        until [ -e go ]; do :; done
+        mkdir -p .venv/tools/bin
+        cp "$0" .venv/tools/bin/python ;;
+    pip | compileall | ruff) ;;
+    *) exec {python} "$@" ;;
+esac
+"""
+
+
+def test_of_two_makes_at_once_only_one_sets_up_the_tools(tmp_path: Path) -> None:
+    """The second deleted what the first was installing, which pip then put into the user's own Python."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copytree(ROOT / "tests/requirements", tmp_path / "tests/requirements")
+    python = tmp_path / "python"
+    python.write_text(SET_UP.replace("{python}", shlex.quote(sys.executable)))
+    python.chmod(0o755)
+    command = ["make", "style", f"PYTHON={python}"]
+
+    first = subprocess.Popen(command, cwd=tmp_path)
+    while not (tmp_path / "began").exists():
+        assert first.poll() is None
+    second = subprocess.Popen(command, cwd=tmp_path)
+    (tmp_path / "go").touch()
+
+    assert (first.wait(), second.wait()) == (0, 0)
+    assert (tmp_path / "made").read_text().splitlines() == ["-m venv --clear .venv/tools"]
+
+
 @pytest.mark.parametrize("target", ["demo", "test", "bench", "preview", "reconcile", "report", "explain", "undo"])
 def test_a_program_gets_the_words_as_they_are_wherever_the_clone_is(clone: Path, target: str) -> None:
     word = "only" if target in ("test", "bench") else "stack"

@@ -105,6 +105,7 @@ def find_update(management: Account, stack: str, defaults: Mapping[str, str], gi
         old,
         new,
         networking_exists=bool(networking_stack_id),
+        added=frozenset(new).difference(found.parameters) if found else frozenset(),
     )
 
 

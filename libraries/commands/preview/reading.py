@@ -94,6 +94,7 @@ class Update:
     old                   the parameters of the stack that exists; None: this is the first deployment
     new                   all parameters, with those that are given
     networking_exists     there is a stack in the Networking account
+    added                 the parameters that the stack does not have yet: an older version has deployed it
     """
 
     stack: str
@@ -102,6 +103,7 @@ class Update:
     old: Mapping[str, str] | None
     new: Mapping[str, str]
     networking_exists: bool = False
+    added: frozenset[str] = frozenset()
 
     @property
     def network_account_id(self) -> str:
@@ -118,8 +120,10 @@ class Update:
         return () if self.old is None else parameter_differences(self.old, self.new)
 
     def asks(self, resource: str) -> bool:
-        """Return whether CloudFormation asks the custom resource to do something."""
-        return self.old is None or any(one.name in PROPERTIES[resource] for one in self.parameters)
+        """Return whether CloudFormation asks the custom resource to do something: also if it gets a new property that
+        changes nothing."""
+        changed = self.added.union(one.name for one in self.parameters)
+        return self.old is None or not changed.isdisjoint(PROPERTIES[resource])
 
     def request(self, account: Account, stack_id: str, properties: Mapping[str, Any]) -> ResourceRequest:
         """Return the request that CloudFormation would send, as far as deciding needs it."""

@@ -190,8 +190,13 @@ def _make_ipam_administrator(management: Account, network_account_id: str) -> No
     https://docs.aws.amazon.com/vpc/latest/ipam/enable-integ-ipam.html
     """
     try:
-        management.ec2().enable_ipam_organization_admin_account(DelegatedAdminAccountId=network_account_id)
-    except ClientError:
+        answer = management.ec2().enable_ipam_organization_admin_account(DelegatedAdminAccountId=network_account_id)
+        if not answer.get("Success"):
+            raise Refused(
+                f"AWS has not made account {network_account_id} IPAM's delegated administrator, without a reason. Try "
+                "again, or name it under Organization settings in IPAM's console."
+            )
+    except (ClientError, Refused):
         # boto3 asks again if it gets no answer in time, and AWS may refuse to name the same account twice.
         if network_account_id not in find_ipam_administrators(management.organizations()):
             raise

@@ -25,6 +25,7 @@ from landing_zone import quick_botocore
 from landing_zone.functions import Functions
 from landing_zone.on_ministack import (
     authorization,
+    change_sets,
     cloudformation,
     events,
     lambda_code,
@@ -74,6 +75,7 @@ def install(models: Models, functions: Functions, speed: float) -> Control:
     service_control.install(policies)  # first: what it denies, a role has not used
     authorization.install(models.organization, used, lambda service, params: service == "ec2" and ec2.answers(params))
     stack_operations.install()
+    change_sets.install()
     cloudformation.install(models)
     query_definitions.install()
     templates.install()

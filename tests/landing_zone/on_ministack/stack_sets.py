@@ -4,7 +4,8 @@ As on AWS: the template is read in the management account; the administration ro
 target account; a target stack is named StackSet-<name>-<uuid>, and has the StackSet's tags, which have the tags of the
 stack that made it; the resource fails if an instance fails, and says why in at most 850 characters; deleting it deletes
 the stacks, for which it needs the execution role too; a name that exists is refused; an update compares the template
-with the one before, and creates no instance that somebody has deleted.
+with the one before, and creates no instance that somebody has deleted; an update and a deletion wait for an operation
+that somebody else has begun.
 
 Left out: service-managed permissions. A StackSet whose stack is deleted during its creation stops at once and is
 deleted with the instances that are still being made: AWS documents nothing of that, and so functions have least time.
@@ -114,6 +115,7 @@ class StackSetType:
         stack_set = self.sets.get((*place_of_request(), set_id))
         if stack_set is None:
             raise HandlerFailure(f"StackSet {set_id} not found", "NotFound")
+        _wait_for_operation(stack_set)
         stack_set.properties = new
         body = checked_template(new)
         targets, before = _targets(new), _targets(old)
@@ -128,6 +130,7 @@ class StackSetType:
         stack_set = self.sets.get((*place_of_request(), set_id))
         if stack_set is None:
             return
+        _wait_for_operation(stack_set)
         self._remove(stack_set, list(stack_set.instances))
         del self.sets[(*place_of_request(), set_id)]
 
@@ -140,6 +143,11 @@ class StackSetType:
     def _remove(self, stack_set: StackSet, targets: list[Target]) -> None:
         if targets:
             take_away(stack_set, stack_set.begin("DELETE"), targets, retain=False)
+
+
+def _wait_for_operation(stack_set: StackSet) -> None:
+    """Wait until no operation is in progress: AWS refuses the resource's own, and its handler tries again."""
+    types.wait(lambda: not stack_set.is_busy, f"StackSet {stack_set.name} to be free", PATIENCE_S)
 
 
 def bring_about(
