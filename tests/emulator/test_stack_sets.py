@@ -188,13 +188,15 @@ def test_an_update_of_the_stack_waits_for_an_operation_that_somebody_else_has_be
     place: dict[str, Any] = {"StackSetName": "waits", "Accounts": [NETWORK], "Regions": [REGION]}
     deleted = cloudformation.delete_stack_instances(**place, RetainStacks=False)["OperationId"]
     assert operation_ends(cloudformation, "waits", deleted) == "SUCCEEDED"
-    engine.set_timings(ipam={"ipam_create": 100_000})
+    engine.set_timings(ipam_create=100_000)
     created = cloudformation.create_stack_instances(**place)["OperationId"]
     changed = {"Resources": {"Set": stack_set("waits")}}
     changed["Resources"]["Set"]["Properties"]["Description"] = "changed"
 
     cloudformation.update_stack(StackName="waits", TemplateBody=json.dumps(changed))
-    until(lambda: any(one["ResourceStatus"] == "UPDATE_IN_PROGRESS" for one in set_events(cloudformation, "waits")))
+    eventually(
+        lambda: any(one["ResourceStatus"] == "UPDATE_IN_PROGRESS" for one in set_events(cloudformation, "waits"))
+    )
     engine.advance(100_000)
 
     assert end(cloudformation, "waits") == "UPDATE_COMPLETE"

@@ -198,13 +198,14 @@ def test_a_run_that_moves_its_new_share_along_asks_for_nothing_twice(
 
 
 def test_a_run_does_not_wait_for_what_it_has_taken_away_again(world: SharingWorld) -> None:
+    began = 0.0
+
     def prepare() -> None:
         nonlocal began
         put(world, IN_PROD)
         world.delete_share(A)
         began = world.clock.now()
 
-    began = 0.0
     for number in at_each_call(world, A, prepare, lambda: put(world, IN_SDLC)):
         took = world.clock.now() - began
         assert took < LISTED_LATE_S, f"{took} s, moved before call {number}"

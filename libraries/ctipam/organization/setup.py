@@ -191,7 +191,7 @@ def _make_ipam_administrator(management: Account, network_account_id: str) -> No
     """
     try:
         answer = management.ec2().enable_ipam_organization_admin_account(DelegatedAdminAccountId=network_account_id)
-        if not answer.get("Success"):
+        if answer.get("Success") is False:
             raise Refused(
                 f"AWS has not made account {network_account_id} IPAM's delegated administrator, without a reason. Try "
                 "again, or name it under Organization settings in IPAM's console."
