@@ -14,6 +14,7 @@ from ctipam.errors import REASON_LIMIT, WHERE, AwsFailed, Refused, where_it_happ
 from ctipam.names import execution_role_arn
 from ctipam.sharing.rounds import RAM_PAUSE_S
 from ctipam.sharing.session_policy import session_policy
+from ctipam.waiting import RESERVE_S
 from in_process.fixtures import MANAGEMENT, NETWORKING
 from in_process.lifecycle_events import NEWCOMER, ONE, PROD, SCHEDULE, SDLC, ZERO, moved
 from in_process.sharing_world import SharingWorld
@@ -619,10 +620,22 @@ def test_what_an_invocation_has_added_last_is_not_added_again_by_the_next(
     assert landing_zone.shared() == SHARED
 
 
-def test_the_number_of_invocations_of_a_run_is_limited(landing_zone: Any, ous: Any, continuations: list[Any]) -> None:
+def test_an_invocation_without_the_time_to_wait_for_what_was_added_last_leaves_it_to_the_next(
+    landing_zone: Any, ous: Any, continuations: list[dict[str, Any]], calls: list[str]
+) -> None:
     landing_zone.make_creating_shares_slow(890)
+    landing_zone.invoke(SCHEDULE)
+
+    landing_zone.invoke(continuations[0], ends=landing_zone.clock.now() + RESERVE_S)
+    landing_zone.invoke(continuations[1])
+
+    assert calls.count("ram:CreateResourceShare") == 1
+    assert landing_zone.shared() == SHARED
+
+
+def test_the_number_of_invocations_of_a_run_is_limited(landing_zone: Any, ous: Any, continuations: list[Any]) -> None:
     with pytest.raises(Exception, match="the schedule continues"):
-        landing_zone.invoke(SCHEDULE | {"CtipamInvocation": {"number": 8}})
+        landing_zone.invoke(SCHEDULE | {"CtipamInvocation": {"number": 8}}, ends=landing_zone.clock.now() + 1)
 
     assert continuations == []
 

@@ -18,7 +18,7 @@ from ctipam.sharing.reader import FoundPools
 from ctipam.sharing.session_policy import Access, session_policy
 from ctipam.sharing.spec import Environments, Rules
 from ctipam.tags import TagChanges, tag_changes, with_stack_tags
-from ctipam.waiting import LISTED_LATE_S, Deadline
+from ctipam.waiting import Deadline
 
 if TYPE_CHECKING:
     from ctipam.cloudformation.request import ResourceRequest
@@ -33,6 +33,7 @@ class SharingRun:
     for_request   the run answers a stack operation: it keeps the tags of the shares in step with the stack's, waits
                   until RAM is ready, and stops when the request is superseded
     by_hand       an operator reads the result, which therefore names the OU of each account
+    continued     another invocation has just stopped in the middle
     """
 
     management: Account
@@ -45,6 +46,7 @@ class SharingRun:
     dry_run: bool = False
     for_request: ResourceRequest | None = None
     by_hand: bool = False
+    continued: bool = False
 
     @property
     def environments(self) -> Environments:
@@ -78,10 +80,7 @@ def start_run(
 
     share_with_all   also with existing accounts, whatever the settings say
     unshare          take pools away from any number of accounts
-    continued        another invocation has just stopped in the middle; raises OutOfTime if there is no time to wait
     """
-    if continued:
-        deadline.pause(LISTED_LATE_S)  # or what that one added last, and RAM does not list yet, would be added twice
     network_account_id = settings.network_account_id
     access: Access = "read" if dry_run else "share"
     policy = session_policy(management.partition, management.region, network_account_id, access)
@@ -104,4 +103,5 @@ def start_run(
         dry_run,
         for_request,
         by_hand,
+        continued,
     )
