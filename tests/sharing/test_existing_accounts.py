@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
 from typing import Any
 
@@ -179,6 +180,24 @@ def test_a_share_that_was_created_last_is_not_created_again_in_another_invocatio
 
     assert [answer["Status"] for answer in answers] == ["SUCCESS"]
     assert calls.count("ram:CreateResourceShare") == 2
+    assert landing_zone.shared() == {f"ipamShare-{ZERO}": PROD, f"ipamShare-{ONE}": SDLC}
+
+
+def test_a_share_that_was_created_before_a_denial_is_not_created_again(
+    landing_zone: Any, ous: Any, calls: list[str]
+) -> None:
+    landing_zone.cloud.set_ram_timings(listed=waiting.LISTED_LATE_S)
+    numbers = itertools.count(1)
+
+    def deny_the_second(action: str, _params: Any) -> None:
+        if action == "CreateResourceShare" and next(numbers) == 2:
+            raise AwsError("AccessDeniedException", "IAM does not know the new policy everywhere yet", 403)
+
+    landing_zone.before_ram_calls(deny_the_second)
+
+    assert landing_zone.ask("Create")["Status"] == "SUCCESS"
+
+    assert calls.count("ram:CreateResourceShare") == 3  # one was denied
     assert landing_zone.shared() == {f"ipamShare-{ZERO}": PROD, f"ipamShare-{ONE}": SDLC}
 
 

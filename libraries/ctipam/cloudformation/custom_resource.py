@@ -24,7 +24,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from http.client import HTTPException, HTTPSConnection
 from typing import Any
@@ -210,6 +210,7 @@ def _retry_what_passes(resource: CustomResource, request: ResourceRequest) -> Da
             if not _may_pass(error) and not _may_pass(error.__cause__):
                 raise
             request.deadline.pause(pause, error)
+            request = replace(request, is_continued=True)
     return resource.ensure(request)
 
 

@@ -40,7 +40,7 @@ class ResourceRequest:
     stack          the stack that the function belongs to
     old_properties ResourceProperties of the request before an Update; empty otherwise
     stack_status   its status when the first invocation for this request began; empty: it could not be read
-    is_continued   whether an earlier invocation has done a part of the work
+    is_continued   whether an earlier invocation or attempt may have done a part of the work
     """
 
     kind: str
