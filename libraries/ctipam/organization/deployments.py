@@ -20,8 +20,10 @@ from ctipam.tags import to_dict
 
 
 def networking_account(management: Account, network_account_id: str) -> Account:
-    """Return the account, to read its pools and the stacks that they name. Raises Refused if that role cannot be
-    assumed."""
+    """Return the Networking account, to read its pools and the stacks that they name.
+
+    Raises   Refused if its execution role cannot be assumed
+    """
     policy = read_policy(management.partition, management.region, network_account_id)
     return assume_execution_role(management, network_account_id, policy)
 

@@ -118,7 +118,7 @@ class ShareReconciliation:
 
     def _repeat_until_places_agree(self, account_ids: Collection[str] | None) -> None:
         try:
-            if self._run.continued:  # what the invocation before has added last, RAM may not list yet
+            if self._run.continued:
                 self._run.deadline.pause(waiting.LISTED_LATE_S)
             self._repeat_rounds(account_ids)
             while self._unconfirmed and not self._unfinished and self._places_have_changed():
