@@ -175,7 +175,7 @@ help: ## Show this list
 # Set-up
 
 # Of two makes at once in one clone, the second waits, and finds what the first has set up. The lock ends with its holder.
-override ALONE = mkdir -p .venv && exec "$$PYTHON" -c 'import fcntl, os, sys; \
+override ALONE = mkdir -p .venv && exec "$$PYTHON" -c 'import fcntl, os, sys; sys.tracebacklimit = 0; \
   lock = os.open(sys.argv[1], os.O_CREAT | os.O_RDWR); fcntl.flock(lock, fcntl.LOCK_EX); os.set_inheritable(lock, True); \
   os.execvp("sh", ["sh", "-euc", sys.argv[2]])' $(@D).lock
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,12 @@ from ctipam.pools.room import refuse_without_room
 from ctipam.pools.spec import PoolSpec
 
 ROOT = Path(__file__).resolve().parents[2]
+
+FORGETS = (
+    "This version does not know some parameters of the stack, and CloudFormation forgets their values; give them again "
+    "after an upgrade:"
+)
+
 MANAGEMENT_TEMPLATE = "templates/ipam-controltower-integration.template.yaml"
 
 SHORT = {
@@ -172,6 +179,15 @@ def template_parameters(root: Path = ROOT) -> dict[str, str | None]:
 def template_defaults(root: Path = ROOT) -> dict[str, str]:
     """Return the defaults of those parameters that have one."""
     return {name: default for name, default in template_parameters(root).items() if default is not None}
+
+
+def forgotten(existing: Mapping[str, str], known: Collection[str]) -> str:
+    """Return a sentence about the parameters of a stack that this version does not know; empty if it knows all.
+
+    known   the parameters of this version
+    """
+    lost = [f"{name}={value}" for name, value in existing.items() if name not in known]
+    return f"{FORGETS} {shlex.join(lost)}" if lost else ""
 
 
 def _bodies(root: Path) -> list[tuple[str, str]]:

@@ -55,11 +55,6 @@ CONFIRM = (
 )
 """https://aws.amazon.com/about-aws/whats-new/2023/05/amazon-sns-automatic-deletion-unconfirmed-subscriptions/"""
 
-FORGETS = (
-    "This version does not know some parameters of the stack, and CloudFormation forgets their values; give them again "
-    "after an upgrade:"
-)
-
 REVIEWED = "REVIEW_IN_PROGRESS"
 """The status of a stack that has a change set, and no resources yet."""
 
@@ -100,8 +95,8 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
             f"Somebody has changed stack {stack} since this command first read it; nothing was deployed. Run the same "
             "make deploy again."
         )
-    if lost := [f"{name}={value}" for name, value in existing.items() if name not in known]:
-        print(f"{FORGETS} {', '.join(lost)}", file=sys.stderr, flush=True)
+    if forgotten := arguments.forgotten(existing, known):
+        print(forgotten, file=sys.stderr, flush=True)
     with TemporaryDirectory() as folder:
         template = sent_template(root / MANAGEMENT_TEMPLATE, Path(folder))
         *uploads, deployment = commands(root, stack, bucket_host, parameters, template, tags)

@@ -175,7 +175,7 @@ def _stacks_of_stack_set(aws: AwsCli, stack_id: str) -> set[str]:
 
 
 def _lives(networking: AwsCli, stack_id: str, region: str) -> bool:
-    """Return whether a stack in the Networking account exists and can act, see ctipam.cloudformation.other_stacks."""
+    """Return whether a stack in the Networking account exists and can act."""
     return is_stack_arn(stack_id) and has_functions(find_stack(networking, stack_id, "--region", region))
 
 

@@ -495,13 +495,13 @@ def test_the_values_that_an_older_version_cannot_keep_are_named(
     packaged: Path, cli: Cli, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """CloudFormation drops them with their parameters, and an upgrade later has the defaults again."""
-    newer = {"ForbiddenCidrs": "10.0.0.0/8", "Later": ""}
+    newer = {"ForbiddenOus": "Prod OU", "Later": ""}
     cli.answer(cloudformation_describe_stacks=a_stack("UPDATE_COMPLETE", LambdaBucket=BUCKET, **newer))
 
     run(packaged, cli)
 
     told = capfd.readouterr()
-    assert "give them again after an upgrade: ForbiddenCidrs=10.0.0.0/8, Later=" in told.err
+    assert "give them again after an upgrade: 'ForbiddenOus=Prod OU' Later=" in told.err
     assert len(cli.changes()) == 3
     assert not set(newer) & set(overrides(cli))
 

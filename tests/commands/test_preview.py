@@ -474,6 +474,14 @@ def test_a_first_deployment_shows_what_it_reserves_which_an_update_shows_as_its_
     assert preview.with_reserved(first, None) == first
 
 
+def test_what_an_older_version_makes_cloudformation_forget_is_shown_as_make_deploy_names_it() -> None:
+    forgotten = arguments.forgotten(PARAMETERS | {"Later": "a b"}, DEFAULTS.keys() | {"NetworkAccountId"})
+
+    assert forgotten.endswith("give them again after an upgrade: 'Later=a b'")
+    assert preview.with_forgotten(NOTHING, forgotten).notes == (forgotten,)
+    assert preview.with_forgotten(NOTHING, arguments.forgotten(PARAMETERS, PARAMETERS)) == NOTHING
+
+
 def test_without_make_the_words_are_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORDS", raising=False)
     monkeypatch.setattr(sys, "argv", ["preview.py", "REGIONS=us-west-2", "REGION=x"])

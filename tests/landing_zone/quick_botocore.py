@@ -49,22 +49,20 @@ def install() -> None:
 
 
 class HttpSession:
-    """botocore's, made for the first request. Clients of the same settings share it, and so its connections."""
+    """botocore's, made for the first request. Clients of the same settings share it, and so its connections; a copy of
+    the process opens its own."""
 
     _made: ClassVar[dict[tuple[int, str], URLLib3Session]] = {}
 
     def __init__(self, **settings: Any) -> None:
         self._settings = settings
-
-    @functools.cached_property
-    def _session(self) -> URLLib3Session:
-        key = os.getpid(), repr(self._settings)
-        if key not in self._made:
-            self._made[key] = URLLib3Session(**self._settings)
-        return self._made[key]
+        self._described = repr(settings)
 
     def send(self, request: Any) -> Any:
-        return self._session.send(request)
+        key = os.getpid(), self._described
+        if key not in self._made:
+            self._made[key] = URLLib3Session(**self._settings)
+        return self._made[key].send(request)
 
     def close(self) -> None:
         """Leave the connections to the other clients."""

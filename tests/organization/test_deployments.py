@@ -319,8 +319,9 @@ def test_the_stacks_of_a_leftover_are_deleted_by_one_operation_of_a_request_that
     assert not setup.stack_sets.exists
 
 
+@pytest.mark.parametrize("denied", ["DescribeIpamPools", "AssumeRole"])
 def test_the_warnings_of_a_networking_account_that_cannot_be_read_are_none(
-    setup: Setup, monkeypatch: pytest.MonkeyPatch
+    setup: Setup, monkeypatch: pytest.MonkeyPatch, denied: str
 ) -> None:
     setup.add_pool(OLD)
     setup.cloud.stacks[OLD] = {
@@ -331,8 +332,8 @@ def test_the_warnings_of_a_networking_account_that_cannot_be_read_are_none(
     assert warnings_of_networking(management, NETWORKING) == "Look at the pools."
 
     def refuse(call: Any, client: Any, operation: str, parameters: Any) -> Any:
-        if operation == "DescribeIpamPools":
-            raise ClientError({"Error": {"Code": "UnauthorizedOperation", "Message": "no"}}, operation)
+        if operation == denied:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, operation)
         return call(client, operation, parameters)
 
     intercept(monkeypatch, refuse)

@@ -114,10 +114,27 @@ def test_an_administrator_whom_aws_answers_not_to_have_named_is_a_failure_if_tha
     if named_all_the_same:
         set_up()
     else:
-        with pytest.raises(Refused, match="without a reason") as refused:
+        with pytest.raises(Refused, match="gave no reason") as refused:
             set_up()
         assert len(str(refused.value)) < REASON_LIMIT
     assert administrators == ({"ipam.amazonaws.com": NETWORKING} if named_all_the_same else {})
+
+
+def test_sharing_that_aws_answers_not_to_have_enabled_is_a_failure(
+    landing_zone: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first share failed, after the pools were built, with an error that names another cause."""
+
+    def unsuccessful(call: Call, client: Any, operation: str, parameters: Any) -> Any:
+        if operation == "EnableSharingWithAwsOrganization":
+            return {"returnValue": False}
+        return call(client, operation, parameters)
+
+    intercept(monkeypatch, unsuccessful)
+
+    with pytest.raises(Refused, match="did not enable sharing") as refused:
+        set_up()
+    assert len(str(refused.value)) < REASON_LIMIT
 
 
 def test_an_account_that_is_not_the_management_account_is_refused() -> None:

@@ -14,7 +14,7 @@ from botocore.stub import Stubber
 
 from aws_models.errors import AwsError
 from ctipam import names
-from ctipam.errors import POOL_NOT_FOUND, AwsFailed
+from ctipam.errors import POOL_NOT_FOUND, REASON_LIMIT, AwsFailed
 from ctipam.pools import reserving
 from ctipam.pools.environment_pools import environment_pools
 from ctipam.pools.existing import Allocation, ExistingPool
@@ -348,6 +348,26 @@ def test_a_rollback_ends_although_aws_denies_the_release_of_what_it_no_longer_re
 
     assert done(built.ask("Update", "InitPools", PROPERTIES, "UPDATE_ROLLBACK_IN_PROGRESS"))
 
+    assert names.RESERVED_TAG in tags(built), "so that a later run releases it"
+
+
+def test_an_update_fails_if_aws_answers_not_to_have_released_what_is_no_longer_reserved(
+    built: DirectStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Success: false, without an error. The tag was removed, so that no later run released it."""
+    assert done(ask(built, reserved="10.0.0.0/24"))
+    call_model = built.models.ipam.call
+
+    def unsuccessful(action: str, params: Any, caller: Any) -> Any:
+        return {"Success": False} if action == "ReleaseIpamPoolAllocation" else call_model(action, params, caller)
+
+    monkeypatch.setattr(built.models.ipam, "call", unsuccessful)
+
+    answer = ask(built)
+
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"].startswith("AWS did not release 10.0.0.0/24")
+    assert len(answer["Reason"]) < REASON_LIMIT
     assert names.RESERVED_TAG in tags(built), "so that a later run releases it"
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -173,6 +175,41 @@ def test_of_two_makes_at_once_only_one_sets_up_the_tools(tmp_path: Path) -> None
 
     assert (first.wait(), second.wait()) == (0, 0)
     assert (tmp_path / "made").read_text().splitlines() == ["-m venv --clear .venv/tools"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux shows which files a process has opened")
+def test_a_make_that_is_interrupted_while_another_sets_up_the_tools_writes_no_traceback(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copytree(ROOT / "tests/requirements", tmp_path / "tests/requirements")
+    python = tmp_path / "python"
+    waiting_one = "*) echo $$ >pid.new; mv pid.new pid; exec {python}"
+    python.write_text(SET_UP.replace("*) exec {python}", waiting_one).replace("{python}", shlex.quote(sys.executable)))
+    python.chmod(0o755)
+    (tmp_path / ".venv").mkdir()
+    lock = tmp_path / ".venv/tools.lock"
+
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        command = ["make", "style", f"PYTHON={python}"]
+        make_that_waits = subprocess.Popen(
+            command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+        while not opened(tmp_path / "pid", lock):
+            assert make_that_waits.poll() is None
+        os.killpg(make_that_waits.pid, signal.SIGINT)
+        _, errors = make_that_waits.communicate()
+
+    assert make_that_waits.returncode
+    assert "Traceback" not in errors
+
+
+def opened(pid: Path, path: Path) -> bool:
+    """Return whether the process has opened the file. pid: of a file that has its number, or does not exist yet"""
+    try:
+        files = [*Path("/proc", pid.read_text().strip(), "fd").iterdir()]
+        return any(file.resolve() == path for file in files)
+    except OSError:  # there is no such process yet, or it has closed a file meanwhile
+        return False
 
 
 @pytest.mark.parametrize("target", ["demo", "test", "bench", "preview", "reconcile", "report", "explain", "undo"])

@@ -72,6 +72,26 @@ def test_a_delete_removes_all_shares_and_waits_until_aws_has_deleted_them(landin
     assert {share["status"] for page in listed for share in page["resourceShares"]} == {"DELETED"}
 
 
+def test_a_delete_tries_again_a_share_that_ram_answers_not_to_have_deleted(
+    landing_zone: Any, ous: Any, monkeypatch: pytest.MonkeyPatch, calls: list[str]
+) -> None:
+    """returnValue: false, without an error."""
+    landing_zone.ask("Create")
+    ram = landing_zone.cloud.models.ram
+    call_model, refused = ram.call, iter([{"returnValue": False}])
+
+    def unsuccessful_once(action: str, params: Any, caller: Any) -> Any:
+        answer = next(refused, None) if action == "DeleteResourceShare" else None
+        return answer or call_model(action, params, caller)
+
+    monkeypatch.setattr(ram, "call", unsuccessful_once)
+
+    assert landing_zone.ask("Delete")["Status"] == "SUCCESS"
+
+    assert landing_zone.live_shares() == []
+    assert calls.count("ram:DeleteResourceShare") == 3, "of two shares"
+
+
 def test_a_repeated_delete_succeeds(landing_zone: Any, ous: Any) -> None:
     landing_zone.ask("Create")
     landing_zone.ask("Delete")

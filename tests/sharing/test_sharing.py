@@ -151,6 +151,27 @@ def test_a_share_that_ram_cannot_delete_is_not_reported_as_deleted(landing_zone:
     assert landing_zone.live_shares() == []
 
 
+def test_a_share_that_ram_answers_not_to_have_deleted_is_a_failure_of_its_account(
+    landing_zone: Any, ous: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """returnValue: false, without an error."""
+    landing_zone.invoke(moved(ZERO))
+    landing_zone.cloud.move(ZERO, landing_zone.cloud.root)
+    ram = landing_zone.cloud.models.ram
+    call_model = ram.call
+
+    def unsuccessful(action: str, params: Any, caller: Any) -> Any:
+        return {"returnValue": False} if action == "DeleteResourceShare" else call_model(action, params, caller)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ram, "call", unsuccessful)
+        with pytest.raises(AwsFailed, match=f"AWS did not delete share ipamShare-{ZERO}, and gave no reason"):
+            landing_zone.invoke(moved(ZERO))
+
+    landing_zone.invoke(SCHEDULE)
+    assert landing_zone.live_shares() == []
+
+
 @pytest.mark.parametrize("event", [moved(ZERO), SCHEDULE])
 def test_an_account_gets_another_share_for_one_that_ram_could_not_create(
     landing_zone: Any, ous: Any, event: Any

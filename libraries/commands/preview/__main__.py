@@ -43,7 +43,8 @@ from ctipam.sessions import Account
 
 def main(root: Path = ROOT) -> int:
     words = make_words.given("preview", arguments.known_names())
-    given = arguments.read(words, arguments.template_parameters(root))
+    known = arguments.template_parameters(root)
+    given = arguments.read(words, known)
     output = arguments.output_format(given.options, "json")
     if output == "json":
         make_words.refuse_lines_of_make()
@@ -59,6 +60,7 @@ def main(root: Path = ROOT) -> int:
             asked = replace(asked, new={**asked.new, reserve.PARAMETER: reserved})
         networking = reading.networking_account(management, asked.network_account_id)
         found = with_reserved(preview(management, networking, asked, progress), reserved)
+        found = with_forgotten(found, arguments.forgotten(asked.old or {}, known))
     colors = terminal.has_colors(sys.stdout)
     with program.reader_may_stop():
         if output == "json":
@@ -73,6 +75,11 @@ def with_reserved(found: Preview, reserved: str | None) -> Preview:
     if not (reserved and found.new):
         return found
     return replace(found, notes=(f"{reserve.PARAMETER} would be {reserved}.", *found.notes))
+
+
+def with_forgotten(found: Preview, forgotten: str) -> Preview:
+    """Return the preview with what an older version makes CloudFormation forget. forgotten: empty: nothing"""
+    return replace(found, notes=(forgotten, *found.notes)) if forgotten else found
 
 
 def exit_code(found: Preview, *, by_make: bool) -> int:

@@ -10,7 +10,7 @@ from ctipam import names
 from ctipam.cloudformation.described import outputs_of
 from ctipam.cloudformation.other_stacks import living
 from ctipam.cloudformation.outputs import NO_WARNINGS
-from ctipam.errors import explain
+from ctipam.errors import Refused, explain
 from ctipam.logs import log_decision
 from ctipam.networking_account import assume_execution_role
 from ctipam.organization.session_policies import read_policy
@@ -20,8 +20,10 @@ from ctipam.tags import to_dict
 
 
 def networking_account(management: Account, network_account_id: str) -> Account:
-    """Return the account, to read its pools and the stacks that they name. Raises Refused if that role cannot be
-    assumed."""
+    """Return the Networking account, to read its pools and the stacks that they name.
+
+    Raises   Refused if its execution role cannot be assumed
+    """
     policy = read_policy(management.partition, management.region, network_account_id)
     return assume_execution_role(management, network_account_id, policy)
 
@@ -55,7 +57,7 @@ def warnings_of_networking(management: Account, network_account_id: str) -> str:
             for key, value in outputs_of(stack).items()
         }
         return outputs.get("Warnings", NO_WARNINGS)
-    except (BotoCoreError, ClientError) as error:  # nothing that a deployment should fail for
+    except (BotoCoreError, ClientError, Refused) as error:  # nothing that a deployment should fail for
         log_decision("the warnings of the Networking account cannot be read", reason=explain(error))
         return NO_WARNINGS
 

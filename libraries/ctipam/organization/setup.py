@@ -180,7 +180,12 @@ def _enable_ram_sharing(management: Account) -> None:
     organizations:EnableAWSServiceAccess also trusts RAM, but does not create its service-linked role.
     https://docs.aws.amazon.com/ram/latest/userguide/getting-started-sharing.html
     """
-    management.ram().enable_sharing_with_aws_organization()
+    answer = management.ram().enable_sharing_with_aws_organization()
+    if answer.get("returnValue") is False:
+        raise Refused(
+            "AWS did not enable sharing with the organization, and gave no reason. Try again, or enable it under "
+            "Settings in RAM's console in the management account."
+        )
     log_decision("enabled RAM sharing with the organization")
 
 
@@ -193,8 +198,8 @@ def _make_ipam_administrator(management: Account, network_account_id: str) -> No
         answer = management.ec2().enable_ipam_organization_admin_account(DelegatedAdminAccountId=network_account_id)
         if answer.get("Success") is False:
             raise Refused(
-                f"AWS has not made account {network_account_id} IPAM's delegated administrator, without a reason. Try "
-                "again, or name it under Organization settings in IPAM's console."
+                f"AWS did not make account {network_account_id} IPAM's delegated administrator, and gave no reason. "
+                "Try again, or delegate it under Organization settings in IPAM's console in the management account."
             )
     except (ClientError, Refused):
         # boto3 asks again if it gets no answer in time, and AWS may refuse to name the same account twice.

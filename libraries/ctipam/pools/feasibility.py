@@ -1,6 +1,6 @@
-"""Whether a request can be done: reads what is in use and what is occupied, and refuses, before anything is changed.
+"""Refuse a request that cannot be carried out, before anything is changed.
 
-`preconditions`, `surplus` and `room` decide; here is read what they decide from.
+This module reads what is in use and what is occupied; from that, `preconditions`, `surplus` and `room` decide.
 """
 
 from __future__ import annotations

@@ -17,7 +17,15 @@ from botocore.exceptions import ClientError, ParamValidationError
 
 from ctipam import names, waiting
 from ctipam.cloudformation.request import ResourceRequest
-from ctipam.errors import INVALID_VALUE, POOL_NOT_FOUND, RETRYABLE_POOL_ERRORS, TOO_MANY_TAGS, code_of, explain
+from ctipam.errors import (
+    INVALID_VALUE,
+    POOL_NOT_FOUND,
+    RETRYABLE_POOL_ERRORS,
+    TOO_MANY_TAGS,
+    AwsFailed,
+    code_of,
+    explain,
+)
 from ctipam.logs import log_decision
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.reader import UNREADABLE, read_allocations
@@ -170,7 +178,11 @@ def _allocate_tagged(ec2: EC2Client, tags: Mapping[str, str], **parameters: Any)
 
 
 def _release(request: ResourceRequest, pool: ExistingPool, allocation: Allocation) -> None:
-    release(request.account, pool, allocation)
+    if not release(request.account, pool, allocation):
+        raise AwsFailed(
+            f"AWS did not release {allocation.cidr} in {pool.pool_id} in {pool.region}, and gave no reason. Release "
+            f"allocation {allocation.allocation_id}, then try again."
+        )
     log_decision("releasing CIDR", pool=pool.pool_id, key=str(pool.key), cidr=str(allocation.cidr))
 
 
@@ -178,8 +190,8 @@ def release_all(account: Account, pool: ExistingPool, cidr: IPv4Network) -> None
     """Release all reservations in a CIDR of the pool, which is about to be given back.
 
     Looks for them in a pool whose tags tell of some, and where AWS has failed to take the CIDR back: somebody may have
-    removed the tag. Does nothing in a Region that can no longer be read: AWS then refuses to take the CIDR back, and
-    says why.
+    removed the tag. Does nothing in a Region that can no longer be read, nor if AWS does not release one: AWS then
+    refuses to take the CIDR back, and says why.
     """
     has_failed = any(block.not_taken_back and block.cidr == cidr for block in pool.blocks)
     if not (has_failed or may_have_reservations(pool)):
@@ -193,10 +205,10 @@ def release_all(account: Account, pool: ExistingPool, cidr: IPv4Network) -> None
             raise
 
 
-def release(account: Account, pool: ExistingPool, allocation: Allocation) -> None:
-    """Release an allocation; one that is gone already counts as released."""
+def release(account: Account, pool: ExistingPool, allocation: Allocation) -> bool:
+    """Release an allocation. Return whether AWS did; one that is gone already counts as released."""
     try:
-        account.ec2(pool.region).release_ipam_pool_allocation(
+        answer = account.ec2(pool.region).release_ipam_pool_allocation(
             IpamPoolId=pool.pool_id,
             Cidr=str(allocation.cidr),
             IpamPoolAllocationId=allocation.allocation_id,
@@ -204,6 +216,8 @@ def release(account: Account, pool: ExistingPool, allocation: Allocation) -> Non
     except ClientError as error:
         if code_of(error) not in (ALREADY_RELEASED, POOL_NOT_FOUND):
             raise
+        return True
+    return answer.get("Success") is not False
 
 
 def _tag(account: Account, pool: ExistingPool) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from ctipam import names
-from ctipam.errors import code_of
+from ctipam.errors import AwsFailed, code_of
 from ctipam.sharing.changes import AdoptShare, Associate, CreateShare, DeleteShare, Disassociate, ShareChange
 from ctipam.sharing.existing import Share
 from ctipam.tags import to_dict, to_ram_list
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def apply(ram: RAMClient, change: ShareChange, tags: Mapping[str, str]) -> Share | None:
-    """Make the change. Return the share that it created, if any.
+    """Make the change. Return the share that it created, if any. Raises ClientError, or AwsFailed without a reason.
 
     tags   of a share that is created, besides the one with its account
     """
@@ -39,7 +39,7 @@ def apply(ram: RAMClient, change: ShareChange, tags: Mapping[str, str]) -> Share
         case Disassociate():
             ram.disassociate_resource_share(resourceShareArn=change.share.arn, **_entities(change))
         case DeleteShare():
-            _delete(ram, change.share.arn)
+            _delete(ram, change.share)
     return None
 
 
@@ -72,13 +72,16 @@ def _with_account(tags: Mapping[str, str], account_id: str) -> list[Any]:
     return to_ram_list({**tags, names.ACCOUNT_TAG: account_id})
 
 
-def _delete(ram: RAMClient, share_arn: str) -> None:
+def _delete(ram: RAMClient, share: Share) -> None:
     """Delete a share. VPCs that were created from its pools stay as they are."""
     try:
-        ram.delete_resource_share(resourceShareArn=share_arn)
+        answer = ram.delete_resource_share(resourceShareArn=share.arn)
     except ClientError as error:
         if code_of(error) != "UnknownResourceException":  # the share is gone
             raise
+        return
+    if answer.get("returnValue") is False:
+        raise AwsFailed(f"AWS did not delete share {share.name}, and gave no reason. The next run tries again.")
 
 
 def cannot_delete_yet(error: ClientError) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from botocore.exceptions import ClientError
 
 from ctipam.cloudformation.other_stacks import can_act
+from ctipam.errors import AwsFailed
 from ctipam.logs import log_decision
 from ctipam.sessions import Account
 from ctipam.sharing import reader
@@ -50,6 +51,8 @@ def unshare_all(networking: Account, ownership: ShareOwnership, deadline: Deadli
                 apply(ram, DeleteShare(share), {})
             except ClientError as error:
                 problem = problem if cannot_delete_yet(error) else error
+                continue
+            except AwsFailed:  # it is still listed
                 continue
             log_decision("deleted share", account=share.account_id, share=share.arn, pools=sorted(share.present))
         if problem:

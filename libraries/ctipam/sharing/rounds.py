@@ -17,7 +17,7 @@ from dataclasses import replace
 from botocore.exceptions import ClientError
 
 from ctipam import waiting
-from ctipam.errors import DENIED, REASON_LIMIT, SHARING, UNREACHABLE, OutOfTime, code_of, explain, fit
+from ctipam.errors import DENIED, REASON_LIMIT, SHARING, UNREACHABLE, AwsFailed, OutOfTime, code_of, explain, fit
 from ctipam.organization.environments import EnvironmentOu, if_accounts_have_its_pools
 from ctipam.sharing.apply import apply, cannot_delete_yet
 from ctipam.sharing.brake import held_back
@@ -118,7 +118,7 @@ class ShareReconciliation:
 
     def _repeat_until_places_agree(self, account_ids: Collection[str] | None) -> None:
         try:
-            if self._run.continued:  # what the invocation before has added last, RAM may not list yet
+            if self._run.continued:
                 self._run.deadline.pause(waiting.LISTED_LATE_S)
             self._repeat_rounds(account_ids)
             while self._unconfirmed and not self._unfinished and self._places_have_changed():
@@ -274,6 +274,8 @@ class ShareReconciliation:
             for change in changes.apply_now:
                 self._run.deadline.pause(0)
                 self._apply_change(account_id, change)
+        except AwsFailed as error:
+            self._results[account_id].failed = explain(error, FAILED_LIMIT)
         except ClientError as error:
             if code_of(error) in DENIED:  # for the shares of all accounts
                 raise

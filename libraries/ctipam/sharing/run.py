@@ -33,7 +33,8 @@ class SharingRun:
     for_request   the run answers a stack operation: it keeps the tags of the shares in step with the stack's, waits
                   until RAM is ready, and stops when the request is superseded
     by_hand       an operator reads the result, which therefore names the OU of each account
-    continued     another invocation, or attempt, has just stopped in the middle
+    continued     another invocation, or attempt, has just stopped in the middle: RAM may not list yet what that one
+                  added last
     """
 
     management: Account

@@ -16,7 +16,7 @@ A request is a JSON object of the arguments; the answer is a JSON object, or {"e
                       CloudWatch: queues then publish their length, and alarms are evaluated
     timings           {"provision": 5}: any of aws_models.ipam.settings.Timings
     fault             {"model": "ipam", "fault": "fail_next", "arguments": {...}}; an "error" in the arguments is
-                      {"code", "message", "status"}. See landing_zone.ipam.faults and landing_zone.ram.faults
+                      {"code", "message", "status"}. See aws_models.ipam.faults and aws_models.ram.faults
     delete-by-hand    {"resource_id": ...}: an operator deletes an IPAM or a pool
     wait-for-stack    {"account_id": ..., "name": ..., "seconds": 5}: answers when no operation is under way on the
                       stack in the home Region, and after these seconds at the latest
