@@ -14,19 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from commands.regions import regions_of_partition
 from ctipam.environment_names import looks_mistyped, split_environment
 from ctipam.errors import Refused
-from ctipam.pools.room import refuse_without_room
-from ctipam.pools.spec import PoolSpec
 
 ROOT = Path(__file__).resolve().parents[2]
-
-FORGETS = (
-    "This version does not know some parameters of the stack, and CloudFormation forgets their values; give them again "
-    "after an upgrade:"
-)
-
 MANAGEMENT_TEMPLATE = "templates/ipam-controltower-integration.template.yaml"
 
 SHORT = {
@@ -187,7 +178,12 @@ def forgotten(existing: Mapping[str, str], known: Collection[str]) -> str:
     known   the parameters of this version
     """
     lost = [f"{name}={value}" for name, value in existing.items() if name not in known]
-    return f"{FORGETS} {shlex.join(lost)}" if lost else ""
+    if not lost:
+        return ""
+    return (
+        "This version does not know some parameters of the stack, and CloudFormation forgets their values; give them "
+        f"again after an upgrade: {shlex.join(lost)}"
+    )
 
 
 def _bodies(root: Path) -> list[tuple[str, str]]:
@@ -203,18 +199,6 @@ def refuse_impossible(parameters: Mapping[str, str], root: Path = ROOT) -> None:
         value = parameters.get(name)
         if value is not None and not _is_valid(value, body):
             raise Refused(f"{short_name(name)}={shortened(value)} is not valid; it must be {_must_be(body)}")
-
-
-def pool_spec(parameters: Mapping[str, str], *, new: bool) -> PoolSpec:
-    """Return the spec of the pools. Raises Refused for what the Lambda would refuse.
-
-    new   the stack does not exist. Later, pools may have more room than the parameters give them.
-    """
-    with short_names():
-        spec = PoolSpec.from_properties(parameters, regions_of_partition(parameters["RegionSelection"]))
-        if new:
-            refuse_without_room(spec, [], {})
-        return spec
 
 
 def whole_number(text: str) -> int | None:

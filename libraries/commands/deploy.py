@@ -36,6 +36,7 @@ from commands.arguments import MANAGEMENT_TEMPLATE, ROOT, Arguments
 from commands.aws_cli import AwsCli, AwsCliError, to_text, users_aws_cli
 from commands.described_stack import find_stack
 from commands.existing_vpcs import reserve
+from commands.pool_spec import pool_spec
 from commands.preflight.checks import is_ready
 from commands.regions import s3_host
 from commands.stack_events import failure_text, first_failure, new_events, recent_events
@@ -84,7 +85,7 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
     _refuse_missing(parameters)
     bucket_host = s3_host(_bucket_region(aws, parameters["LambdaBucket"], account_id), partition)
     properties = {name: default for name, default in known.items() if default} | existing | parameters
-    arguments.pool_spec(properties, new=not existing)  # the Lambda would refuse in the middle of the deployment
+    pool_spec(properties, new=not existing)  # the Lambda would refuse in the middle of the deployment
     if arguments.yes_or_no({"preflight": "yes"} | given.options, "preflight"):
         _refuse_unready(given, root)
     if (reserved := reserve.reserved_cidrs(given.options, properties)) is not None:  # last: it may take minutes
@@ -172,7 +173,7 @@ def commands(
 
 
 def _reasons(aws: AwsCli, stack: str, seen: Collection[str]) -> list[str]:
-    """Return why the AWS CLI has failed, nothing if only its own message says it.
+    """Return why the AWS CLI has failed; nothing if its own message is all that is known.
 
     seen   the ids of the events before the deployment
     """

@@ -26,7 +26,6 @@ from commands.arguments import (
     Arguments,
     known_names,
     output_format,
-    pool_spec,
     read,
     refuse_impossible,
     shortened,
@@ -38,6 +37,7 @@ from commands.existing_vpcs import vpcs
 from commands.plan import drawing as plan_drawing
 from commands.plan import text as plan_text
 from commands.plan.simulation import build
+from commands.pool_spec import pool_spec
 from ctipam.errors import Refused
 
 ACTIVE_IPS = 1000

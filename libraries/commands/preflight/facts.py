@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, TypeVar
 
-from commands.arguments import pool_spec
+from commands.pool_spec import pool_spec
 from commands.preflight.service_control_policies import Policy
 from ctipam.errors import Refused
 from ctipam.organization.tree import OrganizationTree

@@ -78,7 +78,7 @@ def with_reserved(found: Preview, reserved: str | None) -> Preview:
 
 
 def with_forgotten(found: Preview, forgotten: str) -> Preview:
-    """Return the preview with what an older version makes CloudFormation forget. forgotten: empty: nothing"""
+    """Return the preview with what `arguments.forgotten` returns."""
     return replace(found, notes=(forgotten, *found.notes)) if forgotten else found
 
 
