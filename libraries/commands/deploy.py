@@ -84,7 +84,7 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
     parameters = {name: wanted[name] for name in known if name in wanted}  # the template's order
     _refuse_missing(parameters)
     bucket_host = s3_host(_bucket_region(aws, parameters["LambdaBucket"], account_id), partition)
-    properties = {name: default for name, default in known.items() if default} | existing | parameters
+    properties = arguments.template_defaults(root) | existing | parameters
     pool_spec(properties, new=not existing)  # the Lambda would refuse in the middle of the deployment
     if arguments.yes_or_no({"preflight": "yes"} | given.options, "preflight"):
         _refuse_unready(given, root)
