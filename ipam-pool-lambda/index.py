@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from ctipam import sessions
 from ctipam.invocation import account_id_of
-from ctipam.pools import measurement, schedule
 from ctipam.pools.listing import list_pools
-from ctipam.pools.utilization import Utilization, metric_line
 from ctipam.settings import UtilizationSettings
+from ctipam.upkeep import measurement, schedule
+from ctipam.upkeep.utilization import Utilization, metric_line
 
 if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import IpamPoolTypeDef
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Serve a custom resource, or mend what the watch has found."""
-    from ctipam.pools import mending
+    from ctipam.upkeep import mending
     from ctipam.waiting import Deadline
 
     if mending.is_requested(event):
@@ -71,7 +71,7 @@ def _see_to_pools(
     measured: Sequence[Utilization],
 ) -> None:
     if schedule.is_growth_due(listed, measured, stack_id=settings.stack_id, threshold=settings.threshold):
-        from ctipam.pools import growing
+        from ctipam.upkeep import growing
 
         growing.see_to_pools(account, settings, listed, measured)
 
@@ -79,7 +79,7 @@ def _see_to_pools(
 def _watch(account: sessions.Account, settings: UtilizationSettings, event: dict[str, Any]) -> None:
     if schedule.is_watch_due(event):
         from ctipam import findings
-        from ctipam.pools import watch
+        from ctipam.upkeep import watch
 
         for line in findings.lines(watch.watch(account, settings, event), time.time()):
             print(line)

@@ -1,12 +1,13 @@
-"""Amazon VPC IPAM for AWS Control Tower: the logic of all Lambda functions, in five wings.
+"""Amazon VPC IPAM for AWS Control Tower: the logic of all Lambda functions, in six wings.
 
     cloudformation   answers CloudFormation: custom resources, and the state of the function's own stack
     organization     reads AWS Organizations, understands its events, and sets the organization up
     ipam             finds or creates the IPAM
-    pools            builds the pools and measures them
+    pools            builds the pools
+    upkeep           measures the pools on a schedule, lets them grow, and puts right what somebody changed
     sharing          shares the pools with accounts
 
-In every wing, `spec` is what is wanted, `existing` is what exists, and `changes` decides the difference.
+In the wings, `spec` is what is wanted, `existing` is what exists, and `changes` decides the difference.
 `preconditions` refuse a request before anything changes. A `reader` reads, `apply` makes one change, and `reconcile`
 repeats all of this until nothing is left to change. The docstring of each wing says which modules are pure: they import
 no AWS library.

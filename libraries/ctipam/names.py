@@ -29,7 +29,7 @@ BLOCK_TAG = "ctipam:cidr"
 """On each pool: which of its CIDRs were declared, see `ctipam.pools.record`."""
 
 GROWTH_TAG = "ctipam:growth"
-"""On a pool that fills up: since when, see `ctipam.pools.growth`."""
+"""On a pool that fills up: since when, see `ctipam.upkeep.growth`."""
 
 RESERVED_TAG = "ctipam:reserved"
 """On each environment pool in which CIDRs are reserved, or about to be. The allocations have the STACK_TAG."""

@@ -30,8 +30,9 @@ from aws_models.organization import Caller, Organization
 from ctipam import names, sessions, waiting
 from ctipam.cloudformation import custom_resource
 from ctipam.ipam import reader as ipam_reader
-from ctipam.pools import measurement, mending, reconcile, watch
+from ctipam.pools import reconcile
 from ctipam.tags import to_dict
+from ctipam.upkeep import measurement, mending, watch
 from landing_zone.direct import DirectAccount, DirectEc2, Killed, SideBySide, Wire
 
 ROOT = Path(__file__).parents[2]

@@ -2,7 +2,7 @@
 
     make mutants                       a sample, the same each time
     make mutants seed=7 sample=600     another sample, and a larger one
-    make mutants only=pools/growth     from the files whose paths contain this, or one of several: only=sharing,names
+    make mutants only=upkeep/growth     from the files whose paths contain this, or one of several: only=sharing,names
 
 Prints each mutant that survives, and the score. A survivor is a fault that no test notices, unless it changes nothing
 that matters. Exits with status 1 if the score is below the promise.
@@ -85,7 +85,7 @@ def choose(options: Options, sources: dict[str, str]) -> tuple[list[Mutant], int
     paths = [path for path in sources if not options.only or any(part in path for part in options.only)]
     if not paths:
         raise Refused(
-            f"No file's path contains {' or '.join(options.only)}; give a part, for example only=pools/growth."
+            f"No file's path contains {' or '.join(options.only)}; give a part, for example only=upkeep/growth."
         )
     every = [mutant for path in paths for mutant in mutations.mutants(path, sources[path])]
     shuffled = random.Random(options.seed).sample(every, len(every))  # noqa: S311

@@ -17,7 +17,8 @@ from mutants.reach import Reach
 from mutants.source_files import ROOT
 
 TESTS = [
-    str(ROOT / "tests" / name) for name in ("cloudformation", "organization", "ipam", "pools", "sharing", "commands")
+    str(ROOT / "tests" / name)
+    for name in ("cloudformation", "organization", "ipam", "pools", "upkeep", "sharing", "commands")
 ]
 """The tests that run in their own process. The others deploy the zips, or test no decision."""
 

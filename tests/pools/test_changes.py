@@ -21,7 +21,6 @@ from ctipam.pools.change_kinds import (
     are_tags,
 )
 from ctipam.pools.changes import is_built, pending_changes
-from ctipam.pools.drift import lacking_until_removed
 from ctipam.pools.existing import Allocation, Block, ExistingPool
 from ctipam.pools.matching import compare, kept_pools
 from ctipam.pools.removals import removals
@@ -320,15 +319,6 @@ def test_as_many_pools_are_created_as_there_are_places_under_the_quota() -> None
 
     assert pending.changes == (CreatePool(WEST_PROD, BUILT[1].pool_id, SIZES),)
     assert pending.waiting == ("us-west-2/SDLC OU (no place under IpamPoolQuota yet)",)
-
-
-@pytest.mark.parametrize(("quota", "lacks"), [(3, True), (4, False)])
-def test_a_pool_that_is_missing_lacks_a_place_while_others_have_the_whole_quota(quota: int, lacks: bool) -> None:
-    surplus = pool(EAST, "10.0.16.0/20")
-
-    lacking = lacking_until_removed(replace(SPEC, quota=quota), [*BUILT[:2], surplus], {BUILT[1].pool_id: []})
-
-    assert lacking == ("IpamPoolQuota has no place until what is not declared is removed." if lacks else "")
 
 
 def test_an_environments_pool_below_a_surplus_pool_of_its_region_goes_with_it() -> None:

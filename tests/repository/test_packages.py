@@ -83,19 +83,13 @@ ENTRIES = """
     ctipam/pools/concurrency.py
     ctipam/pools/custom_resources.py
     ctipam/pools/deletion.py
-    ctipam/pools/drift.py
     ctipam/pools/environment_pools.py
     ctipam/pools/existing.py
     ctipam/pools/existing_vpcs.py
     ctipam/pools/feasibility.py
-    ctipam/pools/growing.py
-    ctipam/pools/growth.py
-    ctipam/pools/growth_messages.py
     ctipam/pools/late_failures.py
     ctipam/pools/listing.py
     ctipam/pools/matching.py
-    ctipam/pools/measurement.py
-    ctipam/pools/mending.py
     ctipam/pools/overlaps.py
     ctipam/pools/pace.py
     ctipam/pools/parameters.py
@@ -110,12 +104,9 @@ ENTRIES = """
     ctipam/pools/reserving.py
     ctipam/pools/room.py
     ctipam/pools/rounds.py
-    ctipam/pools/schedule.py
     ctipam/pools/spec.py
     ctipam/pools/surplus.py
-    ctipam/pools/utilization.py
     ctipam/pools/wanted.py
-    ctipam/pools/watch.py
     ctipam/sessions.py
     ctipam/settings.py
     ctipam/sharing/__init__.py
@@ -143,6 +134,16 @@ ENTRIES = """
     ctipam/sharing/spec.py
     ctipam/sharing/unlisted.py
     ctipam/tags.py
+    ctipam/upkeep/__init__.py
+    ctipam/upkeep/drift.py
+    ctipam/upkeep/growing.py
+    ctipam/upkeep/growth.py
+    ctipam/upkeep/growth_messages.py
+    ctipam/upkeep/measurement.py
+    ctipam/upkeep/mending.py
+    ctipam/upkeep/schedule.py
+    ctipam/upkeep/utilization.py
+    ctipam/upkeep/watch.py
     ctipam/waiting.py
     index.py
 """.split()

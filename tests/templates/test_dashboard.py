@@ -13,9 +13,10 @@ from checkers.template_reader import read_template
 from ctipam import findings
 from ctipam.findings import Finding
 from ctipam.ipam import trouble
-from ctipam.pools import drift, overlaps, schedule, utilization
+from ctipam.pools import overlaps
 from ctipam.pools.environment_pools import EnvironmentPool
-from ctipam.pools.utilization import Utilization
+from ctipam.upkeep import drift, schedule, utilization
+from ctipam.upkeep.utilization import Utilization
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "templates" / "ipamnetworkingStack.yaml"

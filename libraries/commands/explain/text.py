@@ -21,9 +21,9 @@ from ctipam.pools.overlaps import find_overlaps
 from ctipam.pools.parameters import environments, joined
 from ctipam.pools.recognition import has_lost_stack_tag
 from ctipam.pools.spec import TOP_LEVEL
-from ctipam.pools.utilization import percent
 from ctipam.sharing.existing import ADDED, Share
 from ctipam.sharing.spec import EXISTING, NEVER
+from ctipam.upkeep.utilization import percent
 
 WIDTH = 115
 """Characters per line, on a terminal that has as many."""

@@ -9,9 +9,9 @@ from typing import Any
 from ctipam.names import STACK_TAG
 from ctipam.organization.tree import AccountLocation
 from ctipam.pools.existing import Allocation, ExistingPool
-from ctipam.pools.utilization import percent
 from ctipam.sharing.existing import ADDED, Share
 from ctipam.sharing.results import AccountResult
+from ctipam.upkeep.utilization import percent
 
 USERS = ("accounts", "pending", "strangers")
 """The lists in a row of who_can_use."""

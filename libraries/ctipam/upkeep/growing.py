@@ -18,9 +18,16 @@ from ctipam.cloudformation.own_stack import OwnStack
 from ctipam.errors import BUSY, THROTTLED, AwsFailed, code_of, explain, numbered
 from ctipam.logs import log_decision
 from ctipam.messages import Message
-from ctipam.pools import growth_messages
 from ctipam.pools.existing import ExistingPool
-from ctipam.pools.growth import (
+from ctipam.pools.listing import stack_of
+from ctipam.pools.parameters import reserved_cidrs
+from ctipam.pools.reader import as_listed, read_allocations, read_blocks
+from ctipam.pools.spec import TOP_LEVEL, PoolKey
+from ctipam.sessions import Account
+from ctipam.settings import UtilizationSettings
+from ctipam.tags import to_list
+from ctipam.upkeep import growth_messages
+from ctipam.upkeep.growth import (
     LOOKS_APART_S,
     Family,
     Growth,
@@ -32,14 +39,7 @@ from ctipam.pools.growth import (
     next_growth,
     provisioned,
 )
-from ctipam.pools.listing import stack_of
-from ctipam.pools.parameters import reserved_cidrs
-from ctipam.pools.reader import as_listed, read_allocations, read_blocks
-from ctipam.pools.spec import TOP_LEVEL, PoolKey
-from ctipam.pools.utilization import Utilization
-from ctipam.sessions import Account
-from ctipam.settings import UtilizationSettings
-from ctipam.tags import to_list
+from ctipam.upkeep.utilization import Utilization
 
 if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import IpamPoolTypeDef

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from ipaddress import IPv4Network
 from typing import Any
 from unittest.mock import patch
 
@@ -12,9 +13,12 @@ import pytest
 from aws_models.ipam import Timings, by_hand
 from ctipam import names
 from ctipam.cloudformation.own_stack import Snapshot
-from ctipam.pools.mending import scope_of_pools
+from ctipam.pools.existing import Block, ExistingPool
 from ctipam.pools.recognition import UNKNOWN_STACK, lost_stack_tag
+from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec
 from ctipam.tags import to_dict
+from ctipam.upkeep.drift import lacking_until_removed
+from ctipam.upkeep.mending import scope_of_pools
 from in_process.played_once import played_once
 from landing_zone.direct_stack import BUILT, PROPERTIES, TO_WATCH, DirectStack
 
@@ -641,3 +645,18 @@ def test_the_scope_is_that_of_the_stacks_pools_or_else_the_one_that_is_given(
     }
 
     assert scope_of_pools(without_calls, "arn:stack", stack, [pool]) == scope_id
+
+
+@pytest.mark.parametrize(("quota", "lacks"), [(3, True), (4, False)])
+def test_a_pool_that_is_missing_lacks_a_place_while_others_have_the_whole_quota(quota: int, lacks: bool) -> None:
+    space, west = IPv4Network("10.0.0.0/16"), PoolKey("us-west-2")
+    spec = PoolSpec((space,), 20, 21, ("us-west-2",), ("Prod OU",), stack_id="arn:stack", quota=quota)
+    cidrs = {TOP_LEVEL: space, west: IPv4Network("10.0.0.0/20"), PoolKey("us-east-1"): IPv4Network("10.0.16.0/20")}
+    pools = [
+        ExistingPool(str(key), str(TOP_LEVEL) * bool(key.region), "create-complete", key, (Block(cidr, "provisioned"),))
+        for key, cidr in cidrs.items()
+    ]
+
+    lacking = lacking_until_removed(spec, pools, {"us-west-2": []})
+
+    assert lacking == ("IpamPoolQuota has no place until what is not declared is removed." if lacks else "")

@@ -23,9 +23,8 @@ from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import OutOfTime, Refused, Superseded
 from ctipam.ipam.reader import find_ipam
 from ctipam.logs import log_decision
-from ctipam.pools import drift, reserving
+from ctipam.pools import reserving
 from ctipam.pools.change_kinds import PendingChanges
-from ctipam.pools.drift import Drift
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.feasibility import refuse_impossible
 from ctipam.pools.listing import list_pools, scope_of, stack_of
@@ -36,6 +35,8 @@ from ctipam.pools.recognition import has_lost_stack_tag, recognized
 from ctipam.pools.rounds import Allocated, Rounds, with_coming
 from ctipam.pools.spec import PoolSpec
 from ctipam.sessions import Account
+from ctipam.upkeep import drift
+from ctipam.upkeep.drift import Drift
 from ctipam.waiting import Deadline
 
 if TYPE_CHECKING:

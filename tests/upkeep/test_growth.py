@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from ctipam import names
-from ctipam.pools import growth_messages
 from ctipam.pools.addresses import without
 from ctipam.pools.environment_pools import EnvironmentPool
 from ctipam.pools.existing import Block, ExistingPool
-from ctipam.pools.growth import (
+from ctipam.pools.parameters import PRIVATE_RANGES
+from ctipam.pools.spec import TOP_LEVEL, PoolKey
+from ctipam.upkeep import growth_messages
+from ctipam.upkeep.growth import (
     Family,
     Growth,
     Look,
@@ -27,9 +29,7 @@ from ctipam.pools.growth import (
     parameters_for_growth,
     pool_at_the_limit,
 )
-from ctipam.pools.parameters import PRIVATE_RANGES
-from ctipam.pools.spec import TOP_LEVEL, PoolKey
-from ctipam.pools.utilization import Utilization
+from ctipam.upkeep.utilization import Utilization
 
 DAY = 24 * 3600
 WEST, PROD = PoolKey("us-west-2"), PoolKey("us-west-2", "Prod OU")

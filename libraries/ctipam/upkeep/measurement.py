@@ -11,8 +11,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ctipam.errors import AwsFailed, numbered
 from ctipam.pools.environment_pools import EnvironmentPool, environment_pools
 from ctipam.pools.reader import read_allocations, read_blocks
-from ctipam.pools.utilization import Utilization, measure
 from ctipam.sessions import Account
+from ctipam.upkeep.utilization import Utilization, measure
 
 if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import IpamPoolTypeDef

@@ -15,11 +15,11 @@ from aws_models.errors import AwsError
 from aws_models.ipam import Timings
 from ctipam import names
 from ctipam.errors import AwsFailed
-from ctipam.pools import growing
-from ctipam.pools.growth import LOOKS_APART_S, TELL_AGAIN_S
-from ctipam.pools.measurement import measure_pools
 from ctipam.settings import UtilizationSettings
 from ctipam.tags import to_dict
+from ctipam.upkeep import growing
+from ctipam.upkeep.growth import LOOKS_APART_S, TELL_AGAIN_S
+from ctipam.upkeep.measurement import measure_pools
 from in_process.played_once import played_once
 from landing_zone.direct_stack import BUILT, PROPERTIES, STACK_ID, DirectStack
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from ctipam import names
 from ctipam.pools.listing import stack_of
-from ctipam.pools.utilization import Utilization
 from ctipam.tags import to_dict
+from ctipam.upkeep.utilization import Utilization
 
 if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import IpamPoolTypeDef

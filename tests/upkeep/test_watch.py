@@ -12,8 +12,8 @@ import pytest
 
 from ctipam.ipam.existing import ExistingIpam
 from ctipam.ipam.reader import find_ipam, read_vpcs
-from ctipam.pools import watch as watching
-from ctipam.pools.schedule import is_watch_due
+from ctipam.upkeep import watch as watching
+from ctipam.upkeep.schedule import is_watch_due
 from landing_zone.direct_stack import Context
 
 HOME, WEST = "us-east-1", "us-west-2"
@@ -159,7 +159,7 @@ def test_trouble_of_the_measurement_does_not_hide_what_the_watch_finds(
 ) -> None:
     make_vpc(networking, "192.168.1.0/24")
     networking.cloudformation.cloud.clock.advance(LAG)
-    monkeypatch.setattr("ctipam.pools.measurement._attempt", lambda *_: 1 / 0)
+    monkeypatch.setattr("ctipam.upkeep.measurement._attempt", lambda *_: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         watch(after=0)

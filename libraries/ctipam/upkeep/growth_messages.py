@@ -8,9 +8,9 @@ from ipaddress import IPv4Network
 from ctipam.errors import numbered
 from ctipam.messages import Message, ascii_title
 from ctipam.pools.existing import ExistingPool
-from ctipam.pools.growth import Family, parameters_for_growth, pool_at_the_limit
 from ctipam.pools.parameters import CIDRS_PER_POOL
-from ctipam.pools.utilization import Utilization
+from ctipam.upkeep.growth import Family, parameters_for_growth, pool_at_the_limit
+from ctipam.upkeep.utilization import Utilization
 
 HOW = (
     "What to do: delete VPCs that are not needed, or update the stack in the management account with {parameters}. "

@@ -9,7 +9,7 @@ import pytest
 
 from ctipam.pools.environment_pools import EnvironmentPool
 from ctipam.pools.existing import Allocation
-from ctipam.pools.utilization import Utilization, measure, metric_line
+from ctipam.upkeep.utilization import Utilization, measure, metric_line
 
 POOL = EnvironmentPool("ipam-pool-0123456789abcdef0", "Prod OU", "us-west-2")
 BLOCK = IPv4Network("192.168.0.0/21")

@@ -20,16 +20,16 @@ from ctipam.ipam.existing import ExistingIpam
 from ctipam.ipam.reader import find_ipam, read_accounts, read_vpcs
 from ctipam.ipam.trouble import find_trouble
 from ctipam.logs import log_decision
-from ctipam.pools import mending
-from ctipam.pools.drift import Drift
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.listing import list_pools, stack_of
 from ctipam.pools.overlaps import find_overlaps
 from ctipam.pools.parameters import reserved_cidrs
 from ctipam.pools.reader import PoolReader
-from ctipam.pools.schedule import WATCH_EVERY_MINUTES
 from ctipam.sessions import Account
 from ctipam.settings import UtilizationSettings
+from ctipam.upkeep import mending
+from ctipam.upkeep.drift import Drift
+from ctipam.upkeep.schedule import WATCH_EVERY_MINUTES
 
 CONCURRENT_READS = 10
 
