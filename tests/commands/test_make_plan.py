@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from checkers.template_reader import read_template
 from commands.arguments import MANAGEMENT_TEMPLATE, SHORT, template_parameters
-from commands.existing_vpcs.vpcs import MOST_CIDRS
+from commands.existing_vpcs.sources import MOST_CIDRS
 from commands.plan.__main__ import planned
 from commands.plan.simulation import build, update, with_room_for
 from commands.plan.text import MOST_OVERLAPS, vpc_counts

@@ -15,7 +15,7 @@ from moto.ec2.models.availability_zones_and_regions import Region, RegionsAndZon
 from moto.ec2.responses import EC2Response
 
 from commands.existing_vpcs import organization as organization_vpcs
-from commands.existing_vpcs.vpcs import LISTED
+from commands.existing_vpcs.summary import LISTED
 from commands.plan import __main__ as plan
 from ctipam import sessions
 from ctipam.errors import Refused

@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from commands.existing_vpcs.vpcs import Unread, VpcCidr, why_of
+from commands.existing_vpcs.summary import Unread, VpcCidr, why_of
 from ctipam.names import STACK_TAG
 from ctipam.pools.existing import ExistingPool
 from ctipam.pools.listing import list_pools

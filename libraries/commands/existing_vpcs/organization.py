@@ -27,7 +27,8 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from commands.arguments import ROOT, another_account, in_no_organization
 from commands.existing_vpcs import allocated as allocated_vpcs
-from commands.existing_vpcs.vpcs import Existing, Unread, VpcCidr, cidrs_of, of_organization, some, why_of
+from commands.existing_vpcs.summary import Unread, VpcCidr, cidrs_of, of_organization, some, why_of
+from commands.existing_vpcs.vpcs import Existing
 from commands.preflight.aws_reader import open_session
 from ctipam.errors import DENIED, Refused, code_of, numbered
 from ctipam.names import execution_role_arn

@@ -14,7 +14,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network
 
-from commands.existing_vpcs.vpcs import Existing, read_from, reservations
+from commands.existing_vpcs.sources import read_organization
+from commands.existing_vpcs.vpcs import Existing, reservations
 from commands.terminal import plain
 from ctipam.errors import Refused
 from ctipam.pools import parameters
@@ -50,7 +51,7 @@ def reserved_cidrs(options: Mapping[str, str], properties: Mapping[str, str]) ->
     if not source:
         return None
     _reserved_and_space(properties)  # what is wrong is told before a read that may take minutes
-    existing = read_from(source, properties, options.get("AWS", ""))
+    existing = read_organization(source, properties, options.get("AWS", ""))
     if existing.unread and "INCOMPLETE" not in options:
         way_out = f"{WAYS_OUT[source]}, or reserve only what is known: INCOMPLETE=accept"
         raise Refused("\n".join(["Nothing was changed, because not all VPCs are known:", *existing.unread, way_out]))

@@ -5,7 +5,7 @@
     CIDR, REGIONS, ENVS, REGION_PREFIX, ENV_PREFIX, POOL_SIZES, VPC_PREFIX, QUOTA    default: as in the template
     VPCS_A_MONTH=20     new VPCs in all pools, to see for how long the pools last
     ACTIVE_IPS=1000     the number of addresses in use, for the cost
-    VPCS=file           existing VPCs, see existing_vpcs.vpcs
+    VPCS=file           existing VPCs, see existing_vpcs.sources
     VPCS=organization   the VPCs of all accounts, see existing_vpcs.organization; a file of this name is ./organization
     VPCS=ipam           the VPCs that IPAM has discovered, see existing_vpcs.ipam; a file of this name is ./ipam
     FORMAT=svg          draw the address space to scale; save it with `> plan.svg`
@@ -33,7 +33,8 @@ from commands.arguments import (
     template_parameters,
     whole_number,
 )
-from commands.existing_vpcs import vpcs
+from commands.existing_vpcs import sources
+from commands.existing_vpcs.vpcs import Existing
 from commands.plan import drawing as plan_drawing
 from commands.plan import text as plan_text
 from commands.plan.simulation import build
@@ -74,11 +75,11 @@ def planned(arguments: Sequence[str]) -> str:
     return "\n".join(map(terminal.plain, lines))
 
 
-def _existing(options: Mapping[str, str], properties: Mapping[str, str]) -> vpcs.Existing:
+def _existing(options: Mapping[str, str], properties: Mapping[str, str]) -> Existing:
     source = options.get("VPCS", "")
     if source in ("organization", "ipam"):
-        return vpcs.read_from(source, properties, options.get("AWS", ""))
-    return vpcs.Existing(tuple(vpcs.read(Path(source)))) if source else vpcs.Existing()
+        return sources.read_organization(source, properties, options.get("AWS", ""))
+    return Existing(tuple(sources.read_file(Path(source)))) if source else Existing()
 
 
 def _count(given: Arguments, name: str, default: int, what: str) -> int:
