@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ctipam import sessions
 from ctipam.invocation import account_id_of
-from ctipam.pools.listing import list_pools
+from ctipam.ipam.listing import list_pools
 from ctipam.settings import UtilizationSettings
 from ctipam.upkeep import measurement, schedule
 from ctipam.upkeep.utilization import Utilization, metric_line

@@ -1,10 +1,12 @@
 """Amazon VPC IPAM for AWS Control Tower: the logic of all Lambda functions, in six wings.
 
+Each uses only those above it:
+
     cloudformation   answers CloudFormation: custom resources, and the state of the function's own stack
-    organization     reads AWS Organizations, understands its events, and sets the organization up
     ipam             finds or creates the IPAM
     pools            builds the pools
     upkeep           measures the pools on a schedule, lets them grow, and puts right what somebody changed
+    organization     reads AWS Organizations, understands its events, and sets the organization up
     sharing          shares the pools with accounts
 
 In the wings, `spec` is what is wanted, `existing` is what exists, and `changes` decides the difference.

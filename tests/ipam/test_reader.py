@@ -1,4 +1,4 @@
-"""Which IPAM is ours, and what counts as gone."""
+"""Which IPAM and which pools are ours, and what counts as gone."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from botocore.stub import Stubber
 
 from ctipam.ipam import reader
 from ctipam.ipam.existing import ExistingIpam, ExistingScope
+from ctipam.ipam.listing import list_pools
 
 NETWORKING, HOME = "222222222222", "us-east-1"
 
@@ -115,3 +116,13 @@ def test_what_is_gone_is_no_error_and_any_other_refusal_is(
     assert read(account, "an id") is None
     with pytest.raises(ClientError, match="RequestLimitExceeded"):
         read(account, "an id")
+
+
+def test_pools_that_others_share_with_the_account_are_not_its_own(aws: Stubber, account: Any) -> None:
+    pools = [
+        {"IpamPoolId": f"ipam-pool-{owner[0]}", "OwnerId": owner, "State": "create-complete"}
+        for owner in (NETWORKING, "333333333333")
+    ]
+    aws.add_response("describe_ipam_pools", {"IpamPools": pools})
+
+    assert [pool["IpamPoolId"] for pool in list_pools(account)] == ["ipam-pool-2"]

@@ -17,7 +17,6 @@ from ctipam import names
 from ctipam.errors import POOL_NOT_FOUND
 from ctipam.pools import reader, record
 from ctipam.pools.existing import Block, ExistingPool
-from ctipam.pools.listing import list_pools
 from ctipam.pools.spec import TOP_LEVEL, PoolKey, VpcSizes
 
 POOL, REGION = "ipam-pool-0123456789abcdef0", "us-west-2"
@@ -49,17 +48,6 @@ def test_what_is_gone_is_no_error_and_any_other_refusal_is(aws: Stubber, account
     assert read(account) == []
     with pytest.raises(ClientError, match="RequestLimitExceeded"):
         read(account)
-
-
-def test_pools_that_others_share_with_the_account_are_not_its_own(aws: Stubber) -> None:
-    pools = [
-        {"IpamPoolId": f"ipam-pool-{owner[0]}", "OwnerId": owner, "State": "create-complete"}
-        for owner in ("222222222222", "333333333333")
-    ]
-    aws.add_response("describe_ipam_pools", {"IpamPools": pools})
-    account: Any = SimpleNamespace(ec2=lambda: aws.client, account_id="222222222222")
-
-    assert [pool["IpamPoolId"] for pool in list_pools(account)] == ["ipam-pool-2"]
 
 
 def test_a_cidr_that_somebody_requested_by_its_size_is_known_once_aws_has_chosen_it(aws: Stubber, account: Any) -> None:

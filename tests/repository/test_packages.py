@@ -54,6 +54,7 @@ ENTRIES = """
     ctipam/ipam/discovered.py
     ctipam/ipam/discovery.py
     ctipam/ipam/existing.py
+    ctipam/ipam/listing.py
     ctipam/ipam/preconditions.py
     ctipam/ipam/reader.py
     ctipam/ipam/reconcile.py
@@ -88,7 +89,6 @@ ENTRIES = """
     ctipam/pools/existing_vpcs.py
     ctipam/pools/feasibility.py
     ctipam/pools/late_failures.py
-    ctipam/pools/listing.py
     ctipam/pools/matching.py
     ctipam/pools/overlaps.py
     ctipam/pools/pace.py

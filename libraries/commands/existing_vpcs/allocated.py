@@ -15,9 +15,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from commands.existing_vpcs.summary import Unread, VpcCidr, why_of
+from ctipam.ipam.listing import list_pools
 from ctipam.names import STACK_TAG
 from ctipam.pools.existing import ExistingPool
-from ctipam.pools.listing import list_pools
 from ctipam.pools.reader import CONCURRENT_READS, as_listed, read_allocations
 from ctipam.pools.recognition import OTHER_TAGS
 from ctipam.sessions import Account

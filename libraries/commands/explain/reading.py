@@ -20,12 +20,12 @@ from commands.explain.facts import AccountFacts, Decision, Log, PoolFacts, VpcFa
 from commands.reading import Stack
 from commands.terminal import Progress
 from ctipam.errors import Refused, code_of
+from ctipam.ipam.listing import list_pools, stack_of
 from ctipam.ipam.reader import find_ipam, read_vpcs
 from ctipam.organization import reader as organization
 from ctipam.organization.tree import AccountLocation
 from ctipam.pools import parameters
 from ctipam.pools.existing import ExistingPool
-from ctipam.pools.listing import list_pools, stack_of
 from ctipam.pools.reader import CONCURRENT_READS, as_listed, read_blocks, read_if_allowed
 from ctipam.pools.recognition import has_lost_stack_tag, lost_stack_tag, lost_stack_tags
 from ctipam.sessions import Account

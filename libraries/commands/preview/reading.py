@@ -31,6 +31,7 @@ from ctipam.ipam import reconcile as ipam_reconcile
 from ctipam.ipam.changes import pending_changes
 from ctipam.ipam.cost_controls import LEAVE, CostControls
 from ctipam.ipam.existing import ExistingIpam
+from ctipam.ipam.listing import list_pools, stack_of
 from ctipam.ipam.reader import find_discovery
 from ctipam.ipam.spec import IpamSpec
 from ctipam.organization import preconditions, setup
@@ -40,7 +41,6 @@ from ctipam.organization.preconditions import SetupResult, SetupSpec
 from ctipam.organization.reader import find_ou_paths, find_roots
 from ctipam.pools import reconcile as pools_reconcile
 from ctipam.pools.existing import ExistingPool
-from ctipam.pools.listing import list_pools, stack_of
 from ctipam.pools.parameters import environments
 from ctipam.pools.reader import as_listed
 from ctipam.pools.recognition import lost_stack_tag, lost_stack_tags

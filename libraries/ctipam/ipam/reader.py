@@ -12,7 +12,7 @@ from ctipam.errors import DENIED, DISCOVERY_ID_ERRORS, REGION_NOT_ENABLED, SCOPE
 from ctipam.ipam.cost_controls import OWNER_PAYS
 from ctipam.ipam.discovered import DiscoveredAccount, DiscoveredCidr
 from ctipam.ipam.existing import ExistingIpam, ExistingScope
-from ctipam.pools.listing import list_pools
+from ctipam.ipam.listing import list_pools
 from ctipam.sessions import Account
 from ctipam.tags import to_dict
 

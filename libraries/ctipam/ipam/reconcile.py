@@ -19,9 +19,9 @@ from ctipam.errors import BUSY, AwsFailed, OutOfTime, code_of, explain, fit, som
 from ctipam.ipam import preconditions, reader
 from ctipam.ipam.changes import IpamChange, pending_changes
 from ctipam.ipam.existing import DELETE_FAILED, MODIFY_FAILED, ExistingIpam
+from ctipam.ipam.listing import list_pools, stack_of
 from ctipam.ipam.spec import IpamSpec
 from ctipam.logs import log_decision, logger
-from ctipam.pools.listing import list_pools, stack_of
 from ctipam.sessions import Account
 from ctipam.tags import tag_changes, to_list, with_stack_tags
 from ctipam.waiting import LISTED_LATE_S, Pace, retry_while_busy

@@ -11,10 +11,10 @@ from ctipam.cloudformation.described import outputs_of
 from ctipam.cloudformation.other_stacks import living
 from ctipam.cloudformation.outputs import NO_WARNINGS
 from ctipam.errors import Refused, explain
+from ctipam.ipam.listing import list_pools
 from ctipam.logs import log_decision
 from ctipam.networking_account import assume_execution_role
 from ctipam.organization.session_policies import read_policy
-from ctipam.pools.listing import list_pools
 from ctipam.sessions import Account
 from ctipam.tags import to_dict
 

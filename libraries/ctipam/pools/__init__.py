@@ -9,8 +9,8 @@ Pure:  `parameters` reads values, `spec` is what is wanted, `wanted` its tags an
        to look again, `late_failures` what becomes of failures; `environment_pools` tells environment pools from
        others; `reserved` decides what is kept from VPCs, and `overlaps` finds those that have their addresses from no
        pool
-AWS:   `listing` lists all pools; `reader` reads ours with CIDRs and allocations; `feasibility` reads what is in the way
-       of a request, and refuses what cannot be done; `apply` makes one change; `rounds`, `reconcile` and `deletion`
-       build, update and delete the pools, `reserving` reserves CIDRs in them; `existing_vpcs` warns of VPCs in their
-       address space; `custom_resources` is what CloudFormation asks for
+AWS:   `reader` reads our pools with CIDRs and allocations; `feasibility` reads what is in the way of a request, and
+       refuses what cannot be done; `apply` makes one change; `rounds`, `reconcile` and `deletion` build, update and
+       delete the pools, `reserving` reserves CIDRs in them; `existing_vpcs` warns of VPCs in their address space;
+       `custom_resources` is what CloudFormation asks for
 """

@@ -12,9 +12,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ctipam.errors import explain, numbered, some
 from ctipam.ipam.discovered import DiscoveredAccount, DiscoveredCidr
 from ctipam.ipam.existing import ExistingIpam
+from ctipam.ipam.listing import list_pools
 from ctipam.ipam.reader import read_accounts, read_vpcs
 from ctipam.pools.addresses import outermost
-from ctipam.pools.listing import list_pools
 from ctipam.pools.overlaps import OverlappingVpc, find_overlaps
 from ctipam.pools.reader import CONCURRENT_READS, PoolReader, as_listed
 from ctipam.pools.spec import TOP_LEVEL, PoolSpec

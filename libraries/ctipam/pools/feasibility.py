@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import Refused
+from ctipam.ipam import listing
 from ctipam.logs import log_decision, log_sentences
-from ctipam.pools import listing, preconditions, reserving, room, surplus
+from ctipam.pools import preconditions, reserving, room, surplus
 from ctipam.pools.existing import ExistingPool
 from ctipam.pools.matching import InUse, compare
 from ctipam.pools.placement import parents_of_new_cidrs

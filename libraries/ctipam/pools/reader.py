@@ -17,9 +17,9 @@ from botocore.exceptions import ClientError
 
 from ctipam import names
 from ctipam.errors import DENIED, POOL_NOT_FOUND, REGION_NOT_ENABLED, code_of
+from ctipam.ipam.listing import scope_of, stack_of
 from ctipam.pools import record
 from ctipam.pools.existing import Allocation, Block, ExistingPool
-from ctipam.pools.listing import scope_of, stack_of
 from ctipam.pools.reserved import is_reservation
 from ctipam.pools.spec import PoolKey, VpcSizes
 from ctipam.sessions import Account

@@ -22,7 +22,8 @@ from ctipam import waiting
 from ctipam.cloudformation import other_stacks
 from ctipam.cloudformation.deletion import report_kept
 from ctipam.cloudformation.request import ResourceRequest
-from ctipam.pools import changes, feasibility, listing, preconditions, reserving
+from ctipam.ipam import listing
+from ctipam.pools import changes, feasibility, preconditions, reserving
 from ctipam.pools.change_kinds import PendingChanges
 from ctipam.pools.deletion import PoolDeletion
 from ctipam.pools.existing import Allocation, ExistingPool

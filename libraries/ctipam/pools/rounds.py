@@ -15,8 +15,9 @@ from botocore.exceptions import ClientError
 from ctipam import waiting
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import BUSY, RETRYABLE_POOL_ERRORS, TOO_MANY_TAGS, OutOfTime, code_of, explain, some
+from ctipam.ipam import listing
 from ctipam.logs import log_decision
-from ctipam.pools import apply, listing
+from ctipam.pools import apply
 from ctipam.pools.change_kinds import (
     CreatePool,
     DeprovisionCidr,

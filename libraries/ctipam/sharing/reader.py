@@ -15,8 +15,8 @@ from botocore.exceptions import ClientError
 
 from ctipam import names
 from ctipam.errors import POOL_NOT_FOUND, code_of
+from ctipam.ipam.listing import list_pools
 from ctipam.pools.environment_pools import environment_pools
-from ctipam.pools.listing import list_pools
 from ctipam.sessions import Account
 from ctipam.sharing.doubtful import why_doubtful
 from ctipam.sharing.existing import BEST_FIRST, Share

@@ -19,12 +19,12 @@ from ctipam import findings
 from ctipam.cloudformation import other_stacks
 from ctipam.cloudformation.described import outputs_of
 from ctipam.errors import explain
+from ctipam.ipam.listing import list_pools, stack_of, with_tags_put_back
 from ctipam.networking_account import assume_execution_role
 from ctipam.organization import reader as organization
 from ctipam.organization.monitoring import not_monitored
 from ctipam.organization.tree import OrganizationTree
 from ctipam.pools.existing import ExistingPool
-from ctipam.pools.listing import list_pools, stack_of, with_tags_put_back
 from ctipam.pools.reader import PoolReader
 from ctipam.pools.recognition import lost_stack_tags
 from ctipam.sessions import Account

@@ -21,13 +21,13 @@ from ctipam import waiting
 from ctipam.cloudformation.own_stack import OwnStack, Snapshot
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import OutOfTime, Refused, Superseded
+from ctipam.ipam.listing import list_pools, scope_of, stack_of
 from ctipam.ipam.reader import find_ipam
 from ctipam.logs import log_decision
 from ctipam.pools import reserving
 from ctipam.pools.change_kinds import PendingChanges
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.feasibility import refuse_impossible
-from ctipam.pools.listing import list_pools, scope_of, stack_of
 from ctipam.pools.matching import compare, kept_pools
 from ctipam.pools.placement import Occupied, parents_of_new_cidrs
 from ctipam.pools.reader import CONCURRENT_READS, PoolReader

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ctipam import names
-from ctipam.pools.listing import stack_of
+from ctipam.ipam.listing import stack_of
 from ctipam.tags import to_dict
 from ctipam.upkeep.utilization import Utilization
 

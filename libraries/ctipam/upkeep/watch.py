@@ -17,11 +17,11 @@ from ctipam.cloudformation.own_stack import OwnStack
 from ctipam.findings import Finding
 from ctipam.ipam.discovered import DiscoveredAccount, DiscoveredCidr
 from ctipam.ipam.existing import ExistingIpam
+from ctipam.ipam.listing import list_pools, stack_of
 from ctipam.ipam.reader import find_ipam, read_accounts, read_vpcs
 from ctipam.ipam.trouble import find_trouble
 from ctipam.logs import log_decision
 from ctipam.pools.existing import Allocation, ExistingPool
-from ctipam.pools.listing import list_pools, stack_of
 from ctipam.pools.overlaps import find_overlaps
 from ctipam.pools.parameters import reserved_cidrs
 from ctipam.pools.reader import PoolReader

@@ -32,7 +32,7 @@ def stack_of(pool: IpamPoolTypeDef) -> str:
 
 
 def with_tags_put_back(listed: Sequence[IpamPoolTypeDef], stack_ids: Mapping[str, str]) -> list[IpamPoolTypeDef]:
-    """Return the pools as if these, by id, had not lost STACK_TAG, see `recognition`. Changes nothing in AWS."""
+    """Return the pools as if these, by id, had not lost STACK_TAG, see `pools.recognition`. Changes nothing in AWS."""
     found = []
     for pool in listed:
         copied = pool.copy()
