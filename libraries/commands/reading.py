@@ -14,7 +14,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from commands.arguments import another_account, in_no_organization, is_management_account
-from commands.existing_vpcs.organization import sign_in
+from commands.sign_in import sign_in
 from ctipam.cloudformation import other_stacks
 from ctipam.cloudformation.described import outputs_of, parameters_of
 from ctipam.errors import DENIED, Refused, code_of, explain

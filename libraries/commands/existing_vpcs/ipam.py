@@ -19,9 +19,10 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from commands.existing_vpcs import allocated as allocated_vpcs
-from commands.existing_vpcs.organization import SESSION_NAME, find_accounts, ipam_administrator, sign_in
+from commands.existing_vpcs.organization import SESSION_NAME, find_accounts, ipam_administrator
 from commands.existing_vpcs.summary import Unread, VpcCidr, of_organization, some, why_of
 from commands.existing_vpcs.vpcs import Existing
+from commands.sign_in import sign_in
 from ctipam.errors import Refused
 from ctipam.ipam.discovered import NEVER_SEEN, DiscoveredAccount
 from ctipam.ipam.existing import ExistingIpam

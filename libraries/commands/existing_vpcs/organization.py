@@ -21,19 +21,18 @@ from queue import SimpleQueue
 from typing import Any, cast
 
 import boto3
-from botocore.config import Config
 from botocore.credentials import Credentials
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from commands.arguments import ROOT, another_account, in_no_organization
+from commands.arguments import another_account, in_no_organization
 from commands.existing_vpcs import allocated as allocated_vpcs
 from commands.existing_vpcs.summary import Unread, VpcCidr, cidrs_of, of_organization, some, why_of
 from commands.existing_vpcs.vpcs import Existing
-from commands.preflight.aws_reader import open_session
+from commands.sign_in import sign_in
 from ctipam.errors import DENIED, Refused, code_of, numbered
 from ctipam.names import execution_role_arn
 from ctipam.organization.reader import find_ipam_administrators, read_all
-from ctipam.sessions import CONFIG, Account
+from ctipam.sessions import Account
 
 SESSION_NAME = "plan-address-space"  # what CloudTrail shows in each account
 
@@ -53,9 +52,6 @@ POLICY: dict[str, Any] = {
 ACCOUNTS_AT_ONCE, REGIONS_AT_ONCE = 4, 16
 """EC2 throttles each account and Region separately, so all Regions of an account can be read at the same time. Each
 account that is read at the same time needs some 60 MB for the clients of its Regions."""
-
-QUICK = CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 2}))
-"""For the first call: a user without a connection or with wrong credentials gets an error at once."""
 
 NOT_ENABLED = "VPCs in Regions that their account has disabled cannot be read, and exist nevertheless."
 """Disabling a Region takes away access, and deletes nothing.
@@ -114,32 +110,6 @@ def _allocated(management: Account, network_account_id: str) -> tuple[set[alloca
 def ipam_administrator(management: Account) -> str:
     """Return the id of the account that administers IPAM; empty if there is none. Raises AWS's errors."""
     return next(iter(find_ipam_administrators(management.organizations())), "")
-
-
-def sign_in(region: str, aws: str = "") -> Account:
-    """Return the account of the user's credentials. Raises Refused without credentials, or without a Region.
-
-    region   used if the user's configuration names none; may be empty
-    aws      AWS=, the words of an AWS CLI, which may choose a profile; may be empty
-    """
-    try:
-        session = open_session(aws, ROOT, region)
-        if not session.region_name:
-            raise Refused(
-                "This needs a Region, and credentials of the management account; set AWS_REGION to Control Tower's "
-                "home Region, and sign in or set AWS_PROFILE."
-            )
-        return Account(session, session.client("sts", config=QUICK).get_caller_identity()["Account"])
-    except (BotoCoreError, ClientError) as error:
-        raise Refused(
-            "This needs AWS credentials; sign in to the management account, or set AWS_PROFILE. AWS's error: "
-            f"{_safe_text(error)}"
-        ) from None
-
-
-def _safe_text(error: BotoCoreError | ClientError) -> str:
-    """Return the error's text, shortened where it may contain credentials: a signature, or an invalid header."""
-    return why_of(error) if isinstance(error, ClientError | HTTPClientError) else str(error)
 
 
 def find_accounts(management: Account) -> tuple[list[str], list[str]]:

@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError
 
 from commands import arguments, terminal
 from commands.arguments import ROOT, Arguments
-from commands.preflight.aws_reader import AwsReader, open_session
+from commands.preflight.aws_reader import AwsReader
 from commands.preflight.checks import check, credentials, no_credentials, no_region, too_many_calls
 from commands.preflight.facts import Caller, Check, Fact, Facts, Unknown
 from commands.preflight.reading import (
@@ -21,6 +21,7 @@ from commands.preflight.reading import (
     read_networking_stack,
     read_stack,
 )
+from commands.sign_in import open_session
 from commands.stack_state import refuse_stack_of_others, refuse_unless_updatable, refuse_without_networking_stack
 from ctipam.errors import Refused
 from ctipam.organization.preconditions import refuse_second_deployment

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
-from commands.existing_vpcs.organization import QUICK
 from commands.preflight.aws_reader import AwsReader
 from commands.preflight.facts import (
     Bucket,
@@ -29,6 +28,7 @@ from commands.preflight.facts import (
 )
 from commands.preflight.service_control_policies import Policy
 from commands.reading import Stack, find_stack, networking_stack_id
+from commands.sign_in import QUICK
 from ctipam import names
 from ctipam.errors import DENIED, THROTTLED, Refused, code_of
 from ctipam.ipam.reader import UNUSABLE

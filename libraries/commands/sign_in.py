@@ -1,0 +1,108 @@
+"""Signs in with the user's credentials of the management account. Requires boto3."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+from commands.arguments import ROOT
+from commands.aws_cli import AwsCli, AwsCliError, configured_region, users_aws_cli
+from ctipam.errors import Refused, code_of
+from ctipam.sessions import CONFIG, Account
+
+QUICK = CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 2}))
+"""For the first call: a user without a connection or with wrong credentials gets an error at once."""
+
+
+def sign_in(region: str, aws: str = "") -> Account:
+    """Return the account of the user's credentials. Raises Refused without credentials, or without a Region.
+
+    region   used if the user's configuration names none; may be empty
+    aws      AWS=, the words of an AWS CLI, which may choose a profile; may be empty
+    """
+    try:
+        session = open_session(aws, ROOT, region)
+        if not session.region_name:
+            raise Refused(
+                "This needs a Region, and credentials of the management account; set AWS_REGION to Control Tower's "
+                "home Region, and sign in or set AWS_PROFILE."
+            )
+        return Account(session, session.client("sts", config=QUICK).get_caller_identity()["Account"])
+    except (BotoCoreError, ClientError) as error:
+        raise Refused(
+            "This needs AWS credentials; sign in to the management account, or set AWS_PROFILE. AWS's error: "
+            f"{_safe_text(error)}"
+        ) from None
+
+
+def _safe_text(error: BotoCoreError | ClientError) -> str:
+    """Return the error's text, shortened where it may contain credentials: a signature, or an invalid header."""
+    if isinstance(error, ClientError):
+        return f"{error.operation_name}: {code_of(error)}"
+    return type(error).__name__ if isinstance(error, HTTPClientError) else str(error)
+
+
+def open_session(words: str, root: Path, region: str = "") -> boto3.Session:
+    """Return a session with the user's credentials and Region; its region_name may be None.
+
+    The credentials are those that boto3 finds, as `aws` does. Where it finds none, for example after `aws login`, and
+    where the user has named an AWS CLI, whose words may choose a profile, that CLI is asked for them. Version 1 exports
+    none.
+
+    words    AWS=, or empty
+    region   used if the user's configuration names none
+    Raises   BotoCoreError, for example if AWS_PROFILE names no profile
+    """
+    if words:
+        cli = users_aws_cli(words, root)
+        chosen = configured_region(cli) or region
+        return _exported(cli, chosen) or boto3.Session(region_name=chosen or None, profile_name=_profile(words))
+    # boto3 reads only AWS_DEFAULT_REGION
+    chosen = os.environ.get("AWS_REGION") or boto3.Session().region_name or region
+    session = boto3.Session(region_name=chosen or None)
+    if not _has_credentials(session) and shutil.which("aws"):
+        cli = users_aws_cli("aws", root)
+        return _exported(cli, chosen or configured_region(cli)) or session
+    return session
+
+
+def _profile(words: str) -> str | None:
+    """Return the profile that the words of an AWS CLI choose."""
+    for word, following in pairwise([*shlex.split(words), ""]):
+        name, _, value = word.partition("=")
+        if name == "--profile":
+            return value or following
+    return None
+
+
+def _has_credentials(session: boto3.Session) -> bool:
+    try:
+        return session.get_credentials() is not None
+    except BotoCoreError:
+        return False
+
+
+def _exported(cli: AwsCli, region: str) -> boto3.Session | None:
+    try:
+        exported = cli.ask("configure", "export-credentials", "--format", "process")
+    except AwsCliError:
+        return None
+    return _session(exported, region) if exported else None
+
+
+def _session(credentials: Any, region: str) -> boto3.Session:
+    """credentials: as STS and `aws configure export-credentials` name them."""
+    return boto3.Session(
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials.get("SessionToken"),
+        region_name=region or None,
+    )
