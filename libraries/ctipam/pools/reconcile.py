@@ -13,8 +13,9 @@ is left to change. AWS completes each change in its own time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,11 +45,8 @@ def ensure(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> dict[Pool
 
     Raises Refused before anything is changed, AwsFailed with AWS's reason, OutOfTime when work is left, Superseded.
     """
-    with ThreadPoolExecutor(CONCURRENT_READS) as executor:
-        listed = listing.list_pools(request.account)
-        pool_reader = _reader(request, scope_id, listed, executor)
-        found = _read(request, pool_reader, spec, listed)
-        if _is_left_alone(request, found) or _is_built(pool_reader, spec, listed, found):
+    with _reading(request, scope_id, spec) as (pool_reader, listed, found):
+        if _is_done(request, pool_reader, spec, listed, found):
             return kept_pools(spec, found)
         pools, kept = PoolReconciliation(request, pool_reader, spec).run(listed, found)
     if kept:
@@ -58,9 +56,8 @@ def ensure(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> dict[Pool
 
 def existing_pools(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> dict[PoolKey, ExistingPool]:
     """Return those of the stack's pools that exist, in whatever state. Changes nothing."""
-    with ThreadPoolExecutor(CONCURRENT_READS) as executor:
-        listed = listing.list_pools(request.account)
-        return kept_pools(spec, _read(request, _reader(request, scope_id, listed, executor), spec, listed))
+    with _reading(request, scope_id, spec) as (_, _, found):
+        return kept_pools(spec, found)
 
 
 def check(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> None:
@@ -68,11 +65,8 @@ def check(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> None:
 
     scope_id   empty: there is no IPAM yet
     """
-    with ThreadPoolExecutor(CONCURRENT_READS) as executor:
-        listed = listing.list_pools(request.account)
-        pool_reader = _reader(request, scope_id, listed, executor)
-        found = _read(request, pool_reader, spec, listed)
-        if not (_is_left_alone(request, found) or _is_built(pool_reader, spec, listed, found)):
+    with _reading(request, scope_id, spec) as (pool_reader, listed, found):
+        if not _is_done(request, pool_reader, spec, listed, found):
             allocated: Allocated = {}
             pools = with_coming(pool_reader, spec, found, allocated)
             feasibility.refuse_impossible_request(request, pool_reader, spec, pools, listed, allocated)
@@ -99,19 +93,16 @@ class Situation:
 
 def look(request: ResourceRequest, scope_id: str, spec: PoolSpec) -> Situation:
     """Read what `ensure` would decide from; called by `commands`. Changes nothing. Raises Refused as `ensure` does."""
-    with ThreadPoolExecutor(CONCURRENT_READS) as executor:
-        listed = listing.list_pools(request.account)
-        pool_reader = _reader(request, scope_id, listed, executor)
-        read = _read(request, pool_reader, spec, listed)
-        built = _is_left_alone(request, read) or _is_built(pool_reader, spec, listed, read)
+    with _reading(request, scope_id, spec) as (pool_reader, listed, found):
+        built = _is_done(request, pool_reader, spec, listed, found)
         allocated: Allocated = {}
-        pools = with_coming(pool_reader, spec, read, allocated)
+        pools = with_coming(pool_reader, spec, found, allocated)
         in_use: InUse = {}
         stays: Mapping[str, Sequence[str]] = {}
         if not built:
             blockers, _ = feasibility.refuse_impossible_request(request, pool_reader, spec, pools, listed, allocated)
             in_use, stays = blockers.surplus.in_use, blockers.by_pool()
-        reservable = reserving.read_concerned(request.account, executor, spec, compare(spec, pools).kept)
+        reservable = reserving.read_concerned(request.account, pool_reader.executor, spec, compare(spec, pools).kept)
         return Situation(pools, built, allocated, in_use, stays, reservable)
 
 
@@ -127,38 +118,35 @@ def delete(request: ResourceRequest) -> list[str]:
         return PoolDeletion(request, PoolReader(request.account, ours, min(scopes, default=""), executor)).run(listed)
 
 
-def _reader(
-    request: ResourceRequest, scope_id: str, listed: Sequence[IpamPoolTypeDef], executor: ThreadPoolExecutor
-) -> PoolReader:
-    """Return a reader that takes the pools of stacks that can no longer act for ours. Raises Refused if another stack
-    can."""
-    others = sorted({listing.stack_of(pool) for pool in listed} - {request.stack_id, ""})
-    preconditions.refuse_second_stack(other_stacks.living(request.account, others))
-    return PoolReader(request.account, frozenset({request.stack_id, *others}), scope_id, executor)
+@contextmanager
+def _reading(
+    request: ResourceRequest, scope_id: str, spec: PoolSpec
+) -> Iterator[tuple[PoolReader, list[IpamPoolTypeDef], list[ExistingPool]]]:
+    """Read the pools as they are, those of stacks that can no longer act as ours. Give them, all pools as AWS lists
+    them, and the reader for what else is to be read. Raises Refused if another stack can still act."""
+    with ThreadPoolExecutor(CONCURRENT_READS) as executor:
+        listed = listing.list_pools(request.account)
+        others = sorted({listing.stack_of(pool) for pool in listed} - {request.stack_id, ""})
+        preconditions.refuse_second_stack(other_stacks.living(request.account, others))
+        pool_reader = PoolReader(request.account, frozenset({request.stack_id, *others}), scope_id, executor)
+        pools = pool_reader.read_pools(listed, known={})
+        is_first = request.kind == "Create" and not any(pool.key for pool in pools)
+        yield pool_reader, listed, recognized(spec, pools, ours_only=is_first)  # of a first deployment, none lost a tag
 
 
-def _read(
-    request: ResourceRequest, pool_reader: PoolReader, spec: PoolSpec, listed: Sequence[IpamPoolTypeDef]
-) -> list[ExistingPool]:
-    pools = pool_reader.read_pools(listed, known={})
-    is_first = request.kind == "Create" and not any(pool.key for pool in pools)
-    return recognized(spec, pools, ours_only=is_first)  # of a first deployment, no pool has lost a tag
-
-
-def _is_left_alone(request: ResourceRequest, pools: Sequence[ExistingPool]) -> bool:
-    """Return whether a rollback changes nothing, because a pool has lost the tag by which it may be changed. Raise
-    Refused for that in other requests."""
+def _is_done(
+    request: ResourceRequest,
+    pool_reader: PoolReader,
+    spec: PoolSpec,
+    listed: Sequence[IpamPoolTypeDef],
+    pools: Sequence[ExistingPool],
+) -> bool:
+    """Return whether the request has nothing to change: the pools are as wanted, in the scope that is asked for, or it
+    is a rollback, and a pool has lost the tag by which it may be changed. Raise Refused for that in other requests."""
     if not request.is_rollback:
         refuse_without_stack_tag(pools)
-    return any(map(has_lost_stack_tag, pools))
-
-
-def _is_built(
-    pool_reader: PoolReader, spec: PoolSpec, listed: Sequence[IpamPoolTypeDef], pools: Sequence[ExistingPool]
-) -> bool:
-    """Return whether the pools are as wanted, in the scope that is asked for."""
     elsewhere = any(listing.scope_of(pool) != pool_reader.scope_id for pool in listed if pool_reader.is_ours(pool))
-    return not elsewhere and changes.is_built(spec, pools)
+    return any(map(has_lost_stack_tag, pools)) or (not elsewhere and changes.is_built(spec, pools))
 
 
 class PoolReconciliation(Rounds):
