@@ -367,6 +367,19 @@ def test_a_pool_without_the_tag_that_makes_it_ours_is_told_with_what_to_run_and_
     assert settings(idle) == before
 
 
+def test_the_reservations_of_a_pool_that_nothing_marks_as_ours_stay(idle: DirectStack, watch: Watch) -> None:
+    assert idle.ask("Update", "InitPools", RESERVED)["Status"] == "SUCCESS"
+    idle.end_operation()
+    before = reservations(idle)
+    retag(idle, PROD, STACK_TAG=None)
+    modify(idle, SDLC, Description="other")
+
+    watch()
+    mended(idle)
+
+    assert reservations(idle) == before != []
+
+
 @pytest.mark.parametrize("name", [PROD, "us-west-2"])
 def test_so_is_one_whose_description_was_changed_too_because_its_other_tags_still_tell(
     idle: DirectStack, watch: Watch, name: str

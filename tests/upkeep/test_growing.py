@@ -93,6 +93,15 @@ def test_a_pool_that_stays_over_the_threshold_is_told_with_the_parameter_to_chan
     assert idle.pools() == BUILT
 
 
+@pytest.mark.parametrize(("threshold", "is_over"), [(75, True), (76, False)])
+def test_a_pool_at_the_threshold_is_over_it(idle: DirectStack, threshold: int, is_over: bool) -> None:
+    fill(idle, blocks=12)
+
+    assert idle.look(threshold=threshold)
+
+    assert bool(note(idle, PROD)) == is_over
+
+
 def test_it_is_told_once_a_day_while_it_lasts(idle: DirectStack) -> None:
     fill(idle)
 
@@ -248,6 +257,33 @@ def test_a_region_without_room_gets_one_more_block_first(idle: DirectStack) -> N
     assert note(idle, "us-west-2") == ""
 
 
+def test_a_region_is_told_to_have_grown_when_its_block_is_there(idle: DirectStack) -> None:
+    take_what_is_free(idle)
+    fill(idle)
+    idle.models.ipam._store.timings = Timings(provision=1800)
+
+    look(idle, 6)
+    assert [row["State"] for row in idle.rows(idle.pool_ids()["us-west-2"])] == ["provisioned", "pending-provision"]
+    assert (subjects(idle), note(idle, "us-west-2") != "") == ([], True)
+
+    look(idle, 3)
+    assert subjects(idle) == ["us-west-2 has grown to 2 blocks"]
+
+
+def test_a_look_right_after_a_region_has_grown_leaves_its_note_to_the_next(idle: DirectStack) -> None:
+    """The note of a block that fails at once would be gone, and the next block not be told."""
+    take_what_is_free(idle)
+    fill(idle)
+    look(idle)
+    assert idle.look()
+    idle.clock.advance(60)
+    noted = note(idle, "us-west-2")
+
+    assert idle.look()
+
+    assert (noted != "", note(idle, "us-west-2"), subjects(idle)) == (True, noted, [])
+
+
 @pytest.mark.parametrize(
     ("reserved", "is_full", "region", "prod"),
     [
@@ -363,14 +399,18 @@ def test_a_block_that_cannot_be_requested_now_is_requested_by_the_next_look(idle
 
 
 @pytest.mark.parametrize("listed_s", [0.0, 30.0], ids=["listed at once", "listed late"])
-def test_two_invocations_at_once_make_one_block(idle: DirectStack, listed_s: float) -> None:
+def test_two_invocations_at_once_make_one_block(
+    idle: DirectStack, listed_s: float, caplog: pytest.LogCaptureFixture
+) -> None:
     fill(idle)
     look(idle)
     idle.models.ipam._store.timings = Timings(cidr_listed=listed_s)
 
-    assert idle.look()
-    assert idle.look()
+    with caplog.at_level(logging.INFO, "ctipam"):
+        assert idle.look()
+        assert idle.look()
 
+    assert "growth has to wait" not in caplog.messages  # AWS knows the second request by its token
     idle.clock.advance(60)
     assert idle.pools()[PROD] == "10.0.0.0/12,10.32.0.0/12"
 
