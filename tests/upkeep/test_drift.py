@@ -221,6 +221,19 @@ def test_a_block_that_was_taken_from_a_pool_is_given_again(idle: DirectStack, wa
     assert mended(idle).pools() == BUILT
 
 
+def test_a_cidr_that_was_taken_from_the_top_level_pool_is_given_again(idle: DirectStack, watch: Watch) -> None:
+    two = PROPERTIES | {"TopLevelPoolCidr": "10.0.0.0/8,172.16.0.0/12"}
+    assert idle.ask("Update", "InitPools", two)["Status"] == "SUCCESS"
+    idle.end_operation()
+    idle.ec2.deprovision_ipam_pool_cidr(IpamPoolId=idle.top_pool_id, Cidr="172.16.0.0/12")
+
+    (message,) = watch().values()
+
+    assert message.endswith(" lacks a block, 172.16.0.0/12. It is being added again.")
+    mended(idle)
+    assert watch() == {}
+
+
 def test_a_reservation_that_was_released_is_made_again(idle: DirectStack, watch: Watch) -> None:
     idle.ask("Update", "InitPools", RESERVED)
     idle.end_operation()
