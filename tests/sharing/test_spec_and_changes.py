@@ -89,6 +89,14 @@ def test_an_account_in_a_state_that_is_not_known_is_left_alone(has_share: bool) 
     assert spec.reason == "the account is RESTRICTED, of which nothing is known"
 
 
+@pytest.mark.parametrize("state", ["PENDING_ACTIVATION", "SUSPENDED", "PENDING_CLOSURE", "CLOSED"])
+def test_an_account_that_nobody_can_use_loses_its_pools(state: str) -> None:
+    spec = share_spec(ACCOUNT, location(PROD, state=state), ENVIRONMENTS, RULES, has_share=True)
+
+    assert (spec.left_alone, spec.keeps_share) == (False, False)
+    assert spec.loses(ALL_ASSOCIATED, ALL_ASSOCIATED) == ALL_ASSOCIATED.keys()
+
+
 @pytest.mark.parametrize(("joined", "keeps"), [(BEFORE, True), (AFTER, False)])
 def test_an_existing_account_that_is_closed_keeps_its_share_without_pools(joined: datetime, keeps: bool) -> None:
     """Once it is opened again, only the share tells that it is not to be left alone."""
