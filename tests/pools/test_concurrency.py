@@ -115,6 +115,7 @@ def test_a_provisioning_counts_as_under_way_until_its_block_is_listed_and_provis
 
 
 GIVEN, FAILED = Block(CIDR, "provisioned"), Block(CIDR, "failed-deprovision")
+OTHER = Block(IPv4Network("10.16.0.0/12"), "provisioned")
 
 
 @pytest.mark.parametrize(
@@ -127,6 +128,7 @@ GIVEN, FAILED = Block(CIDR, "provisioned"), Block(CIDR, "failed-deprovision")
         (DeprovisionCidr(replace(WEST, blocks=(GIVEN,)), CIDR), replace(WEST, blocks=(GIVEN,)), False),
         (DeprovisionCidr(replace(WEST, blocks=(GIVEN,)), CIDR), replace(WEST, blocks=(FAILED,)), True),
         (DeprovisionCidr(replace(WEST, blocks=(GIVEN,)), CIDR), WEST, True),
+        (DeprovisionCidr(replace(WEST, blocks=(OTHER, GIVEN)), CIDR), replace(WEST, blocks=(OTHER,)), True),
         (DeprovisionCidr(replace(WEST, blocks=(GIVEN,)), CIDR), None, True),
         (DeletePool(WEST), WEST, False),
         (DeletePool(WEST), replace(WEST, state="delete-failed"), True),
@@ -141,6 +143,7 @@ GIVEN, FAILED = Block(CIDR, "provisioned"), Block(CIDR, "failed-deprovision")
         "a CIDR that is still there",
         "a CIDR that AWS did not take back",
         "a CIDR that was taken back",
+        "one CIDR of two",
         "a CIDR that went with its pool",
         "a deletion that no list shows",
         "a deletion that failed",

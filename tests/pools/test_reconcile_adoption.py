@@ -79,6 +79,19 @@ def test_all_pools_of_a_stack_that_can_no_longer_act_are_taken_over(
     assert built.listed_pools() == []
 
 
+def test_one_of_them_that_has_lost_its_tag_is_told_and_not_made_again(built: DirectStack) -> None:
+    ids = built.pool_ids()
+    built.add_foreign_pool("172.16.0.0/12")
+    built.ec2.delete_tags(Resources=[ids["us-west-2 Prod OU"]], Tags=[{"Key": names.STACK_TAG}])
+    does_not_exist(built)
+
+    answer = create_another(built)
+
+    assert answer["Status"] == "FAILED"
+    assert ids["us-west-2 Prod OU"] in answer["Reason"]
+    assert (built.pools(), built.pool_ids()) == (BUILT, ids)
+
+
 @pytest.mark.parametrize("gone", [does_not_exist, could_not_be_deleted])
 def test_pools_that_the_other_stack_does_not_want_go_if_they_are_not_in_use(
     built: DirectStack, gone: Callable[[DirectStack], None]
