@@ -1,5 +1,8 @@
 """The organization's delegated IPAM administrator.
 
+An account that is only registered with Organizations (RegisterDelegatedAdministrator) is listed as the administrator,
+but IPAM has no role in the other accounts and sees nothing of them.
+
 Source  https://docs.aws.amazon.com/vpc/latest/ipam/enable-integ-ipam.html
 """
 
@@ -23,8 +26,10 @@ def enable_ipam_organization_admin_account(store: Store, call: Call) -> dict[str
         raise AwsError("IpamOrganizationDelegatedAdminCannotBeRootAccount", message)
     if not organization.is_member(account_id):
         raise _not_found(account_id)
-    if SERVICE in organization.delegated_administrators:
-        # Also for the account that already is the administrator: what AWS says then is unverified.
+    administrator = organization.delegated_administrators.get(SERVICE)
+    if administrator and (administrator != account_id or store.integrated_at is not None):
+        # Also for the account that already is the administrator: what AWS says then is unverified, and so is that it
+        # accepts one that is only registered.
         message = "The organization already has a delegated IPAM administrator."
         raise AwsError("IpamOrganizationDelegatedAdminLimitExceeded", message)
     organization.delegated_administrators[SERVICE] = account_id

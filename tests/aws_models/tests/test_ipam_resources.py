@@ -134,6 +134,19 @@ def test_without_the_organization_only_the_own_account_is_looked_at(bench: Bench
     assert set(discovered(bench)) == {NETWORKING}
 
 
+def test_an_administrator_who_is_only_registered_with_organizations_sees_nothing_of_others() -> None:
+    bench = Bench()
+    bench.organization.delegated_administrators["ipam.amazonaws.com"] = NETWORKING
+    make(bench, "vpc-1", "10.0.0.0/16")
+    bench.clock.advance(LAG)
+    assert set(discovered(bench)) == {NETWORKING}
+
+    bench.ask("EnableIpamOrganizationAdminAccount", HOME, MANAGEMENT, DelegatedAdminAccountId=NETWORKING)
+    bench.clock.advance(LAG)
+
+    assert set(shown(bench)) == {"vpc-1"}
+
+
 def test_the_accounts_of_an_excluded_ou_are_left_out(bench: Bench) -> None:
     bench.organization.path_of = lambda account_id: SANDBOX if account_id == MEMBER else f"{ROOT}/"
     make(bench, "vpc-1", "10.0.0.0/16")
