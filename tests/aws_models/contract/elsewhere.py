@@ -45,6 +45,11 @@ LANDING_ZONE = (
         ("organization.Organization.landing_zones",),
     ),
     Question(
+        "Does a list of IPAMs or pools ever show no tags, although they have some?",
+        "aws ec2 describe-ipam-pools, many times and right after other calls: look for pools without Tags.",
+        ("ipam.faults.Faults.list_without_tags",),
+    ),
+    Question(
         "What is said to a second naming of the same IPAM administrator, and to an account that may not name one?",
         "aws ec2 enable-ipam-organization-admin-account, from the management account twice, and from a member.",
         (

@@ -189,7 +189,12 @@ def describe_ipams(store: Store, call: Call) -> dict[str, Any]:
         if ipam_id not in found:
             raise AwsError("InvalidIpamId.NotFound", f"The ipam ID '{ipam_id}' does not exist")
     ipams = filtered(call, "owner-id tag:", [found[ipam_id] for ipam_id in asked], _attributes)
-    return page(call, ipams, lambda ipam: ipam.id, lambda ipam: described(store, ipam), "Ipams", store.page_size)
+    with_tags = not store.faults.leaves_tags_out(call)
+
+    def shown(ipam: Ipam) -> dict[str, Any]:
+        return described(store, ipam, with_tags)
+
+    return page(call, ipams, lambda ipam: ipam.id, shown, "Ipams", store.page_size)
 
 
 def _attributes(ipam: Ipam) -> Attributes:
