@@ -175,13 +175,13 @@ def test_a_block_is_taken_but_not_listed_until_its_vpc_is_there(bench: Bench, le
     assert bench.make_vpc("vpc-1", WEST, **wanted) == "10.0.0.0/16"
 
 
-def test_a_deleted_vpcs_block_stays_taken_for_twenty_minutes(bench: Bench, leaf: str) -> None:
+def test_a_deleted_vpcs_block_stays_taken_for_half_an_hour(bench: Bench, leaf: str) -> None:
     wanted: dict[str, Any] = {"Ipv4IpamPoolId": leaf, "Ipv4NetmaskLength": 16}
     bench.make_vpc("vpc-1", WEST, **wanted)
     bench.model.vpc_deleted("vpc-1")
     bench.clock.advance(600)
     bench.model.vpc_deleted("vpc-1")  # EC2 may say it twice
-    bench.clock.advance(599)
+    bench.clock.advance(1199)
     assert [allocation["ResourceId"] for allocation in bench.allocations(leaf, WEST)] == ["vpc-1"]
     with pytest.raises(AwsError):
         bench.make_vpc("vpc-2", WEST, **wanted)
