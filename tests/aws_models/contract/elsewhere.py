@@ -68,6 +68,11 @@ LANDING_ZONE = (
         ),
     ),
     Question(
+        "Is an account of an excluded OU refused addresses of a shared pool, and a new account, for how long?",
+        "aws ec2 create-vpc from the pool, in an account of such an OU, and in an account that was just created.",
+        ("ipam.discoveries.check_monitored",),
+    ),
+    Question(
         "When can the charge for active addresses be moved between accounts, and what is said when it cannot?",
         "aws ec2 modify-ipam --metered-account, as the IPAM administrator, on the first day and on the second.",
         ("ipam.ipams._check_metered_account",),

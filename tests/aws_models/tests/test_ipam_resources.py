@@ -20,7 +20,7 @@ SANDBOX = f"{ROOT}/ou-ab12-11111111/"
 def bench() -> Bench:
     """An organization whose accounts IPAM has looked at."""
     bench = Bench()
-    bench.ask("EnableIpamOrganizationAdminAccount", HOME, MANAGEMENT, DelegatedAdminAccountId=NETWORKING)
+    bench.integrate()
     bench.clock.advance(LAG)
     return bench
 
@@ -141,7 +141,7 @@ def test_an_administrator_who_is_only_registered_with_organizations_sees_nothing
     bench.clock.advance(LAG)
     assert set(discovered(bench)) == {NETWORKING}
 
-    bench.ask("EnableIpamOrganizationAdminAccount", HOME, MANAGEMENT, DelegatedAdminAccountId=NETWORKING)
+    bench.integrate()
     bench.clock.advance(LAG)
 
     assert set(shown(bench)) == {"vpc-1"}
