@@ -1,9 +1,10 @@
 """The organization's delegated IPAM administrator.
 
 An account that is only registered with Organizations (RegisterDelegatedAdministrator) is listed as the administrator,
-but IPAM has no role in the other accounts and sees nothing of them.
+but IPAM has no role in the other accounts and sees nothing of them. It can be named to IPAM afterwards.
 
 Source  https://docs.aws.amazon.com/vpc/latest/ipam/enable-integ-ipam.html
+        https://github.com/BinHsu/aegis-aws-landing-zone, docs/incidents.md, incident 7
 """
 
 from __future__ import annotations
@@ -28,8 +29,7 @@ def enable_ipam_organization_admin_account(store: Store, call: Call) -> dict[str
         raise _not_found(account_id)
     administrator = organization.delegated_administrators.get(SERVICE)
     if administrator and (administrator != account_id or store.integrated_at is not None):
-        # Also for the account that already is the administrator: what AWS says then is unverified, and so is that it
-        # accepts one that is only registered.
+        # Also for the account that already is the administrator: what AWS says then is unverified.
         message = "The organization already has a delegated IPAM administrator."
         raise AwsError("IpamOrganizationDelegatedAdminLimitExceeded", message)
     organization.delegated_administrators[SERVICE] = account_id

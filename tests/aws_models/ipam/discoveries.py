@@ -94,6 +94,7 @@ def check_monitored(store: Store, ipam: Ipam, call: Call) -> None:
     """Refuse addresses to an account that the IPAM does not monitor, though a pool is shared with it.
 
     Source  https://github.com/hashicorp/terraform-provider-aws/pull/26943
+            https://github.com/BinHsu/aegis-aws-landing-zone, docs/incidents.md, incident 7: at once after the naming
             hashicorp/terraform-provider-aws, internal/service/ec2/vpc_.go, for the code and for CreateVpc, which it
             tries again for two minutes; here, a new account is monitored at once
             Unverified: that this goes for excluded OUs too

@@ -40,7 +40,8 @@ def create_ipam(store: Store, call: Call) -> dict[str, Any]:
 def _create(store: Store, call: Call) -> Ipam:
     regions = _region_names(call, "OperatingRegions")
     if any((ipam.owner, ipam.region) == _place(call) for ipam in store.ipams.values() if ipam.exists):
-        # AWS's words; its code is unverified. https://docs.aws.amazon.com/vpc/latest/ipam/quotas-ipam.html
+        # https://docs.aws.amazon.com/vpc/latest/ipam/quotas-ipam.html
+        # https://github.com/rebuy-de/aws-nuke/issues/834
         words = "You've reached the limit for ipams. You have created 1 ipams and you are limited to 1."
         raise AwsError("ResourceLimitExceeded", words)
     home = call.caller.region
