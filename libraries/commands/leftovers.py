@@ -202,7 +202,7 @@ def describe_before(leftovers: Leftovers) -> list[str]:
     lines += _other_lines(leftovers)
     if staying:
         lines += _release_lines(leftovers)
-        lines.append("IPAM frees a block some 20 minutes later. Then run make undo again.")
+        lines.append("IPAM frees a block up to 30 minutes later. Then run make undo again.")
     return lines
 
 

@@ -114,7 +114,7 @@ def undo(options: Mapping[str, str], aws: AwsCli, sleep: Callable[[float], None]
             _confirm(name)
         seen = {event["EventId"] for event in _events(aws, stack_id, name)}
         _start_deletion(aws, name, stack_id, protected=bool(stack.get("EnableTerminationProtection")))
-    print("While a pool is in use, the deletion waits up to 30 minutes for it. Each event is shown here.", flush=True)
+    print("While a pool is in use, the deletion waits up to 40 minutes for it. Each event is shown here.", flush=True)
     with _saying_how_to_follow(name):
         deleted = _follow(aws, name, stack_id, seen, sleep)
     _print_leftovers(aws, stack_id, network_account_id, ended=True)

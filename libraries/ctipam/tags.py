@@ -81,6 +81,11 @@ def to_list(tags: Mapping[str, str]) -> list[Any]:
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
+def tag_filter(key: str, value: str = "*") -> list[Any]:
+    """Return the Filters with which EC2 lists only what has a tag, and lists it with its tags."""
+    return [{"Name": f"tag:{key}", "Values": [value]}]
+
+
 def to_ram_list(tags: Mapping[str, str]) -> list[Any]:
     """Return [{"key": ..., "value": ...}], as RAM takes tags."""
     return [{"key": key, "value": value} for key, value in tags.items()]

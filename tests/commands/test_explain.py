@@ -392,7 +392,7 @@ def test_a_vpc_is_traced_to_its_pool_or_to_none() -> None:
         f"Addresses 10.0.16.0/24 from us-west-2/Test OU (ipam-pool-us-west-test), for account {SHOP}",
         "the account no longer has that pool, for example because it was moved; the VPC keeps its addresses",
         f"10.0.0.0/24 from no pool (us-west-2, account {SHOP})",
-        "the pool gets them back 20 minutes or more after the VPC is deleted",
+        "the pool gets them back 20 to 30 minutes after the VPC is deleted",
     ]
     assert f"Account {SHOP} (shop)" in found
     assert unknown[1].startswith("Addresses unknown: no pool has given it addresses, and IPAM has not discovered it")

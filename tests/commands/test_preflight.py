@@ -418,6 +418,7 @@ ANSWERS: dict[str, Any] = {
     "ec2 describe_ipam_pools": {
         "IpamPools": [
             {
+                "IpamPoolId": "ipam-pool-1",
                 "State": "create-complete",
                 "OwnerId": NETWORKING,
                 "Tags": [
@@ -425,7 +426,7 @@ ANSWERS: dict[str, Any] = {
                     {"Key": "ctipam:ou-id", "Value": TEAM.ou_id},
                 ],
             },
-            {"State": "create-complete", "OwnerId": NETWORKING},
+            {"IpamPoolId": "ipam-pool-2", "State": "create-complete", "OwnerId": NETWORKING},
         ]
     },
     "service-quotas list_service_quotas ServiceCode=ec2-ipam": {

@@ -849,7 +849,7 @@ def test_a_vpc_from_a_shared_pool_needs_the_pools_tag(engine: Engine, pool: dict
     eventually(lambda: vpc["VpcId"] in allocated())
     ec2.delete_vpc(VpcId=vpc["VpcId"])
     assert vpc["VpcId"] in allocated()
-    engine.advance(1200)
+    engine.advance(1800)
     eventually(lambda: vpc["VpcId"] not in allocated())
 
 

@@ -205,7 +205,7 @@ def test_the_block_of_a_vpc_that_moto_refuses_is_free_again(cloud: Cloud, monkey
     assert ec2.create_vpc(**wanted)["Vpc"]["CidrBlock"] == "10.0.0.0/24"
 
 
-def test_the_block_of_a_deleted_vpc_stays_taken_for_twenty_minutes(cloud: Cloud) -> None:
+def test_the_block_of_a_deleted_vpc_stays_taken_for_half_an_hour(cloud: Cloud) -> None:
     pool_id, _ = cloud.new_pool()
     ec2 = cloud.client("ec2", region=WEST)
     vpc = ec2.create_vpc(Ipv4IpamPoolId=pool_id, Ipv4NetmaskLength=24, TagSpecifications=vpc_tags(PROD))["Vpc"]
@@ -214,7 +214,7 @@ def test_the_block_of_a_deleted_vpc_stays_taken_for_twenty_minutes(cloud: Cloud)
     ec2.delete_vpc(VpcId=vpc["VpcId"])
 
     assert cloud.allocations(pool_id) == {("10.0.0.0/24", vpc["VpcId"])}
-    cloud.models.clock.advance(1200)
+    cloud.models.clock.advance(1800)
     assert cloud.allocations(pool_id) == set()
 
 

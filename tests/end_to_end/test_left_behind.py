@@ -126,7 +126,7 @@ def test_the_next_deployment_takes_over_what_was_left(
     first: Engine, built: tuple[dict[str, str], list[str]], vpc: dict[str, str]
 ) -> None:
     first.client("ec2", SHOP, WEST).delete_vpc(VpcId=vpc["VpcId"])
-    first.advance(1200)  # the most that IPAM takes to let go of a VPC's block
+    first.advance(1800)  # as long as IPAM takes to let go of a VPC's block
     left = reading.pool_ids(first)
 
     status = create(first)

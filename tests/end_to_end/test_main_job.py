@@ -486,7 +486,7 @@ def test_when_the_vpcs_are_gone_the_stack_can_be_deleted_and_nothing_is_left(sho
     ec2 = shop.client("ec2", SHOP, WEST)
     for vpc in ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["false"]}])["Vpcs"]:
         ec2.delete_vpc(VpcId=vpc["VpcId"])
-    shop.advance(1200)  # the most that IPAM takes to let go of a VPC's block
+    shop.advance(1800)  # as long as IPAM takes to let go of a VPC's block
 
     status = deployment.delete(shop)
 

@@ -346,7 +346,7 @@ def test_no_address_of_an_existing_vpc_is_given_out_until_the_pools_are_full(mad
 
     for ec2, vpc in created:
         ec2.delete_vpc(VpcId=vpc["VpcId"])
-    made.advance(1200)  # the most that IPAM takes to let go of a VPC's block
+    made.advance(1800)  # as long as IPAM takes to let go of a VPC's block
     given = [vpc["CidrBlock"] for _, vpc in created]
     assert len(given) > 50
     assert not any(map(existing_vpcs.is_in_use, given))
@@ -396,7 +396,7 @@ def test_undo_says_what_would_stay_and_then_takes_everything_down(made: Engine, 
     asked = make(clone, made, "--silent", "undo")  # without a terminal, nobody can be asked
     aws(clone, made, SHOP, ["cloudformation", "delete-stack", "--region", WEST, "--stack-name", "workload-vpc"])
     reading.eventually(lambda: not ec2.describe_vpcs(Filters=of_team)["Vpcs"])
-    made.advance(1200)  # the most that IPAM takes to let go of a VPC's block
+    made.advance(1800)  # as long as IPAM takes to let go of a VPC's block
     done = make(clone, made, "--silent", "undo", "yes=yes")
 
     assert dry.returncode == 0, dry.stderr

@@ -802,6 +802,18 @@ def test_an_ipam_of_the_stack_is_deleted_with_it(stack: DirectStack, caplog: pyt
     assert "retrying the deletion" not in caplog.text
 
 
+def test_an_ipam_of_the_stack_is_deleted_with_it_although_aws_shows_it_without_tags(stack: DirectStack) -> None:
+    """It was left without a word, and charged for.
+
+    Source  https://github.com/cloud-custodian/cloud-custodian/issues/252
+    """
+    assert succeeded(ensure(stack))
+    stack.models.ipam.faults.list_without_tags("DescribeIpams")
+
+    assert succeeded(delete(stack))
+    assert ipams(stack) == []
+
+
 def test_a_deletion_that_fails_late_is_repeated_after_its_reason_is_logged(
     stack: DirectStack, caplog: pytest.LogCaptureFixture
 ) -> None:

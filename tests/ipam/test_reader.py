@@ -120,7 +120,7 @@ def test_what_is_gone_is_no_error_and_any_other_refusal_is(
 
 def test_pools_that_others_share_with_the_account_are_not_its_own(aws: Stubber, account: Any) -> None:
     pools = [
-        {"IpamPoolId": f"ipam-pool-{owner[0]}", "OwnerId": owner, "State": "create-complete"}
+        {"IpamPoolId": f"ipam-pool-{owner[0]}", "OwnerId": owner, "State": "create-complete", "Tags": [{"Key": "a"}]}
         for owner in (NETWORKING, "333333333333")
     ]
     aws.add_response("describe_ipam_pools", {"IpamPools": pools})

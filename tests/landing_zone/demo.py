@@ -139,10 +139,10 @@ def take_down(engine: Engine) -> None:
     for vpc in shop.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["false"]}])["Vpcs"]:
         shop.delete_vpc(VpcId=vpc["VpcId"])
         say(
-            f"Deleted VPC {vpc['CidrBlock']}. IPAM can take 20 minutes to free its block, "
-            "so the clock moves forward 20 minutes."
+            f"Deleted VPC {vpc['CidrBlock']}. IPAM can take 30 minutes to free its block, "
+            "so the clock moves forward 30 minutes."
         )
-    engine.advance(1200)
+    engine.advance(1800)
     type_in("cloudformation", "delete-stack", "--stack-name", STACK)
     status = deployment.delete(engine)
     say(f"    {status}")

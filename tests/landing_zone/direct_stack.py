@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from ipaddress import IPv4Network
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -130,6 +131,20 @@ class DirectStack:
         ipam = self.ec2.create_ipam(OperatingRegions=[{"RegionName": region} for region in regions])["Ipam"]
         self.scope_id = ipam["PrivateDefaultScopeId"]
         self.clock.advance(300)
+
+    @contextmanager
+    def nth_list_without_tags(self, number: int) -> Iterator[None]:
+        """Let DescribeIpamPools show the function no tags in one list, the number-th, unless it asks for a tag."""
+        lists = count()
+        call = DirectEc2._ask
+
+        def ask(ec2: DirectEc2, action: str, params: dict[str, Any]) -> dict[str, Any]:
+            if action == "DescribeIpamPools" and next(lists) == number:
+                self.models.ipam.faults.list_without_tags(action)
+            return call(ec2, action, params)
+
+        with patch.object(DirectEc2, "_ask", ask):
+            yield
 
     def add_foreign_pool(self, cidr: str) -> str:
         """Create a top-level pool that is not of this solution, with a CIDR; return its id."""

@@ -87,6 +87,35 @@ def test_an_administrator_whom_aws_has_named_without_answering_is_no_failure(lan
     assert landing_zone.models.organization.delegated_administrators == {"ipam.amazonaws.com": NETWORKING}
 
 
+def test_an_administrator_who_is_only_registered_with_organizations_is_named_to_ipam_too(landing_zone: Any) -> None:
+    """As Terraform's aws_organizations_delegated_administrator registers it: IPAM saw no VPC of any other account.
+
+    Source  https://github.com/aws-ia/terraform-aws-ipam/issues/67
+    """
+    landing_zone.models.organization.delegated_administrators["ipam.amazonaws.com"] = NETWORKING
+    landing_zone.add_account(MEMBER)
+    ec2 = landing_zone.client("ec2", NETWORKING)
+    ipam = ec2.create_ipam(OperatingRegions=[])["Ipam"]
+
+    set_up()
+
+    landing_zone.clock.advance(7200)
+    answer = ec2.get_ipam_discovered_accounts(
+        IpamResourceDiscoveryId=ipam["DefaultResourceDiscoveryId"], DiscoveryRegion=HOME
+    )
+    assert MEMBER in {row["AccountId"] for row in answer["IpamDiscoveredAccounts"]}
+
+
+def test_an_administrator_whom_aws_does_not_name_again_is_no_failure(landing_zone: Any) -> None:
+    set_up()
+    again = AwsError("IpamOrganizationDelegatedAdminLimitExceeded", "There is one already.")
+    landing_zone.models.ipam.faults.refuse_next("EnableIpamOrganizationAdminAccount", again)
+
+    set_up()
+
+    assert landing_zone.models.organization.delegated_administrators == {"ipam.amazonaws.com": NETWORKING}
+
+
 def test_an_administrator_whom_aws_refuses_is_a_failure(landing_zone: Any) -> None:
     refusal = AwsError("IpamOrganizationAccountNotFound", "no such account")
     landing_zone.models.ipam.faults.refuse_next("EnableIpamOrganizationAdminAccount", refusal)

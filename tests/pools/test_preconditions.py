@@ -126,7 +126,7 @@ def test_of_many_obstacles_as_many_are_named_as_there_is_room_for_and_the_rest_a
     text = str(refusal.value)
     assert text.startswith("In use, nothing was changed: us-west-2/Prod OU holds vpc-00000000000000000 ")
     assert text.endswith(
-        "and 8 more, see make report. Keep their Regions and environments, or delete these and wait 20 minutes."
+        "and 8 more, see make report. Keep their Regions and environments, or delete these and wait 30 minutes."
     )
     assert len(text) < 240
 

@@ -508,3 +508,31 @@ def test_an_invocation_of_few_seconds_uses_them_all_so_that_the_next_ones_end_th
             assert answer["Status"] == "SUCCESS", answer["Reason"]
             handed_on = stack.wire.counted.pop("Invoke")
             assert stack.clock.now() - began >= handed_on * (seconds - waiting.NO_TIME_S)
+
+
+# Lists without tags
+
+
+@pytest.mark.parametrize("number", range(3), ids=["the first list", "the second list", "the third list"])
+def test_a_deletion_that_is_shown_its_pools_without_tags_deletes_them_all_the_same(
+    built: DirectStack, number: int
+) -> None:
+    """It took them for somebody else's, and left what it had not deleted yet.
+
+    Source  https://github.com/cloud-custodian/cloud-custodian/issues/252
+    """
+    with built.nth_list_without_tags(number):
+        assert delete(built)["Status"] == "SUCCESS"
+
+    assert built.listed_pools() == []
+
+
+@pytest.mark.parametrize("number", range(3), ids=["the first list", "the second list", "the third list"])
+def test_an_update_that_is_shown_its_pools_without_tags_changes_what_it_should(built: DirectStack, number: int) -> None:
+    ids = built.pool_ids()
+    with built.nth_list_without_tags(number):
+        answer = built.ask("Update", "InitPools", PROPERTIES | {"AccEnvName": ["Prod OU", "SDLC OU", "Test OU"]})
+
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    assert built.pools() == BUILT | {"us-west-2 Test OU": "10.32.0.0/12", "us-east-1 Test OU": "10.96.0.0/12"}
+    assert ids.items() <= built.pool_ids().items()

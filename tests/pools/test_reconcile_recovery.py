@@ -205,7 +205,7 @@ def test_a_deletion_gets_over_an_error_that_begins_when_it_waits_no_longer_for_v
         return call(name, params, caller)
 
     monkeypatch.setattr(built.models.ipam, "call", fail)
-    monkeypatch.setattr(deletion, "VPC_RELEASE_S", 20 * 60.0)  # as long as AWS takes here
+    monkeypatch.setattr(deletion, "VPC_RELEASE_S", 30 * 60.0)  # as long as AWS takes here
     built.models.ipam.vpc_deleted(vpc_id)
 
     assert delete(built)["Status"] == "SUCCESS"

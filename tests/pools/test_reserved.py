@@ -200,7 +200,7 @@ def test_a_reservation_that_collides_with_a_vpc_is_refused_and_named() -> None:
 
     words = str(refusal.value)
     assert words.startswith(f"ReservedCidrs includes addresses of vpc-1 (10.0.1.0/24, account {SHOP}), which has them")
-    assert words.endswith("Delete it and wait 20 minutes, or leave its addresses out of ReservedCidrs.")
+    assert words.endswith("Delete it and wait 30 minutes, or leave its addresses out of ReservedCidrs.")
     assert len(words) <= REASON_LIMIT
     refuse_collisions("the pool of us-west-2", [])
 

@@ -242,7 +242,7 @@ def test_a_later_update_reports_what_is_left_until_it_can_remove_it(
     assert kept(caplog) == [f"us-west-2/Prod OU holds {vpc_id} (10.0.0.0/16, account 222222222222)"]
 
     built.models.ipam.vpc_deleted(vpc_id)
-    built.clock.advance(1500)
+    built.clock.advance(1800)
     assert built.ask("Update", "InitPools", WITHOUT_WEST)["Status"] == "SUCCESS"
     assert set(built.pools()) == {"us-east-1", "us-east-1 Prod OU", "us-east-1 SDLC OU"}
 

@@ -172,7 +172,10 @@ def test_an_environment_without_an_ou_is_told_once(landing_zone: Any) -> None:
 def test_a_loss_of_ipams_administration_between_updates_is_told_daily_and_reported_with_the_command_that_mends_it(
     landing_zone: Any, ous: Any, administrator: str | None, sentence: str
 ) -> None:
-    """IPAM sees no VPC of other accounts then, and an update that changes no parameter would not look."""
+    """Other accounts can create no VPCs from the pools then, and an update that changes no parameter would not look.
+
+    https://github.com/hashicorp/terraform-provider-aws/pull/26943
+    """
     landing_zone.invoke(SCHEDULE)
     ec2 = boto3.client("ec2", HOME)
     ec2.disable_ipam_organization_admin_account(DelegatedAdminAccountId=NETWORKING)
@@ -188,6 +191,7 @@ def test_a_loss_of_ipams_administration_between_updates_is_told_daily_and_report
     command = f"enable-ipam-organization-admin-account --region {HOME} --delegated-admin-account-id {NETWORKING}"
     assert len(told) == 2
     assert sentence in told[1]
+    assert "other accounts cannot create VPCs" in told[1]
     assert command in told[1]
     assert f"  - {report['notMonitored']}" in report_text.to_lines(report)
     assert report["notMonitored"] in told[1]

@@ -334,7 +334,7 @@ def test_a_block_that_aws_has_failed_to_take_back_is_told_and_the_way_out_works(
 
     assert message == (
         f"The pool of us-west-2/Prod OU ({pool_id}) holds 10.0.0.0/12, which AWS has failed to take back, so AWS may "
-        "create nothing in it. Delete what uses it, if anything, and wait 20 minutes. Then deprovision the CIDR in the "
+        "create nothing in it. Delete what uses it, if anything, and wait 30 minutes. Then deprovision the CIDR in the "
         "IPAM console; the watch adds it again. Or add a block with PoolSizes."
     )
     idle.models.ipam.vpc_deleted(vpc_id)

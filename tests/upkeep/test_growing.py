@@ -119,7 +119,7 @@ def test_a_pool_that_was_over_only_for_a_moment_is_not_told(idle: DirectStack) -
     assert note(idle, PROD)
     for vpc in vpcs:
         idle.models.ipam.vpc_deleted(vpc)
-    idle.clock.advance(1500)
+    idle.clock.advance(1800)
 
     look(idle, growth=False)
 

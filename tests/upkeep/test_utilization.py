@@ -19,6 +19,12 @@ def vpc(cidr: str, vpc_id: str = "vpc-1") -> Allocation:
     return Allocation(IPv4Network(cidr), "vpc", vpc_id, "012345678901")
 
 
+PLANNING = Allocation(IPv4Network("192.168.0.0/24"), "ipam-pool", "ipam-pool-of-the-vpc", "222222222222")
+"""A pool that plans the subnets of a VPC. Its source is the VPC's pool, and its CIDR the VPC's.
+
+Source  https://github.com/hashicorp/terraform-provider-aws/pull/44705
+        Assumed: that it is listed beside the VPC
+"""
 RESERVED = Allocation(IPv4Network("192.168.4.0/22"), "custom", "", "222222222222")
 
 
@@ -31,8 +37,17 @@ RESERVED = Allocation(IPv4Network("192.168.4.0/22"), "custom", "", "222222222222
         ([vpc("192.168.0.0/24", "vpc-1"), vpc("192.168.1.0/24", "vpc-2"), RESERVED], 75.0, 2),
         ([vpc("192.168.0.0/21")], 100.0, 1),
         ([vpc("192.168.0.0/28")], 0.78, 1),
+        ([PLANNING, vpc("192.168.0.0/24")], 12.5, 1),
     ],
-    ids=["empty", "one VPC", "a VPC with two blocks", "two VPCs and a block reserved by hand", "full", "rounded"],
+    ids=[
+        "empty",
+        "one VPC",
+        "a VPC with two blocks",
+        "two VPCs and a block reserved by hand",
+        "full",
+        "rounded",
+        "a VPC and the pool of its subnets",
+    ],
 )
 def test_all_that_is_allocated_is_used_and_each_vpc_counts_once(
     allocations: list[Allocation], percent: float, vpcs: int
@@ -41,6 +56,13 @@ def test_all_that_is_allocated_is_used_and_each_vpc_counts_once(
 
     assert measured
     assert (measured.percent_used, measured.vpcs) == (percent, vpcs)
+
+
+def test_a_vpc_with_a_pool_of_its_subnets_is_charged_to_its_own_account() -> None:
+    measured = measure(POOL, [BLOCK], [PLANNING, vpc("192.168.0.0/24")])
+
+    assert measured
+    assert measured.by_account == {"012345678901": 256}
 
 
 def test_a_block_that_was_added_by_hand_makes_room() -> None:
@@ -102,7 +124,9 @@ def test_the_accounts_that_fill_a_pool_are_named_the_largest_first() -> None:
         Allocation(IPv4Network(f"192.168.{number}.0/24"), "vpc", f"vpc-{number}", f"00000000000{number // 2}")
         for number in range(6)
     ]
-    measured = measure(POOL, [BLOCK], [RESERVED, *of_others[:4], Allocation(BLOCK, "vpc", "vpc-9", "999999999999")])
+    second = IPv4Network("192.168.8.0/21")
+    largest = Allocation(second, "vpc", "vpc-9", "999999999999")
+    measured = measure(POOL, [BLOCK, second], [RESERVED, *of_others[:4], largest])
     assert measured
 
     line = json.loads(metric_line(measured, at_s=0.0))

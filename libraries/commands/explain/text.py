@@ -355,7 +355,7 @@ def _origin(facts: VpcFacts) -> Iterator[str]:
     if not facts.found and not facts.discovered:
         yield "unknown: no pool has given it addresses, and IPAM has not discovered it, which takes up to an hour"
     elif facts.found:
-        yield "the pool gets them back 20 minutes or more after the VPC is deleted"
+        yield "the pool gets them back 20 to 30 minutes after the VPC is deleted"
 
 
 def _in_pools_space(row: DiscoveredCidr, facts: VpcFacts) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ctipam import names
-from ctipam.tags import to_dict
+from ctipam.tags import tag_filter, to_dict
 
 if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import IpamPoolTypeDef
@@ -16,10 +16,24 @@ if TYPE_CHECKING:
 
 def list_pools(account: Account) -> list[IpamPoolTypeDef]:
     """Return all pools of the account, as AWS lists them. Omits deleted pools, which AWS lists for a while, and those
-    that others share with the account: an account that becomes the Networking account may have pools of the former."""
-    pages = account.ec2().get_paginator("describe_ipam_pools").paginate(PaginationConfig={"PageSize": 1000})
-    listed = [pool for page in pages for pool in page["IpamPools"] if pool["OwnerId"] == account.account_id]
-    return [pool for pool in listed if pool["State"] != "delete-complete"]
+    that others share with the account: an account that becomes the Networking account may have pools of the former.
+
+    EC2 may list something without its tags, unless the request names a tag. So pools without any are asked for again.
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html
+    """
+    listed = list(_pages(account))
+    if all(pool.get("Tags") for pool in listed):
+        return listed
+    ours = {pool["IpamPoolId"]: pool for pool in _pages(account, Filters=tag_filter(names.STACK_TAG))}
+    return [ours.get(pool["IpamPoolId"], pool) for pool in listed]
+
+
+def _pages(account: Account, **question: Any) -> Iterator[IpamPoolTypeDef]:
+    pages = account.ec2().get_paginator("describe_ipam_pools").paginate(**question, PaginationConfig={"PageSize": 1000})
+    for page in pages:
+        for pool in page["IpamPools"]:
+            if pool["OwnerId"] == account.account_id and pool["State"] != "delete-complete":
+                yield pool
 
 
 def scope_of(pool: IpamPoolTypeDef) -> str:

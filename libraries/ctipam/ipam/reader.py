@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from ctipam import names
 from ctipam.errors import DENIED, DISCOVERY_ID_ERRORS, REGION_NOT_ENABLED, SCOPE_ID_ERRORS, code_of
 from ctipam.ipam.cost_controls import OWNER_PAYS
 from ctipam.ipam.discovered import DiscoveredAccount, DiscoveredCidr
 from ctipam.ipam.existing import ExistingIpam, ExistingScope
 from ctipam.ipam.listing import list_pools
 from ctipam.sessions import Account
-from ctipam.tags import to_dict
+from ctipam.tags import tag_filter, to_dict
 
 if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import IpamResourceDiscoveryTypeDef, IpamScopeTypeDef, IpamTypeDef
@@ -39,6 +40,15 @@ def find_ipam(account: Account, ipam_id: str = "") -> ExistingIpam | None:
     ]
     best = min(ours, key=lambda ipam: UNUSABLE.index(ipam["State"]) if ipam["State"] in UNUSABLE else -1, default=None)
     return _ipam(best) if best else None
+
+
+def is_of_stack(account: Account, ipam: ExistingIpam, stack_id: str) -> bool:
+    """Return whether the stack created the IPAM, or has taken it over. Asks for the tag if it does not show, see
+    `list_pools`."""
+    if names.STACK_TAG in ipam.tags:
+        return ipam.tags[names.STACK_TAG] == stack_id
+    pages = account.ec2().get_paginator("describe_ipams").paginate(Filters=tag_filter(names.STACK_TAG, stack_id))
+    return any(found["IpamId"] == ipam.ipam_id for page in pages for found in page["Ipams"])
 
 
 def find_scope(account: Account, scope_id: str) -> ExistingScope | None:

@@ -45,7 +45,8 @@ def _problem(
 ) -> str:
     """Return why an OU cannot be excluded: it does not exist, a parent OU is named, or its accounts use the pools.
 
-    AWS does not document what IPAM does with VPCs from its pools in accounts that it does not monitor.
+    An account that IPAM does not monitor may get no addresses from a pool that is shared with it.
+    https://github.com/hashicorp/terraform-provider-aws/pull/26943
     """
     if ou_id not in ou_paths:
         return "which is no OU of the organization; correct it"
@@ -56,5 +57,5 @@ def _problem(
     parents = () if exact else (ou.ou_id for ou in ou_paths[ou_id][1:])
     environment = next((environments[used] for used in (*nested, *parents) if used in environments), None)
     if environment:
-        return f"whose accounts use the pools of {environment!r}, and IPAM would not see their VPCs; name other OUs"
+        return f"whose accounts use the pools of {environment!r}, and might get no VPCs from them; name other OUs"
     return ""

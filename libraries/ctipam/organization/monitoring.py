@@ -1,8 +1,10 @@
 """Decides whether IPAM still monitors the accounts of the organization.
 
 It does only for its delegated administrator, which anybody may have changed since Custom::OrganizationSetup has seen to
-it, and an update that changes nothing of that resource does not ask again.
+it, and an update that changes nothing of that resource does not ask again. An account that IPAM does not monitor gets
+no addresses from a pool that is shared with it.
 https://docs.aws.amazon.com/vpc/latest/ipam/enable-integ-ipam.html
+https://github.com/hashicorp/terraform-provider-aws/pull/26943
 """
 
 from __future__ import annotations
@@ -24,11 +26,11 @@ def not_monitored(administrators: Sequence[str], network_account_id: str, region
     )
     if not administrators:
         return (
-            "IPAM has no delegated administrator any more, so it does not see the VPCs of other accounts. In the "
-            f"management account, run {command}."
+            "IPAM has no delegated administrator any more, so other accounts cannot create VPCs from the pools, and "
+            f"IPAM does not see those that they have. In the management account, run {command}."
         )
     return (
         f"IPAM's delegated administrator is account {administrators[0]}, but the pools are in {network_account_id}, "
-        f"whose IPAM does not see the VPCs of other accounts. Disable {administrators[0]} in IPAM's settings, then run "
-        f"{command} in the management account."
+        f"so other accounts cannot create VPCs from them, and IPAM does not see those that they have. Disable "
+        f"{administrators[0]} in IPAM's settings, then run {command} in the management account."
     )

@@ -101,9 +101,10 @@ def check(management: Account, spec: SetupSpec) -> SetupResult:
 
 
 def enable(management: Account, spec: SetupSpec) -> None:
-    """Enable RAM sharing with the organization, and the Networking account as IPAM's delegated administrator."""
+    """Enable RAM sharing with the organization, and the Networking account as IPAM's delegated administrator, unless a
+    rollback finds another one."""
     _enable_ram_sharing(management)
-    if not find_ipam_administrators(management.organizations()):
+    if set(find_ipam_administrators(management.organizations())) <= {spec.network_account_id}:
         _make_ipam_administrator(management, spec.network_account_id)
 
 
@@ -190,7 +191,8 @@ def _enable_ram_sharing(management: Account) -> None:
 
 
 def _make_ipam_administrator(management: Account, network_account_id: str) -> None:
-    """Make the account IPAM's administrator. After organizations:RegisterDelegatedAdministrator, IPAM monitors nothing.
+    """Make the account IPAM's administrator, also if it is listed as such: organizations:RegisterDelegatedAdministrator
+    has the same effect on that list, and after it IPAM monitors no other account.
 
     https://docs.aws.amazon.com/vpc/latest/ipam/enable-integ-ipam.html
     """
@@ -202,7 +204,7 @@ def _make_ipam_administrator(management: Account, network_account_id: str) -> No
                 "Try again, or delegate it under Organization settings in IPAM's console in the management account."
             )
     except (ClientError, Refused):
-        # boto3 asks again if it gets no answer in time, and AWS may refuse to name the same account twice.
+        # AWS may refuse to name the same account twice, as this update does, and boto3 if it gets no answer in time.
         if network_account_id not in find_ipam_administrators(management.organizations()):
             raise
     log_decision("made the Networking account IPAM's delegated administrator", account=network_account_id)

@@ -19,9 +19,9 @@ from ctipam.pools.rounds import Rounds, with_ancestors
 if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import IpamPoolTypeDef
 
-VPC_RELEASE_S = 30 * 60.0
-"""How long a deletion waits for AWS to free the CIDRs of deleted VPCs, from its first invocation on. AWS takes 20
-minutes or more. https://docs.aws.amazon.com/vpc/latest/ipam/release-alloc-ipam.html"""
+VPC_RELEASE_S = 40 * 60.0
+"""How long a deletion waits for AWS to free the CIDRs of deleted VPCs, from its first invocation on. AWS takes about 30
+minutes. https://github.com/hashicorp/terraform-provider-aws/pull/34859"""
 
 RELEASE_PAUSE_S = 30.0
 

@@ -160,5 +160,5 @@ def refuse_deletion(blockers: Sequence[str]) -> None:
     more = f"; and {len(blockers) - len(named)} more, see make report" if len(blockers) > len(named) else ""
     raise Refused(
         f"In use, nothing was changed: {'; '.join(named)}{more}. "
-        "Keep their Regions and environments, or delete these and wait 20 minutes."
+        "Keep their Regions and environments, or delete these and wait 30 minutes."
     )

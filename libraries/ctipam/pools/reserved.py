@@ -120,5 +120,5 @@ def refuse_collisions(pool: str, colliding: Iterable[Allocation]) -> None:
 
 def collision(pool: str, allocation: Allocation) -> str:
     cause = f"{allocation}, which has them from {pool}"
-    way_out = "Delete it and wait 20 minutes, or leave its addresses out of ReservedCidrs."
+    way_out = "Delete it and wait 30 minutes, or leave its addresses out of ReservedCidrs."
     return fit("ReservedCidrs includes addresses of ", cause, way_out)

@@ -220,7 +220,7 @@ def _not_taken_back(comparison: Comparison) -> Iterator[Finding]:
             if block.not_taken_back and block not in comparison.blocks[key].surplus:
                 text = (
                     f"{_named(comparison, key)} holds {block.cidr}, which AWS has failed to take back, so AWS may "
-                    "create nothing in it. Delete what uses it, if anything, and wait 20 minutes. Then deprovision the "
+                    "create nothing in it. Delete what uses it, if anything, and wait 30 minutes. Then deprovision the "
                     "CIDR in the IPAM console; the watch adds it again. Or add a block with "
                     f"{'TopLevelPoolCidr' if key == TOP_LEVEL else 'PoolSizes'}."
                 )

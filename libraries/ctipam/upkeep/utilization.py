@@ -69,7 +69,7 @@ def measure(
     blocks = list(cidrs)
     if not blocks:
         return None
-    allocated = [one for one in allocations if any(one.cidr.overlaps(block) for block in blocks)]
+    allocated = _apart(one for one in allocations if any(one.cidr.overlaps(block) for block in blocks))
     return Utilization(
         pool=pool,
         addresses=sum(block.num_addresses for block in blocks),
@@ -79,6 +79,16 @@ def measure(
         blocks=len(blocks),
         by_account=_by_account(allocated),
     )
+
+
+def _apart(allocations: Iterable[Allocation]) -> list[Allocation]:
+    """Return the allocations without those that are inside another, such as the pool from which a VPC's subnets are
+    taken: each address counts once, and as the VPC's."""
+    found: list[Allocation] = []
+    for one in sorted(allocations, key=lambda one: (one.cidr, one.resource_type != "vpc")):
+        if not found or not one.cidr.subnet_of(found[-1].cidr):
+            found.append(one)
+    return found
 
 
 def _by_account(allocations: Iterable[Allocation]) -> dict[str, int]:

@@ -17,7 +17,7 @@ GONE = "delete-complete"
 LATER = (BUSY, "IncorrectState", "DependencyViolation")  # asked for again at the next look
 NAMES = {"ipam": ("Ipam", "ipam"), "scope": ("IpamScope", "ipam_scope"), "pool": ("IpamPool", "ipam_pool")}
 LISTED_S = 10.0  # what was created a moment ago may be in no list yet
-EMPTY_S = 2700.0  # a deleted VPC holds its block for 20 minutes or more
+EMPTY_S = 2700.0  # a deleted VPC holds its block for 30 minutes or more
 
 
 @dataclass(frozen=True)

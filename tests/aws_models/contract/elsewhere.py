@@ -45,6 +45,11 @@ LANDING_ZONE = (
         ("organization.Organization.landing_zones",),
     ),
     Question(
+        "Does a list of IPAMs or pools ever show no tags, although they have some?",
+        "aws ec2 describe-ipam-pools, many times and right after other calls: look for pools without Tags.",
+        ("ipam.faults.Faults.list_without_tags",),
+    ),
+    Question(
         "What is said to a second naming of the same IPAM administrator, and to an account that may not name one?",
         "aws ec2 enable-ipam-organization-admin-account, from the management account twice, and from a member.",
         (
@@ -61,6 +66,11 @@ LANDING_ZONE = (
             "ipam.discoveries._check_change",
             "ipam.discoveries._check_result",
         ),
+    ),
+    Question(
+        "Is an account of an excluded OU refused addresses of a shared pool, and a new account, for how long?",
+        "aws ec2 create-vpc from the pool, in an account of such an OU, and in an account that was just created.",
+        ("ipam.discoveries.check_monitored",),
     ),
     Question(
         "When can the charge for active addresses be moved between accounts, and what is said when it cannot?",

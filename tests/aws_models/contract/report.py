@@ -12,7 +12,7 @@ from aws_models.contract.statement import Group, Outcome, Statement
 from aws_models.contract.statements import GROUPS
 
 CLEANING_S = 600
-RELEASE_S = 1500  # of a deleted VPC's block, which "last" waits for in any case
+RELEASE_S = 1800  # of a deleted VPC's block, which "last" waits for in any case
 
 
 def listed(statements: Sequence[Statement]) -> list[str]:

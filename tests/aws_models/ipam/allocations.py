@@ -13,6 +13,7 @@ from typing import Any
 from aws_models.errors import AwsError
 from aws_models.ipam.addresses import fit, parse
 from aws_models.ipam.cidrs import provisioned_space
+from aws_models.ipam.discoveries import check_monitored
 from aws_models.ipam.pages import filtered, page
 from aws_models.ipam.records import Allocation, Pool, Rules
 from aws_models.ipam.requests import Call, invalid, listed_tags, netmask_length, tags_of
@@ -26,6 +27,7 @@ def allocate_ipam_pool_cidr(store: Store, call: Call) -> dict[str, Any]:
 
 def _allocate(store: Store, call: Call) -> Allocation:
     pool = pool_to_draw_from(store, call, call.params["IpamPoolId"])
+    check_monitored(store, store.ipam_of(pool), call)
     wanted = wanted_block(call.params.get("Cidr"), netmask_length(call, "NetmaskLength"), pool.rules)
     allocation = Allocation(
         id=store.ids.new("ipam-pool-alloc", 33),

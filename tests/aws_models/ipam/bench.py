@@ -48,6 +48,10 @@ class Bench:
         check_answer(operation.output_shape, answer)
         return answer
 
+    def integrate(self) -> None:
+        """Let the IPAM monitor the organization."""
+        self.ask("EnableIpamOrganizationAdminAccount", account=MANAGEMENT, DelegatedAdminAccountId=NETWORKING)
+
     def wait(self, seconds: float = 15) -> None:
         """Let pass more time than any operation takes, and less than deleted resources stay in lists."""
         self.clock.advance(seconds)

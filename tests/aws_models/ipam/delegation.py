@@ -1,6 +1,10 @@
 """The organization's delegated IPAM administrator.
 
+An account that is only registered with Organizations (RegisterDelegatedAdministrator) is listed as the administrator,
+but IPAM has no role in the other accounts and sees nothing of them. It can be named to IPAM afterwards.
+
 Source  https://docs.aws.amazon.com/vpc/latest/ipam/enable-integ-ipam.html
+        https://github.com/BinHsu/aegis-aws-landing-zone, docs/incidents.md, incident 7
 """
 
 from __future__ import annotations
@@ -23,7 +27,8 @@ def enable_ipam_organization_admin_account(store: Store, call: Call) -> dict[str
         raise AwsError("IpamOrganizationDelegatedAdminCannotBeRootAccount", message)
     if not organization.is_member(account_id):
         raise _not_found(account_id)
-    if SERVICE in organization.delegated_administrators:
+    administrator = organization.delegated_administrators.get(SERVICE)
+    if administrator and (administrator != account_id or store.integrated_at is not None):
         # Also for the account that already is the administrator: what AWS says then is unverified.
         message = "The organization already has a delegated IPAM administrator."
         raise AwsError("IpamOrganizationDelegatedAdminLimitExceeded", message)

@@ -40,7 +40,8 @@ def create_ipam(store: Store, call: Call) -> dict[str, Any]:
 def _create(store: Store, call: Call) -> Ipam:
     regions = _region_names(call, "OperatingRegions")
     if any((ipam.owner, ipam.region) == _place(call) for ipam in store.ipams.values() if ipam.exists):
-        # AWS's words; its code is unverified. https://docs.aws.amazon.com/vpc/latest/ipam/quotas-ipam.html
+        # https://docs.aws.amazon.com/vpc/latest/ipam/quotas-ipam.html
+        # https://github.com/rebuy-de/aws-nuke/issues/834
         words = "You've reached the limit for ipams. You have created 1 ipams and you are limited to 1."
         raise AwsError("ResourceLimitExceeded", words)
     home = call.caller.region
@@ -189,7 +190,12 @@ def describe_ipams(store: Store, call: Call) -> dict[str, Any]:
         if ipam_id not in found:
             raise AwsError("InvalidIpamId.NotFound", f"The ipam ID '{ipam_id}' does not exist")
     ipams = filtered(call, "owner-id tag:", [found[ipam_id] for ipam_id in asked], _attributes)
-    return page(call, ipams, lambda ipam: ipam.id, lambda ipam: described(store, ipam), "Ipams", store.page_size)
+    with_tags = not store.faults.leaves_tags_out(call)
+
+    def shown(ipam: Ipam) -> dict[str, Any]:
+        return described(store, ipam, with_tags)
+
+    return page(call, ipams, lambda ipam: ipam.id, shown, "Ipams", store.page_size)
 
 
 def _attributes(ipam: Ipam) -> Attributes:

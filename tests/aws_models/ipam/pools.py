@@ -222,8 +222,10 @@ def describe_ipam_pools(store: Store, call: Call) -> dict[str, Any]:
             raise no_pool(pool_id)
     pools = filtered(call, FILTERS, [seen[pool_id] for pool_id in asked], lambda pool: _attributes(store, call, pool))
 
+    with_tags = not store.faults.leaves_tags_out(call)
+
     def shown(pool: Pool) -> dict[str, Any]:
-        return described(store, pool) if _owns(call, pool) else described_to_others(store, pool)
+        return described(store, pool, with_tags) if _owns(call, pool) else described_to_others(store, pool)
 
     return page(call, pools, lambda pool: pool.id, shown, "IpamPools", store.page_size)
 

@@ -21,8 +21,7 @@ from typing import Any
 
 from aws_models.ipam.addresses import parse
 from aws_models.ipam.allocations import recycle
-from aws_models.ipam.delegation import SERVICE
-from aws_models.ipam.discoveries import is_excluded, own_discovery
+from aws_models.ipam.discoveries import own_discovery, watches_since
 from aws_models.ipam.pages import filtered, page
 from aws_models.ipam.records import Allocation, Ipam, Pool, VpcCidr
 from aws_models.ipam.requests import Call, asks_for, invalid, listed_tags
@@ -72,7 +71,7 @@ def shown_cidrs(store: Store, ipam: Ipam) -> list[VpcCidr]:
 
 def shown_since(store: Store, ipam: Ipam, row: VpcCidr) -> float | None:
     """Return when the IPAM began to show the CIDR; None: it does not show it, not yet or no longer."""
-    begun = _watches_since(store, ipam, row.owner, row.region)
+    begun = watches_since(store, ipam, row.owner, row.region)
     if begun is None or _is_past(store, row.owner, row.gone_at):
         return None
     if row.gone_at is not None and row.gone_at <= begun:
@@ -85,21 +84,6 @@ def _is_past(store: Store, account_id: str, happened_at: float | None) -> bool:
     """Return whether IPAM has learned by now what happened in the account then."""
     known_until = store.undiscoverable_since.get(account_id, store.agenda.now)
     return happened_at is not None and happened_at + store.timings.discovery <= known_until
-
-
-def _watches_since(store: Store, ipam: Ipam, account_id: str, region: str) -> float | None:
-    """Return when the IPAM began to look at the account's Region; None: it does not."""
-    region_since = ipam.watched_since.get(region)
-    if region_since is None:
-        return None
-    if account_id == ipam.owner:
-        return region_since
-    integrated = store.integrated_at
-    if integrated is None or store.organization.delegated_administrators.get(SERVICE) != ipam.owner:
-        return None
-    if not store.organization.is_member(account_id) or is_excluded(store, ipam, account_id):
-        return None
-    return max(region_since, integrated, store.member_since.setdefault(account_id, store.agenda.now))
 
 
 def allocations_of(store: Store, ipam: Ipam) -> Allocations:
@@ -200,7 +184,7 @@ def get_ipam_discovered_accounts(store: Store, call: Call) -> dict[str, Any]:
     begun = {
         account_id: since
         for account_id in {ipam.owner, *store.organization.members()}
-        if (since := _watches_since(store, ipam, account_id, region)) is not None
+        if (since := watches_since(store, ipam, account_id, region)) is not None
         and since + store.timings.ous_known <= store.agenda.now
     }
 

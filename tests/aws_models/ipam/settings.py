@@ -34,7 +34,8 @@ class Timings:
     deprovisioned_listed: float = 60
     allocation_listed: float = 1  # a fresh allocation is missing from the list at first
     recycle: float = 120  # "minutes" between ReleaseIpamPoolAllocation and the space being free again
-    vpc_release: float = 1200  # up to 20 min, and more has been seen, from DeleteVpc to the allocation's end
+    # From DeleteVpc to the allocation's end: "~30 minutes". https://github.com/hashicorp/terraform-provider-aws/pull/34859
+    vpc_release: float = 1800
     discovery: float = 1800  # from 15 to 60 min until IPAM shows what has changed in an account
     auto_import: float = 900  # from when a VPC is shown until it is imported: nothing was after 15 min, seen once
 

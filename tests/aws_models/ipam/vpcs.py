@@ -11,6 +11,7 @@ from ipaddress import IPv4Network
 
 from aws_models.errors import AwsError
 from aws_models.ipam.allocations import carve, forget, wanted_block
+from aws_models.ipam.discoveries import check_monitored
 from aws_models.ipam.records import NO_LOCALE, Allocation, Pool, VpcAllocation, VpcCidr
 from aws_models.ipam.requests import Call, invalid, netmask_length, tags_of
 from aws_models.ipam.store import Store, pool_to_draw_from
@@ -24,6 +25,7 @@ def allocate_vpc(store: Store, call: Call) -> VpcAllocation:
     if call.params.get("Ipv6IpamPoolId"):
         raise NotImplementedError("CreateVpc: Ipv6IpamPoolId")
     pool = pool_to_draw_from(store, call, call.params["Ipv4IpamPoolId"])
+    check_monitored(store, store.ipam_of(pool), call)
     if pool.locale == NO_LOCALE:  # the code is unverified
         raise invalid("Ipv4IpamPoolId", pool.id, "The pool has no locale, so no VPC can draw from it.")
     tags = tags_of(call, "vpc")

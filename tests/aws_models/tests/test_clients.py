@@ -75,7 +75,7 @@ def test_a_vpc_has_an_address_of_its_pool_until_it_is_deleted(cloud: Cloud, leaf
     assert [row["ResourceId"] for row in allocations(west, leaf)] == [made["VpcId"]]
 
     west.delete_vpc(VpcId=made["VpcId"])
-    cloud.models.clock.advance(1201)
+    cloud.models.clock.advance(1801)
 
     assert west.describe_vpcs()["Vpcs"] == []
     assert allocations(west, leaf) == []

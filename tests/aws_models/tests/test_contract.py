@@ -22,10 +22,11 @@ HOME, WEST, OUTSIDE = "us-east-1", "us-west-2", "eu-west-1"
 def aws() -> Ground:
     """AWS as the statements see it: the models, with the organization's IPAM administrator and a member."""
     organization = Organization(MANAGEMENT, lambda: [MANAGEMENT, NETWORKING, MEMBER])
-    organization.delegated_administrators["ipam.amazonaws.com"] = NETWORKING
     organization.ram_sharing_enabled = True
     clock = ManualClock()
     cloud, guard = Cloud(Models(clock, organization)), Guard()
+    management = cloud.session(MANAGEMENT).client("ec2", HOME)
+    management.enable_ipam_organization_admin_account(DelegatedAdminAccountId=NETWORKING)
     owner, member = (Account(cloud.session(account_id), guard, HOME) for account_id in (NETWORKING, MEMBER))
     regions = {"home": HOME, "elsewhere": WEST, "outside": OUTSIDE}
     return Ground(owner, member, guard, **regions, now=clock.now, sleep=clock.advance)

@@ -34,9 +34,10 @@ class Person:
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self.clock = ManualClock()
         organization = Organization(MANAGEMENT, lambda: [MANAGEMENT, NETWORKING, MEMBER])
-        organization.delegated_administrators["ipam.amazonaws.com"] = NETWORKING
         organization.ram_sharing_enabled = True
         self.cloud = Cloud(Models(self.clock, organization))
+        management = self.cloud.session(MANAGEMENT).client("ec2", HOME)
+        management.enable_ipam_organization_admin_account(DelegatedAdminAccountId=NETWORKING)
         self.statements: list[Statement] = MODELED
         self.answer = "yes"
         self.asked: list[str] = []

@@ -12,7 +12,9 @@ from aws_models.ipam.bench import HOME, MEMBER, NETWORKING, STRANGER, WEST, Benc
 
 @pytest.fixture
 def bench() -> Bench:
-    return Bench()
+    bench = Bench()
+    bench.integrate()
+    return bench
 
 
 @pytest.fixture

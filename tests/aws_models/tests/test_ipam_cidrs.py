@@ -376,7 +376,7 @@ def test_a_vpcs_allocation_keeps_its_pools_cidr_until_long_after_the_vpc_is_dele
     leaf = bench.pool("10.0.0.0/20", Locale=WEST)
     bench.make_vpc("vpc-1", WEST, Ipv4IpamPoolId=leaf, Ipv4NetmaskLength=24)
     bench.model.vpc_deleted("vpc-1")
-    bench.wait(1100)
+    bench.wait(1700)
     bench.deprovision(leaf, "10.0.0.0/20")
     bench.wait()
     assert bench.cidr(leaf)["State"] == "failed-deprovision"

@@ -60,6 +60,21 @@ def test_there_is_one_administrator_and_naming_it_again_is_refused(bench: Bench,
     assert bench.organization.delegated_administrators == {IPAM: NETWORKING}
 
 
+def test_one_that_is_only_registered_with_organizations_can_be_named(bench: Bench) -> None:
+    bench.organization.delegated_administrators[IPAM] = NETWORKING
+
+    with pytest.raises(AwsError, match="already has"):
+        enable(bench, MEMBER)
+    assert enable(bench, NETWORKING) == {"Success": True}
+
+
+def test_another_can_be_named_after_organizations_alone_has_dismissed_the_first(bench: Bench) -> None:
+    enable(bench, NETWORKING)
+    del bench.organization.delegated_administrators[IPAM]
+
+    assert enable(bench, MEMBER) == {"Success": True}
+
+
 def test_another_can_be_named_after_the_first_is_dismissed(bench: Bench) -> None:
     enable(bench, NETWORKING)
 

@@ -205,3 +205,19 @@ def test_an_operator_deletes_the_whole_ipam(bench: Bench) -> None:
     assert bench.ask("DescribeIpamScopes")["IpamScopes"] == []
     assert bench.ask("DescribeIpamPools")["IpamPools"] == []
     bench.ask("CreateIpam")
+
+
+def test_a_list_may_leave_tags_out_unless_a_tag_is_asked_for(bench: Bench) -> None:
+    tags = [{"Key": "team", "Value": "one"}]
+    pool_id = bench.pool(TagSpecifications=[{"ResourceType": "ipam-pool", "Tags": tags}])
+    bench.model.faults.list_without_tags("DescribeIpamPools")
+    bench.model.faults.list_without_tags("DescribeIpams")
+
+    asked = [{"Name": "tag:team", "Values": ["*"]}]
+    assert bench.ask("DescribeIpamPools", Filters=asked)["IpamPools"][0]["Tags"] == tags
+    (pool,) = bench.ask("DescribeIpamPools")["IpamPools"]
+    assert pool["IpamPoolId"] == pool_id
+    assert "Tags" not in pool
+    assert "Tags" not in bench.ask("DescribeIpams")["Ipams"][0]
+    assert bench.ask("DescribeIpamPools")["IpamPools"][0]["Tags"] == tags
+    assert "Tags" in bench.ask("DescribeIpams")["Ipams"][0]

@@ -118,6 +118,7 @@ def test_a_member_sees_neither_tags_nor_required_tags_and_whose_pool_it_is(bench
 
 
 def test_a_member_draws_from_a_shared_pool_and_reads_its_cidrs_at_home(bench: Bench, pools: dict[str, str]) -> None:
+    bench.integrate()
     bench.share(pools["west"])
 
     assert bench.ask("AllocateIpamPoolCidr", WEST, MEMBER, IpamPoolId=pools["west"], NetmaskLength=24)

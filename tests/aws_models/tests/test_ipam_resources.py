@@ -20,7 +20,7 @@ SANDBOX = f"{ROOT}/ou-ab12-11111111/"
 def bench() -> Bench:
     """An organization whose accounts IPAM has looked at."""
     bench = Bench()
-    bench.ask("EnableIpamOrganizationAdminAccount", HOME, MANAGEMENT, DelegatedAdminAccountId=NETWORKING)
+    bench.integrate()
     bench.clock.advance(LAG)
     return bench
 
@@ -132,6 +132,19 @@ def test_without_the_organization_only_the_own_account_is_looked_at(bench: Bench
 
     assert set(shown(bench)) == {"vpc-2"}
     assert set(discovered(bench)) == {NETWORKING}
+
+
+def test_an_administrator_who_is_only_registered_with_organizations_sees_nothing_of_others() -> None:
+    bench = Bench()
+    bench.organization.delegated_administrators["ipam.amazonaws.com"] = NETWORKING
+    make(bench, "vpc-1", "10.0.0.0/16")
+    bench.clock.advance(LAG)
+    assert set(discovered(bench)) == {NETWORKING}
+
+    bench.integrate()
+    bench.clock.advance(LAG)
+
+    assert set(shown(bench)) == {"vpc-1"}
 
 
 def test_the_accounts_of_an_excluded_ou_are_left_out(bench: Bench) -> None:
@@ -316,9 +329,9 @@ def test_a_deleted_vpc_that_is_still_shown_is_imported_until_it_is_shown_no_long
 
     bench.model.vpc_deleted("vpc-1")
 
-    bench.clock.advance(Timings().vpc_release)
+    bench.clock.advance(LAG - 1)
     assert len(bench.allocations(leaf, WEST)) == 1
-    bench.clock.advance(LAG - Timings().vpc_release)
+    bench.clock.advance(1)
     assert bench.allocations(leaf, WEST) == []
 
 

@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 
 from aws_models.errors import AwsError
-from aws_models.ipam.bench import HOME, MEMBER, STRANGER, WEST, Bench
+from aws_models.ipam.bench import HOME, MEMBER, NETWORKING, STRANGER, WEST, Bench
 from aws_models.organization import Caller
 
 
 @pytest.fixture
 def bench() -> Bench:
-    return Bench()
+    bench = Bench()
+    bench.integrate()
+    return bench
 
 
 @pytest.fixture
@@ -175,13 +177,13 @@ def test_a_block_is_taken_but_not_listed_until_its_vpc_is_there(bench: Bench, le
     assert bench.make_vpc("vpc-1", WEST, **wanted) == "10.0.0.0/16"
 
 
-def test_a_deleted_vpcs_block_stays_taken_for_twenty_minutes(bench: Bench, leaf: str) -> None:
+def test_a_deleted_vpcs_block_stays_taken_for_half_an_hour(bench: Bench, leaf: str) -> None:
     wanted: dict[str, Any] = {"Ipv4IpamPoolId": leaf, "Ipv4NetmaskLength": 16}
     bench.make_vpc("vpc-1", WEST, **wanted)
     bench.model.vpc_deleted("vpc-1")
     bench.clock.advance(600)
     bench.model.vpc_deleted("vpc-1")  # EC2 may say it twice
-    bench.clock.advance(599)
+    bench.clock.advance(1199)
     assert [allocation["ResourceId"] for allocation in bench.allocations(leaf, WEST)] == ["vpc-1"]
     with pytest.raises(AwsError):
         bench.make_vpc("vpc-2", WEST, **wanted)
@@ -216,3 +218,27 @@ def test_a_vpc_keeps_its_address_when_the_pools_rules_change(bench: Bench, leaf:
 def test_an_ipv6_pool_for_a_vpc_is_not_implemented(bench: Bench, leaf: str) -> None:
     with pytest.raises(NotImplementedError, match="Ipv6IpamPoolId"):
         bench.make_vpc("vpc-1", WEST, Ipv4IpamPoolId=leaf, Ipv6IpamPoolId="ipam-pool-0123456789abcdef0")
+
+
+@pytest.mark.parametrize("action", ["CreateVpc", "AllocateIpamPoolCidr"])
+def test_an_account_that_ipam_does_not_monitor_gets_no_addresses(action: str) -> None:
+    """Nor if IPAM's account is only registered with Organizations."""
+    bench = Bench()
+    bench.organization.delegated_administrators["ipam.amazonaws.com"] = NETWORKING
+    leaf = bench.share(bench.pool("10.0.0.0/16", Locale=WEST))
+
+    def take(account: str) -> None:
+        if action == "CreateVpc":
+            bench.model.allocate_vpc({"Ipv4IpamPoolId": leaf, "Ipv4NetmaskLength": 24}, Caller(account, WEST))
+        else:
+            bench.ask(action, WEST, account, IpamPoolId=leaf, NetmaskLength=24)
+
+    take(NETWORKING)
+    with pytest.raises(AwsError) as refused:
+        take(MEMBER)
+    words = f"Account {MEMBER} is not monitored by IPAM {bench.ipam['IpamId']}."
+    assert refused.value.code == "UnsupportedOperation"
+    assert refused.value.message == f"The operation AllocateIpamPoolCidr is not supported. {words}"
+
+    bench.integrate()
+    take(MEMBER)

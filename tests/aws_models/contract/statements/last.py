@@ -80,7 +80,7 @@ def deprovisioning_in_use(aws: Ground) -> None:
 @LAST.states(
     "The allocation of a deleted VPC stays listed, and ends within 40 minutes.",
     f"{PROVIDER_CODE}ec2/vpc_ipam_pool_cidr.go",
-    seconds=1500,
+    seconds=1800,
 )
 def vpc_release(aws: Ground) -> None:
     vpc_id = aws.vpc["VpcId"]

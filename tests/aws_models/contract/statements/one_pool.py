@@ -12,8 +12,6 @@ from aws_models.contract.statement import Group
 
 POOL = Group("pool", makes="an IPAM if the Region has none, a scope, and six pools without a parent pool")
 
-LANDING_ZONE_ACCELERATOR = "https://github.com/awslabs/landing-zone-accelerator-on-aws/issues/"
-
 
 @POOL.states(
     "The home Region is an operating Region even if it is not asked for.",
@@ -27,9 +25,8 @@ def home_region(aws: Ground) -> None:
 
 
 @POOL.states(
-    "A second IPAM in a Region is refused, in the words of the source; the code is assumed.",
-    f"{LANDING_ZONE_ACCELERATOR}207",
-    settles="ipam.ipams._create",
+    "A second IPAM in a Region is refused, with the code and in the words of the source.",
+    "https://github.com/rebuy-de/aws-nuke/issues/834",
 )
 def second_ipam(aws: Ground) -> None:
     _ = aws.ipam
