@@ -56,6 +56,10 @@ CONFIRM = (
 )
 """https://aws.amazon.com/about-aws/whats-new/2023/05/amazon-sns-automatic-deletion-unconfirmed-subscriptions/"""
 
+ENCRYPTED = ("--sse", "AES256")
+"""With a key of S3, as `aws cloudformation deploy` uploads too. Some bucket policies demand this, and the stack may not
+use the KMS key that may be the default of the bucket."""
+
 REVIEWED = "REVIEW_IN_PROGRESS"
 """The status of a stack that has a change set, and no resources yet."""
 
@@ -158,7 +162,7 @@ def commands(
         "RepoRootURL": f"https://{bucket}.{bucket_host}/{templates}",
     }
     overrides = [f"{name}={value}" for name, value in (dict(parameters) | derived).items()]
-    only = ["--recursive", "--exclude", "*", "--include"]
+    only = [*ENCRYPTED, "--recursive", "--exclude", "*", "--include"]
     return [
         ["s3", "cp", "templates/", f"s3://{bucket}/{templates}", *only, "*.yaml"],
         ["s3", "cp", "packages/", f"s3://{bucket}/{packages}", *only, "*.zip"],

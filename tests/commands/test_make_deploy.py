@@ -206,6 +206,20 @@ def test_the_parameters_of_the_stack_name_the_uploads(clone: Path, cli: Cli) -> 
     assert packages[3] == f"s3://{BUCKET}/{overrides(cli)['LambdaPrefix']}"
 
 
+def test_each_upload_asks_for_encryption_with_a_key_of_s3(clone: Path, cli: Cli) -> None:
+    """Many companies' bucket policies refuse an upload that asks for none. With a KMS key, which may be the bucket's
+    default, neither CopyZips nor the StackSet could read the files.
+
+    https://github.com/serverless/serverless/issues/2924
+    https://github.com/aws/aws-cdk/pull/17668
+    """
+    run(clone, cli)
+
+    uploads = [words for words in cli.changes() if words[:2] == ["s3", "cp"]]
+    assert len(uploads) == 2
+    assert all(words[words.index("--sse") + 1] == "AES256" for words in uploads)
+
+
 def prefixes(clone: Path, cli: Cli) -> tuple[str, str]:
     run(clone, cli)
     given = overrides(cli)

@@ -118,7 +118,6 @@ def test_an_organization_that_has_everything_is_ready() -> None:
         ),
         ({"controls": {"CT.LAMBDA.PR.3": "ou-1"}}, "Proactive controls", "on ou-1 rejects functions outside a VPC"),
         ({"bucket": Bucket("")}, "Bucket", "Create it: aws s3 mb s3://code"),
-        ({"bucket": Bucket(HOME, "arn:aws:kms:::key/1")}, "Bucket", "Use a bucket with S3's own encryption"),
         ({"parameters": PARAMETERS | {"AccEnvName": "Prod OU,SDLC OU,Team"}}, "Pools", "No room for us-west-2/Team"),
         (
             {
@@ -436,7 +435,6 @@ ANSWERS: dict[str, Any] = {
         "Quotas": [{"QuotaCode": code, "Value": float(value)} for code, value in SHARE_QUOTAS.items()]
     },
     "s3 get_bucket_location": {"LocationConstraint": None},
-    "s3 get_bucket_encryption": error("ServerSideEncryptionConfigurationNotFoundError"),
     "cloudtrail describe_trails": {
         "trailList": [{"Name": "on", "TrailARN": "arn:on"}, {"Name": "off", "TrailARN": "arn:off"}]
     },

@@ -180,18 +180,11 @@ def _administrator(facts: Facts, administrators: Sequence[str]) -> Check:
 def _bucket(facts: Facts) -> Iterator[Check]:
     name, bucket = facts.parameters.get("LambdaBucket", ""), facts.bucket
     if isinstance(bucket, Unknown):
-        yield unknown_check("Bucket", "s3:GetBucketLocation and s3:GetEncryptionConfiguration", bucket)
+        yield unknown_check("Bucket", "s3:GetBucketLocation", bucket)
     elif not bucket.region:
         yield Check("Bucket", "failed", f"There is no bucket {name}. Create it: aws s3 mb s3://{name}")
-    elif bucket.key:
-        yield Check(
-            "Bucket",
-            "failed",
-            f"{name} is encrypted with {bucket.key}, which the stack may not use. Use a bucket with S3's own "
-            "encryption (SSE-S3).",
-        )
     else:
-        yield Check("Bucket", "ok", f"{name} is in {bucket.region} and uses S3's own encryption.")
+        yield Check("Bucket", "ok", f"{name} is in {bucket.region}.")
 
 
 def _events(facts: Facts) -> Iterator[Check]:

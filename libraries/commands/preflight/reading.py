@@ -361,15 +361,7 @@ def _bucket(aws: AwsReader, owner: Mapping[str, str]) -> Bucket:
         if code_of(error) == "NoSuchBucket":
             return Bucket("")
         raise
-    try:
-        rules = aws.ask("s3", "get_bucket_encryption", **owner)["ServerSideEncryptionConfiguration"]["Rules"]
-    except ClientError as error:
-        if code_of(error) != "ServerSideEncryptionConfigurationNotFoundError":
-            raise
-        rules = []
-    defaults = [rule.get("ApplyServerSideEncryptionByDefault", {}) for rule in rules]
-    keys = [one.get("KMSMasterKeyID", "aws/s3") for one in defaults if "kms" in one.get("SSEAlgorithm", "")]
-    return Bucket("eu-west-1" if region == "EU" else str(region), keys[0] if keys else "")
+    return Bucket("eu-west-1" if region == "EU" else str(region))
 
 
 def _trails(aws: AwsReader) -> tuple[str, ...]:
