@@ -19,9 +19,9 @@ PYTHON ?= python3
 export PYTHON
 
 override RUN := .venv/tools/bin/python
-# Never into the user's own Python, which a half-made environment would be.
+# Never into the user's own Python, which a half-made environment would be; --no-user, because a pip.conf may say otherwise.
 override PIP := -m pip --require-virtualenv --disable-pip-version-check --quiet
-override INSTALL := install --require-hashes --only-binary=:all:
+override INSTALL := install --no-user --require-hashes --only-binary=:all:
 # The stamp file is written last, so an interrupted set-up starts again.
 override TOOLS := .venv/tools/.ready
 override VENVS := $(TOOLS) .venv/aws-cli/.ready .venv/lambda-runtime/.ready

@@ -274,6 +274,22 @@ def test_a_picture_from_another_folder_is_refused_or_without_lines_of_make(tmp_p
     assert made.stdout.startswith("<svg") or "add --no-print-directory" in made.stderr
 
 
+def test_tools_are_installed_into_the_environment_even_if_the_users_pip_installs_elsewhere(tmp_path: Path) -> None:
+    """Some Linux distributions set `user = true` for pip, which then refuses to install into any environment.
+
+    https://github.com/pypa/pip/issues/8977
+    """
+    settings, extra = tmp_path / "pip.conf", tmp_path / "extra.mk"
+    settings.write_text("[global]\nuser = true\nno-index = true\n")
+    extra.write_text("installed:\n\t@$(RUN) $(PIP) $(INSTALL) -r libraries/requirements.txt\n")  # the tools have it
+    command = ["make", "-f", "Makefile", "-f", str(extra), "installed"]
+    environment = os.environ | {"PIP_CONFIG_FILE": str(settings)}
+
+    made = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
+
+    assert (made.returncode, made.stderr) == (0, "")
+
+
 def test_the_tests_need_nothing_of_the_users_settings() -> None:
     environment = {"PATH": os.environ["PATH"]}
     hostile = dict.fromkeys(("AWS_PROFILE", "https_proxy", "HTTPS_PROXY", "ALL_PROXY", "AWS_ENDPOINT_URL"), "nobody")
