@@ -177,6 +177,31 @@ def test_of_two_makes_at_once_only_one_sets_up_the_tools(tmp_path: Path) -> None
     assert (tmp_path / "made").read_text().splitlines() == ["-m venv --clear .venv/tools"]
 
 
+def test_the_tools_are_set_up_where_files_cannot_be_locked(tmp_path: Path) -> None:
+    """As in some home directories on NFS. https://github.com/microsoft/vscode-remote-release/issues/91"""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copytree(ROOT / "tests/requirements", tmp_path / "tests/requirements")
+    (tmp_path / "fcntl.py").write_text(NO_LOCKS)
+    python = tmp_path / "python"
+    python.write_text(SET_UP.replace("{python}", shlex.quote(sys.executable)))
+    python.chmod(0o755)
+    (tmp_path / "go").touch()
+
+    made = make("style", f"PYTHON={python}", cwd=tmp_path)
+
+    assert made.returncode == 0, made.stderr
+    assert (tmp_path / "made").read_text().splitlines() == ["-m venv --clear .venv/tools"]
+
+
+NO_LOCKS = """
+LOCK_EX = 2
+
+
+def flock(_file, _operation):
+    raise OSError(37, "No locks available")
+"""
+
+
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux shows which files a process has opened")
 def test_a_make_that_is_interrupted_while_another_sets_up_the_tools_writes_no_traceback(tmp_path: Path) -> None:
     shutil.copy(ROOT / "Makefile", tmp_path)
