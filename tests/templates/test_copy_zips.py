@@ -210,7 +210,7 @@ def test_a_missing_zip_is_an_error_with_the_parameters_to_check(copier: Copier) 
     answer = copier.ask("Create", ["nowhere/one.zip"])
 
     assert answer["Status"] == "FAILED"
-    assert answer["Reason"].startswith("Cannot copy s3://source/nowhere/one.zip: NoSuchKey: ")
+    assert answer["Reason"].startswith("Cannot copy s3://source/nowhere/one.zip: An error occurred (NoSuchKey) when ")
     assert answer["Reason"].endswith(f" {CHECK}")
     assert len(answer["Reason"]) < 240
 
@@ -229,7 +229,7 @@ def test_the_reason_for_files_under_a_kms_key_names_the_denied_action(
     answer = copier.ask("Create", ["packages/ctipam_ct_integration_1.0.0.zip"], source="example-ipam-code")
 
     assert answer["Reason"].startswith(
-        "Cannot copy s3://example-ipam-code/packages/ctipam_ct_integration_1.0.0.zip: AccessDenied: kms:Decrypt on "
+        "Cannot copy s3://example-ipam-code/packages/ctipam_ct_integration_1.0.0.zip: kms:Decrypt on resource: "
     )
     assert len(answer["Reason"]) < 240
 
