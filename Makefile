@@ -13,6 +13,8 @@ $(foreach name,$(WORDS),$(eval override $(name) := $$(value $(name))))
 export WORDS $(WORDS)
 # Settings of Python that change what a program does
 unexport PYTHONHOME PYTHONPATH PYTHONIOENCODING PYTHONOPTIMIZE PYTHONWARNINGS PYTHONDONTWRITEBYTECODE
+# Settings of pip for where it installs, and which versions
+unexport PIP_TARGET PIP_PREFIX PIP_ROOT PIP_CONSTRAINT
 
 # Python 3.11 or later, for the tools up to 3.14. It creates .venv/tools, whose Python runs everything else.
 PYTHON ?= python3

@@ -308,11 +308,13 @@ def test_tools_are_installed_into_the_environment_even_if_the_users_pip_installs
     settings.write_text("[global]\nuser = true\nno-index = true\n")
     extra.write_text("installed:\n\t@$(RUN) $(PIP) $(INSTALL) -r libraries/requirements.txt\n")  # the tools have it
     command = ["make", "-f", "Makefile", "-f", str(extra), "installed"]
-    environment = os.environ | {"PIP_CONFIG_FILE": str(settings)}
+    environment = os.environ | {"PIP_CONFIG_FILE": str(settings), "PIP_TARGET": str(tmp_path / "elsewhere")}
+    environment |= {"PIP_CONSTRAINT": "/nowhere"}  # another version than that of our lists, in the end
 
     made = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
 
     assert (made.returncode, made.stderr) == (0, "")
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_the_tests_need_nothing_of_the_users_settings() -> None:
