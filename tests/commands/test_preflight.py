@@ -443,6 +443,11 @@ ANSWERS: dict[str, Any] = {
 }
 
 
+def advanced(**fields: str) -> dict[str, Any]:
+    selectors = [{"Field": name, "Equals": [value]} for name, value in fields.items()]
+    return {"AdvancedEventSelectors": [{"FieldSelectors": selectors}]}
+
+
 class Answering(AwsReader):
     """An account with one answer, or error, for each operation in any or one Region: the longest that its words begin
     with."""
@@ -524,7 +529,7 @@ def test_the_answers_of_aws_are_read() -> None:
             "cloudtrail describe_trails",
             error("AccessDeniedException", "DescribeTrails"),
             "Trail",
-            "Cannot be read (DescribeTrails: AccessDeniedException). Allow cloudtrail:DescribeTrails and",
+            "Cannot be read (DescribeTrails: AccessDeniedException). Allow cloudtrail:DescribeTrails, GetTrailStatus",
         ),
     ],
 )
@@ -532,6 +537,26 @@ def test_the_errors_of_aws_are_understood(asked: str, answer: ClientError, about
     found = preflighted(ANSWERS | {asked: answer})
 
     assert text in found[about].text
+
+
+@pytest.mark.parametrize(
+    ("selectors", "is_enough"),
+    [
+        ({"EventSelectors": [{"ReadWriteType": "All", "IncludeManagementEvents": True}]}, True),
+        ({"EventSelectors": [{"ReadWriteType": "WriteOnly", "IncludeManagementEvents": True}]}, True),
+        ({"EventSelectors": [{"ReadWriteType": "ReadOnly", "IncludeManagementEvents": True}]}, False),
+        ({"EventSelectors": [{"ReadWriteType": "All", "IncludeManagementEvents": False}]}, False),
+        (advanced(eventCategory="Management"), True),
+        (advanced(eventCategory="Management", readOnly="false"), True),
+        (advanced(eventCategory="Management", readOnly="true"), False),
+        (advanced(eventCategory="Data"), False),
+    ],
+)
+def test_a_trail_that_logs_no_changes_brings_no_events_of_accounts(selectors: Any, is_enough: bool) -> None:
+    trail = {"Name": "on", "TrailARN": "arn:on", "HasCustomEventSelectors": True}
+    answers = {"cloudtrail describe_trails": {"trailList": [trail]}, "cloudtrail get_event_selectors": selectors}
+
+    assert ("Trail" not in preflighted(ANSWERS | answers)) == is_enough
 
 
 def test_if_aws_throttles_the_first_calls_no_other_is_made() -> None:

@@ -190,14 +190,14 @@ def _bucket(facts: Facts) -> Iterator[Check]:
 def _events(facts: Facts) -> Iterator[Check]:
     trails = facts.trails
     if isinstance(trails, Unknown):
-        yield unknown_check("Trail", "cloudtrail:DescribeTrails and GetTrailStatus", trails)
+        yield unknown_check("Trail", "cloudtrail:DescribeTrails, GetTrailStatus and GetEventSelectors", trails)
     elif trails:
         yield Check("Trail", "ok", f"{trails[0]} logs in {facts.region}, so EventBridge gets the events of accounts.")
     else:
         yield Check(
             "Trail",
             "warning",
-            f"No trail logs in {facts.region}, so EventBridge may get no events of new accounts; the schedule "
+            f"No trail logs changes in {facts.region}, so EventBridge may get no events of new accounts; the schedule "
             "finds them within the hour. Enable CloudTrail in the landing zone settings.",
         )
     source = EVENTS_REGION.get(facts.partition, facts.region)

@@ -365,7 +365,7 @@ def _bucket(aws: AwsReader, owner: Mapping[str, str]) -> Bucket:
 
 
 def _trails(aws: AwsReader) -> tuple[str, ...]:
-    """Return the trails that log in this Region and are switched on.
+    """Return the trails that log changes in this Region and are switched on.
 
     https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_DescribeTrails.html
     """
@@ -374,5 +374,24 @@ def _trails(aws: AwsReader) -> tuple[str, ...]:
         trail["Name"]
         for trail in trails
         if aws.ask("cloudtrail", "get_trail_status", Name=trail["TrailARN"]).get("IsLogging")
+        and (
+            not trail.get("HasCustomEventSelectors")
+            or logs_changes(aws.ask("cloudtrail", "get_event_selectors", TrailName=trail["TrailARN"]))
+        )
     ]
     return tuple(on)
+
+
+def logs_changes(selectors: Mapping[str, Any]) -> bool:
+    """Return whether a trail with these selectors logs management events that are no reads.
+
+    https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_GetEventSelectors.html
+    """
+    basic = selectors.get("EventSelectors", [])
+    advanced = [
+        {field["Field"]: field.get("Equals", []) for field in selector["FieldSelectors"]}
+        for selector in selectors.get("AdvancedEventSelectors", [])
+    ]
+    return any(row["IncludeManagementEvents"] and row["ReadWriteType"] != "ReadOnly" for row in basic) or any(
+        "Management" in equals["eventCategory"] and equals.get("readOnly") != ["true"] for equals in advanced
+    )
