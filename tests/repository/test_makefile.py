@@ -150,6 +150,7 @@ case "$2" in
         echo "$@" >>made
         touch began
         until [ -e go ]; do :; done
+        rm -rf .venv/tools/bin
         mkdir -p .venv/tools/bin
         cp "$0" .venv/tools/bin/python ;;
     pip | compileall | ruff) ;;
@@ -191,6 +192,26 @@ def test_the_tools_are_set_up_where_files_cannot_be_locked(tmp_path: Path) -> No
 
     assert made.returncode == 0, made.stderr
     assert (tmp_path / "made").read_text().splitlines() == ["-m venv --clear .venv/tools"]
+
+
+def test_the_tools_are_set_up_again_after_their_python_is_gone(tmp_path: Path) -> None:
+    """As after an upgrade of Python. https://github.com/pypa/pipx/issues/146"""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copytree(ROOT / "tests/requirements", tmp_path / "tests/requirements")
+    for name in ("tools", "aws-cli"):
+        (tmp_path / f".venv/{name}/bin").mkdir(parents=True)
+        (tmp_path / f".venv/{name}/bin/python").symlink_to(tmp_path / "gone")
+        (tmp_path / f".venv/{name}/.ready").touch()
+    python = tmp_path / "python"
+    python.write_text(SET_UP.replace("{python}", shlex.quote(sys.executable)))
+    python.chmod(0o755)
+    (tmp_path / "go").touch()
+
+    made = make("style", f"PYTHON={python}", cwd=tmp_path)
+
+    assert made.returncode == 0, made.stderr
+    assert (tmp_path / "made").read_text().splitlines() == ["-m venv --clear .venv/tools"]
+    assert not (tmp_path / ".venv/aws-cli/.ready").exists()  # set up again when it is needed
 
 
 NO_LOCKS = """
