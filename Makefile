@@ -13,20 +13,25 @@ $(foreach name,$(WORDS),$(eval override $(name) := $$(value $(name))))
 export WORDS $(WORDS)
 # Settings of Python that change what a program does
 unexport PYTHONHOME PYTHONPATH PYTHONIOENCODING PYTHONOPTIMIZE PYTHONWARNINGS PYTHONDONTWRITEBYTECODE
+# Settings of pip for where it installs, and which versions
+unexport PIP_TARGET PIP_PREFIX PIP_ROOT PIP_CONSTRAINT
 
 # Python 3.11 or later, for the tools up to 3.14. It creates .venv/tools, whose Python runs everything else.
 PYTHON ?= python3
 export PYTHON
 
 override RUN := .venv/tools/bin/python
-# Never into the user's own Python, which a half-made environment would be.
+# Never into the user's own Python, which a half-made environment would be; --no-user, because a pip.conf may say otherwise.
 override PIP := -m pip --require-virtualenv --disable-pip-version-check --quiet
-override INSTALL := install --require-hashes --only-binary=:all:
+override INSTALL := install --no-user --require-hashes --only-binary=:all:
 # The stamp file is written last, so an interrupted set-up starts again.
 override TOOLS := .venv/tools/.ready
 override VENVS := $(TOOLS) .venv/aws-cli/.ready .venv/lambda-runtime/.ready
 override WHEEL := .venv/wheels/.ready
 override CHECKERS := .venv/checkers/.ready
+# An environment whose Python is gone, as after an upgrade, is set up again.
+override GONE := $(shell for python in .venv/*/bin/python; do \
+  [ ! -L "$$python" ] || [ -x "$$python" ] || rm -f "$${python%bin/python}.ready"; done)
 override FUNCTIONS := ct-integration-lambda ipam-pool-lambda
 override LOCKED := tools aws-cli lambda-runtime checkers
 
@@ -175,8 +180,10 @@ help: ## Show this list
 # Set-up
 
 # Of two makes at once in one clone, the second waits, and finds what the first has set up. The lock ends with its holder.
+# Where the file system has no locks, nobody waits.
 override ALONE = mkdir -p .venv && exec "$$PYTHON" -c 'import fcntl, os, sys; sys.tracebacklimit = 0; \
-  lock = os.open(sys.argv[1], os.O_CREAT | os.O_RDWR); fcntl.flock(lock, fcntl.LOCK_EX); os.set_inheritable(lock, True); \
+  lock = os.open(sys.argv[1], os.O_CREAT | os.O_RDWR); os.set_inheritable(lock, True); \
+  exec("try: fcntl.flock(lock, fcntl.LOCK_EX)\nexcept OSError: pass"); \
   os.execvp("sh", ["sh", "-euc", sys.argv[2]])' $(@D).lock
 
 # pip would compile all of the tools, on one core.

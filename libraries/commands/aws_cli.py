@@ -107,10 +107,29 @@ def users_aws_cli(program: str, root: Path) -> AwsCli:
 
 
 def chosen_aws_cli(options: Mapping[str, str], root: Path) -> AwsCli:
-    """Return the user's own AWS CLI if AWS= names it, or else the one that make installs. Raises Refused."""
+    """Return the user's own AWS CLI if AWS= names it, or else the one that make installs. Raises Refused.
+
+    The one that make installs is version 1, which cannot use the credentials of `aws login`.
+    https://github.com/aws/aws-cli/issues/9949
+    """
     if "AWS" in options:
         return users_aws_cli(options["AWS"], root)
+    if shutil.which("aws") and _has_used_aws_login():
+        return users_aws_cli("aws", root)
     return AwsCli([str(root / ".venv/aws-cli/bin/python"), "-m", "awscli"], root)
+
+
+def _has_used_aws_login() -> bool:
+    """Return whether the user's configuration has what `aws login` leaves in it, in whatever profile: a role's may take
+    its credentials from another.
+
+    https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-sign-in.html
+    """
+    config = Path(os.environ.get("AWS_CONFIG_FILE", "~/.aws/config")).expanduser()
+    try:
+        return "login_session" in config.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
 
 
 def configured_region(aws: AwsCli) -> str:

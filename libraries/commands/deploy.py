@@ -14,7 +14,7 @@ NETWORK_ACCOUNT_ID, or has the default. The stack keeps its tags. Credentials an
 management account, Control Tower's home Region.
 
 The deployed stack is protected from deletion; `make undo` removes the protection. If the deployment fails, the first
-failure of the stack, and those in the Networking account, are printed.
+failure of the stack, and those in the Networking account, are printed, or what CloudFormation found before it began.
 
 The prefix of each upload is a digest of its content. CloudFormation loads code and templates again only if their
 location changes, so this deploys changed files and only these.
@@ -34,6 +34,7 @@ from typing import Any
 from commands import arguments, make_words, program
 from commands.arguments import MANAGEMENT_TEMPLATE, ROOT, Arguments
 from commands.aws_cli import AwsCli, AwsCliError, to_text, users_aws_cli
+from commands.change_sets import failed_change_sets, refusals
 from commands.described_stack import find_stack
 from commands.existing_vpcs import reserve
 from commands.pool_spec import pool_spec
@@ -55,6 +56,10 @@ CONFIRM = (
     "no alarm arrives."
 )
 """https://aws.amazon.com/about-aws/whats-new/2023/05/amazon-sns-automatic-deletion-unconfirmed-subscriptions/"""
+
+ENCRYPTED = ("--sse", "AES256")
+"""With a key of S3, as `aws cloudformation deploy` uploads too. Some bucket policies demand this, and the stack may not
+use the KMS key that may be the default of the bucket."""
 
 REVIEWED = "REVIEW_IN_PROGRESS"
 """The status of a stack that has a change set, and no resources yet."""
@@ -114,11 +119,11 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
 
 
 def _deploy_and_protect(aws: AwsCli, stack: str, deployment: Sequence[str]) -> None:
-    seen = {event["EventId"] for event in _events(aws, stack)}
+    seen, earlier = {event["EventId"] for event in _events(aws, stack)}, failed_change_sets(aws, stack)
     try:
         aws.run(deployment)
     except Refused as refusal:
-        raise Refused("\n".join([str(refusal), *_reasons(aws, stack, seen)])) from None
+        raise Refused("\n".join([str(refusal), *_reasons(aws, stack, seen, earlier)])) from None
     aws.run([*PROTECT, "--stack-name", stack])
 
 
@@ -158,7 +163,7 @@ def commands(
         "RepoRootURL": f"https://{bucket}.{bucket_host}/{templates}",
     }
     overrides = [f"{name}={value}" for name, value in (dict(parameters) | derived).items()]
-    only = ["--recursive", "--exclude", "*", "--include"]
+    only = [*ENCRYPTED, "--recursive", "--exclude", "*", "--include"]
     return [
         ["s3", "cp", "templates/", f"s3://{bucket}/{templates}", *only, "*.yaml"],
         ["s3", "cp", "packages/", f"s3://{bucket}/{packages}", *only, "*.zip"],
@@ -172,10 +177,11 @@ def commands(
     ]
 
 
-def _reasons(aws: AwsCli, stack: str, seen: Collection[str]) -> list[str]:
+def _reasons(aws: AwsCli, stack: str, seen: Collection[str], earlier: Collection[str]) -> list[str]:
     """Return why the AWS CLI has failed; nothing if its own message is all that is known.
 
-    seen   the ids of the events before the deployment
+    seen      the ids of the events before the deployment
+    earlier   the ARNs of the change sets that had failed before it
     """
     try:
         found = find_stack(aws, stack)
@@ -189,7 +195,8 @@ def _reasons(aws: AwsCli, stack: str, seen: Collection[str]) -> list[str]:
     )
     if status != REVIEWED and status.endswith("_IN_PROGRESS"):  # the CLI waits for the end of its own
         return [in_the_way]
-    return failure_reasons(aws, stack, events) or ([in_the_way] if events and status != REVIEWED else [])
+    known = failure_reasons(aws, stack, events) or refusals(aws, stack, earlier)
+    return known or ([in_the_way] if events and status != REVIEWED else [])
 
 
 def failure_reasons(aws: AwsCli, stack: str, events: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -84,6 +84,7 @@ class Leftovers:
     ipams   the ids of the IPAMs that stay: an IPAM with a pool that stays, or with a pool of others
     lost    pools of this solution that stay because they have lost its tag; not among `pools`
     strays  what stays because another stack has it, or none
+    protected   ARNs of stacks at which the deletion would fail, because of their termination protection
     """
 
     pools: tuple[Pool, ...]
@@ -92,6 +93,7 @@ class Leftovers:
     ipams: tuple[str, ...]
     lost: tuple[Pool, ...] = ()
     strays: tuple[Stray, ...] = ()
+    protected: tuple[str, ...] = ()
 
 
 def pools_of_others(rows: Iterable[Mapping[str, Any]], stack_ids: Collection[str]) -> dict[str, int]:
@@ -188,7 +190,21 @@ def _parents(pool_id: str, pools: Mapping[str, Pool]) -> list[str]:
 
 
 def describe_before(leftovers: Leftovers) -> list[str]:
-    """Return the lines that say what a deletion would leave behind."""
+    """Return the lines that say what a deletion would leave behind, and why it would fail."""
+    return [*_leaving_lines(leftovers), *map(_protected_line, leftovers.protected)]
+
+
+def _protected_line(stack_id: str) -> str:
+    _, _, _, region, account_id, resource = stack_id.split(":", 5)
+    name = resource.split("/")[1]
+    return (
+        f"  Stack {name} in account {account_id} has termination protection: the deletion would fail there, after it "
+        "has taken the pools from the accounts. Run there first: `aws cloudformation update-termination-protection "
+        f"--no-enable-termination-protection --region {region} --stack-name {name}`."
+    )
+
+
+def _leaving_lines(leftovers: Leftovers) -> list[str]:
     total, staying = len(leftovers.pools), [pool for pool in leftovers.pools if pool.pool_id in leftovers.stays]
     if not leftovers.pools:
         return _other_lines(leftovers) or ["This solution has no pools in the Networking account."]

@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,9 +100,9 @@ def undo(options: Mapping[str, str], aws: AwsCli, sleep: Callable[[float], None]
             f"`aws cloudformation delete-stack --stack-name {name}`."
         )
     network_account_id = _network_account_id(stack)
-    readable = _print_leftovers(aws, stack_id, network_account_id, ended=False)
+    leftovers = _print_leftovers(aws, stack_id, network_account_id, ended=False)
     if dry:
-        return readable
+        return leftovers is not None
     if status == "DELETE_IN_PROGRESS":
         print(f"Stack {name} is already being deleted.", flush=True)
         with _saying_how_to_follow(name):
@@ -110,6 +111,8 @@ def undo(options: Mapping[str, str], aws: AwsCli, sleep: Callable[[float], None]
     elif status.endswith("_IN_PROGRESS"):
         raise Refused(f"Stack {name} is {status}; wait until that has ended, and try again.")
     else:
+        if leftovers and leftovers.protected:
+            raise Refused("Nothing was deleted: a stack has termination protection, see above.")
         if not sure:
             _confirm(name)
         seen = {event["EventId"] for event in _events(aws, stack_id, name)}
@@ -127,17 +130,17 @@ def _network_account_id(stack: Mapping[str, Any]) -> str:
     return str(parameters["NetworkAccountId"])
 
 
-def _print_leftovers(aws: AwsCli, stack_id: str, network_account_id: str, *, ended: bool) -> bool:
-    """Print what stays. Return False, and print why, if the Networking account cannot be read."""
+def _print_leftovers(aws: AwsCli, stack_id: str, network_account_id: str, *, ended: bool) -> Leftovers | None:
+    """Print what stays, and return it. Return None, and print why, if the Networking account cannot be read."""
     try:
         with terminal.progress() as progress:
             progress("the pools, and what is allocated from them")
             leftovers = read_leftovers(aws, stack_id, network_account_id, ended=ended)
     except AwsCliError as error:
         terminal.show([f"Cannot read the pools in account {network_account_id}, so what stays is unknown: {error}"])
-        return False
+        return None
     terminal.show(describe_after(leftovers) if ended else describe_before(leftovers))
-    return True
+    return leftovers
 
 
 def read_leftovers(aws: AwsCli, stack_id: str, network_account_id: str, *, ended: bool) -> Leftovers:
@@ -149,7 +152,8 @@ def read_leftovers(aws: AwsCli, stack_id: str, network_account_id: str, *, ended
     _, partition, _, home, *_ = stack_id.split(":")
     networking = assume_role(aws, execution_role_arn(partition, network_account_id), "undo", POLICY)
     rows = networking.ask("ec2", "describe-ipam-pools", "--region", home)["IpamPools"]
-    others = pools_of_others(rows, _stacks_of_stack_set(aws, stack_id))
+    of_stack_set = _stacks_of_stack_set(aws, stack_id)
+    others = pools_of_others(rows, of_stack_set)
     strays = [Stray(other, number, _lives(networking, other, home)) for other, number in others.items()]
     if ended:
         strays = [stray for stray in strays if stray.lives]
@@ -158,7 +162,8 @@ def read_leftovers(aws: AwsCli, stack_id: str, network_account_id: str, *, ended
     with ThreadPoolExecutor(POOLS_AT_ONCE) as workers:
         parts = workers.map(lambda pool: _allocations(networking, pool, home), ours)
         allocations = [allocation for part in parts for allocation in part]
-    return find_leftovers(pools, allocations, strays)
+    protected = [one for one in sorted(of_stack_set) if not ended and _is_protected(networking, one, home)]
+    return replace(find_leftovers(pools, allocations, strays), protected=tuple(protected))
 
 
 def _stacks_of_stack_set(aws: AwsCli, stack_id: str) -> set[str]:
@@ -177,6 +182,11 @@ def _stacks_of_stack_set(aws: AwsCli, stack_id: str) -> set[str]:
 def _lives(networking: AwsCli, stack_id: str, region: str) -> bool:
     """Return whether a stack in the Networking account exists and can act."""
     return is_stack_arn(stack_id) and has_functions(find_stack(networking, stack_id, "--region", region))
+
+
+def _is_protected(networking: AwsCli, stack_id: str, region: str) -> bool:
+    found = find_stack(networking, stack_id, "--region", region)
+    return bool(found and found.get("EnableTerminationProtection"))
 
 
 def _allocations(networking: AwsCli, pool: Pool, home: str) -> list[Allocation]:

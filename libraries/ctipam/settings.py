@@ -36,7 +36,7 @@ class SharingSettings:
             stack_id=_required(environment, "STACK_ID"),
             exact=environment.get("OU_MATCH") == "exact",
             share_with_existing_accounts=environment.get("SHARE_WITH_EXISTING_ACCOUNTS") != "false",
-            unshare_limit=int(environment.get("UNSHARE_LIMIT", cls.unshare_limit)),
+            unshare_limit=int(float(environment.get("UNSHARE_LIMIT", cls.unshare_limit))),
             topic_arn=environment.get("TOPIC_ARN", ""),
             notices_parameter=environment.get("NOTICES_PARAMETER", ""),
         )

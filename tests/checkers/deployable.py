@@ -29,6 +29,12 @@ TOPICS_NEED = ("kms:Decrypt", "kms:GenerateDataKey")
 """https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
 https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html"""
 
+TAKE_MINUTES = ("AWS::CloudFormation::StackSet",)
+"""After these, every service knows a policy that CloudFormation created before or meanwhile. For some minutes, one may
+still refuse what the policy allows, although CloudFormation says that it is complete.
+https://github.com/aws/aws-cdk/issues/37675
+https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/lambda/function_event_invoke_config.go"""
+
 ALARM_ACTIONS = ("AlarmActions", "InsufficientDataActions")
 
 ROOT = {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
@@ -159,8 +165,11 @@ def destinations_of_functions_are_allowed_when_they_are_set(template: Template) 
         ]
         if not granting:
             yield f"{name}: {role} may not send to {queue}; Lambda refuses the destination."
-        elif not set(granting) & template.depends_on(name):
+            continue
+        if not set(granting) & template.depends_on(name):
             yield f"{name}: Lambda refuses the destination unless {granting[0]} exists; name it in DependsOn."
+        if not any(template.resources[one]["Type"] in TAKE_MINUTES for one in template.depends_on(name)):
+            yield f"{name}: Lambda may not know {granting[0]} yet; name in DependsOn what takes minutes to create, too."
 
 
 def custom_resources_outlive_what_they_need(template: Template) -> Iterator[str]:

@@ -49,6 +49,15 @@ def test_pools_are_shared_with_defaults_unless_the_template_says_otherwise() -> 
             SharingSettings.from_environment(SHARING | {name: ""})
 
 
+@pytest.mark.parametrize(("text", "limit"), [("10", 10), ("10.0", 10), ("10.5", 10), ("1e3", 1000)])
+def test_the_limit_is_a_number_as_cloudformation_takes_it(text: str, limit: int) -> None:
+    """Of more than 10.5 accounts there are at least 11.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html
+    """
+    assert SharingSettings.from_environment(SHARING | {"UNSHARE_LIMIT": text}).unshare_limit == limit
+
+
 @pytest.mark.parametrize(("growth", "grow"), [("on", True), ("off", False), (None, False)])
 def test_the_watch_grows_pools_only_if_it_is_told_to(growth: str | None, grow: bool) -> None:
     given = GIVEN | ({"POOL_GROWTH": growth} if growth else {})

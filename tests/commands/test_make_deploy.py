@@ -206,6 +206,20 @@ def test_the_parameters_of_the_stack_name_the_uploads(clone: Path, cli: Cli) -> 
     assert packages[3] == f"s3://{BUCKET}/{overrides(cli)['LambdaPrefix']}"
 
 
+def test_each_upload_asks_for_encryption_with_a_key_of_s3(clone: Path, cli: Cli) -> None:
+    """Many companies' bucket policies refuse an upload that asks for none. With a KMS key, which may be the bucket's
+    default, neither CopyZips nor the StackSet could read the files.
+
+    https://github.com/serverless/serverless/issues/2924
+    https://github.com/aws/aws-cdk/pull/17668
+    """
+    run(clone, cli)
+
+    uploads = [words for words in cli.changes() if words[:2] == ["s3", "cp"]]
+    assert len(uploads) == 2
+    assert all(words[words.index("--sse") + 1] == "AES256" for words in uploads)
+
+
 def prefixes(clone: Path, cli: Cli) -> tuple[str, str]:
     run(clone, cli)
     given = overrides(cli)
@@ -704,3 +718,70 @@ def test_only_the_stack_failure_is_reported_if_the_stack_set_no_longer_exists(pa
     )
 
     assert len(lines) == 2
+
+
+def a_change_set(name: str, status: str = "FAILED") -> dict[str, str]:
+    arn = f"arn:aws:cloudformation:us-east-1:{MANAGEMENT}:changeSet/{name}/1"
+    return {"ChangeSetId": arn, "ChangeSetName": name, "Status": status}
+
+
+def finding(resource: str, reason: str, **other: str) -> dict[str, str]:
+    known = {"EventType": "VALIDATION_ERROR", "ValidationFailureMode": "FAIL", "ResourceType": "AWS::SSM::Parameter"}
+    return known | {"LogicalResourceId": resource, "ValidationStatusReason": reason} | other
+
+
+FINDINGS = [
+    finding("NoticesParameter", "Resource of type 'AWS::SSM::Parameter' with identifier '/x/notices' already exists."),
+    finding("NoticesParameter", "Required property [Value] not found"),
+    finding("LambdaZipsBucket", "The bucket is not empty.", ValidationFailureMode="WARN"),
+    {"EventType": "STACK_EVENT", "LogicalResourceId": "x", "ResourceType": "AWS::CloudFormation::Stack"},
+    finding("FailureQueue", "", EventType="HOOK_INVOCATION_ERROR", HookStatusReason="Queues need a KMS key"),
+]
+
+
+def test_what_cloudformation_finds_before_it_begins_is_reported(packaged: Path, cli: Cli) -> None:
+    """The AWS CLI only says that the change set has failed, and no event of the stack says more.
+
+    https://github.com/aws/aws-cdk-cli/issues/1000
+    https://github.com/aws-cloudformation/cloudformation-cli/issues/1116
+    """
+    before, refused = a_change_set("before"), a_change_set("deploy-2")
+
+    lines = failed_deployment(
+        packaged,
+        cli,
+        [],
+        [event(1, "REVIEW_IN_PROGRESS", "ipam-controltower", "")],
+        cloudformation_describe_stacks=a_stack("REVIEW_IN_PROGRESS"),
+        cloudformation_list_change_sets=[
+            {"Summaries": [before]},
+            {"Summaries": [before, a_change_set("of-others", "CREATE_COMPLETE"), refused]},
+        ],
+        cloudformation_describe_events={"OperationEvents": FINDINGS},
+    )
+
+    assert lines[1:] == [
+        "Refused: NoticesParameter (AWS::SSM::Parameter): Resource of type 'AWS::SSM::Parameter' with identifier "
+        "'/x/notices' already exists.",
+        "Refused: NoticesParameter (AWS::SSM::Parameter): Required property [Value] not found",
+        "Refused: FailureQueue (AWS::SSM::Parameter): Queues need a KMS key",
+    ]
+    asked = [words for words in cli.commands() if words[1] == "describe-events"]
+    assert [words[2:4] for words in asked] == [["--change-set-name", refused["ChangeSetId"]]]
+
+
+@pytest.mark.parametrize("answer", ["Invalid choice: 'describe-events'", {}], ids=["older AWS CLI", "no finding"])
+def test_a_refused_change_set_of_which_no_more_is_known_is_left_to_the_message_of_the_aws_cli(
+    packaged: Path, cli: Cli, answer: Any
+) -> None:
+    lines = failed_deployment(
+        packaged,
+        cli,
+        [],
+        [],
+        cloudformation_describe_stacks=a_stack("CREATE_COMPLETE"),
+        cloudformation_list_change_sets=[{}, {"Summaries": [a_change_set("deploy-2")]}],
+        cloudformation_describe_events=answer,
+    )
+
+    assert len(lines) == 1

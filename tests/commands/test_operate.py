@@ -116,6 +116,22 @@ def test_the_users_own_aws_cli_can_be_chosen(repository: Path) -> None:
     assert wrong.stderr.startswith("There is no no-such-program; install the AWS CLI")
 
 
+def test_after_aws_login_the_users_own_aws_cli_is_asked(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = shutil.copytree(repository / ".venv/aws-cli/bin", repository / "their own")
+    (theirs / "python").rename(theirs / "aws")
+    (theirs / "python.py").rename(theirs / "aws.py")
+    (repository / ".venv/aws-cli/bin/python").unlink()
+    config = repository / "config"
+    config.write_text("[default]\nlogin_session = arn:aws:sts::111122223333:assumed-role/Admin/me\n", encoding="utf-8")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("PATH", str(theirs), prepend=os.pathsep)
+
+    run = make(repository, "reconcile")
+
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)["function"] == "the-function"
+
+
 def test_a_terminal_shows_what_is_read_before_the_answer(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

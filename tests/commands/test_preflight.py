@@ -117,7 +117,6 @@ def test_an_organization_that_has_everything_is_ready() -> None:
         ),
         ({"controls": {"CT.LAMBDA.PR.3": "ou-1"}}, "Proactive controls", "on ou-1 rejects functions outside a VPC"),
         ({"bucket": Bucket("")}, "Bucket", "Create it: aws s3 mb s3://code"),
-        ({"bucket": Bucket(HOME, "arn:aws:kms:::key/1")}, "Bucket", "Use a bucket with S3's own encryption"),
         ({"parameters": PARAMETERS | {"AccEnvName": "Prod OU,SDLC OU,Team"}}, "Pools", "No room for us-west-2/Team"),
         (
             {
@@ -436,13 +435,17 @@ ANSWERS: dict[str, Any] = {
         "Quotas": [{"QuotaCode": code, "Value": float(value)} for code, value in SHARE_QUOTAS.items()]
     },
     "s3 get_bucket_location": {"LocationConstraint": None},
-    "s3 get_bucket_encryption": error("ServerSideEncryptionConfigurationNotFoundError"),
     "cloudtrail describe_trails": {
         "trailList": [{"Name": "on", "TrailARN": "arn:on"}, {"Name": "off", "TrailARN": "arn:off"}]
     },
     "cloudtrail get_trail_status Name=arn:on": {"IsLogging": True},
     "cloudtrail get_trail_status": {"IsLogging": False},
 }
+
+
+def advanced(**fields: str) -> dict[str, Any]:
+    selectors = [{"Field": name, "Equals": [value]} for name, value in fields.items()]
+    return {"AdvancedEventSelectors": [{"FieldSelectors": selectors}]}
 
 
 class Answering(AwsReader):
@@ -526,7 +529,7 @@ def test_the_answers_of_aws_are_read() -> None:
             "cloudtrail describe_trails",
             error("AccessDeniedException", "DescribeTrails"),
             "Trail",
-            "Cannot be read (DescribeTrails: AccessDeniedException). Allow cloudtrail:DescribeTrails and",
+            "Cannot be read (DescribeTrails: AccessDeniedException). Allow cloudtrail:DescribeTrails, GetTrailStatus",
         ),
     ],
 )
@@ -534,6 +537,26 @@ def test_the_errors_of_aws_are_understood(asked: str, answer: ClientError, about
     found = preflighted(ANSWERS | {asked: answer})
 
     assert text in found[about].text
+
+
+@pytest.mark.parametrize(
+    ("selectors", "is_enough"),
+    [
+        ({"EventSelectors": [{"ReadWriteType": "All", "IncludeManagementEvents": True}]}, True),
+        ({"EventSelectors": [{"ReadWriteType": "WriteOnly", "IncludeManagementEvents": True}]}, True),
+        ({"EventSelectors": [{"ReadWriteType": "ReadOnly", "IncludeManagementEvents": True}]}, False),
+        ({"EventSelectors": [{"ReadWriteType": "All", "IncludeManagementEvents": False}]}, False),
+        (advanced(eventCategory="Management"), True),
+        (advanced(eventCategory="Management", readOnly="false"), True),
+        (advanced(eventCategory="Management", readOnly="true"), False),
+        (advanced(eventCategory="Data"), False),
+    ],
+)
+def test_a_trail_that_logs_no_changes_brings_no_events_of_accounts(selectors: Any, is_enough: bool) -> None:
+    trail = {"Name": "on", "TrailARN": "arn:on", "HasCustomEventSelectors": True}
+    answers = {"cloudtrail describe_trails": {"trailList": [trail]}, "cloudtrail get_event_selectors": selectors}
+
+    assert ("Trail" not in preflighted(ANSWERS | answers)) == is_enough
 
 
 def test_if_aws_throttles_the_first_calls_no_other_is_made() -> None:

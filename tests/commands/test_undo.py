@@ -81,6 +81,7 @@ ANSWERS: dict[str, list[Any]] = {
     "sts assume-role": [
         {"Credentials": {"AccessKeyId": "key", "SecretAccessKey": "secret", "SessionToken": "networking-token"}}
     ],
+    "networking describe-stacks": [{"Stacks": [{"StackStatus": "CREATE_COMPLETE"}]}],
     "cloudformation list-stack-instances": [{"Summaries": [{"Account": NETWORKING, "StackId": OF_NETWORKING}]}],
     "ec2 describe-ipam-pools": [POOLS],
     "top": [{"IpamPoolAllocations": [OF_TOP]}],
@@ -308,6 +309,32 @@ def test_a_stack_that_only_failed_is_deleted_like_any_other(cli: Cli, status: st
     assert cli.changes() == [UNPROTECT, DELETE]
 
 
+def test_a_protected_stack_of_the_pools_is_told_before_anything_is_deleted(
+    cli: Cli, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The deletion would take the pools from the accounts, and then fail. Some tools protect every stack.
+
+    https://github.com/cloud-custodian/cloud-custodian/issues/5633
+    """
+    protected = {"StackStatus": "CREATE_COMPLETE", "EnableTerminationProtection": True}
+    cli.answer({"networking describe-stacks": [{"Stacks": [protected]}]})
+    told = (
+        f"  Stack StackSet-ipam-controltower-1 in account {NETWORKING} has termination protection: the deletion would "
+        "fail there, after it has taken the pools from the accounts. Run there first: `aws cloudformation "
+        "update-termination-protection --no-enable-termination-protection --region us-gov-west-1 --stack-name "
+        "StackSet-ipam-controltower-1`."
+    )
+
+    assert cli.undo("dry=yes")
+    assert told in capfd.readouterr().out.splitlines()
+
+    cli.answer({"networking describe-stacks": [{"Stacks": [protected]}]})
+    with pytest.raises(Refused, match="Nothing was deleted: a stack has termination protection"):
+        cli.undo("yes=yes")
+    assert told in capfd.readouterr().out.splitlines()
+    assert cli.changes() == []
+
+
 def without_stack_set(*answers: Any) -> dict[str, list[Any]]:
     """Return answers after somebody has deleted the StackSet.
 
@@ -317,6 +344,7 @@ def without_stack_set(*answers: Any) -> dict[str, list[Any]]:
     return {
         "cloudformation list-stack-instances": [gone],
         "cloudformation describe-stacks": [*answers],
+        "networking describe-stacks": [],
     }
 
 

@@ -542,6 +542,16 @@ def test_vending_an_account_reaches_a_rules_function_with_both_of_aws_events(eng
     assert engine.client("iam", "012345678901").get_role(RoleName="AWSControlTowerExecution")
 
 
+def test_an_account_has_a_state_and_no_status(engine: Engine) -> None:
+    organizations = engine.client("organizations", MANAGEMENT)
+    engine.vend("999999999901", "to be closed", "Prod OU")
+
+    engine.close("999999999901")
+
+    account = organizations.describe_account(AccountId="999999999901")["Account"]
+    assert (account["State"], "Status" in account) == ("CLOSED", False)
+
+
 def test_an_event_whose_function_does_not_admit_the_rule_goes_to_the_dead_letter_queue(engine: Engine) -> None:
     outputs = deploy(engine, MANAGEMENT, "forgotten", lifecycle_rule(permission=False))
 

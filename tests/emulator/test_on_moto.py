@@ -317,6 +317,20 @@ def test_organizations_knows_the_ipam_administrator(cloud: Cloud) -> None:
     assert administrators(ServicePrincipal="config.amazonaws.com") == []
 
 
+def test_an_account_has_a_state_and_no_status(cloud: Cloud) -> None:
+    organizations = cloud.client("organizations", MANAGEMENT)
+    organizations.create_organization(FeatureSet="ALL")
+    created = organizations.create_account(AccountName="shop", Email="shop@example.com")["CreateAccountStatus"]
+
+    def shop() -> Any:
+        account = organizations.describe_account(AccountId=created["AccountId"])["Account"]
+        return account["State"], "Status" in account
+
+    assert shop() == ("ACTIVE", False)
+    organizations.close_account(AccountId=created["AccountId"])
+    assert shop() == ("CLOSED", False)
+
+
 def test_organizations_answers_administrators_only(cloud: Cloud) -> None:
     with pytest.raises(ClientError) as raised:
         cloud.client("organizations", MEMBER).list_delegated_administrators()

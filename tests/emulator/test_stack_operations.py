@@ -310,6 +310,26 @@ def test_a_change_set_that_is_refused_leaves_the_stack_that_another_would_create
     assert stack.end() == "CREATE_COMPLETE"
 
 
+def test_a_change_set_that_would_create_what_exists_fails_and_its_arn_says_why(engine: Engine) -> None:
+    engine.client("ssm", MANAGEMENT).put_parameter(Name="/taken/notices", Value="none", Type="String")
+    properties = {"Name": {"Fn::Sub": "/${AWS::StackName}/notices"}, "Type": "String", "Value": "none"}
+    content = {"Resources": {"Notices": {"Type": "AWS::SSM::Parameter", "Properties": properties}}}
+    cloudformation = engine.client("cloudformation", MANAGEMENT)
+
+    made = cloudformation.create_change_set(
+        StackName="taken", ChangeSetName="first", ChangeSetType="CREATE", TemplateBody=json.dumps(content)
+    )
+
+    [row] = cloudformation.list_change_sets(StackName="taken")["Summaries"]
+    assert (row["ChangeSetId"], row["Status"], row["ExecutionStatus"]) == (made["Id"], "FAILED", "UNAVAILABLE")
+    assert "use the DescribeEvents API" in row["StatusReason"]
+    [found] = cloudformation.describe_events(ChangeSetName=made["Id"])["OperationEvents"]
+    assert found["LogicalResourceId"] == "Notices"
+    assert found["ValidationStatusReason"] == (
+        "Resource of type 'AWS::SSM::Parameter' with identifier '/taken/notices' already exists."
+    )
+
+
 def test_a_change_set_for_a_stack_whose_operation_has_not_ended_is_refused(engine: Engine) -> None:
     stack = Stack(engine, "changed-meanwhile")
     stack.execute(stack.change_set("first", "CREATE"))

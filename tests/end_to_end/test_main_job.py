@@ -318,7 +318,7 @@ def test_a_version_that_was_not_uploaded_is_told_and_nothing_has_changed(shop: E
 
     assert status == "UPDATE_ROLLBACK_COMPLETE"
     (told,) = [failure for failure in deployment.failures(shop) if "CopyZips UPDATE_FAILED" in failure]
-    assert "check LambdaBucket, LambdaPrefix and PackageVersion" in told
+    assert "Check LambdaBucket, LambdaPrefix and PackageVersion" in told
     assert "NoSuchKey" in told
 
 

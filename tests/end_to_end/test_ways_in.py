@@ -118,6 +118,22 @@ def test_credentials_of_another_account_and_a_bucket_that_is_not_there_are_told(
     assert nowhere.returncode
 
 
+def test_what_cloudformation_refuses_before_it_begins_is_told(clone: Path, uploaded: Engine) -> None:
+    """The stack has only a change set then, and the next deployment creates it."""
+    ssm, name = uploaded.client("ssm", MANAGEMENT), f"/ctipam/{STACK}/notices"
+    ssm.put_parameter(Name=name, Value="of somebody else", Type="String")
+
+    refused = deploy(clone, uploaded, "ENVS=Prod OU,SDLC OU", "REGIONS=us-west-2,us-east-1", "preflight=no")
+
+    ssm.delete_parameter(Name=name)
+    assert refused.returncode
+    assert (
+        "Refused: NoticesParameter (AWS::SSM::Parameter): Resource of type 'AWS::SSM::Parameter' with identifier "
+        f"'{name}' already exists."
+    ) in refused.stderr.splitlines()
+    assert stack(uploaded)["StackStatus"] == "REVIEW_IN_PROGRESS"
+
+
 @pytest.fixture(scope="module")
 def operator(uploaded: Engine) -> dict[str, str]:
     """Return the environment of an operator with only the permissions of the policy for operators."""

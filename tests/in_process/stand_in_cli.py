@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import Any
 
 # In the shell, which starts much faster than Python. It records how many words there are, each, and the session token.
-# It gives the first of the answers <two words, or a pool's id>.<number>.<kind>. An error goes to standard error; an
-# answer that has a next one is given once.
+# It gives the first of the answers <two words, or a pool's id>.<number>.<kind>; with the token of the Networking
+# account, those of "networking" and the second word if there are any. An error goes to standard error; an answer that
+# has a next one is given once.
 SCRIPT = r"""#!/bin/sh
 here=${0%/*}
 printf '%s\0' $# "$@" "$AWS_SESSION_TOKEN" >>"$here/commands"
 key="$1 $2"
+if [ "$AWS_SESSION_TOKEN" = networking-token ]; then
+    for answer in "$here/answers/networking $2".*; do [ ! -e "$answer" ] || key="networking $2"; done
+fi
 while [ $# -gt 0 ]; do
     [ "$1" != --ipam-pool-id ] || key=$2
     shift
@@ -50,7 +54,7 @@ class StandInCli:
     def set_answers(self, answers: Mapping[str, Sequence[Any]]) -> None:
         """Set the answers to each command, of which the last is repeated. Text is an error.
 
-        answers   by the command's first two words, or by the pool that it is about
+        answers   by the command's first two words, by "networking" and the second, or by the pool that it is about
         """
         folder = self.folder / "answers"
         shutil.rmtree(folder, ignore_errors=True)

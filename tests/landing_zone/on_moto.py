@@ -4,9 +4,9 @@
         boto3.client("ec2").create_ipam()
 
 The models answer EC2's IPAM actions, CreateVpc with Ipv4IpamPoolId (moto creates the VPC), CreateTags and DeleteTags on
-IPAM's resources, all of RAM, the list of delegated administrators (the models' and moto's), the path of an account, and
-Control Tower's ListLandingZones and GetLandingZone. They learn of all other VPCs, but of no default VPC. The caller is
-the account that moto derives from the credentials.
+IPAM's resources, all of RAM, the list of delegated administrators (the models' and moto's), the path and the State of
+an account, and Control Tower's ListLandingZones and GetLandingZone. They learn of all other VPCs, but of no default
+VPC. The caller is the account that moto derives from the credentials.
 
 moto has no plug-in system; its maintainer advises to patch it. Nothing happens at import, and leaving the context
 undoes all patches.
@@ -33,7 +33,7 @@ from moto.core.exceptions import JsonRESTError
 from moto.core.responses import EmptyResult
 from moto.ec2.responses import EC2Response
 from moto.iam.models import get_account_id_from
-from moto.organizations.models import organizations_backends
+from moto.organizations.models import FakeAccount, organizations_backends
 from moto.organizations.responses import OrganizationsResponse
 from moto.ram import urls as ram_urls
 from moto.ram.responses import ResourceAccessManagerResponse
@@ -62,6 +62,7 @@ def installed(models: Models) -> Iterator[None]:
             stack.enter_context(patch.object(EC2Response, name, wrap(models, getattr(EC2Response, name))))
         for name, make in _ORGANIZATIONS.items():
             stack.enter_context(patch.object(OrganizationsResponse, name, make(models)))
+        stack.enter_context(patch.object(FakeAccount, "describe", _account(FakeAccount.describe)))
         describe = OrganizationsResponse.describe_account
         stack.enter_context(
             patch.object(OrganizationsResponse, "describe_account", _describe_account(models, describe))
@@ -267,12 +268,26 @@ def _administrator(models: Models, account_id: str) -> dict[str, Any]:
         "Arn": f"arn:aws:organizations::{organization.management_account_id}:{path}",
         "Email": f"{account_id}@example.com",
         "Name": account_id,
-        "Status": "ACTIVE",
         "State": "ACTIVE",
         "JoinedMethod": "CREATED",
         "JoinedTimestamp": LONG_AGO,
         "DelegationEnabledDate": LONG_AGO,
     }
+
+
+def _account(original: Method) -> Method:
+    """Without Status, which AWS answers no longer since September 9, 2026; an account that was closed is CLOSED.
+
+    https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_account_state.html
+    https://github.com/aws-ia/terraform-aws-control_tower_account_factory/issues/627
+    """
+
+    def describe(self: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = original(self)
+        status = answer.pop("Status")
+        return answer | {"State": "CLOSED" if status == "SUSPENDED" else status}
+
+    return describe
 
 
 def _describe_account(models: Models, original: Method) -> Method:

@@ -150,6 +150,7 @@ case "$2" in
         echo "$@" >>made
         touch began
         until [ -e go ]; do :; done
+        rm -rf .venv/tools/bin
         mkdir -p .venv/tools/bin
         cp "$0" .venv/tools/bin/python ;;
     pip | compileall | ruff) ;;
@@ -175,6 +176,51 @@ def test_of_two_makes_at_once_only_one_sets_up_the_tools(tmp_path: Path) -> None
 
     assert (first.wait(), second.wait()) == (0, 0)
     assert (tmp_path / "made").read_text().splitlines() == ["-m venv --clear .venv/tools"]
+
+
+def test_the_tools_are_set_up_where_files_cannot_be_locked(tmp_path: Path) -> None:
+    """As in some home directories on NFS. https://github.com/microsoft/vscode-remote-release/issues/91"""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copytree(ROOT / "tests/requirements", tmp_path / "tests/requirements")
+    (tmp_path / "fcntl.py").write_text(NO_LOCKS)
+    python = tmp_path / "python"
+    python.write_text(SET_UP.replace("{python}", shlex.quote(sys.executable)))
+    python.chmod(0o755)
+    (tmp_path / "go").touch()
+
+    made = make("style", f"PYTHON={python}", cwd=tmp_path)
+
+    assert made.returncode == 0, made.stderr
+    assert (tmp_path / "made").read_text().splitlines() == ["-m venv --clear .venv/tools"]
+
+
+def test_the_tools_are_set_up_again_after_their_python_is_gone(tmp_path: Path) -> None:
+    """As after an upgrade of Python. https://github.com/pypa/pipx/issues/146"""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copytree(ROOT / "tests/requirements", tmp_path / "tests/requirements")
+    for name in ("tools", "aws-cli"):
+        (tmp_path / f".venv/{name}/bin").mkdir(parents=True)
+        (tmp_path / f".venv/{name}/bin/python").symlink_to(tmp_path / "gone")
+        (tmp_path / f".venv/{name}/.ready").touch()
+    python = tmp_path / "python"
+    python.write_text(SET_UP.replace("{python}", shlex.quote(sys.executable)))
+    python.chmod(0o755)
+    (tmp_path / "go").touch()
+
+    made = make("style", f"PYTHON={python}", cwd=tmp_path)
+
+    assert made.returncode == 0, made.stderr
+    assert (tmp_path / "made").read_text().splitlines() == ["-m venv --clear .venv/tools"]
+    assert not (tmp_path / ".venv/aws-cli/.ready").exists()  # set up again when it is needed
+
+
+NO_LOCKS = """
+LOCK_EX = 2
+
+
+def flock(_file, _operation):
+    raise OSError(37, "No locks available")
+"""
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux shows which files a process has opened")
@@ -272,6 +318,24 @@ def test_a_picture_from_another_folder_is_refused_or_without_lines_of_make(tmp_p
     made = make("-C", str(ROOT), "plan", "FORMAT=svg", f"PYTHON={sys.executable}", cwd=tmp_path)  # -C differs with 4.4
 
     assert made.stdout.startswith("<svg") or "add --no-print-directory" in made.stderr
+
+
+def test_tools_are_installed_into_the_environment_even_if_the_users_pip_installs_elsewhere(tmp_path: Path) -> None:
+    """Some Linux distributions set `user = true` for pip, which then refuses to install into any environment.
+
+    https://github.com/pypa/pip/issues/8977
+    """
+    settings, extra = tmp_path / "pip.conf", tmp_path / "extra.mk"
+    settings.write_text("[global]\nuser = true\nno-index = true\n")
+    extra.write_text("installed:\n\t@$(RUN) $(PIP) $(INSTALL) -r libraries/requirements.txt\n")  # the tools have it
+    command = ["make", "-f", "Makefile", "-f", str(extra), "installed"]
+    environment = os.environ | {"PIP_CONFIG_FILE": str(settings), "PIP_TARGET": str(tmp_path / "elsewhere")}
+    environment |= {"PIP_CONSTRAINT": "/nowhere"}  # another version than that of our lists, in the end
+
+    made = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
+
+    assert (made.returncode, made.stderr) == (0, "")
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_the_tests_need_nothing_of_the_users_settings() -> None:

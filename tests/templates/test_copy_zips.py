@@ -20,7 +20,9 @@ from in_process.aws_calls import Call, intercept
 
 TEMPLATE = Path(__file__).parents[2] / "templates/ipam-controltower-integration.template.yaml"
 KEYS = ["packages/one.zip", "packages/two.zip"]
-CHECK = "check LambdaBucket, LambdaPrefix and PackageVersion."
+CHECK = "Check LambdaBucket, LambdaPrefix and PackageVersion."
+ROLE = "arn:aws:sts::111122223333:assumed-role/ipam-controltower-CopyZipsRole-1A2B3C4D5E6F/ipam-controltower-CopyZips"
+KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 
 class Copier:
@@ -77,13 +79,13 @@ def copier(s3: Any, monkeypatch: pytest.MonkeyPatch) -> Copier:
     return Copier(template["Resources"]["CopyZipsFunction"]["Properties"]["Code"]["ZipFile"], answers)
 
 
-def deny_copies(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+def deny_copies(monkeypatch: pytest.MonkeyPatch, times: int, message: str = "no") -> None:
     left = [None] * times
 
     def denied(call: Call, client: Any, operation: str, parameters: Any) -> Any:
         if operation == "CopyObject" and left:
             left.pop()
-            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, operation)
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": message}}, operation)
         return call(client, operation, parameters)
 
     intercept(monkeypatch, denied)
@@ -176,7 +178,7 @@ def test_another_bucket_without_the_zips_is_an_error_although_there_are_copies(c
     answer = copier.ask("Update", source="empty")
 
     assert answer["Status"] == "FAILED"
-    assert answer["Reason"].startswith(f"Cannot copy s3://empty/{KEYS[0]}: {CHECK}")
+    assert answer["Reason"].startswith(f"Cannot copy s3://empty/{KEYS[0]}: ")
 
 
 def test_the_rollback_of_a_move_to_another_bucket_succeeds_although_the_first_bucket_is_gone(
@@ -199,7 +201,7 @@ def test_an_older_version_without_copies_or_zips_is_an_error(copier: Copier, sta
 
 
 def test_a_copy_is_retried_until_the_policy_takes_effect(copier: Copier, monkeypatch: pytest.MonkeyPatch) -> None:
-    deny_copies(monkeypatch, times=3)
+    deny_copies(monkeypatch, times=5)
 
     assert copier.ask("Create")["Status"] == "SUCCESS"
 
@@ -208,7 +210,27 @@ def test_a_missing_zip_is_an_error_with_the_parameters_to_check(copier: Copier) 
     answer = copier.ask("Create", ["nowhere/one.zip"])
 
     assert answer["Status"] == "FAILED"
-    assert answer["Reason"].startswith(f"Cannot copy s3://source/nowhere/one.zip: {CHECK}")
+    assert answer["Reason"].startswith("Cannot copy s3://source/nowhere/one.zip: An error occurred (NoSuchKey) when ")
+    assert answer["Reason"].endswith(f" {CHECK}")
+    assert len(answer["Reason"]) < 240
+
+
+def test_the_reason_for_files_under_a_kms_key_names_the_denied_action(
+    copier: Copier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log, which has the whole message, is deleted when the creation is rolled back.
+
+    https://github.com/aws/aws-cdk/issues/26672
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/troubleshoot-403-errors.html
+    """
+    cause = f"kms:Decrypt on resource: {KEY} because no identity-based policy allows the kms:Decrypt action"
+    deny_copies(monkeypatch, times=9, message=f"User: {ROLE} is not authorized to perform: {cause}")
+
+    answer = copier.ask("Create", ["packages/ctipam_ct_integration_1.0.0.zip"], source="example-ipam-code")
+
+    assert answer["Reason"].startswith(
+        "Cannot copy s3://example-ipam-code/packages/ctipam_ct_integration_1.0.0.zip: kms:Decrypt on resource: "
+    )
     assert len(answer["Reason"]) < 240
 
 

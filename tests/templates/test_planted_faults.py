@@ -172,6 +172,11 @@ FAULTS: dict[str, tuple[str, Callable[[Content], None], str]] = {
         setting("CreateAccountLifeCycleRule", Targets=[]),
         "its events go nowhere",
     ),
+    "the event destination as soon as its policy is there": (
+        MANAGEMENT,
+        depending_on("CTIPAMLifeCycleLambdaFailures", "SharingPolicy"),
+        "Lambda may not know SharingPolicy yet",
+    ),
     "the event destination without its DependsOn": (
         MANAGEMENT,
         depending_on("CTIPAMLifeCycleLambdaFailures"),

@@ -180,31 +180,24 @@ def _administrator(facts: Facts, administrators: Sequence[str]) -> Check:
 def _bucket(facts: Facts) -> Iterator[Check]:
     name, bucket = facts.parameters.get("LambdaBucket", ""), facts.bucket
     if isinstance(bucket, Unknown):
-        yield unknown_check("Bucket", "s3:GetBucketLocation and s3:GetEncryptionConfiguration", bucket)
+        yield unknown_check("Bucket", "s3:GetBucketLocation", bucket)
     elif not bucket.region:
         yield Check("Bucket", "failed", f"There is no bucket {name}. Create it: aws s3 mb s3://{name}")
-    elif bucket.key:
-        yield Check(
-            "Bucket",
-            "failed",
-            f"{name} is encrypted with {bucket.key}, which the stack may not use. Use a bucket with S3's own "
-            "encryption (SSE-S3).",
-        )
     else:
-        yield Check("Bucket", "ok", f"{name} is in {bucket.region} and uses S3's own encryption.")
+        yield Check("Bucket", "ok", f"{name} is in {bucket.region}.")
 
 
 def _events(facts: Facts) -> Iterator[Check]:
     trails = facts.trails
     if isinstance(trails, Unknown):
-        yield unknown_check("Trail", "cloudtrail:DescribeTrails and GetTrailStatus", trails)
+        yield unknown_check("Trail", "cloudtrail:DescribeTrails, GetTrailStatus and GetEventSelectors", trails)
     elif trails:
         yield Check("Trail", "ok", f"{trails[0]} logs in {facts.region}, so EventBridge gets the events of accounts.")
     else:
         yield Check(
             "Trail",
             "warning",
-            f"No trail logs in {facts.region}, so EventBridge may get no events of new accounts; the schedule "
+            f"No trail logs changes in {facts.region}, so EventBridge may get no events of new accounts; the schedule "
             "finds them within the hour. Enable CloudTrail in the landing zone settings.",
         )
     source = EVENTS_REGION.get(facts.partition, facts.region)

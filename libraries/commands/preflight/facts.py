@@ -68,10 +68,9 @@ class Ipam:
 
 @dataclass(frozen=True)
 class Bucket:
-    """region: empty if there is no such bucket of this account. key: of KMS, empty for S3's own encryption."""
+    """region: empty if there is no such bucket of this account."""
 
     region: str
-    key: str = ""
 
 
 @dataclass(frozen=True)

@@ -361,19 +361,11 @@ def _bucket(aws: AwsReader, owner: Mapping[str, str]) -> Bucket:
         if code_of(error) == "NoSuchBucket":
             return Bucket("")
         raise
-    try:
-        rules = aws.ask("s3", "get_bucket_encryption", **owner)["ServerSideEncryptionConfiguration"]["Rules"]
-    except ClientError as error:
-        if code_of(error) != "ServerSideEncryptionConfigurationNotFoundError":
-            raise
-        rules = []
-    defaults = [rule.get("ApplyServerSideEncryptionByDefault", {}) for rule in rules]
-    keys = [one.get("KMSMasterKeyID", "aws/s3") for one in defaults if "kms" in one.get("SSEAlgorithm", "")]
-    return Bucket("eu-west-1" if region == "EU" else str(region), keys[0] if keys else "")
+    return Bucket("eu-west-1" if region == "EU" else str(region))
 
 
 def _trails(aws: AwsReader) -> tuple[str, ...]:
-    """Return the trails that log in this Region and are switched on.
+    """Return the trails that log changes in this Region and are switched on.
 
     https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_DescribeTrails.html
     """
@@ -382,5 +374,24 @@ def _trails(aws: AwsReader) -> tuple[str, ...]:
         trail["Name"]
         for trail in trails
         if aws.ask("cloudtrail", "get_trail_status", Name=trail["TrailARN"]).get("IsLogging")
+        and (
+            not trail.get("HasCustomEventSelectors")
+            or logs_changes(aws.ask("cloudtrail", "get_event_selectors", TrailName=trail["TrailARN"]))
+        )
     ]
     return tuple(on)
+
+
+def logs_changes(selectors: Mapping[str, Any]) -> bool:
+    """Return whether a trail with these selectors logs management events that are no reads.
+
+    https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_GetEventSelectors.html
+    """
+    basic = selectors.get("EventSelectors", [])
+    advanced = [
+        {field["Field"]: field.get("Equals", []) for field in selector["FieldSelectors"]}
+        for selector in selectors.get("AdvancedEventSelectors", [])
+    ]
+    return any(row["IncludeManagementEvents"] and row["ReadWriteType"] != "ReadOnly" for row in basic) or any(
+        "Management" in equals["eventCategory"] and equals.get("readOnly") != ["true"] for equals in advanced
+    )

@@ -57,8 +57,9 @@ ATTEMPTS = 4
 SAM_LOCAL = "AWS_SAM_LOCAL"
 """With this variable in its environment, crhelper creates no clients."""
 
-PASSES_PAUSES_S = (2.0, 4.0, 8.0, 16.0)
-"""As long as IAM may take to know a new policy. CloudFormation may go on with what depends on it meanwhile.
+PASSES_PAUSES_S = (2.0, 4.0, 8.0, 16.0, 30.0)
+"""As long as IAM may take to know a new policy, a minute as in `deletion.DENIED_S`. CloudFormation may go on with what
+depends on it meanwhile. https://github.com/aws/aws-cdk/issues/37675
 https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stack-resource-configuration-complete.html"""
 

@@ -32,6 +32,11 @@ FULL_ACCESS = "p-FullAWSAccess"
 """AWS attaches it to every root, OU and account; ministack, to the root."""
 CHANGES = ("MoveAccount", "CloseAccount", "RemoveAccountFromOrganization")
 JOINED, DEPARTED = "AccountJoinedOrganization", "AccountDepartedOrganization"
+STATES = {"ACTIVE": "ACTIVE", "SUSPENDED": "CLOSED"}
+"""The State of an account by what was its Status, which AWS answers no longer since September 9, 2026.
+https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_account_state.html
+https://github.com/aws-ia/terraform-aws-control_tower_account_factory/issues/627"""
+
 SINCE = 1_700_000_000  # seconds since 1970, for every date that nothing depends on
 
 Payload = dict[str, Any]
@@ -119,7 +124,7 @@ class Organizations:
             return answer
         content = json.loads(answer[2])
         for account in [*content.get("Accounts", []), *filter(None, [content.get("Account")])]:
-            account["State"] = account["Status"]  # Status retires in 2026, yet both are answered
+            account["State"] = STATES[account.pop("Status")]
             account["Paths"] = [_path(account["Id"], self._organization.organization_id)]
         if (action, asked.get("Filter")) == ("ListPoliciesForTarget", "SERVICE_CONTROL_POLICY"):
             content["Policies"] = _with_full_access(content["Policies"])
@@ -143,8 +148,8 @@ class Organizations:
         accounts = [organizations._public_account(organizations._accounts[account_id]) for account_id in sorted(ids)]
         return {
             "DelegatedAdministrators": [
-                # This list has no State beside Status.
-                {key: value for key, value in account.items() if key != "Path"} | {"DelegationEnabledDate": SINCE}
+                {key: value for key, value in account.items() if key not in ("Path", "Status")}
+                | {"State": STATES[account["Status"]], "DelegationEnabledDate": SINCE}
                 for account in accounts
             ]
         }
