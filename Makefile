@@ -179,12 +179,8 @@ help: ## Show this list
 
 # Set-up
 
-# Of two makes at once in one clone, the second waits, and finds what the first has set up. The lock ends with its holder.
-# Where the file system has no locks, nobody waits.
-override ALONE = mkdir -p .venv && exec "$$PYTHON" -c 'import fcntl, os, sys; sys.tracebacklimit = 0; \
-  lock = os.open(sys.argv[1], os.O_CREAT | os.O_RDWR); os.set_inheritable(lock, True); \
-  exec("try: fcntl.flock(lock, fcntl.LOCK_EX)\nexcept OSError: pass"); \
-  os.execvp("sh", ["sh", "-euc", sys.argv[2]])' $(@D).lock
+# Of two makes at once in one clone, the second waits, and finds what the first has set up.
+override ALONE = exec "$$PYTHON" tests/requirements/alone.py $(@D)
 
 # pip would compile all of the tools, on one core.
 $(TOOLS): tests/requirements/tools.txt
