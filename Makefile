@@ -163,7 +163,7 @@ format: $(TOOLS) ## Format the code and fix what ruff can fix
 
 # Run it with the oldest supported Python. To change a pin, delete its line in the .txt, or give a version in the .in.
 lock: $(TOOLS) ## Pin tests/requirements/*.in with hashes, each in the .txt beside it
-	@set -e; cd tests/requirements; for list in $(LOCKED); do \
+	@set -e; cd ./tests/requirements; for list in $(LOCKED); do \
 	  ../../$(RUN) -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	    --no-header --no-annotate --no-emit-options --output-file=$$list.txt $$list.in; \
 	done
