@@ -553,10 +553,22 @@ def test_the_errors_of_aws_are_understood(asked: str, answer: ClientError, about
     ],
 )
 def test_a_trail_that_logs_no_changes_brings_no_events_of_accounts(selectors: Any, is_enough: bool) -> None:
-    trail = {"Name": "on", "TrailARN": "arn:on", "HasCustomEventSelectors": True}
+    trail = {"Name": "on", "TrailARN": "arn:on", "HasCustomEventSelectors": True, "HomeRegion": HOME}
     answers = {"cloudtrail describe_trails": {"trailList": [trail]}, "cloudtrail get_event_selectors": selectors}
 
     assert ("Trail" not in preflighted(ANSWERS | answers)) == is_enough
+
+
+def test_the_event_selectors_of_a_trail_are_read_in_its_home_region() -> None:
+    """In another Region, AWS does not know them. https://github.com/aws/aws-sdk-go-v2/issues/1957"""
+    trail = {"Name": "on", "TrailARN": "arn:on", "HasCustomEventSelectors": True, "HomeRegion": "eu-west-1"}
+    answers = {
+        "cloudtrail describe_trails": {"trailList": [trail]},
+        "cloudtrail get_event_selectors": error("TrailNotFoundException", "GetEventSelectors"),
+        "cloudtrail get_event_selectors eu-west-1": advanced(eventCategory="Management"),
+    }
+
+    assert "Trail" not in preflighted(ANSWERS | answers)
 
 
 def test_if_aws_throttles_the_first_calls_no_other_is_made() -> None:

@@ -368,6 +368,7 @@ def _trails(aws: AwsReader) -> tuple[str, ...]:
     """Return the trails that log changes in this Region and are switched on.
 
     https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_DescribeTrails.html
+    https://github.com/aws/aws-sdk-go-v2/issues/1957 (only its home Region knows the event selectors of a trail)
     """
     trails = aws.ask("cloudtrail", "describe_trails")["trailList"]  # with shadow trails of other Regions
     on = [
@@ -376,7 +377,9 @@ def _trails(aws: AwsReader) -> tuple[str, ...]:
         if aws.ask("cloudtrail", "get_trail_status", Name=trail["TrailARN"]).get("IsLogging")
         and (
             not trail.get("HasCustomEventSelectors")
-            or logs_changes(aws.ask("cloudtrail", "get_event_selectors", TrailName=trail["TrailARN"]))
+            or logs_changes(
+                aws.ask("cloudtrail", "get_event_selectors", trail["HomeRegion"], TrailName=trail["TrailARN"])
+            )
         )
     ]
     return tuple(on)
