@@ -214,6 +214,18 @@ def test_a_leftover_stack_set_is_removed_and_only_its_pools_and_ipam_are_release
     assert setup.stack_tags() == {"released", gone}
 
 
+def test_what_a_leftover_stack_set_has_is_released_although_aws_lists_it_without_tags(setup: Setup) -> None:
+    """Its stack would have deleted the pools that nobody uses, and IPAM with the last of them."""
+    leave_stack_set(setup)
+    for action in ("DescribeIpamPools", "DescribeIpams"):
+        setup.cloud.models.ipam.faults.list_without_tags(action, times=100)
+
+    assert setup.ask()["Status"] == "SUCCESS"
+    released = [{"Name": f"tag:{names.STACK_TAG}", "Values": [names.RELEASED]}]
+    assert len(setup.ec2.describe_ipam_pools(Filters=released)["IpamPools"]) == 1
+    assert len(setup.ec2.describe_ipams(Filters=released)["Ipams"]) == 1
+
+
 def test_a_leftover_that_another_operation_holds_is_waited_for(setup: Setup) -> None:
     leave_stack_set(setup)
     busy = "OperationInProgressException"

@@ -18,7 +18,7 @@ from ctipam.logs import log_decision
 from ctipam.networking_account import assume_execution_role
 from ctipam.organization.session_policies import release_policy
 from ctipam.sessions import Account
-from ctipam.tags import to_dict, to_list
+from ctipam.tags import tag_filter, to_list
 
 DESCRIPTION = "IPAM pools in the Networking account"
 """The description of the StackSet begins so in the template."""
@@ -117,21 +117,18 @@ def _release(request: ResourceRequest, instance: StackInstance) -> bool:
     except Refused as reason:
         log_decision("did not release the pools of an earlier deployment", reason=str(reason))
         return False
-    pools = [pool for page in ec2.get_paginator("describe_ipam_pools").paginate() for pool in page["IpamPools"]]
-    ipams = [ipam for page in ec2.get_paginator("describe_ipams").paginate() for ipam in page["Ipams"]]
+    of_stack = tag_filter(names.STACK_TAG, instance.stack_id)  # without a filter, EC2 may leave tags out
+    pools = ec2.get_paginator("describe_ipam_pools").paginate(Filters=of_stack)
+    ipams = ec2.get_paginator("describe_ipams").paginate(Filters=of_stack)
     ids = [
-        *(pool["IpamPoolId"] for pool in pools if _is_of(instance.stack_id, to_dict(pool.get("Tags", [])))),
-        *(ipam["IpamId"] for ipam in ipams if _is_of(instance.stack_id, to_dict(ipam.get("Tags", [])))),
+        *(pool["IpamPoolId"] for page in pools for pool in page["IpamPools"]),
+        *(ipam["IpamId"] for page in ipams for ipam in page["Ipams"]),
     ]
     if ids:
         request.raise_if_superseded()
         ec2.create_tags(Resources=ids, Tags=to_list({names.STACK_TAG: names.RELEASED}))
         log_decision("released the pools of an earlier deployment", stack=instance.stack_id, resources=ids)
     return True
-
-
-def _is_of(stack_id: str, tags: dict[str, str]) -> bool:
-    return tags.get(names.STACK_TAG) == stack_id
 
 
 def _delete_instances(request: ResourceRequest, leftover: LeftoverStackSet, *, retain: bool) -> bool:
