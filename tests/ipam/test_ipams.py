@@ -814,6 +814,20 @@ def test_an_ipam_of_the_stack_is_deleted_with_it_although_aws_shows_it_without_t
     assert ipams(stack) == []
 
 
+def test_an_ipam_that_an_earlier_deployment_left_is_taken_over_although_aws_shows_it_without_tags(
+    stack: DirectStack,
+) -> None:
+    """It was used and not taken over, so no deletion would have deleted it."""
+    left = [{"Key": names.STACK_TAG, "Value": names.RELEASED}]
+    stack.ec2.create_ipam(OperatingRegions=[], TagSpecifications=[{"ResourceType": "ipam", "Tags": left}])
+    stack.clock.advance(60)
+    stack.models.ipam.faults.list_without_tags("DescribeIpams", times=100)
+
+    assert succeeded(ensure(stack))
+    assert succeeded(delete(stack))
+    assert ipams(stack) == []
+
+
 def test_a_deletion_that_fails_late_is_repeated_after_its_reason_is_logged(
     stack: DirectStack, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -42,13 +42,14 @@ def find_ipam(account: Account, ipam_id: str = "") -> ExistingIpam | None:
     return _ipam(best) if best else None
 
 
-def is_of_stack(account: Account, ipam: ExistingIpam, stack_id: str) -> bool:
-    """Return whether the stack created the IPAM, or has taken it over. Asks for the tag if it does not show, see
+def with_tags(account: Account, ipam: ExistingIpam) -> ExistingIpam:
+    """Return the IPAM with its tags if a stack has created it or taken it over. EC2 may have left them out, see
     `list_pools`."""
-    if names.STACK_TAG in ipam.tags:
-        return ipam.tags[names.STACK_TAG] == stack_id
-    pages = account.ec2().get_paginator("describe_ipams").paginate(Filters=tag_filter(names.STACK_TAG, stack_id))
-    return any(found["IpamId"] == ipam.ipam_id for page in pages for found in page["Ipams"])
+    if ipam.tags:
+        return ipam
+    pages = account.ec2().get_paginator("describe_ipams").paginate(Filters=tag_filter(names.STACK_TAG))
+    tagged = (one for page in pages for one in page["Ipams"] if one["IpamId"] == ipam.ipam_id)
+    return next(map(_ipam, tagged), ipam)
 
 
 def find_scope(account: Account, scope_id: str) -> ExistingScope | None:

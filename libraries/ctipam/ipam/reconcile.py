@@ -81,6 +81,7 @@ def _ensure_tags(request: ResourceRequest, ipam: ExistingIpam) -> None:
 
     An IPAM of another stack, or of somebody else, is used and not tagged: then this stack does not delete it.
     """
+    ipam = reader.with_tags(request.account, ipam)
     owner = ipam.tags.get(names.STACK_TAG)
     if owner is None:
         return
@@ -100,8 +101,9 @@ def _ensure_tags(request: ResourceRequest, ipam: ExistingIpam) -> None:
 
 def delete(request: ResourceRequest) -> Sequence[str]:
     """Delete the IPAM if it is this stack's and empty. Return a sentence if it had to be left."""
-    ipam = reader.find_ipam(request.account)
-    if ipam is None or not reader.is_of_stack(request.account, ipam, request.stack_id):
+    found = reader.find_ipam(request.account)
+    ipam = found and reader.with_tags(request.account, found)
+    if ipam is None or ipam.tags.get(names.STACK_TAG) != request.stack_id:
         log_decision("leaving the IPAM: it is not this stack's", ipam=ipam and ipam.ipam_id)
         return ()
     pace, until = Pace(request.deadline), waiting.now() + EMPTYING_S
