@@ -53,7 +53,7 @@ from commands.stack_events import (
 from commands.stack_state import refuse_stack_of_others
 from ctipam.cloudformation.described import has_functions, is_stack_arn, parameters_of
 from ctipam.errors import Refused
-from ctipam.names import execution_role_arn
+from ctipam.names import STACK_TAG, execution_role_arn
 from ctipam.pools.reserved import is_reservation
 
 POLICY = {
@@ -151,7 +151,7 @@ def read_leftovers(aws: AwsCli, stack_id: str, network_account_id: str, *, ended
     """
     _, partition, _, home, *_ = stack_id.split(":")
     networking = assume_role(aws, execution_role_arn(partition, network_account_id), "undo", POLICY)
-    rows = networking.ask("ec2", "describe-ipam-pools", "--region", home)["IpamPools"]
+    rows = _list_pools(networking, home)
     of_stack_set = _stacks_of_stack_set(aws, stack_id)
     others = pools_of_others(rows, of_stack_set)
     strays = [Stray(other, number, _lives(networking, other, home)) for other, number in others.items()]
@@ -164,6 +164,17 @@ def read_leftovers(aws: AwsCli, stack_id: str, network_account_id: str, *, ended
         allocations = [allocation for part in parts for allocation in part]
     protected = [one for one in sorted(of_stack_set) if not ended and _is_protected(networking, one, home)]
     return replace(find_leftovers(pools, allocations, strays), protected=tuple(protected))
+
+
+def _list_pools(networking: AwsCli, region: str) -> list[dict[str, Any]]:
+    """Return the pools as AWS lists them; those without tags are asked for again, see `ctipam.ipam.listing`."""
+    command = ["ec2", "describe-ipam-pools", "--region", region]
+    rows: list[dict[str, Any]] = networking.ask(*command)["IpamPools"]
+    if all(row.get("Tags") for row in rows):
+        return rows
+    tagged = networking.ask(*command, "--filters", f"Name=tag:{STACK_TAG},Values=*")["IpamPools"]
+    ours = {row["IpamPoolId"]: row for row in tagged}
+    return [ours.get(row["IpamPoolId"], row) for row in rows]
 
 
 def _stacks_of_stack_set(aws: AwsCli, stack_id: str) -> set[str]:

@@ -335,6 +335,24 @@ def test_a_protected_stack_of_the_pools_is_told_before_anything_is_deleted(
     assert cli.changes() == []
 
 
+def test_pools_that_aws_lists_without_tags_are_asked_for_again(cli: Cli, capfd: pytest.CaptureFixture[str]) -> None:
+    """EC2 may leave tags out unless the request names one: it was said that there are no pools.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html
+    """
+    untagged = [{name: row[name] for name in row if name != "Tags"} for row in POOLS["IpamPools"]]
+    ours = {"IpamPools": [row for row in POOLS["IpamPools"] if row["IpamPoolId"] != "theirs"]}
+    cli.undo("dry=yes")
+    as_usual = capfd.readouterr().out
+
+    cli.answer({"ec2 describe-ipam-pools": [{"IpamPools": untagged}, ours]})
+    cli.undo("dry=yes")
+
+    assert capfd.readouterr().out == as_usual
+    asked = [command for command, _ in cli.calls() if command[1] == "describe-ipam-pools"]
+    assert "Name=tag:ctipam:stack-id,Values=*" in asked[-1]
+
+
 def without_stack_set(*answers: Any) -> dict[str, list[Any]]:
     """Return answers after somebody has deleted the StackSet.
 
