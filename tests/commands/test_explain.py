@@ -371,6 +371,15 @@ def test_a_reservation_is_called_one() -> None:
     assert "reserved 10.1.0.0/24, by ReservedCidrs" in lines
 
 
+def test_a_vpc_and_the_pool_of_its_subnets_fill_a_pool_once() -> None:
+    vpc = Allocation(IPv4Network("10.1.0.0/22"), "vpc", "vpc-1", SHOP)
+    of_its_subnets = Allocation(vpc.cidr, "ipam-pool", "ipam-pool-planning", "222222222222")
+
+    lines = told(of_pool(PoolFacts(EAST, [vpc, of_its_subnets], [], [], {}, Log("pools-log"))))
+
+    assert "In use 12.5 %, 2 allocations" in lines
+
+
 def test_the_top_level_pool_is_removed_with_the_stack() -> None:
     top = replace(EAST, key=PoolKey(), vpc_sizes=None, allocation_tags={})
 
@@ -392,7 +401,7 @@ def test_a_vpc_is_traced_to_its_pool_or_to_none() -> None:
         f"Addresses 10.0.16.0/24 from us-west-2/Test OU (ipam-pool-us-west-test), for account {SHOP}",
         "the account no longer has that pool, for example because it was moved; the VPC keeps its addresses",
         f"10.0.0.0/24 from no pool (us-west-2, account {SHOP})",
-        "the pool gets them back 20 to 30 minutes after the VPC is deleted",
+        "the pool gets them back about 30 minutes after the VPC is deleted",
     ]
     assert f"Account {SHOP} (shop)" in found
     assert unknown[1].startswith("Addresses unknown: no pool has given it addresses, and IPAM has not discovered it")

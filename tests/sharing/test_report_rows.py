@@ -67,10 +67,13 @@ def test_a_pool_with_its_cidrs_its_use_and_its_rules() -> None:
         (POOL.blocks, {POOL.pool_id: []}, 0.0),
         ((), {POOL.pool_id: []}, None),
         (POOL.blocks, {POOL.pool_id: [replace(VPC, cidr=IPv4Network("10.0.0.0/28"))]}, 3.12),
+        (POOL.blocks, {POOL.pool_id: [VPC, replace(VPC, resource_type="ipam-pool", resource_id="planning")]}, 12.5),
     ],
-    ids=["unread", "empty", "without a CIDR", "rounded"],
+    ids=["unread", "empty", "without a CIDR", "rounded", "a VPC and the pool of its subnets"],
 )
-def test_the_use_of_a_pool_is_unknown_if_it_was_not_read(blocks: Any, held: Any, percent: float | None) -> None:
+def test_each_address_counts_once_and_the_use_of_a_pool_that_was_not_read_is_unknown(
+    blocks: Any, held: Any, percent: float | None
+) -> None:
     (row,) = pool_rows([POOL.with_blocks(blocks)], held, lost=[])
 
     assert row["percentUsed"] == percent

@@ -23,7 +23,7 @@ from ctipam.pools.recognition import has_lost_stack_tag
 from ctipam.pools.spec import TOP_LEVEL
 from ctipam.sharing.existing import ADDED, Share
 from ctipam.sharing.spec import EXISTING, NEVER
-from ctipam.upkeep.utilization import percent
+from ctipam.upkeep.utilization import apart, percent
 
 WIDTH = 115
 """Characters per line, on a terminal that has as many."""
@@ -287,7 +287,7 @@ def _in_use(facts: PoolFacts) -> list[str]:
     if facts.allocated is None:
         return ["unknown: its allocations cannot be read in its Region"]
     total = sum(block.cidr.num_addresses for block in facts.pool.held)
-    used = sum(one.cidr.num_addresses for one in facts.allocated)
+    used = sum(one.cidr.num_addresses for one in apart(facts.allocated))
     share = f"{percent(used, total):g} %, " if total else ""
     rows = sorted(facts.allocated, key=lambda one: one.cidr)
     named = [_allocation(one, facts.names) for one in rows[:MOST]]
@@ -355,7 +355,7 @@ def _origin(facts: VpcFacts) -> Iterator[str]:
     if not facts.found and not facts.discovered:
         yield "unknown: no pool has given it addresses, and IPAM has not discovered it, which takes up to an hour"
     elif facts.found:
-        yield "the pool gets them back 20 to 30 minutes after the VPC is deleted"
+        yield "the pool gets them back about 30 minutes after the VPC is deleted"
 
 
 def _in_pools_space(row: DiscoveredCidr, facts: VpcFacts) -> str:

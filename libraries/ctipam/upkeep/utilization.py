@@ -69,7 +69,7 @@ def measure(
     blocks = list(cidrs)
     if not blocks:
         return None
-    allocated = _apart(one for one in allocations if any(one.cidr.overlaps(block) for block in blocks))
+    allocated = apart(one for one in allocations if any(one.cidr.overlaps(block) for block in blocks))
     return Utilization(
         pool=pool,
         addresses=sum(block.num_addresses for block in blocks),
@@ -81,7 +81,7 @@ def measure(
     )
 
 
-def _apart(allocations: Iterable[Allocation]) -> list[Allocation]:
+def apart(allocations: Iterable[Allocation]) -> list[Allocation]:
     """Return the allocations without those that are inside another, such as the pool from which a VPC's subnets are
     taken: each address counts once, and as the VPC's."""
     found: list[Allocation] = []
