@@ -218,7 +218,7 @@ def _leaving_lines(leftovers: Leftovers) -> list[str]:
     lines += _other_lines(leftovers)
     if staying:
         lines += _release_lines(leftovers)
-        lines.append("IPAM frees a block up to 30 minutes later. Then run make undo again.")
+        lines.append("IPAM frees a block about 30 minutes later. Then run make undo again.")
     return lines
 
 

@@ -96,7 +96,7 @@ def test_each_reason_has_id_cidr_account_and_region() -> None:
         "To free a manual allocation, run in the Networking account:",
         "  aws ec2 release-ipam-pool-allocation --region us-west-2 --ipam-pool-id east --cidr 10.0.0.0/24 "
         "--ipam-pool-allocation-id ipam-pool-alloc-1",
-        "IPAM frees a block up to 30 minutes later. Then run make undo again.",
+        "IPAM frees a block about 30 minutes later. Then run make undo again.",
     ]
 
 
