@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import boto3
@@ -114,6 +115,27 @@ def test_an_administrator_whom_aws_does_not_name_again_is_no_failure(landing_zon
     set_up()
 
     assert landing_zone.models.organization.delegated_administrators == {"ipam.amazonaws.com": NETWORKING}
+
+
+@pytest.mark.parametrize("new", [True, False], ids=["a first deployment", "an update"])
+def test_an_administrator_who_may_not_be_named_to_ipam_yet_fails_a_first_deployment_only(
+    landing_zone: Any, caplog: pytest.LogCaptureFixture, new: bool
+) -> None:
+    """The failure is tried again: IAM may not know the new policy yet. An update has nothing to lose by going on."""
+    landing_zone.models.organization.delegated_administrators["ipam.amazonaws.com"] = NETWORKING
+    denied = AwsError("UnauthorizedOperation", "You are not authorized to perform this operation.", 403)
+    landing_zone.models.ipam.faults.refuse_next("EnableIpamOrganizationAdminAccount", denied)
+
+    with (
+        caplog.at_level("INFO", "ctipam"),
+        pytest.raises(ClientError, match="UnauthorizedOperation") if new else nullcontext(),
+    ):
+        set_up(new=new)
+
+    kept = [record for record in caplog.records if record.msg == "IPAM's delegated administrator was not named again"]
+    assert [vars(record)["reason"].partition(" ")[0] for record in kept] == (
+        [] if new else ["EnableIpamOrganizationAdminAccount"]
+    )
 
 
 def test_an_administrator_whom_aws_refuses_is_a_failure(landing_zone: Any) -> None:

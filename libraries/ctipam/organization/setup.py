@@ -105,7 +105,7 @@ def enable(management: Account, spec: SetupSpec) -> None:
     rollback finds another one."""
     _enable_ram_sharing(management)
     if set(find_ipam_administrators(management.organizations())) <= {spec.network_account_id}:
-        _make_ipam_administrator(management, spec.network_account_id)
+        _make_ipam_administrator(management, spec)
 
 
 def _landing_zone_arn(management: Account) -> str | None:
@@ -190,12 +190,13 @@ def _enable_ram_sharing(management: Account) -> None:
     log_decision("enabled RAM sharing with the organization")
 
 
-def _make_ipam_administrator(management: Account, network_account_id: str) -> None:
+def _make_ipam_administrator(management: Account, spec: SetupSpec) -> None:
     """Make the account IPAM's administrator, also if it is listed as such: organizations:RegisterDelegatedAdministrator
     has the same effect on that list, and after it IPAM monitors no other account.
 
     https://docs.aws.amazon.com/vpc/latest/ipam/enable-integ-ipam.html
     """
+    network_account_id = spec.network_account_id
     try:
         answer = management.ec2().enable_ipam_organization_admin_account(DelegatedAdminAccountId=network_account_id)
         if answer.get("Success") is False:
@@ -203,8 +204,12 @@ def _make_ipam_administrator(management: Account, network_account_id: str) -> No
                 f"AWS did not make account {network_account_id} IPAM's delegated administrator, and gave no reason. "
                 "Try again, or delegate it under Organization settings in IPAM's console in the management account."
             )
-    except (ClientError, Refused):
-        # AWS may refuse to name the same account twice, as this update does, and boto3 if it gets no answer in time.
-        if network_account_id not in find_ipam_administrators(management.organizations()):
+    except (ClientError, Refused) as error:
+        # AWS may refuse to name the same account twice, as each update does, and boto3 if it gets no answer in time.
+        # What may pass is tried again in a first deployment, of which nothing shows that IPAM was ever told.
+        may_pass = spec.new and code_of(error) in DENIED | THROTTLED
+        if may_pass or network_account_id not in find_ipam_administrators(management.organizations()):
             raise
+        log_decision("IPAM's delegated administrator was not named again", reason=explain(error))
+        return
     log_decision("made the Networking account IPAM's delegated administrator", account=network_account_id)
