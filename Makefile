@@ -29,9 +29,10 @@ override TOOLS := .venv/tools/.ready
 override VENVS := $(TOOLS) .venv/aws-cli/.ready .venv/lambda-runtime/.ready
 override WHEEL := .venv/wheels/.ready
 override CHECKERS := .venv/checkers/.ready
-# An environment whose Python is gone, as after an upgrade, is set up again.
-override GONE := $(shell for python in .venv/*/bin/python; do \
-  [ ! -L "$$python" ] || [ -x "$$python" ] || rm -f "$${python%bin/python}.ready"; done)
+# An environment whose Python is gone or of another version, as after an upgrade, is set up again.
+override GONE := $(shell for python in .venv/*/bin/python; do [ ! -L "$$python" ] || \
+  [ -d "$${python%bin/python}lib/python$$("$$python" -ISc 'import sys; print("%d.%d" % sys.version_info[:2])' 2>&1)" ] || \
+  rm -f "$${python%bin/python}.ready"; done)
 override FUNCTIONS := ct-integration-lambda ipam-pool-lambda
 override LOCKED := tools aws-cli lambda-runtime checkers
 

@@ -194,13 +194,19 @@ def test_the_tools_are_set_up_where_files_cannot_be_locked(tmp_path: Path) -> No
     assert (tmp_path / "made").read_text().splitlines() == ["-m venv --clear .venv/tools"]
 
 
-def test_the_tools_are_set_up_again_after_their_python_is_gone(tmp_path: Path) -> None:
-    """As after an upgrade of Python. https://github.com/pypa/pipx/issues/146"""
+@pytest.mark.parametrize("is_there", [False, True], ids=["gone", "of another version"])
+def test_the_tools_are_set_up_again_after_an_upgrade_of_their_python(tmp_path: Path, is_there: bool) -> None:
+    """/usr/bin/python3 is another Python then, which does not find what was installed for the former.
+
+    https://github.com/pypa/pipx/issues/146
+    """
     shutil.copy(ROOT / "Makefile", tmp_path)
     shutil.copytree(ROOT / "tests/requirements", tmp_path / "tests/requirements")
     for name in ("tools", "aws-cli"):
         (tmp_path / f".venv/{name}/bin").mkdir(parents=True)
-        (tmp_path / f".venv/{name}/bin/python").symlink_to(tmp_path / "gone")
+        (tmp_path / f".venv/{name}/bin/python").symlink_to(sys.executable if is_there else tmp_path / "gone")
+        (tmp_path / f".venv/{name}/pyvenv.cfg").touch()
+        (tmp_path / f".venv/{name}/lib/python3.1").mkdir(parents=True)
         (tmp_path / f".venv/{name}/.ready").touch()
     python = tmp_path / "python"
     python.write_text(SET_UP.replace("{python}", shlex.quote(sys.executable)))
