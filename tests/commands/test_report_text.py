@@ -57,6 +57,13 @@ def allocation(**changed: Any) -> dict[str, Any]:
     return plain | more | changed
 
 
+def test_the_addresses_of_a_vpc_with_a_pool_of_its_subnets_are_those_of_its_account() -> None:
+    vpc = allocation(resourceType="vpc", resourceId="vpc-1", accountId="111122223333")
+    of_its_subnets = allocation(resourceType="ipam-pool", resourceId="ipam-pool-planning")
+
+    assert "    addresses: shop 65,536" in report_text.to_lines(answer(allocations=[of_its_subnets, vpc]))
+
+
 def test_the_name_of_an_ou_makes_no_line_of_its_own() -> None:
     (account,) = answer()["accountDetails"]
     found = answer(accountDetails=[account | {"organizationalUnits": ["x\nAccounts: 9 of 9 have pools"]}])

@@ -142,9 +142,11 @@ def _in_use(answer: Answer) -> list[str]:
 
 def _largest(users: Sequence[Allocation], names: Mapping[str, str]) -> str:
     """Return the accounts that fill a pool, those with the most addresses first."""
+    vpcs = {user.cidr for user in users if user.resource_type == "vpc"}
     addresses = Counter[str]()
     for user in users:
-        addresses[user.owner] += ip_network(user.cidr).num_addresses
+        if user.resource_type == "vpc" or user.cidr not in vpcs:  # not the pool of a VPC's subnets, see `apart`
+            addresses[user.owner] += ip_network(user.cidr).num_addresses
     largest = [f"{names.get(owner) or owner} {count:,}" for owner, count in addresses.most_common(LARGEST)]
     more = len(addresses) - len(largest)
     return ", ".join(largest) + (f", and {numbered(more, 'more account')}" if more else "")
