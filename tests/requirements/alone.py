@@ -19,7 +19,7 @@ def main() -> None:
     sys.tracebacklimit = 0  # for Ctrl-C
     folder, commands = sys.argv[1:]
     Path(folder).parent.mkdir(exist_ok=True)
-    lock = os.open(f"{folder}.lock", os.O_CREAT | os.O_RDWR)
+    lock = os.open(f"{folder}.lock", os.O_CREAT | os.O_RDWR, 0o666)
     with contextlib.suppress(OSError):
         if not _is_free(lock):
             print(f"Waiting for the make that sets up {folder}", file=sys.stderr, flush=True)
