@@ -78,11 +78,18 @@ def read(arguments: Sequence[str], known: Collection[str]) -> Arguments:
         elif name not in MAKE_VARIABLES:
             parameter = SHORT.get(name, name)
             if parameter not in known:
+                refuse_variable_of_aws(name)
                 raise Refused(_unknown(name, known))
             if parameter in result.parameters:
                 raise Refused(f"{parameter} is given twice, once as {short_name(parameter)}; give it once.")
             result.parameters[parameter] = value
     return result
+
+
+def refuse_variable_of_aws(name: str) -> None:
+    """Raise Refused for AWS_REGION and the like. Their values are not shown: one is a secret key."""
+    if name.startswith("AWS_"):
+        raise Refused(f"{name} is no argument, but a variable of the environment; write {name}=... before make.")
 
 
 def stack_name(options: Mapping[str, str]) -> str:

@@ -296,7 +296,10 @@ def release_lines(users: Sequence[Allocation]) -> list[str]:
     kinds = {user.resource_type for user in users}
     lines = []
     if "vpc" in kinds:
-        lines.append("To free a VPC's block, delete the VPC in its account and Region.")
+        lines.append(
+            "To free a VPC's block, delete the VPC in its account and Region. If the account is closed, see "
+            "templates/TROUBLESHOOTING.md."
+        )
     if "custom" in kinds:
         lines.append("To free a manual allocation, run in the Networking account:")
         lines += [f"  {_release(user)}" for user in users if user.resource_type == "custom"]

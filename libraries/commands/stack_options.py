@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from commands.arguments import MAKE_VARIABLES, STACK
+from commands.arguments import MAKE_VARIABLES, STACK, refuse_variable_of_aws
 from ctipam.errors import Refused
 from ctipam.organization.events import is_account_id
 
@@ -24,6 +24,7 @@ def read(action: str, words: Sequence[str]) -> dict[str, str]:
     options = dict(word.split("=", 1) for word in words)
     for name in options:
         if name not in KNOWN[action] + MAKE_VARIABLES:
+            refuse_variable_of_aws(name)
             raise Refused(f"{name} is not an argument of make {action}; use {', '.join(KNOWN[action])}.")
     if options.get("stack") == "":  # in a script, a variable that was not set
         raise Refused(f"stack= is empty; give the name of a stack, or leave it out for {STACK}.")

@@ -92,7 +92,8 @@ def test_each_reason_has_id_cidr_account_and_region() -> None:
         "  Prod OU in us-west-2 (prod): in use by",
         f"    VPC vpc-1, 10.0.0.0/24, account {SHOP}, us-west-2",
         "  IPAM ipam-1 would stay: it still has pools.",
-        "To free a VPC's block, delete the VPC in its account and Region.",
+        "To free a VPC's block, delete the VPC in its account and Region. If the account is closed, see "
+        "templates/TROUBLESHOOTING.md.",
         "To free a manual allocation, run in the Networking account:",
         "  aws ec2 release-ipam-pool-allocation --region us-west-2 --ipam-pool-id east --cidr 10.0.0.0/24 "
         "--ipam-pool-allocation-id ipam-pool-alloc-1",

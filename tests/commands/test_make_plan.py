@@ -145,6 +145,7 @@ def test_regions_of_another_partition_are_accepted_together() -> None:
     [
         ("ENV=a", "Did you mean ENVS?"),
         ("accenvname=a", "Did you mean AccEnvName?"),
+        ("AWS_REGION=us-east-1", "is no argument, but a variable of the environment; write AWS_REGION=... before make"),
         ("xyzzy=1", "The valid names are NETWORK_ACCOUNT_ID, BUCKET, CIDR"),
         ("FORMAT=png", "give text or svg"),
         ("ACTIVE_IPS=many", "give one in digits"),

@@ -268,6 +268,10 @@ def test_a_run_that_did_not_do_everything_is_a_failure(
         (["reconcile", "account=12"], "account=12 is not an account id; give 12 digits, for example 012345678901."),
         (["reconcile", "stak=x"], "stak is not an argument of make reconcile; use account, dry, unshare, stack, AWS."),
         (["report", "FORMAT=svg"], "FORMAT=svg is not supported; give text or json."),
+        (
+            ["report", "AWS_PROFILE=company"],
+            "AWS_PROFILE is no argument, but a variable of the environment; write AWS_PROFILE=... before make.",
+        ),
         (["report", "dry=yes"], "dry is not an argument of make report; use FORMAT, stack, AWS."),
         (["report", "stack="], "stack= is empty; give the name of a stack, or leave it out for ipam-controltower."),
     ],

@@ -99,6 +99,15 @@ def test_an_organization_that_has_everything_is_ready() -> None:
         ({"location": Location("")}, "Networking account", "is no account of this organization"),
         ({"location": Location("SUSPENDED")}, "Networking account", "is SUSPENDED in this organization"),
         (
+            {
+                "location": Location("ACTIVE", ("r-abcd",)),
+                "parameters": PARAMETERS | {"NetworkAccountId": MANAGEMENT},
+                "administrators": (),
+            },
+            "Networking account",
+            f"{MANAGEMENT} is the management account, which cannot administer IPAM. Give the account that is to own",
+        ),
+        (
             {"stack": {"NetworkAccountId": OTHER}, "administrators": (OTHER,)},  # which is right
             "Networking account",
             f"cannot change from {OTHER}",

@@ -148,7 +148,7 @@ def test_what_a_template_does_not_send_is_what_it_would_have_sent_by_default(tem
         ({"PoolSizes": "Prod OU=21,Prod OU=21"}, "lists 'Prod OU' twice; join its sizes with +, for example 21+21."),
         ({"PoolSizes": ",".join(["x" * 200 + "=21"] * 2)}, "join its sizes with +, for example 21+21."),
         ({"PoolSizes": "Prod OU=29"}, "PoolSizes 29 is not possible; give a prefix length from 1 to 28"),
-        ({"PoolSizes": "Prod=21"}, "PoolSizes names 'Prod', which is no pool of this stack"),
+        ({"PoolSizes": "Prod=21"}, "names 'Prod', which is no pool of this stack; remove the entry, or name a Region"),
         ({"PoolSizes": "eu-west-1/Prod OU=21"}, "or both, for example 'us-east-1/SDLC OU'."),
         ({"AccEnvName": ["x" * 128], "PoolSizes": "Prod=21"}, "or both, for example 'us-east-1/xx"),
         ({"PoolSizes": "Prod OU=" + "+".join(["28"] * 51)}, "51 blocks, and AWS allows 50 in a pool"),

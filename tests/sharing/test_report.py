@@ -92,7 +92,8 @@ def test_the_report_draws_the_pools_and_names_accounts_users_and_findings(zone: 
         f"  us-west-2 SDLC OU ({sdlc})",
         f"    addresses: {NETWORKING} 128",
         f"    manual allocation {allocation_id}, 192.168.8.0/25, account {NETWORKING} ({NETWORKING}), us-west-2",
-        "  To free a VPC's block, delete the VPC in its account and Region.",
+        "  To free a VPC's block, delete the VPC in its account and Region. If the account is closed, see "
+        "templates/TROUBLESHOOTING.md.",
         "  To free a manual allocation, run in the Networking account:",
         f"    aws ec2 release-ipam-pool-allocation --region us-west-2 --ipam-pool-id {sdlc} --cidr 192.168.8.0/25 "
         f"--ipam-pool-allocation-id {allocation_id}",

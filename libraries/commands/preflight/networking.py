@@ -38,7 +38,10 @@ SHORTEST_RETENTION = 365
 def account(facts: Facts) -> Iterator[Check]:
     account_id, location = facts.network_account_id, facts.location
     about = "Networking account"
-    if isinstance(location, Unknown):
+    if account_id == facts.management_id:
+        text = "is the management account, which cannot administer IPAM. Give the account that is to own the pools."
+        yield Check(about, "failed", f"{account_id} {text}")
+    elif isinstance(location, Unknown):
         yield unknown_check(about, "organizations:DescribeAccount and ListParents", location)
     elif location.state != "ACTIVE":
         found = f"is {location.state} in" if location.state else "is no account of"

@@ -226,8 +226,8 @@ def _pool_sizes(
         elif name not in named:
             example = next(reversed(named))
             raise Refused(
-                f"PoolSizes names {quoted(name)}, which is no pool of this stack; name a Region, an environment, or "
-                f"both, for example {quoted(example)}."
+                f"PoolSizes names {quoted(name)}, which is no pool of this stack; remove the entry, or name a Region, "
+                f"an environment, or both, for example {quoted(example)}."
             )
     return found | {named[name]: sizes for name, sizes in given.items() if name in named}
 
