@@ -62,6 +62,7 @@ def repository(tmp_path: Path, libraries: Path) -> Path:
     for name in ("tools", "aws-cli"):
         (tmp_path / f".venv/{name}/bin").mkdir(parents=True)
     (tmp_path / ".venv/tools/bin/python").symlink_to(sys.executable)
+    (tmp_path / f".venv/tools/lib/python{sys.version_info[0]}.{sys.version_info[1]}").mkdir(parents=True)
     cli = tmp_path / ".venv/aws-cli/bin/python"
     # The path of an interpreter after #! must not contain a space.
     cli.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$0.py" "$@"\n')
