@@ -78,12 +78,12 @@ class Stray:
 class Leftovers:
     """What a deletion leaves behind.
 
-    pools   all pools of this solution, parents first, but those of strays
-    users   the allocations that keep a pool, by pool id
-    stays   the ids of the pools that stay: those with users, and their parents
-    ipams   the ids of the IPAMs that stay: an IPAM with a pool that stays, or with a pool of others
-    lost    pools of this solution that stay because they have lost its tag; not among `pools`
-    strays  what stays because another stack has it, or none
+    pools       all pools of this solution, parents first, but those of strays
+    users       the allocations that keep a pool, by pool id
+    stays       the ids of the pools that stay: those with users, and their parents
+    ipams       the ids of the IPAMs that stay: an IPAM with a pool that stays, or with a pool of others
+    lost        pools of this solution that stay because they have lost its tag; not among `pools`
+    strays      what stays because another stack has it, or none
     protected   ARNs of stacks at which the deletion would fail, because of their termination protection
     """
 

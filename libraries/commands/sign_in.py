@@ -15,7 +15,8 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from commands.arguments import ROOT
 from commands.aws_cli import AwsCli, AwsCliError, configured_region, users_aws_cli
-from ctipam.errors import Refused, code_of
+from commands.aws_errors import why_of
+from ctipam.errors import Refused
 from ctipam.sessions import CONFIG, Account
 
 QUICK = CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 2}))
@@ -44,10 +45,8 @@ def sign_in(region: str, aws: str = "") -> Account:
 
 
 def _safe_text(error: BotoCoreError | ClientError) -> str:
-    """Return the error's text, shortened where it may contain credentials: a signature, or an invalid header."""
-    if isinstance(error, ClientError):
-        return f"{error.operation_name}: {code_of(error)}"
-    return type(error).__name__ if isinstance(error, HTTPClientError) else str(error)
+    """Return the error's text, shortened where it may contain credentials."""
+    return why_of(error) if isinstance(error, ClientError | HTTPClientError) else str(error)
 
 
 def open_session(words: str, root: Path, region: str = "") -> boto3.Session:

@@ -53,6 +53,7 @@ from commands.stack_events import (
 from commands.stack_state import refuse_stack_of_others
 from ctipam.cloudformation.described import has_functions, is_stack_arn, parameters_of
 from ctipam.errors import Refused
+from ctipam.ipam.listing import with_hidden_tags
 from ctipam.names import STACK_TAG, execution_role_arn
 from ctipam.pools.reserved import is_reservation
 
@@ -167,14 +168,12 @@ def read_leftovers(aws: AwsCli, stack_id: str, network_account_id: str, *, ended
 
 
 def _list_pools(networking: AwsCli, region: str) -> list[dict[str, Any]]:
-    """Return the pools as AWS lists them; those without tags are asked for again, see `ctipam.ipam.listing`."""
-    command = ["ec2", "describe-ipam-pools", "--region", region]
-    rows: list[dict[str, Any]] = networking.ask(*command)["IpamPools"]
-    if all(row.get("Tags") for row in rows):
-        return rows
-    tagged = networking.ask(*command, "--filters", f"Name=tag:{STACK_TAG},Values=*")["IpamPools"]
-    ours = {row["IpamPoolId"]: row for row in tagged}
-    return [ours.get(row["IpamPoolId"], row) for row in rows]
+    """Return the pools as AWS lists them."""
+
+    def ask(*options: str) -> list[dict[str, Any]]:
+        return list(networking.ask("ec2", "describe-ipam-pools", "--region", region, *options)["IpamPools"])
+
+    return with_hidden_tags(ask(), lambda: ask("--filters", f"Name=tag:{STACK_TAG},Values=*"))
 
 
 def _stacks_of_stack_set(aws: AwsCli, stack_id: str) -> set[str]:

@@ -159,13 +159,19 @@ esac
 """
 
 
-def test_of_two_makes_at_once_only_one_sets_up_the_tools(tmp_path: Path) -> None:
-    """The second deleted what the first was installing, which pip then put into the user's own Python."""
-    shutil.copy(ROOT / "Makefile", tmp_path)
-    shutil.copytree(ROOT / "tests/requirements", tmp_path / "tests/requirements")
-    python = tmp_path / "python"
+def bare_clone(folder: Path) -> Path:
+    """Copy what a set-up needs. Return a Python that sets up nothing but itself, when there is a file `go`."""
+    shutil.copy(ROOT / "Makefile", folder)
+    shutil.copytree(ROOT / "tests/requirements", folder / "tests/requirements")
+    python = folder / "python"
     python.write_text(SET_UP.replace("{python}", shlex.quote(sys.executable)))
     python.chmod(0o755)
+    return python
+
+
+def test_of_two_makes_at_once_only_one_sets_up_the_tools(tmp_path: Path) -> None:
+    """The second deleted what the first was installing, which pip then put into the user's own Python."""
+    python = bare_clone(tmp_path)
     command = ["make", "style", f"PYTHON={python}"]
 
     first = subprocess.Popen(command, cwd=tmp_path)
@@ -180,12 +186,8 @@ def test_of_two_makes_at_once_only_one_sets_up_the_tools(tmp_path: Path) -> None
 
 def test_the_tools_are_set_up_where_files_cannot_be_locked(tmp_path: Path) -> None:
     """As in some home directories on NFS. https://github.com/microsoft/vscode-remote-release/issues/91"""
-    shutil.copy(ROOT / "Makefile", tmp_path)
-    shutil.copytree(ROOT / "tests/requirements", tmp_path / "tests/requirements")
+    python = bare_clone(tmp_path)
     (tmp_path / "tests/requirements/fcntl.py").write_text(NO_LOCKS)
-    python = tmp_path / "python"
-    python.write_text(SET_UP.replace("{python}", shlex.quote(sys.executable)))
-    python.chmod(0o755)
     (tmp_path / "go").touch()
 
     made = make("style", f"PYTHON={python}", cwd=tmp_path)
@@ -200,17 +202,13 @@ def test_the_tools_are_set_up_again_after_an_upgrade_of_their_python(tmp_path: P
 
     https://github.com/pypa/pipx/issues/146
     """
-    shutil.copy(ROOT / "Makefile", tmp_path)
-    shutil.copytree(ROOT / "tests/requirements", tmp_path / "tests/requirements")
+    python = bare_clone(tmp_path)
     for name in ("tools", "aws-cli"):
         (tmp_path / f".venv/{name}/bin").mkdir(parents=True)
         (tmp_path / f".venv/{name}/bin/python").symlink_to(sys.executable if is_there else tmp_path / "gone")
         (tmp_path / f".venv/{name}/pyvenv.cfg").touch()
         (tmp_path / f".venv/{name}/lib/python3.1").mkdir(parents=True)
         (tmp_path / f".venv/{name}/.ready").touch()
-    python = tmp_path / "python"
-    python.write_text(SET_UP.replace("{python}", shlex.quote(sys.executable)))
-    python.chmod(0o755)
     (tmp_path / "go").touch()
 
     made = make("style", f"PYTHON={python}", cwd=tmp_path)
@@ -232,11 +230,7 @@ def flock(_file, _operation):
 def test_a_make_says_that_another_sets_up_the_tools_and_writes_no_traceback_when_it_is_interrupted(
     tmp_path: Path,
 ) -> None:
-    shutil.copy(ROOT / "Makefile", tmp_path)
-    shutil.copytree(ROOT / "tests/requirements", tmp_path / "tests/requirements")
-    python = tmp_path / "python"
-    python.write_text(SET_UP.replace("{python}", shlex.quote(sys.executable)))
-    python.chmod(0o755)
+    python = bare_clone(tmp_path)
     (tmp_path / ".venv").mkdir()
     lock = tmp_path / ".venv/tools.lock"
 

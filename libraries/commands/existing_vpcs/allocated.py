@@ -14,7 +14,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from commands.existing_vpcs.summary import Unread, VpcCidr, why_of
+from commands.aws_errors import why_of
+from commands.existing_vpcs.summary import Unread, VpcCidr
 from ctipam.ipam.listing import list_pools
 from ctipam.names import STACK_TAG
 from ctipam.pools.existing import ExistingPool

@@ -18,9 +18,10 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from commands.aws_errors import why_of
 from commands.existing_vpcs import allocated as allocated_vpcs
 from commands.existing_vpcs.organization import SESSION_NAME, find_accounts, ipam_administrator
-from commands.existing_vpcs.summary import Unread, VpcCidr, of_organization, some, why_of
+from commands.existing_vpcs.summary import Unread, VpcCidr, of_organization, some_of
 from commands.existing_vpcs.vpcs import Existing
 from commands.sign_in import sign_in
 from ctipam.errors import Refused
@@ -122,8 +123,8 @@ def _not_operating(account: Account, ipam: ExistingIpam) -> list[str]:
     if not others:
         return []
     return [
-        f"IPAM operates only in {some(sorted(ipam.operating_regions))}: VPCs in other enabled Regions are not "
-        f"known, and may overlap too ({some(others)}). VPCS=organization and RESERVE=organization look there."
+        f"IPAM operates only in {some_of(sorted(ipam.operating_regions))}: VPCs in other enabled Regions are not "
+        f"known, and may overlap too ({some_of(others)}). VPCS=organization and RESERVE=organization look there."
     ]
 
 

@@ -25,8 +25,9 @@ from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 
 from commands.arguments import another_account, in_no_organization
+from commands.aws_errors import why_of
 from commands.existing_vpcs import allocated as allocated_vpcs
-from commands.existing_vpcs.summary import Unread, VpcCidr, cidrs_of, of_organization, some, why_of
+from commands.existing_vpcs.summary import Unread, VpcCidr, cidrs_of, of_organization, some_of
 from commands.existing_vpcs.vpcs import Existing
 from commands.sign_in import sign_in
 from ctipam.errors import DENIED, Refused, code_of, numbered
@@ -87,7 +88,7 @@ def _not_active(account_ids: Sequence[str]) -> str:
     if not account_ids:
         return ""
     return (
-        f"Accounts that are not active were not read: {some(account_ids)}. AWS keeps the VPCs of a closed account "
+        f"Accounts that are not active were not read: {some_of(account_ids)}. AWS keeps the VPCs of a closed account "
         "for 90 days, and IPAM may still show them (VPCS=ipam)."
     )
 

@@ -9,8 +9,8 @@ from itertools import groupby
 from typing import Any
 
 from commands.existing_vpcs.vpcs import Existing, Vpc
-from ctipam.errors import DENIED, code_of, is_client_error, numbered
-from ctipam.names import ENVIRONMENT_TAG, EXECUTION_ROLE
+from ctipam.errors import numbered, some
+from ctipam.names import ENVIRONMENT_TAG
 
 NOT_IN_USE = frozenset({"disassociated", "failed"})
 """States in which a VPC does not have a CIDR. It still has one that is being taken from it, and perhaps in a state that
@@ -119,10 +119,10 @@ def _unread_sentences(unread: Iterable[Unread], accounts: int) -> Iterator[str]:
     for (in_regions, why), same in groupby(sorted(unread, key=_error), _error):
         rows = [*same]
         ids = sorted({row.account_id for row in rows})
-        where = f" in {some(sorted({row.region for row in rows}))}" if in_regions else ""
+        where = f" in {some_of(sorted({row.region for row in rows}))}" if in_regions else ""
         yield (
             f"{len(ids):,} of {numbered(accounts, 'account')} could not be read{where}, and may have overlapping VPCs: "
-            f"{some(ids)} ({why})."
+            f"{some_of(ids)} ({why})."
         )
 
 
@@ -130,21 +130,8 @@ def _error(row: Unread) -> tuple[bool, str]:
     return bool(row.region), row.why
 
 
-def why_of(error: BaseException) -> str:
-    """Return the operation and the code, without AWS's message: it differs between accounts, and the same error is
-    reported once for all of them.
-    """
-    if not is_client_error(error):
-        return type(error).__name__
-    why = f"{error.operation_name}: {code_of(error)}"
-    if error.operation_name == "AssumeRole" and code_of(error) in DENIED:
-        return f"{why}; enroll it in Control Tower, which creates the role {EXECUTION_ROLE}"
-    return why
-
-
-def some(names: Sequence[str]) -> str:
-    listed = _number_listed(len(names))
-    return ", ".join(names[:listed]) + (f" and {len(names) - listed:,} more" if names[listed:] else "")
+def some_of(names: Sequence[str]) -> str:
+    return some(names, _number_listed(len(names)))
 
 
 def _number_listed(number: int) -> int:

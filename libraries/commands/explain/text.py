@@ -23,7 +23,7 @@ from ctipam.pools.recognition import has_lost_stack_tag
 from ctipam.pools.spec import TOP_LEVEL
 from ctipam.sharing.existing import ADDED, Share
 from ctipam.sharing.spec import EXISTING, NEVER
-from ctipam.upkeep.utilization import apart, percent
+from ctipam.upkeep.utilization import addresses_used, percent
 
 WIDTH = 115
 """Characters per line, on a terminal that has as many."""
@@ -287,7 +287,7 @@ def _in_use(facts: PoolFacts) -> list[str]:
     if facts.allocated is None:
         return ["unknown: its allocations cannot be read in its Region"]
     total = sum(block.cidr.num_addresses for block in facts.pool.held)
-    used = sum(one.cidr.num_addresses for one in apart(facts.allocated))
+    used = addresses_used(facts.allocated)
     share = f"{percent(used, total):g} %, " if total else ""
     rows = sorted(facts.allocated, key=lambda one: one.cidr)
     named = [_allocation(one, facts.names) for one in rows[:MOST]]

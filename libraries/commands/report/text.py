@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import IPv4Network
 from typing import Any
 
 from commands.leftovers import Allocation, describe_user, release_lines
 from commands.report.pool_tree import draw
 from ctipam.errors import numbered
+from ctipam.pools.existing import Allocation as PoolAllocation
 from ctipam.pools.recognition import lost_stack_tag
 from ctipam.sharing.spec import NO_MEMBER
+from ctipam.upkeep.utilization import addresses_by_account
 
 LARGEST = 5
 """How many accounts are named as those that fill a pool."""
@@ -142,11 +143,9 @@ def _in_use(answer: Answer) -> list[str]:
 
 def _largest(users: Sequence[Allocation], names: Mapping[str, str]) -> str:
     """Return the accounts that fill a pool, those with the most addresses first."""
-    vpcs = {user.cidr for user in users if user.resource_type == "vpc"}
-    addresses = Counter[str]()
-    for user in users:
-        if user.resource_type == "vpc" or user.cidr not in vpcs:  # not the pool of a VPC's subnets, see `apart`
-            addresses[user.owner] += ip_network(user.cidr).num_addresses
+    addresses = addresses_by_account(
+        PoolAllocation(IPv4Network(user.cidr), user.resource_type, user.resource_id, user.owner) for user in users
+    )
     largest = [f"{names.get(owner) or owner} {count:,}" for owner, count in addresses.most_common(LARGEST)]
     more = len(addresses) - len(largest)
     return ", ".join(largest) + (f", and {numbered(more, 'more account')}" if more else "")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ctipam import names
 from ctipam.tags import tag_filter, to_dict
@@ -14,17 +14,25 @@ if TYPE_CHECKING:
     from ctipam.sessions import Account
 
 
+Pool = TypeVar("Pool", bound=Mapping[str, Any])
+
+
 def list_pools(account: Account) -> list[IpamPoolTypeDef]:
     """Return all pools of the account, as AWS lists them. Omits deleted pools, which AWS lists for a while, and those
-    that others share with the account: an account that becomes the Networking account may have pools of the former.
+    that others share with the account: an account that becomes the Networking account may have pools of the former."""
+    return with_hidden_tags(list(_pages(account)), lambda: _pages(account, Filters=tag_filter(names.STACK_TAG)))
 
-    EC2 may list something without its tags, unless the request names a tag. So pools without any are asked for again.
-    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html
+
+def with_hidden_tags(listed: list[Pool], ask_for_ours: Callable[[], Iterable[Pool]]) -> list[Pool]:
+    """Return the pools with their tags. EC2 may list something without its tags, unless the request names a tag. So if
+    pools have none, they are asked for again.
+
+    ask_for_ours   lists the pools that have STACK_TAG, by a filter
+    Source         https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html
     """
-    listed = list(_pages(account))
     if all(pool.get("Tags") for pool in listed):
         return listed
-    ours = {pool["IpamPoolId"]: pool for pool in _pages(account, Filters=tag_filter(names.STACK_TAG))}
+    ours = {pool["IpamPoolId"]: pool for pool in ask_for_ours()}
     return [ours.get(pool["IpamPoolId"], pool) for pool in listed]
 
 

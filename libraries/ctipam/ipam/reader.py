@@ -44,7 +44,7 @@ def find_ipam(account: Account, ipam_id: str = "") -> ExistingIpam | None:
 
 def with_tags(account: Account, ipam: ExistingIpam) -> ExistingIpam:
     """Return the IPAM with its tags if a stack has created it or taken it over. EC2 may have left them out, see
-    `list_pools`."""
+    `listing.with_hidden_tags`."""
     if ipam.tags:
         return ipam
     pages = account.ec2().get_paginator("describe_ipams").paginate(Filters=tag_filter(names.STACK_TAG))

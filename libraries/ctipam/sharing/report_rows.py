@@ -11,7 +11,7 @@ from ctipam.organization.tree import AccountLocation
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.sharing.existing import ADDED, Share
 from ctipam.sharing.results import AccountResult
-from ctipam.upkeep.utilization import apart, percent
+from ctipam.upkeep.utilization import addresses_used, percent
 
 USERS = ("accounts", "pending", "strangers")
 """The lists in a row of who_can_use."""
@@ -35,7 +35,7 @@ def pool_rows(pools: Iterable[ExistingPool], held: Held, lost: Collection[str]) 
 def _pool_row(pool: ExistingPool, allocations: Collection[Allocation] | None) -> dict[str, Any]:
     cidrs = [block.cidr for block in pool.held]
     addresses = sum(cidr.num_addresses for cidr in cidrs)
-    used = None if allocations is None else sum(one.cidr.num_addresses for one in apart(allocations))
+    used = None if allocations is None else addresses_used(allocations)
     return {
         "poolId": pool.pool_id,
         "sourcePoolId": pool.source_pool_id,

@@ -69,19 +69,20 @@ def measure(
     blocks = list(cidrs)
     if not blocks:
         return None
-    allocated = apart(one for one in allocations if any(one.cidr.overlaps(block) for block in blocks))
+    allocated = _apart(one for one in allocations if any(one.cidr.overlaps(block) for block in blocks))
+    by_account = addresses_by_account(allocated)
     return Utilization(
         pool=pool,
         addresses=sum(block.num_addresses for block in blocks),
-        used=sum(allocation.cidr.num_addresses for allocation in allocated),
+        used=by_account.total(),
         # a VPC with a second CIDR is one VPC
         vpcs=len({allocation.resource_id for allocation in allocated if allocation.resource_type == "vpc"}),
         blocks=len(blocks),
-        by_account=_by_account(allocated),
+        by_account=by_account,
     )
 
 
-def apart(allocations: Iterable[Allocation]) -> list[Allocation]:
+def _apart(allocations: Iterable[Allocation]) -> list[Allocation]:
     """Return the allocations without those that are inside another, such as the pool from which a VPC's subnets are
     taken: each address counts once, and as the VPC's."""
     found: list[Allocation] = []
@@ -91,11 +92,17 @@ def apart(allocations: Iterable[Allocation]) -> list[Allocation]:
     return found
 
 
-def _by_account(allocations: Iterable[Allocation]) -> dict[str, int]:
+def addresses_by_account(allocations: Iterable[Allocation]) -> Counter[str]:
+    """Return how many addresses each account has, each address counted once."""
     addresses = Counter[str]()
-    for allocation in allocations:
+    for allocation in _apart(allocations):
         addresses[allocation.owner] += allocation.cidr.num_addresses
     return addresses
+
+
+def addresses_used(allocations: Iterable[Allocation]) -> int:
+    """Return how many addresses are allocated, each counted once."""
+    return addresses_by_account(allocations).total()
 
 
 def _largest(utilization: Utilization) -> list[tuple[str, int]]:
