@@ -441,6 +441,22 @@ def test_an_association_that_fails_late_is_an_error_and_is_requested_again_by_th
     assert landing_zone.shared() == SHARED
 
 
+def test_what_failed_for_an_account_does_not_keep_it_from_the_pools_of_the_ou_to_which_it_has_moved_meanwhile(
+    landing_zone: Any, ous: Any
+) -> None:
+    landing_zone.cloud.models.ram.faults.fail_next_associations("quota exceeded")
+    moves = iter([ZERO])
+
+    def meanwhile(action: str, _params: Any) -> None:
+        if action == "GetResourceShareAssociations" and (account_id := next(moves, None)):
+            landing_zone.cloud.move(account_id, ous["SDLC OU"])
+
+    landing_zone.before_ram_calls(meanwhile)
+    landing_zone.invoke(moved(ZERO))
+
+    assert landing_zone.shared() == {f"ipamShare-{ZERO}": SDLC}
+
+
 def test_a_pool_that_ram_could_not_add_to_a_share_that_was_there_is_an_error(landing_zone: Any, ous: Any) -> None:
     share_by_hand(landing_zone, f"ipamShare-{ZERO}", ["us-east-1 Prod OU"], [ZERO])
     landing_zone.cloud.models.ram.faults.fail_next_associations("quota exceeded")
