@@ -220,6 +220,14 @@ def test_each_upload_asks_for_encryption_with_a_key_of_s3(clone: Path, cli: Cli)
     assert all(words[words.index("--sse") + 1] == "AES256" for words in uploads)
 
 
+def test_only_templates_and_zips_are_uploaded(clone: Path, cli: Cli) -> None:
+    run(clone, cli)
+
+    templates, packages, _ = cli.changes()
+    assert templates[-4:] == ["--exclude", "*", "--include", "*.yaml"]
+    assert packages[-4:] == ["--exclude", "*", "--include", "*.zip"]
+
+
 def prefixes(clone: Path, cli: Cli) -> tuple[str, str]:
     run(clone, cli)
     given = overrides(cli)
@@ -316,10 +324,6 @@ def test_the_stack_name_can_be_chosen(clone: Path, cli: Cli) -> None:
         ({"s3api_get_bucket_location": "An error occurred (AccessDenied) ..."}, f"{BUCKET} is not account 1111"),
         ({"s3api_get_bucket_location": "Could not connect"}, f"cannot read bucket {BUCKET}: Could not connect"),
         (
-            {"cloudformation_describe_stacks": a_stack("ROLLBACK_COMPLETE")},
-            "`make undo stack=ipam-controltower` or `aws cloudformation delete-stack --stack-name ipam-controltower`",
-        ),
-        (
             {"cloudformation_describe_stacks": a_stack("DELETE_FAILED")},
             "`aws cloudformation delete-stack --stack-name ipam-controltower --deletion-mode FORCE_DELETE_STACK`, then "
             "deploy again under the same name",
@@ -350,6 +354,14 @@ def test_a_failed_precondition_is_explained_and_nothing_is_uploaded(
     cli.answer(**answers)
 
     assert reason in refusal(clone, cli)
+
+
+@pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"])
+def test_a_stack_whose_first_deployment_failed_has_to_be_deleted(packaged: Path, cli: Cli, status: str) -> None:
+    cli.answer(cloudformation_describe_stacks=a_stack(status))
+
+    undo, delete = "make undo stack=ipam-controltower", "aws cloudformation delete-stack --stack-name ipam-controltower"
+    assert f"run `{undo}` or `{delete}`" in refusal(packaged, cli)
 
 
 @pytest.mark.parametrize(

@@ -133,11 +133,17 @@ def test_after_aws_login_the_users_own_aws_cli_is_asked(repository: Path, monkey
     assert json.loads(run.stdout)["function"] == "the-function"
 
 
+@pytest.fixture
+def answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the function be found and answer."""
+    monkeypatch.setattr(operate, "find_function", lambda _aws, _stack: "the-function")
+    monkeypatch.setattr(operate, "invoke", lambda _aws, _function, _request: ({}, False))
+
+
+@pytest.mark.usefixtures("answered")
 def test_a_terminal_shows_what_is_read_before_the_answer(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operate, "find_function", lambda _aws, _stack: "the-function")
-    monkeypatch.setattr(operate, "invoke", lambda _aws, _function, _request: ({}, False))
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
 
     assert operate.main("report") == 0
@@ -167,6 +173,14 @@ def test_a_report_for_programs_is_refused_where_make_would_write_into_it(
 
     with pytest.raises(Refused, match="add --no-print-directory"):
         operate.main("report")
+
+
+@pytest.mark.usefixtures("answered")
+@pytest.mark.parametrize("action", ["report", "reconcile"])
+def test_what_people_read_is_not_refused_there(monkeypatch: pytest.MonkeyPatch, action: str) -> None:
+    monkeypatch.setenv("MAKEFLAGS", "w")
+
+    assert operate.main(action) == 0
 
 
 @pytest.mark.parametrize("flags", ["", " --no-print-directory -k -- stack=w", "k -I work", " -I work -Iwork"])

@@ -16,6 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from commands import arguments, reading
+from commands.preflight import __main__ as preflight
 from commands.preflight import checking, text
 from commands.preflight import quotas as preflight_quotas
 from commands.preflight import reading as preflight_reading
@@ -518,6 +519,18 @@ def organization(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight_reading, "read_all", lambda *_arguments: TREE)
 
 
+def test_a_parameter_that_cloudformation_would_refuse_is_refused_before_anything_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = {"BUCKET": "code", "NETWORK_ACCOUNT_ID": NETWORKING, "AutoImport": "perhaps"}
+    for name, value in {**given, "WORDS": " ".join(given)}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(preflight, "read_and_check", lambda *_: pytest.fail("AWS was asked"))
+
+    with pytest.raises(Refused, match="AutoImport=perhaps is not valid"):
+        preflight.main()
+
+
 def test_the_answers_of_aws_are_read() -> None:
     found = preflighted(ANSWERS)
 
@@ -706,9 +719,16 @@ def test_a_stack_that_takes_no_update_and_one_without_resources_are_told_apart()
     )
 
 
-def test_a_stack_whose_pools_have_lost_their_stack_is_told_with_the_command_that_creates_it_again() -> None:
+@pytest.mark.parametrize(
+    "rows",
+    [[], [{"Account": OTHER, "StackId": "arn:..."}], [{"Account": NETWORKING}]],
+    ids=["none", "of another account", "never created"],
+)
+def test_a_stack_whose_pools_have_lost_their_stack_is_told_with_the_command_that_creates_it_again(
+    rows: list[dict[str, str]],
+) -> None:
     stack = {"Stacks": [{"StackId": "arn:...", "StackStatus": "CREATE_COMPLETE", "Parameters": [OF_STACK]}]}
-    instances: dict[str, Any] = {"Summaries": []}
+    instances: dict[str, Any] = {"Summaries": rows}
 
     found = preflighted(
         ANSWERS | {"cloudformation describe_stacks": stack, "cloudformation list_stack_instances": instances}

@@ -56,3 +56,11 @@ def test_a_command_whose_output_is_closed_runs(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("sys.stdout", None)
 
     assert ended(lambda: 3) == 3
+
+
+def test_ctrl_c_ends_the_line_of_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    def command() -> None:
+        raise KeyboardInterrupt
+
+    assert ended(command) == 130
+    assert capsys.readouterr().err == "\n"
