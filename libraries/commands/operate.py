@@ -21,6 +21,7 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +64,8 @@ def main(action: str, root: Path = ROOT) -> int:
     return 1 if failed or _is_failure(action, answer) else 0
 
 
-def _is_failure(action: str, answer: Any) -> bool:
+def _is_failure(action: str, answer: Mapping[str, Any]) -> bool:
     """Return whether the function did not do what it was asked, or not for each account."""
-    if not isinstance(answer, dict):
-        return False
     held_back = answer.get("heldBack") and not answer.get("dryRun")
     left_undone = action == "reconcile" and bool(answer.get("failed") or held_back)
     return "refused" in answer or "ignored" in answer or left_undone
@@ -108,7 +107,7 @@ def find_function(aws: AwsCli, stack: str) -> str:
     return str(outputs[FUNCTION])
 
 
-def invoke(aws: AwsCli, function: str, request: Mapping[str, Any]) -> tuple[Any, bool]:
+def invoke(aws: AwsCli, function: str, request: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
     """Return the answer of the function, and whether it failed. Raises Refused if it cannot be invoked."""
     with tempfile.TemporaryDirectory() as folder:
         asked, answer = Path(folder) / "request", Path(folder) / "answer"
@@ -120,10 +119,11 @@ def invoke(aws: AwsCli, function: str, request: Mapping[str, Any]) -> tuple[Any,
             done = aws.with_environment(ONCE).ask("lambda", "invoke", *options, str(answer))
         except AwsCliError as error:
             raise Refused(f"The AWS CLI cannot invoke {function}: {error}") from None
-        try:
-            return json.loads(answer.read_text(encoding="utf-8")), "FunctionError" in done
-        except (OSError, ValueError):
-            raise Refused(f"{function} has sent no answer that can be read; its log says what it did.") from None
+        with suppress(OSError, ValueError):
+            read = json.loads(answer.read_text(encoding="utf-8"))
+            if isinstance(read, dict):
+                return read, "FunctionError" in done
+        raise Refused(f"{function} has sent no answer that can be read; its log says what it did.")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from commands import arguments, aws_cli, deploy, template_file
+from commands.existing_vpcs import reserve
 from commands.preflight.facts import Check
 from ctipam.errors import Refused
 from ctipam.tags import to_list
@@ -196,6 +197,21 @@ def test_each_parameter_reaches_the_cli_unchanged(clone: Path, cli: Cli) -> None
         "TopLevelPoolCidr": "10.0.0.0/8",
         "AccEnvName": "Prod OU,R&D 'x'",
     }
+
+
+def test_what_is_to_be_reserved_is_read_last_and_deployed(
+    clone: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(options: Mapping[str, str], properties: Mapping[str, str]) -> str:
+        assert (options["RESERVE"], options["INCOMPLETE"], properties["AccEnvName"]) == ("ipam", "accept", "Prod OU")
+        assert cli.changes() == []
+        return "10.1.0.0/16"
+
+    monkeypatch.setattr(reserve, "reserved_cidrs", read)
+
+    run(clone, cli, "ENVS=Prod OU", "RESERVE=ipam", "INCOMPLETE=accept")
+
+    assert overrides(cli)["ReservedCidrs"] == "10.1.0.0/16"
 
 
 def test_the_parameters_of_the_stack_name_the_uploads(clone: Path, cli: Cli) -> None:

@@ -246,7 +246,7 @@ def test_a_function_is_invoked_once_and_waited_for_a_little_longer_than_it_can_t
     assert aws.environment == {"AWS_MAX_ATTEMPTS": "1"}
 
 
-@pytest.mark.parametrize("written", [None, "", "<html>"])
+@pytest.mark.parametrize("written", [None, "", "<html>", "null"])
 def test_an_answer_that_cannot_be_read_is_refused_in_words(written: str | None) -> None:
     aws = cast(AwsCli, Invoked(written))
 

@@ -531,6 +531,21 @@ def test_a_parameter_that_cloudformation_would_refuse_is_refused_before_anything
         preflight.main()
 
 
+@pytest.mark.parametrize("output", ["json", "text"])
+def test_a_list_for_programs_is_refused_where_make_would_write_into_it(
+    monkeypatch: pytest.MonkeyPatch, output: str
+) -> None:
+    for name, value in {"FORMAT": output, "WORDS": "FORMAT", "MAKEFLAGS": "w"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(preflight, "read_and_check", lambda *_: [])
+
+    if output == "json":
+        with pytest.raises(Refused, match="add --no-print-directory"):
+            preflight.main()
+    else:
+        assert preflight.main() == 0
+
+
 def test_the_answers_of_aws_are_read() -> None:
     found = preflighted(ANSWERS)
 
@@ -544,6 +559,8 @@ def test_the_answers_of_aws_are_read() -> None:
         ("sts assume_role", error("AccessDenied"), "Execution role", "may not assume"),
         ("sts assume_role", error("AccessDenied"), "IPAM", "cannot be entered"),
         ("iam get_role", error("NoSuchEntity"), "StackSet role", "has no role"),
+        ("iam get_role", error("AccessDenied", "GetRole"), "StackSet role", "Cannot be read (GetRole: AccessDenied)"),
+        ("sts assume_role", error("InternalFailure", "AssumeRole"), "Execution role", "Cannot be read (AssumeRole"),
         ("organizations describe_account", error("AccountNotFoundException"), "Networking account", "is no account"),
         ("organizations describe_organization", error("AWSOrganizationsNotInUseException"), "Credentials", "is in no"),
         ("s3 get_bucket_location", error("NoSuchBucket"), "Bucket", "Create it"),

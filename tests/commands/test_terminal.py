@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -58,3 +59,16 @@ def test_a_refusal_shows_names_so_too_and_keeps_its_lines(monkeypatch: pytest.Mo
         program.run(refuse)
 
     assert end.value.code == "OU \\u001b[2J is unknown:\nsee above"
+
+
+@pytest.mark.parametrize(
+    ("environment", "has_colors"),
+    [({}, True), ({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False), ({"NO_COLOR": "1"}, False)],
+)
+def test_colors_are_for_terminals_that_know_them_and_people_who_want_them(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], has_colors: bool
+) -> None:
+    assert not terminal.has_colors(sys.stdout, environment)
+
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert terminal.has_colors(sys.stdout, environment) == has_colors

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from botocore import xform_name
+from botocore.session import Session
 
 # In the shell, which starts much faster than Python. It records how many words there are, each, and the session token.
 # It gives the first of the answers <two words, or a pool's id>.<number>.<kind>; with the token of the Networking
@@ -35,10 +40,21 @@ for answer in "$here/answers/$key".*; do
 done
 """
 
+OF_ALL = {"region", "output", "max-items", "cli-read-timeout"}
+OWN = {
+    ("s3", "cp"): {"sse", "recursive", "exclude", "include"},
+    ("cloudformation", "deploy"): {
+        *{"stack-name", "template-file", "s3-bucket", "s3-prefix", "capabilities", "no-fail-on-empty-changeset"},
+        *{"tags", "parameter-overrides"},
+    },
+}
+"""The options that we use of the commands that are the AWS CLI's own."""
+
 
 @dataclass
 class StandInCli:
-    """The program is `path`, in a new folder."""
+    """The program is `path`, in a new folder. It knows the options that the AWS CLI knows, and asserts that there are
+    no others."""
 
     folder: Path
 
@@ -74,4 +90,23 @@ class StandInCli:
             end = int(recorded[0]) + 1
             found.append((recorded[1:end], recorded[end]))
             recorded = recorded[end + 1 :]
+        for words, _ in found:
+            assert_known(words)
         return found
+
+
+def assert_known(words: Sequence[str]) -> None:
+    service, command, *others = words
+    options = {word.removeprefix("--") for word in others if word.startswith("--")}
+    assert options <= OF_ALL | (OWN.get((service, command)) or options_of(service, command)), words
+    assert "output" not in options or ("--output", "json") in pairwise(words), words
+
+
+@functools.cache
+def options_of(service: str, command: str) -> set[str]:
+    """Return the options of a command that is an operation of AWS."""
+    model = Session().get_service_model({"s3api": "s3"}.get(service, service))
+    (operation,) = [name for name in model.operation_names if xform_name(name, "-") == command]
+    shape = model.operation_model(operation).input_shape
+    names = {xform_name(name, "-"): member for name, member in (shape.members if shape else {}).items()}
+    return {*names, *(f"no-{name}" for name, member in names.items() if member.type_name == "boolean")}
