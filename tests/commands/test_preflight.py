@@ -81,11 +81,31 @@ def not_ok(facts: Facts) -> list[Check]:
     return [one for one in check(facts) if one.result != "ok"]
 
 
-def test_an_organization_that_has_everything_is_ready() -> None:
+def test_an_organization_that_has_everything_is_ready_and_is_told_what_was_found() -> None:
     checks = check(READY)
 
-    assert [one.result for one in checks] == ["ok"] * len(checks)
     assert is_ready(checks)
+    assert [f"{one.result}: {one.about}: {one.text}" for one in checks] == [
+        "ok: Credentials: Account 111111111111 is the management account.",
+        "ok: Landing zone: Version 3.3, home Region us-east-1.",
+        "ok: Governed Regions: Control Tower governs us-west-2, us-east-1.",
+        "ok: Networking account: 222222222222 is active, in OU ou-abcd-11111111.",
+        "ok: StackSet role: AWSControlTowerStackSetRole exists in the management account.",
+        "ok: Execution role: AWSControlTowerExecution in the Networking account can be assumed.",
+        "ok: Enabled Regions: The Networking account has enabled us-west-2, us-east-1.",
+        "ok: Service control policies: None denies a call of this solution in the Networking account.",
+        "ok: RAM sharing: Enabled.",
+        "ok: IPAM administrator: Account 222222222222.",
+        "ok: IPAM: The stack uses ipam-1 in us-east-1.",
+        "ok: Environments: 'Prod OU' is ou-abcd-PPPPPPPP; 2 accounts in it.",
+        "ok: Environments: 'SDLC OU' is ou-abcd-SSSSSSSS; 0 accounts in it.",
+        "ok: Pools: 7 pools fit into 192.168.0.0/16.",
+        "ok: Quota of pools: 7 of 50 pools in a scope, 1 of 50 CIDRs in a pool.",
+        "ok: Quota of shares: 2 of 25,000 shares, 2 of 25,000 accounts in shares, 4 of 25,000 pools in shares.",
+        "ok: Proactive controls: None that rejects this stack is enabled on the Networking account's OUs.",
+        "ok: Bucket: code is in us-east-1.",
+        "ok: Trail: aws-controltower-BaselineCloudTrail logs in us-east-1, so EventBridge gets the events of accounts.",
+    ]
 
 
 @pytest.mark.parametrize(
