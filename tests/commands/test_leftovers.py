@@ -77,7 +77,19 @@ def test_a_pool_that_somebody_has_made_below_ours_keeps_it_even_without_a_cidr()
     found = find_leftovers([*TREE, pool("theirs", "sdlc", ours=False)], CHILDREN)
 
     assert found.stays == {"sdlc", "west", "top"}
-    assert "    pool theirs, no CIDR" in describe_before(found)
+    assert describe_before(found)[:5] == [
+        "3 of 5 pools of this solution would stay, because they are in use:",
+        "  top (top): a parent of a pool in use",
+        "  west (west): a parent of a pool in use",
+        "  sdlc (sdlc): in use by",
+        "    pool theirs, no CIDR",
+    ]
+
+
+def test_one_pool_that_stays_is_one() -> None:
+    found = find_leftovers([*TREE, pool("theirs", "top", ours=False)], CHILDREN)
+
+    assert describe_before(found)[0] == "1 of 5 pools of this solution would stay, because it is in use:"
 
 
 def test_each_reason_has_id_cidr_account_and_region() -> None:

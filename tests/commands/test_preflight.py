@@ -369,6 +369,20 @@ def test_a_region_deny_that_stops_the_function_in_one_region_is_named() -> None:
     ]
 
 
+def test_a_call_that_no_policy_allows_is_told_with_the_role_that_needs_it() -> None:
+    only_pools = Policy("pools", {"Statement": [{"Effect": "Allow", "Action": "ec2:*", "Resource": "*"}]})
+    only_stacks = Policy(
+        "stacks", {"Statement": [{"Effect": "Allow", "NotAction": ["ec2:CreateIpamPool"], "Resource": "*"}]}
+    )
+
+    assert [one.text for one in not_ok(replace(READY, policies=((FULL_ACCESS,), (only_pools,))))] == [
+        f"No policy allows cloudformation:CreateStack in {HOME} to AWSControlTowerExecution. Allow it."
+    ]
+    assert [one.text for one in not_ok(replace(READY, policies=((FULL_ACCESS,), (only_stacks,))))] == [
+        f"No policy allows ec2:CreateIpamPool in {HOME} to the function that builds the pools. Allow it."
+    ]
+
+
 def test_the_calls_that_policies_are_compared_with_are_those_of_the_function() -> None:
     template = (ROOT / "templates/ipamnetworkingStack.yaml").read_text(encoding="utf-8")
 
@@ -551,6 +565,14 @@ def test_a_parameter_that_cloudformation_would_refuse_is_refused_before_anything
         preflight.main()
 
 
+def test_drift_of_the_landing_zone_is_read() -> None:
+    zone = ANSWERS["controltower get_landing_zone"]["landingZone"] | {"driftStatus": {"status": "DRIFTED"}}
+
+    found = preflighted(ANSWERS | {"controltower get_landing_zone": {"landingZone": zone}})
+
+    assert "it has drifted" in found["Landing zone"].text
+
+
 @pytest.mark.parametrize("output", ["json", "text"])
 def test_a_list_for_programs_is_refused_where_make_would_write_into_it(
     monkeypatch: pytest.MonkeyPatch, output: str
@@ -582,6 +604,12 @@ def test_the_answers_of_aws_are_read() -> None:
         ("iam get_role", error("AccessDenied", "GetRole"), "StackSet role", "Cannot be read (GetRole: AccessDenied)"),
         ("sts assume_role", error("InternalFailure", "AssumeRole"), "Execution role", "Cannot be read (AssumeRole"),
         ("organizations describe_account", error("AccountNotFoundException"), "Networking account", "is no account"),
+        (
+            "organizations describe_account",
+            error("AccessDeniedException", "DescribeAccount"),
+            "Networking account",
+            "Cannot be read (DescribeAccount: AccessDeniedException)",
+        ),
         ("organizations describe_organization", error("AWSOrganizationsNotInUseException"), "Credentials", "is in no"),
         ("s3 get_bucket_location", error("NoSuchBucket"), "Bucket", "Create it"),
         (

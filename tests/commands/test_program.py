@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -64,3 +65,11 @@ def test_ctrl_c_ends_the_line_of_the_terminal(capsys: pytest.CaptureFixture[str]
 
     assert ended(command) == 130
     assert capsys.readouterr().err == "\n"
+
+
+def test_a_command_that_is_told_to_end_ends_as_after_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`kill`, and the end of a job in CI, send SIGTERM."""
+    handlers: dict[int, Callable[[int, None], None]] = {}
+    monkeypatch.setattr("signal.signal", handlers.__setitem__)
+
+    assert ended(lambda: handlers[signal.SIGTERM](signal.SIGTERM, None)) == 130

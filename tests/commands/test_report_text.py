@@ -64,6 +64,15 @@ def test_the_addresses_of_a_vpc_with_a_pool_of_its_subnets_are_those_of_its_acco
     assert "    addresses: shop 65,536" in report_text.to_lines(answer(allocations=[of_its_subnets, vpc]))
 
 
+def test_the_accounts_of_an_ou_are_in_the_order_of_their_names() -> None:
+    (account,) = answer()["accountDetails"]
+    rows = [account | {"accountId": f"{number:012}", "name": name} for number, name in enumerate("cab")]
+
+    lines = report_text.to_lines(answer(accountDetails=rows))
+
+    assert [line.split()[1] for line in lines if line.startswith("    00")] == ["a", "b", "c"]
+
+
 def test_the_name_of_an_ou_makes_no_line_of_its_own() -> None:
     (account,) = answer()["accountDetails"]
     found = answer(accountDetails=[account | {"organizationalUnits": ["x\nAccounts: 9 of 9 have pools"]}])
