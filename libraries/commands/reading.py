@@ -14,6 +14,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from commands.arguments import another_account, in_no_organization, is_management_account
+from commands.aws_errors import text_of
 from commands.sign_in import sign_in
 from ctipam.cloudformation import other_stacks
 from ctipam.cloudformation.described import outputs_of, parameters_of
@@ -87,7 +88,7 @@ def errors_in_words() -> Iterator[None]:
         way_out = f" The permissions that are enough are in {POLICY}." if code_of(error) in DENIED else ""
         raise Refused(explain(error, REASON_LIMIT) + way_out) from None
     except BotoCoreError as error:
-        raise Refused(f"AWS cannot be reached: {error}") from None
+        raise Refused(f"AWS cannot be reached: {text_of(error)}") from None
 
 
 def management_account(aws: str = "") -> Account:

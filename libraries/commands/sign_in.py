@@ -11,11 +11,11 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from commands.arguments import ROOT
 from commands.aws_cli import AwsCli, AwsCliError, configured_region, users_aws_cli
-from commands.aws_errors import why_of
+from commands.aws_errors import text_of
 from ctipam.errors import Refused
 from ctipam.sessions import CONFIG, Account
 
@@ -40,13 +40,8 @@ def sign_in(region: str, aws: str = "") -> Account:
     except (BotoCoreError, ClientError) as error:
         raise Refused(
             "This needs AWS credentials; sign in to the management account, or set AWS_PROFILE. AWS's error: "
-            f"{_safe_text(error)}"
+            f"{text_of(error)}"
         ) from None
-
-
-def _safe_text(error: BotoCoreError | ClientError) -> str:
-    """Return the error's text, shortened where it may contain credentials."""
-    return why_of(error) if isinstance(error, ClientError | HTTPClientError) else str(error)
 
 
 def open_session(words: str, root: Path, region: str = "") -> boto3.Session:

@@ -39,7 +39,7 @@ class Superseded(Exception):
 
 def code_of(error: BaseException) -> str:
     """Return AWS's error code, for example InvalidIpamPoolId.NotFound; empty for anything but a ClientError."""
-    return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
+    return str(error.response.get("Error", {}).get("Code", "")) if is_client_error(error) else ""
 
 
 # AWS's error codes, one list for each meaning.

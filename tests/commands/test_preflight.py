@@ -709,6 +709,17 @@ def test_aws_that_cannot_be_reached_is_not_called_wrong_credentials(monkeypatch:
         checking.read_and_check(arguments.Arguments({}, {}))
 
 
+def test_an_invalid_token_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "secret\ntoken")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")  # the client refuses the token before it connects
+
+    (found,) = checking.read_and_check(arguments.Arguments({}, {}))
+
+    assert found.text == (
+        "There are no valid AWS credentials (HTTPClientError). Sign in to the management account, or set AWS_PROFILE."
+    )
+
+
 def test_a_profile_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
 

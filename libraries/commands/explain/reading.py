@@ -16,10 +16,11 @@ from botocore.exceptions import ClientError
 
 from commands import reading
 from commands.arguments import template_defaults
+from commands.aws_errors import why_of
 from commands.explain.facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
 from commands.reading import Stack
 from commands.terminal import Progress
-from ctipam.errors import Refused, code_of
+from ctipam.errors import Refused
 from ctipam.ipam.listing import list_pools, stack_of
 from ctipam.ipam.reader import find_ipam, read_vpcs
 from ctipam.organization import reader as organization
@@ -237,7 +238,7 @@ def _log(account: Account, group: str, term: str, is_about: Callable[[str, str],
         for page in pages.paginate(logGroupName=group, filterPattern=f'"{term}"'):
             found += (event for event in page["events"] if is_about(event["message"], term))
     except ClientError as error:
-        return Log(group, unread=f"{error.operation_name}: {code_of(error)}")
+        return Log(group, unread=why_of(error))
     return Log(group, [_decision(event, term) for event in found])
 
 

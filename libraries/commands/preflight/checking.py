@@ -20,6 +20,7 @@ from commands.preflight.reading import (
     read_management_id,
     read_networking_stack,
     read_stack,
+    unread,
 )
 from commands.sign_in import open_session
 from commands.stack_state import refuse_stack_of_others, refuse_unless_updatable, refuse_without_networking_stack
@@ -34,7 +35,7 @@ def read_and_check(given: Arguments, root: Path = ROOT) -> list[Check]:
         try:
             session = open_session(given.options.get("AWS", ""), root)
         except BotoCoreError as error:
-            return [no_credentials(Unknown(str(error)))]
+            return [no_credentials(unread(error))]
         if not session.region_name:
             return [no_region()]
         caller = read_caller(session)

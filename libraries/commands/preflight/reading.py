@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
+from commands.aws_errors import text_of
 from commands.preflight.aws_reader import AwsReader
 from commands.preflight.facts import (
     Bucket,
@@ -191,8 +192,7 @@ def _read(read: Callable[[], T]) -> Fact[T]:
 
 def unread(error: BotoCoreError | ClientError) -> Unknown:
     """Return why something is unknown: "DescribeIpams: UnauthorizedOperation", or the whole text of another error."""
-    why = f"{error.operation_name}: {code_of(error)}" if isinstance(error, ClientError) else str(error)
-    return Unknown(why, throttled=code_of(error) in THROTTLED)
+    return Unknown(text_of(error), throttled=code_of(error) in THROTTLED)
 
 
 def _of_account(account_id: str, read: Callable[[], T]) -> Fact[T]:
