@@ -264,14 +264,3 @@ def _unknown(name: str, known: Collection[str]) -> str:
     close = difflib.get_close_matches(name.lower(), by_lower_case, n=1)
     hint = f"Did you mean {by_lower_case[close[0]]}?" if close else f"The valid names are {', '.join(names)}."
     return f"{name} is neither an argument of this command nor a parameter of the template. {hint}"
-
-
-def force_deletion(stack: str) -> str:
-    """Return how to recover a stack whose deletion fails again and again.
-
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStack.html
-    """
-    return (
-        f"Run `aws cloudformation delete-stack --stack-name {stack} --deletion-mode FORCE_DELETE_STACK`, then deploy "
-        "again under the same name: the new deployment adopts the IPAM, pools and shares."
-    )

@@ -13,9 +13,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from commands.arguments import another_account, in_no_organization, is_management_account
+from commands.arguments import is_management_account
 from commands.aws_errors import text_of
-from commands.sign_in import sign_in
+from commands.sign_in import refuse_unless_management, sign_in
 from ctipam.cloudformation import other_stacks
 from ctipam.cloudformation.described import outputs_of, parameters_of
 from ctipam.errors import DENIED, Refused, code_of, explain
@@ -97,14 +97,7 @@ def management_account(aws: str = "") -> Account:
     aws   AWS=, see sign_in
     """
     management = sign_in("", aws)
-    try:
-        owner = management.organizations().describe_organization()["Organization"]["MasterAccountId"]
-    except ClientError as error:
-        if code_of(error) != "AWSOrganizationsNotInUseException":
-            raise
-        raise in_no_organization(management.account_id) from None
-    if owner != management.account_id:
-        raise another_account(management.account_id, owner)
+    refuse_unless_management(management)
     return management
 
 

@@ -13,10 +13,10 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from commands.arguments import ROOT
+from commands.arguments import ROOT, another_account, in_no_organization
 from commands.aws_cli import AwsCli, AwsCliError, configured_region, users_aws_cli
 from commands.aws_errors import text_of
-from ctipam.errors import Refused
+from ctipam.errors import Refused, code_of
 from ctipam.sessions import CONFIG, Account
 
 QUICK = CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 2}))
@@ -42,6 +42,25 @@ def sign_in(region: str, aws: str = "") -> Account:
             "This needs AWS credentials; sign in to the management account, or set AWS_PROFILE. AWS's error: "
             f"{text_of(error)}"
         ) from None
+
+
+def refuse_unless_management(account: Account) -> None:
+    """Raise Refused unless this is the management account of an organization. Raises AWS's errors."""
+    owner = management_id(account)
+    if not owner:
+        raise in_no_organization(account.account_id)
+    if owner != account.account_id:
+        raise another_account(account.account_id, owner)
+
+
+def management_id(account: Account) -> str:
+    """Return the id of the organization's management account; empty if there is none. Raises AWS's errors."""
+    try:
+        return account.organizations().describe_organization()["Organization"]["MasterAccountId"]
+    except ClientError as error:
+        if code_of(error) != "AWSOrganizationsNotInUseException":
+            raise
+        return ""
 
 
 def open_session(words: str, root: Path, region: str = "") -> boto3.Session:

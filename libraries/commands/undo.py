@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from commands import make_words, program, stack_options, terminal
-from commands.arguments import ROOT, STACK, force_deletion, yes_or_no
+from commands.arguments import ROOT, STACK, yes_or_no
 from commands.aws_cli import AwsCli, AwsCliError, assume_role, chosen_aws_cli
 from commands.described_stack import find_stack, get_stack
 from commands.leftovers import (
@@ -50,7 +50,7 @@ from commands.stack_events import (
     recent_events,
     to_line,
 )
-from commands.stack_state import refuse_stack_of_others
+from commands.stack_state import force_deletion, refuse_stack_of_others
 from ctipam.cloudformation.described import has_functions, is_stack_arn, parameters_of
 from ctipam.errors import Refused
 from ctipam.ipam.listing import with_hidden_tags

@@ -29,7 +29,7 @@ from commands.preflight.facts import (
 )
 from commands.preflight.service_control_policies import Policy
 from commands.reading import Stack, find_stack, networking_stack_id
-from commands.sign_in import QUICK
+from commands.sign_in import QUICK, management_id
 from ctipam import names
 from ctipam.errors import DENIED, THROTTLED, Refused, code_of
 from ctipam.ipam.reader import UNUSABLE
@@ -82,7 +82,7 @@ def read_networking_stack(aws: AwsReader, stack: str, network_account_id: str) -
 
 
 def read_management_id(aws: AwsReader) -> Fact[str]:
-    return _read(lambda: _management_id(aws))
+    return _read(lambda: management_id(aws))
 
 
 @dataclass(frozen=True)
@@ -206,15 +206,6 @@ def _of_place(location: Fact[Location], read: Callable[[tuple[str, ...]], T]) ->
     if not location.ous:
         return Unknown("the Networking account is not in the organization", by_aws=False)
     return _read(lambda: read(location.ous))
-
-
-def _management_id(aws: AwsReader) -> str:
-    try:
-        return str(aws.ask("organizations", "describe_organization")["Organization"]["MasterAccountId"])
-    except ClientError as error:
-        if code_of(error) == "AWSOrganizationsNotInUseException":
-            return ""
-        raise
 
 
 def _landing_zone(aws: AwsReader, region: str) -> LandingZone | None:
