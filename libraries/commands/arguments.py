@@ -111,10 +111,10 @@ def output_format(options: Mapping[str, str], other: str) -> str:
     return value
 
 
-def yes_or_no(options: Mapping[str, str], name: str) -> bool:
-    """Return whether the option is yes; no if it is not given. Raises Refused for any other value, also an empty one:
-    in a script, that is a variable that was not set."""
-    value = options.get(name, "no")
+def yes_or_no(options: Mapping[str, str], name: str, default: str = "no") -> bool:
+    """Return whether the option is yes. Raises Refused for anything but yes and no, also for an empty value: in a
+    script, that is a variable that was not set."""
+    value = options.get(name, default)
     if value not in ("yes", "no"):
         raise Refused(f"{name}={value} is neither yes nor no.")
     return value == "yes"

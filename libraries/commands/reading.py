@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from commands.arguments import is_management_account
 from commands.aws_errors import text_of
 from commands.sign_in import refuse_unless_management, sign_in
+from commands.stack_state import REVIEWED
 from ctipam.cloudformation import other_stacks
 from ctipam.cloudformation.described import outputs_of, parameters_of
 from ctipam.errors import DENIED, Refused, code_of, explain
@@ -104,7 +105,7 @@ def management_account(aws: str = "") -> Account:
 def find_stack(account: Account, name: str) -> Stack | None:
     """Return a stack, by its name or ARN; None if it does not exist, or has no resources yet."""
     found = other_stacks.describe(account, name)
-    if found is None or found["StackStatus"] == "REVIEW_IN_PROGRESS":
+    if found is None or found["StackStatus"] == REVIEWED:
         return None
     return Stack(
         found["StackId"],

@@ -7,7 +7,6 @@ import shlex
 import shutil
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -108,14 +107,11 @@ def _exported(cli: AwsCli, region: str) -> boto3.Session | None:
         exported = cli.ask("configure", "export-credentials", "--format", "process")
     except AwsCliError:
         return None
-    return _session(exported, region) if exported else None
-
-
-def _session(credentials: Any, region: str) -> boto3.Session:
-    """credentials: as STS and `aws configure export-credentials` name them."""
+    if not exported:
+        return None
     return boto3.Session(
-        aws_access_key_id=credentials["AccessKeyId"],
-        aws_secret_access_key=credentials["SecretAccessKey"],
-        aws_session_token=credentials.get("SessionToken"),
+        aws_access_key_id=exported["AccessKeyId"],
+        aws_secret_access_key=exported["SecretAccessKey"],
+        aws_session_token=exported.get("SessionToken"),
         region_name=region or None,
     )

@@ -12,6 +12,10 @@ UPDATABLE = re.compile(r"(CREATE|UPDATE|IMPORT|UPDATE_ROLLBACK|IMPORT_ROLLBACK)_
 """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
 
 
+REVIEWED = "REVIEW_IN_PROGRESS"
+"""The status of a stack that has a change set, and no resources yet."""
+
+
 def refuse_stack_of_others(stack: str, parameters: Container[str]) -> None:
     """Raise Refused for a stack of something else: a deployment would replace all of its resources.
 

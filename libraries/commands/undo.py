@@ -50,7 +50,7 @@ from commands.stack_events import (
     recent_events,
     to_line,
 )
-from commands.stack_state import force_deletion, refuse_stack_of_others
+from commands.stack_state import REVIEWED, force_deletion, refuse_stack_of_others
 from ctipam.cloudformation.described import has_functions, is_stack_arn, parameters_of
 from ctipam.errors import Refused
 from ctipam.ipam.listing import with_hidden_tags
@@ -95,9 +95,9 @@ def undo(options: Mapping[str, str], aws: AwsCli, sleep: Callable[[float], None]
         progress("the stack")
         stack = get_stack(aws, options.get("stack", STACK))
     name, stack_id, status = stack["StackName"], stack["StackId"], stack["StackStatus"]
-    if status == "REVIEW_IN_PROGRESS":
+    if status == REVIEWED:
         raise Refused(
-            f"Stack {name} is REVIEW_IN_PROGRESS: it has a change set and no resources. To remove it, run "
+            f"Stack {name} is {REVIEWED}: it has a change set and no resources. To remove it, run "
             f"`aws cloudformation delete-stack --stack-name {name}`."
         )
     network_account_id = _network_account_id(stack)

@@ -22,7 +22,7 @@ from commands.preflight import quotas as preflight_quotas
 from commands.preflight import reading as preflight_reading
 from commands.preflight.aws_reader import AwsReader
 from commands.preflight.checks import check, is_ready
-from commands.preflight.facts import Bucket, Caller, Check, Facts, Ipam, LandingZone, Location, Unknown
+from commands.preflight.facts import Caller, Check, Facts, Ipam, LandingZone, Location, Unknown
 from commands.preflight.networking import HOME_CALLS, REGION_CALL
 from commands.preflight.reading import READ_ONLY
 from commands.preflight.service_control_policies import Policy
@@ -67,7 +67,7 @@ READY = Facts(
     ipams={HOME: (Ipam("ipam-1", "advanced"),), WEST: ()},
     quotas=QUOTAS,
     controls={},
-    bucket=Bucket(HOME),
+    bucket_region=HOME,
     trails=("aws-controltower-BaselineCloudTrail",),
     tree=TREE,
     remembered={},
@@ -146,7 +146,7 @@ def test_an_organization_that_has_everything_is_ready_and_is_told_what_was_found
             "Pools in shares: 4, and AWS allows 3. Request an increase of 'Number of resource",
         ),
         ({"controls": {"CT.LAMBDA.PR.3": "ou-1"}}, "Proactive controls", "on ou-1 rejects functions outside a VPC"),
-        ({"bucket": Bucket("")}, "Bucket", "Create it: aws s3 mb s3://code"),
+        ({"bucket_region": ""}, "Bucket", "Create it: aws s3 mb s3://code"),
         ({"parameters": PARAMETERS | {"AccEnvName": "Prod OU,SDLC OU,Team"}}, "Pools", "No room for us-west-2/Team"),
         (
             {
@@ -237,7 +237,8 @@ def test_events_of_organizations_that_arrive_elsewhere_are_a_warning() -> None:
     "name",
     [
         *("management_id", "landing_zone", "stack", "location", "stack_set_role", "execution_role", "regions"),
-        *("policies", "trusted", "administrators", "quotas", "controls", "bucket", "trails", "tree", "share_quotas"),
+        *("policies", "trusted", "administrators", "quotas", "controls", "bucket_region", "trails", "tree"),
+        "share_quotas",
     ],
 )
 def test_what_cannot_be_read_is_said_and_is_neither_ok_nor_failed(name: str) -> None:
@@ -338,7 +339,7 @@ def test_a_quota_that_is_not_listed_is_said() -> None:
 
 
 def test_what_was_not_asked_for_is_said() -> None:
-    facts = replace(READY, bucket=Unknown("BUCKET is not given", by_aws=False))
+    facts = replace(READY, bucket_region=Unknown("BUCKET is not given", by_aws=False))
 
     assert [one.text for one in not_ok(facts)] == ["Not checked: BUCKET is not given."]
 

@@ -201,14 +201,14 @@ def _overlaps(spec: PoolSpec, blocks: Blocks, existing: Existing, reserved: tupl
     found = overlaps(blocks, existing.vpcs)
     number = sum(vpc.number for vpc in existing.vpcs)
     what = existing.what.replace("CIDRs", "CIDR") if number == 1 else existing.what
-    total = f"{number:,} {what}".rstrip()
+    total, space = f"{number:,} {what}".rstrip(), _value(spec.top_cidrs)
     if not found:
         none = f"the only {what or 'one'} does not overlap" if number == 1 else f"none of the {total} overlaps"
-        return [f"Existing VPCs: {none} {_top(spec)}."]
+        return [f"Existing VPCs: {none} {space}."]
     in_found = {overlap.vpc for overlap in found}
     overlapping = sum(vpc.number for vpc in existing.vpcs if vpc in in_found)  # a file may have two that are alike
     width = max(len(f"{overlap.vpc.cidr}  {overlap.vpc.label}".rstrip()) for overlap in found)
-    lines = [f"Existing VPCs: {overlapping:,} of {total} overlap{'s' if overlapping == 1 else ''} {_top(spec)}"]
+    lines = [f"Existing VPCs: {overlapping:,} of {total} overlap{'s' if overlapping == 1 else ''} {space}"]
     lines += [
         f"  {f'{overlap.vpc.cidr}  {overlap.vpc.label}'.rstrip():{width}}  {_where(overlap)}"
         for overlap in found[:MOST_OVERLAPS]
@@ -263,7 +263,3 @@ def _where(overlap: Overlap) -> str:
     region, environment = overlap.key.region, overlap.key.environment
     where = f"{environment} in {region}" if environment else f"{region}, in space that no environment uses yet"
     return f"{where}: {overlap.addresses:,} address{'' if overlap.addresses == 1 else 'es'}"
-
-
-def _top(spec: PoolSpec) -> str:
-    return _value(spec.top_cidrs)

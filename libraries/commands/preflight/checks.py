@@ -178,13 +178,13 @@ def _administrator(facts: Facts, administrators: Sequence[str]) -> Check:
 
 
 def _bucket(facts: Facts) -> Iterator[Check]:
-    name, bucket = facts.parameters.get("LambdaBucket", ""), facts.bucket
-    if isinstance(bucket, Unknown):
-        yield unknown_check("Bucket", "s3:GetBucketLocation", bucket)
-    elif not bucket.region:
+    name, region = facts.parameters.get("LambdaBucket", ""), facts.bucket_region
+    if isinstance(region, Unknown):
+        yield unknown_check("Bucket", "s3:GetBucketLocation", region)
+    elif not region:
         yield Check("Bucket", "failed", f"There is no bucket {name}. Create it: aws s3 mb s3://{name}")
     else:
-        yield Check("Bucket", "ok", f"{name} is in {bucket.region}.")
+        yield Check("Bucket", "ok", f"{name} is in {region}.")
 
 
 def _events(facts: Facts) -> Iterator[Check]:

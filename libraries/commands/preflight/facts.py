@@ -67,13 +67,6 @@ class Ipam:
 
 
 @dataclass(frozen=True)
-class Bucket:
-    """region: empty if there is no such bucket of this account."""
-
-    region: str
-
-
-@dataclass(frozen=True)
 class Facts:
     """What was read.
 
@@ -91,6 +84,7 @@ class Facts:
     ipams              IPAMs of the Networking account, by Region
     quotas             of IPAM, by their codes in Service Quotas
     controls           of the OUs of the Networking account, for example {"CT.LAMBDA.PR.3": "ou-abcd-11111111"}
+    bucket_region      empty if there is no such bucket of this account
     trails             names of the trails that log management events of this Region
     tree               all OUs and accounts
     remembered         the ids of OUs that the tags of pools name, by environment
@@ -113,7 +107,7 @@ class Facts:
     ipams: Mapping[str, Fact[tuple[Ipam, ...]]]
     quotas: Fact[Mapping[str, int]]
     controls: Fact[Mapping[str, str]]
-    bucket: Fact[Bucket]
+    bucket_region: Fact[str]
     trails: Fact[tuple[str, ...]]
     tree: Fact[OrganizationTree]
     remembered: Fact[Mapping[str, Collection[str]]]

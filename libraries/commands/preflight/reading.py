@@ -18,7 +18,6 @@ from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionEr
 from commands.aws_errors import text_of
 from commands.preflight.aws_reader import AwsReader
 from commands.preflight.facts import (
-    Bucket,
     Caller,
     Fact,
     Facts,
@@ -29,6 +28,7 @@ from commands.preflight.facts import (
 )
 from commands.preflight.service_control_policies import Policy
 from commands.reading import Stack, find_stack, networking_stack_id
+from commands.regions import region_of_bucket
 from commands.sign_in import QUICK, management_id
 from ctipam import names
 from ctipam.errors import DENIED, THROTTLED, Refused, code_of
@@ -126,13 +126,15 @@ def read_facts(
     region, account_id = aws.region, request.network_account_id
     with ThreadPoolExecutor(CALLS_AT_ONCE) as workers:
         tree = workers.submit(_read, lambda: _tree(aws))
-        location = workers.submit(_of_account, account_id, lambda: _location(aws, account_id))
+        location = workers.submit(_read_if_given, "NETWORK_ACCOUNT_ID", account_id, lambda: _location(aws, account_id))
         inside = workers.submit(_inside, aws, caller, account_id, [region, *request.regions])
         zone = workers.submit(_read, lambda: _landing_zone(aws, region))
         role = workers.submit(_read, lambda: _has_stack_set_role(aws))
         trusted = workers.submit(_read, lambda: _trusted(aws))
         administrators = workers.submit(_read, lambda: tuple(find_ipam_administrators(aws.organizations())))
-        bucket = workers.submit(_read_bucket, aws, request.bucket, caller)
+        bucket_region = workers.submit(
+            _read_if_given, "BUCKET", request.bucket, lambda: _bucket_region(aws, request.bucket, caller.account_id)
+        )
         trails = workers.submit(_read, lambda: _trails(aws))
         where = location.result()
         policies = workers.submit(_of_place, where, lambda ous: _policies(aws, [*ous, account_id]))
@@ -150,7 +152,7 @@ def read_facts(
             trusted=trusted.result(),
             administrators=administrators.result(),
             controls=controls.result(),
-            bucket=bucket.result(),
+            bucket_region=bucket_region.result(),
             trails=trails.result(),
             **vars(inside.result()),
         )
@@ -158,7 +160,7 @@ def read_facts(
 
 def _inside(aws: AwsReader, caller: Caller, account_id: str, regions: Iterable[str]) -> Inside:
     """Read in the Networking account. regions: those in which to look for an IPAM."""
-    entered = _of_account(account_id, lambda: _enter(aws, caller, account_id))
+    entered = _read_if_given("NETWORK_ACCOUNT_ID", account_id, lambda: _enter(aws, caller, account_id))
     searched = dict.fromkeys(regions)
     if not isinstance(entered, AwsReader):
         not_given = entered if entered and not entered.by_aws else None
@@ -195,8 +197,8 @@ def unread(error: BotoCoreError | ClientError) -> Unknown:
     return Unknown(text_of(error), throttled=code_of(error) in THROTTLED)
 
 
-def _of_account(account_id: str, read: Callable[[], T]) -> Fact[T]:
-    return _read(read) if account_id else Unknown("NETWORK_ACCOUNT_ID is not given", by_aws=False)
+def _read_if_given(name: str, value: str, read: Callable[[], T]) -> Fact[T]:
+    return _read(read) if value else Unknown(f"{name} is not given", by_aws=False)
 
 
 def _of_place(location: Fact[Location], read: Callable[[tuple[str, ...]], T]) -> Fact[T]:
@@ -338,21 +340,14 @@ def _aliases(aws: AwsReader, control_arn: str) -> list[str]:
     return [*control.get("Aliases", [name])]
 
 
-def _read_bucket(aws: AwsReader, bucket: str, caller: Caller) -> Fact[Bucket]:
-    if not bucket:
-        return Unknown("BUCKET is not given", by_aws=False)
-    owner = {"Bucket": bucket, "ExpectedBucketOwner": caller.account_id}
-    return _read(lambda: _bucket(aws, owner))
-
-
-def _bucket(aws: AwsReader, owner: Mapping[str, str]) -> Bucket:
+def _bucket_region(aws: AwsReader, bucket: str, owner: str) -> str:
     try:
-        region = aws.ask("s3", "get_bucket_location", **owner).get("LocationConstraint") or "us-east-1"
+        found = aws.ask("s3", "get_bucket_location", Bucket=bucket, ExpectedBucketOwner=owner)
     except ClientError as error:
         if code_of(error) == "NoSuchBucket":
-            return Bucket("")
+            return ""
         raise
-    return Bucket("eu-west-1" if region == "EU" else str(region))
+    return region_of_bucket(found.get("LocationConstraint"))
 
 
 def _trails(aws: AwsReader) -> tuple[str, ...]:
