@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ctipam.cloudformation.described import split_arn
 from ctipam.errors import numbered
 from ctipam.names import STACK_TAG
 from ctipam.pools.recognition import lost_stack_tag, lost_stack_tags
@@ -195,8 +196,7 @@ def describe_before(leftovers: Leftovers) -> list[str]:
 
 
 def _protected_line(stack_id: str) -> str:
-    _, _, _, region, account_id, resource = stack_id.split(":", 5)
-    name = resource.split("/")[1]
+    _, region, account_id, name = split_arn(stack_id)
     return (
         f"  Stack {name} in account {account_id} has termination protection: the deletion would fail there, after it "
         "has taken the pools from the accounts. Run there first: `aws cloudformation update-termination-protection "
@@ -268,8 +268,7 @@ def _stray_lines(leftovers: Leftovers) -> Iterator[str]:
                 "deploy again, which adopts the pools, and run make undo again."
             )
             continue
-        _, _, _, region, account_id, resource = stray.stack_id.split(":", 5)
-        name = resource.split("/")[1]
+        _, region, account_id, name = split_arn(stray.stack_id)
         yield (
             f"  Stays: {pools} of stack {name} in account {account_id}, which no StackSet of this deployment has. If "
             "no other deployment needs it, run there when this deletion has ended: "

@@ -18,7 +18,7 @@ from commands.aws_errors import text_of
 from commands.sign_in import refuse_unless_management, sign_in
 from commands.stack_state import REVIEWED
 from ctipam.cloudformation import other_stacks
-from ctipam.cloudformation.described import outputs_of, parameters_of
+from ctipam.cloudformation.described import outputs_of, parameters_of, split_arn
 from ctipam.errors import DENIED, Refused, code_of, explain
 from ctipam.names import EXECUTION_ROLE, execution_role_arn
 from ctipam.sessions import Account
@@ -77,7 +77,7 @@ class Stack:
 
     @property
     def name(self) -> str:
-        return self.stack_id.split("/")[1]
+        return split_arn(self.stack_id).name
 
 
 @contextmanager

@@ -51,7 +51,7 @@ from commands.stack_events import (
     to_line,
 )
 from commands.stack_state import REVIEWED, force_deletion, refuse_stack_of_others
-from ctipam.cloudformation.described import has_functions, is_stack_arn, parameters_of
+from ctipam.cloudformation.described import has_functions, is_stack_arn, parameters_of, split_arn
 from ctipam.errors import Refused
 from ctipam.ipam.listing import with_hidden_tags
 from ctipam.names import STACK_TAG, execution_role_arn
@@ -150,7 +150,7 @@ def read_leftovers(aws: AwsCli, stack_id: str, network_account_id: str, *, ended
     stack_id   arn:aws:cloudformation:us-east-1:111122223333:stack/name/...
     ended      the deletion has ended: pools whose stack is gone are what it has left
     """
-    _, partition, _, home, *_ = stack_id.split(":")
+    partition, home, *_ = split_arn(stack_id)
     networking = assume_role(aws, execution_role_arn(partition, network_account_id), "undo", POLICY)
     rows = _list_pools(networking, home)
     of_stack_set = _stacks_of_stack_set(aws, stack_id)
@@ -178,10 +178,10 @@ def _list_pools(networking: AwsCli, region: str) -> list[dict[str, Any]]:
 
 def _stacks_of_stack_set(aws: AwsCli, stack_id: str) -> set[str]:
     """Return the ARNs of the stacks that are deleted with the stack: none if somebody has deleted the StackSet."""
-    _, _, _, region, _, resource = stack_id.split(":", 5)
-    name = f"{resource.split('/')[1]}-networking"
+    stack = split_arn(stack_id)
+    options = ["--region", stack.region, "--stack-set-name", f"{stack.name}-networking"]
     try:
-        answer = aws.ask("cloudformation", "list-stack-instances", "--region", region, "--stack-set-name", name)
+        answer = aws.ask("cloudformation", "list-stack-instances", *options)
     except AwsCliError as error:
         if error.has_code("StackSetNotFoundException"):
             return set()

@@ -19,6 +19,7 @@ from commands.arguments import template_defaults
 from commands.aws_errors import why_of
 from commands.explain.facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
 from commands.reading import Stack
+from commands.stack_state import refuse_stack_of_others
 from commands.terminal import Progress
 from ctipam.errors import Refused
 from ctipam.ipam.listing import list_pools, stack_of
@@ -59,11 +60,12 @@ class Deployment:
 def find_deployment(management: Account, name: str) -> Deployment:
     """Return the deployment. Raises Refused if there is none of this name."""
     stack = reading.find_stack(management, name)
-    if stack is None or "NetworkAccountId" not in stack.parameters:
+    if stack is None:
         raise Refused(
             f"There is no deployment named {name} in {management.region}; set AWS_REGION to Control Tower's home "
             "Region, or name the stack with stack=."
         )
+    refuse_stack_of_others(name, stack.parameters)
     # another version may have had fewer parameters
     stack = replace(stack, parameters={**template_defaults(), **stack.parameters})
     account_id = stack.parameters["NetworkAccountId"]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ctipam.cloudformation.described import split_arn
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.environment_names import split_environment
 from ctipam.errors import Refused
@@ -165,9 +166,8 @@ def refuse_second_deployment(living: Sequence[str], own_name: str) -> None:
     """
     if not living:
         return
-    _, _, _, region, account_id, resource = living[0].split(":", 5)
-    stack_name = resource.split("/")[1]
-    deployment = NETWORKING_STACK.fullmatch(stack_name)
+    _, region, account_id, name = split_arn(living[0])
+    deployment = NETWORKING_STACK.fullmatch(name)
     place = f"{region}, account {account_id},"
     if deployment and deployment[1] != own_name:
         raise Refused(
@@ -175,7 +175,7 @@ def refuse_second_deployment(living: Sequence[str], own_name: str) -> None:
             f"update it, or delete it first, or deploy under the name {deployment[1]}."
         )
     raise Refused(
-        f"Stack {stack_name} in {place} already manages the pools of this organization; "
+        f"Stack {name} in {place} already manages the pools of this organization; "
         "update that deployment, or delete it first."
     )
 
