@@ -86,23 +86,24 @@ def read_account(deployment: Deployment, account_id: str, progress: Progress) ->
     location = _location(deployment.management, account_id)
     pools = {reading.pool_arn(deployment.networking) + pool.pool_id: pool for pool in _our_pools(deployment)}
     held = {arn for share in shares for arn in share.pools} | {pool.arn for pool in result.spec.pools}
-    with_cidrs = {arn: _with_cidrs(deployment, pool) if arn in held else pool for arn, pool in pools.items()}
+    pools = {arn: _with_cidrs(deployment, pool) if arn in held else pool for arn, pool in pools.items()}
     progress("the log")
+    log_group = deployment.stack.outputs.get("SharingLogGroupName", "")
     return AccountFacts(
         account_id,
         location,
         result,
-        ous_of(run.environments),
-        of_run.environments,
-        shares,
-        with_cidrs,
-        settings.exact,
-        _log(deployment.management, deployment.stack.outputs.get("SharingLogGroupName", ""), account_id, names_account),
-        _lost(deployment, (pool for arn, pool in pools.items() if arn in held)),
-        deployment.stack.parameters["AccEnvName"],
-        deployment.stack.name,
-        joined_shares(account_id, location, all_shares),
-        of_run.not_taken,
+        ou_ids=ous_of(run.environments),
+        decided=of_run.environments,
+        shares=shares,
+        pools=pools,
+        exact=settings.exact,
+        log=_log(deployment.management, log_group, account_id, names_account),
+        lost=_lost(deployment, (pool for arn, pool in pools.items() if arn in held)),
+        listed=deployment.stack.parameters["AccEnvName"],
+        stack=deployment.stack.name,
+        joined=joined_shares(account_id, location, all_shares),
+        held=of_run.not_taken,
     )
 
 
@@ -181,14 +182,14 @@ def read_pool(deployment: Deployment, name: str, progress: Progress) -> PoolFact
     return PoolFacts(
         pool,
         read_if_allowed(networking, pool.pool_id, pool.region),
-        row["accounts"],
-        row["pending"],
-        {one.pool_id: str(one.key) for one in pools},
-        _log(networking, outputs.get("IpamFunctionLogGroupName", ""), pool.pool_id),
-        _lost(deployment, [pool]),
-        deployment.stack.parameters.get("PoolSizes", ""),
-        deployment.stack.name,
-        row["strangers"],
+        accounts=row["accounts"],
+        pending=row["pending"],
+        names={one.pool_id: str(one.key) for one in pools},
+        log=_log(networking, outputs.get("IpamFunctionLogGroupName", ""), pool.pool_id),
+        lost=_lost(deployment, [pool]),
+        sizes=deployment.stack.parameters["PoolSizes"],
+        stack=deployment.stack.name,
+        strangers=row["strangers"],
     )
 
 
@@ -206,18 +207,17 @@ def read_vpc(deployment: Deployment, vpc_id: str, progress: Progress) -> VpcFact
     ]
     progress("what IPAM has discovered")
     ipam = find_ipam(deployment.networking)
-    scope_id = deployment.stack.parameters.get("IpamScope", "") or (ipam.private_scope_id if ipam else "")
+    scope_id = deployment.stack.parameters["IpamScope"] or (ipam.private_scope_id if ipam else "")
     discovered = [one for one in read_vpcs(deployment.networking, scope_id) if one.vpc_id == vpc_id] if ipam else []
     owners = [one.owner for _, one in found] + [one.account_id for one in discovered]
     account = read_account(deployment, owners[0], progress) if owners else None
-    given = deployment.stack.parameters
     return VpcFacts(
         vpc_id,
         found,
         discovered,
         account,
-        parameters.top_level_cidrs(given["TopLevelPoolCidr"]),
-        parameters.reserved_cidrs(given.get("ReservedCidrs", "")),
+        space=parameters.top_level_cidrs(deployment.stack.parameters["TopLevelPoolCidr"]),
+        reserved=parameters.reserved_cidrs(deployment.stack.parameters["ReservedCidrs"]),
     )
 
 

@@ -165,23 +165,30 @@ def _inside(aws: AwsReader, caller: Caller, account_id: str, regions: Iterable[s
     if not isinstance(entered, AwsReader):
         not_given = entered if entered and not entered.by_aws else None
         closed = not_given or Unknown("the Networking account cannot be entered", by_aws=False)
-        return Inside(entered or False, closed, closed, closed, dict.fromkeys(searched, closed), closed, closed)
+        return Inside(
+            execution_role=entered or False,
+            regions=closed,
+            quotas=closed,
+            share_quotas=closed,
+            ipams=dict.fromkeys(searched, closed),
+            remembered=closed,
+            deployments=closed,
+        )
     with ThreadPoolExecutor(CALLS_AT_ONCE) as workers:
         enabled = workers.submit(_read, lambda: _regions(entered))
         quotas = workers.submit(_read, lambda: _quotas(entered, "ec2-ipam"))
         share_quotas = workers.submit(_read, lambda: _quotas(entered, "ram"))
         remembered = workers.submit(_read, lambda: ous_of_pools(entered))
         deployments = workers.submit(_read, lambda: tuple(deployments_in(entered)))
-        found = workers.map(lambda region: _read(lambda: _ipams(entered, region)), searched)
-        ipams = dict(zip(searched, found, strict=True))
+        ipams = workers.map(lambda region: _read(lambda: _ipams(entered, region)), searched)
         return Inside(
-            True,
-            enabled.result(),
-            quotas.result(),
-            share_quotas.result(),
-            ipams,
-            remembered.result(),
-            deployments.result(),
+            execution_role=True,
+            regions=enabled.result(),
+            quotas=quotas.result(),
+            share_quotas=share_quotas.result(),
+            ipams=dict(zip(searched, ipams, strict=True)),
+            remembered=remembered.result(),
+            deployments=deployments.result(),
         )
 
 
