@@ -22,11 +22,12 @@ from commands.preflight import quotas as preflight_quotas
 from commands.preflight import reading as preflight_reading
 from commands.preflight.aws_reader import AwsReader
 from commands.preflight.checks import check, is_ready
-from commands.preflight.facts import Caller, Check, Facts, Ipam, LandingZone, Location, Unknown
+from commands.preflight.facts import Caller, Check, Facts, LandingZone, Location, Unknown
 from commands.preflight.networking import HOME_CALLS, REGION_CALL
 from commands.preflight.reading import READ_ONLY
 from commands.preflight.service_control_policies import Policy
 from ctipam.errors import Refused
+from ctipam.ipam.existing import ExistingIpam
 from ctipam.organization.tree import AccountLocation, OrganizationalUnit, OrganizationTree
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +52,8 @@ TREE = OrganizationTree(
 QUOTAS = {preflight_quotas.POOLS.code: 50, preflight_quotas.CIDRS.code: 50}
 SHARE_QUOTAS = {"L-595828F9": 25_000, "L-8491BF81": 25_000, "L-4A6CEE66": 25_000}
 
+FREE = ExistingIpam("ipam-2", "create-complete", tier="free")
+
 READY = Facts(
     region=HOME,
     caller=Caller(MANAGEMENT, "aws"),
@@ -64,7 +67,7 @@ READY = Facts(
     policies=((FULL_ACCESS,), (FULL_ACCESS,), (FULL_ACCESS,)),
     trusted=frozenset({"ram.amazonaws.com"}),
     administrators=(NETWORKING,),
-    ipams={HOME: (Ipam("ipam-1", "advanced"),), WEST: ()},
+    ipams={HOME: ExistingIpam("ipam-1", "create-complete", tier="advanced"), WEST: None},
     quotas=QUOTAS,
     controls={},
     bucket_region=HOME,
@@ -137,7 +140,7 @@ def test_an_organization_that_has_everything_is_ready_and_is_told_what_was_found
         ({"regions": frozenset({HOME})}, "Enabled Regions", "has not enabled us-west-2. Enable it"),
         ({"administrators": (OTHER,)}, "IPAM administrator", "has only one. Use it as NETWORK_ACCOUNT_ID"),
         ({"administrators": (OTHER,), "stack": {}}, "IPAM administrator", f"Disable {OTHER} in IPAM's settings"),
-        ({"ipams": {HOME: (Ipam("ipam-1", "free"),)}}, "IPAM", "Set IpamTier=advanced"),
+        ({"ipams": {HOME: FREE}}, "IPAM", "Set IpamTier to advanced"),
         ({"quotas": QUOTAS | {"L-7319AFC3": 6}}, "Quota of pools", "Pools in a scope: 7, and AWS allows 6. Request"),
         ({"quotas": QUOTAS | {"L-0BC051D6": 0}}, "Quota of pools", "CIDRs in a pool: 1, and AWS allows 0. Request"),
         (
@@ -203,7 +206,7 @@ def test_what_an_existing_stack_has_lost_is_a_warning_because_an_update_may_not_
         ({"landing_zone": LandingZone(HOME, "3.3", "ACTIVE", True, (HOME, WEST))}, "Landing zone", "it has drifted"),
         ({"location": Location("ACTIVE", ("r-abcd",))}, "Networking account", "Enroll it in Control Tower"),
         ({"execution_role": False}, "Execution role", "may not assume AWSControlTowerExecution"),
-        ({"ipams": {HOME: (), WEST: (Ipam("ipam-2", "free"),)}}, "IPAM", "ipam-2 in us-west-2 is another IPAM"),
+        ({"ipams": {HOME: None, WEST: FREE}}, "IPAM", "ipam-2 in us-west-2 is another IPAM"),
         ({"trails": ()}, "Trail", "Enable CloudTrail in the landing zone settings"),
         (
             {
@@ -403,6 +406,16 @@ def error(code: str, operation: str = "SomeCall") -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
 
 
+IPAM = {
+    "IpamId": "ipam-1",
+    "Tier": "advanced",
+    "State": "delete-failed",
+    "OwnerId": NETWORKING,
+    "IpamRegion": HOME,
+    "OperatingRegions": [],
+    "PrivateDefaultScopeId": "ipam-scope-1",
+}
+
 ANSWERS: dict[str, Any] = {
     "organizations describe_organization": {"Organization": {"MasterAccountId": MANAGEMENT}},
     "organizations describe_account": {"Account": {"Status": "ACTIVE"}},
@@ -439,9 +452,9 @@ ANSWERS: dict[str, Any] = {
     "ec2 describe_regions": {"Regions": [{"RegionName": HOME}, {"RegionName": WEST}]},
     f"ec2 describe_ipams {HOME}": {
         "Ipams": [
-            {"IpamId": "ipam-2", "Tier": "free", "State": "create-failed"},
-            {"IpamId": "ipam-1", "Tier": "advanced", "State": "delete-failed"},
-            {"IpamId": "ipam-0", "Tier": "free", "State": "delete-complete"},
+            IPAM | {"IpamId": "ipam-2", "Tier": "free", "State": "create-failed"},
+            IPAM,
+            IPAM | {"IpamId": "ipam-0", "Tier": "free", "State": "delete-complete"},
         ]
     },
     "ec2 describe_ipams": {"Ipams": []},

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias, TypeVar
 from commands.pool_spec import pool_spec
 from commands.preflight.service_control_policies import Policy
 from ctipam.errors import Refused
+from ctipam.ipam.existing import ExistingIpam
 from ctipam.organization.tree import OrganizationTree
 from ctipam.pools.spec import PoolSpec
 
@@ -61,12 +62,6 @@ class Location:
 
 
 @dataclass(frozen=True)
-class Ipam:
-    ipam_id: str
-    tier: str
-
-
-@dataclass(frozen=True)
 class Facts:
     """What was read.
 
@@ -81,7 +76,7 @@ class Facts:
     policies           service control policies of the root, of each OU, and of the account
     trusted            service principals that the organization trusts
     administrators     account ids of IPAM's delegated administrators
-    ipams              IPAMs of the Networking account, by Region
+    ipams              the usable IPAM of the Networking account in each Region; None: there is none
     quotas             of IPAM, by their codes in Service Quotas
     controls           of the OUs of the Networking account, for example {"CT.LAMBDA.PR.3": "ou-abcd-11111111"}
     bucket_region      empty if there is no such bucket of this account
@@ -104,7 +99,7 @@ class Facts:
     policies: Fact[tuple[tuple[Policy, ...], ...]]
     trusted: Fact[frozenset[str]]
     administrators: Fact[tuple[str, ...]]
-    ipams: Mapping[str, Fact[tuple[Ipam, ...]]]
+    ipams: Mapping[str, Fact[ExistingIpam | None]]
     quotas: Fact[Mapping[str, int]]
     controls: Fact[Mapping[str, str]]
     bucket_region: Fact[str]

@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from commands.preflight.facts import Check, Facts, Unknown, unknown_check
 from commands.preflight.service_control_policies import Call, Denial, denials
 from ctipam.errors import Refused
+from ctipam.ipam.cost_controls import CostControls
+from ctipam.ipam.existing import ExistingIpam
+from ctipam.ipam.preconditions import refuse_free_tier
 from ctipam.names import EXECUTION_ROLE, STACK_SET_ROLE, execution_role_arn
 
 HOME_CALLS = (
@@ -156,32 +159,29 @@ def _denied(denial: Denial) -> str:
 
 
 def ipam(facts: Facts) -> Iterator[Check]:
-    for region, ipams in facts.ipams.items():
-        if isinstance(ipams, Unknown):
+    for region, found in facts.ipams.items():
+        if isinstance(found, Unknown):
             if region == facts.region:
-                yield unknown_check("IPAM", "ec2:DescribeIpams in the Networking account", ipams)
+                yield unknown_check("IPAM", "ec2:DescribeIpams in the Networking account", found)
         elif region == facts.region:
-            yield _home_ipam(facts, ipams[0].ipam_id if ipams else "", ipams[0].tier if ipams else "")
-        elif ipams:
+            yield _home_ipam(facts, found)
+        elif found:
             yield Check(
                 "IPAM",
                 "warning",
-                f"{ipams[0].ipam_id} in {region} is another IPAM, which the stack does not use. AWS bills both if "
+                f"{found.ipam_id} in {region} is another IPAM, which the stack does not use. AWS bills both if "
                 "both are in the advanced tier.",
             )
 
 
-def _home_ipam(facts: Facts, ipam_id: str, tier: str) -> Check:
-    if not ipam_id:
+def _home_ipam(facts: Facts, ipam: ExistingIpam | None) -> Check:
+    if ipam is None:
         return Check("IPAM", "ok", f"None in {facts.region}; the stack creates one in the advanced tier.")
-    if tier == "free" and facts.parameters.get("IpamTier") != "advanced":
-        return Check(
-            "IPAM",
-            "failed",
-            f"{ipam_id} is in the free tier, which has no pools for other Regions and accounts. Set IpamTier=advanced, "
-            "which AWS bills per active IP address.",
-        )
-    return Check("IPAM", "ok", f"The stack uses {ipam_id} in {facts.region}.")
+    try:
+        refuse_free_tier(CostControls.from_properties(facts.parameters), ipam)
+    except Refused as refusal:
+        return Check("IPAM", "failed", str(refusal))
+    return Check("IPAM", "ok", f"The stack uses {ipam.ipam_id} in {facts.region}.")
 
 
 def controls(facts: Facts) -> Iterator[Check]:

@@ -21,7 +21,6 @@ from commands.preflight.facts import (
     Caller,
     Fact,
     Facts,
-    Ipam,
     LandingZone,
     Location,
     Unknown,
@@ -32,7 +31,8 @@ from commands.regions import region_of_bucket
 from commands.sign_in import QUICK, management_id
 from ctipam import names
 from ctipam.errors import DENIED, THROTTLED, Refused, code_of
-from ctipam.ipam.reader import UNUSABLE
+from ctipam.ipam.existing import ExistingIpam
+from ctipam.ipam.reader import UNUSABLE, find_ipam
 from ctipam.organization.deployments import deployments_in, ous_of_pools
 from ctipam.organization.reader import find_ipam_administrators, read_all, state_of
 from ctipam.organization.tree import OrganizationTree
@@ -93,7 +93,7 @@ class Inside:
     regions: Fact[frozenset[str]]
     quotas: Fact[Mapping[str, int]]
     share_quotas: Fact[Mapping[str, int]]
-    ipams: Mapping[str, Fact[tuple[Ipam, ...]]]
+    ipams: Mapping[str, Fact[ExistingIpam | None]]
     remembered: Fact[Mapping[str, Collection[str]]]
     deployments: Fact[tuple[str, ...]]
 
@@ -180,7 +180,7 @@ def _inside(aws: AwsReader, caller: Caller, account_id: str, regions: Iterable[s
         share_quotas = workers.submit(_read, lambda: _quotas(entered, "ram"))
         remembered = workers.submit(_read, lambda: ous_of_pools(entered))
         deployments = workers.submit(_read, lambda: tuple(deployments_in(entered)))
-        ipams = workers.map(lambda region: _read(lambda: _ipams(entered, region)), searched)
+        ipams = workers.map(lambda region: _read(lambda: _ipam(entered, region)), searched)
         return Inside(
             execution_role=True,
             regions=enabled.result(),
@@ -304,10 +304,9 @@ def _regions(networking: AwsReader) -> frozenset[str]:
     return frozenset(region["RegionName"] for region in networking.ask("ec2", "describe_regions")["Regions"])
 
 
-def _ipams(networking: AwsReader, region: str) -> tuple[Ipam, ...]:
-    rows = networking.ask("ec2", "describe_ipams", region)["Ipams"]
-    kept = [row for row in rows if row["State"] not in (*UNUSABLE, "delete-complete")]
-    return tuple(Ipam(row["IpamId"], row.get("Tier", "")) for row in kept)
+def _ipam(networking: AwsReader, region: str) -> ExistingIpam | None:
+    found = find_ipam(networking, region=region)
+    return found if found and found.state not in UNUSABLE else None
 
 
 def _quotas(networking: AwsReader, service: str) -> Mapping[str, int]:
