@@ -13,10 +13,8 @@ from commands.preflight import networking
 from commands.preflight import quotas as preflight_quotas
 from commands.preflight.facts import Caller, Check, Fact, Facts, LandingZone, Unknown, unknown_check
 from ctipam.errors import Refused
-from ctipam.ipam.cost_controls import LEAVE
 from ctipam.organization.monitoring import not_monitored
 from ctipam.organization.preconditions import (
-    SetupSpec,
     lists_in_home_region,
     refuse_another_administrator,
     ungoverned_regions,
@@ -162,11 +160,10 @@ def _administrator(facts: Facts, administrators: Sequence[str]) -> Check:
     network_account_id = facts.network_account_id
     if isinstance(facts.stack, Mapping):  # whose pools stay where they are, whatever is given
         network_account_id = facts.stack.get("NetworkAccountId", network_account_id)
-    spec = SetupSpec(facts.stack is None, network_account_id, {}, exact=False, excluded_ous=LEAVE)
     try:
         if network_account_id:
             with short_names():
-                refuse_another_administrator(administrators, spec)
+                refuse_another_administrator(administrators, network_account_id, new=facts.stack is None)
     except Refused as refusal:
         return Check(about, "failed", str(refusal))
     if isinstance(facts.stack, Mapping) and not administrators:

@@ -95,7 +95,9 @@ def check(management: Account, spec: SetupSpec) -> SetupResult:
     if spec.new and problems:
         raise Refused(problems[0])
     preconditions.refuse_too_many_exclusions(exclusions)
-    preconditions.refuse_another_administrator(find_ipam_administrators(organizations), spec)
+    if not spec.rollback:
+        administrators = find_ipam_administrators(organizations)
+        preconditions.refuse_another_administrator(administrators, spec.network_account_id, new=spec.new)
     environment_warnings = preconditions.environment_warnings(environments.values())
     warnings = (*region_warnings, *governed_warnings, *ungoverned.values(), *problems, *environment_warnings)
     return SetupResult(exclusions, warnings)
