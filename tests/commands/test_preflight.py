@@ -22,7 +22,7 @@ from commands.preflight import quotas as preflight_quotas
 from commands.preflight import reading as preflight_reading
 from commands.preflight.aws_reader import AwsReader
 from commands.preflight.checks import check, is_ready
-from commands.preflight.facts import Caller, Check, Facts, LandingZone, Location, Unknown
+from commands.preflight.facts import Caller, Check, Facts, LandingZone, Unknown
 from commands.preflight.networking import HOME_CALLS, REGION_CALL
 from commands.preflight.reading import READ_ONLY
 from commands.preflight.service_control_policies import Policy
@@ -60,7 +60,7 @@ READY = Facts(
     management_id=MANAGEMENT,
     landing_zone=LandingZone(HOME, "3.3", "ACTIVE", False, (HOME, WEST)),
     stack=None,
-    location=Location("ACTIVE", ("r-abcd", "ou-abcd-11111111")),
+    location=AccountLocation(NETWORKING, "ACTIVE", None, (OrganizationalUnit("ou-abcd-11111111", ""),)),
     stack_set_role=True,
     execution_role=True,
     regions=frozenset({HOME, WEST}),
@@ -120,11 +120,11 @@ def test_an_organization_that_has_everything_is_ready_and_is_told_what_was_found
         ({"landing_zone": LandingZone("eu-west-1")}, "Landing zone", "Set AWS_REGION to eu-west-1"),
         ({"landing_zone": None}, "Landing zone", "no landing zone in us-east-1. Set AWS_REGION to its home Region"),
         ({"landing_zone": LandingZone(HOME, "3.3", "ACTIVE", False, (HOME,))}, "Governed Regions", "names us-west-2"),
-        ({"location": Location("")}, "Networking account", "is no account of this organization"),
-        ({"location": Location("SUSPENDED")}, "Networking account", "is SUSPENDED in this organization"),
+        ({"location": None}, "Networking account", "is no account of this organization"),
+        ({"location": AccountLocation(NETWORKING, "SUSPENDED")}, "Networking account", "is SUSPENDED in this"),
         (
             {
-                "location": Location("ACTIVE", ("r-abcd",)),
+                "location": AccountLocation(MANAGEMENT, "ACTIVE"),
                 "parameters": PARAMETERS | {"NetworkAccountId": MANAGEMENT},
                 "administrators": (),
             },
@@ -204,7 +204,7 @@ def test_what_an_existing_stack_has_lost_is_a_warning_because_an_update_may_not_
             "it is PROCESSING. Wait, or repair it",
         ),
         ({"landing_zone": LandingZone(HOME, "3.3", "ACTIVE", True, (HOME, WEST))}, "Landing zone", "it has drifted"),
-        ({"location": Location("ACTIVE", ("r-abcd",))}, "Networking account", "Enroll it in Control Tower"),
+        ({"location": AccountLocation(NETWORKING, "ACTIVE")}, "Networking account", "Enroll it in Control Tower"),
         ({"execution_role": False}, "Execution role", "may not assume AWSControlTowerExecution"),
         ({"ipams": {HOME: None, WEST: FREE}}, "IPAM", "ipam-2 in us-west-2 is another IPAM"),
         ({"trails": ()}, "Trail", "Enable CloudTrail in the landing zone settings"),
@@ -419,8 +419,11 @@ IPAM = {
 ANSWERS: dict[str, Any] = {
     "organizations describe_organization": {"Organization": {"MasterAccountId": MANAGEMENT}},
     "organizations describe_account": {"Account": {"Status": "ACTIVE"}},
-    f"organizations list_parents ChildId={NETWORKING}": {"Parents": [{"Id": "ou-abcd-11111111"}]},
-    "organizations list_parents ChildId=ou-abcd-11111111": {"Parents": [{"Id": "r-abcd"}]},
+    f"organizations list_parents ChildId={NETWORKING}": {
+        "Parents": [{"Id": "ou-abcd-11111111", "Type": "ORGANIZATIONAL_UNIT"}]
+    },
+    "organizations list_parents ChildId=ou-abcd-11111111": {"Parents": [{"Id": "r-abcd", "Type": "ROOT"}]},
+    "organizations list_roots": {"Roots": [{"Id": "r-abcd"}]},
     "organizations list_policies_for_target": {"Policies": [{"Id": "p-1", "Name": "FullAWSAccess"}]},
     "organizations describe_policy": {"Policy": {"Content": json.dumps(FULL_ACCESS.document)}},
     "organizations list_aws_service_access_for_organization": {

@@ -13,7 +13,7 @@ from commands.pool_spec import pool_spec
 from commands.preflight.service_control_policies import Policy
 from ctipam.errors import Refused
 from ctipam.ipam.existing import ExistingIpam
-from ctipam.organization.tree import OrganizationTree
+from ctipam.organization.tree import AccountLocation, OrganizationTree
 from ctipam.pools.spec import PoolSpec
 
 T = TypeVar("T")
@@ -54,14 +54,6 @@ class LandingZone:
 
 
 @dataclass(frozen=True)
-class Location:
-    """Where the Networking account is. state: empty if it is not in the organization. ous: nearest last, by id."""
-
-    state: str
-    ous: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Facts:
     """What was read.
 
@@ -70,6 +62,7 @@ class Facts:
     landing_zone       None if Control Tower lists none in this Region
     stack              the parameters of the existing stack; None if there is no stack
     stack_state        why it takes no update, or cannot be created; empty if it does, or can
+    location           where the Networking account is; None: not in the organization. The OUs have no names
     stack_set_role     whether Control Tower's StackSet role exists
     execution_role     whether Control Tower's role in the Networking account can be assumed
     regions            Regions that are enabled in the Networking account
@@ -92,7 +85,7 @@ class Facts:
     management_id: Fact[str]
     landing_zone: Fact[LandingZone | None]
     stack: Fact[Mapping[str, str] | None]
-    location: Fact[Location]
+    location: Fact[AccountLocation | None]
     stack_set_role: Fact[bool]
     execution_role: Fact[bool]
     regions: Fact[frozenset[str]]

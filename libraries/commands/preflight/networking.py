@@ -46,13 +46,13 @@ def account(facts: Facts) -> Iterator[Check]:
         yield Check(about, "failed", f"{account_id} {text}")
     elif isinstance(location, Unknown):
         yield unknown_check(about, "organizations:DescribeAccount and ListParents", location)
-    elif location.state != "ACTIVE":
-        found = f"is {location.state} in" if location.state else "is no account of"
+    elif location is None or location.state != "ACTIVE":
+        found = f"is {location.state} in" if location else "is no account of"
         yield Check(about, "failed", f"{account_id} {found} this organization. Name an active account.")
-    elif len(location.ous) < 2:
+    elif not location.ou_path:
         yield Check(about, "warning", f"{account_id} is in no OU, so it is not enrolled. Enroll it in Control Tower.")
     else:
-        yield Check(about, "ok", f"{account_id} is active, in OU {location.ous[-1]}.")
+        yield Check(about, "ok", f"{account_id} is active, in OU {location.ou_path[0].ou_id}.")
     if isinstance(facts.stack, Mapping):
         yield from _same_account(account_id, facts.stack)
 

@@ -22,7 +22,6 @@ from commands.preflight.facts import (
     Fact,
     Facts,
     LandingZone,
-    Location,
     Unknown,
 )
 from commands.preflight.service_control_policies import Policy
@@ -34,8 +33,8 @@ from ctipam.errors import DENIED, THROTTLED, Refused, code_of
 from ctipam.ipam.existing import ExistingIpam
 from ctipam.ipam.reader import UNUSABLE, find_ipam
 from ctipam.organization.deployments import deployments_in, ous_of_pools
-from ctipam.organization.reader import find_ipam_administrators, read_all, state_of
-from ctipam.organization.tree import OrganizationTree
+from ctipam.organization.reader import find_ipam_administrators, find_roots, locate, read_all
+from ctipam.organization.tree import AccountLocation, OrganizationTree
 
 T = TypeVar("T")
 
@@ -126,7 +125,9 @@ def read_facts(
     region, account_id = aws.region, request.network_account_id
     with ThreadPoolExecutor(CALLS_AT_ONCE) as workers:
         tree = workers.submit(_read, lambda: _tree(aws))
-        location = workers.submit(_read_if_given, "NETWORK_ACCOUNT_ID", account_id, lambda: _location(aws, account_id))
+        location = workers.submit(
+            _read_if_given, "NETWORK_ACCOUNT_ID", account_id, lambda: locate(aws.organizations(), account_id)
+        )
         inside = workers.submit(_inside, aws, caller, account_id, [region, *request.regions])
         zone = workers.submit(_read, lambda: _landing_zone(aws, region))
         role = workers.submit(_read, lambda: _has_stack_set_role(aws))
@@ -137,8 +138,8 @@ def read_facts(
         )
         trails = workers.submit(_read, lambda: _trails(aws))
         where = location.result()
-        policies = workers.submit(_of_place, where, lambda ous: _policies(aws, [*ous, account_id]))
-        controls = workers.submit(_of_place, where, lambda ous: _controls(aws, ous))
+        policies = workers.submit(_of_place, where, lambda ou_ids: _policies(aws, [*ou_ids, account_id]))
+        controls = workers.submit(_of_place, where, lambda ou_ids: _controls(aws, ou_ids))
         return Facts(
             region=region,
             caller=caller,
@@ -208,13 +209,13 @@ def _read_if_given(name: str, value: str, read: Callable[[], T]) -> Fact[T]:
     return _read(read) if value else Unknown(f"{name} is not given", by_aws=False)
 
 
-def _of_place(location: Fact[Location], read: Callable[[tuple[str, ...]], T]) -> Fact[T]:
-    """Read about the OUs around the Networking account."""
+def _of_place(location: Fact[AccountLocation | None], read: Callable[[list[str]], T]) -> Fact[T]:
+    """Read about the OUs above the Networking account. read: takes their ids, the farthest first"""
     if isinstance(location, Unknown):
         return location
-    if not location.ous:
-        return Unknown("the Networking account is not in the organization", by_aws=False)
-    return _read(lambda: read(location.ous))
+    if location is None or location.state != "ACTIVE":  # of others, the OUs are not read
+        return Unknown("the Networking account is not an active account of the organization", by_aws=False)
+    return _read(lambda: read([ou.ou_id for ou in reversed(location.ou_path)]))
 
 
 def _landing_zone(aws: AwsReader, region: str) -> LandingZone | None:
@@ -247,23 +248,9 @@ def _has_stack_set_role(aws: AwsReader) -> bool:
     return True
 
 
-def _location(aws: AwsReader, account_id: str) -> Location:
-    try:
-        account = aws.ask("organizations", "describe_account", AccountId=account_id)["Account"]
-    except ClientError as error:
-        if code_of(error) == "AccountNotFoundException":
-            return Location("")
-        raise
-    ous: list[str] = []
-    child = account_id
-    while not child.startswith("r-"):
-        (parent,) = aws.ask("organizations", "list_parents", ChildId=child)["Parents"]
-        child = parent["Id"]
-        ous.insert(0, child)
-    return Location(state_of(account), tuple(ous))
+def _policies(aws: AwsReader, below_root: Iterable[str]) -> tuple[tuple[Policy, ...], ...]:
+    """Return the service control policies of the root, and of these OUs and accounts."""
 
-
-def _policies(aws: AwsReader, targets: Iterable[str]) -> tuple[tuple[Policy, ...], ...]:
     def of_target(target: str) -> list[tuple[str, str]]:
         answer = aws.ask("organizations", "list_policies_for_target", TargetId=target, Filter="SERVICE_CONTROL_POLICY")
         return [(policy["Id"], policy["Name"]) for policy in answer["Policies"]]
@@ -274,7 +261,7 @@ def _policies(aws: AwsReader, targets: Iterable[str]) -> tuple[tuple[Policy, ...
         return document
 
     with ThreadPoolExecutor(CALLS_AT_ONCE) as workers:
-        levels = [*workers.map(of_target, targets)]
+        levels = [*workers.map(of_target, [*find_roots(aws.organizations()), *below_root])]
         ids = sorted({policy_id for level in levels for policy_id, _ in level})
         documents = dict(zip(ids, workers.map(content, ids), strict=True))
     return tuple(tuple(Policy(name, documents[policy_id]) for policy_id, name in level) for level in levels)
@@ -317,15 +304,13 @@ def _quotas(networking: AwsReader, service: str) -> Mapping[str, int]:
     return {row["QuotaCode"]: int(row["Value"]) for row in rows}
 
 
-def _controls(aws: AwsReader, ous: Iterable[str]) -> Mapping[str, str]:
+def _controls(aws: AwsReader, ou_ids: Iterable[str]) -> Mapping[str, str]:
     """Return the controls of these OUs by their aliases, for example CT.LAMBDA.PR.3.
 
     https://docs.aws.amazon.com/controlcatalog/latest/APIReference/API_GetControl.html
     """
     found: dict[str, str] = {}
-    for ou_id in ous:
-        if ou_id.startswith("r-"):
-            continue  # Control Tower enables controls on OUs
+    for ou_id in ou_ids:
         ou = aws.ask("organizations", "describe_organizational_unit", OrganizationalUnitId=ou_id)
         target = ou["OrganizationalUnit"]["Arn"]
         answer = aws.ask("controltower", "list_enabled_controls", targetIdentifier=target)
