@@ -22,7 +22,7 @@ from commands.preflight import quotas as preflight_quotas
 from commands.preflight import reading as preflight_reading
 from commands.preflight.aws_reader import AwsReader
 from commands.preflight.checks import check, is_ready
-from commands.preflight.facts import Caller, Check, Facts, LandingZone, Unknown
+from commands.preflight.facts import Check, Facts, LandingZone, Unknown
 from commands.preflight.networking import HOME_CALLS, REGION_CALL
 from commands.preflight.reading import READ_ONLY
 from commands.preflight.service_control_policies import Policy
@@ -56,7 +56,8 @@ FREE = ExistingIpam("ipam-2", "create-complete", tier="free")
 
 READY = Facts(
     region=HOME,
-    caller=Caller(MANAGEMENT, "aws"),
+    account_id=MANAGEMENT,
+    partition="aws",
     management_id=MANAGEMENT,
     landing_zone=LandingZone(HOME, "3.3", "ACTIVE", False, (HOME, WEST)),
     stack=None,
@@ -115,7 +116,7 @@ def test_an_organization_that_has_everything_is_ready_and_is_told_what_was_found
     ("changed", "about", "text"),
     [
         ({"management_id": ""}, "Credentials", "is in no organization. Use the management account"),
-        ({"caller": Caller(OTHER, "aws")}, "Credentials", f"is not the management account, which is {MANAGEMENT}"),
+        ({"account_id": OTHER}, "Credentials", f"is not the management account, which is {MANAGEMENT}"),
         ({"stack": {}, "stack_state": "It rolls back."}, "Stack", "It rolls back."),
         ({"landing_zone": LandingZone("eu-west-1")}, "Landing zone", "Set AWS_REGION to eu-west-1"),
         ({"landing_zone": None}, "Landing zone", "no landing zone in us-east-1. Set AWS_REGION to its home Region"),
@@ -542,8 +543,7 @@ class AnsweringClient:
 
 def checked(answers: Mapping[str, Any], *words: str) -> dict[str, Check]:
     given = arguments.read(words, arguments.template_parameters())
-    caller = Caller(MANAGEMENT, "aws")
-    return {one.about: one for one in checking.check_organization(Answering(answers), caller, given)}
+    return {one.about: one for one in checking.check_organization(Answering(answers), given)}
 
 
 def preflighted(answers: Mapping[str, Any], *words: str) -> dict[str, Check]:
@@ -661,7 +661,7 @@ def test_if_aws_throttles_the_first_calls_no_other_is_made() -> None:
 
 def test_credentials_that_aws_throttles_are_not_called_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_REGION", HOME)
-    monkeypatch.setattr(checking, "read_caller", lambda _session: preflight_reading.unread(error("Throttling")))
+    monkeypatch.setattr(checking, "read_account_id", lambda _session: preflight_reading.unread(error("Throttling")))
 
     (found,) = checking.read_and_check(arguments.Arguments({}, {}))
 
@@ -692,7 +692,7 @@ def test_an_environment_is_the_ou_that_its_pools_name() -> None:
 
 def _facts(answers: Mapping[str, Any]) -> Facts:
     request = preflight_reading.Request(NETWORKING, "code", (HOME, WEST))
-    facts = preflight_reading.read_facts(Answering(answers), request, Caller(MANAGEMENT, "aws"), MANAGEMENT, None)
+    facts = preflight_reading.read_facts(Answering(answers), request, MANAGEMENT, None)
     return replace(facts, parameters=PARAMETERS)
 
 

@@ -11,7 +11,7 @@ from commands.arguments import short_names
 from commands.preflight import environments as preflight_environments
 from commands.preflight import networking
 from commands.preflight import quotas as preflight_quotas
-from commands.preflight.facts import Caller, Check, Fact, Facts, LandingZone, Unknown, unknown_check
+from commands.preflight.facts import Check, Fact, Facts, LandingZone, Unknown, unknown_check
 from ctipam.errors import Refused
 from ctipam.organization.monitoring import not_monitored
 from ctipam.organization.preconditions import (
@@ -34,11 +34,11 @@ def is_ready(checks: Sequence[Check]) -> bool:
     return not any(one.result == "failed" for one in checks)
 
 
-def no_credentials(caller: Unknown) -> Check:
+def no_credentials(unknown: Unknown) -> Check:
     return Check(
         "Credentials",
         "failed",
-        f"There are no valid AWS credentials ({caller.why.rstrip('.')}). Sign in to the management account, or set "
+        f"There are no valid AWS credentials ({unknown.why.rstrip('.')}). Sign in to the management account, or set "
         "AWS_PROFILE.",
     )
 
@@ -56,7 +56,7 @@ def too_many_calls() -> Check:
     )
 
 
-def credentials(caller: Caller, management: Fact[str]) -> Check:
+def credentials(account_id: str, management: Fact[str]) -> Check:
     """Check that the credentials are those of the management account, whose id is `management`."""
     if isinstance(management, Unknown):
         return unknown_check("Credentials", "organizations:DescribeOrganization", management)
@@ -64,20 +64,20 @@ def credentials(caller: Caller, management: Fact[str]) -> Check:
         return Check(
             "Credentials",
             "failed",
-            f"Account {caller.account_id} is in no organization. Use the management account of the landing zone.",
+            f"Account {account_id} is in no organization. Use the management account of the landing zone.",
         )
-    if caller.account_id != management:
+    if account_id != management:
         return Check(
             "Credentials",
             "failed",
-            f"Account {caller.account_id} is not the management account, which is {management}. Sign in there, or set "
+            f"Account {account_id} is not the management account, which is {management}. Sign in there, or set "
             "AWS_PROFILE.",
         )
-    return Check("Credentials", "ok", f"Account {caller.account_id} is the management account.")
+    return Check("Credentials", "ok", f"Account {account_id} is the management account.")
 
 
 def _credentials(facts: Facts) -> Iterator[Check]:
-    yield credentials(facts.caller, facts.management_id)
+    yield credentials(facts.account_id, facts.management_id)
 
 
 def _landing_zone(facts: Facts) -> Iterator[Check]:

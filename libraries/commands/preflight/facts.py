@@ -37,12 +37,6 @@ Fact: TypeAlias = T | Unknown
 
 
 @dataclass(frozen=True)
-class Caller:
-    account_id: str
-    partition: str
-
-
-@dataclass(frozen=True)
 class LandingZone:
     """region: its home Region. governed: None if its manifest names no Regions, as from version 4.0."""
 
@@ -58,6 +52,7 @@ class Facts:
     """What was read.
 
     region             the Region that the user has configured
+    account_id         of the credentials
     management_id      of the organization; empty if the account is in none
     landing_zone       None if Control Tower lists none in this Region
     stack              the parameters of the existing stack; None if there is no stack
@@ -81,7 +76,8 @@ class Facts:
     """
 
     region: str
-    caller: Caller
+    account_id: str
+    partition: str
     management_id: Fact[str]
     landing_zone: Fact[LandingZone | None]
     stack: Fact[Mapping[str, str] | None]
@@ -110,10 +106,6 @@ class Facts:
             return pool_spec(self.parameters, new=self.stack is None)
         except Refused as refusal:
             return refusal
-
-    @property
-    def partition(self) -> str:
-        return self.caller.partition
 
     @property
     def network_account_id(self) -> str:

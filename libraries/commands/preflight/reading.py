@@ -18,7 +18,6 @@ from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionEr
 from commands.aws_errors import text_of
 from commands.preflight.aws_reader import AwsReader
 from commands.preflight.facts import (
-    Caller,
     Fact,
     Facts,
     LandingZone,
@@ -97,27 +96,21 @@ class Inside:
     deployments: Fact[tuple[str, ...]]
 
 
-def read_caller(session: boto3.Session) -> Fact[Caller]:
-    """Ask twice at most: without a connection or with wrong credentials, the answer should come at once.
-
-    Raises   Refused if AWS cannot be reached
+def read_account_id(session: boto3.Session) -> Fact[str]:
+    """Return the account of the credentials. Asks twice at most: without a connection or with wrong credentials, the
+    answer should come at once. Raises Refused if AWS cannot be reached.
     """
     try:
-        return _caller(session.client("sts", config=QUICK).get_caller_identity())
+        return str(session.client("sts", config=QUICK).get_caller_identity()["Account"])
     except EndpointConnectionError as error:
         raise Refused(f"AWS cannot be reached: {error}. Check the connection and AWS_REGION.") from None
     except (BotoCoreError, ClientError) as error:
         return unread(error)
 
 
-def _caller(identity: Mapping[str, Any]) -> Caller:
-    return Caller(str(identity["Account"]), str(identity["Arn"]).split(":")[1])
-
-
 def read_facts(
     aws: AwsReader,
     request: Request,
-    caller: Caller,
     management_id: Fact[str],
     stack: Fact[Mapping[str, str] | None],
 ) -> Facts:
@@ -128,13 +121,13 @@ def read_facts(
         location = workers.submit(
             _read_if_given, "NETWORK_ACCOUNT_ID", account_id, lambda: locate(aws.organizations(), account_id)
         )
-        inside = workers.submit(_inside, aws, caller, account_id, [region, *request.regions])
+        inside = workers.submit(_inside, aws, account_id, [region, *request.regions])
         zone = workers.submit(_read, lambda: _landing_zone(aws, region))
         role = workers.submit(_read, lambda: _has_stack_set_role(aws))
         trusted = workers.submit(_read, lambda: _trusted(aws))
         administrators = workers.submit(_read, lambda: tuple(find_ipam_administrators(aws.organizations())))
         bucket_region = workers.submit(
-            _read_if_given, "BUCKET", request.bucket, lambda: _bucket_region(aws, request.bucket, caller.account_id)
+            _read_if_given, "BUCKET", request.bucket, lambda: _bucket_region(aws, request.bucket, aws.account_id)
         )
         trails = workers.submit(_read, lambda: _trails(aws))
         where = location.result()
@@ -142,7 +135,8 @@ def read_facts(
         controls = workers.submit(_of_place, where, lambda ou_ids: _controls(aws, ou_ids))
         return Facts(
             region=region,
-            caller=caller,
+            account_id=aws.account_id,
+            partition=aws.partition,
             management_id=management_id,
             landing_zone=zone.result(),
             stack=stack,
@@ -159,9 +153,9 @@ def read_facts(
         )
 
 
-def _inside(aws: AwsReader, caller: Caller, account_id: str, regions: Iterable[str]) -> Inside:
+def _inside(aws: AwsReader, account_id: str, regions: Iterable[str]) -> Inside:
     """Read in the Networking account. regions: those in which to look for an IPAM."""
-    entered = _read_if_given("NETWORK_ACCOUNT_ID", account_id, lambda: _enter(aws, caller, account_id))
+    entered = _read_if_given("NETWORK_ACCOUNT_ID", account_id, lambda: _enter(aws, account_id))
     searched = dict.fromkeys(regions)
     if not isinstance(entered, AwsReader):
         not_given = entered if entered and not entered.by_aws else None
@@ -277,10 +271,10 @@ def _tree(aws: AwsReader) -> OrganizationTree:
         return read_all(aws.organizations(), workers.map)
 
 
-def _enter(aws: AwsReader, caller: Caller, account_id: str) -> AwsReader | None:
+def _enter(aws: AwsReader, account_id: str) -> AwsReader | None:
     """Return a reader of the Networking account, None if the role does not exist or may not be assumed."""
     try:
-        return aws.assume(names.execution_role_arn(caller.partition, account_id), "preflight", READ_ONLY)
+        return aws.assume(names.execution_role_arn(aws.partition, account_id), "preflight", READ_ONLY)
     except ClientError as error:
         if code_of(error) in DENIED:
             return None
