@@ -115,8 +115,8 @@ def test_an_organization_that_has_everything_is_ready_and_is_told_what_was_found
 @pytest.mark.parametrize(
     ("changed", "about", "text"),
     [
-        ({"management_id": ""}, "Credentials", "is in no organization. Use the management account"),
-        ({"account_id": OTHER}, "Credentials", f"is not the management account, which is {MANAGEMENT}"),
+        ({"management_id": ""}, "Credentials", "is in no organization; use the management account"),
+        ({"account_id": OTHER}, "Credentials", f"organization's management account is {MANAGEMENT}; sign in there"),
         ({"stack": {}, "stack_state": "It rolls back."}, "Stack", "It rolls back."),
         ({"landing_zone": LandingZone("eu-west-1")}, "Landing zone", "Set AWS_REGION to eu-west-1"),
         ({"landing_zone": None}, "Landing zone", "no landing zone in us-east-1. Set AWS_REGION to its home Region"),
@@ -130,7 +130,7 @@ def test_an_organization_that_has_everything_is_ready_and_is_told_what_was_found
                 "administrators": (),
             },
             "Networking account",
-            f"{MANAGEMENT} is the management account, which cannot administer IPAM. Give the account that is to own",
+            f"{MANAGEMENT} is the management account, which cannot administer IPAM; give the account that is to own",
         ),
         (
             {"stack": {"NetworkAccountId": OTHER}, "administrators": (OTHER,)},  # which is right
@@ -840,7 +840,7 @@ def test_with_credentials_of_another_account_one_check_says_so() -> None:
 
     (found,) = checked(other).values()
 
-    assert found.text.endswith(f"is not the management account, which is {OTHER}. Sign in there, or set AWS_PROFILE.")
+    assert found.text.endswith(f"management account is {OTHER}; sign in there, or set AWS_PROFILE.")
 
 
 def test_the_ous_are_checked_even_if_the_pools_have_no_room() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from commands.arguments import short_names
+from commands.arguments import another_account, in_no_organization, short_names
 from commands.preflight import environments as preflight_environments
 from commands.preflight import networking
 from commands.preflight import quotas as preflight_quotas
@@ -61,18 +61,9 @@ def credentials(account_id: str, management: Fact[str]) -> Check:
     if isinstance(management, Unknown):
         return unknown_check("Credentials", "organizations:DescribeOrganization", management)
     if not management:
-        return Check(
-            "Credentials",
-            "failed",
-            f"Account {account_id} is in no organization. Use the management account of the landing zone.",
-        )
+        return Check("Credentials", "failed", str(in_no_organization(account_id)))
     if account_id != management:
-        return Check(
-            "Credentials",
-            "failed",
-            f"Account {account_id} is not the management account, which is {management}. Sign in there, or set "
-            "AWS_PROFILE.",
-        )
+        return Check("Credentials", "failed", str(another_account(account_id, management)))
     return Check("Credentials", "ok", f"Account {account_id} is the management account.")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from commands.arguments import is_management_account
 from commands.preflight.facts import Check, Facts, Unknown, unknown_check
 from commands.preflight.service_control_policies import Call, Denial, denials
 from ctipam.errors import Refused
@@ -42,8 +43,7 @@ def account(facts: Facts) -> Iterator[Check]:
     account_id, location = facts.network_account_id, facts.location
     about = "Networking account"
     if account_id == facts.management_id:
-        text = "is the management account, which cannot administer IPAM. Give the account that is to own the pools."
-        yield Check(about, "failed", f"{account_id} {text}")
+        yield Check(about, "failed", str(is_management_account(account_id)))
     elif isinstance(location, Unknown):
         yield unknown_check(about, "organizations:DescribeAccount and ListParents", location)
     elif location is None or location.state != "ACTIVE":
