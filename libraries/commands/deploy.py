@@ -211,8 +211,8 @@ def failure_reasons(aws: AwsCli, stack: str, events: Sequence[Mapping[str, Any]]
 
 
 def _networking_failures(aws: AwsCli, stack: str, since: datetime) -> list[str]:
-    """Return why the last operation of the StackSet failed, or was stopped, that has begun since then; nothing if there
-    is none, as when somebody else's operation was in progress, or the StackSet is gone.
+    """Return why the StackSet's last operation since then failed or was stopped; nothing if there was none, for example
+    because somebody else's operation was in progress, or the StackSet is gone.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStackSetOperationResults.html
     """

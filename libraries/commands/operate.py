@@ -125,4 +125,4 @@ def invoke(aws: AwsCli, function: str, request: Mapping[str, Any]) -> tuple[dict
 
 
 if __name__ == "__main__":
-    program.run(lambda: main(sys.argv[1]), only_tells=sys.argv[1] == "report")
+    program.run(lambda: main(sys.argv[1]), only_prints=sys.argv[1] == "report")

@@ -163,4 +163,4 @@ def main_with_fast_cli() -> None:
 
 
 if __name__ == "__main__":
-    program.run(main_with_fast_cli, only_tells=True)
+    program.run(main_with_fast_cli, only_prints=True)

@@ -29,6 +29,7 @@ from commands.existing_vpcs import allocated as allocated_vpcs
 from commands.existing_vpcs.summary import Unread, VpcCidr, cidrs_of, of_organization, some_of
 from commands.existing_vpcs.vpcs import Existing
 from commands.sign_in import refuse_unless_management, sign_in
+from commands.terminal import PROGRESS_EVERY_S
 from ctipam.errors import DENIED, Refused, code_of, numbered
 from ctipam.names import execution_role_arn
 from ctipam.organization.reader import find_ipam_administrators, read_all
@@ -56,8 +57,6 @@ account that is read at the same time needs some 60 MB for the clients of its Re
 NOT_ENABLED = "VPCs in Regions that their account has disabled cannot be read, and exist nevertheless."
 """Disabling a Region takes away access, and deletes nothing.
 https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html"""
-
-PROGRESS_EVERY_S = 5.0
 
 PAGE: Any = {"PageSize": 1000}
 """The maximum. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVpcs.html"""

@@ -114,4 +114,4 @@ def _quoted(argument: str) -> str:
 
 
 if __name__ == "__main__":
-    program.run(main, only_tells=True)
+    program.run(main, only_prints=True)

@@ -85,13 +85,13 @@ def vpc_counts(sizes: Sequence[int], limits: VpcSizes) -> dict[int, int]:
 
 def _vpcs(spec: PoolSpec) -> list[str]:
     environments = [key for key in spec.pools if key.environment]
-    sizes = {spec.sizes(key): joined(spec.sizes(key)) for key in environments}
     default = (spec.environment_prefix_length,)
-    labels = {one: "at most" if one == default else f"in {text}" for one, text in sizes.items()}
-    ordered = sorted(labels.items(), key=lambda item: item[0] != default)
-    counts = {label: vpc_counts(one, spec.vpc_sizes) for one, label in ordered}
+    ordered = sorted(dict.fromkeys(map(spec.sizes, environments)), key=lambda sizes: sizes != default)
+    counts = {
+        "at most" if sizes == default else f"in {joined(sizes)}": vpc_counts(sizes, spec.vpc_sizes) for sizes in ordered
+    }
     lengths = sorted({length for of_pool in counts.values() for length in of_pool})
-    width = max(len(f"{count:,}") + 2 for of_pool in counts.values() for count in [*of_pool.values(), 100])
+    width = max(5, *(len(f"{count:,}") + 2 for of_pool in counts.values() for count in of_pool.values()))
     label = max(8, *map(len, counts))
     return [
         f"VPCs that fit in an environment, in each Region (a VPC is a /{spec.default_vpc(environments[0])} by default)",

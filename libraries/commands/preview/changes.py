@@ -25,7 +25,7 @@ UNSEEN_TAGS = frozenset({names.STACK_TAG_KEYS_TAG, names.RESERVED_TAG, names.PRE
 
 @dataclass(frozen=True)
 class Change:
-    """One property of something. before, after: empty if it has none. drift: of a difference that is not all drift"""
+    """One property of something. before, after: empty if it has none. drift: this part of a change corrects drift"""
 
     what: str
     before: str
