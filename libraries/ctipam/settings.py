@@ -16,7 +16,8 @@ class SharingSettings:
     exact                          OU_MATCH "exact": only the account's own OU counts. "nearest": parent OUs count too
     share_with_existing_accounts   SHARE_WITH_EXISTING_ACCOUNTS "false": accounts that joined the organization before
                                    the stack was created, and have no share, get none
-    unshare_limit                  UNSHARE_LIMIT: a run that would take pools from more accounts takes none away
+    unshare_limit                  UNSHARE_LIMIT: a run that would take pools from more accounts takes none away. A
+                                   number as CloudFormation takes it: 10, 10.5, 1e3
     topic_arn                      TOPIC_ARN: of the SNS topic that receives notices; empty: none
     notices_parameter              NOTICES_PARAMETER: name of the SSM parameter that remembers which have been sent
     """
