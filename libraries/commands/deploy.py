@@ -100,6 +100,15 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
         )
     if forgotten := arguments.forgotten(existing, known):
         print(forgotten, file=sys.stderr, flush=True)
+    _upload_and_deploy(aws, root, stack, bucket_host, parameters, tags)
+    address = properties.get("AlertEmail", "")
+    if address and address != existing.get("AlertEmail"):
+        print(CONFIRM.format(address), flush=True)
+
+
+def _upload_and_deploy(
+    aws: AwsCli, root: Path, stack: str, bucket_host: str, parameters: Mapping[str, str], tags: Sequence[str]
+) -> None:
     with TemporaryDirectory() as folder:
         template = sent_template(root / MANAGEMENT_TEMPLATE, Path(folder))
         *uploads, deployment = commands(root, stack, bucket_host, parameters, template, tags)
@@ -110,9 +119,6 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
         except (KeyboardInterrupt, BrokenPipeError):
             print(f"\n{_after_an_interrupt(stack)}", file=sys.stderr)
             raise
-    address = properties.get("AlertEmail", "")
-    if address and address != existing.get("AlertEmail"):
-        print(CONFIRM.format(address), flush=True)
 
 
 def _deploy_and_protect(aws: AwsCli, stack: str, deployment: Sequence[str]) -> None:
@@ -144,7 +150,7 @@ def _refuse_unready(given: Arguments, root: Path) -> None:
 
 
 def commands(
-    root: Path, stack: str, bucket_host: str, parameters: Mapping[str, str], template: Path, tags: Sequence[str] = ()
+    root: Path, stack: str, bucket_host: str, parameters: Mapping[str, str], template: Path, tags: Sequence[str]
 ) -> list[list[str]]:
     """Return the commands of a deployment, each without the leading `aws`.
 

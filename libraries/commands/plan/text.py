@@ -184,7 +184,7 @@ def _cost(active_ips: int) -> list[str]:
 
 
 def vpcs_to_lines(spec: PoolSpec, blocks: Blocks, existing: Existing, reserved: tuple[IPv4Network, ...]) -> list[str]:
-    """reserved: see with_existing"""
+    """Return the lines about existing VPCs. reserved: see with_existing"""
     lines = _overlaps(spec, blocks, existing, reserved)
     if existing.unread:
         lines.append("  This answer is incomplete, and so are ReservedCidrs:")

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from commands import reading
 from commands.plan.simulation import update
 from commands.preview.changes import (
-    AccountDifference,
     Change,
     Difference,
     Preview,
@@ -163,8 +162,8 @@ def preview(management: Account, networking: Account, asked: Update, progress: P
         notes = (*_renamed(management, networking, asked), *_lost_tags(networking))
         return replace(found, notes=notes, hindered=tuple(unknown))
     progress("accounts and shares")
-    run = start_sharing(management, networking, asked, of_pools.after)
-    accounts, of_sharing = foresee_shares(run, of_pools.names(networking))
+    of_sharing = reconcile_all(start_sharing(management, networking, asked, of_pools.after))
+    accounts = account_differences(of_sharing.accounts, of_pools.names(networking))
     asks_sharing = asked.asks("ShareExistingAccounts")
     return replace(
         found,
@@ -325,14 +324,6 @@ def start_sharing(management: Account, networking: Account, asked: Update, after
         rules = replace(rules, since=datetime.now(UTC))
     pools = replace(run.pools, environments=environments_after(after, reading.pool_arn(networking)))
     return replace(run, rules=rules, pools=pools)
-
-
-def foresee_shares(
-    run: SharingRun, pool_names: Mapping[str, str]
-) -> tuple[tuple[AccountDifference, ...], SharingResult]:
-    """Return which accounts gain and lose pools, and the result of the dry run. pool_names: by ARN"""
-    result = reconcile_all(run)
-    return account_differences(result.accounts, pool_names), result
 
 
 def _notes(
