@@ -18,7 +18,7 @@ from ctipam.organization.tree import OrganizationalUnit
 from ctipam.pools import record
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.overlaps import find_overlaps
-from ctipam.pools.parameters import environments, joined
+from ctipam.pools.parameters import environments, joined, pool_sizes
 from ctipam.pools.recognition import has_lost_stack_tag
 from ctipam.pools.spec import TOP_LEVEL
 from ctipam.sharing.existing import ADDED, Share
@@ -322,11 +322,10 @@ def _ways_of_pool(facts: PoolFacts) -> Iterator[str]:
         yield "another CIDR in TopLevelPoolCidr (CIDR) makes it larger"
     elif lengths:
         yield "another block in PoolSizes (POOL_SIZES). To see which it would get:"
-        entries = (entry.rpartition("=") for entry in facts.sizes.split(",") if entry.strip())
-        given = {name.strip(): size.strip() for name, _, size in entries}  # a name may have a = in it
-        sizes = {name: size for name, size in given.items() if split_environment(name)[0] != str(pool.key)}
-        sizes[str(pool.key)] = joined([*lengths, lengths[-1]])
-        yield _preview("POOL_SIZES", ",".join("=".join(entry) for entry in sizes.items()), facts.stack)
+        given, name_of_pool = pool_sizes(facts.sizes), str(pool.key)
+        sizes = {name: one for name, one in given.items() if split_environment(name)[0] != name_of_pool}
+        sizes[name_of_pool] = (*lengths, lengths[-1])
+        yield _preview("POOL_SIZES", ",".join(f"{name}={joined(one)}" for name, one in sizes.items()), facts.stack)
     if pool.environment:
         yield "PoolGrowth=on lets it grow by itself"
     with_what = "its Region or environment" if pool.key and pool.key.region else "the stack"
