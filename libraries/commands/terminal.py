@@ -24,7 +24,7 @@ Progress = Callable[[str], None]
 
 
 def has_colors(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
-    """https://no-color.org/"""
+    """Return whether the stream gets colors, see https://no-color.org/"""
     return stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
 
 

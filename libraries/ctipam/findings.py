@@ -2,7 +2,7 @@
 
     {"Subject": "vpc-0a1b in 111122223333", "OverlappingVpcs": 1, "Message": "..."}
 
-Each subject is a metric of its own while the finding lasts, so that the alarm tells of each.
+Each subject is a metric of its own while the finding lasts, so that the alarm reports each.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SUBJECTS_PER_METRIC = 50
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """metric    "OverlappingVpcs", for example: which alarm tells of it
+    """metric    "OverlappingVpcs", for example: names the alarm that reports it
     subject   what it is about; the same in every run, as long as it lasts
     message   what is wrong and what to do
     """

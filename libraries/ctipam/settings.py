@@ -48,8 +48,8 @@ class UtilizationSettings:
     """The settings of the function that measures the pools.
 
     stack_id    STACK_ID: ARN of the stack that the pools belong to
-    topic_arn   TOPIC_ARN: the SNS topic that is told of pools that fill up
-    threshold   POOL_UTILISATION_THRESHOLD: from how many percent on a pool fills up
+    topic_arn   TOPIC_ARN: the SNS topic that receives messages about pools that fill up
+    threshold   POOL_UTILISATION_THRESHOLD: the percentage from which a pool counts as filling up
     grow        POOL_GROWTH "on": such a pool gets one more block
     mender      MENDING_FUNCTION: name of the function that mends pools that somebody changed by hand
     """

@@ -83,7 +83,7 @@ def with_forgotten(found: Preview, forgotten: str) -> Preview:
 
 
 def exit_code(found: Preview, *, by_make: bool) -> int:
-    """make reports every code but 0 as an error, and itself exits with 2."""
+    """Return the exit code: for make, only refusals fail, because make reports every code but 0 as an error."""
     return 0 if by_make and not found.refused else found.exit_code
 
 
