@@ -207,8 +207,10 @@ def read_vpc(deployment: Deployment, vpc_id: str, progress: Progress) -> VpcFact
     ]
     progress("what IPAM has discovered")
     ipam = find_ipam(deployment.networking)
-    scope_id = deployment.stack.parameters["IpamScope"] or (ipam.private_scope_id if ipam else "")
-    discovered = [one for one in read_vpcs(deployment.networking, scope_id) if one.vpc_id == vpc_id] if ipam else []
+    # IPAM puts what it discovers into its default scope, and somebody may move it to that of the pools
+    scope_ids = {ipam.private_scope_id, deployment.stack.parameters["IpamScope"]} - {""} if ipam else ()
+    in_scopes = (one for scope_id in sorted(scope_ids) for one in read_vpcs(deployment.networking, scope_id))
+    discovered = [one for one in in_scopes if one.vpc_id == vpc_id]
     owners = [one.owner for _, one in found] + [one.account_id for one in discovered]
     account = read_account(deployment, owners[0], progress) if owners else None
     return VpcFacts(
