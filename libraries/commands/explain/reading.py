@@ -81,8 +81,8 @@ def read_account(deployment: Deployment, account_id: str, progress: Progress) ->
     run = start_run(deployment.management, settings, reading.LONG, dry_run=True)
     all_shares = sharing.find_all_shares(run.networking.ram())  # whatever they are named, as the scheduled run does
     shares = all_shares.get(account_id, [])
-    of_run = foresee(run, account_id, shares)
-    (result,) = of_run.accounts
+    foreseen = foresee(run, account_id, shares)
+    (result,) = foreseen.accounts
     location = _location(deployment.management, account_id)
     pools = {reading.pool_arn(deployment.networking) + pool.pool_id: pool for pool in _our_pools(deployment)}
     held = {arn for share in shares for arn in share.pools} | {pool.arn for pool in result.spec.pools}
@@ -94,7 +94,7 @@ def read_account(deployment: Deployment, account_id: str, progress: Progress) ->
         location,
         result,
         ou_ids=ous_of(run.environments),
-        decided=of_run.environments,
+        decided=foreseen.environments,
         shares=shares,
         pools=pools,
         exact=settings.exact,
@@ -103,7 +103,7 @@ def read_account(deployment: Deployment, account_id: str, progress: Progress) ->
         listed=deployment.stack.parameters["AccEnvName"],
         stack=deployment.stack.name,
         joined=joined_shares(account_id, location, all_shares),
-        held=of_run.not_taken,
+        held=foreseen.not_taken,
     )
 
 
