@@ -111,10 +111,10 @@ def output_format(options: Mapping[str, str], other: str) -> str:
     return value
 
 
-def yes_or_no(options: Mapping[str, str], name: str) -> bool:
-    """Return whether the option is yes; no if it is not given. Raises Refused for any other value, also an empty one:
-    in a script, that is a variable that was not set."""
-    value = options.get(name, "no")
+def yes_or_no(options: Mapping[str, str], name: str, default: str = "no") -> bool:
+    """Return whether the option is yes. Raises Refused for anything but yes and no, also for an empty value: in a
+    script, that is a variable that was not set."""
+    value = options.get(name, default)
     if value not in ("yes", "no"):
         raise Refused(f"{name}={value} is neither yes nor no.")
     return value == "yes"
@@ -264,14 +264,3 @@ def _unknown(name: str, known: Collection[str]) -> str:
     close = difflib.get_close_matches(name.lower(), by_lower_case, n=1)
     hint = f"Did you mean {by_lower_case[close[0]]}?" if close else f"The valid names are {', '.join(names)}."
     return f"{name} is neither an argument of this command nor a parameter of the template. {hint}"
-
-
-def force_deletion(stack: str) -> str:
-    """Return how to recover a stack whose deletion fails again and again.
-
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStack.html
-    """
-    return (
-        f"Run `aws cloudformation delete-stack --stack-name {stack} --deletion-mode FORCE_DELETE_STACK`, then deploy "
-        "again under the same name: the new deployment adopts the IPAM, pools and shares."
-    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
 from ctipam.errors import DENIED, code_of, is_client_error
 from ctipam.names import EXECUTION_ROLE
 
@@ -16,3 +18,8 @@ def why_of(error: BaseException) -> str:
     if error.operation_name == "AssumeRole" and code_of(error) in DENIED:
         return f"{why}; enroll it in Control Tower, which creates the role {EXECUTION_ROLE}"
     return why
+
+
+def text_of(error: BotoCoreError | ClientError) -> str:
+    """Return the error's own text, or what `why_of` returns where that may contain credentials."""
+    return why_of(error) if isinstance(error, ClientError) or type(error) is HTTPClientError else str(error)

@@ -24,7 +24,7 @@ def failed_change_sets(aws: AwsCli, stack: str) -> list[str]:
 
 
 def refusals(aws: AwsCli, stack: str, earlier: Collection[str]) -> list[str]:
-    """Return a line for each finding because of which a change set has failed; nothing if no more is known.
+    """Return a line for each finding that made a change set fail; nothing if AWS tells no more.
 
     earlier   the ARNs of those that failed before
     """

@@ -39,9 +39,9 @@ from commands.described_stack import find_stack
 from commands.existing_vpcs import reserve
 from commands.pool_spec import pool_spec
 from commands.preflight.checks import is_ready
-from commands.regions import s3_host
+from commands.regions import region_of_bucket, s3_host
 from commands.stack_events import failure_text, first_failure, new_events, recent_events
-from commands.stack_state import refuse_stack_of_others, refuse_unless_updatable
+from commands.stack_state import REVIEWED, refuse_stack_of_others, refuse_unless_updatable
 from commands.template_file import LARGEST, sent_template
 from ctipam.cloudformation.described import parameters_of
 from ctipam.errors import Refused
@@ -60,9 +60,6 @@ CONFIRM = (
 ENCRYPTED = ("--sse", "AES256")
 """With a key of S3, as `aws cloudformation deploy` uploads too. Some bucket policies demand this, and the stack may not
 use the KMS key that may be the default of the bucket."""
-
-REVIEWED = "REVIEW_IN_PROGRESS"
-"""The status of a stack that has a change set, and no resources yet."""
 
 PROTECT = ("cloudformation", "update-termination-protection", "--enable-termination-protection")
 """`make undo` switches it off again."""
@@ -91,7 +88,7 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
     bucket_host = s3_host(_bucket_region(aws, parameters["LambdaBucket"], account_id), partition)
     properties = arguments.template_defaults(root) | existing | parameters
     pool_spec(properties, new=not existing)  # the Lambda would refuse in the middle of the deployment
-    if arguments.yes_or_no({"preflight": "yes"} | given.options, "preflight"):
+    if arguments.yes_or_no(given.options, "preflight", default="yes"):
         _refuse_unready(given, root)
     if (reserved := reserve.reserved_cidrs(given.options, properties)) is not None:  # last: it may take minutes
         parameters[reserve.PARAMETER] = reserved
@@ -103,6 +100,15 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
         )
     if forgotten := arguments.forgotten(existing, known):
         print(forgotten, file=sys.stderr, flush=True)
+    _upload_and_deploy(aws, root, stack, bucket_host, parameters, tags)
+    address = properties.get("AlertEmail", "")
+    if address and address != existing.get("AlertEmail"):
+        print(CONFIRM.format(address), flush=True)
+
+
+def _upload_and_deploy(
+    aws: AwsCli, root: Path, stack: str, bucket_host: str, parameters: Mapping[str, str], tags: Sequence[str]
+) -> None:
     with TemporaryDirectory() as folder:
         template = sent_template(root / MANAGEMENT_TEMPLATE, Path(folder))
         *uploads, deployment = commands(root, stack, bucket_host, parameters, template, tags)
@@ -113,9 +119,6 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
         except (KeyboardInterrupt, BrokenPipeError):
             print(f"\n{_after_an_interrupt(stack)}", file=sys.stderr)
             raise
-    address = properties.get("AlertEmail", "")
-    if address and address != existing.get("AlertEmail"):
-        print(CONFIRM.format(address), flush=True)
 
 
 def _deploy_and_protect(aws: AwsCli, stack: str, deployment: Sequence[str]) -> None:
@@ -147,7 +150,7 @@ def _refuse_unready(given: Arguments, root: Path) -> None:
 
 
 def commands(
-    root: Path, stack: str, bucket_host: str, parameters: Mapping[str, str], template: Path, tags: Sequence[str] = ()
+    root: Path, stack: str, bucket_host: str, parameters: Mapping[str, str], template: Path, tags: Sequence[str]
 ) -> list[list[str]]:
     """Return the commands of a deployment, each without the leading `aws`.
 
@@ -155,7 +158,7 @@ def commands(
     template      what is sent
     tags          of the stack, key=value each
     """
-    bucket = parameters["LambdaBucket"]
+    bucket, is_large = parameters["LambdaBucket"], template.stat().st_size > LARGEST
     templates = f"templates/{digest(root / 'templates', '*.yaml')}/"
     packages = f"packages/{digest(root / 'packages', '*.zip')}/"
     derived = {
@@ -169,7 +172,7 @@ def commands(
         ["s3", "cp", "packages/", f"s3://{bucket}/{packages}", *only, "*.zip"],
         [
             *["cloudformation", "deploy", "--stack-name", stack, "--template-file", _path(template, root)],
-            *(["--s3-bucket", bucket, "--s3-prefix", templates.rstrip("/")] if _is_large(template) else []),
+            *(["--s3-bucket", bucket, "--s3-prefix", templates.rstrip("/")] if is_large else []),
             *["--capabilities", "CAPABILITY_IAM", "--no-fail-on-empty-changeset"],
             *(["--tags", *tags] if tags else []),
             *["--parameter-overrides", *overrides],
@@ -214,8 +217,8 @@ def failure_reasons(aws: AwsCli, stack: str, events: Sequence[Mapping[str, Any]]
 
 
 def _networking_failures(aws: AwsCli, stack: str, since: datetime) -> list[str]:
-    """Return why the last operation of the StackSet failed, or was stopped, that has begun since then; nothing if there
-    is none, as when somebody else's operation was in progress, or the StackSet is gone.
+    """Return why the StackSet's last operation since then failed or was stopped; nothing if there was none, for example
+    because somebody else's operation was in progress, or the StackSet is gone.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStackSetOperationResults.html
     """
@@ -253,10 +256,6 @@ def _events(aws: AwsCli, stack: str) -> list[dict[str, Any]]:
 
 def _path(template: Path, root: Path) -> str:
     return str(template.relative_to(root) if template.is_relative_to(root) else template)
-
-
-def _is_large(template: Path) -> bool:
-    return template.stat().st_size > LARGEST
 
 
 def digest(folder: Path, pattern: str) -> str:
@@ -328,10 +327,7 @@ def _bucket_region(aws: AwsCli, bucket: str, account_id: str) -> str:
                 f"Bucket {bucket} is not account {account_id}'s, or you may not read it; give a bucket of this account."
             ) from None
         raise Refused(f"The AWS CLI cannot read bucket {bucket}: {error}") from None
-    # us-east-1 is null here, and eu-west-1 may be EU:
-    # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html
-    region = found.get("LocationConstraint") or "us-east-1"
-    return "eu-west-1" if region == "EU" else str(region)
+    return region_of_bucket(found.get("LocationConstraint"))
 
 
 def _updatable_stack(aws: AwsCli, stack: str) -> tuple[dict[str, str], dict[str, str]]:

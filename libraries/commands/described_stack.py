@@ -40,7 +40,7 @@ def get_stack(aws: AwsCli, stack: str) -> dict[str, Any]:
 
 
 def _no_stack(aws: AwsCli, stack: str) -> Refused:
-    """Return whose credentials they are, if they are not the management account's, or where there is no such stack."""
+    """Return that the credentials are not the management account's, or else that there is no such stack."""
     account_id = "this account"
     try:
         account_id = str(aws.ask("sts", "get-caller-identity")["Account"])

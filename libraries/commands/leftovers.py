@@ -1,8 +1,8 @@
 """Decide which pools a deletion of the stack leaves behind, and why. Pure: nothing here calls AWS.
 
 The deletion removes a pool if nothing is allocated from it. A pool stays if a VPC, or anything else that is not a pool
-of this solution, holds a part of it; then its parent pools and the IPAM stay as well. So does a pool that the stack of
-the Networking account which goes with it does not have.
+of this solution, holds a part of it; then its parent pools and the IPAM stay as well. So does a pool of a stack in the
+Networking account that is not deleted with this one.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ctipam.cloudformation.described import split_arn
 from ctipam.errors import numbered
 from ctipam.names import STACK_TAG
 from ctipam.pools.recognition import lost_stack_tag, lost_stack_tags
@@ -62,7 +63,7 @@ class Allocation:
 
 @dataclass(frozen=True)
 class Stray:
-    """Pools of this solution that are not those of a stack that the deletion deletes.
+    """Pools of this solution whose stack is not deleted.
 
     stack_id   ARN of their stack, or what their tag says instead
     pools      how many they are
@@ -97,7 +98,11 @@ class Leftovers:
 
 
 def pools_of_others(rows: Iterable[Mapping[str, Any]], stack_ids: Collection[str]) -> dict[str, int]:
-    """Return how many pools other stacks than these have, by ARN of the stack. rows: as for to_pools"""
+    """Return how many pools each other stack has, by its ARN.
+
+    rows        as for to_pools
+    stack_ids   ARNs of the stacks that are deleted
+    """
     tags = [to_dict(row.get("Tags", [])) for row in rows if row.get("State") not in DELETED]
     found = Counter(of_pool[STACK_TAG] for of_pool in tags if STACK_TAG in of_pool)
     return {stack_id: found[stack_id] for stack_id in sorted(found) if stack_id not in stack_ids}
@@ -195,8 +200,7 @@ def describe_before(leftovers: Leftovers) -> list[str]:
 
 
 def _protected_line(stack_id: str) -> str:
-    _, _, _, region, account_id, resource = stack_id.split(":", 5)
-    name = resource.split("/")[1]
+    _, region, account_id, name = split_arn(stack_id)
     return (
         f"  Stack {name} in account {account_id} has termination protection: the deletion would fail there, after it "
         "has taken the pools from the accounts. Run there first: `aws cloudformation update-termination-protection "
@@ -268,8 +272,7 @@ def _stray_lines(leftovers: Leftovers) -> Iterator[str]:
                 "deploy again, which adopts the pools, and run make undo again."
             )
             continue
-        _, _, _, region, account_id, resource = stray.stack_id.split(":", 5)
-        name = resource.split("/")[1]
+        _, region, account_id, name = split_arn(stray.stack_id)
         yield (
             f"  Stays: {pools} of stack {name} in account {account_id}, which no StackSet of this deployment has. If "
             "no other deployment needs it, run there when this deletion has ended: "

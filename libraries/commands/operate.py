@@ -30,7 +30,7 @@ from commands.arguments import ROOT, STACK, output_format, yes_or_no
 from commands.aws_cli import AwsCli, AwsCliError, chosen_aws_cli
 from commands.described_stack import get_stack
 from commands.report import text as report_text
-from commands.stack_state import UPDATABLE
+from commands.stack_state import UPDATABLE, refuse_stack_of_others
 from ctipam.cloudformation.described import outputs_of, parameters_of
 from ctipam.errors import Refused
 
@@ -86,25 +86,23 @@ def payload(action: str, options: Mapping[str, str]) -> dict[str, Any]:
 def find_function(aws: AwsCli, stack: str) -> str:
     """Return the name of the lifecycle function. Raises Refused."""
     found = get_stack(aws, stack)
-    if found["StackStatus"].startswith("DELETE_"):
+    refuse_stack_of_others(stack, parameters_of(found))
+    status, undo = found["StackStatus"], f"make undo stack={shlex.quote(stack)}"
+    if status.startswith("DELETE_"):
         raise Refused(
-            f"Stack {stack} is {found['StackStatus']}, so there may be no function to ask. To follow or repeat its "
-            f"deletion: make undo stack={shlex.quote(stack)}"
+            f"Stack {stack} is {status}, so there may be no function to ask. To follow or repeat its deletion: {undo}"
         )
     outputs = outputs_of(found)
-    if FUNCTION not in outputs and "NetworkAccountId" in parameters_of(found):
-        if UPDATABLE.fullmatch(found["StackStatus"]):
-            raise Refused(
-                f"Stack {stack} has no output {FUNCTION}: another version has deployed it. Upgrade it with make deploy."
-            )
+    if FUNCTION in outputs:
+        return outputs[FUNCTION]
+    if UPDATABLE.fullmatch(status):
         raise Refused(
-            f"Stack {stack} is {found['StackStatus']} and has no function to ask. Wait if its deployment or deletion "
-            "is in progress; otherwise its first deployment failed: see its events for the reason, then run "
-            f"`make undo stack={shlex.quote(stack)}` and make deploy."
+            f"Stack {stack} has no output {FUNCTION}: another version has deployed it. Upgrade it with make deploy."
         )
-    if FUNCTION not in outputs:
-        raise Refused(f"Stack {stack} has no output {FUNCTION}: it is not this solution's; name the stack with stack=.")
-    return str(outputs[FUNCTION])
+    raise Refused(
+        f"Stack {stack} is {status} and has no function to ask. Wait if its deployment or deletion is in progress; "
+        f"otherwise its first deployment failed: see its events for the reason, then run `{undo}` and make deploy."
+    )
 
 
 def invoke(aws: AwsCli, function: str, request: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
@@ -127,4 +125,4 @@ def invoke(aws: AwsCli, function: str, request: Mapping[str, Any]) -> tuple[dict
 
 
 if __name__ == "__main__":
-    program.run(lambda: main(sys.argv[1]), only_tells=sys.argv[1] == "report")
+    program.run(lambda: main(sys.argv[1]), only_prints=sys.argv[1] == "report")

@@ -17,14 +17,14 @@ NOT_READ = 128 + signal.SIGPIPE
 """The exit code of a program whose output nobody reads."""
 
 
-def run(command: Callable[[], int | None], *, only_reads: bool = False, only_tells: bool = False) -> NoReturn:
+def run(command: Callable[[], int | None], *, only_reads: bool = False, only_prints: bool = False) -> NoReturn:
     """Run a command and exit with the code that it returns, 0 for None.
 
     Prints a Refused and exits with 1. Handles SIGTERM as Ctrl-C, so that temporary files are removed. Ends without a
     message if the reader of the output has closed it.
 
-    only_reads   it has nothing to clean up, so Ctrl-C ends it at once, whatever its threads still wait for
-    only_tells   its output is all that it is for, so it has succeeded if nobody wants more, as in `make plan | head`
+    only_reads    it has nothing to clean up, so Ctrl-C ends it at once, whatever its threads still wait for
+    only_prints   its output is all that it is for, so it has succeeded if nobody wants more, as in `make plan | head`
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -43,7 +43,7 @@ def run(command: Callable[[], int | None], *, only_reads: bool = False, only_tel
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         discard_output()
-        sys.exit(0 if only_tells else NOT_READ)
+        sys.exit(0 if only_prints else NOT_READ)
     except OSError as error:  # a disk that is full, for example
         discard_output()
         sys.exit(f"Failed: {error}")

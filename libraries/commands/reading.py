@@ -13,10 +13,12 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from commands.arguments import another_account, in_no_organization, is_management_account
-from commands.sign_in import sign_in
+from commands.arguments import is_management_account
+from commands.aws_errors import text_of
+from commands.sign_in import refuse_unless_management, sign_in
+from commands.stack_state import REVIEWED
 from ctipam.cloudformation import other_stacks
-from ctipam.cloudformation.described import outputs_of, parameters_of
+from ctipam.cloudformation.described import outputs_of, parameters_of, split_arn
 from ctipam.errors import DENIED, Refused, code_of, explain
 from ctipam.names import EXECUTION_ROLE, execution_role_arn
 from ctipam.sessions import Account
@@ -75,7 +77,7 @@ class Stack:
 
     @property
     def name(self) -> str:
-        return self.stack_id.split("/")[1]
+        return split_arn(self.stack_id).name
 
 
 @contextmanager
@@ -87,7 +89,7 @@ def errors_in_words() -> Iterator[None]:
         way_out = f" The permissions that are enough are in {POLICY}." if code_of(error) in DENIED else ""
         raise Refused(explain(error, REASON_LIMIT) + way_out) from None
     except BotoCoreError as error:
-        raise Refused(f"AWS cannot be reached: {error}") from None
+        raise Refused(f"AWS cannot be reached: {text_of(error)}") from None
 
 
 def management_account(aws: str = "") -> Account:
@@ -96,21 +98,14 @@ def management_account(aws: str = "") -> Account:
     aws   AWS=, see sign_in
     """
     management = sign_in("", aws)
-    try:
-        owner = management.organizations().describe_organization()["Organization"]["MasterAccountId"]
-    except ClientError as error:
-        if code_of(error) != "AWSOrganizationsNotInUseException":
-            raise
-        raise in_no_organization(management.account_id) from None
-    if owner != management.account_id:
-        raise another_account(management.account_id, owner)
+    refuse_unless_management(management)
     return management
 
 
 def find_stack(account: Account, name: str) -> Stack | None:
     """Return a stack, by its name or ARN; None if it does not exist, or has no resources yet."""
     found = other_stacks.describe(account, name)
-    if found is None or found["StackStatus"] == "REVIEW_IN_PROGRESS":
+    if found is None or found["StackStatus"] == REVIEWED:
         return None
     return Stack(
         found["StackId"],

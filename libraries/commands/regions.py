@@ -22,6 +22,15 @@ def s3_host(region: str, partition: str) -> str:
     return f"s3.{region}.{URL_SUFFIX.get(partition, 'amazonaws.com')}"
 
 
+def region_of_bucket(location_constraint: str | None) -> str:
+    """Return the Region that GetBucketLocation means: us-east-1 is null there, and eu-west-1 may be EU.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html
+    """
+    region = location_constraint or "us-east-1"
+    return "eu-west-1" if region == "EU" else region
+
+
 def regions_of_partition(selection: str) -> list[str]:
     """Return all Regions of the partition that has most Regions of a RegionSelection.
 

@@ -7,16 +7,15 @@ import shlex
 import shutil
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from commands.arguments import ROOT
+from commands.arguments import ROOT, another_account, in_no_organization
 from commands.aws_cli import AwsCli, AwsCliError, configured_region, users_aws_cli
-from commands.aws_errors import why_of
-from ctipam.errors import Refused
+from commands.aws_errors import text_of
+from ctipam.errors import Refused, code_of
 from ctipam.sessions import CONFIG, Account
 
 QUICK = CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 2}))
@@ -40,13 +39,27 @@ def sign_in(region: str, aws: str = "") -> Account:
     except (BotoCoreError, ClientError) as error:
         raise Refused(
             "This needs AWS credentials; sign in to the management account, or set AWS_PROFILE. AWS's error: "
-            f"{_safe_text(error)}"
+            f"{text_of(error)}"
         ) from None
 
 
-def _safe_text(error: BotoCoreError | ClientError) -> str:
-    """Return the error's text, shortened where it may contain credentials."""
-    return why_of(error) if isinstance(error, ClientError | HTTPClientError) else str(error)
+def refuse_unless_management(account: Account) -> None:
+    """Raise Refused unless this is the management account of an organization. Raises AWS's errors."""
+    owner = management_id(account)
+    if not owner:
+        raise in_no_organization(account.account_id)
+    if owner != account.account_id:
+        raise another_account(account.account_id, owner)
+
+
+def management_id(account: Account) -> str:
+    """Return the id of the organization's management account; empty if there is none. Raises AWS's errors."""
+    try:
+        return account.organizations().describe_organization()["Organization"]["MasterAccountId"]
+    except ClientError as error:
+        if code_of(error) != "AWSOrganizationsNotInUseException":
+            raise
+        return ""
 
 
 def open_session(words: str, root: Path, region: str = "") -> boto3.Session:
@@ -94,14 +107,11 @@ def _exported(cli: AwsCli, region: str) -> boto3.Session | None:
         exported = cli.ask("configure", "export-credentials", "--format", "process")
     except AwsCliError:
         return None
-    return _session(exported, region) if exported else None
-
-
-def _session(credentials: Any, region: str) -> boto3.Session:
-    """credentials: as STS and `aws configure export-credentials` name them."""
+    if not exported:
+        return None
     return boto3.Session(
-        aws_access_key_id=credentials["AccessKeyId"],
-        aws_secret_access_key=credentials["SecretAccessKey"],
-        aws_session_token=credentials.get("SessionToken"),
+        aws_access_key_id=exported["AccessKeyId"],
+        aws_secret_access_key=exported["SecretAccessKey"],
+        aws_session_token=exported.get("SessionToken"),
         region_name=region or None,
     )

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Container
 
-from commands.arguments import force_deletion
 from ctipam.errors import Refused
 from ctipam.sharing.doubtful import create_stack_instance
 
 UPDATABLE = re.compile(r"(CREATE|UPDATE|IMPORT|UPDATE_ROLLBACK|IMPORT_ROLLBACK)_COMPLETE")
 """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
+
+
+REVIEWED = "REVIEW_IN_PROGRESS"
+"""The status of a stack that has a change set, and no resources yet."""
 
 
 def refuse_stack_of_others(stack: str, parameters: Container[str]) -> None:
@@ -19,8 +22,9 @@ def refuse_stack_of_others(stack: str, parameters: Container[str]) -> None:
     parameters   their names
     """
     if "NetworkAccountId" not in parameters:
-        why = "it names no Networking account"
-        raise Refused(f"Stack {stack} is not this solution's: {why}; name another with stack=.")
+        raise Refused(
+            f"Stack {stack} is not this solution's: it names no Networking account; name another with stack=."
+        )
 
 
 def refuse_without_networking_stack(stack: str, region: str, network_account_id: str, found: str | None) -> None:
@@ -65,3 +69,14 @@ def refuse_unless_updatable(stack: str, status: str) -> None:
         )
     if not UPDATABLE.fullmatch(status):
         raise Refused(f"Stack {stack} is {status}; wait until that has ended, or repair the stack, and try again.")
+
+
+def force_deletion(stack: str) -> str:
+    """Return how to recover a stack whose deletion fails again and again.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStack.html
+    """
+    return (
+        f"Run `aws cloudformation delete-stack --stack-name {stack} --deletion-mode FORCE_DELETE_STACK`, then deploy "
+        "again under the same name: the new deployment adopts the IPAM, pools and shares."
+    )

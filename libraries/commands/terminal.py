@@ -20,11 +20,11 @@ of VPCs may. https://www.unicode.org/reports/tr9/#Directional_Formatting_Charact
 PROGRESS_EVERY_S = 5.0
 
 Progress = Callable[[str], None]
-"""Is told what is read next."""
+"""Announces what is read next."""
 
 
 def has_colors(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
-    """https://no-color.org/"""
+    """Return whether the stream gets colors, see https://no-color.org/"""
     return stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
 
 
@@ -52,9 +52,9 @@ def remark(text: str) -> None:
 
 @contextmanager
 def progress(doing: str = "reading") -> Iterator[Progress]:
-    """Yield a function that is told what is read next. Remark on each step when it begins, and every few seconds after.
+    """Yield a function that announces each step. A step that takes long is announced again every few seconds.
 
-    doing   what the command does with it, if it does not read it
+    doing   what is done to what a step names
     """
     steps = ["..."]
     done = threading.Event()

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from commands import make_words, program, stack_options, terminal
-from commands.arguments import ROOT, STACK, force_deletion, yes_or_no
+from commands.arguments import ROOT, STACK, yes_or_no
 from commands.aws_cli import AwsCli, AwsCliError, assume_role, chosen_aws_cli
 from commands.described_stack import find_stack, get_stack
 from commands.leftovers import (
@@ -50,8 +50,8 @@ from commands.stack_events import (
     recent_events,
     to_line,
 )
-from commands.stack_state import refuse_stack_of_others
-from ctipam.cloudformation.described import has_functions, is_stack_arn, parameters_of
+from commands.stack_state import REVIEWED, force_deletion, refuse_stack_of_others
+from ctipam.cloudformation.described import has_functions, is_stack_arn, parameters_of, split_arn
 from ctipam.errors import Refused
 from ctipam.ipam.listing import with_hidden_tags
 from ctipam.names import STACK_TAG, execution_role_arn
@@ -95,9 +95,9 @@ def undo(options: Mapping[str, str], aws: AwsCli, sleep: Callable[[float], None]
         progress("the stack")
         stack = get_stack(aws, options.get("stack", STACK))
     name, stack_id, status = stack["StackName"], stack["StackId"], stack["StackStatus"]
-    if status == "REVIEW_IN_PROGRESS":
+    if status == REVIEWED:
         raise Refused(
-            f"Stack {name} is REVIEW_IN_PROGRESS: it has a change set and no resources. To remove it, run "
+            f"Stack {name} is {REVIEWED}: it has a change set and no resources. To remove it, run "
             f"`aws cloudformation delete-stack --stack-name {name}`."
         )
     network_account_id = _network_account_id(stack)
@@ -150,7 +150,7 @@ def read_leftovers(aws: AwsCli, stack_id: str, network_account_id: str, *, ended
     stack_id   arn:aws:cloudformation:us-east-1:111122223333:stack/name/...
     ended      the deletion has ended: pools whose stack is gone are what it has left
     """
-    _, partition, _, home, *_ = stack_id.split(":")
+    partition, home, *_ = split_arn(stack_id)
     networking = assume_role(aws, execution_role_arn(partition, network_account_id), "undo", POLICY)
     rows = _list_pools(networking, home)
     of_stack_set = _stacks_of_stack_set(aws, stack_id)
@@ -178,10 +178,10 @@ def _list_pools(networking: AwsCli, region: str) -> list[dict[str, Any]]:
 
 def _stacks_of_stack_set(aws: AwsCli, stack_id: str) -> set[str]:
     """Return the ARNs of the stacks that are deleted with the stack: none if somebody has deleted the StackSet."""
-    _, _, _, region, _, resource = stack_id.split(":", 5)
-    name = f"{resource.split('/')[1]}-networking"
+    stack = split_arn(stack_id)
+    options = ["--region", stack.region, "--stack-set-name", f"{stack.name}-networking"]
     try:
-        answer = aws.ask("cloudformation", "list-stack-instances", "--region", region, "--stack-set-name", name)
+        answer = aws.ask("cloudformation", "list-stack-instances", *options)
     except AwsCliError as error:
         if error.has_code("StackSetNotFoundException"):
             return set()

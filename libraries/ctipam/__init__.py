@@ -16,8 +16,8 @@ no AWS library.
 
 Used by all:
 
-    Pure:  `names`, `environment_names`, `tags`, `client_tokens`, `errors`, `findings`, `logs`, `messages`, `settings`,
-           `waiting`, `invocation`
+    Pure:  `names`, `environment_names`, `tags`, `client_tokens`, `errors`, `findings`, `metrics`, `logs`, `messages`,
+           `settings`, `waiting`, `invocation`
     AWS:   `sessions`, `networking_account`
 """
 

@@ -33,9 +33,9 @@ def split_environment(text: str) -> tuple[str, str]:
 
 
 def looks_mistyped(text: str) -> bool:
-    """Return whether somebody wanted to name an OU by its id in an item of AccEnvName, and wrote it otherwise.
+    """Return whether an item of AccEnvName seems to name an OU by its id, but not as `split_environment` reads it.
 
-    The name of an OU may hold anything: one that looks so is believed if the id of the OU follows.
+    The name of an OU may hold anything: one that looks mistyped is accepted if the id of the OU follows.
     """
     name, ou_id = split_environment(text)
     if not ou_id:

@@ -39,7 +39,7 @@ class Superseded(Exception):
 
 def code_of(error: BaseException) -> str:
     """Return AWS's error code, for example InvalidIpamPoolId.NotFound; empty for anything but a ClientError."""
-    return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
+    return str(error.response.get("Error", {}).get("Code", "")) if is_client_error(error) else ""
 
 
 # AWS's error codes, one list for each meaning.
@@ -67,7 +67,7 @@ https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html""
 
 POOL_NOT_FOUND = "InvalidIpamPoolId.NotFound"
 RETRYABLE_POOL_ERRORS = BUSY | THROTTLED | {POOL_NOT_FOUND}
-"""Refusals that a later attempt does not meet. A pool is not found if it was deleted by hand a moment ago, or is so new
+"""Refusals that a later attempt may not meet. A pool is not found if it was deleted by hand a moment ago, or is so new
 that not all of AWS knows it; boto3 does not retry ConcurrentMutationLimitExceeded, one of BUSY."""
 
 SCOPE_ID_ERRORS = frozenset({"InvalidIpamScopeId.NotFound", "InvalidIpamScopeId.Malformed"})
@@ -75,7 +75,7 @@ DISCOVERY_ID_ERRORS = frozenset({"InvalidIpamResourceDiscoveryId.NotFound", "Inv
 INVALID_VALUE = "InvalidParameterValue"
 
 NOT_PERMITTED = "OperationNotPermittedException"
-"""RAM's answer too if the account is no longer IPAM's delegated administrator, of which `make report` tells.
+"""Also RAM's answer if the account is no longer IPAM's delegated administrator, which `make report` says.
 https://docs.aws.amazon.com/vpc/latest/ipam/share-pool-ipam.html"""
 
 UNREACHABLE = frozenset({"UnknownResourceException", "InvalidParameterException", NOT_PERMITTED})

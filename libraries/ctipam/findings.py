@@ -1,13 +1,8 @@
-"""What the watch has found, and the log lines from which CloudWatch makes metrics. A line, here on several:
+"""What the watch has found, and its log lines, see `metrics`. Their fields:
 
-    {"_aws": {"Timestamp": 1700000000000,
-              "CloudWatchMetrics": [{"Namespace": "IpamControlTower", "Dimensions": [["Subject"]],
-                                     "Metrics": [{"Name": "OverlappingVpcs", "Unit": "Count"}]}]},
-     "Subject": "vpc-0a1b in 111122223333", "OverlappingVpcs": 1, "Message": "..."}
+    {"Subject": "vpc-0a1b in 111122223333", "OverlappingVpcs": 1, "Message": "..."}
 
-Each subject is a metric of its own while the finding lasts, so that the alarm tells of each.
-
-Source  https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+Each subject is a metric of its own while the finding lasts, so that the alarm reports each.
 """
 
 from __future__ import annotations
@@ -18,7 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-NAMESPACE = "IpamControlTower"
+from ctipam.metrics import dimension_value, emf_line
+
 DIMENSION = "Subject"
 COUNT = "Findings"
 """In the line that stands before those of the findings: how many there are, so that a look without any shows too."""
@@ -29,7 +25,7 @@ SUBJECTS_PER_METRIC = 50
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """metric    "OverlappingVpcs", for example: which alarm tells of it
+    """metric    "OverlappingVpcs", for example: names the alarm that reports it
     subject   what it is about; the same in every run, as long as it lasts
     message   what is wrong and what to do
     """
@@ -77,15 +73,5 @@ def _finding(fields: dict[str, Any]) -> Finding:
 
 
 def _line(finding: Finding, at_s: float, *, with_metric: bool) -> str:
-    metrics = [{"Name": finding.metric, "Unit": "Count"}]
-    directive = {"Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": metrics}
-    described = {
-        # CloudWatch takes ASCII only in a dimension, and at most 1024 characters.
-        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Dimension.html
-        DIMENSION: finding.subject.encode("ascii", "backslashreplace").decode()[:1024],
-        finding.metric: 1,
-        "Message": finding.message,
-    }
-    if not with_metric:
-        return json.dumps(described)
-    return json.dumps({"_aws": {"Timestamp": int(at_s * 1000), "CloudWatchMetrics": [directive]}} | described)
+    fields = {DIMENSION: dimension_value(finding.subject), finding.metric: 1, "Message": finding.message}
+    return emf_line(fields, finding.metric, "Count", [DIMENSION], at_s) if with_metric else json.dumps(fields)

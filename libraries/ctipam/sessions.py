@@ -103,6 +103,15 @@ class Account:
     def sns(self) -> SNSClient:
         return self._client("sns", self.region)  # type: ignore[no-any-return]
 
+    def control_tower(self) -> ControlTowerClient:
+        return self._client("controltower", self.region)  # type: ignore[no-any-return]
+
+    def iam(self) -> IAMClient:
+        return self._client("iam", self.region)  # type: ignore[no-any-return]
+
+    def organizations(self) -> OrganizationsClient:
+        return self._client("organizations", self.region)  # type: ignore[no-any-return]
+
     def assume(self, role_arn: str, session_name: str, policy: dict[str, Any]) -> Self:
         """Return the account of a role, limited to a session policy. Raises ClientError."""
         credentials = self.credentials_of(role_arn, session_name, policy)
@@ -128,15 +137,6 @@ class Account:
             RoleArn=role_arn, RoleSessionName=session_name, Policy=json.dumps(policy, separators=(",", ":"))
         )
         return answer["Credentials"]
-
-    def control_tower(self) -> ControlTowerClient:
-        return self._client("controltower", self.region)  # type: ignore[no-any-return]
-
-    def iam(self) -> IAMClient:
-        return self._client("iam", self.region)  # type: ignore[no-any-return]
-
-    def organizations(self) -> OrganizationsClient:
-        return self._client("organizations", self.region)  # type: ignore[no-any-return]
 
 
 @contextmanager

@@ -16,7 +16,8 @@ class SharingSettings:
     exact                          OU_MATCH "exact": only the account's own OU counts. "nearest": parent OUs count too
     share_with_existing_accounts   SHARE_WITH_EXISTING_ACCOUNTS "false": accounts that joined the organization before
                                    the stack was created, and have no share, get none
-    unshare_limit                  UNSHARE_LIMIT: a run that would take pools from more accounts takes none away
+    unshare_limit                  UNSHARE_LIMIT: a run that would take pools from more accounts takes none away. A
+                                   number as CloudFormation takes it: 10, 10.5, 1e3
     topic_arn                      TOPIC_ARN: of the SNS topic that receives notices; empty: none
     notices_parameter              NOTICES_PARAMETER: name of the SSM parameter that remembers which have been sent
     """
@@ -47,8 +48,8 @@ class UtilizationSettings:
     """The settings of the function that measures the pools.
 
     stack_id    STACK_ID: ARN of the stack that the pools belong to
-    topic_arn   TOPIC_ARN: the SNS topic that is told of pools that fill up
-    threshold   POOL_UTILISATION_THRESHOLD: from how many percent on a pool fills up
+    topic_arn   TOPIC_ARN: the SNS topic that receives messages about pools that fill up
+    threshold   POOL_UTILISATION_THRESHOLD: the percentage from which a pool counts as filling up
     grow        POOL_GROWTH "on": such a pool gets one more block
     mender      MENDING_FUNCTION: name of the function that mends pools that somebody changed by hand
     """

@@ -44,7 +44,7 @@ def with_stack_tags(own: Mapping[str, str], stack_tags: Mapping[str, str]) -> di
 
 
 def tag_changes(existing: Mapping[str, str], stack_tags: Mapping[str, str]) -> TagChanges:
-    """Return how the tags of an existing resource come in step with those of the stack."""
+    """Return the changes that bring the tags of an existing resource in line with those of the stack."""
     wanted = _wanted(stack_tags)
     digests = existing.get(names.STACK_TAG_KEYS_TAG, "")
     remembered = {digests[at : at + DIGEST_LENGTH] for at in range(0, len(digests), DIGEST_LENGTH)}

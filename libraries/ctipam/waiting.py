@@ -16,14 +16,14 @@ RESERVE_S = 30.0
 """Kept back from Lambda's time limit, to read once more and to answer CloudFormation or invoke the function again."""
 
 NO_TIME_S = 0.1
-"""Less is no time to wait in."""
+"""Less time than this is not worth waiting."""
 
 LISTED_LATE_S = 30.0
 """For how long a list may be older than a change that AWS has accepted. Assumed: AWS names no time.
 https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html"""
 
 PATIENCE_S = 600.0
-"""How long a change is requested again that AWS refuses as if the resource were busy. Then AWS's error is raised."""
+"""How long a change that AWS refuses as if the resource were busy is requested again. Then AWS's error is raised."""
 
 
 def sleep(seconds: float) -> None:
@@ -73,7 +73,7 @@ class Deadline:
         sleep(max(min(seconds, self._left_s()), 0.0))
 
     def require(self, seconds: float) -> None:
-        """Raise OutOfTime if less time is left for work that takes as long."""
+        """Raise OutOfTime unless this much time is left."""
         if self._left_s() < seconds:
             raise OutOfTime(f"{self._remaining_s():.0f} s are left of this invocation")
 

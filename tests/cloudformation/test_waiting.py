@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from aws_models.clock import ManualClock
 from ctipam import waiting
@@ -86,3 +86,11 @@ def test_a_change_that_aws_refuses_is_requested_for_ten_minutes_if_the_resource_
         retry_while_busy(refuse, deadline, BUSY, lambda: checked.append(clock.now() - began))
 
     assert checked[-1] == pytest.approx(seconds, abs=5.0)
+
+
+def test_a_call_that_aws_does_not_answer_is_not_repeated_and_its_error_is_raised(deadline: Deadline) -> None:
+    def ask() -> None:
+        raise ReadTimeoutError(endpoint_url="https://ec2.us-east-1.amazonaws.com")
+
+    with pytest.raises(ReadTimeoutError):
+        retry_while_busy(ask, deadline, BUSY, lambda: None)

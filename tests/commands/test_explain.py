@@ -10,14 +10,16 @@ from typing import cast
 
 import pytest
 
-from commands import reading
+from commands import arguments, reading
 from commands.explain import __main__ as explain
+from commands.explain import reading as explain_reading
 from commands.explain.facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
-from commands.explain.reading import find_deployment, foresee, joined_shares, names_account, ous_of
+from commands.explain.reading import Deployment, find_deployment, foresee, joined_shares, names_account, ous_of
 from commands.explain.text import WIDTH, of_account, of_pool, of_vpc
 from ctipam import names
 from ctipam.errors import Refused
 from ctipam.ipam.discovered import DiscoveredCidr
+from ctipam.ipam.existing import ExistingIpam
 from ctipam.organization.tree import AccountLocation, OrganizationalUnit
 from ctipam.pools.existing import Allocation, Block, ExistingPool
 from ctipam.pools.spec import PoolKey, VpcSizes
@@ -465,6 +467,27 @@ def test_a_question_that_cannot_be_answered_is_refused(
 
     with pytest.raises(Refused, match=reason):
         explain.main()
+
+
+def test_a_vpc_is_known_that_ipam_has_discovered_beside_the_scope_of_the_pools(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """IPAM puts what it discovers into its default scope, whatever IpamScope is."""
+    stray = DiscoveredCidr(IPv4Network("10.9.0.0/16"), SHOP, "us-west-2", "vpc-1")
+    ipam = ExistingIpam("ipam-1", "create-complete", private_scope_id="ipam-scope-default")
+    parameters = arguments.template_defaults() | {"IpamScope": "ipam-scope-pools"}
+    stack = reading.Stack("arn:aws:cloudformation:us-east-1:1:stack/ipam/1", "CREATE_COMPLETE", parameters, {})
+    nothing = cast(Account, None)
+    monkeypatch.setattr(explain_reading, "list_pools", lambda _account: [])
+    monkeypatch.setattr(explain_reading, "find_ipam", lambda _account: ipam)
+    monkeypatch.setattr(explain_reading, "read_account", lambda *_: None)
+    monkeypatch.setattr(
+        explain_reading, "read_vpcs", lambda _account, scope_id: [stray] if scope_id == ipam.private_scope_id else []
+    )
+
+    found = explain_reading.read_vpc(Deployment(nothing, nothing, stack, None), "vpc-1", lambda _step: None)
+
+    assert found.discovered == [stray]
 
 
 def test_a_stack_of_a_version_with_fewer_parameters_has_the_defaults_of_the_others(

@@ -40,6 +40,7 @@ print(json.dumps({"StatusCode": 200} | answers["invoked"]))
 """
 STACK = {
     "StackStatus": "CREATE_COMPLETE",
+    "Parameters": [{"ParameterKey": "NetworkAccountId"}],
     "Outputs": [{"OutputKey": "LifeCycleFunctionName", "OutputValue": "the-function"}],
 }
 
@@ -307,7 +308,7 @@ def test_an_invalid_argument_is_refused_before_any_call_to_aws(
         ("You must specify a region.", "AWS_REGION to Control Tower's home Region"),
         (
             {"StackStatus": "CREATE_COMPLETE", "Outputs": []},
-            "Stack a'b has no output LifeCycleFunctionName: it is not this solution's",
+            "Stack a'b is not this solution's: it names no Networking account",
         ),
         (
             {"StackStatus": "ROLLBACK_COMPLETE", "Parameters": [{"ParameterKey": "NetworkAccountId"}]},

@@ -22,11 +22,12 @@ from commands.preflight import quotas as preflight_quotas
 from commands.preflight import reading as preflight_reading
 from commands.preflight.aws_reader import AwsReader
 from commands.preflight.checks import check, is_ready
-from commands.preflight.facts import Bucket, Caller, Check, Facts, Ipam, LandingZone, Location, Unknown
+from commands.preflight.facts import Check, Facts, LandingZone, Unknown
 from commands.preflight.networking import HOME_CALLS, REGION_CALL
 from commands.preflight.reading import READ_ONLY
 from commands.preflight.service_control_policies import Policy
 from ctipam.errors import Refused
+from ctipam.ipam.existing import ExistingIpam
 from ctipam.organization.tree import AccountLocation, OrganizationalUnit, OrganizationTree
 
 ROOT = Path(__file__).parents[2]
@@ -51,23 +52,26 @@ TREE = OrganizationTree(
 QUOTAS = {preflight_quotas.POOLS.code: 50, preflight_quotas.CIDRS.code: 50}
 SHARE_QUOTAS = {"L-595828F9": 25_000, "L-8491BF81": 25_000, "L-4A6CEE66": 25_000}
 
+FREE = ExistingIpam("ipam-2", "create-complete", tier="free")
+
 READY = Facts(
     region=HOME,
-    caller=Caller(MANAGEMENT, "aws"),
+    account_id=MANAGEMENT,
+    partition="aws",
     management_id=MANAGEMENT,
     landing_zone=LandingZone(HOME, "3.3", "ACTIVE", False, (HOME, WEST)),
     stack=None,
-    location=Location("ACTIVE", ("r-abcd", "ou-abcd-11111111")),
+    location=AccountLocation(NETWORKING, "ACTIVE", None, (OrganizationalUnit("ou-abcd-11111111", ""),)),
     stack_set_role=True,
     execution_role=True,
     regions=frozenset({HOME, WEST}),
     policies=((FULL_ACCESS,), (FULL_ACCESS,), (FULL_ACCESS,)),
     trusted=frozenset({"ram.amazonaws.com"}),
     administrators=(NETWORKING,),
-    ipams={HOME: (Ipam("ipam-1", "advanced"),), WEST: ()},
+    ipams={HOME: ExistingIpam("ipam-1", "create-complete", tier="advanced"), WEST: None},
     quotas=QUOTAS,
     controls={},
-    bucket=Bucket(HOME),
+    bucket_region=HOME,
     trails=("aws-controltower-BaselineCloudTrail",),
     tree=TREE,
     remembered={},
@@ -111,22 +115,22 @@ def test_an_organization_that_has_everything_is_ready_and_is_told_what_was_found
 @pytest.mark.parametrize(
     ("changed", "about", "text"),
     [
-        ({"management_id": ""}, "Credentials", "is in no organization. Use the management account"),
-        ({"caller": Caller(OTHER, "aws")}, "Credentials", f"is not the management account, which is {MANAGEMENT}"),
+        ({"management_id": ""}, "Credentials", "is in no organization; use the management account"),
+        ({"account_id": OTHER}, "Credentials", f"organization's management account is {MANAGEMENT}; sign in there"),
         ({"stack": {}, "stack_state": "It rolls back."}, "Stack", "It rolls back."),
         ({"landing_zone": LandingZone("eu-west-1")}, "Landing zone", "Set AWS_REGION to eu-west-1"),
         ({"landing_zone": None}, "Landing zone", "no landing zone in us-east-1. Set AWS_REGION to its home Region"),
         ({"landing_zone": LandingZone(HOME, "3.3", "ACTIVE", False, (HOME,))}, "Governed Regions", "names us-west-2"),
-        ({"location": Location("")}, "Networking account", "is no account of this organization"),
-        ({"location": Location("SUSPENDED")}, "Networking account", "is SUSPENDED in this organization"),
+        ({"location": None}, "Networking account", "is no account of this organization"),
+        ({"location": AccountLocation(NETWORKING, "SUSPENDED")}, "Networking account", "is SUSPENDED in this"),
         (
             {
-                "location": Location("ACTIVE", ("r-abcd",)),
+                "location": AccountLocation(MANAGEMENT, "ACTIVE"),
                 "parameters": PARAMETERS | {"NetworkAccountId": MANAGEMENT},
                 "administrators": (),
             },
             "Networking account",
-            f"{MANAGEMENT} is the management account, which cannot administer IPAM. Give the account that is to own",
+            f"{MANAGEMENT} is the management account, which cannot administer IPAM; give the account that is to own",
         ),
         (
             {"stack": {"NetworkAccountId": OTHER}, "administrators": (OTHER,)},  # which is right
@@ -137,7 +141,7 @@ def test_an_organization_that_has_everything_is_ready_and_is_told_what_was_found
         ({"regions": frozenset({HOME})}, "Enabled Regions", "has not enabled us-west-2. Enable it"),
         ({"administrators": (OTHER,)}, "IPAM administrator", "has only one. Use it as NETWORK_ACCOUNT_ID"),
         ({"administrators": (OTHER,), "stack": {}}, "IPAM administrator", f"Disable {OTHER} in IPAM's settings"),
-        ({"ipams": {HOME: (Ipam("ipam-1", "free"),)}}, "IPAM", "Set IpamTier=advanced"),
+        ({"ipams": {HOME: FREE}}, "IPAM", "Set IpamTier to advanced"),
         ({"quotas": QUOTAS | {"L-7319AFC3": 6}}, "Quota of pools", "Pools in a scope: 7, and AWS allows 6. Request"),
         ({"quotas": QUOTAS | {"L-0BC051D6": 0}}, "Quota of pools", "CIDRs in a pool: 1, and AWS allows 0. Request"),
         (
@@ -146,7 +150,7 @@ def test_an_organization_that_has_everything_is_ready_and_is_told_what_was_found
             "Pools in shares: 4, and AWS allows 3. Request an increase of 'Number of resource",
         ),
         ({"controls": {"CT.LAMBDA.PR.3": "ou-1"}}, "Proactive controls", "on ou-1 rejects functions outside a VPC"),
-        ({"bucket": Bucket("")}, "Bucket", "Create it: aws s3 mb s3://code"),
+        ({"bucket_region": ""}, "Bucket", "Create it: aws s3 mb s3://code"),
         ({"parameters": PARAMETERS | {"AccEnvName": "Prod OU,SDLC OU,Team"}}, "Pools", "No room for us-west-2/Team"),
         (
             {
@@ -201,9 +205,9 @@ def test_what_an_existing_stack_has_lost_is_a_warning_because_an_update_may_not_
             "it is PROCESSING. Wait, or repair it",
         ),
         ({"landing_zone": LandingZone(HOME, "3.3", "ACTIVE", True, (HOME, WEST))}, "Landing zone", "it has drifted"),
-        ({"location": Location("ACTIVE", ("r-abcd",))}, "Networking account", "Enroll it in Control Tower"),
+        ({"location": AccountLocation(NETWORKING, "ACTIVE")}, "Networking account", "Enroll it in Control Tower"),
         ({"execution_role": False}, "Execution role", "may not assume AWSControlTowerExecution"),
-        ({"ipams": {HOME: (), WEST: (Ipam("ipam-2", "free"),)}}, "IPAM", "ipam-2 in us-west-2 is another IPAM"),
+        ({"ipams": {HOME: None, WEST: FREE}}, "IPAM", "ipam-2 in us-west-2 is another IPAM"),
         ({"trails": ()}, "Trail", "Enable CloudTrail in the landing zone settings"),
         (
             {
@@ -237,7 +241,8 @@ def test_events_of_organizations_that_arrive_elsewhere_are_a_warning() -> None:
     "name",
     [
         *("management_id", "landing_zone", "stack", "location", "stack_set_role", "execution_role", "regions"),
-        *("policies", "trusted", "administrators", "quotas", "controls", "bucket", "trails", "tree", "share_quotas"),
+        *("policies", "trusted", "administrators", "quotas", "controls", "bucket_region", "trails", "tree"),
+        "share_quotas",
     ],
 )
 def test_what_cannot_be_read_is_said_and_is_neither_ok_nor_failed(name: str) -> None:
@@ -338,7 +343,7 @@ def test_a_quota_that_is_not_listed_is_said() -> None:
 
 
 def test_what_was_not_asked_for_is_said() -> None:
-    facts = replace(READY, bucket=Unknown("BUCKET is not given", by_aws=False))
+    facts = replace(READY, bucket_region=Unknown("BUCKET is not given", by_aws=False))
 
     assert [one.text for one in not_ok(facts)] == ["Not checked: BUCKET is not given."]
 
@@ -416,11 +421,24 @@ def error(code: str, operation: str = "SomeCall") -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
 
 
+IPAM = {
+    "IpamId": "ipam-1",
+    "Tier": "advanced",
+    "State": "delete-failed",
+    "OwnerId": NETWORKING,
+    "IpamRegion": HOME,
+    "OperatingRegions": [],
+    "PrivateDefaultScopeId": "ipam-scope-1",
+}
+
 ANSWERS: dict[str, Any] = {
     "organizations describe_organization": {"Organization": {"MasterAccountId": MANAGEMENT}},
     "organizations describe_account": {"Account": {"Status": "ACTIVE"}},
-    f"organizations list_parents ChildId={NETWORKING}": {"Parents": [{"Id": "ou-abcd-11111111"}]},
-    "organizations list_parents ChildId=ou-abcd-11111111": {"Parents": [{"Id": "r-abcd"}]},
+    f"organizations list_parents ChildId={NETWORKING}": {
+        "Parents": [{"Id": "ou-abcd-11111111", "Type": "ORGANIZATIONAL_UNIT"}]
+    },
+    "organizations list_parents ChildId=ou-abcd-11111111": {"Parents": [{"Id": "r-abcd", "Type": "ROOT"}]},
+    "organizations list_roots": {"Roots": [{"Id": "r-abcd"}]},
     "organizations list_policies_for_target": {"Policies": [{"Id": "p-1", "Name": "FullAWSAccess"}]},
     "organizations describe_policy": {"Policy": {"Content": json.dumps(FULL_ACCESS.document)}},
     "organizations list_aws_service_access_for_organization": {
@@ -452,9 +470,9 @@ ANSWERS: dict[str, Any] = {
     "ec2 describe_regions": {"Regions": [{"RegionName": HOME}, {"RegionName": WEST}]},
     f"ec2 describe_ipams {HOME}": {
         "Ipams": [
-            {"IpamId": "ipam-2", "Tier": "free", "State": "create-failed"},
-            {"IpamId": "ipam-1", "Tier": "advanced", "State": "delete-failed"},
-            {"IpamId": "ipam-0", "Tier": "free", "State": "delete-complete"},
+            IPAM | {"IpamId": "ipam-2", "Tier": "free", "State": "create-failed"},
+            IPAM,
+            IPAM | {"IpamId": "ipam-0", "Tier": "free", "State": "delete-complete"},
         ]
     },
     "ec2 describe_ipams": {"Ipams": []},
@@ -539,8 +557,7 @@ class AnsweringClient:
 
 def checked(answers: Mapping[str, Any], *words: str) -> dict[str, Check]:
     given = arguments.read(words, arguments.template_parameters())
-    caller = Caller(MANAGEMENT, "aws")
-    return {one.about: one for one in checking.check_organization(Answering(answers), caller, given)}
+    return {one.about: one for one in checking.check_organization(Answering(answers), given)}
 
 
 def preflighted(answers: Mapping[str, Any], *words: str) -> dict[str, Check]:
@@ -672,7 +689,7 @@ def test_if_aws_throttles_the_first_calls_no_other_is_made() -> None:
 
 def test_credentials_that_aws_throttles_are_not_called_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_REGION", HOME)
-    monkeypatch.setattr(checking, "read_caller", lambda _session: preflight_reading.unread(error("Throttling")))
+    monkeypatch.setattr(checking, "read_account_id", lambda _session: preflight_reading.unread(error("Throttling")))
 
     (found,) = checking.read_and_check(arguments.Arguments({}, {}))
 
@@ -703,7 +720,7 @@ def test_an_environment_is_the_ou_that_its_pools_name() -> None:
 
 def _facts(answers: Mapping[str, Any]) -> Facts:
     request = preflight_reading.Request(NETWORKING, "code", (HOME, WEST))
-    facts = preflight_reading.read_facts(Answering(answers), request, Caller(MANAGEMENT, "aws"), MANAGEMENT, None)
+    facts = preflight_reading.read_facts(Answering(answers), request, MANAGEMENT, None)
     return replace(facts, parameters=PARAMETERS)
 
 
@@ -735,6 +752,17 @@ def test_aws_that_cannot_be_reached_is_not_called_wrong_credentials(monkeypatch:
 
     with pytest.raises(Refused, match=r"AWS cannot be reached: .* Check the connection and AWS_REGION"):
         checking.read_and_check(arguments.Arguments({}, {}))
+
+
+def test_an_invalid_token_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "secret\ntoken")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")  # the client refuses the token before it connects
+
+    (found,) = checking.read_and_check(arguments.Arguments({}, {}))
+
+    assert found.text == (
+        "There are no valid AWS credentials (HTTPClientError). Sign in to the management account, or set AWS_PROFILE."
+    )
 
 
 def test_a_profile_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -840,7 +868,7 @@ def test_with_credentials_of_another_account_one_check_says_so() -> None:
 
     (found,) = checked(other).values()
 
-    assert found.text.endswith(f"is not the management account, which is {OTHER}. Sign in there, or set AWS_PROFILE.")
+    assert found.text.endswith(f"management account is {OTHER}; sign in there, or set AWS_PROFILE.")
 
 
 def test_the_ous_are_checked_even_if_the_pools_have_no_room() -> None:

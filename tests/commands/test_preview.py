@@ -126,7 +126,7 @@ def test_an_upgrade_to_a_version_with_more_parameters_asks_the_custom_resources_
     update = preview.find_update(management, "ipam", DEFAULTS, {})
 
     assert update.parameters == ()
-    assert {resource for resource in PROPERTIES if update.asks(resource)} == {"Ipam", "InitPools"}
+    assert {resource for resource in PROPERTIES if update.invokes(resource)} == {"Ipam", "InitPools"}
 
 
 def test_a_stack_set_without_its_stack_is_told_with_the_command_that_creates_it_again(

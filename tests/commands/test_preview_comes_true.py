@@ -11,8 +11,8 @@ from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from commands import arguments
-from commands.preview.changes import AccountDifference, Difference, environments_after
-from commands.preview.reading import PoolsForecast, Update, as_properties, foresee_pools, foresee_shares
+from commands.preview.changes import AccountDifference, Difference, account_differences, environments_after
+from commands.preview.reading import PoolsForecast, Update, as_properties, foresee_pools
 from commands.reading import pool_arn
 from ctipam import waiting
 from ctipam.cloudformation.own_stack import OwnStack
@@ -77,7 +77,8 @@ class LandingZone(SharingWorld):
         asked = Update("ipam", MANAGEMENT_STACK, self.stack.stack_id, old, new, networking_exists=True)
         forecast = foresee_pools(networking, asked)
         environments = environments_after(forecast.after, pool_arn(networking))
-        accounts, _ = foresee_shares(self.sharing_run(environments, dry_run=True), forecast.names(networking))
+        result = reconcile.reconcile_all(self.sharing_run(environments, dry_run=True))
+        accounts = account_differences(result.accounts, forecast.names(networking))
         return forecast, accounts
 
     def state(self) -> State:

@@ -19,10 +19,10 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(program, "discard_output", lambda: None)
 
 
-def ended(command: Callable[[], int | None], *, only_tells: bool = False) -> object:
+def ended(command: Callable[[], int | None], *, only_prints: bool = False) -> object:
     """Return the exit code, or the message."""
     with pytest.raises(SystemExit) as end:
-        program.run(command, only_tells=only_tells)
+        program.run(command, only_prints=only_prints)
     return end.value.code
 
 
@@ -35,7 +35,7 @@ def fails(error: OSError) -> Callable[[], None]:
 
 def test_a_command_that_does_more_than_tell_has_failed_if_nobody_reads_its_output() -> None:
     assert ended(fails(BrokenPipeError())) == 141
-    assert ended(fails(BrokenPipeError()), only_tells=True) == 0
+    assert ended(fails(BrokenPipeError()), only_prints=True) == 0
 
 
 def test_a_command_whose_exit_code_is_an_answer_gives_it_even_if_nobody_reads_its_output() -> None:

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from commands.report import text as report_text
-from commands.report.pool_tree import draw
-from commands.report.text import TreePool
+from commands.report.pool_tree import DrawnPool, draw
 from ctipam.sharing.report_rows import within
 from ctipam.sharing.spec import NO_MEMBER
 
@@ -158,9 +157,9 @@ def test_reserved_cidrs_are_not_in_the_way() -> None:
 
 def test_each_cidr_of_a_pool_has_a_line_and_a_pool_that_cannot_be_measured_a_question_mark() -> None:
     pools = [
-        TreePool("top", "", "top", "10.0.0.0/9, 172.16.0.0/12", 50.0, {}),
-        TreePool("west", "top", "west", "10.0.0.0/10, 172.16.0.0/16", None, {}),
-        TreePool("east", "top", "east", "10.64.0.0/10, 172.17.0.0/16", 100.0, {"Env": "Prod OU"}),
+        DrawnPool("top", "", "top", ["10.0.0.0/9", "172.16.0.0/12"], 50.0, {}),
+        DrawnPool("west", "top", "west", ["10.0.0.0/10", "172.16.0.0/16"], None, {}),
+        DrawnPool("east", "top", "east", ["10.64.0.0/10", "172.17.0.0/16"], 100.0, {"Env": "Prod OU"}),
     ]
 
     assert draw(pools) == [

@@ -12,7 +12,7 @@ from functools import partial
 
 from commands import program
 from commands.aws_cli import to_text
-from commands.report.pool_tree import draw
+from commands.report.pool_tree import DrawnPool, draw
 from landing_zone import deployment, reading
 from landing_zone.cli import AwsCli, AwsCliFailed, preloaded
 from landing_zone.company import APPS, MANAGEMENT, NETWORKING, ORGANIZATIONAL_UNITS, SHOP, STACK
@@ -93,7 +93,13 @@ def type_in(*words: str) -> None:
 
 def show_pools(engine: Engine) -> None:
     title("Pools and their utilization")
-    for line in draw(reading.pools(engine)):
+    pools = [
+        DrawnPool(
+            pool.pool_id, pool.source_pool_id, pool.name, pool.cidr.split(", "), pool.used_percent, pool.required_tags
+        )
+        for pool in reading.pools(engine)
+    ]
+    for line in draw(pools):
         say(line)
 
 
@@ -157,4 +163,4 @@ def main_with_fast_cli() -> None:
 
 
 if __name__ == "__main__":
-    program.run(main_with_fast_cli, only_tells=True)
+    program.run(main_with_fast_cli, only_prints=True)

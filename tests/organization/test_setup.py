@@ -61,6 +61,7 @@ def set_up(
         regions=regions,
         added_regions=frozenset((regions if new else ()) if added is None else added),
         added=frozenset(added_environments),
+        rollback=False,
     )
     management = sessions.current_account(MANAGEMENT)
     result = organization_setup.check(management, spec)

@@ -62,6 +62,7 @@ ENTRIES = """
     ctipam/ipam/trouble.py
     ctipam/logs.py
     ctipam/messages.py
+    ctipam/metrics.py
     ctipam/names.py
     ctipam/networking_account.py
     ctipam/organization/__init__.py

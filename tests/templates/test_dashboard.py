@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from checkers.template_reader import read_template
-from ctipam import findings
+from ctipam import findings, metrics
 from ctipam.findings import Finding
 from ctipam.ipam import trouble
 from ctipam.pools import overlaps
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "templates" / "ipamnetworkingStack.yaml"
 COLUMNS = 24
 LINES = 10  # in a graph; more lines cannot be distinguished
-SCHEMA = ",".join([utilization.NAMESPACE, *utilization.DIMENSIONS])
+SCHEMA = ",".join([metrics.NAMESPACE, *utilization.DIMENSIONS])
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,7 @@ def test_the_alarms_of_the_watch_cover_each_subject(resources: Any, alarm: str, 
 
     assert query["Expression"] == (
         f'SELECT MAX("{metric}") '  # noqa: S608 - no SQL
-        f'FROM SCHEMA("{findings.NAMESPACE}", "{findings.DIMENSION}") '
+        f'FROM SCHEMA("{metrics.NAMESPACE}", "{findings.DIMENSION}") '
         f'GROUP BY "{findings.DIMENSION}" ORDER BY MAX() DESC'
     )
     assert query["Period"] >= 2 * schedule.WATCH_EVERY_MINUTES * 60
@@ -172,4 +172,4 @@ def test_the_alarm_covers_each_environment_and_region(resources: Any) -> None:
     )
 
     assert query
-    assert query.groups() == (utilization.METRIC, utilization.NAMESPACE, dimensions, dimensions)
+    assert query.groups() == (utilization.METRIC, metrics.NAMESPACE, dimensions, dimensions)

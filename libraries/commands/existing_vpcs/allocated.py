@@ -76,7 +76,7 @@ def _read_pool(networking: Account, pool: ExistingPool) -> tuple[list[Held], str
 
 
 def not_known(pools: str, error: BotoCoreError | ClientError) -> str:
-    """Return the sentence for pools, in words, that could not be read."""
+    """Return the sentence about pools that could not be read. pools: in words"""
     return f"It is not known which VPCs have their addresses from {pools}, and need no reservation ({why_of(error)})."
 
 

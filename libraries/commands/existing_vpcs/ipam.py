@@ -5,7 +5,7 @@ made there. No other account is entered. IPAM shows a VPC 15 to 60 minutes after
 operating Regions. An account or Region that it has not looked at is reported with the reason, so that it never looks
 like free space.
 
-A VPC that a pool of ours allocated a moment ago is known from the pool before IPAM shows it so.
+Our pools show at once which VPCs have their addresses from them; what IPAM has discovered shows that later.
 
 Requires boto3.
 """

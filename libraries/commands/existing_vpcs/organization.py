@@ -24,12 +24,12 @@ import boto3
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 
-from commands.arguments import another_account, in_no_organization
 from commands.aws_errors import why_of
 from commands.existing_vpcs import allocated as allocated_vpcs
 from commands.existing_vpcs.summary import Unread, VpcCidr, cidrs_of, of_organization, some_of
 from commands.existing_vpcs.vpcs import Existing
-from commands.sign_in import sign_in
+from commands.sign_in import refuse_unless_management, sign_in
+from commands.terminal import PROGRESS_EVERY_S
 from ctipam.errors import DENIED, Refused, code_of, numbered
 from ctipam.names import execution_role_arn
 from ctipam.organization.reader import find_ipam_administrators, read_all
@@ -57,8 +57,6 @@ account that is read at the same time needs some 60 MB for the clients of its Re
 NOT_ENABLED = "VPCs in Regions that their account has disabled cannot be read, and exist nevertheless."
 """Disabling a Region takes away access, and deletes nothing.
 https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html"""
-
-PROGRESS_EVERY_S = 5.0
 
 PAGE: Any = {"PageSize": 1000}
 """The maximum. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVpcs.html"""
@@ -115,25 +113,19 @@ def ipam_administrator(management: Account) -> str:
 
 def find_accounts(management: Account) -> tuple[list[str], list[str]]:
     """Return the ids of the active accounts, and of the others. Raises Refused."""
-    account_id = management.account_id
     try:
-        owner = management.organizations().describe_organization()["Organization"]["MasterAccountId"]
-        if owner != account_id:
-            raise another_account(account_id, owner)
+        refuse_unless_management(management)
         accounts = read_all(management.organizations()).locations
     except (BotoCoreError, ClientError) as error:
-        if isinstance(error, ClientError) and code_of(error) == "AWSOrganizationsNotInUseException":
-            raise in_no_organization(account_id) from None
         denied = code_of(error) in DENIED
         way_out = "use credentials that may read AWS Organizations" if denied else "try again"
         raise Refused(
-            f"Account {account_id} cannot list the organization's accounts ({why_of(error)}); {way_out}."
+            f"Account {management.account_id} cannot list the organization's accounts ({why_of(error)}); {way_out}."
         ) from None
-    active, others = (
-        sorted(account.account_id for account in accounts if (account.state == "ACTIVE") is wanted)
-        for wanted in (True, False)
+    return (
+        sorted(account.account_id for account in accounts if account.state == "ACTIVE"),
+        sorted(account.account_id for account in accounts if account.state != "ACTIVE"),
     )
-    return active, others
 
 
 def _read_accounts(management: Account, account_ids: Sequence[str]) -> list[VpcCidr | Unread]:

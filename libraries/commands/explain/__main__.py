@@ -52,4 +52,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    program.run(main, only_reads=True, only_tells=True)
+    program.run(main, only_reads=True, only_prints=True)

@@ -16,10 +16,12 @@ from botocore.exceptions import ClientError
 
 from commands import reading
 from commands.arguments import template_defaults
+from commands.aws_errors import why_of
 from commands.explain.facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
 from commands.reading import Stack
+from commands.stack_state import refuse_stack_of_others
 from commands.terminal import Progress
-from ctipam.errors import Refused, code_of
+from ctipam.errors import Refused
 from ctipam.ipam.listing import list_pools, stack_of
 from ctipam.ipam.reader import find_ipam, read_vpcs
 from ctipam.organization import reader as organization
@@ -58,11 +60,12 @@ class Deployment:
 def find_deployment(management: Account, name: str) -> Deployment:
     """Return the deployment. Raises Refused if there is none of this name."""
     stack = reading.find_stack(management, name)
-    if stack is None or "NetworkAccountId" not in stack.parameters:
+    if stack is None:
         raise Refused(
             f"There is no deployment named {name} in {management.region}; set AWS_REGION to Control Tower's home "
             "Region, or name the stack with stack=."
         )
+    refuse_stack_of_others(name, stack.parameters)
     # another version may have had fewer parameters
     stack = replace(stack, parameters={**template_defaults(), **stack.parameters})
     account_id = stack.parameters["NetworkAccountId"]
@@ -78,28 +81,29 @@ def read_account(deployment: Deployment, account_id: str, progress: Progress) ->
     run = start_run(deployment.management, settings, reading.LONG, dry_run=True)
     all_shares = sharing.find_all_shares(run.networking.ram())  # whatever they are named, as the scheduled run does
     shares = all_shares.get(account_id, [])
-    of_run = foresee(run, account_id, shares)
-    (result,) = of_run.accounts
+    foreseen = foresee(run, account_id, shares)
+    (result,) = foreseen.accounts
     location = _location(deployment.management, account_id)
     pools = {reading.pool_arn(deployment.networking) + pool.pool_id: pool for pool in _our_pools(deployment)}
     held = {arn for share in shares for arn in share.pools} | {pool.arn for pool in result.spec.pools}
-    with_cidrs = {arn: _with_cidrs(deployment, pool) if arn in held else pool for arn, pool in pools.items()}
+    pools = {arn: _with_cidrs(deployment, pool) if arn in held else pool for arn, pool in pools.items()}
     progress("the log")
+    log_group = deployment.stack.outputs.get("SharingLogGroupName", "")
     return AccountFacts(
         account_id,
         location,
         result,
-        ous_of(run.environments),
-        of_run.environments,
-        shares,
-        with_cidrs,
-        settings.exact,
-        _log(deployment.management, deployment.stack.outputs.get("SharingLogGroupName", ""), account_id, names_account),
-        _lost(deployment, (pool for arn, pool in pools.items() if arn in held)),
-        deployment.stack.parameters["AccEnvName"],
-        deployment.stack.name,
-        joined_shares(account_id, location, all_shares),
-        of_run.not_taken,
+        ou_ids=ous_of(run.environments),
+        decided=foreseen.environments,
+        shares=shares,
+        pools=pools,
+        exact=settings.exact,
+        log=_log(deployment.management, log_group, account_id, names_account),
+        lost=_lost(deployment, (pool for arn, pool in pools.items() if arn in held)),
+        listed=deployment.stack.parameters["AccEnvName"],
+        stack=deployment.stack.name,
+        joined=joined_shares(account_id, location, all_shares),
+        held=foreseen.not_taken,
     )
 
 
@@ -178,14 +182,14 @@ def read_pool(deployment: Deployment, name: str, progress: Progress) -> PoolFact
     return PoolFacts(
         pool,
         read_if_allowed(networking, pool.pool_id, pool.region),
-        row["accounts"],
-        row["pending"],
-        {one.pool_id: str(one.key) for one in pools},
-        _log(networking, outputs.get("IpamFunctionLogGroupName", ""), pool.pool_id),
-        _lost(deployment, [pool]),
-        deployment.stack.parameters.get("PoolSizes", ""),
-        deployment.stack.name,
-        row["strangers"],
+        accounts=row["accounts"],
+        pending=row["pending"],
+        names={one.pool_id: str(one.key) for one in pools},
+        log=_log(networking, outputs.get("IpamFunctionLogGroupName", ""), pool.pool_id),
+        lost=_lost(deployment, [pool]),
+        sizes=deployment.stack.parameters["PoolSizes"],
+        stack=deployment.stack.name,
+        strangers=row["strangers"],
     )
 
 
@@ -203,18 +207,19 @@ def read_vpc(deployment: Deployment, vpc_id: str, progress: Progress) -> VpcFact
     ]
     progress("what IPAM has discovered")
     ipam = find_ipam(deployment.networking)
-    scope_id = deployment.stack.parameters.get("IpamScope", "") or (ipam.private_scope_id if ipam else "")
-    discovered = [one for one in read_vpcs(deployment.networking, scope_id) if one.vpc_id == vpc_id] if ipam else []
+    # IPAM puts what it discovers into its default scope, and somebody may move it to that of the pools
+    scope_ids = {ipam.private_scope_id, deployment.stack.parameters["IpamScope"]} - {""} if ipam else ()
+    in_scopes = (one for scope_id in sorted(scope_ids) for one in read_vpcs(deployment.networking, scope_id))
+    discovered = [one for one in in_scopes if one.vpc_id == vpc_id]
     owners = [one.owner for _, one in found] + [one.account_id for one in discovered]
     account = read_account(deployment, owners[0], progress) if owners else None
-    given = deployment.stack.parameters
     return VpcFacts(
         vpc_id,
         found,
         discovered,
         account,
-        parameters.top_level_cidrs(given["TopLevelPoolCidr"]),
-        parameters.reserved_cidrs(given.get("ReservedCidrs", "")),
+        space=parameters.top_level_cidrs(deployment.stack.parameters["TopLevelPoolCidr"]),
+        reserved=parameters.reserved_cidrs(deployment.stack.parameters["ReservedCidrs"]),
     )
 
 
@@ -237,7 +242,7 @@ def _log(account: Account, group: str, term: str, is_about: Callable[[str, str],
         for page in pages.paginate(logGroupName=group, filterPattern=f'"{term}"'):
             found += (event for event in page["events"] if is_about(event["message"], term))
     except ClientError as error:
-        return Log(group, unread=f"{error.operation_name}: {code_of(error)}")
+        return Log(group, unread=why_of(error))
     return Log(group, [_decision(event, term) for event in found])
 
 

@@ -18,7 +18,7 @@ from ctipam.organization.tree import OrganizationalUnit
 from ctipam.pools import record
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.overlaps import find_overlaps
-from ctipam.pools.parameters import environments, joined
+from ctipam.pools.parameters import environments, joined, pool_sizes
 from ctipam.pools.recognition import has_lost_stack_tag
 from ctipam.pools.spec import TOP_LEVEL
 from ctipam.sharing.existing import ADDED, Share
@@ -61,19 +61,12 @@ def of_account(facts: AccountFacts, width: int = WIDTH) -> list[str]:
     return _wrapped(sections, width)
 
 
-class _Command(str):
-    """A line that is not wrapped, so that it can be copied."""
-
-    __slots__ = ()
-
-
 def _wrapped(sections: Iterable[Section], width: int) -> list[str]:
     """Return the lines of all sections, each behind its label, which stands once."""
-    found = []
+    found, room = [], max(width - LABEL, NARROWEST)
     for label, lines in sections:
         before = f"{label:{LABEL}}"
         for line in lines:
-            room = len(line) + 1 if isinstance(line, _Command) else max(width - LABEL, NARROWEST)
             for text in wrap(_unbroken(line), room, break_long_words=False, break_on_hyphens=False) or [""]:
                 found.append(f"{before}{text.replace(NO_BREAK, ' ')}")
                 before = " " * LABEL
@@ -131,15 +124,15 @@ def _pools(facts: AccountFacts) -> list[str]:
     for arn in sorted(wanted | statuses.keys(), key=lambda arn: _pool_name(facts.pools, arn)):
         status = statuses.get(arn, "")
         state = "shared" if status in ADDED else status.lower() or "not shared"
-        if arn in facts.pools and has_lost_stack_tag(facts.pools[arn]):
+        pool = facts.pools.get(arn)
+        if pool and has_lost_stack_tag(pool):
             state += ", and kept, though it has lost its tag"
         elif arn in result.removed:
             state += ", and the next run takes it away"
-        elif arn not in wanted and arn in facts.pools and arn in present:
-            state += ", and kept although it is not of this environment"
-        elif arn not in facts.pools:
+        elif pool is None:
             state += ", and not a pool of this deployment any more"
-        pool = facts.pools.get(arn)
+        elif arn not in wanted and arn in present:
+            state += ", and kept although it is not of this environment"
         cidrs = ", ".join(str(block.cidr) for block in pool.held) if pool else ""
         lines.append(f"{_pool_name(facts.pools, arn)}  {cidrs}  {arn.rpartition('/')[2]}  {state}")
     return lines or ["none"]
@@ -238,10 +231,10 @@ def _item_of_list(ou: OrganizationalUnit, facts: AccountFacts) -> str:
     return item_of_environments(ou.name, ou.ou_id)
 
 
-def _preview(word: str, value: str, stack: str) -> _Command:
-    """Return the command that shows what another value of a parameter would change."""
-    named = [] if stack == STACK else [f"stack={stack}"]
-    return _Command(" ".join(["make preview", f"{word}={quote(value)}", *named]))
+def _preview(word: str, value: str, stack: str) -> str:
+    """Return the command that shows what another value of a parameter would change, as a line that is not wrapped."""
+    named = "" if stack == STACK else f" stack={stack}"
+    return f"make preview {word}={quote(value)}{named}".replace(" ", NO_BREAK)
 
 
 def of_pool(facts: PoolFacts, width: int = WIDTH) -> list[str]:
@@ -322,11 +315,10 @@ def _ways_of_pool(facts: PoolFacts) -> Iterator[str]:
         yield "another CIDR in TopLevelPoolCidr (CIDR) makes it larger"
     elif lengths:
         yield "another block in PoolSizes (POOL_SIZES). To see which it would get:"
-        entries = (entry.rpartition("=") for entry in facts.sizes.split(",") if entry.strip())
-        given = {name.strip(): size.strip() for name, _, size in entries}  # a name may have a = in it
-        sizes = {name: size for name, size in given.items() if split_environment(name)[0] != str(pool.key)}
-        sizes[str(pool.key)] = joined([*lengths, lengths[-1]])
-        yield _preview("POOL_SIZES", ",".join("=".join(entry) for entry in sizes.items()), facts.stack)
+        given, name_of_pool = pool_sizes(facts.sizes), str(pool.key)
+        sizes = {name: one for name, one in given.items() if split_environment(name)[0] != name_of_pool}
+        sizes[name_of_pool] = (*lengths, lengths[-1])
+        yield _preview("POOL_SIZES", ",".join(f"{name}={joined(one)}" for name, one in sizes.items()), facts.stack)
     if pool.environment:
         yield "PoolGrowth=on lets it grow by itself"
     with_what = "its Region or environment" if pool.key and pool.key.region else "the stack"

@@ -98,7 +98,7 @@ def _deploy_command(arguments: Sequence[str], reserved: str) -> str:
     reserved   ReservedCidrs that keep the addresses of existing VPCs free; empty: those among the arguments do
     """
     not_deployed = ["FORMAT", "ACTIVE_IPS", "VPCS", "VPCS_A_MONTH", "PYTHON"]
-    reserve = [f"RESERVE={argument[5:]}" for argument in arguments if argument in ("VPCS=organization", "VPCS=ipam")]
+    reserve = [f"RESERVE={source}" for source in ("organization", "ipam") if f"VPCS={source}" in arguments]
     if reserved and not reserve:
         reserve = [f"ReservedCidrs={reserved}"]
         not_deployed.append("ReservedCidrs")
@@ -114,4 +114,4 @@ def _quoted(argument: str) -> str:
 
 
 if __name__ == "__main__":
-    program.run(main, only_tells=True)
+    program.run(main, only_prints=True)

@@ -62,8 +62,8 @@ def update(
 
 
 def _in_turn(changes: Iterable[PoolChange]) -> Iterator[PoolChange]:
-    """Leave out all but the first CIDR that is given back below each parent: AWS refuses the others meanwhile, and what
-    is wanted takes the place as soon as it is enough."""
+    """Yield the changes, with only the first CIDR that is given back below each parent: AWS refuses others meanwhile,
+    and wanted blocks take the space as soon as it suffices."""
     parents: set[str] = set()
     for change in changes:
         if isinstance(change, DeprovisionCidr):

@@ -53,11 +53,14 @@ class Space:
         vpcs_a_month   new VPCs of the default size, spread evenly over all environment pools
         """
         rate = vpcs_a_month / len(self._environments)
-        return min(map(self._vpcs, self._environments)) / rate, self._vpcs_of_the_first_that_ends() / rate
+        return min(map(self._vpcs, self._environments)) / rate, self._vpcs_when_growth_ends() / rate
 
-    def _vpcs_of_the_first_that_ends(self) -> int:
-        """Let always the pool with the least room grow, by a block of its own size, and its Region's pool if that is
-        full; return the room of the pool for which there is no more."""
+    def _vpcs_when_growth_ends(self) -> int:
+        """Return the room of the first pool that is full and cannot grow.
+
+        The pool with the least room always grows next, by a block of its own size, after its Region's pool if that is
+        full.
+        """
         vpcs = {key: self._vpcs(key) for key in self._environments}
         blocks = {key: list(cidrs) for key, cidrs in self.blocks.items()}
         while True:

@@ -85,13 +85,13 @@ def vpc_counts(sizes: Sequence[int], limits: VpcSizes) -> dict[int, int]:
 
 def _vpcs(spec: PoolSpec) -> list[str]:
     environments = [key for key in spec.pools if key.environment]
-    sizes = {spec.sizes(key): joined(spec.sizes(key)) for key in environments}
     default = (spec.environment_prefix_length,)
-    labels = {one: "at most" if one == default else f"in {text}" for one, text in sizes.items()}
-    ordered = sorted(labels.items(), key=lambda item: item[0] != default)
-    counts = {label: vpc_counts(one, spec.vpc_sizes) for one, label in ordered}
+    ordered = sorted(dict.fromkeys(map(spec.sizes, environments)), key=lambda sizes: sizes != default)
+    counts = {
+        "at most" if sizes == default else f"in {joined(sizes)}": vpc_counts(sizes, spec.vpc_sizes) for sizes in ordered
+    }
     lengths = sorted({length for of_pool in counts.values() for length in of_pool})
-    width = max(len(f"{count:,}") + 2 for of_pool in counts.values() for count in [*of_pool.values(), 100])
+    width = max(5, *(len(f"{count:,}") + 2 for of_pool in counts.values() for count in of_pool.values()))
     label = max(8, *map(len, counts))
     return [
         f"VPCs that fit in an environment, in each Region (a VPC is a /{spec.default_vpc(environments[0])} by default)",
@@ -184,7 +184,7 @@ def _cost(active_ips: int) -> list[str]:
 
 
 def vpcs_to_lines(spec: PoolSpec, blocks: Blocks, existing: Existing, reserved: tuple[IPv4Network, ...]) -> list[str]:
-    """reserved: see with_existing"""
+    """Return the lines about existing VPCs. reserved: see with_existing"""
     lines = _overlaps(spec, blocks, existing, reserved)
     if existing.unread:
         lines.append("  This answer is incomplete, and so are ReservedCidrs:")
@@ -201,14 +201,14 @@ def _overlaps(spec: PoolSpec, blocks: Blocks, existing: Existing, reserved: tupl
     found = overlaps(blocks, existing.vpcs)
     number = sum(vpc.number for vpc in existing.vpcs)
     what = existing.what.replace("CIDRs", "CIDR") if number == 1 else existing.what
-    total = f"{number:,} {what}".rstrip()
+    total, space = f"{number:,} {what}".rstrip(), _value(spec.top_cidrs)
     if not found:
         none = f"the only {what or 'one'} does not overlap" if number == 1 else f"none of the {total} overlaps"
-        return [f"Existing VPCs: {none} {_top(spec)}."]
+        return [f"Existing VPCs: {none} {space}."]
     in_found = {overlap.vpc for overlap in found}
     overlapping = sum(vpc.number for vpc in existing.vpcs if vpc in in_found)  # a file may have two that are alike
     width = max(len(f"{overlap.vpc.cidr}  {overlap.vpc.label}".rstrip()) for overlap in found)
-    lines = [f"Existing VPCs: {overlapping:,} of {total} overlap{'s' if overlapping == 1 else ''} {_top(spec)}"]
+    lines = [f"Existing VPCs: {overlapping:,} of {total} overlap{'s' if overlapping == 1 else ''} {space}"]
     lines += [
         f"  {f'{overlap.vpc.cidr}  {overlap.vpc.label}'.rstrip():{width}}  {_where(overlap)}"
         for overlap in found[:MOST_OVERLAPS]
@@ -263,7 +263,3 @@ def _where(overlap: Overlap) -> str:
     region, environment = overlap.key.region, overlap.key.environment
     where = f"{environment} in {region}" if environment else f"{region}, in space that no environment uses yet"
     return f"{where}: {overlap.addresses:,} address{'' if overlap.addresses == 1 else 'es'}"
-
-
-def _top(spec: PoolSpec) -> str:
-    return _value(spec.top_cidrs)

@@ -12,14 +12,15 @@ from commands import arguments, terminal
 from commands.arguments import ROOT, Arguments
 from commands.preflight.aws_reader import AwsReader
 from commands.preflight.checks import check, credentials, no_credentials, no_region, too_many_calls
-from commands.preflight.facts import Caller, Check, Fact, Facts, Unknown
+from commands.preflight.facts import Check, Fact, Facts, Unknown
 from commands.preflight.reading import (
     Request,
-    read_caller,
+    read_account_id,
     read_facts,
     read_management_id,
     read_networking_stack,
     read_stack,
+    unread,
 )
 from commands.sign_in import open_session
 from commands.stack_state import refuse_stack_of_others, refuse_unless_updatable, refuse_without_networking_stack
@@ -34,20 +35,20 @@ def read_and_check(given: Arguments, root: Path = ROOT) -> list[Check]:
         try:
             session = open_session(given.options.get("AWS", ""), root)
         except BotoCoreError as error:
-            return [no_credentials(Unknown(str(error)))]
+            return [no_credentials(unread(error))]
         if not session.region_name:
             return [no_region()]
-        caller = read_caller(session)
-        if isinstance(caller, Unknown):
-            return [too_many_calls() if caller.throttled else no_credentials(caller)]
-        return check_organization(AwsReader(session, caller.account_id), caller, given, root)
+        account_id = read_account_id(session)
+        if isinstance(account_id, Unknown):
+            return [too_many_calls() if account_id.throttled else no_credentials(account_id)]
+        return check_organization(AwsReader(session, account_id), given, root)
 
 
-def check_organization(aws: AwsReader, caller: Caller, given: Arguments, root: Path = ROOT) -> list[Check]:
+def check_organization(aws: AwsReader, given: Arguments, root: Path = ROOT) -> list[Check]:
     """Return all checks; with credentials of another account, or if AWS throttles all calls, only that check."""
     soon = aws.impatient()
     management_id = read_management_id(soon)
-    if (of_caller := credentials(caller, management_id)).result == "failed":
+    if (of_caller := credentials(aws.account_id, management_id)).result == "failed":
         return [of_caller]
     stack_name = arguments.stack_name(given.options)
     stack, status = read_stack(soon, stack_name)
@@ -57,7 +58,7 @@ def check_organization(aws: AwsReader, caller: Caller, given: Arguments, root: P
     parameters = {**arguments.template_defaults(root), **existing, **given.parameters}
     regions = tuple(region.strip() for region in parameters["RegionSelection"].split(","))
     request = Request(parameters.get("NetworkAccountId", ""), parameters.get("LambdaBucket", ""), regions)
-    facts = read_facts(aws, request, caller, management_id, stack)
+    facts = read_facts(aws, request, management_id, stack)
     found = read_networking_stack(soon, stack_name, existing.get("NetworkAccountId", "")) if existing else None
     return check(replace(facts, parameters=parameters, stack_state=_state(stack_name, status, facts, found)))
 

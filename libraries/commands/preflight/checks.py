@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from commands.arguments import short_names
+from commands.arguments import another_account, in_no_organization, short_names
 from commands.preflight import environments as preflight_environments
 from commands.preflight import networking
 from commands.preflight import quotas as preflight_quotas
-from commands.preflight.facts import Caller, Check, Fact, Facts, LandingZone, Unknown, unknown_check
+from commands.preflight.facts import Check, Fact, Facts, LandingZone, Unknown, unknown_check
 from ctipam.errors import Refused
-from ctipam.ipam.cost_controls import LEAVE
 from ctipam.organization.monitoring import not_monitored
 from ctipam.organization.preconditions import (
-    SetupSpec,
     lists_in_home_region,
     refuse_another_administrator,
     ungoverned_regions,
@@ -36,11 +34,11 @@ def is_ready(checks: Sequence[Check]) -> bool:
     return not any(one.result == "failed" for one in checks)
 
 
-def no_credentials(caller: Unknown) -> Check:
+def no_credentials(unknown: Unknown) -> Check:
     return Check(
         "Credentials",
         "failed",
-        f"There are no valid AWS credentials ({caller.why.rstrip('.')}). Sign in to the management account, or set "
+        f"There are no valid AWS credentials ({unknown.why.rstrip('.')}). Sign in to the management account, or set "
         "AWS_PROFILE.",
     )
 
@@ -58,28 +56,19 @@ def too_many_calls() -> Check:
     )
 
 
-def credentials(caller: Caller, management: Fact[str]) -> Check:
+def credentials(account_id: str, management: Fact[str]) -> Check:
     """Check that the credentials are those of the management account, whose id is `management`."""
     if isinstance(management, Unknown):
         return unknown_check("Credentials", "organizations:DescribeOrganization", management)
     if not management:
-        return Check(
-            "Credentials",
-            "failed",
-            f"Account {caller.account_id} is in no organization. Use the management account of the landing zone.",
-        )
-    if caller.account_id != management:
-        return Check(
-            "Credentials",
-            "failed",
-            f"Account {caller.account_id} is not the management account, which is {management}. Sign in there, or set "
-            "AWS_PROFILE.",
-        )
-    return Check("Credentials", "ok", f"Account {caller.account_id} is the management account.")
+        return Check("Credentials", "failed", str(in_no_organization(account_id)))
+    if account_id != management:
+        return Check("Credentials", "failed", str(another_account(account_id, management)))
+    return Check("Credentials", "ok", f"Account {account_id} is the management account.")
 
 
 def _credentials(facts: Facts) -> Iterator[Check]:
-    yield credentials(facts.caller, facts.management_id)
+    yield credentials(facts.account_id, facts.management_id)
 
 
 def _landing_zone(facts: Facts) -> Iterator[Check]:
@@ -162,11 +151,10 @@ def _administrator(facts: Facts, administrators: Sequence[str]) -> Check:
     network_account_id = facts.network_account_id
     if isinstance(facts.stack, Mapping):  # whose pools stay where they are, whatever is given
         network_account_id = facts.stack.get("NetworkAccountId", network_account_id)
-    spec = SetupSpec(facts.stack is None, network_account_id, {}, exact=False, excluded_ous=LEAVE)
     try:
         if network_account_id:
             with short_names():
-                refuse_another_administrator(administrators, spec)
+                refuse_another_administrator(administrators, network_account_id, new=facts.stack is None)
     except Refused as refusal:
         return Check(about, "failed", str(refusal))
     if isinstance(facts.stack, Mapping) and not administrators:
@@ -178,13 +166,13 @@ def _administrator(facts: Facts, administrators: Sequence[str]) -> Check:
 
 
 def _bucket(facts: Facts) -> Iterator[Check]:
-    name, bucket = facts.parameters.get("LambdaBucket", ""), facts.bucket
-    if isinstance(bucket, Unknown):
-        yield unknown_check("Bucket", "s3:GetBucketLocation", bucket)
-    elif not bucket.region:
+    name, region = facts.parameters.get("LambdaBucket", ""), facts.bucket_region
+    if isinstance(region, Unknown):
+        yield unknown_check("Bucket", "s3:GetBucketLocation", region)
+    elif not region:
         yield Check("Bucket", "failed", f"There is no bucket {name}. Create it: aws s3 mb s3://{name}")
     else:
-        yield Check("Bucket", "ok", f"{name} is in {bucket.region}.")
+        yield Check("Bucket", "ok", f"{name} is in {region}.")
 
 
 def _events(facts: Facts) -> Iterator[Check]:

@@ -12,7 +12,8 @@ from typing import Literal, TypeAlias, TypeVar
 from commands.pool_spec import pool_spec
 from commands.preflight.service_control_policies import Policy
 from ctipam.errors import Refused
-from ctipam.organization.tree import OrganizationTree
+from ctipam.ipam.existing import ExistingIpam
+from ctipam.organization.tree import AccountLocation, OrganizationTree
 from ctipam.pools.spec import PoolSpec
 
 T = TypeVar("T")
@@ -36,12 +37,6 @@ Fact: TypeAlias = T | Unknown
 
 
 @dataclass(frozen=True)
-class Caller:
-    account_id: str
-    partition: str
-
-
-@dataclass(frozen=True)
 class LandingZone:
     """region: its home Region. governed: None if its manifest names no Regions, as from version 4.0."""
 
@@ -53,44 +48,26 @@ class LandingZone:
 
 
 @dataclass(frozen=True)
-class Location:
-    """Where the Networking account is. state: empty if it is not in the organization. ous: nearest last, by id."""
-
-    state: str
-    ous: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Ipam:
-    ipam_id: str
-    tier: str
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """region: empty if there is no such bucket of this account."""
-
-    region: str
-
-
-@dataclass(frozen=True)
 class Facts:
     """What was read.
 
     region             the Region that the user has configured
+    account_id         of the credentials
     management_id      of the organization; empty if the account is in none
     landing_zone       None if Control Tower lists none in this Region
     stack              the parameters of the existing stack; None if there is no stack
     stack_state        why it takes no update, or cannot be created; empty if it does, or can
+    location           where the Networking account is; None: not in the organization. The OUs have no names
     stack_set_role     whether Control Tower's StackSet role exists
     execution_role     whether Control Tower's role in the Networking account can be assumed
     regions            Regions that are enabled in the Networking account
     policies           service control policies of the root, of each OU, and of the account
     trusted            service principals that the organization trusts
     administrators     account ids of IPAM's delegated administrators
-    ipams              IPAMs of the Networking account, by Region
+    ipams              the usable IPAM of the Networking account in each Region; None: there is none
     quotas             of IPAM, by their codes in Service Quotas
     controls           of the OUs of the Networking account, for example {"CT.LAMBDA.PR.3": "ou-abcd-11111111"}
+    bucket_region      empty if there is no such bucket of this account
     trails             names of the trails that log management events of this Region
     tree               all OUs and accounts
     remembered         the ids of OUs that the tags of pools name, by environment
@@ -99,21 +76,22 @@ class Facts:
     """
 
     region: str
-    caller: Caller
+    account_id: str
+    partition: str
     management_id: Fact[str]
     landing_zone: Fact[LandingZone | None]
     stack: Fact[Mapping[str, str] | None]
-    location: Fact[Location]
+    location: Fact[AccountLocation | None]
     stack_set_role: Fact[bool]
     execution_role: Fact[bool]
     regions: Fact[frozenset[str]]
     policies: Fact[tuple[tuple[Policy, ...], ...]]
     trusted: Fact[frozenset[str]]
     administrators: Fact[tuple[str, ...]]
-    ipams: Mapping[str, Fact[tuple[Ipam, ...]]]
+    ipams: Mapping[str, Fact[ExistingIpam | None]]
     quotas: Fact[Mapping[str, int]]
     controls: Fact[Mapping[str, str]]
-    bucket: Fact[Bucket]
+    bucket_region: Fact[str]
     trails: Fact[tuple[str, ...]]
     tree: Fact[OrganizationTree]
     remembered: Fact[Mapping[str, Collection[str]]]
@@ -128,10 +106,6 @@ class Facts:
             return pool_spec(self.parameters, new=self.stack is None)
         except Refused as refusal:
             return refusal
-
-    @property
-    def partition(self) -> str:
-        return self.caller.partition
 
     @property
     def network_account_id(self) -> str:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from commands.arguments import is_management_account
 from commands.preflight.facts import Check, Facts, Unknown, unknown_check
 from commands.preflight.service_control_policies import Call, Denial, denials
 from ctipam.errors import Refused
+from ctipam.ipam.cost_controls import CostControls
+from ctipam.ipam.existing import ExistingIpam
+from ctipam.ipam.preconditions import refuse_free_tier
 from ctipam.names import EXECUTION_ROLE, STACK_SET_ROLE, execution_role_arn
 
 HOME_CALLS = (
@@ -39,17 +43,16 @@ def account(facts: Facts) -> Iterator[Check]:
     account_id, location = facts.network_account_id, facts.location
     about = "Networking account"
     if account_id == facts.management_id:
-        text = "is the management account, which cannot administer IPAM. Give the account that is to own the pools."
-        yield Check(about, "failed", f"{account_id} {text}")
+        yield Check(about, "failed", str(is_management_account(account_id)))
     elif isinstance(location, Unknown):
         yield unknown_check(about, "organizations:DescribeAccount and ListParents", location)
-    elif location.state != "ACTIVE":
-        found = f"is {location.state} in" if location.state else "is no account of"
+    elif location is None or location.state != "ACTIVE":
+        found = f"is {location.state} in" if location else "is no account of"
         yield Check(about, "failed", f"{account_id} {found} this organization. Name an active account.")
-    elif len(location.ous) < 2:
+    elif not location.ou_path:
         yield Check(about, "warning", f"{account_id} is in no OU, so it is not enrolled. Enroll it in Control Tower.")
     else:
-        yield Check(about, "ok", f"{account_id} is active, in OU {location.ous[-1]}.")
+        yield Check(about, "ok", f"{account_id} is active, in OU {location.ou_path[0].ou_id}.")
     if isinstance(facts.stack, Mapping):
         yield from _same_account(account_id, facts.stack)
 
@@ -156,32 +159,29 @@ def _denied(denial: Denial) -> str:
 
 
 def ipam(facts: Facts) -> Iterator[Check]:
-    for region, ipams in facts.ipams.items():
-        if isinstance(ipams, Unknown):
+    for region, found in facts.ipams.items():
+        if isinstance(found, Unknown):
             if region == facts.region:
-                yield unknown_check("IPAM", "ec2:DescribeIpams in the Networking account", ipams)
+                yield unknown_check("IPAM", "ec2:DescribeIpams in the Networking account", found)
         elif region == facts.region:
-            yield _home_ipam(facts, ipams[0].ipam_id if ipams else "", ipams[0].tier if ipams else "")
-        elif ipams:
+            yield _home_ipam(facts, found)
+        elif found:
             yield Check(
                 "IPAM",
                 "warning",
-                f"{ipams[0].ipam_id} in {region} is another IPAM, which the stack does not use. AWS bills both if "
+                f"{found.ipam_id} in {region} is another IPAM, which the stack does not use. AWS bills both if "
                 "both are in the advanced tier.",
             )
 
 
-def _home_ipam(facts: Facts, ipam_id: str, tier: str) -> Check:
-    if not ipam_id:
+def _home_ipam(facts: Facts, ipam: ExistingIpam | None) -> Check:
+    if ipam is None:
         return Check("IPAM", "ok", f"None in {facts.region}; the stack creates one in the advanced tier.")
-    if tier == "free" and facts.parameters.get("IpamTier") != "advanced":
-        return Check(
-            "IPAM",
-            "failed",
-            f"{ipam_id} is in the free tier, which has no pools for other Regions and accounts. Set IpamTier=advanced, "
-            "which AWS bills per active IP address.",
-        )
-    return Check("IPAM", "ok", f"The stack uses {ipam_id} in {facts.region}.")
+    try:
+        refuse_free_tier(CostControls.from_properties(facts.parameters), ipam)
+    except Refused as refusal:
+        return Check("IPAM", "failed", str(refusal))
+    return Check("IPAM", "ok", f"The stack uses {ipam.ipam_id} in {facts.region}.")
 
 
 def controls(facts: Facts) -> Iterator[Check]:

@@ -49,7 +49,7 @@ def shares(facts: Facts) -> Iterator[Check]:
     spec = facts.spec()
     if isinstance(spec, Refused) or isinstance(facts.tree, Unknown):
         return
-    number = len(accounts_with_pools(facts))
+    number = len(accounts_with_pools(facts, facts.tree))
     counts = {SHARES: number, PRINCIPALS: number, RESOURCES: number * len(spec.regions)}
     yield from _compare("Quota of shares", counts, facts.share_quotas)
 

@@ -15,26 +15,25 @@ from typing import Any, TypeVar
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
+from commands.aws_errors import text_of
 from commands.preflight.aws_reader import AwsReader
 from commands.preflight.facts import (
-    Bucket,
-    Caller,
     Fact,
     Facts,
-    Ipam,
     LandingZone,
-    Location,
     Unknown,
 )
 from commands.preflight.service_control_policies import Policy
 from commands.reading import Stack, find_stack, networking_stack_id
-from commands.sign_in import QUICK
+from commands.regions import region_of_bucket
+from commands.sign_in import QUICK, management_id
 from ctipam import names
 from ctipam.errors import DENIED, THROTTLED, Refused, code_of
-from ctipam.ipam.reader import UNUSABLE
+from ctipam.ipam.existing import ExistingIpam
+from ctipam.ipam.reader import UNUSABLE, find_ipam
 from ctipam.organization.deployments import deployments_in, ous_of_pools
-from ctipam.organization.reader import find_ipam_administrators, read_all, state_of
-from ctipam.organization.tree import OrganizationTree
+from ctipam.organization.reader import find_ipam_administrators, find_roots, locate, read_all
+from ctipam.organization.tree import AccountLocation, OrganizationTree
 
 T = TypeVar("T")
 
@@ -81,7 +80,7 @@ def read_networking_stack(aws: AwsReader, stack: str, network_account_id: str) -
 
 
 def read_management_id(aws: AwsReader) -> Fact[str]:
-    return _read(lambda: _management_id(aws))
+    return _read(lambda: management_id(aws))
 
 
 @dataclass(frozen=True)
@@ -92,32 +91,26 @@ class Inside:
     regions: Fact[frozenset[str]]
     quotas: Fact[Mapping[str, int]]
     share_quotas: Fact[Mapping[str, int]]
-    ipams: Mapping[str, Fact[tuple[Ipam, ...]]]
+    ipams: Mapping[str, Fact[ExistingIpam | None]]
     remembered: Fact[Mapping[str, Collection[str]]]
     deployments: Fact[tuple[str, ...]]
 
 
-def read_caller(session: boto3.Session) -> Fact[Caller]:
-    """Ask twice at most: without a connection or with wrong credentials, the answer should come at once.
-
-    Raises   Refused if AWS cannot be reached
+def read_account_id(session: boto3.Session) -> Fact[str]:
+    """Return the account of the credentials. Asks twice at most: without a connection or with wrong credentials, the
+    answer should come at once. Raises Refused if AWS cannot be reached.
     """
     try:
-        return _caller(session.client("sts", config=QUICK).get_caller_identity())
+        return str(session.client("sts", config=QUICK).get_caller_identity()["Account"])
     except EndpointConnectionError as error:
         raise Refused(f"AWS cannot be reached: {error}. Check the connection and AWS_REGION.") from None
     except (BotoCoreError, ClientError) as error:
         return unread(error)
 
 
-def _caller(identity: Mapping[str, Any]) -> Caller:
-    return Caller(str(identity["Account"]), str(identity["Arn"]).split(":")[1])
-
-
 def read_facts(
     aws: AwsReader,
     request: Request,
-    caller: Caller,
     management_id: Fact[str],
     stack: Fact[Mapping[str, str] | None],
 ) -> Facts:
@@ -125,20 +118,25 @@ def read_facts(
     region, account_id = aws.region, request.network_account_id
     with ThreadPoolExecutor(CALLS_AT_ONCE) as workers:
         tree = workers.submit(_read, lambda: _tree(aws))
-        location = workers.submit(_of_account, account_id, lambda: _location(aws, account_id))
-        inside = workers.submit(_inside, aws, caller, account_id, [region, *request.regions])
+        location = workers.submit(
+            _read_if_given, "NETWORK_ACCOUNT_ID", account_id, lambda: locate(aws.organizations(), account_id)
+        )
+        inside = workers.submit(_inside, aws, account_id, [region, *request.regions])
         zone = workers.submit(_read, lambda: _landing_zone(aws, region))
         role = workers.submit(_read, lambda: _has_stack_set_role(aws))
         trusted = workers.submit(_read, lambda: _trusted(aws))
         administrators = workers.submit(_read, lambda: tuple(find_ipam_administrators(aws.organizations())))
-        bucket = workers.submit(_read_bucket, aws, request.bucket, caller)
+        bucket_region = workers.submit(
+            _read_if_given, "BUCKET", request.bucket, lambda: _bucket_region(aws, request.bucket, aws.account_id)
+        )
         trails = workers.submit(_read, lambda: _trails(aws))
         where = location.result()
-        policies = workers.submit(_of_place, where, lambda ous: _policies(aws, [*ous, account_id]))
-        controls = workers.submit(_of_place, where, lambda ous: _controls(aws, ous))
+        policies = workers.submit(_of_place, where, lambda ou_ids: _policies(aws, [*ou_ids, account_id]))
+        controls = workers.submit(_of_place, where, lambda ou_ids: _controls(aws, ou_ids))
         return Facts(
             region=region,
-            caller=caller,
+            account_id=aws.account_id,
+            partition=aws.partition,
             management_id=management_id,
             landing_zone=zone.result(),
             stack=stack,
@@ -149,36 +147,43 @@ def read_facts(
             trusted=trusted.result(),
             administrators=administrators.result(),
             controls=controls.result(),
-            bucket=bucket.result(),
+            bucket_region=bucket_region.result(),
             trails=trails.result(),
             **vars(inside.result()),
         )
 
 
-def _inside(aws: AwsReader, caller: Caller, account_id: str, regions: Iterable[str]) -> Inside:
+def _inside(aws: AwsReader, account_id: str, regions: Iterable[str]) -> Inside:
     """Read in the Networking account. regions: those in which to look for an IPAM."""
-    entered = _of_account(account_id, lambda: _enter(aws, caller, account_id))
+    entered = _read_if_given("NETWORK_ACCOUNT_ID", account_id, lambda: _enter(aws, account_id))
     searched = dict.fromkeys(regions)
     if not isinstance(entered, AwsReader):
         not_given = entered if entered and not entered.by_aws else None
         closed = not_given or Unknown("the Networking account cannot be entered", by_aws=False)
-        return Inside(entered or False, closed, closed, closed, dict.fromkeys(searched, closed), closed, closed)
+        return Inside(
+            execution_role=entered or False,
+            regions=closed,
+            quotas=closed,
+            share_quotas=closed,
+            ipams=dict.fromkeys(searched, closed),
+            remembered=closed,
+            deployments=closed,
+        )
     with ThreadPoolExecutor(CALLS_AT_ONCE) as workers:
         enabled = workers.submit(_read, lambda: _regions(entered))
         quotas = workers.submit(_read, lambda: _quotas(entered, "ec2-ipam"))
         share_quotas = workers.submit(_read, lambda: _quotas(entered, "ram"))
         remembered = workers.submit(_read, lambda: ous_of_pools(entered))
         deployments = workers.submit(_read, lambda: tuple(deployments_in(entered)))
-        found = workers.map(lambda region: _read(lambda: _ipams(entered, region)), searched)
-        ipams = dict(zip(searched, found, strict=True))
+        ipams = workers.map(lambda region: _read(lambda: _ipam(entered, region)), searched)
         return Inside(
-            True,
-            enabled.result(),
-            quotas.result(),
-            share_quotas.result(),
-            ipams,
-            remembered.result(),
-            deployments.result(),
+            execution_role=True,
+            regions=enabled.result(),
+            quotas=quotas.result(),
+            share_quotas=share_quotas.result(),
+            ipams=dict(zip(searched, ipams, strict=True)),
+            remembered=remembered.result(),
+            deployments=deployments.result(),
         )
 
 
@@ -191,30 +196,20 @@ def _read(read: Callable[[], T]) -> Fact[T]:
 
 def unread(error: BotoCoreError | ClientError) -> Unknown:
     """Return why something is unknown: "DescribeIpams: UnauthorizedOperation", or the whole text of another error."""
-    why = f"{error.operation_name}: {code_of(error)}" if isinstance(error, ClientError) else str(error)
-    return Unknown(why, throttled=code_of(error) in THROTTLED)
+    return Unknown(text_of(error), throttled=code_of(error) in THROTTLED)
 
 
-def _of_account(account_id: str, read: Callable[[], T]) -> Fact[T]:
-    return _read(read) if account_id else Unknown("NETWORK_ACCOUNT_ID is not given", by_aws=False)
+def _read_if_given(name: str, value: str, read: Callable[[], T]) -> Fact[T]:
+    return _read(read) if value else Unknown(f"{name} is not given", by_aws=False)
 
 
-def _of_place(location: Fact[Location], read: Callable[[tuple[str, ...]], T]) -> Fact[T]:
-    """Read about the OUs around the Networking account."""
+def _of_place(location: Fact[AccountLocation | None], read: Callable[[list[str]], T]) -> Fact[T]:
+    """Read about the OUs above the Networking account. read: takes their ids, the farthest first"""
     if isinstance(location, Unknown):
         return location
-    if not location.ous:
-        return Unknown("the Networking account is not in the organization", by_aws=False)
-    return _read(lambda: read(location.ous))
-
-
-def _management_id(aws: AwsReader) -> str:
-    try:
-        return str(aws.ask("organizations", "describe_organization")["Organization"]["MasterAccountId"])
-    except ClientError as error:
-        if code_of(error) == "AWSOrganizationsNotInUseException":
-            return ""
-        raise
+    if location is None or location.state != "ACTIVE":  # of others, the OUs are not read
+        return Unknown("the Networking account is not an active account of the organization", by_aws=False)
+    return _read(lambda: read([ou.ou_id for ou in reversed(location.ou_path)]))
 
 
 def _landing_zone(aws: AwsReader, region: str) -> LandingZone | None:
@@ -247,23 +242,9 @@ def _has_stack_set_role(aws: AwsReader) -> bool:
     return True
 
 
-def _location(aws: AwsReader, account_id: str) -> Location:
-    try:
-        account = aws.ask("organizations", "describe_account", AccountId=account_id)["Account"]
-    except ClientError as error:
-        if code_of(error) == "AccountNotFoundException":
-            return Location("")
-        raise
-    ous: list[str] = []
-    child = account_id
-    while not child.startswith("r-"):
-        (parent,) = aws.ask("organizations", "list_parents", ChildId=child)["Parents"]
-        child = parent["Id"]
-        ous.insert(0, child)
-    return Location(state_of(account), tuple(ous))
+def _policies(aws: AwsReader, below_root: Iterable[str]) -> tuple[tuple[Policy, ...], ...]:
+    """Return the service control policies of the root, and of these OUs and accounts."""
 
-
-def _policies(aws: AwsReader, targets: Iterable[str]) -> tuple[tuple[Policy, ...], ...]:
     def of_target(target: str) -> list[tuple[str, str]]:
         answer = aws.ask("organizations", "list_policies_for_target", TargetId=target, Filter="SERVICE_CONTROL_POLICY")
         return [(policy["Id"], policy["Name"]) for policy in answer["Policies"]]
@@ -274,7 +255,7 @@ def _policies(aws: AwsReader, targets: Iterable[str]) -> tuple[tuple[Policy, ...
         return document
 
     with ThreadPoolExecutor(CALLS_AT_ONCE) as workers:
-        levels = [*workers.map(of_target, targets)]
+        levels = [*workers.map(of_target, [*find_roots(aws.organizations()), *below_root])]
         ids = sorted({policy_id for level in levels for policy_id, _ in level})
         documents = dict(zip(ids, workers.map(content, ids), strict=True))
     return tuple(tuple(Policy(name, documents[policy_id]) for policy_id, name in level) for level in levels)
@@ -290,10 +271,10 @@ def _tree(aws: AwsReader) -> OrganizationTree:
         return read_all(aws.organizations(), workers.map)
 
 
-def _enter(aws: AwsReader, caller: Caller, account_id: str) -> AwsReader | None:
+def _enter(aws: AwsReader, account_id: str) -> AwsReader | None:
     """Return a reader of the Networking account, None if the role does not exist or may not be assumed."""
     try:
-        return aws.assume(names.execution_role_arn(caller.partition, account_id), "preflight", READ_ONLY)
+        return aws.assume(names.execution_role_arn(aws.partition, account_id), "preflight", READ_ONLY)
     except ClientError as error:
         if code_of(error) in DENIED:
             return None
@@ -304,10 +285,9 @@ def _regions(networking: AwsReader) -> frozenset[str]:
     return frozenset(region["RegionName"] for region in networking.ask("ec2", "describe_regions")["Regions"])
 
 
-def _ipams(networking: AwsReader, region: str) -> tuple[Ipam, ...]:
-    rows = networking.ask("ec2", "describe_ipams", region)["Ipams"]
-    kept = [row for row in rows if row["State"] not in (*UNUSABLE, "delete-complete")]
-    return tuple(Ipam(row["IpamId"], row.get("Tier", "")) for row in kept)
+def _ipam(networking: AwsReader, region: str) -> ExistingIpam | None:
+    found = find_ipam(networking, region=region)
+    return found if found and found.state not in UNUSABLE else None
 
 
 def _quotas(networking: AwsReader, service: str) -> Mapping[str, int]:
@@ -318,15 +298,13 @@ def _quotas(networking: AwsReader, service: str) -> Mapping[str, int]:
     return {row["QuotaCode"]: int(row["Value"]) for row in rows}
 
 
-def _controls(aws: AwsReader, ous: Iterable[str]) -> Mapping[str, str]:
+def _controls(aws: AwsReader, ou_ids: Iterable[str]) -> Mapping[str, str]:
     """Return the controls of these OUs by their aliases, for example CT.LAMBDA.PR.3.
 
     https://docs.aws.amazon.com/controlcatalog/latest/APIReference/API_GetControl.html
     """
     found: dict[str, str] = {}
-    for ou_id in ous:
-        if ou_id.startswith("r-"):
-            continue  # Control Tower enables controls on OUs
+    for ou_id in ou_ids:
         ou = aws.ask("organizations", "describe_organizational_unit", OrganizationalUnitId=ou_id)
         target = ou["OrganizationalUnit"]["Arn"]
         answer = aws.ask("controltower", "list_enabled_controls", targetIdentifier=target)
@@ -347,21 +325,14 @@ def _aliases(aws: AwsReader, control_arn: str) -> list[str]:
     return [*control.get("Aliases", [name])]
 
 
-def _read_bucket(aws: AwsReader, bucket: str, caller: Caller) -> Fact[Bucket]:
-    if not bucket:
-        return Unknown("BUCKET is not given", by_aws=False)
-    owner = {"Bucket": bucket, "ExpectedBucketOwner": caller.account_id}
-    return _read(lambda: _bucket(aws, owner))
-
-
-def _bucket(aws: AwsReader, owner: Mapping[str, str]) -> Bucket:
+def _bucket_region(aws: AwsReader, bucket: str, owner: str) -> str:
     try:
-        region = aws.ask("s3", "get_bucket_location", **owner).get("LocationConstraint") or "us-east-1"
+        found = aws.ask("s3", "get_bucket_location", Bucket=bucket, ExpectedBucketOwner=owner)
     except ClientError as error:
         if code_of(error) == "NoSuchBucket":
-            return Bucket("")
+            return ""
         raise
-    return Bucket("eu-west-1" if region == "EU" else str(region))
+    return region_of_bucket(found.get("LocationConstraint"))
 
 
 def _trails(aws: AwsReader) -> tuple[str, ...]:

@@ -55,12 +55,12 @@ def main(root: Path = ROOT) -> int:
     with terminal.progress() as progress, reading.errors_in_words(), arguments.short_names():
         progress("the stack")
         management = reading.management_account(given.options.get("AWS", ""))
-        asked = find_update(management, stack, arguments.template_defaults(root), given.parameters)
-        if (reserved := reserve.reserved_cidrs(given.options, asked.new)) is not None:
-            asked = replace(asked, new={**asked.new, reserve.PARAMETER: reserved})
-        networking = reading.networking_account(management, asked.network_account_id)
-        found = with_reserved(preview(management, networking, asked, progress), reserved)
-        found = with_forgotten(found, arguments.forgotten(asked.old or {}, known))
+        update = find_update(management, stack, arguments.template_defaults(root), given.parameters)
+        if (reserved := reserve.reserved_cidrs(given.options, update.new)) is not None:
+            update = replace(update, new={**update.new, reserve.PARAMETER: reserved})
+        networking = reading.networking_account(management, update.network_account_id)
+        found = with_reserved(preview(management, networking, update, progress), reserved)
+        found = with_forgotten(found, arguments.forgotten(update.old or {}, known))
     colors = terminal.has_colors(sys.stdout)
     with program.reader_may_stop():
         if output == "json":
@@ -83,7 +83,7 @@ def with_forgotten(found: Preview, forgotten: str) -> Preview:
 
 
 def exit_code(found: Preview, *, by_make: bool) -> int:
-    """make reports every code but 0 as an error, and itself exits with 2."""
+    """Return the exit code: for make, only refusals fail, because make reports every code but 0 as an error."""
     return 0 if by_make and not found.refused else found.exit_code
 
 

@@ -25,7 +25,7 @@ UNSEEN_TAGS = frozenset({names.STACK_TAG_KEYS_TAG, names.RESERVED_TAG, names.PRE
 
 @dataclass(frozen=True)
 class Change:
-    """One property of something. before, after: empty if it has none. drift: of a difference that is not all drift"""
+    """One property of something. before, after: empty if it has none. drift: this part of a change corrects drift"""
 
     what: str
     before: str
@@ -125,7 +125,7 @@ def names_by_id(before: Sequence[ExistingPool], after: Sequence[ExistingPool]) -
 
 
 def _names(pools: Sequence[ExistingPool]) -> dict[str, str]:
-    """An environment's pool whose tags do not tell of which has the key of a Region."""
+    """Return the names of our pools. One that has lost its environment's tag has a Region's key: its name says so."""
     without = f", a pool without its tag {names.POOL_ENVIRONMENT_TAG}"
     return {
         pool.pool_id: f"{pool.key}{without if has_lost_environment(pool, pools) else ''}" for pool in pools if pool.key
@@ -260,5 +260,5 @@ def parameter_differences(old: Mapping[str, str], new: Mapping[str, str]) -> tup
 
 
 def _compared(value: str) -> str:
-    """Spaces between the members of a list do not count."""
+    """Return a value without spaces around the members of a list, which make no difference."""
     return ",".join(item.strip() for item in value.split(","))

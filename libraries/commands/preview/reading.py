@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from commands import reading
-from commands.plan.simulation import update
+from commands.plan import simulation
 from commands.preview.changes import (
-    AccountDifference,
     Change,
     Difference,
     Preview,
@@ -79,7 +78,7 @@ PROPERTIES: dict[str, frozenset[str]] = {
         _SHARING | {"NetworkAccountId", "TopLevelPoolCidr", "ReservedCidrs", "PackageVersion"}
     ),
 }
-"""The parameters that each custom resource has as properties. CloudFormation asks it only if one of them changes."""
+"""The parameters that each custom resource has as properties. CloudFormation invokes it only if one of them changes."""
 
 T = TypeVar("T")
 
@@ -119,9 +118,8 @@ class Update:
     def parameters(self) -> tuple[Difference, ...]:
         return () if self.old is None else parameter_differences(self.old, self.new)
 
-    def asks(self, resource: str) -> bool:
-        """Return whether CloudFormation asks the custom resource to do something: also if it gets a new property that
-        changes nothing."""
+    def invokes(self, resource: str) -> bool:
+        """Return whether CloudFormation invokes the custom resource: also for a new property that changes nothing."""
         changed = self.added.union(one.name for one in self.parameters)
         return self.old is None or not changed.isdisjoint(PROPERTIES[resource])
 
@@ -146,46 +144,46 @@ def as_properties(parameters: Mapping[str, str]) -> dict[str, Any]:
     return {**parameters, **lists}
 
 
-def preview(management: Account, networking: Account, asked: Update, progress: Progress) -> Preview:
+def preview(management: Account, networking: Account, update: Update, progress: Progress) -> Preview:
     """Return what the update would do. Raises AWS's errors."""
     refused: list[str] = []
-    unknown: list[str] = []  # what would be refused if CloudFormation asked
+    hindered: list[str] = []  # what would be refused if CloudFormation invoked the custom resource
     result = None
-    if asked.asks("OrganizationSetup"):
+    if update.invokes("OrganizationSetup"):
         progress("the organization")
-        result = _unless_refused(refused, lambda: check_organization(management, asked))
+        result = _unless_refused(refused, lambda: check_organization(management, update))
     progress("the IPAM and its pools")
     exclusions = result.exclusions if result else LEAVE
-    reasons = refused if asked.asks("Ipam") else unknown
-    of_pools = _unless_refused(reasons, lambda: foresee_pools(networking, asked, exclusions))
-    found = Preview(asked.stack, asked.old is None, parameters=asked.parameters, refused=tuple(refused))
-    if refused or of_pools is None:
-        notes = (*_renamed(management, networking, asked), *_lost_tags(networking))
-        return replace(found, notes=notes, hindered=tuple(unknown))
+    reasons = refused if update.invokes("Ipam") else hindered
+    forecast = _unless_refused(reasons, lambda: foresee_pools(networking, update, exclusions))
+    found = Preview(update.stack, update.old is None, parameters=update.parameters, refused=tuple(refused))
+    if refused or forecast is None:
+        notes = (*_renamed(management, networking, update), *_lost_tags(networking))
+        return replace(found, notes=notes, hindered=tuple(hindered))
     progress("accounts and shares")
-    run = start_sharing(management, networking, asked, of_pools.after)
-    accounts, of_sharing = foresee_shares(run, of_pools.names(networking))
-    asks_sharing = asked.asks("ShareExistingAccounts")
+    sharing_result = reconcile_all(start_sharing(management, networking, update, forecast.after))
+    accounts = account_differences(sharing_result.accounts, forecast.names(networking))
+    invokes_sharing = update.invokes("ShareExistingAccounts")
     return replace(
         found,
-        ipam=of_pools.ipam,
-        pools=of_pools.planned,
-        accounts=accounts if asks_sharing else (),
-        drift=(*of_pools.drift, *(() if asks_sharing else accounts)),
+        ipam=forecast.ipam,
+        pools=forecast.planned,
+        accounts=accounts if invokes_sharing else (),
+        drift=(*forecast.drift, *(() if invokes_sharing else accounts)),
         notes=(
-            *notes_on_renamed(of_pools.before, of_sharing.environments),
-            *(f"{sentence}, and stays although the stack does not declare it." for sentence in of_pools.stays),
-            *_notes(asked, result, of_pools.after, of_sharing),
+            *notes_on_renamed(forecast.before, sharing_result.environments),
+            *(f"{sentence}, and stays although the stack does not declare it." for sentence in forecast.stays),
+            *_notes(update, result, forecast.after, sharing_result),
         ),
     )
 
 
-def _renamed(management: Account, networking: Account, asked: Update) -> list[str]:
+def _renamed(management: Account, networking: Account, update: Update) -> list[str]:
     """Return which new environments are OUs that already have pools under another name."""
     pools = [as_listed(pool, ours=True) for pool in list_pools(networking) if stack_of(pool)]
     have_pools = {pool.key.environment for pool in pools if pool.key}
     try:
-        ou_ids = environments(asked.new["AccEnvName"])
+        ou_ids = environments(update.new["AccEnvName"])
     except Refused:  # which is why the update would be refused
         return []
     new = {name: [ou_id] if ou_id else [] for name, ou_id in ou_ids.items() if name not in have_pools}
@@ -214,16 +212,16 @@ def _unless_refused(refused: list[str], ask: Callable[[], T]) -> T | None:
         return None
 
 
-def check_organization(management: Account, asked: Update) -> SetupResult:
+def check_organization(management: Account, update: Update) -> SetupResult:
     """Do what Custom::OrganizationSetup does before it changes anything. Raises Refused."""
-    request = asked.request(management, asked.stack_id, as_properties(asked.new))
+    request = update.request(management, update.stack_id, as_properties(update.new))
     preconditions.refuse_another_networking_account(request)
     spec = SetupSpec.from_request(request, management.known_regions())
     result = setup.check(management, spec)
     if spec.new:
-        ignored = [asked.networking_stack_id] if asked.leftover else []
+        ignored = [update.networking_stack_id] if update.leftover else []
         living = deployments_in(networking_account(management, spec.network_account_id), ignored)
-        preconditions.refuse_second_deployment(living, asked.stack)
+        preconditions.refuse_second_deployment(living, update.stack)
     return result
 
 
@@ -248,40 +246,42 @@ class PoolsForecast:
         return {reading.pool_arn(networking) + pool_id: name for pool_id, name in names.items()}
 
 
-def foresee_pools(networking: Account, asked: Update, exclusions: str = LEAVE) -> PoolsForecast:
+def foresee_pools(networking: Account, update: Update, exclusions: str = LEAVE) -> PoolsForecast:
     """Return what Custom::Ipam and Custom::InitPools would do. Raises Refused as they do.
 
     exclusions   the property IpamExclusions, from Custom::OrganizationSetup
     """
-    properties = as_properties(asked.new) | {"IpamExclusions": exclusions}
-    request = asked.request(networking, asked.networking_stack_id, properties)
-    tags = request.stack.tags() if asked.networking_exists else {}
+    properties = as_properties(update.new) | {"IpamExclusions": exclusions}
+    request = update.request(networking, update.networking_stack_id, properties)
+    tags = request.stack.tags() if update.networking_exists else {}
     spec = PoolSpec.from_properties(properties, networking.known_regions(), request.stack_id, tags)
     ipam_spec = IpamSpec(properties["IpamScope"], spec.regions, CostControls.from_properties(properties))
     ipam = ipam_reconcile.check(request, ipam_spec)
     found = pools_reconcile.look(request, ipam_spec.scope_id_in(ipam) if ipam else "", spec)
     before = [*found.pools]
     kept_anyway = with_ancestors(found.stays, before)
-    after = update(spec, before, found.allocated, found.in_use, kept_anyway)
+    after = simulation.update(spec, before, found.allocated, found.in_use, kept_anyway)
     differences = pool_differences(spec, before, after, found.reservable)
-    asks = asked.asks("InitPools") and not found.built
-    drifted = _drifted(networking, asked, found, spec) if asks and asked.old is not None else ()
+    applies = update.invokes("InitPools") and not found.built
+    drifted = _drifted(networking, update, found, spec) if applies and update.old is not None else ()
     return PoolsForecast(
         before,
-        after if asks else before,
-        planned=tuple(_marked(one, drifted) for one in differences) if asks else (),
-        drift=() if asks else differences,
-        ipam=_ipam_differences(networking, ipam_spec, ipam) if asked.asks("Ipam") or exclusions != LEAVE else (),
+        after if applies else before,
+        planned=tuple(_marked(one, drifted) for one in differences) if applies else (),
+        drift=() if applies else differences,
+        ipam=_ipam_differences(networking, ipam_spec, ipam) if update.invokes("Ipam") or exclusions != LEAVE else (),
         stays=tuple(sentence for sentences in found.stays.values() for sentence in sentences),
     )
 
 
-def _drifted(networking: Account, asked: Update, found: Situation, spec: PoolSpec) -> tuple[Difference, ...]:
+def _drifted(networking: Account, update: Update, found: Situation, spec: PoolSpec) -> tuple[Difference, ...]:
     """Return what an update with the present parameters would change: what somebody has changed by hand."""
-    properties = as_properties(asked.old or {})
+    properties = as_properties(update.old or {})
     try:
         old = PoolSpec.from_properties(properties, networking.known_regions(), spec.stack_id, spec.stack_tags)
-        after = update(old, found.pools, found.allocated, kept_anyway=with_ancestors(found.stays, found.pools))
+        after = simulation.update(
+            old, found.pools, found.allocated, kept_anyway=with_ancestors(found.stays, found.pools)
+        )
     except Refused:  # by this version of the code: then everything counts as planned
         return ()
     return pool_differences(old, found.pools, after, found.reservable)
@@ -315,10 +315,10 @@ def _ipam_differences(networking: Account, spec: IpamSpec, ipam: ExistingIpam | 
     return (Difference("change", "IPAM", ipam.ipam_id, changes=tuple(changes)),) if changes else ()
 
 
-def start_sharing(management: Account, networking: Account, asked: Update, after: list[ExistingPool]) -> SharingRun:
+def start_sharing(management: Account, networking: Account, update: Update, after: list[ExistingPool]) -> SharingRun:
     """Return a dry run of the lifecycle function, as it will be after the update."""
-    settings = reading.sharing_settings(asked.new, asked.stack_id)
-    new = asked.old is None
+    settings = reading.sharing_settings(update.new, update.stack_id)
+    new = update.old is None
     run = start_run(management, settings, reading.LONG, dry_run=True, share_with_all=new)
     rules = run.rules
     if new and not settings.share_with_existing_accounts:  # the stack that would tell since when does not exist yet
@@ -327,23 +327,15 @@ def start_sharing(management: Account, networking: Account, asked: Update, after
     return replace(run, rules=rules, pools=pools)
 
 
-def foresee_shares(
-    run: SharingRun, pool_names: Mapping[str, str]
-) -> tuple[tuple[AccountDifference, ...], SharingResult]:
-    """Return which accounts gain and lose pools, and the result of the dry run. pool_names: by ARN"""
-    result = reconcile_all(run)
-    return account_differences(result.accounts, pool_names), result
-
-
 def _notes(
-    asked: Update, result: SetupResult | None, after: list[ExistingPool], of_sharing: SharingResult
+    update: Update, result: SetupResult | None, after: list[ExistingPool], sharing_result: SharingResult
 ) -> tuple[str, ...]:
-    taken_over = ["Pools of an earlier deployment of this name are taken over."] if asked.leftover else []
-    of_environments = [one.sentence for one in of_sharing.environments if one.problem or one.is_renamed]
+    taken_over = ["Pools of an earlier deployment of this name are taken over."] if update.leftover else []
+    of_environments = preconditions.environment_warnings(sharing_result.environments)
     warnings = result.warnings if result else ()
-    rules = of_sharing.wrong_rules.values()
+    rules = sharing_result.wrong_rules.values()
     return tuple(
         dict.fromkeys(
-            [*taken_over, *warnings, *of_environments, *of_sharing.not_taken, *rules, *notes_on_blocks(after)]
+            [*taken_over, *warnings, *of_environments, *sharing_result.not_taken, *rules, *notes_on_blocks(after)]
         )
     )

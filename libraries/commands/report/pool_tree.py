@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from ipaddress import ip_network
-from typing import Protocol
 
 UNKNOWN = "?" * 10
 """The bar of a pool whose utilization is not known."""
 
 
-class DrawnPool(Protocol):
-    """A pool. cidr: all its CIDRs, separated by ", ". used_percent: of its addresses; None: not known."""
+@dataclass(frozen=True)
+class DrawnPool:
+    """A pool. used_percent: of its addresses; None: not known. required_tags: those that a VPC must carry."""
 
-    @property
-    def pool_id(self) -> str: ...
-    @property
-    def source_pool_id(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def cidr(self) -> str: ...
-    @property
-    def used_percent(self) -> float | None: ...
-    @property
-    def required_tags(self) -> Mapping[str, str]: ...
+    pool_id: str
+    source_pool_id: str
+    name: str
+    cidrs: Sequence[str]
+    used_percent: float | None
+    required_tags: Mapping[str, str]
 
 
 def draw(pools: Sequence[DrawnPool]) -> list[str]:
@@ -40,7 +35,7 @@ def draw(pools: Sequence[DrawnPool]) -> list[str]:
 
 
 def _lines(branch: str, stem: str, pool: DrawnPool, width: int) -> Iterator[str]:
-    first, *others = pool.cidr.split(", ")
+    first, *others = pool.cidrs or [""]
     tags = ", ".join(f"{key}={value}" for key, value in pool.required_tags.items())
     yield f"{branch + pool.name:{width}}  {first:16}  {_fill(pool)}  {tags}".rstrip()
     for cidr in others:
@@ -60,7 +55,7 @@ def _branches(
 
 
 def _address(pool: DrawnPool) -> int:
-    return int(ip_network(pool.cidr.split(",")[0]).network_address) if pool.cidr else 0
+    return int(ip_network(pool.cidrs[0]).network_address) if pool.cidrs else 0
 
 
 def _fill(pool: DrawnPool) -> str:

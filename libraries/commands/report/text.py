@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Any
 
 from commands.leftovers import Allocation, describe_user, release_lines
-from commands.report.pool_tree import draw
+from commands.report.pool_tree import DrawnPool, draw
 from ctipam.errors import numbered
 from ctipam.pools.existing import Allocation as PoolAllocation
 from ctipam.pools.recognition import lost_stack_tag
@@ -23,18 +22,6 @@ Answer = Mapping[str, Any]
 
 SHARE_STATES = {"pending": "pending (AWS has not finished)", "outdated": "outdated (the next run changes it)"}
 """How the states of a share are explained. The others speak for themselves."""
-
-
-@dataclass(frozen=True)
-class TreePool:
-    """A pool of the answer, to be drawn."""
-
-    pool_id: str
-    source_pool_id: str
-    name: str
-    cidr: str
-    used_percent: float | None
-    required_tags: Mapping[str, str]
 
 
 def to_lines(answer: Answer) -> list[str]:
@@ -55,11 +42,11 @@ def _pools(tree: Sequence[Answer]) -> list[str]:
         return ["The Networking account has no pools of this solution."]
     return draw(
         [
-            TreePool(
+            DrawnPool(
                 row["poolId"],
                 row["sourcePoolId"],
                 row["name"] + _state(row),
-                ", ".join(row["cidrs"]),
+                row["cidrs"],
                 row["percentUsed"],
                 row["requiredTags"],
             )

@@ -1,10 +1,10 @@
-"""A stack, as DescribeStacks returns it: its lists as mappings, whether it exists, and whether it can still act."""
+"""A stack, as DescribeStacks returns it: its lists as mappings, what its ARN says, and whether it can still act."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 CANNOT_ACT = frozenset({"DELETE_COMPLETE", "DELETE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"})
 """The functions of the stack are gone. After the last three it can only be deleted (again).
@@ -27,6 +27,20 @@ def parameters_of(stack: Mapping[str, Any]) -> dict[str, str]:
 def outputs_of(stack: Mapping[str, Any]) -> dict[str, str]:
     """Return the values of the outputs by key. A stack has none before its creation is complete."""
     return {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
+
+
+class StackArn(NamedTuple):
+    """arn:aws:cloudformation:us-east-1:111122223333:stack/<name>/..."""
+
+    partition: str
+    region: str
+    account_id: str
+    name: str
+
+
+def split_arn(stack_id: str) -> StackArn:
+    _, partition, _, region, account_id, resource = stack_id.split(":", 5)
+    return StackArn(partition, region, account_id, resource.split("/")[1])
 
 
 def is_stack_arn(text: str) -> bool:

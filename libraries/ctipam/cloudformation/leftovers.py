@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ctipam.cloudformation.described import split_arn
 from ctipam.messages import Message, ascii_title, listed
 
 WHAT_TO_DO = (
@@ -18,20 +19,17 @@ def message(stack_id: str, resource_type: str, left: Sequence[str]) -> Message:
     stack_id   ARN of the stack
     left       what was left and why, a sentence each
     """
-    name = stack_id.split("/")[1]
-    title = f"Left behind by the deletion of stack {name}"
+    title = f"Left behind by the deletion of stack {split_arn(stack_id).name}"
     head = f"The stack {stack_id} is being deleted. Its {resource_type} has left this behind:"
     return Message(ascii_title(title), "\n\n".join([head, listed(left), WHAT_TO_DO]))
 
 
 def message_of_update(stack_id: str, kept: Sequence[str]) -> Message:
     """Return what a person has to know about what an update should have removed and had to keep."""
-    name = stack_id.split("/")[1]
+    title = f"Not removed by the update of stack {split_arn(stack_id).name}"
     head = f"The update of stack {stack_id} could not remove everything that is no longer wanted:"
     what_to_do = (
         "What to do: delete what is in use, for example the VPCs named above. The next update that changes a parameter "
         "removes the rest. To keep these pools, put their Region or environment back."
     )
-    return Message(
-        ascii_title(f"Not removed by the update of stack {name}"), "\n\n".join([head, listed(kept), what_to_do])
-    )
+    return Message(ascii_title(title), "\n\n".join([head, listed(kept), what_to_do]))

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ctipam.errors import DENIED, Refused, attempt, cause_of, code_of, fit, some
-from ctipam.ipam.cost_controls import LEAVE
+from ctipam.ipam.cost_controls import LEAVE, CostControls
 from ctipam.ipam.existing import ExistingIpam, ExistingScope
-from ctipam.ipam.spec import IpamSpec
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -42,9 +41,9 @@ def refuse_unusable_scope(
         )
 
 
-def refuse_free_tier(spec: IpamSpec, ipam: ExistingIpam) -> None:
+def refuse_free_tier(costs: CostControls, ipam: ExistingIpam) -> None:
     """Raise Refused if the IPAM is in the free tier and is to stay there."""
-    if ipam.tier == "free" and spec.costs.tier == LEAVE:
+    if ipam.tier == "free" and costs.tier == LEAVE:
         raise Refused(
             f"IPAM {ipam.ipam_id} is in the free tier, which has no pools for other Regions and accounts. "
             "Set IpamTier to advanced, which AWS bills per active IP address."

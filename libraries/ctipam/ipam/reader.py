@@ -26,16 +26,18 @@ UNUSABLE = ("create-failed", "delete-in-progress")
 """States of an IPAM beside which there can be another."""
 
 
-def find_ipam(account: Account, ipam_id: str = "") -> ExistingIpam | None:
-    """Return the account's IPAM in the home Region; one of UNUSABLE only if there is no other.
+def find_ipam(account: Account, ipam_id: str = "", region: str = "") -> ExistingIpam | None:
+    """Return the account's IPAM in a Region; one of UNUSABLE only if there is no other.
 
     ipam_id   only this IPAM; empty: any
+    region    empty: the home Region
     """
+    region = region or account.region
     ours = [
         ipam
-        for page in account.ec2().get_paginator("describe_ipams").paginate()
+        for page in account.ec2(region).get_paginator("describe_ipams").paginate()
         for ipam in page["Ipams"]  # also those that have been deleted
-        if ipam["OwnerId"] == account.account_id and ipam["IpamRegion"] == account.region
+        if ipam["OwnerId"] == account.account_id and ipam["IpamRegion"] == region
         if ipam["State"] != "delete-complete" and ipam_id in ("", ipam["IpamId"])
     ]
     best = min(ours, key=lambda ipam: UNUSABLE.index(ipam["State"]) if ipam["State"] in UNUSABLE else -1, default=None)

@@ -51,7 +51,7 @@ def check(request: ResourceRequest, spec: IpamSpec) -> ExistingIpam | None:
         ipam = reader.find_ipam(account)
     if ipam is None or ipam.is_being_deleted:
         return None
-    preconditions.refuse_free_tier(spec, ipam)
+    preconditions.refuse_free_tier(spec.costs, ipam)
     return ipam
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from botocore.exceptions import ClientError
 
 from ctipam import names
+from ctipam.cloudformation.described import split_arn
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import AwsFailed, OutOfTime, Refused, code_of
 from ctipam.logs import log_decision
@@ -95,7 +96,7 @@ def _retained(request: ResourceRequest, leftover: LeftoverStackSet) -> list[str]
     """Return a sentence for each stack that was retained, perhaps by an earlier invocation for this request."""
     if _operation_status(request.account, leftover.name, request.token(RETAIN)) != "SUCCEEDED":
         return []
-    known = [(one.stack_id.split("/")[1], f"account {one.account_id}") for one in leftover.instances if one.stack_id]
+    known = [(split_arn(one.stack_id).name, f"account {one.account_id}") for one in leftover.instances if one.stack_id]
     # Without instances, which name the stacks, an earlier invocation has deleted them.
     found = known if leftover.instances else [(f"StackSet-{leftover.name}-...", "its account")]
     return [

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ctipam.cloudformation.described import split_arn
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.environment_names import split_environment
 from ctipam.errors import Refused
@@ -44,10 +45,10 @@ class SetupSpec:
     environments: Mapping[str, str]
     exact: bool
     excluded_ous: str
-    regions: tuple[str, ...] = ()
-    added_regions: frozenset[str] = frozenset()
-    rollback: bool = False
-    added: frozenset[str] = frozenset()
+    regions: tuple[str, ...]
+    added_regions: frozenset[str]
+    rollback: bool
+    added: frozenset[str]
 
     @classmethod
     def from_request(cls, request: ResourceRequest, known_regions: Collection[str]) -> SetupSpec:
@@ -165,9 +166,8 @@ def refuse_second_deployment(living: Sequence[str], own_name: str) -> None:
     """
     if not living:
         return
-    _, _, _, region, account_id, resource = living[0].split(":", 5)
-    stack_name = resource.split("/")[1]
-    deployment = NETWORKING_STACK.fullmatch(stack_name)
+    _, region, account_id, name = split_arn(living[0])
+    deployment = NETWORKING_STACK.fullmatch(name)
     place = f"{region}, account {account_id},"
     if deployment and deployment[1] != own_name:
         raise Refused(
@@ -175,7 +175,7 @@ def refuse_second_deployment(living: Sequence[str], own_name: str) -> None:
             f"update it, or delete it first, or deploy under the name {deployment[1]}."
         )
     raise Refused(
-        f"Stack {stack_name} in {place} already manages the pools of this organization; "
+        f"Stack {name} in {place} already manages the pools of this organization; "
         "update that deployment, or delete it first."
     )
 
@@ -191,14 +191,14 @@ def refuse_another_networking_account(request: ResourceRequest) -> None:
         )
 
 
-def refuse_another_administrator(administrators: Sequence[str], spec: SetupSpec) -> None:
+def refuse_another_administrator(administrators: Sequence[str], network_account_id: str, *, new: bool) -> None:
     """Raise Refused if another account is IPAM's delegated administrator.
 
-    An existing stack keeps its Networking account, so it is not told to use another one, and it can be rolled back.
+    new   the stack is being created. An existing one keeps its Networking account, so it is not told to use another
     """
-    if not administrators or spec.network_account_id in administrators or spec.rollback:
+    if not administrators or network_account_id in administrators:
         return
-    if spec.new:
+    if new:
         raise Refused(
             f"IPAM's delegated administrator is account {administrators[0]}, and an organization has only one. Use it "
             "as NetworkAccountId; or delete the deployment that has its pools there, if any, then disable it in IPAM's "
@@ -206,8 +206,8 @@ def refuse_another_administrator(administrators: Sequence[str], spec: SetupSpec)
         )
     raise Refused(
         f"IPAM's delegated administrator is account {administrators[0]}, but the pools of this stack are in "
-        f"{spec.network_account_id}. Disable {administrators[0]} in IPAM's settings and update again: the stack then "
-        f"makes {spec.network_account_id} the administrator."
+        f"{network_account_id}. Disable {administrators[0]} in IPAM's settings and update again: the stack then makes "
+        f"{network_account_id} the administrator."
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from ctipam.cloudformation.custom_resource import Data
+from ctipam.cloudformation.described import split_arn
 from ctipam.cloudformation.outputs import warnings_output
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import DENIED, THROTTLED, Refused, code_of, explain
@@ -50,7 +51,7 @@ def ensure(request: ResourceRequest) -> Data:
     if spec.new:
         ignored = leftover.stack_ids if leftover else ()
         living = deployments_in(networking_account(management, spec.network_account_id), ignored)
-        preconditions.refuse_second_deployment(living, request.stack_id.split("/")[1])
+        preconditions.refuse_second_deployment(living, split_arn(request.stack_id).name)
     retained = remove(request, leftover) if leftover else []
     request.raise_if_superseded()
     enable(management, spec)
@@ -94,7 +95,9 @@ def check(management: Account, spec: SetupSpec) -> SetupResult:
     if spec.new and problems:
         raise Refused(problems[0])
     preconditions.refuse_too_many_exclusions(exclusions)
-    preconditions.refuse_another_administrator(find_ipam_administrators(organizations), spec)
+    if not spec.rollback:
+        administrators = find_ipam_administrators(organizations)
+        preconditions.refuse_another_administrator(administrators, spec.network_account_id, new=spec.new)
     environment_warnings = preconditions.environment_warnings(environments.values())
     warnings = (*region_warnings, *governed_warnings, *ungoverned.values(), *problems, *environment_warnings)
     return SetupResult(exclusions, warnings)

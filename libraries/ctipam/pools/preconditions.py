@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from ipaddress import IPv4Network
 
 from ctipam import names
+from ctipam.cloudformation.described import split_arn
 from ctipam.errors import Refused, fit, numbered
 from ctipam.pools.addresses import without
 from ctipam.pools.existing import ISOLATED, Allocation, Block, ExistingPool
@@ -25,11 +26,10 @@ def refuse_second_stack(living: Sequence[str]) -> None:
     living   ARNs of such stacks
     """
     if living:
-        place, _, resource = living[0].partition(":stack/")
-        name, region = resource.partition("/")[0], place.split(":")[3]
+        found = split_arn(living[0])
         raise Refused(
-            f"Stack {name} in {region} already manages the pools of this account, and an organization has one "
-            "deployment. Update that deployment, or delete it first."
+            f"Stack {found.name} in {found.region} already manages the pools of this account, and an organization has "
+            "one deployment. Update that deployment, or delete it first."
         )
 
 

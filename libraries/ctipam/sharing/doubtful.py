@@ -12,6 +12,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from ctipam import names
+from ctipam.cloudformation.described import split_arn
 from ctipam.tags import to_dict, to_list
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def no_pools(stack_id: str, network_account_id: str) -> str:
 
     stack_id   ARN of the stack in the management account
     """
-    command = create_stack_instance(stack_id.split(":")[3], stack_id.split("/")[1], network_account_id)
+    stack = split_arn(stack_id)
+    command = create_stack_instance(stack.region, stack.name, network_account_id)
     return (
         "AWS lists no environment's pool of this solution, although accounts have shares. If the pools were deleted, "
         "the watch in the Networking account adds them again within an hour. If the stack there was deleted, run "

@@ -1,32 +1,26 @@
 """How full each environment pool is, and the log line from which CloudWatch makes a metric.
 
 Use is computed from allocations. IPAM's own metrics name a pool by its id, and whether they count to 1 or to 100 is not
-documented; these name the environment and the Region. A line in the embedded metric format, here on several:
+documented; these name the environment and the Region. The fields of a line, see `metrics`:
 
-    {"_aws": {"Timestamp": 1700000000000,
-              "CloudWatchMetrics": [{"Namespace": "IpamControlTower", "Dimensions": [["Environment", "Region"]],
-                                     "Metrics": [{"Name": "PercentUsed", "Unit": "Percent"}]}]},
-     "Environment": "Prod OU", "Region": "us-west-2", "PercentUsed": 12.5, "Vpcs": 1, "AddressesUsed": 256,
+    {"Environment": "Prod OU", "Region": "us-west-2", "PercentUsed": 12.5, "Vpcs": 1, "AddressesUsed": 256,
      "AddressesFree": 1792, "Blocks": 1, "LargestAccounts": "012345678901: 256"}
 
 Only PercentUsed is a metric, because each metric of each pool is billed by the month. The dashboard reads the rest from
 the lines. The Regions' pools are left out: they are carved into environment pools, so they are full by design.
-
-Source  https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
+from ctipam.metrics import dimension_value, emf_line
 from ctipam.pools.environment_pools import EnvironmentPool
 from ctipam.pools.existing import Allocation
 
-NAMESPACE = "IpamControlTower"
 METRIC = "PercentUsed"
 DIMENSIONS = ("Environment", "Region")
 
@@ -105,30 +99,17 @@ def addresses_used(allocations: Iterable[Allocation]) -> int:
     return addresses_by_account(allocations).total()
 
 
-def _largest(utilization: Utilization) -> list[tuple[str, int]]:
-    return Counter(utilization.by_account).most_common(LARGEST)
-
-
 def metric_line(utilization: Utilization, at_s: float) -> str:
     """Return the line for CloudWatch. at_s: when it was measured, in seconds since 1970."""
-    pool = utilization.pool
-    directive = {
-        "Namespace": NAMESPACE,
-        "Dimensions": [list(DIMENSIONS)],
-        "Metrics": [{"Name": METRIC, "Unit": "Percent"}],
+    largest = Counter(utilization.by_account).most_common(LARGEST)
+    fields = {
+        "Environment": dimension_value(utilization.pool.environment),
+        "Region": utilization.pool.region,
+        METRIC: utilization.percent_used,
+        "Vpcs": utilization.vpcs,
+        "AddressesUsed": utilization.used,
+        "AddressesFree": utilization.addresses - utilization.used,
+        "Blocks": utilization.blocks,
+        "LargestAccounts": ", ".join(f"{owner}: {count}" for owner, count in largest),
     }
-    return json.dumps(
-        {
-            "_aws": {"Timestamp": int(at_s * 1000), "CloudWatchMetrics": [directive]},
-            # CloudWatch takes ASCII only, and the name of an OU may hold other characters.
-            # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Dimension.html
-            "Environment": pool.environment.encode("ascii", "backslashreplace").decode(),
-            "Region": pool.region,
-            METRIC: utilization.percent_used,
-            "Vpcs": utilization.vpcs,
-            "AddressesUsed": utilization.used,
-            "AddressesFree": utilization.addresses - utilization.used,
-            "Blocks": utilization.blocks,
-            "LargestAccounts": ", ".join(f"{owner}: {count}" for owner, count in _largest(utilization)),
-        }
-    )
+    return emf_line(fields, METRIC, "Percent", DIMENSIONS, at_s)
