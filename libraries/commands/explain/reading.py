@@ -183,7 +183,7 @@ def read_pool(deployment: Deployment, name: str, progress: Progress) -> PoolFact
         {one.pool_id: str(one.key) for one in pools},
         _log(networking, outputs.get("IpamFunctionLogGroupName", ""), pool.pool_id),
         _lost(deployment, [pool]),
-        deployment.stack.parameters.get("PoolSizes", ""),
+        deployment.stack.parameters["PoolSizes"],
         deployment.stack.name,
         row["strangers"],
     )
@@ -203,18 +203,20 @@ def read_vpc(deployment: Deployment, vpc_id: str, progress: Progress) -> VpcFact
     ]
     progress("what IPAM has discovered")
     ipam = find_ipam(deployment.networking)
-    scope_id = deployment.stack.parameters.get("IpamScope", "") or (ipam.private_scope_id if ipam else "")
-    discovered = [one for one in read_vpcs(deployment.networking, scope_id) if one.vpc_id == vpc_id] if ipam else []
+    given = deployment.stack.parameters
+    # IPAM puts what it discovers into the default scope, and somebody may have moved it to that of the pools
+    scope_ids = {ipam.private_scope_id, given["IpamScope"] or ipam.private_scope_id} if ipam else set[str]()
+    rows = (row for scope_id in sorted(scope_ids) for row in read_vpcs(deployment.networking, scope_id))
+    discovered = [row for row in rows if row.vpc_id == vpc_id]
     owners = [one.owner for _, one in found] + [one.account_id for one in discovered]
     account = read_account(deployment, owners[0], progress) if owners else None
-    given = deployment.stack.parameters
     return VpcFacts(
         vpc_id,
         found,
         discovered,
         account,
         parameters.top_level_cidrs(given["TopLevelPoolCidr"]),
-        parameters.reserved_cidrs(given.get("ReservedCidrs", "")),
+        parameters.reserved_cidrs(given["ReservedCidrs"]),
     )
 
 
