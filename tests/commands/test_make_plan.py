@@ -81,6 +81,18 @@ def test_the_plan_shows_the_default_parameters() -> None:
     assert plan() == DEFAULT_PLAN
 
 
+def test_the_picture_of_the_default_parameters_is_the_one_in_the_readme() -> None:
+    assert plan("FORMAT=svg") + "\n" == (ROOT / "libraries/commands/plan/plan.svg").read_text(encoding="utf-8")
+
+
+def test_the_branches_of_a_tree_end_with_its_last_region() -> None:
+    tree = plan("REGIONS=us-west-2,us-east-1,eu-west-1", "ENVS=a").splitlines()[:7]
+
+    assert [line.partition("1")[0].rstrip() if "├─ a" in line else line[:6] for line in tree] == [
+        *("top-le", "├─ us-", "│  └─ ", "├─ us-", "│  └─ ", "└─ eu-", "   └─ ")
+    ]
+
+
 def test_the_defaults_are_those_of_the_template() -> None:
     template = read_template(ROOT / MANAGEMENT_TEMPLATE)
     declared = template["Parameters"]
@@ -205,6 +217,15 @@ def test_the_arguments_that_a_plan_gives_for_an_addition_make_room_for_it(words:
     with pytest.raises(Refused, match="No room for"):
         plan(*words, addition)
     plan(*kept, *given, addition)
+
+
+def test_an_addition_names_only_the_arguments_that_it_needs() -> None:
+    output = plan("CIDR=10.0.0.0/19").splitlines()
+
+    region = output.index("  A Region added later also needs these arguments:")
+    environment = output.index("  An environment added later also needs these arguments:")
+    assert output[region + 1] == "    CIDR=10.0.0.0/19,10.0.32.0/19"
+    assert output[environment + 1] == "    POOL_SIZES=us-west-2=20+20,us-east-1=20+20 CIDR=10.0.0.0/19,10.0.32.0/19"
 
 
 def test_an_addition_for_which_nothing_makes_room_is_called_impossible() -> None:
@@ -372,6 +393,8 @@ def test_address_space_that_no_vpc_uses_is_suggested(vpcs: Path) -> None:
     output = plan("CIDR=10.0.0.0/12", "REGION_PREFIX=16", "ENV_PREFIX=18", f"VPCS={vpcs}")
 
     assert "  Or choose space that none of them uses: CIDR=10.16.0.0/12" in output.splitlines()
+    several = plan("CIDR=10.0.0.0/12,10.64.0.0/12", "REGION_PREFIX=16", "ENV_PREFIX=18", f"VPCS={vpcs}")
+    assert "choose space" not in several, "there may be a reason for each of several"
 
 
 def test_each_line_of_a_file_is_a_vpc_even_if_two_are_alike(tmp_path: Path) -> None:
@@ -410,6 +433,27 @@ def test_a_line_that_begins_without_a_cidr_is_refused_with_its_number(vpcs: Path
 
     with pytest.raises(Refused, match=re.escape(f"line 2: '{line.split()[0]}' {why}")):
         plan(f"VPCS={vpcs}")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"# nothing yet\n", "contains no CIDR; give a file with a CIDR on each line"),
+        ("10.0.0.0/16 Z\u00fcrich".encode("latin-1"), "is not in UTF-8; save it as UTF-8"),
+    ],
+    ids=["nothing", "another encoding"],
+)
+def test_a_file_that_cannot_be_a_list_is_refused(vpcs: Path, content: bytes, why: str) -> None:
+    vpcs.write_bytes(content)
+
+    with pytest.raises(Refused, match=why):
+        plan(f"VPCS={vpcs}")
+
+
+def test_a_file_of_an_editor_that_marks_utf_8_is_read(vpcs: Path) -> None:
+    vpcs.write_bytes("10.0.0.0/16 Z\u00fcrich".encode("utf-8-sig"))
+
+    assert "Existing VPCs: the only one does not overlap 192.168.0.0/16." in plan(f"VPCS={vpcs}").splitlines()
 
 
 @pytest.mark.parametrize("word", ["10.1.0.0/33", '"10.1.0.0/16"', "10.1.0.0/16;"])
