@@ -557,6 +557,54 @@ def test_a_picture_names_the_existing_vpcs_that_have_room_for_it(tmp_path: Path)
     assert "192.168.20.0/24" not in written
 
 
+def boxes(svg: str) -> list[tuple[float, float, float, float, str]]:
+    """Return left, top, right and bottom of each text, as if each character were half as wide as the font is high."""
+    found = []
+    for text in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text"):  # noqa: S314 - our own text
+        x, y, line = float(text.attrib["x"]), float(text.attrib["y"]), text.text or ""
+        height = float(text.attrib.get("font-size", 11))
+        width = len(line) * height / 2
+        left = x - width * {"start": 0, "middle": 0.5, "end": 1}[text.attrib.get("text-anchor", "start")]
+        if turn := re.fullmatch(r"rotate\(-90 (\S+) (\S+)\)", text.attrib.get("transform", "")):
+            across, along = map(float, turn.groups())
+            left, top, width, height = across + y - height - along, along - width / 2, height, width
+        else:
+            top = y - height
+        found.append((left, top, left + width, top + height, line))
+    return found
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["CIDR=10.0.0.0/8", f"REGIONS={','.join(REGIONS[:10])}", "ENVS=Prod OU,SDLC OU,Sandbox", "QUOTA=60"],
+        ["CIDR=10.0.0.0/12,10.64.0.0/12", "POOL_SIZES=us-west-2=16+16,us-west-2/Prod OU=18+18+18+19+20+24"],
+        [
+            "CIDR=10.0.0.0/12",
+            f"ENVS={','.join(f'An environment with a long name {number}' for number in range(4))}",
+        ],
+    ],
+    ids=["default", "ten Regions", "several blocks", "a long legend"],
+)
+def test_the_texts_of_a_picture_lie_within_it_and_on_no_other_text(words: list[str], tmp_path: Path) -> None:
+    cidrs = [f"10.{second}.{third}.0/22" for second in (0, 1, 16, 64) for third in range(0, 256, 32)]
+    lines = [f"{cidr} VPC of a team whose name is long, {number}" for number, cidr in enumerate(cidrs)]
+    (tmp_path / "vpcs").write_text("\n".join(lines))
+    sizes = [] if not words else ["REGION_PREFIX=16", "ENV_PREFIX=18"]
+
+    svg = plan(*words, *sizes, "FORMAT=svg", f"VPCS={tmp_path / 'vpcs'}")
+
+    width, height = (float(ElementTree.fromstring(svg).attrib[name]) for name in ("width", "height"))  # noqa: S314
+    found = boxes(svg)
+    for left, top, right, bottom, text in found:
+        assert 0 <= left < right <= width, text
+        assert 0 <= top < bottom <= height, text
+    for one, other in combinations(found, 2):
+        apart = one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] + 2 or other[3] <= one[1] + 2
+        assert apart, (one, other)
+
+
 def test_a_picture_gives_each_of_forty_environments_a_color_of_its_own() -> None:
     environments = ",".join(f"OU {number}" for number in range(40))
     words = ["CIDR=10.0.0.0/8", f"ENVS={environments}", "QUOTA=100", "REGION_PREFIX=12", "ENV_PREFIX=20", "FORMAT=svg"]
