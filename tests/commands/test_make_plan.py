@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from checkers.template_reader import read_template
 from commands.arguments import MANAGEMENT_TEMPLATE, SHORT, template_parameters
 from commands.existing_vpcs.sources import MOST_CIDRS
+from commands.plan import __main__ as plan_command
 from commands.plan.__main__ import planned
 from commands.plan.simulation import build, update, with_room_for
 from commands.plan.text import MOST_OVERLAPS, vpc_counts
@@ -79,6 +80,20 @@ def line(text: str, beginning: str) -> str:
 
 def test_the_plan_shows_the_default_parameters() -> None:
     assert plan() == DEFAULT_PLAN
+    assert plan("FORMAT=text", "PYTHON=python3") == DEFAULT_PLAN, "neither is a parameter"
+
+
+def test_the_command_prints_the_plan_but_no_picture_into_which_make_would_write(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAKEFLAGS", "w")
+    plan_command.main()
+    assert capsys.readouterr().out == DEFAULT_PLAN + "\n"
+
+    monkeypatch.setenv("WORDS", "FORMAT")
+    monkeypatch.setenv("FORMAT", "svg")
+    with pytest.raises(Refused, match="add --no-print-directory"):
+        plan_command.main()
 
 
 def test_the_picture_of_the_default_parameters_is_the_one_in_the_readme() -> None:
@@ -256,6 +271,11 @@ def test_the_plan_shows_every_block_and_for_how_long_they_last() -> None:
         "└─ us-east-1    192.168.32.0/20          4,096 addresses",
     ]
     assert "  in 21+21      2    4    8   16   32   64  128  256" in output
+    assert [row[:10] for row in output if row.startswith(("  at most", "  in 2"))] == [
+        "  at most ",
+        "  in 21+21",
+        "  in 22   ",
+    ]
     assert "  us-west-2       1 of /21" in output
     assert "  us-east-1       0 of /21, or 1 of /22" in output
     assert "  top-level pool  13 of /20, for Regions" in output
@@ -383,7 +403,7 @@ def test_the_command_for_the_deployment_keeps_the_vpcs_of_a_file_safe(vpcs: Path
         return plan(f"VPCS={vpcs}", *words).splitlines()[-1]
 
     assert command().endswith("NETWORK_ACCOUNT_ID=... ReservedCidrs=192.168.0.0/24,192.168.7.0/24")
-    assert command("ReservedCidrs=192.168.7.0/24").endswith("ReservedCidrs=192.168.7.0/24,192.168.0.0/24")
+    assert command("ReservedCidrs=192.168.7.0/24").endswith("=... ReservedCidrs=192.168.7.0/24,192.168.0.0/24")
     assert "ReservedCidrs" not in command("CIDR=10.0.0.0/16"), "no VPC overlaps"
 
 
@@ -557,13 +577,41 @@ def test_a_picture_names_the_existing_vpcs_that_have_room_for_it(tmp_path: Path)
     assert "192.168.20.0/24" not in written
 
 
+def test_a_picture_draws_the_vpcs_below_the_blocks_in_which_they_are_and_lists_empty_blocks(tmp_path: Path) -> None:
+    """The names are cut to the room before the next VPC: a quarter of a bar is 240 pixels, or 45 letters."""
+    names = {"10.64.0.0/16": "x" * 200, "10.68.0.0/16": "y" * 45, "10.72.0.0/16": "z" * 46, "10.76.0.0/16": "short"}
+    (tmp_path / "vpcs").write_text("".join(f"{cidr} {name}\n" for cidr, name in names.items()) + "10.0.0.0/10 wide\n")
+    words = ("CIDR=10.0.0.0/12,10.64.0.0/12,10.128.0.0/12,10.160.0.0/12", "REGION_PREFIX=16", "ENV_PREFIX=18")
+
+    svg = plan(*words, "FORMAT=svg", f"VPCS={tmp_path / 'vpcs'}")
+
+    written = texts(svg)
+    assert {"x" * 44 + "…", "y" * 45, "z" * 44 + "…", "short", "existing VPC"} <= {*written}
+    assert "empty: 10.128.0.0/12 + 10.160.0.0/12" in written
+    assert "10.64.0.0/12: 1,048,576 addresses" in written
+    assert "10.128.0.0/12: 1,048,576 addresses" not in written
+    drawn = rectangles(svg)
+    assert ("existing VPC 10.68.0.0/16 " + "y" * 45, 260, 60) in drawn
+    assert ("existing VPC 10.0.0.0/10 wide", 20, 960) in drawn
+    red = [shape for shape in ElementTree.fromstring(svg).iter() if shape.attrib.get("fill") == "#d1242f"]  # noqa: S314
+    lanes = {float(shape.attrib["y"]): float(shape.attrib["height"]) for shape in red if shape.tag.endswith("rect")}
+    bars = [
+        float(shape.attrib["y"]) + float(shape.attrib["height"])
+        for shape in ElementTree.fromstring(svg).iter()  # noqa: S314
+        if shape.attrib.get("fill") == "url(#free)"
+    ]
+    assert len(lanes) > 2
+    assert {y for y, height in lanes.items() if height == 6} <= {*bars}
+    assert len([shape for shape in red if shape.tag.endswith("text")]) >= len(names)
+
+
 def boxes(svg: str) -> list[tuple[float, float, float, float, str]]:
-    """Return left, top, right and bottom of each text, as if each character were half as wide as the font is high."""
+    """Return left, top, right and bottom of each text, by the average width of a character."""
     found = []
     for text in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text"):  # noqa: S314 - our own text
         x, y, line = float(text.attrib["x"]), float(text.attrib["y"]), text.text or ""
         height = float(text.attrib.get("font-size", 11))
-        width = len(line) * height / 2
+        width = len(line) * height * (0.63 if "font-weight" in text.attrib else 0.57)
         left = x - width * {"start": 0, "middle": 0.5, "end": 1}[text.attrib.get("text-anchor", "start")]
         if turn := re.fullmatch(r"rotate\(-90 (\S+) (\S+)\)", text.attrib.get("transform", "")):
             across, along = map(float, turn.groups())
@@ -579,7 +627,10 @@ def boxes(svg: str) -> list[tuple[float, float, float, float, str]]:
     [
         [],
         ["CIDR=10.0.0.0/8", f"REGIONS={','.join(REGIONS[:10])}", "ENVS=Prod OU,SDLC OU,Sandbox", "QUOTA=60"],
-        ["CIDR=10.0.0.0/12,10.64.0.0/12", "POOL_SIZES=us-west-2=16+16,us-west-2/Prod OU=18+18+18+19+20+24"],
+        [
+            "CIDR=10.0.0.0/12,10.64.0.0/12",
+            f"POOL_SIZES=us-east-1=16{'+20' * 40},us-west-2=16+16,us-west-2/Prod OU=18+18+18+19+20+24",
+        ],
         [
             "CIDR=10.0.0.0/12",
             f"ENVS={','.join(f'An environment with a long name {number}' for number in range(4))}",
@@ -638,6 +689,7 @@ def test_a_picture_shows_every_block_of_a_pool_and_the_room_left() -> None:
     assert any(text.startswith("Address space: 192.168.0.0/16 + 10.0.0.0/16: 131,072 addresses") for text in written)
     drawn = [title for title, _, _ in rectangles(svg)]
     assert "Prod OU in us-west-2: 10.0.8.0/21, 2,048 addresses" in drawn
+    assert {"10.0.0.0/20: 4,096 addresses", "10.0.16.0/20: 4,096 addresses"} <= {*written}
 
 
 def make(*words: str) -> subprocess.CompletedProcess[str]:

@@ -82,6 +82,7 @@ def test_vpcs_of_all_accounts_are_listed_with_what_would_reserve_them(company: C
     assert "ReservedCidrs=10.0.0.0/16,10.200.0.0/16 " in text
     assert "incomplete" not in text
     assert "up to an hour" in text
+    assert plan.planned(WORDS).endswith(" RESERVE=ipam")
 
 
 def test_vpcs_on_all_pages_are_found(company: Company) -> None:

@@ -170,6 +170,15 @@ def test_an_ipv6_cidr_of_a_vpc_changes_nothing(company: Any) -> None:
     assert cidrs(report()) == ["10.1.0.0/16"]
 
 
+@pytest.mark.usefixtures("company")
+def test_the_command_for_the_deployment_reads_the_vpcs_again() -> None:
+    command = plan.planned(WORDS).splitlines()[-1]
+
+    assert command.endswith(
+        "NETWORK_ACCOUNT_ID=... CIDR=10.0.0.0/8 REGION_PREFIX=12 ENV_PREFIX=14 RESERVE=organization"
+    )
+
+
 def test_vpcs_that_nobody_can_read_are_spoken_of(company: Any) -> None:
     assert organization_vpcs.NOT_ENABLED in " ".join(" ".join(report()).split())
 
@@ -438,6 +447,7 @@ def test_after_ctrl_c_no_further_account_is_read(company: Any, monkeypatch: pyte
         report()
 
     assert len(begun) == 1
+    assert cancelled.is_set(), "the others will not begin later"
 
 
 def test_an_organization_without_closed_accounts_says_nothing_of_any(cloud: Any) -> None:
@@ -493,7 +503,9 @@ def test_accounts_that_could_not_be_read_are_reported_even_if_nothing_overlaps(
     assert lines[1] == "  This answer is incomplete, and so are ReservedCidrs:"
     unread = "  1 of 3 accounts could not be read, and may have overlapping VPCs"
     assert lines[2].startswith(f"{unread}: {SHOP} (AssumeRole:")
-    assert f"{SHOP} (AssumeRole: AccessDenied; enroll" in plan.planned([*WORDS, "FORMAT=svg"])
+    picture = plan.planned([*WORDS, "FORMAT=svg"])
+    assert f"{SHOP} (AssumeRole: AccessDenied; enroll" in picture
+    assert 140 < max(map(len, re.findall("<text [^>]*>(.*)</text>", picture))) < 960 / 6, "wrapped, but not soon"
 
 
 @pytest.mark.parametrize(

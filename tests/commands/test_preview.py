@@ -330,6 +330,7 @@ def test_a_pool_that_an_earlier_update_could_not_remove_is_noted_and_not_shown_a
     found = foresee_pools(cast(Account, built.account), update)
 
     assert [sentence.partition(" (")[0] for sentence in found.stays] == [f"us-west-2/SDLC OU holds {vpc_id}"]
+    assert found.drift == ()
     changes = {(one.action, one.name) for one in found.planned}
     assert ("remove", "us-east-1/SDLC OU") in changes
     assert ("remove", "us-west-2/SDLC OU") not in changes
@@ -368,7 +369,10 @@ def test_an_account_keeps_a_pool_that_stays_because_it_has_lost_its_tag() -> Non
     of_nobody = ExistingPool("ipam-pool-2", "west", "create-complete")
     ours = ExistingPool("ipam-pool-3", "west", "create-complete", PoolKey("us-west-2", "b"))
 
-    found = environments_after([stays, of_nobody, ours], "arn/")
+    preparing = replace(stays, pool_id="ipam-pool-4", tags=tags | {names.PREPARING_TAG: "1"})
+    failed = replace(stays, pool_id="ipam-pool-5", state="create-failed")
+
+    found = environments_after([stays, of_nobody, ours, preparing, failed], "arn/")
 
     assert {name: [pool.arn for pool in pools] for name, pools in found.items()} == {
         "a": ["arn/ipam-pool-1"],
@@ -679,9 +683,15 @@ def test_a_first_deployment_is_previewed_with_everything_that_it_makes(
     monkeypatch.setenv("WORDS", "stack NETWORK_ACCOUNT_ID")
     monkeypatch.setenv("stack", "ipam")
     monkeypatch.setenv("NETWORK_ACCOUNT_ID", deployable.cloud.networking)
+    monkeypatch.setenv("MAKEFLAGS", "w")
     assert preview.main() == 0, "by make"
     steps = ["the stack", "the organization", "the IPAM and its pools", "accounts and shares"]
     assert capsys.readouterr().err.splitlines() == [f"Reading {step} ..." for step in steps]
+
+    monkeypatch.setenv("WORDS", "stack NETWORK_ACCOUNT_ID FORMAT")
+    monkeypatch.setenv("FORMAT", "json")
+    with pytest.raises(Refused, match="add --no-print-directory"):
+        preview.main()
 
 
 def test_a_deployment_that_is_as_it_should_be_has_nothing_to_do(
@@ -840,6 +850,9 @@ def test_a_stack_that_cannot_be_updated_now_and_a_second_deployment_are_refused(
 ) -> None:
     deployable.deploy()
     code, second = previewed("stack=second", f"NETWORK_ACCOUNT_ID={deployable.cloud.networking}")
+    code, wrong = previewed("ENVS=Prod OU,Prod OU")
+    assert (code, wrong[-1]) == (1, "The update would be refused.")
+    assert "  ✗ AccEnvName lists 'Prod OU' twice; list each name once." in wrong
     deployable.cloud.stacks["ipam"]["StackStatus"] = "UPDATE_IN_PROGRESS"
 
     assert (code, second[-1]) == (1, "The update would be refused.")
