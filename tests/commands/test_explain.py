@@ -445,6 +445,13 @@ def test_a_line_of_the_log_names_the_networking_account_only_outside_of_arns() -
     assert not names_account(line, "222222222222")
 
 
+@pytest.mark.parametrize(("length", "shown"), [(200, "x" * 200), (201, "x" * 197 + "...")])
+def test_a_long_value_of_the_log_is_shortened(length: int, shown: str) -> None:
+    log = Log("pools-log", [Decision("2026-01-02 03:04:05", "failed", {"error": "x" * length})])
+
+    assert of_pool(PoolFacts(EAST, [], [], [], {}, log), 400)[-5].endswith(f"failed  error={shown}")
+
+
 def test_a_reservation_is_called_one() -> None:
     reserved = Allocation(IPv4Network("10.1.0.0/24"), "custom", "", "222222222222", "alloc-1", is_reservation=True)
 

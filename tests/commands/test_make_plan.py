@@ -29,10 +29,12 @@ from commands.plan.simulation import build, update, with_room_for
 from commands.plan.text import MOST_OVERLAPS, vpc_counts
 from commands.regions import PARTITIONS
 from ctipam.errors import Refused
+from ctipam.pools.existing import Block
 from ctipam.pools.spec import PoolSpec, VpcSizes
 
 ROOT = Path(__file__).parents[2]
 REGIONS = tuple(PARTITIONS["aws"])
+GOING = IPv4Network("10.9.0.0/20")
 
 DEFAULT_PLAN = """\
 top-level pool  192.168.0.0/16          65,536 addresses
@@ -257,6 +259,29 @@ def test_room_for_an_addition_is_made_beside_the_existing_pools() -> None:
     assert len(update(later, update(spec, [], {}), {})) == len(later.pools)
 
 
+def test_what_aws_is_still_doing_to_pools_counts_as_done_unless_it_ends_with_nothing_that_is_known() -> None:
+    spec = PoolSpec((IPv4Network("10.0.0.0/19"),), 20, 21, ("us-west-2",), ("Prod OU", "SDLC OU"))
+    done = update(spec, [], {})
+    going = [
+        replace(
+            pool,
+            state=state,
+            blocks=(
+                *(replace(block, state="pending-provision") for block in pool.blocks),
+                Block(GOING, "pending-deprovision"),
+            ),
+        )
+        for pool, state in zip(done, ["modify-in-progress", "create-in-progress"] * 2, strict=True)
+    ]
+    gone = replace(done[-1], pool_id="ipam-pool-1", state="delete-in-progress")
+
+    assert update(spec, [*going, gone], {}) == [
+        replace(pool, state=one.state.replace("in-progress", "complete")) for pool, one in zip(done, going, strict=True)
+    ]
+    with pytest.raises(Refused, match=r"Nothing can be done about us-west-2 \(isolate-in-progress\),"):
+        update(spec, [done[0], replace(done[1], state="isolate-in-progress"), *done[2:]], {})
+
+
 def test_the_plan_shows_every_block_and_for_how_long_they_last() -> None:
     sizes = "us-west-2=20+20,us-west-2/Prod OU=21+21,us-east-1/SDLC OU=22"
 
@@ -283,6 +308,12 @@ def test_the_plan_shows_every_block_and_for_how_long_they_last() -> None:
     assert "spread evenly over 4 pools: 2.0 months until the" in "\n".join(output)
     assert f"first pool is full, {64 / 2:.1f} months until one is that can grow no more" in "\n".join(output)
     assert output[-1].endswith(f"POOL_SIZES='{sizes}'")
+
+
+def test_the_default_size_is_told_before_sizes_of_single_pools() -> None:
+    output = plan("POOL_SIZES=us-west-2=19,us-west-2/Prod OU=20").splitlines()
+
+    assert [row.split("  ")[1] for row in output if row.startswith(("  at most", "  in 2"))] == ["at most", "in 20"]
 
 
 def test_room_that_only_one_of_several_regions_can_get_does_not_make_all_last_longer() -> None:
@@ -651,6 +682,7 @@ def test_the_texts_of_a_picture_lie_within_it_and_on_no_other_text(words: list[s
     for left, top, right, bottom, text in found:
         assert 0 <= left < right <= width, text
         assert 0 <= top < bottom <= height, text
+    assert found[-1][3] == max(bottom for _, _, _, bottom, _ in found), "the legend grows downward"
     for one, other in combinations(found, 2):
         apart = one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] + 2 or other[3] <= one[1] + 2
         assert apart, (one, other)

@@ -185,6 +185,13 @@ def test_spaces_in_a_list_are_no_change() -> None:
     )
 
 
+def test_a_custom_resource_gets_lists_as_lists() -> None:
+    given = {"RegionSelection": "us-west-2, us-east-1", "AccEnvName": "a", "TopLevelPoolCidr": "10.0.0.0/8, 10.1.0.0/8"}
+
+    assert as_properties(given) == given | {"RegionSelection": ["us-west-2", "us-east-1"], "AccEnvName": ["a"]}
+    assert as_properties({"AccEnvName": "a"}) == {"AccEnvName": ["a"]}
+
+
 def test_another_networking_account_is_refused_in_the_words_of_the_setup() -> None:
     assert asked(None, NetworkAccountId=SHOP).network_account_id == NETWORKING  # whose pools are read
     with pytest.raises(Refused, match=f"NetworkAccountId cannot change from {NETWORKING} to {SHOP}: a deployment"):
