@@ -23,15 +23,18 @@ from hypothesis import strategies as st
 from checkers.template_reader import read_template
 from commands.arguments import MANAGEMENT_TEMPLATE, SHORT, template_parameters
 from commands.existing_vpcs.sources import MOST_CIDRS
+from commands.plan import __main__ as plan_command
 from commands.plan.__main__ import planned
 from commands.plan.simulation import build, update, with_room_for
 from commands.plan.text import MOST_OVERLAPS, vpc_counts
 from commands.regions import PARTITIONS
 from ctipam.errors import Refused
+from ctipam.pools.existing import Block
 from ctipam.pools.spec import PoolSpec, VpcSizes
 
 ROOT = Path(__file__).parents[2]
 REGIONS = tuple(PARTITIONS["aws"])
+GOING = IPv4Network("10.9.0.0/20")
 
 DEFAULT_PLAN = """\
 top-level pool  192.168.0.0/16          65,536 addresses
@@ -79,6 +82,32 @@ def line(text: str, beginning: str) -> str:
 
 def test_the_plan_shows_the_default_parameters() -> None:
     assert plan() == DEFAULT_PLAN
+    assert plan("FORMAT=text", "PYTHON=python3") == DEFAULT_PLAN, "neither is a parameter"
+
+
+def test_the_command_prints_the_plan_but_no_picture_into_which_make_would_write(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAKEFLAGS", "w")
+    plan_command.main()
+    assert capsys.readouterr().out == DEFAULT_PLAN + "\n"
+
+    monkeypatch.setenv("WORDS", "FORMAT")
+    monkeypatch.setenv("FORMAT", "svg")
+    with pytest.raises(Refused, match="add --no-print-directory"):
+        plan_command.main()
+
+
+def test_the_picture_of_the_default_parameters_is_the_one_in_the_readme() -> None:
+    assert plan("FORMAT=svg") + "\n" == (ROOT / "libraries/commands/plan/plan.svg").read_text(encoding="utf-8")
+
+
+def test_the_branches_of_a_tree_end_with_its_last_region() -> None:
+    tree = plan("REGIONS=us-west-2,us-east-1,eu-west-1", "ENVS=a").splitlines()[:7]
+
+    assert [line.partition("1")[0].rstrip() if "├─ a" in line else line[:6] for line in tree] == [
+        *("top-le", "├─ us-", "│  └─ ", "├─ us-", "│  └─ ", "└─ eu-", "   └─ ")
+    ]
 
 
 def test_the_defaults_are_those_of_the_template() -> None:
@@ -207,6 +236,15 @@ def test_the_arguments_that_a_plan_gives_for_an_addition_make_room_for_it(words:
     plan(*kept, *given, addition)
 
 
+def test_an_addition_names_only_the_arguments_that_it_needs() -> None:
+    output = plan("CIDR=10.0.0.0/19").splitlines()
+
+    region = output.index("  A Region added later also needs these arguments:")
+    environment = output.index("  An environment added later also needs these arguments:")
+    assert output[region + 1] == "    CIDR=10.0.0.0/19,10.0.32.0/19"
+    assert output[environment + 1] == "    POOL_SIZES=us-west-2=20+20,us-east-1=20+20 CIDR=10.0.0.0/19,10.0.32.0/19"
+
+
 def test_an_addition_for_which_nothing_makes_room_is_called_impossible() -> None:
     output = plan("CIDR=10.0.0.0/8", "REGION_PREFIX=9", "ENV_PREFIX=10")
 
@@ -219,6 +257,29 @@ def test_room_for_an_addition_is_made_beside_the_existing_pools() -> None:
 
     assert later is not None
     assert len(update(later, update(spec, [], {}), {})) == len(later.pools)
+
+
+def test_what_aws_is_still_doing_to_pools_counts_as_done_unless_it_ends_with_nothing_that_is_known() -> None:
+    spec = PoolSpec((IPv4Network("10.0.0.0/19"),), 20, 21, ("us-west-2",), ("Prod OU", "SDLC OU"))
+    done = update(spec, [], {})
+    going = [
+        replace(
+            pool,
+            state=state,
+            blocks=(
+                *(replace(block, state="pending-provision") for block in pool.blocks),
+                Block(GOING, "pending-deprovision"),
+            ),
+        )
+        for pool, state in zip(done, ["modify-in-progress", "create-in-progress"] * 2, strict=True)
+    ]
+    gone = replace(done[-1], pool_id="ipam-pool-1", state="delete-in-progress")
+
+    assert update(spec, [*going, gone], {}) == [
+        replace(pool, state=one.state.replace("in-progress", "complete")) for pool, one in zip(done, going, strict=True)
+    ]
+    with pytest.raises(Refused, match=r"Nothing can be done about us-west-2 \(isolate-in-progress\),"):
+        update(spec, [done[0], replace(done[1], state="isolate-in-progress"), *done[2:]], {})
 
 
 def test_the_plan_shows_every_block_and_for_how_long_they_last() -> None:
@@ -235,6 +296,11 @@ def test_the_plan_shows_every_block_and_for_how_long_they_last() -> None:
         "└─ us-east-1    192.168.32.0/20          4,096 addresses",
     ]
     assert "  in 21+21      2    4    8   16   32   64  128  256" in output
+    assert [row[:10] for row in output if row.startswith(("  at most", "  in 2"))] == [
+        "  at most ",
+        "  in 21+21",
+        "  in 22   ",
+    ]
     assert "  us-west-2       1 of /21" in output
     assert "  us-east-1       0 of /21, or 1 of /22" in output
     assert "  top-level pool  13 of /20, for Regions" in output
@@ -242,6 +308,12 @@ def test_the_plan_shows_every_block_and_for_how_long_they_last() -> None:
     assert "spread evenly over 4 pools: 2.0 months until the" in "\n".join(output)
     assert f"first pool is full, {64 / 2:.1f} months until one is that can grow no more" in "\n".join(output)
     assert output[-1].endswith(f"POOL_SIZES='{sizes}'")
+
+
+def test_the_default_size_is_told_before_sizes_of_single_pools() -> None:
+    output = plan("POOL_SIZES=us-west-2=19,us-west-2/Prod OU=20").splitlines()
+
+    assert [row.split("  ")[1] for row in output if row.startswith(("  at most", "  in 2"))] == ["at most", "in 20"]
 
 
 def test_room_that_only_one_of_several_regions_can_get_does_not_make_all_last_longer() -> None:
@@ -362,7 +434,7 @@ def test_the_command_for_the_deployment_keeps_the_vpcs_of_a_file_safe(vpcs: Path
         return plan(f"VPCS={vpcs}", *words).splitlines()[-1]
 
     assert command().endswith("NETWORK_ACCOUNT_ID=... ReservedCidrs=192.168.0.0/24,192.168.7.0/24")
-    assert command("ReservedCidrs=192.168.7.0/24").endswith("ReservedCidrs=192.168.7.0/24,192.168.0.0/24")
+    assert command("ReservedCidrs=192.168.7.0/24").endswith("=... ReservedCidrs=192.168.7.0/24,192.168.0.0/24")
     assert "ReservedCidrs" not in command("CIDR=10.0.0.0/16"), "no VPC overlaps"
 
 
@@ -372,6 +444,8 @@ def test_address_space_that_no_vpc_uses_is_suggested(vpcs: Path) -> None:
     output = plan("CIDR=10.0.0.0/12", "REGION_PREFIX=16", "ENV_PREFIX=18", f"VPCS={vpcs}")
 
     assert "  Or choose space that none of them uses: CIDR=10.16.0.0/12" in output.splitlines()
+    several = plan("CIDR=10.0.0.0/12,10.64.0.0/12", "REGION_PREFIX=16", "ENV_PREFIX=18", f"VPCS={vpcs}")
+    assert "choose space" not in several, "there may be a reason for each of several"
 
 
 def test_each_line_of_a_file_is_a_vpc_even_if_two_are_alike(tmp_path: Path) -> None:
@@ -410,6 +484,27 @@ def test_a_line_that_begins_without_a_cidr_is_refused_with_its_number(vpcs: Path
 
     with pytest.raises(Refused, match=re.escape(f"line 2: '{line.split()[0]}' {why}")):
         plan(f"VPCS={vpcs}")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"# nothing yet\n", "contains no CIDR; give a file with a CIDR on each line"),
+        ("10.0.0.0/16 Z\u00fcrich".encode("latin-1"), "is not in UTF-8; save it as UTF-8"),
+    ],
+    ids=["nothing", "another encoding"],
+)
+def test_a_file_that_cannot_be_a_list_is_refused(vpcs: Path, content: bytes, why: str) -> None:
+    vpcs.write_bytes(content)
+
+    with pytest.raises(Refused, match=why):
+        plan(f"VPCS={vpcs}")
+
+
+def test_a_file_of_an_editor_that_marks_utf_8_is_read(vpcs: Path) -> None:
+    vpcs.write_bytes("10.0.0.0/16 Z\u00fcrich".encode("utf-8-sig"))
+
+    assert "Existing VPCs: the only one does not overlap 192.168.0.0/16." in plan(f"VPCS={vpcs}").splitlines()
 
 
 @pytest.mark.parametrize("word", ["10.1.0.0/33", '"10.1.0.0/16"', "10.1.0.0/16;"])
@@ -513,6 +608,86 @@ def test_a_picture_names_the_existing_vpcs_that_have_room_for_it(tmp_path: Path)
     assert "192.168.20.0/24" not in written
 
 
+def test_a_picture_draws_the_vpcs_below_the_blocks_in_which_they_are_and_lists_empty_blocks(tmp_path: Path) -> None:
+    """The names are cut to the room before the next VPC: a quarter of a bar is 240 pixels, or 45 letters."""
+    names = {"10.64.0.0/16": "x" * 200, "10.68.0.0/16": "y" * 45, "10.72.0.0/16": "z" * 46, "10.76.0.0/16": "short"}
+    (tmp_path / "vpcs").write_text("".join(f"{cidr} {name}\n" for cidr, name in names.items()) + "10.0.0.0/10 wide\n")
+    words = ("CIDR=10.0.0.0/12,10.64.0.0/12,10.128.0.0/12,10.160.0.0/12", "REGION_PREFIX=16", "ENV_PREFIX=18")
+
+    svg = plan(*words, "FORMAT=svg", f"VPCS={tmp_path / 'vpcs'}")
+
+    written = texts(svg)
+    assert {"x" * 44 + "…", "y" * 45, "z" * 44 + "…", "short", "existing VPC"} <= {*written}
+    assert "empty: 10.128.0.0/12 + 10.160.0.0/12" in written
+    assert "10.64.0.0/12: 1,048,576 addresses" in written
+    assert "10.128.0.0/12: 1,048,576 addresses" not in written
+    drawn = rectangles(svg)
+    assert ("existing VPC 10.68.0.0/16 " + "y" * 45, 260, 60) in drawn
+    assert ("existing VPC 10.0.0.0/10 wide", 20, 960) in drawn
+    red = [shape for shape in ElementTree.fromstring(svg).iter() if shape.attrib.get("fill") == "#d1242f"]  # noqa: S314
+    lanes = {float(shape.attrib["y"]): float(shape.attrib["height"]) for shape in red if shape.tag.endswith("rect")}
+    bars = [
+        float(shape.attrib["y"]) + float(shape.attrib["height"])
+        for shape in ElementTree.fromstring(svg).iter()  # noqa: S314
+        if shape.attrib.get("fill") == "url(#free)"
+    ]
+    assert len(lanes) > 2
+    assert {y for y, height in lanes.items() if height == 6} <= {*bars}
+    assert len([shape for shape in red if shape.tag.endswith("text")]) >= len(names)
+
+
+def boxes(svg: str) -> list[tuple[float, float, float, float, str]]:
+    """Return left, top, right and bottom of each text, by the average width of a character."""
+    found = []
+    for text in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text"):  # noqa: S314 - our own text
+        x, y, line = float(text.attrib["x"]), float(text.attrib["y"]), text.text or ""
+        height = float(text.attrib.get("font-size", 11))
+        width = len(line) * height * (0.63 if "font-weight" in text.attrib else 0.57)
+        left = x - width * {"start": 0, "middle": 0.5, "end": 1}[text.attrib.get("text-anchor", "start")]
+        if turn := re.fullmatch(r"rotate\(-90 (\S+) (\S+)\)", text.attrib.get("transform", "")):
+            across, along = map(float, turn.groups())
+            left, top, width, height = across + y - height - along, along - width / 2, height, width
+        else:
+            top = y - height
+        found.append((left, top, left + width, top + height, line))
+    return found
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["CIDR=10.0.0.0/8", f"REGIONS={','.join(REGIONS[:10])}", "ENVS=Prod OU,SDLC OU,Sandbox", "QUOTA=60"],
+        [
+            "CIDR=10.0.0.0/12,10.64.0.0/12",
+            f"POOL_SIZES=us-east-1=16{'+20' * 40},us-west-2=16+16,us-west-2/Prod OU=18+18+18+19+20+24",
+        ],
+        [
+            "CIDR=10.0.0.0/12",
+            f"ENVS={','.join(f'An environment with a long name {number}' for number in range(4))}",
+        ],
+    ],
+    ids=["default", "ten Regions", "several blocks", "a long legend"],
+)
+def test_the_texts_of_a_picture_lie_within_it_and_on_no_other_text(words: list[str], tmp_path: Path) -> None:
+    cidrs = [f"10.{second}.{third}.0/22" for second in (0, 1, 16, 64) for third in range(0, 256, 32)]
+    lines = [f"{cidr} VPC of a team whose name is long, {number}" for number, cidr in enumerate(cidrs)]
+    (tmp_path / "vpcs").write_text("\n".join(lines))
+    sizes = [] if not words else ["REGION_PREFIX=16", "ENV_PREFIX=18"]
+
+    svg = plan(*words, *sizes, "FORMAT=svg", f"VPCS={tmp_path / 'vpcs'}")
+
+    width, height = (float(ElementTree.fromstring(svg).attrib[name]) for name in ("width", "height"))  # noqa: S314
+    found = boxes(svg)
+    for left, top, right, bottom, text in found:
+        assert 0 <= left < right <= width, text
+        assert 0 <= top < bottom <= height, text
+    assert found[-1][3] == max(bottom for _, _, _, bottom, _ in found), "the legend grows downward"
+    for one, other in combinations(found, 2):
+        apart = one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] + 2 or other[3] <= one[1] + 2
+        assert apart, (one, other)
+
+
 def test_a_picture_gives_each_of_forty_environments_a_color_of_its_own() -> None:
     environments = ",".join(f"OU {number}" for number in range(40))
     words = ["CIDR=10.0.0.0/8", f"ENVS={environments}", "QUOTA=100", "REGION_PREFIX=12", "ENV_PREFIX=20", "FORMAT=svg"]
@@ -546,6 +721,7 @@ def test_a_picture_shows_every_block_of_a_pool_and_the_room_left() -> None:
     assert any(text.startswith("Address space: 192.168.0.0/16 + 10.0.0.0/16: 131,072 addresses") for text in written)
     drawn = [title for title, _, _ in rectangles(svg)]
     assert "Prod OU in us-west-2: 10.0.8.0/21, 2,048 addresses" in drawn
+    assert {"10.0.0.0/20: 4,096 addresses", "10.0.16.0/20: 4,096 addresses"} <= {*written}
 
 
 def make(*words: str) -> subprocess.CompletedProcess[str]:

@@ -12,6 +12,7 @@ from aws_models.ipam import resources
 from commands.existing_vpcs import reserve
 from commands.plan import __main__ as plan
 from ctipam.errors import Refused
+from in_process import session_policies
 
 HOME, WEST = "us-east-1", "us-west-2"
 ELSEWHERE = ["ap-south-1", "eu-central-1", "eu-north-1", "eu-west-1", "sa-east-1"]
@@ -81,6 +82,7 @@ def test_vpcs_of_all_accounts_are_listed_with_what_would_reserve_them(company: C
     assert "ReservedCidrs=10.0.0.0/16,10.200.0.0/16 " in text
     assert "incomplete" not in text
     assert "up to an hour" in text
+    assert plan.planned(WORDS).endswith(" RESERVE=ipam")
 
 
 def test_vpcs_on_all_pages_are_found(company: Company) -> None:
@@ -204,4 +206,37 @@ def test_the_other_errors_of_aws_are_told_without_its_words(company: Company, re
     refuse_calls("GetIpamResourceCidrs", "UnauthorizedOperation")
 
     with pytest.raises(Refused, match="cannot be read: GetIpamResourceCidrs: UnauthorizedOperation"):
+        report()
+
+
+def test_the_session_can_do_what_is_read_and_nothing_else(
+    company: Company, monkeypatch: pytest.MonkeyPatch, calls: list[str]
+) -> None:
+    pool_id = company.make_pool()
+    company.ec2.create_tags(Resources=[pool_id], Tags=[{"Key": "ctipam:stack-id", "Value": "arn:aws:..."}])
+    company.look()
+    sessions = session_policies.recorded(monkeypatch)
+    calls.clear()
+
+    report()
+
+    ((account_id, statements),) = sessions
+    assert account_id == NETWORKING
+    assert {resources for _, resources, _ in statements} == {"*", f"arn:aws:ec2::{NETWORKING}:ipam-pool/*"}
+    allowed = [action for actions, _, _ in statements for action in actions.split()]
+    assert sorted(allowed) == sorted({call for call in calls if call.startswith("ec2:")})
+
+
+def test_a_tagged_vpc_is_told_with_its_tag(company: Company) -> None:
+    tags = [{"ResourceType": "vpc", "Tags": [{"Key": "Env", "Value": "Prod OU"}]}]
+    company.cloud.client("ec2", SHOP).create_vpc(CidrBlock="10.200.0.0/16", TagSpecifications=tags)
+    company.look()
+
+    assert f"{SHOP} {HOME}, Env=Prod OU" in report()
+
+
+def test_an_administrator_that_cannot_be_entered_is_told_as_such(company: Company, refuse_calls: Any) -> None:
+    refuse_calls("AssumeRole", "AccessDenied")
+
+    with pytest.raises(Refused, match=r"The account that administers IPAM cannot be read \(AssumeRole: AccessDenied"):
         report()

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
+from ipaddress import IPv4Network
 from typing import Any
 
 import boto3
@@ -15,11 +19,12 @@ from moto.ec2.models.availability_zones_and_regions import Region, RegionsAndZon
 from moto.ec2.responses import EC2Response
 
 from commands.existing_vpcs import organization as organization_vpcs
-from commands.existing_vpcs.summary import LISTED
+from commands.existing_vpcs.summary import LISTED, Unread, VpcCidr, of_organization
 from commands.plan import __main__ as plan
-from ctipam import sessions
 from ctipam.errors import Refused
+from in_process import session_policies
 from in_process.aws_calls import Call, intercept
+from in_process.session_policies import Statement
 
 HOME, WEST, DISABLED = "us-east-1", "us-west-2", "eu-south-1"
 MANAGEMENT, NETWORKING, SHOP, CLOSED = "123456789012", "222222222222", "012345678901", "444444444444"
@@ -165,6 +170,15 @@ def test_an_ipv6_cidr_of_a_vpc_changes_nothing(company: Any) -> None:
     assert cidrs(report()) == ["10.1.0.0/16"]
 
 
+@pytest.mark.usefixtures("company")
+def test_the_command_for_the_deployment_reads_the_vpcs_again() -> None:
+    command = plan.planned(WORDS).splitlines()[-1]
+
+    assert command.endswith(
+        "NETWORK_ACCOUNT_ID=... CIDR=10.0.0.0/8 REGION_PREFIX=12 ENV_PREFIX=14 RESERVE=organization"
+    )
+
+
 def test_vpcs_that_nobody_can_read_are_spoken_of(company: Any) -> None:
     assert organization_vpcs.NOT_ENABLED in " ".join(" ".join(report()).split())
 
@@ -174,6 +188,66 @@ def test_default_vpcs_are_counted_on_one_line(company: Any) -> None:
 
     assert lines[0] == "Existing VPCs: 6 of 6 CIDRs in 3 accounts overlap 172.16.0.0/12"
     assert rows(lines) == [f"{DEFAULT_VPCS} 6 default VPCs in 3 accounts in space that no Region uses yet"]
+
+
+def test_default_vpcs_are_counted_apart_from_others_of_their_cidr(company: Any) -> None:
+    ours, theirs = (make_vpc(company, NETWORKING, DEFAULT_VPCS) for _ in range(2))
+
+    lines = report("CIDR=172.16.0.0/12", "REGION_PREFIX=16", "ENV_PREFIX=18")
+
+    assert lines[0] == "Existing VPCs: 8 of 8 CIDRs in 3 accounts overlap 172.16.0.0/12"
+    assert [row.partition(" in space")[0] for row in rows(lines)] == [
+        *(f"{DEFAULT_VPCS} {vpc_id} {NETWORKING} {HOME}" for vpc_id in sorted([ours, theirs])),
+        f"{DEFAULT_VPCS} 6 default VPCs in 3 accounts",
+    ]
+
+
+def vpc(number: int, **changed: Any) -> VpcCidr:
+    row = VpcCidr(IPv4Network(DEFAULT_VPCS), f"{number:012}", HOME, f"vpc-{number}")
+    return replace(row, **changed)
+
+
+def test_vpcs_of_one_cidr_are_grouped_by_what_they_are_and_named_if_they_are_few() -> None:
+    few, many = [vpc(number) for number in range(LISTED + 1)], [vpc(number) for number in range(LISTED + 2)]
+    defaults = [vpc(number, is_default=True) for number in range(2)]
+    allocated = [vpc(10, allocated=True), vpc(11, is_default=True, allocated=True)]
+
+    def labels(*found: VpcCidr) -> list[str]:
+        return [one.label for one in of_organization(found, 2).vpcs]
+
+    assert labels(*few) == [f"vpc-{number} {number:012} {HOME}" for number in range(LISTED + 1)]
+    assert labels(*many[::-1])[LISTED:] == ["and 2 more VPCs in 2 accounts"]
+    assert labels(defaults[1]) == [f"vpc-1 {1:012} {HOME}, default VPC"]
+    assert labels(allocated[1], *defaults, allocated[0], vpc(12)) == [
+        *(f"vpc-12 {12:012} {HOME}", f"vpc-10 {10:012} {HOME}"),
+        *("2 default VPCs in 2 accounts", f"vpc-11 {11:012} {HOME}, default VPC"),
+    ]
+
+
+@pytest.mark.parametrize(("not_known", "tagged"), [((), False), (("Not known.",), True)])
+def test_a_vpc_among_those_that_are_only_counted_may_be_from_pools_that_could_not_be_read(
+    not_known: tuple[str, ...], tagged: bool
+) -> None:
+    many = [vpc(number) for number in range(LISTED + 1)] + [vpc(LISTED + 1, environment="Prod OU")]
+
+    *listed, counted = of_organization(many, 2, not_known).vpcs
+
+    assert not any(one.tagged for one in listed)
+    assert counted.tagged == tagged
+
+
+def test_accounts_that_could_not_be_read_for_the_same_reason_are_told_together() -> None:
+    unread = [
+        Unread("1", "", "no role"),
+        Unread("2", HOME, "no route"),
+        Unread("3", "", "no role"),
+        Unread("3", WEST, "no route"),
+    ]
+
+    assert of_organization(unread, 4).unread == (
+        "2 of 4 accounts could not be read, and may have overlapping VPCs: 1, 3 (no role).",
+        f"2 of 4 accounts could not be read in {HOME}, {WEST}, and may have overlapping VPCs: 2, 3 (no route).",
+    )
 
 
 def test_some_of_many_vpcs_with_the_same_cidr_are_listed_and_the_others_counted(company: Any) -> None:
@@ -321,22 +395,63 @@ def test_a_session_can_only_read_vpcs_and_regions_or_pools_and_the_management_ac
     company: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Pools(company)
-    assumed: list[tuple[str, list[str]]] = []
-    credentials_of = sessions.Account.credentials_of
+    sessions = session_policies.recorded(monkeypatch)
 
-    def recorded(self: Any, role_arn: str, session_name: str, policy: dict[str, Any]) -> Any:
-        assumed.append((role_arn, [action for statement in policy["Statement"] for action in statement["Action"]]))
-        return credentials_of(self, role_arn, session_name, policy)
-
-    monkeypatch.setattr(sessions.Account, "credentials_of", recorded)
     report()
 
-    vpcs, pools = ["ec2:DescribeRegions", "ec2:DescribeVpcs"], ["ec2:DescribeIpamPools", "ec2:GetIpamPoolAllocations"]
-    assert [(role_arn.split(":")[4], actions) for role_arn, actions in sorted(assumed)] == [
-        (SHOP, vpcs),
-        (NETWORKING, pools),
-        (NETWORKING, vpcs),
+    vpcs: list[Statement] = [("ec2:DescribeRegions ec2:DescribeVpcs", "*", {})]
+    pools: list[Statement] = [
+        ("ec2:DescribeIpamPools", "*", {}),
+        ("ec2:GetIpamPoolAllocations", f"arn:aws:ec2::{NETWORKING}:ipam-pool/*", {}),
     ]
+    assert sorted(sessions, key=str) == sorted([(SHOP, vpcs), (NETWORKING, pools), (NETWORKING, vpcs)], key=str)
+
+
+def test_each_account_is_read_with_the_credentials_of_its_own_session(
+    company: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(organization_vpcs, "ACCOUNTS_AT_ONCE", 1)
+    assumed, used, parts = [], [], ("AccessKeyId", "SecretAccessKey", "SessionToken")
+
+    def record(call: Call, client: Any, operation: str, parameters: Any) -> Any:
+        answer = call(client, operation, parameters)
+        if operation == "AssumeRole":
+            assumed.append(tuple(answer["Credentials"][part] for part in parts))
+        if operation == "DescribeRegions":
+            used.append(tuple(client._request_signer._credentials.get_frozen_credentials()[:3]))
+        return answer
+
+    intercept(monkeypatch, record)
+    report()
+
+    assert {*assumed} < {*used}, "the other one is the user's, in the management account"
+
+
+def test_after_ctrl_c_no_further_account_is_read(company: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(organization_vpcs, "ACCOUNTS_AT_ONCE", 1)
+    cancelled, begun = threading.Event(), []
+
+    def read_account(_management: Any, _visitors: Any, account_id: str) -> list[Any]:
+        begun.append(account_id)
+        assert cancelled.wait(10)
+        return []
+
+    def interrupted(reading: list[Future[Any]]) -> Any:
+        reading[-1].add_done_callback(lambda _: cancelled.set())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(organization_vpcs, "_read_account", read_account)
+    monkeypatch.setattr(organization_vpcs, "as_completed", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        report()
+
+    assert len(begun) == 1
+    assert cancelled.is_set(), "the others will not begin later"
+
+
+def test_an_organization_without_closed_accounts_says_nothing_of_any(cloud: Any) -> None:
+    assert "not active" not in " ".join(report())
 
 
 def test_all_calls_only_read(company: Any, calls: list[str]) -> None:
@@ -388,7 +503,9 @@ def test_accounts_that_could_not_be_read_are_reported_even_if_nothing_overlaps(
     assert lines[1] == "  This answer is incomplete, and so are ReservedCidrs:"
     unread = "  1 of 3 accounts could not be read, and may have overlapping VPCs"
     assert lines[2].startswith(f"{unread}: {SHOP} (AssumeRole:")
-    assert f"{SHOP} (AssumeRole: AccessDenied; enroll" in plan.planned([*WORDS, "FORMAT=svg"])
+    picture = plan.planned([*WORDS, "FORMAT=svg"])
+    assert f"{SHOP} (AssumeRole: AccessDenied; enroll" in picture
+    assert 140 < max(map(len, re.findall("<text [^>]*>(.*)</text>", picture))) < 960 / 6, "wrapped, but not soon"
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +23,9 @@ from botocore.exceptions import ClientError
 from aws_models.errors import AwsError
 from checkers.template_reader import read_template
 from commands import arguments, reading, terminal
+from commands.existing_vpcs import organization as organization_vpcs
+from commands.existing_vpcs.vpcs import Existing, Vpc
+from commands.pool_spec import pool_spec
 from commands.preview import __main__ as preview
 from commands.preview import reading as preview_reading
 from commands.preview.changes import (
@@ -32,17 +36,21 @@ from commands.preview.changes import (
     environments_after,
     notes_on_renamed,
     parameter_differences,
+    pool_differences,
 )
 from commands.preview.reading import PROPERTIES, Update, as_properties, check_organization, foresee_pools
 from commands.preview.text import MOST_ACCOUNTS, to_lines
+from ctipam import names
 from ctipam.errors import Refused
 from ctipam.organization.environments import EnvironmentOu
 from ctipam.organization.preconditions import SetupResult
 from ctipam.organization.tree import OrganizationalUnit
 from ctipam.pools.existing import ExistingPool
-from ctipam.pools.spec import PoolKey
+from ctipam.pools.spec import PoolKey, VpcSizes
 from ctipam.sessions import Account
 from in_process.aws_calls import Call, intercept
+from in_process.fixtures import NETWORKING_STACK_ID, STACK_ID, Cloud, CloudFormation, LandingZone, NetworkingStack, load
+from in_process.lifecycle_events import ONE, ZERO
 from in_process.played_once import played_once
 from in_process.sharing_world import Api, SharingWorld
 from landing_zone.direct_stack import HOME, MANAGEMENT, NETWORKING, DirectStack
@@ -83,7 +91,7 @@ def asked(stack: DirectStack | None, **changed: str) -> Update:
     )
 
 
-def test_the_parameters_of_each_custom_resource_are_those_of_the_templates() -> None:
+def test_a_custom_resource_is_asked_if_a_parameter_changes_that_the_templates_give_it() -> None:
     for path in ("ipam-controltower-integration.template.yaml", "ipamnetworkingStack.yaml"):
         template = read_template(ROOT / "templates" / path)
         for name, resource in template["Resources"].items():
@@ -94,7 +102,8 @@ def test_the_parameters_of_each_custom_resource_are_those_of_the_templates() -> 
                     if isinstance(value, dict) and "Ref" in value
                 }
                 # IpamExclusions come from the management account's setup, which resolves IpamExcludedOus
-                assert used - {"IpamSnsTopic", "IpamExclusions"} == PROPERTIES[name], name
+                used -= {"IpamSnsTopic", "IpamExclusions"}
+                assert {one for one in PARAMETERS if asked(None, **{one: "another"}).invokes(name)} == used, name
 
 
 def test_a_stack_of_something_else_is_not_called_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,6 +183,13 @@ def test_spaces_in_a_list_are_no_change() -> None:
     assert parameter_differences({"A": "x, y", "B": ""}, {"A": "x,y", "B": "z"}) == (
         Difference("change", "B", changes=(Change("", "", "z"),)),
     )
+
+
+def test_a_custom_resource_gets_lists_as_lists() -> None:
+    given = {"RegionSelection": "us-west-2, us-east-1", "AccEnvName": "a", "TopLevelPoolCidr": "10.0.0.0/8, 10.1.0.0/8"}
+
+    assert as_properties(given) == given | {"RegionSelection": ["us-west-2", "us-east-1"], "AccEnvName": ["a"]}
+    assert as_properties({"AccEnvName": "a"}) == {"AccEnvName": ["a"]}
 
 
 def test_another_networking_account_is_refused_in_the_words_of_the_setup() -> None:
@@ -321,6 +337,7 @@ def test_a_pool_that_an_earlier_update_could_not_remove_is_noted_and_not_shown_a
     found = foresee_pools(cast(Account, built.account), update)
 
     assert [sentence.partition(" (")[0] for sentence in found.stays] == [f"us-west-2/SDLC OU holds {vpc_id}"]
+    assert found.drift == ()
     changes = {(one.action, one.name) for one in found.planned}
     assert ("remove", "us-east-1/SDLC OU") in changes
     assert ("remove", "us-west-2/SDLC OU") not in changes
@@ -359,7 +376,10 @@ def test_an_account_keeps_a_pool_that_stays_because_it_has_lost_its_tag() -> Non
     of_nobody = ExistingPool("ipam-pool-2", "west", "create-complete")
     ours = ExistingPool("ipam-pool-3", "west", "create-complete", PoolKey("us-west-2", "b"))
 
-    found = environments_after([stays, of_nobody, ours], "arn/")
+    preparing = replace(stays, pool_id="ipam-pool-4", tags=tags | {names.PREPARING_TAG: "1"})
+    failed = replace(stays, pool_id="ipam-pool-5", state="create-failed")
+
+    found = environments_after([stays, of_nobody, ours, preparing, failed], "arn/")
 
     assert {name: [pool.arn for pool in pools] for name, pools in found.items()} == {
         "a": ["arn/ipam-pool-1"],
@@ -455,9 +475,24 @@ NOTHING = Preview("ipam", new=False)
             2,
             "Pools and IPAM: 1 to add, 4 to change, 1 to remove. Accounts: 1 to gain pools, 1 to lose pools.",
         ),
+        (
+            replace(NOTHING, ipam=EVERYTHING.ipam),
+            2,
+            "Pools and IPAM: 0 to add, 1 to change, 0 to remove. Accounts: 0 to gain pools, 0 to lose pools.",
+        ),
+        (
+            replace(NOTHING, pools=EVERYTHING.pools[:1]),
+            2,
+            "Pools and IPAM: 1 to add, 0 to change, 0 to remove. Accounts: 0 to gain pools, 0 to lose pools.",
+        ),
+        (
+            replace(NOTHING, accounts=EVERYTHING.accounts),
+            2,
+            "Pools and IPAM: 0 to add, 0 to change, 0 to remove. Accounts: 1 to gain pools, 1 to lose pools.",
+        ),
         (replace(EVERYTHING, refused=("In use.",)), 1, "The update would be refused."),
     ],
-    ids=["nothing", "drift only", "changes", "refused"],
+    ids=["nothing", "drift only", "changes", "IPAM only", "pools only", "accounts only", "refused"],
 )
 def test_the_exit_code_and_the_last_line_tell_what_an_update_would_do(found: Preview, code: int, last: str) -> None:
     assert found.exit_code == json.loads(preview.to_json(found))["exitCode"] == code
@@ -552,3 +587,369 @@ def test_ctrl_c_ends_a_command_without_a_traceback(command: str) -> None:
         connection.close()
 
     assert (process.returncode, told, errors.strip()) == (128 + signal.SIGINT, "", "")
+
+
+class Deployable:
+    """A landing zone with Control Tower, an OU for each of two environments, an account in each, and no deployment."""
+
+    def __init__(self, cloud: Cloud, answers: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.cloud, self._networking_stack_id = cloud, ""
+        cloud.models.organization.home_region = HOME
+        boto3.client("iam", HOME).create_role(
+            RoleName="AWSControlTowerStackSetRole", Path="/service-role/", AssumeRolePolicyDocument="{}"
+        )
+        self.ous = {name: cloud.add_ou(name) for name in ("Prod OU", "SDLC OU")}
+        cloud.add_account(ZERO, self.ous["Prod OU"])
+        cloud.add_account(ONE, self.ous["SDLC OU"])
+        self.landing_zone = LandingZone(cloud, answers, monkeypatch)
+        handler = load("ipam-pool-lambda").lambda_handler
+        cloudformation = CloudFormation(cloud, cloud.networking, handler, NETWORKING_STACK_ID, answers)
+        self.networking = NetworkingStack(cloudformation, cloud.client("ec2", cloud.networking))
+        monkeypatch.setattr(reading, "networking_stack_id", self._find_stack)
+
+    def _find_stack(self, _management: Account, stack: str, _account_id: str) -> str:
+        return self._networking_stack_id if stack == "ipam" else ""
+
+    def deploy(self, **changed: str) -> None:
+        parameters = DEFAULTS | {"NetworkAccountId": self.cloud.networking} | changed
+        self.networking.create(**as_properties(parameters))
+        self.landing_zone.ask("Create", ShareWithExistingAccounts="true")
+        self._networking_stack_id = NETWORKING_STACK_ID
+        self.cloud.set_parameters(STACK_ID, parameters)
+        self.cloud.stacks["ipam"] = self.cloud.stacks[STACK_ID] | {"StackId": STACK_ID}
+
+    def pool_ids(self) -> dict[str, str]:
+        """Return the ids of the pools by their Name tags, that of the top-level pool by "top"."""
+        pages = self.networking.ec2.get_paginator("describe_ipam_pools").paginate()
+        pools = [pool for page in pages for pool in page["IpamPools"]]
+        named = {tag["Value"]: pool["IpamPoolId"] for pool in pools for tag in pool["Tags"] if tag["Key"] == "Name"}
+        return named | {"top": self.networking.top_pool_id}
+
+    def ipam_id(self) -> str:
+        return str(self.networking.ec2.describe_ipams()["Ipams"][0]["IpamId"])
+
+
+@pytest.fixture
+def deployable(cloud: Cloud, answers: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> Deployable:
+    return Deployable(cloud, answers, monkeypatch)
+
+
+@pytest.fixture
+def previewed(deployable: Deployable, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, list[str]]]:
+    """Return a function that previews an update with its arguments, and returns the exit code and the lines."""
+
+    def preview_it(*words: str) -> tuple[int, list[str]]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv("WORDS", raising=False)
+            patch.setattr(sys, "argv", ["preview", "stack=ipam", *words])
+            code = preview.main()
+        return code, capsys.readouterr().out.splitlines()
+
+    return preview_it
+
+
+FIRST = [
+    "First deployment of ipam",
+    "",
+    "IPAM",
+    "  + IPAM in us-east-1  + operating Regions us-west-2, us-east-1",
+    "",
+    "Pools",
+    "  + the top-level pool  192.168.0.0/16",
+    "  + us-west-2  192.168.0.0/20",
+    "  + us-east-1  192.168.16.0/20",
+    "  + us-west-2/Prod OU  192.168.0.0/21",
+    "  + us-west-2/SDLC OU  192.168.8.0/21",
+    "  + us-east-1/Prod OU  192.168.16.0/21",
+    "  + us-east-1/SDLC OU  192.168.24.0/21",
+    "",
+    "Accounts",
+    f"  + {ZERO} (Prod OU)  + us-east-1/Prod OU; + us-west-2/Prod OU",
+    f"  + {ONE} (SDLC OU)  + us-east-1/SDLC OU; + us-west-2/SDLC OU",
+    "",
+    "Pools and IPAM: 8 to add, 0 to change, 0 to remove. Accounts: 2 to gain pools, 0 to lose pools.",
+]
+Previewed = Callable[..., tuple[int, list[str]]]
+
+
+def test_a_first_deployment_is_previewed_with_everything_that_it_makes(
+    deployable: Deployable, previewed: Previewed, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    networking = f"NETWORK_ACCOUNT_ID={deployable.cloud.networking}"
+    with pytest.raises(Refused, match="There is no stack ipam yet, so NETWORK_ACCOUNT_ID is required"):
+        previewed()
+    assert previewed(networking) == (2, FIRST)
+
+    _, later = previewed(networking, "ShareWithExistingAccounts=false")
+    assert later == [*FIRST[: FIRST.index("Accounts")], FIRST[-1].replace("2 to gain", "0 to gain")]
+
+    _, narrow = previewed(networking, "CIDR=192.168.0.0/19", "ReservedCidrs=192.168.0.0/24")
+    assert "  + us-east-1/SDLC OU  192.168.0.0/21  + reserved 192.168.0.0/24" in narrow
+
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("WORDS", "stack NETWORK_ACCOUNT_ID")
+    monkeypatch.setenv("stack", "ipam")
+    monkeypatch.setenv("NETWORK_ACCOUNT_ID", deployable.cloud.networking)
+    monkeypatch.setenv("MAKEFLAGS", "w")
+    assert preview.main() == 0, "by make"
+    steps = ["the stack", "the organization", "the IPAM and its pools", "accounts and shares"]
+    assert capsys.readouterr().err.splitlines() == [f"Reading {step} ..." for step in steps]
+
+    monkeypatch.setenv("WORDS", "stack NETWORK_ACCOUNT_ID FORMAT")
+    monkeypatch.setenv("FORMAT", "json")
+    with pytest.raises(Refused, match="add --no-print-directory"):
+        preview.main()
+
+
+def test_a_deployment_that_is_as_it_should_be_has_nothing_to_do(
+    deployable: Deployable, previewed: Previewed, calls: list[str]
+) -> None:
+    deployable.deploy()
+    calls.clear()
+
+    code, lines = previewed()
+
+    assert (code, lines) == (0, ["Update of ipam", "", "Nothing to do: everything is as it should be."])
+    reads = ("Describe", "Get", "List", "AssumeRole")
+    assert [call for call in calls if not call.partition(":")[2].startswith(reads)] == []
+
+
+def test_what_an_update_changes_is_shown_and_given_to_programs(deployable: Deployable, previewed: Previewed) -> None:
+    deployable.deploy()
+    deployable.cloud.stacks[NETWORKING_STACK_ID]["Tags"] = [{"Key": "team", "Value": "x"}]
+    ids, sandbox, former = deployable.pool_ids(), deployable.cloud.add_ou("Sandbox"), deployable.cloud.add_ou("Former")
+    ec2 = deployable.networking.ec2
+    (discovery,) = ec2.describe_ipam_resource_discoveries()["IpamResourceDiscoveries"]
+    old = f"{deployable.cloud.models.organization.organization_id}/{deployable.cloud.root}/{former}/*"
+    of_moto = deployable.cloud.organizations.describe_organization()["Organization"]["Id"]
+    new = f"{of_moto}/{deployable.cloud.root}/{sandbox}/*"
+    ec2.modify_ipam_resource_discovery(
+        IpamResourceDiscoveryId=discovery["IpamResourceDiscoveryId"],
+        AddOrganizationalUnitExclusions=[{"OrganizationsEntityPath": old}],
+    )
+    deployable.cloud.clock.advance(60)
+    costs = ("IpamMeteredAccount=resource-owner", f"IpamExcludedOus={sandbox}")
+    words = ("REGIONS=us-west-2", "ReservedCidrs=192.168.0.0/24", "AutoImport=on", *costs)
+
+    code, lines = previewed(*words)
+    _, written = previewed(*words, "FORMAT=json")
+
+    tagged = "+ tag team x (corrects drift)"
+    changes = f"import of existing VPCs: off -> on; {tagged}"
+    assert code == 2
+    assert lines == [
+        "Update of ipam",
+        "",
+        "Parameters",
+        "  ~ RegionSelection  us-west-2,us-east-1 -> us-west-2",
+        "  ~ ReservedCidrs  none -> 192.168.0.0/24",
+        "  ~ AutoImport  off -> on",
+        "  ~ IpamMeteredAccount  leave -> resource-owner",
+        f"  ~ IpamExcludedOus  leave -> {sandbox}",
+        "",
+        "IPAM",
+        f"  ~ IPAM ({deployable.ipam_id()})  who pays: ipam-owner -> resource-owner; + excluded OUs {new}; "
+        f"- excluded OUs {old}",
+        "",
+        "Pools",
+        f"  ~ the top-level pool ({ids['top']})  + tag team x  (corrects drift)",
+        f"  ~ us-west-2 ({ids['us-west-2']})  + tag team x  (corrects drift)",
+        f"  ~ us-west-2/Prod OU ({ids['us-west-2 Prod OU']})  {changes}; + reserved 192.168.0.0/24",
+        f"  ~ us-west-2/SDLC OU ({ids['us-west-2 SDLC OU']})  {changes}",
+        f"  - us-east-1 ({ids['us-east-1']})  192.168.16.0/20",
+        f"  - us-east-1/Prod OU ({ids['us-east-1 Prod OU']})  192.168.16.0/21",
+        f"  - us-east-1/SDLC OU ({ids['us-east-1 SDLC OU']})  192.168.24.0/21",
+        "",
+        "Accounts",
+        f"  ~ {ZERO} (Prod OU)  - us-east-1/Prod OU",
+        f"  ~ {ONE} (SDLC OU)  - us-east-1/SDLC OU",
+        "",
+        "Pools and IPAM: 0 to add, 5 to change, 3 to remove. Accounts: 0 to gain pools, 2 to lose pools.",
+    ]
+    assert written[1].startswith('    "'), "people look at it, too"
+    found = json.loads("\n".join(written))
+    assert [one["name"] for one in found["pools"] if one["action"] == "remove"] == [
+        *("us-east-1", "us-east-1/Prod OU", "us-east-1/SDLC OU")
+    ]
+    assert (found["new"], found["exitCode"], found["refused"]) == (False, 2, [])
+
+
+def test_shares_that_have_drifted_are_corrected_only_by_an_update_that_asks_sharing(
+    deployable: Deployable, previewed: Previewed
+) -> None:
+    deployable.deploy()
+    deployable.cloud.move(ZERO, deployable.ous["SDLC OU"])
+    deployable.cloud.move(ONE, deployable.cloud.root)
+    gains, loses = "+ us-east-1/SDLC OU; + us-west-2/SDLC OU", "- us-east-1/Prod OU; - us-west-2/Prod OU"
+    rows = [
+        f"  ~ {ZERO} (SDLC OU)  {gains}; {loses}",
+        f"  - {ONE} (no pool for its OU)  - us-east-1/SDLC OU; - us-west-2/SDLC OU",
+    ]
+
+    _, left = previewed("AlertEmail=a@example.com")
+    _, corrected = previewed("OuMatch=exact")
+    _, held_back = previewed("UnshareLimit=1")
+
+    drift = "Drift, which this update leaves as it is"
+    first = left.index(drift) + 1
+    assert left[first : first + 4] == [*rows, "  The next scheduled run corrects the shares.", ""]
+    first = corrected.index("Accounts") + 1
+    assert corrected[first : first + 3] == [*rows, ""]
+    assert drift not in corrected
+    first = held_back.index("Accounts") + 1
+    assert held_back[first : first + 3] == [f"  + {ZERO} (SDLC OU)  {gains}", "", "Notes"]
+    assert "UnshareLimit" in held_back[first + 3]
+
+
+def test_what_somebody_should_know_of_an_update_is_noted(deployable: Deployable, previewed: Previewed) -> None:
+    deployable.deploy(AccPoolPrefixLength="22")
+    ids = deployable.pool_ids()
+    ec2 = deployable.networking.ec2
+    ec2.provision_ipam_pool_cidr(IpamPoolId=ids["us-west-2 Prod OU"], NetmaskLength=22)
+    deployable.cloud.clock.advance(60)
+    tags = [{"Key": "Env", "Value": "Prod OU"}]
+    ec2.modify_ipam_pool(IpamPoolId=ids["us-east-1 Prod OU"], RemoveAllocationResourceTags=tags)
+    deployable.cloud.rename(deployable.ous["SDLC OU"], "Dev OU")
+
+    _, lines = previewed("ENVS=Prod OU,Dev OU,Test OU")
+
+    notes = [line for line in lines if line.startswith("  ! ")]
+    assert notes == [
+        "  ! OU 'Dev OU' is environment 'SDLC OU', whose pools would be replaced. To keep them, keep the name "
+        "'SDLC OU' in AccEnvName (ENVS).",
+        "  ! No OU is named 'Test OU', so no account gets the pools of that environment.",
+        "  ! us-west-2/Prod OU also has 192.168.8.0/22, by hand or by growth; it stays.",
+    ]
+    rule = f"  ~ us-east-1/Prod OU ({ids['us-east-1 Prod OU']})  + tags that a VPC must carry Env=Prod OU"
+    assert f"{rule}  (corrects drift)" in lines
+    assert [line.partition(" (")[0] for line in lines if line.startswith("  - ")] == [
+        *("  - us-east-1/SDLC OU", "  - us-west-2/SDLC OU")
+    ]
+    _, left = previewed("AlertEmail=a@example.com")
+    drift = left.index("Drift, which this update leaves as it is")
+    assert left[drift + 1 : drift + 4] == [
+        rule,
+        "  The hourly watch adds and corrects; an update that changes a parameter of the pools also removes.",
+        "",
+    ]
+    assert any(line.startswith("  ! The pool of 'Prod OU' in us-east-1 does not require the tag Env=") for line in left)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["RESERVE=all"], "RESERVE=all is not supported"),
+        (["UnshareLimit=many"], "UnshareLimit=many is not valid"),
+        (["RepoRootURL=x"], "RepoRootURL"),
+    ],
+    ids=str,
+)
+def test_words_that_cannot_be_meant_are_refused_before_anything_is_read(
+    previewed: Previewed, calls: list[str], words: list[str], reason: str
+) -> None:
+    with pytest.raises(Refused, match=reason):
+        previewed(*words)
+    assert calls == []
+
+
+def test_a_stack_that_cannot_be_updated_now_and_a_second_deployment_are_refused(
+    deployable: Deployable, previewed: Previewed
+) -> None:
+    deployable.deploy()
+    code, second = previewed("stack=second", f"NETWORK_ACCOUNT_ID={deployable.cloud.networking}")
+    code, wrong = previewed("ENVS=Prod OU,Prod OU")
+    assert (code, wrong[-1]) == (1, "The update would be refused.")
+    assert "  ✗ AccEnvName lists 'Prod OU' twice; list each name once." in wrong
+    deployable.cloud.stacks["ipam"]["StackStatus"] = "UPDATE_IN_PROGRESS"
+
+    assert (code, second[-1]) == (1, "The update would be refused.")
+    assert any("already manages the pools of this organization; update that deployment" in line for line in second)
+    with pytest.raises(Refused, match="UPDATE_IN_PROGRESS"):
+        previewed()
+
+
+def test_what_reserve_finds_is_a_parameter_of_the_update(
+    deployable: Deployable, previewed: Previewed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Existing((Vpc(IPv4Network("192.168.200.0/24")),))
+    monkeypatch.setattr(organization_vpcs, "read", lambda *_: found)
+    deployable.deploy()
+
+    _, lines = previewed("RESERVE=organization")
+
+    assert "  ~ ReservedCidrs  none -> 192.168.200.0/24" in lines
+    assert not any(line.startswith("  ! ") for line in lines)
+
+
+def test_pools_of_an_earlier_deployment_are_taken_over(deployable: Deployable, previewed: Previewed) -> None:
+    deployable.deploy()
+    del deployable.cloud.stacks["ipam"], deployable.cloud.stacks[STACK_ID]
+
+    code, lines = previewed(f"NETWORK_ACCOUNT_ID={deployable.cloud.networking}")
+
+    assert code == 0
+    assert lines == [
+        "First deployment of ipam",
+        "",
+        "Notes",
+        "  ! Pools of an earlier deployment of this name are taken over.",
+        "",
+        "Nothing to do: everything is as it should be.",
+    ]
+
+
+def test_an_ipam_that_is_there_already_gets_what_the_deployment_needs(
+    deployable: Deployable, previewed: Previewed
+) -> None:
+    ipam_id = deployable.networking.ec2.create_ipam(Tier="free", OperatingRegions=[])["Ipam"]["IpamId"]
+    deployable.cloud.clock.advance(60)
+
+    _, lines = previewed(f"NETWORK_ACCOUNT_ID={deployable.cloud.networking}", "IpamTier=advanced")
+
+    assert lines[lines.index("IPAM") + 1] == (
+        f"  ~ IPAM ({ipam_id})  tier: free -> advanced; + operating Region us-west-2"
+    )
+
+
+def test_of_a_pool_each_rule_that_changes_is_shown_and_no_tag_by_which_the_functions_remember_something() -> None:
+    key, spec = PoolKey("us-west-2", "Prod OU"), pool_spec(PARAMETERS, new=True)
+    hidden = (names.STACK_TAG_KEYS_TAG, names.RESERVED_TAG, names.PREPARING_TAG, names.GROWTH_TAG, names.BLOCK_TAG)
+    before = ExistingPool(
+        "ipam-pool-1",
+        "west",
+        "create-complete",
+        key,
+        tags={"team": "x", "Name": "a"} | dict.fromkeys(hidden, "1"),
+        description="a",
+        allocation_tags={"Env": "a", "B": "b"},
+    )
+    after = replace(
+        before,
+        tags={"Name": "b"} | dict.fromkeys(hidden, "2"),
+        description="b",
+        allocation_tags={"Env": "b"},
+        vpc_sizes=VpcSizes(),
+        auto_import=True,
+    )
+
+    (one,) = pool_differences(spec, [before], [after], {})
+
+    assert one.changes == (
+        Change("description", "a", "b"),
+        Change("tags that a VPC must carry", "B=b, Env=a", "Env=b"),
+        Change("sizes of VPCs", "", "/24, from /16 to /28"),
+        Change("import of existing VPCs", "off", "on"),
+        Change("tag Name", "a", "b"),
+        Change("tag team", "x", ""),
+    )
+    assert pool_differences(spec, [replace(before, key=None)], [], {}) == (), "somebody else's"
+
+
+@pytest.mark.parametrize(
+    ("number", "last"),
+    [(MOST_ACCOUNTS, f"  + {SHOP} (Test OU)  + us-west-2/Test OU"), (MOST_ACCOUNTS + 1, "  ... and 1 more account")],
+)
+def test_accounts_are_counted_only_if_there_are_more_than_are_listed(number: int, last: str) -> None:
+    lines = to_lines(replace(NOTHING, accounts=EVERYTHING.accounts[:1] * number))
+
+    assert lines[lines.index("Accounts") + 1 :][MOST_ACCOUNTS - 1 : -2][-1] == last

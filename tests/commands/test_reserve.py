@@ -84,6 +84,13 @@ def test_several_cidrs_of_the_top_level_pool_count() -> None:
     assert reserve.with_existing(properties, existing("10.0.0.0/8")) == "10.0.0.0/16,10.64.0.0/16"
 
 
+def test_after_an_incomplete_answer_of_all_accounts_there_is_only_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(organization_vpcs, "read", lambda *_: existing(unread=(UNREAD,)))
+
+    with pytest.raises(Refused, match="Try again when all can be read, or reserve only what is known"):
+        reserve.reserved_cidrs({"RESERVE": "organization"}, PROPERTIES)
+
+
 def test_an_incomplete_answer_stops_the_command_unless_it_is_accepted(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -107,6 +114,8 @@ def test_an_incomplete_answer_stops_the_command_unless_it_is_accepted(
 def test_other_values_are_refused(options: dict[str, str]) -> None:
     with pytest.raises(Refused, match="is not supported; give"):
         reserve.refuse_unsupported(options)
+    for supported in ({}, {"RESERVE": "organization"}, {"RESERVE": "ipam", "INCOMPLETE": "accept"}):
+        reserve.refuse_unsupported(supported)
 
 
 @pytest.mark.parametrize(
@@ -128,3 +137,5 @@ def test_more_than_cloudformation_takes_is_refused() -> None:
 
     with pytest.raises(Refused, match="CloudFormation allows 4,096"):
         reserve.with_existing(PROPERTIES, many)
+    assert not reserve.too_long("x" * 4096)
+    assert reserve.too_long("x" * 4097)

@@ -11,6 +11,8 @@ import pytest
 
 from ctipam.organization.session_policies import read_policy, release_policy
 from ctipam.sharing.session_policy import session_policy
+from in_process import session_policies
+from in_process.session_policies import Statement
 
 HOME, NETWORKING = "us-east-1", "222222222222"
 STACK = f"arn:aws:cloudformation:{HOME}:{NETWORKING}:stack/StackSet-ipam/11111111-2222-3333-4444-555555555555"
@@ -21,9 +23,6 @@ WATCH_LOGS = f"arn:aws:logs:{HOME}:{NETWORKING}:log-group:*PoolUtilizationLogGro
 AT_HOME = {"StringEquals": {"aws:RequestedRegion": HOME}}
 NAMED_AS_OURS = {"StringLike": {"ram:ResourceShareName": "ipamShare-*"}}
 TAGGED_AS_OURS = {"Null": {"aws:ResourceTag/ctipam:account-id": "false"}}
-
-Statement = tuple[str, str, dict[str, Any]]
-"""Actions, resources and conditions."""
 
 READ: list[Statement] = [
     ("ec2:DescribeIpamPools ram:GetResourceShares ram:GetResourceShareAssociations", "*", {}),
@@ -105,20 +104,7 @@ POLICIES: dict[str, tuple[Callable[[], dict[str, Any]], list[Statement]]] = {
 def test_a_session_may_do_this_and_nothing_else(
     policy: Callable[[], dict[str, Any]], statements: list[Statement]
 ) -> None:
-    document = policy()
-
-    assert document["Version"] == "2012-10-17"
-    assert [_read(statement) for statement in document["Statement"]] == statements
-
-
-def _read(statement: dict[str, Any]) -> Statement:
-    assert statement["Effect"] == "Allow"
-    assert statement.keys() <= {"Effect", "Sid", "Action", "Resource", "Condition"}
-    assert statement.get("Sid", "None").isalnum()
-    actions, resources = (
-        value if isinstance(value, str) else " ".join(value) for value in (statement["Action"], statement["Resource"])
-    )
-    return actions, resources, statement.get("Condition", {})
+    assert session_policies.statements(policy()) == statements
 
 
 @pytest.mark.parametrize("policy", [policy for policy, _ in POLICIES.values()], ids=POLICIES)

@@ -84,8 +84,7 @@ def _unique(cidrs: Iterable[VpcCidr]) -> Iterable[VpcCidr]:
 
     https://docs.aws.amazon.com/vpc/latest/userguide/vpc-sharing.html
     """
-    rows = sorted(cidrs, key=lambda row: row.environment)
-    return {(row.cidr, row.account_id, row.region, row.vpc_id): row for row in rows}.values()
+    return {(row.cidr, row.account_id, row.region, row.vpc_id): row for row in sorted(cidrs)}.values()
 
 
 def _condensed(cidrs: Iterable[VpcCidr], *, unsure: bool) -> Iterator[Vpc]:
