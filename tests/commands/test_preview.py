@@ -450,6 +450,7 @@ NOTHING = Preview("ipam", new=False)
     [
         (NOTHING, 0, "Nothing to do: everything is as it should be."),
         (replace(NOTHING, drift=EVERYTHING.pools[1:2]), 0, "This update has nothing to do."),
+        (replace(NOTHING, notes=("Its tags contradict each other.",)), 0, "This update has nothing to do."),
         (
             EVERYTHING,
             2,
@@ -457,7 +458,7 @@ NOTHING = Preview("ipam", new=False)
         ),
         (replace(EVERYTHING, refused=("In use.",)), 1, "The update would be refused."),
     ],
-    ids=["nothing", "drift only", "changes", "refused"],
+    ids=["nothing", "drift only", "a note only", "changes", "refused"],
 )
 def test_the_exit_code_and_the_last_line_tell_what_an_update_would_do(found: Preview, code: int, last: str) -> None:
     assert found.exit_code == json.loads(preview.to_json(found))["exitCode"] == code
