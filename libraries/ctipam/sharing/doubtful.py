@@ -80,7 +80,8 @@ def why_doubtful(pool: IpamPoolTypeDef) -> str:
         return (
             f"{named} has lost the tag {names.POOL_ENVIRONMENT_TAG}, so nothing says whose it is. The watch in the "
             "Networking account puts the tag back within an hour; if it does not, run `aws ec2 create-tags "
-            f"--resources {pool['IpamPoolId']} --tags {tag}` there, or remove the pool from the shares."
+            f"--region {pool['IpamRegion']} --resources {pool['IpamPoolId']} --tags {tag}` there, or remove the pool "
+            "from the shares."
         )
     if names.PREPARING_TAG in tags:
         return (
