@@ -9,9 +9,9 @@
                               then, and without RESERVE, the command needs nothing but Python and the AWS CLI
     RESERVE=organization|ipam   keep the addresses of existing VPCs free, see commands.existing_vpcs.reserve
 
-Every parameter of the template is accepted. A parameter that is not given keeps the value of the stack, also BUCKET and
-NETWORK_ACCOUNT_ID, or has the default. The stack keeps its tags. Credentials and Region are those of the AWS CLI: the
-management account, Control Tower's home Region.
+Every parameter of the template is accepted, except those that follow from the uploads. A parameter that is not given
+keeps the value of the stack, also BUCKET and NETWORK_ACCOUNT_ID, or has the default. The stack keeps its tags.
+Credentials and Region are those of the AWS CLI: the management account, Control Tower's home Region.
 
 The deployed stack is protected from deletion; `make undo` removes the protection. If the deployment fails, the first
 failure of the stack, and those in the Networking account, are printed, or what CloudFormation found before it began.
@@ -48,7 +48,7 @@ from ctipam.errors import Refused
 from ctipam.tags import to_dict, without_aws_tags
 
 REQUIRED = ("LambdaBucket", "NetworkAccountId")
-DERIVED = ("LambdaPrefix", "RepoRootURL")
+DERIVED = ("LambdaPrefix", "RepoRootURL", "PackageVersion")
 """Parameters that follow from the uploads."""
 
 CONFIRM = (
@@ -161,6 +161,7 @@ def commands(
     derived = {
         "LambdaPrefix": packages,
         "RepoRootURL": f"https://{bucket}.{bucket_host}/{templates}",
+        "PackageVersion": arguments.template_defaults(root)["PackageVersion"],  # the stack's own may be older
     }
     overrides = [f"{name}={value}" for name, value in (dict(parameters) | derived).items()]
     only = [*ENCRYPTED, "--recursive", "--exclude", "*", "--include"]

@@ -129,6 +129,17 @@ def test_an_upgrade_to_a_version_with_more_parameters_asks_the_custom_resources_
     assert {resource for resource in PROPERTIES if update.asks(resource)} == {"Ipam", "InitPools"}
 
 
+def test_an_upgrade_has_the_version_of_its_zips_which_asks_every_custom_resource(
+    management: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "networking_stack_id", lambda *_: "arn:aws:cloudformation:stack")
+
+    update = preview.find_update(management, "ipam", DEFAULTS | {"PackageVersion": "2.0.0"}, {})
+
+    assert [one.name for one in update.parameters] == ["PackageVersion"]
+    assert all(map(update.asks, PROPERTIES))
+
+
 def test_a_stack_set_without_its_stack_is_told_with_the_command_that_creates_it_again(
     management: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:

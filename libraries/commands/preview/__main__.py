@@ -94,7 +94,7 @@ def find_update(management: Account, stack: str, defaults: Mapping[str, str], gi
         refuse_stack_of_others(stack, found.parameters)
         refuse_unless_updatable(stack, found.status)
     old = {**defaults, **found.parameters} if found else None
-    new = {**(old or defaults), **given}
+    new = {**(old or defaults), "PackageVersion": defaults["PackageVersion"], **given}  # as make deploy gives it
     if not new.get("NetworkAccountId"):
         raise Refused(
             f"There is no stack {stack} yet, so NETWORK_ACCOUNT_ID is required: make preview "
