@@ -461,6 +461,11 @@ NOTHING = Preview("ipam", new=False)
     [
         (NOTHING, 0, "Nothing to do: everything is as it should be."),
         (replace(NOTHING, drift=EVERYTHING.pools[1:2]), 0, "This update has nothing to do."),
+        (
+            replace(NOTHING, new=True, notes=("Pools are taken over.",)),
+            2,
+            "Pools and IPAM: 0 to add, 0 to change, 0 to remove. Accounts: 0 to gain pools, 0 to lose pools.",
+        ),
         (replace(NOTHING, notes=("Its tags contradict each other.",)), 0, "This update has nothing to do."),
         (
             EVERYTHING,
@@ -469,7 +474,7 @@ NOTHING = Preview("ipam", new=False)
         ),
         (replace(EVERYTHING, refused=("In use.",)), 1, "The update would be refused."),
     ],
-    ids=["nothing", "drift only", "a note only", "changes", "refused"],
+    ids=["nothing", "drift only", "a first deployment that takes over", "a note only", "changes", "refused"],
 )
 def test_the_exit_code_and_the_last_line_tell_what_an_update_would_do(found: Preview, code: int, last: str) -> None:
     assert found.exit_code == json.loads(preview.to_json(found))["exitCode"] == code
