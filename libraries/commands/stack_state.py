@@ -7,7 +7,7 @@ from collections.abc import Container
 
 from commands.arguments import force_deletion
 from ctipam.errors import Refused
-from ctipam.sharing.doubtful import create_stack_instance
+from ctipam.sharing.doubtful import create_stack_instance, forget_stack_instance
 
 UPDATABLE = re.compile(r"(CREATE|UPDATE|IMPORT|UPDATE_ROLLBACK|IMPORT_ROLLBACK)_COMPLETE")
 """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
@@ -40,6 +40,17 @@ def refuse_without_networking_stack(stack: str, region: str, network_account_id:
             f"update creates it again. Run `{create_stack_instance(region, stack, network_account_id)}`, wait until "
             "its operation has ended, and try again."
         )
+
+
+def refuse_deleted_networking_stack(stack: str, region: str, network_account_id: str) -> None:
+    """Raise Refused for a stack whose stack in the Networking account was deleted there, so that its StackSet still
+    lists it."""
+    place = (region, stack, network_account_id)
+    raise Refused(
+        f"Somebody deleted the stack of StackSet {stack}-networking in account {network_account_id}, so nothing "
+        f"watches or corrects the pools. Run `{forget_stack_instance(*place)}`, wait until its operation has ended, "
+        f"run `{create_stack_instance(*place)}`, wait again, and try again. Existing pools are adopted."
+    )
 
 
 def refuse_unless_updatable(stack: str, status: str) -> None:

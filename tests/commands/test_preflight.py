@@ -717,6 +717,22 @@ def test_a_stack_whose_pools_have_lost_their_stack_is_told_with_the_command_that
     assert "no update creates it again. Run `aws cloudformation create-stack-instances " in found["Stack"].text
 
 
+def test_a_stack_that_was_deleted_in_the_networking_account_is_told_with_the_commands_that_create_it_again() -> None:
+    arn = f"arn:aws:cloudformation:{HOME}:{NETWORKING}:stack/StackSet-ipam-networking/1"
+    answers = {
+        "cloudformation describe_stacks": {
+            "Stacks": [{"StackId": "arn:...", "StackStatus": "CREATE_COMPLETE", "Parameters": [OF_STACK]}]
+        },
+        "cloudformation list_stack_instances": {"Summaries": [{"Account": NETWORKING, "StackId": arn}]},
+    }
+    gone = {f"cloudformation describe_stacks StackName={arn}": {"Stacks": [{"StackStatus": "DELETE_COMPLETE"}]}}
+
+    text = preflighted(ANSWERS | answers | gone)["Stack"].text
+
+    assert text.index("delete-stack-instances") < text.index("--retain-stacks`") < text.index("create-stack-instances")
+    assert "Stack" not in preflighted(ANSWERS | answers)
+
+
 def test_a_stack_whose_stack_set_was_deleted_is_told_to_be_deleted_and_deployed_again() -> None:
     stack = {"Stacks": [{"StackId": "arn:...", "StackStatus": "CREATE_COMPLETE", "Parameters": [OF_STACK]}]}
     instances = error("StackSetNotFoundException")

@@ -36,7 +36,12 @@ from commands.existing_vpcs import reserve
 from commands.preview.changes import Preview
 from commands.preview.reading import Update, preview
 from commands.preview.text import to_lines
-from commands.stack_state import refuse_stack_of_others, refuse_unless_updatable, refuse_without_networking_stack
+from commands.stack_state import (
+    refuse_deleted_networking_stack,
+    refuse_stack_of_others,
+    refuse_unless_updatable,
+    refuse_without_networking_stack,
+)
 from ctipam.errors import Refused
 from ctipam.sessions import Account
 
@@ -59,6 +64,8 @@ def main(root: Path = ROOT) -> int:
         if (reserved := reserve.reserved_cidrs(given.options, asked.new)) is not None:
             asked = replace(asked, new={**asked.new, reserve.PARAMETER: reserved})
         networking = reading.networking_account(management, asked.network_account_id)
+        if asked.old is not None and reading.is_deleted(networking, asked.networking_stack_id):
+            refuse_deleted_networking_stack(stack, management.region, networking.account_id)
         found = with_reserved(preview(management, networking, asked, progress), reserved)
         found = with_forgotten(found, arguments.forgotten(asked.old or {}, known))
     colors = terminal.has_colors(sys.stdout)

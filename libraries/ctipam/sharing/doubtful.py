@@ -24,8 +24,21 @@ def create_stack_instance(region: str, stack: str, network_account_id: str) -> s
     An update of the stack does not: CloudFormation compares the template with the one before.
     https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-cloudformation (UpdateHandler)
     """
+    return _of_stack_instance("create", region, stack, network_account_id)
+
+
+def forget_stack_instance(region: str, stack: str, network_account_id: str) -> str:
+    """Return the command to run before, if the stack was deleted in the Networking account and the StackSet still lists
+    it: AWS does not document what either an update or a creation does with it.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStackInstances.html
+    """
+    return _of_stack_instance("delete", region, stack, network_account_id) + " --retain-stacks"
+
+
+def _of_stack_instance(action: str, region: str, stack: str, network_account_id: str) -> str:
     return (
-        f"aws cloudformation create-stack-instances --region {region} --stack-set-name {stack}-networking "
+        f"aws cloudformation {action}-stack-instances --region {region} --stack-set-name {stack}-networking "
         f"--accounts {network_account_id} --regions {region}"
     )
 
@@ -39,8 +52,9 @@ def no_pools(stack_id: str, network_account_id: str) -> str:
     return (
         "AWS lists no environment's pool of this solution, although accounts have shares. If the pools were deleted, "
         "the watch in the Networking account adds them again within an hour. If the stack there was deleted, run "
-        f"`{command}` in the management account. If that finds no StackSet, run make undo, and deploy again. To give "
-        "the shares up, delete the stack."
+        f"`{command}` in the management account; if the StackSet still lists that stack, first the same with "
+        "delete-stack-instances and --retain-stacks. If that finds no StackSet, run make undo, and deploy again. To "
+        "give the shares up, delete the stack."
     )
 
 
