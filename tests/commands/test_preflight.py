@@ -310,6 +310,16 @@ def test_an_environment_without_its_ou_is_told_before_the_deployment(
     assert text in found[0][1]
 
 
+def test_whether_pools_fit_beside_those_of_an_existing_stack_is_left_to_the_preview() -> None:
+    """They may have other blocks than the parameters give them, and those that are taken are not read."""
+
+    def pools(facts: Facts) -> str:
+        return next(one.text for one in check(facts) if one.about == "Pools")
+
+    assert pools(READY) == "7 pools fit into 192.168.0.0/16."
+    assert pools(replace(READY, stack=PARAMETERS)) == "7 pools; `make preview` shows whether all find room."
+
+
 def test_a_quota_that_is_not_listed_is_said() -> None:
     (unknown,) = not_ok(replace(READY, quotas={}))
 

@@ -131,14 +131,14 @@ def _pools(facts: AccountFacts) -> list[str]:
     for arn in sorted(wanted | statuses.keys(), key=lambda arn: _pool_name(facts.pools, arn)):
         status = statuses.get(arn, "")
         state = "shared" if status in ADDED else status.lower() or "not shared"
+        if arn not in facts.pools:
+            state += ", and not a pool of this deployment any more"
         if arn in facts.pools and has_lost_stack_tag(facts.pools[arn]):
             state += ", and kept, though it has lost its tag"
         elif arn in result.removed:
             state += ", and the next run takes it away"
         elif arn not in wanted and arn in facts.pools and arn in present:
             state += ", and kept although it is not of this environment"
-        elif arn not in facts.pools:
-            state += ", and not a pool of this deployment any more"
         pool = facts.pools.get(arn)
         cidrs = ", ".join(str(block.cidr) for block in pool.held) if pool else ""
         lines.append(f"{_pool_name(facts.pools, arn)}  {cidrs}  {arn.rpartition('/')[2]}  {state}")
