@@ -41,7 +41,7 @@ from commands.pool_spec import pool_spec
 from commands.preflight.checks import is_ready
 from commands.regions import s3_host
 from commands.stack_events import failure_text, first_failure, new_events, recent_events
-from commands.stack_state import refuse_stack_of_others, refuse_unless_updatable
+from commands.stack_state import FIRST_FAILED, refuse_stack_of_others, refuse_unless_updatable
 from commands.template_file import LARGEST, sent_template
 from ctipam.cloudformation.described import parameters_of
 from ctipam.errors import Refused
@@ -346,7 +346,11 @@ def _updatable_stack(aws: AwsCli, stack: str) -> tuple[dict[str, str], dict[str,
         return {}, {}
     parameters = parameters_of(found)
     refuse_stack_of_others(stack, parameters)
-    refuse_unless_updatable(stack, found["StackStatus"])
+    try:
+        refuse_unless_updatable(stack, found["StackStatus"])
+    except Refused as refusal:
+        reasons = failure_reasons(aws, stack, _events(aws, stack)) if found["StackStatus"] in FIRST_FAILED else []
+        raise Refused("\n".join([str(refusal), *reasons])) from None
     return parameters, to_dict(found.get("Tags", []))
 
 

@@ -12,6 +12,9 @@ from ctipam.sharing.doubtful import create_stack_instance, forget_stack_instance
 UPDATABLE = re.compile(r"(CREATE|UPDATE|IMPORT|UPDATE_ROLLBACK|IMPORT_ROLLBACK)_COMPLETE")
 """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
 
+FIRST_FAILED = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
+"""The states of a stack whose first deployment failed."""
+
 
 def refuse_stack_of_others(stack: str, parameters: Container[str]) -> None:
     """Raise Refused for a stack of something else: a deployment would replace all of its resources.
@@ -55,7 +58,7 @@ def refuse_deleted_networking_stack(stack: str, region: str, network_account_id:
 
 def refuse_unless_updatable(stack: str, status: str) -> None:
     """Raise Refused, with the way out, for a stack in a state that takes no update."""
-    if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"):
+    if status in FIRST_FAILED:
         raise Refused(
             f"Stack {stack} is {status}: its first deployment failed, and it can only be deleted. See its events for "
             f"the reason, then run `make undo stack={stack}` or `aws cloudformation delete-stack --stack-name {stack}` "

@@ -642,6 +642,25 @@ def test_a_failed_deployment_reports_the_first_failure_in_both_accounts(packaged
     assert listed[0][2:6] == ["--stack-set-name", "ipam-controltower-networking", "--operation-id", "this"]
 
 
+def test_a_first_deployment_that_failed_without_this_command_is_reported_with_its_first_failure(
+    packaged: Path, cli: Cli
+) -> None:
+    """As after an interrupt, which says that the same command reports a failure."""
+    cli.answer(
+        cloudformation_describe_stacks=a_stack("ROLLBACK_COMPLETE"),
+        cloudformation_describe_stack_events={
+            "StackEvents": [event(1, "CREATE_FAILED", "Topic", "no", "AWS::SNS::Topic")]
+        },
+    )
+
+    with pytest.raises(Refused) as refused:
+        run(packaged, cli)
+
+    refusal, failure = str(refused.value).splitlines()
+    assert refusal.startswith("Stack ipam-controltower is ROLLBACK_COMPLETE: its first deployment failed")
+    assert failure == "First failure: Topic (AWS::SNS::Topic) is CREATE_FAILED: no"
+
+
 def test_a_failed_operation_of_an_earlier_deployment_is_no_reason(packaged: Path, cli: Cli) -> None:
     """Where somebody else's operation is in progress, there is none of this deployment."""
     lines = failed_deployment(
