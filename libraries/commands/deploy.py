@@ -9,9 +9,9 @@
                               then, and without RESERVE, the command needs nothing but Python and the AWS CLI
     RESERVE=organization|ipam   keep the addresses of existing VPCs free, see commands.existing_vpcs.reserve
 
-Every parameter of the template is accepted. A parameter that is not given keeps the value of the stack, also BUCKET and
-NETWORK_ACCOUNT_ID, or has the default. The stack keeps its tags. Credentials and Region are those of the AWS CLI: the
-management account, Control Tower's home Region.
+Every parameter of the template is accepted, except those that follow from the uploads. A parameter that is not given
+keeps the value of the stack, also BUCKET and NETWORK_ACCOUNT_ID, or has the default. The stack keeps its tags.
+Credentials and Region are those of the AWS CLI: the management account, Control Tower's home Region.
 
 The deployed stack is protected from deletion; `make undo` removes the protection. If the deployment fails, the first
 failure of the stack, and those in the Networking account, are printed, or what CloudFormation found before it began.
@@ -41,14 +41,14 @@ from commands.pool_spec import pool_spec
 from commands.preflight.checks import is_ready
 from commands.regions import region_of_bucket, s3_host
 from commands.stack_events import failure_text, first_failure, new_events, recent_events
-from commands.stack_state import REVIEWED, refuse_stack_of_others, refuse_unless_updatable
+from commands.stack_state import FIRST_FAILED, REVIEWED, refuse_stack_of_others, refuse_unless_updatable
 from commands.template_file import LARGEST, sent_template
 from ctipam.cloudformation.described import parameters_of
 from ctipam.errors import Refused
 from ctipam.tags import to_dict, without_aws_tags
 
 REQUIRED = ("LambdaBucket", "NetworkAccountId")
-DERIVED = ("LambdaPrefix", "RepoRootURL")
+DERIVED = ("LambdaPrefix", "RepoRootURL", "PackageVersion")
 """Parameters that follow from the uploads."""
 
 CONFIRM = (
@@ -164,6 +164,7 @@ def commands(
     derived = {
         "LambdaPrefix": packages,
         "RepoRootURL": f"https://{bucket}.{bucket_host}/{templates}",
+        "PackageVersion": arguments.template_defaults(root)["PackageVersion"],  # the stack's own may be older
     }
     overrides = [f"{name}={value}" for name, value in (dict(parameters) | derived).items()]
     only = [*ENCRYPTED, "--recursive", "--exclude", "*", "--include"]
@@ -341,7 +342,11 @@ def _updatable_stack(aws: AwsCli, stack: str) -> tuple[dict[str, str], dict[str,
         return {}, {}
     parameters = parameters_of(found)
     refuse_stack_of_others(stack, parameters)
-    refuse_unless_updatable(stack, found["StackStatus"])
+    try:
+        refuse_unless_updatable(stack, found["StackStatus"])
+    except Refused as refusal:
+        reasons = failure_reasons(aws, stack, _events(aws, stack)) if found["StackStatus"] in FIRST_FAILED else []
+        raise Refused("\n".join([str(refusal), *reasons])) from None
     return parameters, to_dict(found.get("Tags", []))
 
 

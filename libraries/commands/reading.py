@@ -156,6 +156,12 @@ def networking_stack_id(management: Account, stack: str, account_id: str) -> str
     return next((row["StackId"] for row in rows if row["Account"] == account_id and row.get("StackId")), "")
 
 
+def is_deleted(account: Account, stack_id: str) -> bool:
+    """Return whether a stack, by its ARN, does not exist any more."""
+    found = other_stacks.describe(account, stack_id)
+    return found is None or found["StackStatus"] == "DELETE_COMPLETE"
+
+
 def pool_arn(networking: Account) -> str:
     """Return the ARN of a pool up to its id. It has no Region."""
     return f"arn:{networking.partition}:ec2::{networking.account_id}:ipam-pool/"

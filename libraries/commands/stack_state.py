@@ -6,10 +6,13 @@ import re
 from collections.abc import Container
 
 from ctipam.errors import Refused
-from ctipam.sharing.doubtful import create_stack_instance
+from ctipam.sharing.doubtful import create_stack_instance, forget_stack_instance
 
 UPDATABLE = re.compile(r"(CREATE|UPDATE|IMPORT|UPDATE_ROLLBACK|IMPORT_ROLLBACK)_COMPLETE")
 """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
+
+FIRST_FAILED = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
+"""The states of a stack whose first deployment failed."""
 
 
 REVIEWED = "REVIEW_IN_PROGRESS"
@@ -46,9 +49,20 @@ def refuse_without_networking_stack(stack: str, region: str, network_account_id:
         )
 
 
+def refuse_deleted_networking_stack(stack: str, region: str, network_account_id: str) -> None:
+    """Raise Refused for a stack whose stack in the Networking account was deleted there, so that its StackSet still
+    lists it."""
+    place = (region, stack, network_account_id)
+    raise Refused(
+        f"Somebody deleted the stack of StackSet {stack}-networking in account {network_account_id}, so nothing "
+        f"watches or corrects the pools. Run `{forget_stack_instance(*place)}`, wait until its operation has ended, "
+        f"run `{create_stack_instance(*place)}`, wait again, and try again. Existing pools are adopted."
+    )
+
+
 def refuse_unless_updatable(stack: str, status: str) -> None:
     """Raise Refused, with the way out, for a stack in a state that takes no update."""
-    if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"):
+    if status in FIRST_FAILED:
         raise Refused(
             f"Stack {stack} is {status}: its first deployment failed, and it can only be deleted. See its events for "
             f"the reason, then run `make undo stack={stack}` or `aws cloudformation delete-stack --stack-name {stack}` "

@@ -126,6 +126,14 @@ def test_an_account_is_explained_on_one_screen() -> None:
     ]
 
 
+def test_a_pool_that_was_deleted_is_said_to_be_none_any_more() -> None:
+    pools = {arn: pool for arn, pool in POOLS.items() if arn != ARN + OLD.pool_id}
+
+    text = " ".join(told(of_account(replace(MOVED, pools=pools))))
+
+    assert "shared, and not a pool of this deployment any more, and the next run takes it away" in text
+
+
 def test_an_environment_has_its_ou_by_any_of_its_pools() -> None:
     tagged, untagged = SharedPool("arn:1", "us-east-1", ou_id=PROD.ou_id), SharedPool("arn:2", "us-west-2")
 

@@ -191,6 +191,7 @@ def test_each_parameter_reaches_the_cli_unchanged(clone: Path, cli: Cli) -> None
     given = overrides(cli)
     assert given.pop("LambdaPrefix").startswith("packages/")
     assert given.pop("RepoRootURL").startswith(f"https://{BUCKET}.s3.us-east-1.amazonaws.com/templates/")
+    del given["PackageVersion"]
     assert given == {
         "NetworkAccountId": NETWORKING,
         "LambdaBucket": BUCKET,
@@ -220,6 +221,19 @@ def test_the_parameters_of_the_stack_name_the_uploads(clone: Path, cli: Cli) -> 
     templates, packages, _ = cli.changes()
     assert templates[3] == f"s3://{BUCKET}/{overrides(cli)['RepoRootURL'].partition('.com/')[2]}"
     assert packages[3] == f"s3://{BUCKET}/{overrides(cli)['LambdaPrefix']}"
+
+
+def test_so_does_the_version_also_of_a_stack_that_another_version_has_deployed(clone: Path, cli: Cli) -> None:
+    """The zips of each version have other names, and the stack would keep the names of the last ones."""
+    cli.answer(cloudformation_describe_stacks=a_stack("UPDATE_COMPLETE", LambdaBucket=BUCKET, PackageVersion="0.9.0"))
+
+    run(clone, cli)
+
+    version = overrides(cli)["PackageVersion"]
+    assert {path.name for path in (clone / "packages").glob("*.zip")} == {
+        f"ctipam_ct_integration_{version}.zip",
+        f"ctipam_helper_{version}.zip",
+    }
 
 
 def test_each_upload_asks_for_encryption_with_a_key_of_s3(clone: Path, cli: Cli) -> None:
@@ -434,6 +448,7 @@ def test_zips_that_differ_from_the_sources_are_refused(clone: Path, cli: Cli, mo
     ("words", "reason"),
     [
         (["BUCKET=code", ACCOUNT, "LambdaPrefix=x/"], "LambdaPrefix follows from the uploads"),
+        (["BUCKET=code", ACCOUNT, "PackageVersion=2.0.0"], "PackageVersion follows from the uploads"),
         (["BUCKET=code", ACCOUNT, "Regionselection=a"], "Did you mean RegionSelection?"),
         (["BUCKET=code", ACCOUNT, "RESERVE=all"], "RESERVE=all is not supported; give organization or ipam"),
         (["BUCKET=code", ACCOUNT, "AWS=/nowhere/aws"], "There is no /nowhere/aws; install the AWS CLI"),
@@ -653,6 +668,25 @@ def test_a_failed_deployment_reports_the_first_failure_in_both_accounts(packaged
     ]
     listed = [words for words in cli.commands() if words[1] == "list-stack-set-operation-results"]
     assert listed[0][2:6] == ["--stack-set-name", "ipam-controltower-networking", "--operation-id", "this"]
+
+
+def test_a_first_deployment_that_failed_without_this_command_is_reported_with_its_first_failure(
+    packaged: Path, cli: Cli
+) -> None:
+    """As after an interrupt, which says that the same command reports a failure."""
+    cli.answer(
+        cloudformation_describe_stacks=a_stack("ROLLBACK_COMPLETE"),
+        cloudformation_describe_stack_events={
+            "StackEvents": [event(1, "CREATE_FAILED", "Topic", "no", "AWS::SNS::Topic")]
+        },
+    )
+
+    with pytest.raises(Refused) as refused:
+        run(packaged, cli)
+
+    refusal, failure = str(refused.value).splitlines()
+    assert refusal.startswith("Stack ipam-controltower is ROLLBACK_COMPLETE: its first deployment failed")
+    assert failure == "First failure: Topic (AWS::SNS::Topic) is CREATE_FAILED: no"
 
 
 def test_a_failed_operation_of_an_earlier_deployment_is_no_reason(packaged: Path, cli: Cli) -> None:

@@ -336,6 +336,16 @@ def test_an_environment_without_its_ou_is_told_before_the_deployment(
     assert text in found[0][1]
 
 
+def test_whether_pools_fit_beside_those_of_an_existing_stack_is_left_to_the_preview() -> None:
+    """They may have other blocks than the parameters give them, and those that are taken are not read."""
+
+    def pools(facts: Facts) -> str:
+        return next(one.text for one in check(facts) if one.about == "Pools")
+
+    assert pools(READY) == "7 pools fit into 192.168.0.0/16."
+    assert pools(replace(READY, stack=PARAMETERS)) == "7 pools; `make preview` shows whether all find room."
+
+
 def test_a_quota_that_is_not_listed_is_said() -> None:
     (unknown,) = not_ok(replace(READY, quotas={}))
 
@@ -828,6 +838,22 @@ def test_a_stack_whose_pools_have_lost_their_stack_is_told_with_the_command_that
     )
 
     assert "no update creates it again. Run `aws cloudformation create-stack-instances " in found["Stack"].text
+
+
+def test_a_stack_that_was_deleted_in_the_networking_account_is_told_with_the_commands_that_create_it_again() -> None:
+    arn = f"arn:aws:cloudformation:{HOME}:{NETWORKING}:stack/StackSet-ipam-networking/1"
+    answers = {
+        "cloudformation describe_stacks": {
+            "Stacks": [{"StackId": "arn:...", "StackStatus": "CREATE_COMPLETE", "Parameters": [OF_STACK]}]
+        },
+        "cloudformation list_stack_instances": {"Summaries": [{"Account": NETWORKING, "StackId": arn}]},
+    }
+    gone = {f"cloudformation describe_stacks StackName={arn}": {"Stacks": [{"StackStatus": "DELETE_COMPLETE"}]}}
+
+    text = preflighted(ANSWERS | answers | gone)["Stack"].text
+
+    assert text.index("delete-stack-instances") < text.index("--retain-stacks`") < text.index("create-stack-instances")
+    assert "Stack" not in preflighted(ANSWERS | answers)
 
 
 def test_a_stack_whose_stack_set_was_deleted_is_told_to_be_deleted_and_deployed_again() -> None:

@@ -138,6 +138,17 @@ def test_an_upgrade_to_a_version_with_more_parameters_asks_the_custom_resources_
     assert {resource for resource in PROPERTIES if update.invokes(resource)} == {"Ipam", "InitPools"}
 
 
+def test_an_upgrade_has_the_version_of_its_zips_which_asks_every_custom_resource(
+    management: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "networking_stack_id", lambda *_: "arn:aws:cloudformation:stack")
+
+    update = preview.find_update(management, "ipam", DEFAULTS | {"PackageVersion": "2.0.0"}, {})
+
+    assert [one.name for one in update.parameters] == ["PackageVersion"]
+    assert all(map(update.invokes, PROPERTIES))
+
+
 def test_a_stack_set_without_its_stack_is_told_with_the_command_that_creates_it_again(
     management: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -471,6 +482,12 @@ NOTHING = Preview("ipam", new=False)
         (NOTHING, 0, "Nothing to do: everything is as it should be."),
         (replace(NOTHING, drift=EVERYTHING.pools[1:2]), 0, "This update has nothing to do."),
         (
+            replace(NOTHING, new=True, notes=("Pools are taken over.",)),
+            2,
+            "Pools and IPAM: 0 to add, 0 to change, 0 to remove. Accounts: 0 to gain pools, 0 to lose pools.",
+        ),
+        (replace(NOTHING, notes=("Its tags contradict each other.",)), 0, "This update has nothing to do."),
+        (
             EVERYTHING,
             2,
             "Pools and IPAM: 1 to add, 4 to change, 1 to remove. Accounts: 1 to gain pools, 1 to lose pools.",
@@ -492,7 +509,10 @@ NOTHING = Preview("ipam", new=False)
         ),
         (replace(EVERYTHING, refused=("In use.",)), 1, "The update would be refused."),
     ],
-    ids=["nothing", "drift only", "changes", "IPAM only", "pools only", "accounts only", "refused"],
+    ids=[
+        *("nothing", "drift only", "a first deployment that takes over", "a note only", "changes"),
+        *("IPAM only", "pools only", "accounts only", "refused"),
+    ],
 )
 def test_the_exit_code_and_the_last_line_tell_what_an_update_would_do(found: Preview, code: int, last: str) -> None:
     assert found.exit_code == json.loads(preview.to_json(found))["exitCode"] == code
@@ -887,14 +907,14 @@ def test_pools_of_an_earlier_deployment_are_taken_over(deployable: Deployable, p
 
     code, lines = previewed(f"NETWORK_ACCOUNT_ID={deployable.cloud.networking}")
 
-    assert code == 0
+    assert code == 2
     assert lines == [
         "First deployment of ipam",
         "",
         "Notes",
         "  ! Pools of an earlier deployment of this name are taken over.",
         "",
-        "Nothing to do: everything is as it should be.",
+        "Pools and IPAM: 0 to add, 0 to change, 0 to remove. Accounts: 0 to gain pools, 0 to lose pools.",
     ]
 
 

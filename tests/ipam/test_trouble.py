@@ -40,7 +40,9 @@ def test_an_ipam_that_is_gone_is_trouble_and_nothing_else_is_said() -> None:
 
 
 def test_the_free_tier_is_trouble() -> None:
-    assert found(ipam("free"))["tier"].endswith("Run `aws ec2 modify-ipam --ipam-id ipam-1 --tier advanced`.")
+    assert found(ipam("free"))["tier"].endswith(
+        "home Region, run `aws ec2 modify-ipam --ipam-id ipam-1 --tier advanced`."
+    )
 
 
 def test_a_region_with_pools_that_is_no_operating_region_is_trouble() -> None:

@@ -270,7 +270,12 @@ class Engine:
         return accounts
 
     def advance(self, seconds: float) -> None:
-        """Let these seconds pass for IPAM, RAM and EventBridge schedules; schedules that are then due fire."""
+        """Let these seconds pass for IPAM, RAM and EventBridge schedules; schedules that are then due fire.
+
+        Each fires once, at the end, however often it would have fired meanwhile: what it does only at some times, as
+        the watch does in the first five minutes of an hour, needs steps as short as its period. Logs and the clocks of
+        functions do not move.
+        """
         self.control("clock", advance=seconds)
 
     def set_timings(self, **seconds: float) -> None:

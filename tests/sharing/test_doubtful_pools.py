@@ -12,7 +12,7 @@ from ctipam import names
 from ctipam.sharing import reader
 from ctipam.sharing.doubtful import no_pools, why_doubtful
 from in_process.aws_calls import Call, intercept
-from in_process.fixtures import NETWORKING
+from in_process.fixtures import HOME, NETWORKING
 from in_process.lifecycle_events import NEWCOMER, ONE, PROD, SCHEDULE, SDLC, ZERO, lifecycle, moved
 
 SHARED = {f"ipamShare-{ZERO}": PROD, f"ipamShare-{ONE}": SDLC}
@@ -46,7 +46,7 @@ def test_nobody_loses_a_pool_that_has_lost_its_tag_whoever_permits_it(shared: An
 
     assert shared.shared() == SHARED
     for pool_id in ids(shared, pools):
-        assert f"aws ec2 create-tags --resources {pool_id} --tags " in answer["heldBack"]
+        assert f"aws ec2 create-tags --region {HOME} --resources {pool_id} --tags " in answer["heldBack"]
 
 
 def test_a_preview_and_the_output_of_a_stack_operation_say_what_is_kept(shared: Any) -> None:
@@ -153,7 +153,7 @@ def test_the_stack_of_the_pools_that_somebody_deleted_is_created_again_with_one_
     ],
 )
 def test_only_a_pool_that_may_be_an_environments_is_in_doubt(changed: Any, environment: str) -> None:
-    pool: Any = {"IpamPoolId": "ipam-pool-1", "Locale": "us-east-1", "State": "create-complete"}
+    pool: Any = {"IpamPoolId": "ipam-pool-1", "IpamRegion": HOME, "Locale": "us-east-1", "State": "create-complete"}
 
     why = why_doubtful(pool | changed)
 

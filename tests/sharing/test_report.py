@@ -145,6 +145,7 @@ def test_the_report_knows_the_pools_even_if_all_have_lost_their_tag(zone: Landin
 
 
 NOT_YET = "The watch has not looked in the last two hours. It looks once an hour, so a new stack has to wait."
+UNWATCHED = "Nothing watches the pools: no stack of theirs is complete, see `make preview`."
 OUTPUTS = {"PoolUtilizationLogGroupName": LOG_GROUP, "DashboardUrl": DASHBOARD}
 FOUND = Finding("OverlappingVpcs", "vpc-1", "It overlaps.")
 
@@ -152,8 +153,8 @@ FOUND = Finding("OverlappingVpcs", "vpc-1", "It overlaps.")
 @pytest.mark.parametrize(
     ("outputs", "lines", "watched"),
     [
-        ({}, [], {"problem": "The pools have no stack whose log could be read.", "dashboardUrl": ""}),
-        ({"DashboardUrl": DASHBOARD}, [], {"problem": "The pools have no stack whose log could be read."}),
+        ({}, [], {"problem": UNWATCHED, "dashboardUrl": ""}),
+        ({"DashboardUrl": DASHBOARD}, [], {"problem": UNWATCHED}),
         (OUTPUTS, ["START RequestId"], {"problem": NOT_YET}),
         (OUTPUTS, [*findings.lines([], 0)], {"at": "2026-01-01T00:00:00+00:00"}),
         (

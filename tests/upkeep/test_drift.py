@@ -273,6 +273,17 @@ def test_a_pool_that_has_lost_its_environment_is_known_by_its_description(idle: 
     assert settings(mended(idle)) == before
 
 
+@pytest.mark.parametrize(("changed", "other"), [(PROD, SDLC), (SDLC, PROD)])
+def test_so_is_one_that_got_the_tag_of_another_environment(
+    idle: DirectStack, watch: Watch, changed: str, other: str
+) -> None:
+    before = settings(idle)
+    retag(idle, changed, POOL_ENVIRONMENT_TAG=other.removeprefix("us-west-2 "))
+
+    assert list(watch()) == [f"{changed.replace(' ', '/', 1)}: tags"]
+    assert settings(mended(idle)) == before
+
+
 def test_tags_of_the_stack_that_were_changed_are_corrected_and_those_of_others_stay(
     idle: DirectStack, watch: Watch
 ) -> None:

@@ -125,13 +125,13 @@ def _pools(facts: AccountFacts) -> list[str]:
         status = statuses.get(arn, "")
         state = "shared" if status in ADDED else status.lower() or "not shared"
         pool = facts.pools.get(arn)
+        if pool is None:
+            state += ", and not a pool of this deployment any more"
         if pool and has_lost_stack_tag(pool):
             state += ", and kept, though it has lost its tag"
         elif arn in result.removed:
             state += ", and the next run takes it away"
-        elif pool is None:
-            state += ", and not a pool of this deployment any more"
-        elif arn not in wanted and arn in present:
+        elif pool and arn not in wanted and arn in present:
             state += ", and kept although it is not of this environment"
         cidrs = ", ".join(str(block.cidr) for block in pool.held) if pool else ""
         lines.append(f"{_pool_name(facts.pools, arn)}  {cidrs}  {arn.rpartition('/')[2]}  {state}")

@@ -17,13 +17,19 @@ from commands.preflight.reading import (
     Request,
     read_account_id,
     read_facts,
+    read_is_deleted,
     read_management_id,
     read_networking_stack,
     read_stack,
     unread,
 )
 from commands.sign_in import open_session
-from commands.stack_state import refuse_stack_of_others, refuse_unless_updatable, refuse_without_networking_stack
+from commands.stack_state import (
+    refuse_deleted_networking_stack,
+    refuse_stack_of_others,
+    refuse_unless_updatable,
+    refuse_without_networking_stack,
+)
 from ctipam.errors import Refused
 from ctipam.organization.preconditions import refuse_second_deployment
 
@@ -59,12 +65,17 @@ def check_organization(aws: AwsReader, given: Arguments, root: Path = ROOT) -> l
     regions = tuple(region.strip() for region in parameters["RegionSelection"].split(","))
     request = Request(parameters.get("NetworkAccountId", ""), parameters.get("LambdaBucket", ""), regions)
     facts = read_facts(aws, request, management_id, stack)
-    found = read_networking_stack(soon, stack_name, existing.get("NetworkAccountId", "")) if existing else None
-    return check(replace(facts, parameters=parameters, stack_state=_state(stack_name, status, facts, found)))
+    account_id = existing.get("NetworkAccountId", "")
+    found = read_networking_stack(soon, stack_name, account_id) if existing else None
+    deleted = read_is_deleted(soon, account_id, found) if isinstance(found, str) and found else False
+    return check(replace(facts, parameters=parameters, stack_state=_state(stack_name, status, facts, found, deleted)))
 
 
-def _state(stack: str, status: str, facts: Facts, networking_stack_id: Fact[str | None]) -> str:
-    """Return why the stack takes no update, or cannot be created; empty if it does, or can."""
+def _state(stack: str, status: str, facts: Facts, networking_stack_id: Fact[str | None], is_deleted: Fact[bool]) -> str:
+    """Return why the stack takes no update, or cannot be created; empty if it does, or can.
+
+    is_deleted   whether the stack in the Networking account does not exist, although the StackSet lists it
+    """
     try:
         if isinstance(facts.stack, Mapping):
             refuse_stack_of_others(stack, facts.stack)
@@ -72,6 +83,8 @@ def _state(stack: str, status: str, facts: Facts, networking_stack_id: Fact[str 
             if not isinstance(networking_stack_id, Unknown):
                 account_id = facts.stack["NetworkAccountId"]
                 refuse_without_networking_stack(stack, facts.region, account_id, networking_stack_id)
+                if is_deleted is True:
+                    refuse_deleted_networking_stack(stack, facts.region, account_id)
         elif facts.stack is None and not isinstance(facts.deployments, Unknown):
             of_others = [one for one in facts.deployments if f"/StackSet-{stack}-networking-" not in one]
             refuse_second_deployment(of_others, stack)

@@ -36,7 +36,9 @@ def pools(facts: Facts) -> Iterator[Check]:
     if isinstance(spec, Refused):
         yield Check("Pools", "failed", str(spec))
         return
-    yield Check("Pools", "ok", f"{len(spec.pools)} pools fit into {', '.join(map(str, spec.top_cidrs))}.")
+    fit = f"{len(spec.pools)} pools fit into {', '.join(map(str, spec.top_cidrs))}."
+    beside_others = f"{len(spec.pools)} pools; `make preview` shows whether all find room."
+    yield Check("Pools", "ok", fit if facts.stack is None else beside_others)
     most = max(len(spec.wanted(key)) for key in spec.pools)
     yield from _compare("Quota of pools", {POOLS: len(spec.pools), CIDRS: most}, facts.quotas)
 

@@ -24,7 +24,7 @@ from commands.preflight.facts import (
     Unknown,
 )
 from commands.preflight.service_control_policies import Policy
-from commands.reading import Stack, find_stack, networking_stack_id
+from commands.reading import Stack, find_stack, is_deleted, networking_stack_id
 from commands.regions import region_of_bucket
 from commands.sign_in import QUICK, management_id
 from ctipam import names
@@ -77,6 +77,16 @@ def read_stack(aws: AwsReader, stack: str) -> tuple[Fact[Mapping[str, str] | Non
 def read_networking_stack(aws: AwsReader, stack: str, network_account_id: str) -> Fact[str | None]:
     """Return what networking_stack_id does."""
     return _read(lambda: networking_stack_id(aws, stack, network_account_id))
+
+
+def read_is_deleted(aws: AwsReader, network_account_id: str, stack_id: str) -> Fact[bool]:
+    """Return whether a stack in the Networking account does not exist any more. False, too, if nobody may enter it."""
+
+    def read() -> bool:
+        networking = _enter(aws, network_account_id)
+        return networking is not None and is_deleted(networking, stack_id)
+
+    return _read(read)
 
 
 def read_management_id(aws: AwsReader) -> Fact[str]:

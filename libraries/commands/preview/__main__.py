@@ -36,7 +36,12 @@ from commands.existing_vpcs import reserve
 from commands.preview.changes import Preview
 from commands.preview.reading import Update, preview
 from commands.preview.text import to_lines
-from commands.stack_state import refuse_stack_of_others, refuse_unless_updatable, refuse_without_networking_stack
+from commands.stack_state import (
+    refuse_deleted_networking_stack,
+    refuse_stack_of_others,
+    refuse_unless_updatable,
+    refuse_without_networking_stack,
+)
 from ctipam.errors import Refused
 from ctipam.sessions import Account
 
@@ -59,6 +64,8 @@ def main(root: Path = ROOT) -> int:
         if (reserved := reserve.reserved_cidrs(given.options, update.new)) is not None:
             update = replace(update, new={**update.new, reserve.PARAMETER: reserved})
         networking = reading.networking_account(management, update.network_account_id)
+        if update.old is not None and reading.is_deleted(networking, update.networking_stack_id):
+            refuse_deleted_networking_stack(stack, management.region, networking.account_id)
         found = with_reserved(preview(management, networking, update, progress), reserved)
         found = with_forgotten(found, arguments.forgotten(update.old or {}, known))
     colors = terminal.has_colors(sys.stdout)
@@ -94,7 +101,7 @@ def find_update(management: Account, stack: str, defaults: Mapping[str, str], gi
         refuse_stack_of_others(stack, found.parameters)
         refuse_unless_updatable(stack, found.status)
     old = {**defaults, **found.parameters} if found else None
-    new = {**(old or defaults), **given}
+    new = {**(old or defaults), "PackageVersion": defaults["PackageVersion"], **given}  # as make deploy gives it
     if not new.get("NetworkAccountId"):
         raise Refused(
             f"There is no stack {stack} yet, so NETWORK_ACCOUNT_ID is required: make preview "

@@ -89,7 +89,7 @@ class Preview:
         """Return 1 if the update would be refused, 2 if it would change something, else 0."""
         if self.refused:
             return 1
-        return 2 if self.parameters or self.ipam or self.pools or self.accounts else 0
+        return 2 if self.new or self.parameters or self.ipam or self.pools or self.accounts else 0
 
 
 def pool_differences(

@@ -95,7 +95,7 @@ def summary(preview: Preview) -> str:
     if preview.refused:
         return "The update would be refused."
     if preview.exit_code == 0:
-        is_well = not (preview.drift or preview.hindered)
+        is_well = not (preview.drift or preview.notes or preview.hindered)
         return "Nothing to do: everything is as it should be." if is_well else "This update has nothing to do."
     actions = [one.action for one in (*preview.ipam, *preview.pools)]
     pools = f"Pools and IPAM: {_count(actions, 'add')}, {_count(actions, 'change')}, {_count(actions, 'remove')}."

@@ -15,6 +15,8 @@ ADVANCED = "advanced"
 LISTED = 3
 """Accounts that a message names."""
 
+RUN = "In the Networking account and the home Region, run"
+
 GONE = (
     "The IPAM is gone, and its pools with it. `make deploy RESERVE=organization` keeps the addresses of existing VPCs "
     "from new ones and creates both again. If nothing has to be kept, change a parameter of the stack, for example "
@@ -38,15 +40,15 @@ def find_trouble(
         yield Finding(
             METRIC,
             "tier",
-            f"{ipam.ipam_id} is in the {ipam.tier} tier, which has no pools for other Regions and accounts. Run "
-            f"`aws ec2 modify-ipam --ipam-id {ipam.ipam_id} --tier {ADVANCED}`.",
+            f"{ipam.ipam_id} is in the {ipam.tier} tier, which has no pools for other Regions and accounts. "
+            f"{RUN} `aws ec2 modify-ipam --ipam-id {ipam.ipam_id} --tier {ADVANCED}`.",
         )
     for region in sorted(set(regions) - ipam.operating_regions):
         yield Finding(
             METRIC,
             f"operating Region {region}",
-            f"{region} is not an operating Region of {ipam.ipam_id}, so its pools give out no addresses. Run `aws ec2 "
-            f"modify-ipam --ipam-id {ipam.ipam_id} --add-operating-regions RegionName={region}`.",
+            f"{region} is not an operating Region of {ipam.ipam_id}, so its pools give out no addresses. {RUN} "
+            f"`aws ec2 modify-ipam --ipam-id {ipam.ipam_id} --add-operating-regions RegionName={region}`.",
         )
     yield from _failures(accounts)
 

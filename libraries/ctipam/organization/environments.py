@@ -95,8 +95,13 @@ def _by_id(
     of_name: Sequence[OrganizationalUnit],
 ) -> EnvironmentOu:
     ou_id, *others = sorted(ou_ids)
+    why = "which has that name now"
     if others:
         problem = f"The tags of the pools of {environment!r} name several OUs ({', '.join([ou_id, *others])})."
+        if there := [by_id[one] for one in (ou_id, *others) if one in by_id]:  # an OU that no tag names is another one
+            of_name = [ou for ou in there if ou.name == environment]
+            if not of_name and len(there) == 1:
+                of_name, why = there, "the only one of them in the organization"
     elif len(claims[ou_id]) > 1:
         return _claimed_twice(environment, ou_id, by_id, claims)
     elif ou_id not in by_id:
@@ -104,7 +109,7 @@ def _by_id(
     else:
         return EnvironmentOu(environment, by_id[ou_id])
     if free := [ou.ou_id for ou in of_name if _is_free(ou.ou_id, environment, claims)]:
-        way_out = f"In AccEnvName, write {pinned(environment, free[0])}, which has that name now."
+        way_out = f"In AccEnvName, write {pinned(environment, free[0])}, {why}."
     else:
         way_out = f"In AccEnvName, write its OU: {pinned(environment, 'ou-...')}."
     problem = f"{problem} {way_out} Until then, its shares stay as they are."

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Network
 
+from ctipam import names
 from ctipam.pools import record
 from ctipam.pools.existing import DELETE_FAILED, NOT_TAKEN_BACK, Block, ExistingPool
 from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec, Wanted
@@ -114,13 +115,18 @@ def compare(spec: PoolSpec, pools: Sequence[ExistingPool], in_use: InUse | None 
 def kept_pools(spec: PoolSpec, pools: Sequence[ExistingPool]) -> dict[PoolKey, ExistingPool]:
     """Return the pool that stands for each wanted key.
 
-    Of two: the one that holds a CIDR, or at least has pools below it, then the one with the lower id; and only below
-    the pool that stands for the parent. An empty top-level pool of other CIDRs stands for nothing, nor does a pool that
-    AWS has emptied and could not delete: whether it takes anything again is not documented.
+    Of two: the one that holds a CIDR, or at least has pools below it, then the one with the description of the key, as
+    the tags of the other were changed by hand, then the one with the lower id; and only below the pool that stands for
+    the parent. An empty top-level pool of other CIDRs stands for nothing, nor does a pool that AWS has emptied and
+    could not delete: whether it takes anything again is not documented.
     """
     parents = {pool.source_pool_id for pool in pools}
     candidates: dict[PoolKey, list[ExistingPool]] = {}
-    for pool in sorted(pools, key=lambda pool: (not pool.held, pool.pool_id not in parents, pool.pool_id)):
+
+    def order(pool: ExistingPool) -> tuple[bool, bool, bool, str]:
+        return not pool.held, pool.pool_id not in parents, not _is_described(pool), pool.pool_id
+
+    for pool in sorted(pools, key=order):
         is_left = pool.state == DELETE_FAILED and not pool.held and pool.pool_id not in parents
         if pool.key and not is_left and pool.state not in ("create-failed", "delete-in-progress"):
             candidates.setdefault(pool.key, []).append(pool)
@@ -133,6 +139,11 @@ def kept_pools(spec: PoolSpec, pools: Sequence[ExistingPool]) -> dict[PoolKey, E
             if key == TOP_LEVEL and (pool.pool_id in parents or _has_cidr_or_none(pool, spec.top_cidrs)):
                 kept.setdefault(key, pool)
     return kept
+
+
+def _is_described(pool: ExistingPool) -> bool:
+    """Return whether the description of a pool is that of its key."""
+    return pool.key is not None and pool.description == names.pool_description(pool.key.region, pool.key.environment)
 
 
 def _has_cidr_or_none(pool: ExistingPool, cidrs: Collection[IPv4Network]) -> bool:

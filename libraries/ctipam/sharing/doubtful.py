@@ -25,8 +25,21 @@ def create_stack_instance(region: str, stack: str, network_account_id: str) -> s
     An update of the stack does not: CloudFormation compares the template with the one before.
     https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-cloudformation (UpdateHandler)
     """
+    return _of_stack_instance("create", region, stack, network_account_id)
+
+
+def forget_stack_instance(region: str, stack: str, network_account_id: str) -> str:
+    """Return the command to run before, if the stack was deleted in the Networking account and the StackSet still lists
+    it: AWS does not document what either an update or a creation does with it.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStackInstances.html
+    """
+    return _of_stack_instance("delete", region, stack, network_account_id) + " --retain-stacks"
+
+
+def _of_stack_instance(action: str, region: str, stack: str, network_account_id: str) -> str:
     return (
-        f"aws cloudformation create-stack-instances --region {region} --stack-set-name {stack}-networking "
+        f"aws cloudformation {action}-stack-instances --region {region} --stack-set-name {stack}-networking "
         f"--accounts {network_account_id} --regions {region}"
     )
 
@@ -41,8 +54,9 @@ def no_pools(stack_id: str, network_account_id: str) -> str:
     return (
         "AWS lists no environment's pool of this solution, although accounts have shares. If the pools were deleted, "
         "the watch in the Networking account adds them again within an hour. If the stack there was deleted, run "
-        f"`{command}` in the management account. If that finds no StackSet, run make undo, and deploy again. To give "
-        "the shares up, delete the stack."
+        f"`{command}` in the management account; if the StackSet still lists that stack, first the same with "
+        "delete-stack-instances and --retain-stacks. If that finds no StackSet, run make undo, and deploy again. To "
+        "give the shares up, delete the stack."
     )
 
 
@@ -82,7 +96,8 @@ def why_doubtful(pool: IpamPoolTypeDef) -> str:
         return (
             f"{named} has lost the tag {names.POOL_ENVIRONMENT_TAG}, so nothing says whose it is. The watch in the "
             "Networking account puts the tag back within an hour; if it does not, run `aws ec2 create-tags "
-            f"--resources {pool['IpamPoolId']} --tags {tag}` there, or remove the pool from the shares."
+            f"--region {pool['IpamRegion']} --resources {pool['IpamPoolId']} --tags {tag}` there, or remove the pool "
+            "from the shares."
         )
     if names.PREPARING_TAG in tags:
         return (

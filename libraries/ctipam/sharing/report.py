@@ -116,7 +116,7 @@ def _read_watch(networking: Account, stack_ids: frozenset[str]) -> dict[str, Any
     try:
         outputs = _outputs(networking, stack_ids)
         if WATCH_LOG_GROUP + "Name" not in outputs:
-            return _watched("The pools have no stack whose log could be read.", outputs)
+            return _watched("Nothing watches the pools: no stack of theirs is complete, see `make preview`.", outputs)
         last = findings.last_watch(_lines(networking, outputs[WATCH_LOG_GROUP + "Name"]))
     except ClientError as error:
         return _watched(f"The log of the watch cannot be read: {explain(error)}")

@@ -99,7 +99,7 @@ def _account_row(result: AccountResult, location: AccountLocation | None, shares
 
 def _share_state(result: AccountResult, shares: Sequence[Share]) -> str:
     """Return none, shared, pending (AWS has not finished), or outdated: the next run changes it."""
-    if result.added or result.removed:
+    if result.changed:
         return "outdated"
     usable = {
         arn
