@@ -30,7 +30,7 @@ from commands.arguments import ROOT, STACK, output_format, yes_or_no
 from commands.aws_cli import AwsCli, AwsCliError, chosen_aws_cli
 from commands.described_stack import get_stack
 from commands.report import text as report_text
-from commands.stack_state import UPDATABLE, refuse_stack_of_others
+from commands.stack_state import REVIEWED, UPDATABLE, refuse_stack_of_others
 from ctipam.cloudformation.described import outputs_of, parameters_of
 from ctipam.errors import Refused
 
@@ -86,6 +86,8 @@ def payload(action: str, options: Mapping[str, str]) -> dict[str, Any]:
 def find_function(aws: AwsCli, stack: str) -> str:
     """Return the name of the lifecycle function. Raises Refused."""
     found = get_stack(aws, stack)
+    if found["StackStatus"] == REVIEWED:
+        raise Refused(f"Stack {stack} is {REVIEWED}: it has a change set and no resources. Run make deploy first.")
     refuse_stack_of_others(stack, parameters_of(found))
     status, undo = found["StackStatus"], f"make undo stack={shlex.quote(stack)}"
     if status.startswith("DELETE_"):

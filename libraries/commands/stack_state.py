@@ -14,7 +14,6 @@ UPDATABLE = re.compile(r"(CREATE|UPDATE|IMPORT|UPDATE_ROLLBACK|IMPORT_ROLLBACK)_
 FIRST_FAILED = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
 """The states of a stack whose first deployment failed."""
 
-
 REVIEWED = "REVIEW_IN_PROGRESS"
 """The status of a stack that has a change set, and no resources yet."""
 

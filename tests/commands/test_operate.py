@@ -314,13 +314,20 @@ def test_an_invalid_argument_is_refused_before_any_call_to_aws(
             {"StackStatus": "ROLLBACK_COMPLETE", "Parameters": [{"ParameterKey": "NetworkAccountId"}]},
             "Stack a'b is ROLLBACK_COMPLETE and has no function to ask. Wait if",
         ),
+        (
+            {"StackStatus": "REVIEW_IN_PROGRESS"},
+            "Stack a'b is REVIEW_IN_PROGRESS: it has a change set and no resources.",
+        ),
         ({**STACK, "StackStatus": "DELETE_IN_PROGRESS"}, """deletion: make undo stack='a'"'"'b'"""),
         (
             {"StackStatus": "UPDATE_COMPLETE", "Parameters": [{"ParameterKey": "NetworkAccountId"}]},
             "Stack a'b has no output LifeCycleFunctionName: another version has deployed it. Upgrade it with",
         ),
     ],
-    ids=["no credentials", "no Region", "another stack", "a failed deployment", "a deletion", "another version"],
+    ids=[
+        *("no credentials", "no Region", "another stack", "a failed deployment", "only a change set", "a deletion"),
+        "another version",
+    ],
 )
 def test_missing_credentials_or_outputs_are_explained(repository: Path, stack: object, reason: str) -> None:
     answering(repository, stack)

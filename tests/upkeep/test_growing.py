@@ -87,7 +87,7 @@ def test_a_pool_that_stays_over_the_threshold_is_told_with_the_parameter_to_chan
     (message,) = idle.wire.published
     assert message["Subject"] == "us-west-2/Prod OU is 87.5 % full"
     text = message["Message"]
-    assert "917,504 of 1,048,576 addresses are allocated. `make report` lists its VPCs (0) and other alloc" in text
+    assert "917,504 of 1,048,576 addresses are allocated. VPCs among them: 0; `make report` lists what is" in text
     assert "It has the block 10.0.0.0/12." in text
     assert "us-west-2 has room for 2 more blocks of /12, and the top-level pool for 2 more blocks of /10." in text
     assert "with PoolSizes us-west-2/Prod OU=12+12." in text

@@ -335,7 +335,7 @@ def test_what_is_told_of_a_pool_that_stays_full() -> None:
     assert title == "us-west-2/Prod OU is 90 % full"
     assert text == [
         "The pool of us-west-2/Prod OU (ipam-pool-Prod OU) is 90 % full: 900 of 1,000 addresses are allocated. "
-        "`make report` lists its VPCs (1) and other allocations. It has the block 10.0.0.0/22.",
+        "VPCs among them: 1; `make report` lists what is not reserved. It has the block 10.0.0.0/22.",
         "Room left: us-west-2 has room for 3 more blocks of /22, and the top-level pool for 15 more blocks of /20.",
         "It does not grow by itself: PoolGrowth is off.",
         "What to do: delete VPCs that are not needed, or update the stack in the management account with PoolSizes "

@@ -114,7 +114,7 @@ def enabled_regions(facts: Facts) -> Iterator[Check]:
 def policies(facts: Facts) -> Iterator[Check]:
     about = "Service control policies"
     if isinstance(facts.policies, Unknown):
-        yield unknown_check(about, "organizations:ListPoliciesForTarget and DescribePolicy", facts.policies)
+        yield unknown_check(about, "organizations:ListRoots, ListPoliciesForTarget and DescribePolicy", facts.policies)
         return
     found = denials(facts.policies, calls(facts))
     for denial in _first_of_each_policy(found):

@@ -61,11 +61,11 @@ def main(root: Path = ROOT) -> int:
         progress("the stack")
         management = reading.management_account(given.options.get("AWS", ""))
         update = find_update(management, stack, arguments.template_defaults(root), given.parameters)
-        if (reserved := reserve.reserved_cidrs(given.options, update.new)) is not None:
-            update = replace(update, new={**update.new, reserve.PARAMETER: reserved})
         networking = reading.networking_account(management, update.network_account_id)
         if update.old is not None and reading.is_deleted(networking, update.networking_stack_id):
             refuse_deleted_networking_stack(stack, management.region, networking.account_id)
+        if (reserved := reserve.reserved_cidrs(given.options, update.new)) is not None:  # last: it may take minutes
+            update = replace(update, new={**update.new, reserve.PARAMETER: reserved})
         found = with_reserved(preview(management, networking, update, progress), reserved)
         found = with_forgotten(found, arguments.forgotten(update.old or {}, known))
     colors = terminal.has_colors(sys.stdout)

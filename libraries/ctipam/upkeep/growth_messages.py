@@ -46,8 +46,8 @@ def due(family: Family, use: Utilization, why: str, elsewhere: Collection[IPv4Ne
         "\n\n".join(
             [
                 f"The pool of {key} ({family.pool.pool_id}) is {use.percent_used:g} % full: {use.used:,} of "
-                f"{use.addresses:,} addresses are allocated. `make report` lists its VPCs ({use.vpcs:,}) and other "
-                f"allocations. It has {_blocks(family.pool)}.",
+                f"{use.addresses:,} addresses are allocated. VPCs among them: {use.vpcs:,}; `make report` lists what "
+                f"is not reserved. It has {_blocks(family.pool)}.",
                 room,
                 no_growth,
                 _what_to_do(family, elsewhere),
