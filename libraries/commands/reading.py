@@ -158,8 +158,7 @@ def networking_stack_id(management: Account, stack: str, account_id: str) -> str
 
 def is_deleted(account: Account, stack_id: str) -> bool:
     """Return whether a stack, by its ARN, does not exist any more."""
-    found = other_stacks.describe(account, stack_id)
-    return found is None or found["StackStatus"] == "DELETE_COMPLETE"
+    return other_stacks.describe(account, stack_id) is None
 
 
 def pool_arn(networking: Account) -> str:

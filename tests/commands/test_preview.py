@@ -91,7 +91,7 @@ def asked(stack: DirectStack | None, **changed: str) -> Update:
     )
 
 
-def test_a_custom_resource_is_asked_if_a_parameter_changes_that_the_templates_give_it() -> None:
+def test_a_custom_resource_is_invoked_if_a_parameter_changes_that_the_templates_give_it() -> None:
     for path in ("ipam-controltower-integration.template.yaml", "ipamnetworkingStack.yaml"):
         template = read_template(ROOT / "templates" / path)
         for name, resource in template["Resources"].items():
@@ -123,7 +123,7 @@ def management(monkeypatch: pytest.MonkeyPatch) -> Account:
     return Account(boto3.Session("not used", "not used", region_name=HOME), MANAGEMENT)
 
 
-def test_an_upgrade_to_a_version_with_more_parameters_asks_the_custom_resources_that_have_them(
+def test_an_upgrade_to_a_version_with_more_parameters_invokes_the_custom_resources_that_have_them(
     monkeypatch: pytest.MonkeyPatch, management: Account
 ) -> None:
     """Their properties change, even if the new ones are empty or have defaults. So they correct what has drifted."""
@@ -138,7 +138,7 @@ def test_an_upgrade_to_a_version_with_more_parameters_asks_the_custom_resources_
     assert {resource for resource in PROPERTIES if update.invokes(resource)} == {"Ipam", "InitPools"}
 
 
-def test_an_upgrade_has_the_version_of_its_zips_which_asks_every_custom_resource(
+def test_an_upgrade_has_the_version_of_its_zips_which_invokes_every_custom_resource(
     management: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "networking_stack_id", lambda *_: "arn:aws:cloudformation:stack")
@@ -794,7 +794,7 @@ def test_what_an_update_changes_is_shown_and_given_to_programs(deployable: Deplo
     assert (found["new"], found["exitCode"], found["refused"]) == (False, 2, [])
 
 
-def test_shares_that_have_drifted_are_corrected_only_by_an_update_that_asks_sharing(
+def test_shares_that_have_drifted_are_corrected_only_by_an_update_that_invokes_sharing(
     deployable: Deployable, previewed: Previewed
 ) -> None:
     deployable.deploy()

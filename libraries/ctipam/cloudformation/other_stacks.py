@@ -16,14 +16,18 @@ if TYPE_CHECKING:
 
 
 def describe(account: Account, stack: str) -> StackTypeDef | None:
-    """Return a stack, by its name or ARN, as DescribeStacks does; None if it does not exist. Raises ClientError."""
+    """Return a stack, by its name or ARN, as DescribeStacks does; None if it does not exist. Raises ClientError.
+
+    By its ARN, AWS shows a deleted stack for 90 days.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
+    """
     try:
         (found,) = account.cloudformation().describe_stacks(StackName=stack)["Stacks"]
     except ClientError as error:
         if code_of(error) == "ValidationError" and is_no_stack(error.response["Error"].get("Message", "")):
             return None
         raise
-    return found
+    return found if found["StackStatus"] != "DELETE_COMPLETE" else None
 
 
 def can_act(account: Account, stack_id: str) -> bool:

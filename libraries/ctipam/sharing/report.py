@@ -140,7 +140,7 @@ def _outputs(networking: Account, stack_ids: frozenset[str]) -> dict[str, str]:
     """Return the outputs of the stack that has the log of a watch; nothing if none of these stacks exists any more."""
     for stack_id in sorted(one for one in stack_ids if one.startswith("arn:")):
         stack = other_stacks.describe(networking, stack_id)
-        if stack and stack["StackStatus"] != "DELETE_COMPLETE":
+        if stack:
             outputs = outputs_of(stack)
             if WATCH_LOG_GROUP + "Name" in outputs:
                 return outputs
