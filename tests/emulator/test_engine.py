@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -264,6 +266,33 @@ def test_a_custom_resource_in_a_template_answers_and_its_logs_are_kept(engine: E
     assert outputs["Wish"] == "bread"
     logs = engine.client("logs", MANAGEMENT).filter_log_events(logGroupName=f"/aws/lambda/{outputs['Function']}")
     assert any("told Create None" in event["message"] for event in logs["events"])
+
+
+CHATTERBOX = """
+def handler(event, context):
+    for number in range(20000):
+        print(number)
+    print("the end of", event["name"])
+    if event["name"] == "failure":
+        raise RuntimeError("no such luck")
+"""
+
+
+def test_the_log_of_an_invocation_is_whole_however_busy_the_engine_is(engine: Engine) -> None:
+    template = caller_template([])
+    template["Resources"]["Function"] = function_resource({"ZipFile": CHATTERBOX})
+    function = deploy(engine, MANAGEMENT, "chatterbox", template)["Function"]
+    client = engine.client("lambda", MANAGEMENT)
+
+    def last_lines(name: str) -> str:
+        answer = client.invoke(FunctionName=function, LogType="Tail", Payload=json.dumps({"name": name}))
+        return base64.b64decode(answer["LogResult"]).decode()
+
+    names = ["success", "failure", *map(str, range(4))]
+    with ThreadPoolExecutor(len(names)) as at_once:
+        told = dict(zip(names, at_once.map(last_lines, names), strict=True))
+
+    assert [name for name in names if f"the end of {name}" not in told[name]] == []
 
 
 def test_nothing_of_the_host_is_in_a_functions_environment(engine: Engine) -> None:
@@ -628,11 +657,12 @@ def test_what_a_function_fails_at_ends_in_its_queue_and_alarms_see_that_and_its_
 
     assert states()[outputs["Waiting"]] != "ALARM"
     engine.emit("aws.controltower", "Drift Detected", {})
+    eventually(engine.is_idle)
 
-    eventually(lambda: states()[outputs["Used"]] == "ALARM")
+    assert states()[outputs["Used"]] == "ALARM"
     queue = {"QueueUrl": outputs["Queue"], "AttributeNames": ["ApproximateNumberOfMessages"]}
     sqs = engine.client("sqs", MANAGEMENT)
-    eventually(lambda: sqs.get_queue_attributes(**queue)["Attributes"]["ApproximateNumberOfMessages"] == "1")
+    assert sqs.get_queue_attributes(**queue)["Attributes"]["ApproximateNumberOfMessages"] == "1"
     engine.advance(60)
     assert states()[outputs["Waiting"]] == "ALARM"
     [message] = sqs.receive_message(QueueUrl=outputs["Queue"])["Messages"]

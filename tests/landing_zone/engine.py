@@ -294,8 +294,8 @@ class Engine:
         self.control("wait-for-stack", account_id=account_id, name=name, seconds=seconds)
 
     def is_idle(self) -> bool:
-        """Return whether no invocation of a function is under way. One that waits to be tried again is not counted."""
-        return bool(self.control("running")["invocations"] == 0)
+        """Return whether no invocation of a function is under way, or waits to be tried again."""
+        return bool(self.control("idle")["idle"])
 
     def used_permissions(self) -> dict[str, list[str]]:
         """Return, by role ARN, the actions that the role has used and was allowed, for example ec2:CreateIpamPool."""

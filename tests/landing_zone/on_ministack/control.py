@@ -20,7 +20,7 @@ A request is a JSON object of the arguments; the answer is a JSON object, or {"e
     delete-by-hand    {"resource_id": ...}: an operator deletes an IPAM or a pool
     wait-for-stack    {"account_id": ..., "name": ..., "seconds": 5}: answers when no operation is under way on the
                       stack in the home Region, and after these seconds at the latest
-    running           how many invocations of functions are under way: {"invocations": 2}
+    idle              whether no invocation is under way or will be tried again: {"idle": true}
     used-permissions  by role ARN, the actions that the role has used and was allowed
 """
 
@@ -37,11 +37,11 @@ from typing import Any
 from aws_models.errors import AwsError
 from aws_models.models import Models
 from aws_models.organization import Caller
-from landing_zone.on_ministack import events
+from landing_zone.on_ministack import events, lambda_code
 from landing_zone.on_ministack.authorization import UsedPermissions
 from landing_zone.on_ministack.control_tower import ControlTower
 from landing_zone.on_ministack.engine_time import Time
-from landing_zone.on_ministack.internals import cloudformation, lambda_runtime, organizations, responses
+from landing_zone.on_ministack.internals import cloudformation, organizations, responses
 from landing_zone.on_ministack.metrics import Metrics
 from landing_zone.on_ministack.service_control import ServiceControlPolicies
 
@@ -90,7 +90,7 @@ class Control:
             "fault": self._wish_fault,
             "delete-by-hand": models.ipam.delete_by_hand,
             "wait-for-stack": self._wait_for_stack,
-            "running": lambda: {"invocations": lambda_runtime.workers_in_use()},
+            "idle": lambda: {"idle": lambda_code.is_idle()},
             "used-permissions": used.by_role,
         }
 

@@ -12,10 +12,12 @@ import json
 import subprocess
 import tempfile
 import zipfile
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from weakref import WeakSet
 
 from landing_zone.fork_server import Forked
 from landing_zone.functions import Functions
@@ -39,8 +41,10 @@ KEPT_VARIABLES = (
     "AWS_CA_BUNDLE SSL_CERT_FILE REQUESTS_CA_BUNDLE AWS_DISABLE_HOST_PREFIX_INJECTION LAMBDA_TASK_ROOT "
     "_LAMBDA_FUNCTION_ARN _LAMBDA_TIMEOUT _LAMBDA_LAYERS_DIRS PATH LANG TZ TMPDIR NO_PROXY".split()
 )
-# Runs before ministack's own worker script. AWS's runtime too gives the root logger a handler, which writes JSON with
-# the fields of `extra` beside the message, from INFO on, for functions with LogFormat JSON. That is each of ours.
+END_OF_LOG = "\x04"  # a line of its own, between an invocation's log and its answer
+# Runs before ministack's own worker script, which answers through the sys.stdout that it finds. AWS's runtime too gives
+# the root logger a handler, which writes JSON with the fields of `extra` beside the message, from INFO on, for
+# functions with LogFormat JSON. That is each of ours.
 # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
 PRELUDE = f"""
 import json, logging, os, sys
@@ -62,6 +66,14 @@ class ToJson(logging.Formatter):
 logging.getLogger().addHandler(ToStandardError())
 logging.getLogger().handlers[0].setFormatter(ToJson())
 logging.getLogger().setLevel(logging.INFO)
+class Answers:
+    def __init__(self, stream):
+        self.stream, self.flush = stream, stream.flush
+    def write(self, answer):
+        if json.loads(answer)["status"] != "ready":
+            print({END_OF_LOG!r}, file=sys.stderr, flush=True)
+        self.stream.write(answer)
+sys.stdout = Answers(sys.stdout)
 """
 
 
@@ -74,14 +86,36 @@ def install(functions: Functions, speed: float, roles: RolePermissions, metrics:
     prelude = PRELUDE + function_clock.prelude(speed)
 
     def detect_runtime_binary(name: str) -> tuple[str, str]:
-        binary, script = detect(name)
-        return (functions.interpreter, prelude + script) if name.startswith("python") else (binary, script)
+        if not name.startswith("python"):
+            raise NotImplementedError(f"A function of another runtime than Python's: {name}")
+        return functions.interpreter, prelude + detect(name)[1]
 
     lambda_runtime._detect_runtime_binary = detect_runtime_binary
+    lambda_runtime.Worker._read_stderr = _read_log
+    lambda_runtime.Worker._drain_stderr = lambda_runtime.Worker._drain_stderr_bounded = _whole_log
     lambda_runtime.subprocess = WorkerProcesses(functions)
     lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": partial(SharedCode, functions.code)})
     _read_code_of_other_accounts()
     _ask_the_role(roles, metrics)
+    _count_asynchronous_invocations()
+
+
+def _read_log(worker: Any) -> None:
+    """Take over what a worker's process logs, in a thread of its own, until the process ends."""
+    lines = worker._stderr_queue
+    try:
+        for line in worker._proc.stderr:
+            lines.put(line.rstrip("\n"))
+    finally:
+        lines.put(END_OF_LOG)
+
+
+def _whole_log(worker: Any) -> str:
+    """Return what an invocation logged, when all of it is there.
+
+    ministack waits 50 ms for it. What comes later on a busy machine, it takes for the log of the next invocation.
+    """
+    return "\n".join(iter(worker._stderr_queue.get, END_OF_LOG))
 
 
 class SharedCode(zipfile.ZipFile):
@@ -106,17 +140,14 @@ class SharedCode(zipfile.ZipFile):
 
 
 class WorkerProcesses:
-    """The module subprocess, for ministack's workers. Those of Python find boto3 imported, which takes longest."""
+    """The module subprocess, for ministack's workers: they find boto3 imported, which takes longest."""
 
     PIPE, STDOUT, DEVNULL = subprocess.PIPE, subprocess.STDOUT, subprocess.DEVNULL
 
     def __init__(self, functions: Functions) -> None:
-        self._runtime = functions.interpreter
         self._server = functions.server
 
-    def Popen(self, command: list[str], **options: Any) -> Forked | subprocess.Popen[str]:  # noqa: N802 - its name there
-        if command[0] != self._runtime:
-            return subprocess.Popen(command, **options)
+    def Popen(self, command: list[str], **options: Any) -> Forked:  # noqa: N802 - its name there
         return self._server.start(command[1:], env=options["env"], cwd=options["cwd"])
 
 
@@ -240,6 +271,32 @@ def _ask_the_role(roles: RolePermissions, metrics: Metrics) -> None:
 
     lambda_svc._emit_lambda_logs = emit_lambda_logs
     lambda_svc._route_async_failure = route_async_failure
+
+
+class Asynchronous:
+    """An asynchronous invocation. The thread that runs it is the last to let go of this."""
+
+
+_asynchronous: WeakSet[Asynchronous] = WeakSet()
+_of_this_thread: ContextVar[Asynchronous | None] = ContextVar("asynchronous", default=None)
+
+
+def _count_asynchronous_invocations() -> None:
+    begin = lambda_svc.invoke_async_with_retry
+
+    def invoke_async_with_retry(function: dict[str, Any], event: Any) -> None:
+        invocation = Asynchronous()
+        _asynchronous.add(invocation)
+        before = _of_this_thread.set(invocation)
+        begin(function, event)  # in a thread, which has a copy of this context
+        _of_this_thread.reset(before)
+
+    lambda_svc.invoke_async_with_retry = invoke_async_with_retry
+
+
+def is_idle() -> bool:
+    """Return whether no invocation is under way, has yet to begin, or waits to be tried again."""
+    return not (_asynchronous or lambda_svc._inflight_total)
 
 
 def invoke_later(function_arn: str, payload: str) -> bool:
