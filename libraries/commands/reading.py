@@ -156,9 +156,10 @@ def networking_stack_id(management: Account, stack: str, account_id: str) -> str
     return next((row["StackId"] for row in rows if row["Account"] == account_id and row.get("StackId")), "")
 
 
-def is_deleted(account: Account, stack_id: str) -> bool:
-    """Return whether a stack, by its ARN, does not exist any more."""
-    return other_stacks.describe(account, stack_id) is None
+def status_of(account: Account, stack_id: str) -> str:
+    """Return the status of a stack, by its ARN; DELETE_COMPLETE also if AWS shows it no more."""
+    found = other_stacks.describe(account, stack_id)
+    return found["StackStatus"] if found else "DELETE_COMPLETE"
 
 
 def pool_arn(networking: Account) -> str:

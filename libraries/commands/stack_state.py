@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Container
 
+from ctipam.cloudformation.described import split_arn
 from ctipam.errors import Refused
-from ctipam.sharing.doubtful import create_stack_instance, forget_stack_instance
 
 UPDATABLE = re.compile(r"(CREATE|UPDATE|IMPORT|UPDATE_ROLLBACK|IMPORT_ROLLBACK)_COMPLETE")
 """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
@@ -43,19 +43,58 @@ def refuse_without_networking_stack(stack: str, region: str, network_account_id:
     if not found:
         raise Refused(
             f"StackSet {stack}-networking has no stack in account {network_account_id}: somebody deleted it, and no "
-            f"update creates it again. Run `{create_stack_instance(region, stack, network_account_id)}`, wait until "
-            "its operation has ended, and try again."
+            f"update creates it again. {_create_again(region, stack, network_account_id)}"
         )
 
 
-def refuse_deleted_networking_stack(stack: str, region: str, network_account_id: str) -> None:
-    """Raise Refused for a stack whose stack in the Networking account was deleted there, so that its StackSet still
-    lists it."""
-    place = (region, stack, network_account_id)
+def refuse_unless_networking_stack_updatable(stack: str, networking_stack_id: str, status: str) -> None:
+    """Raise Refused, with the way out, for a stack whose stack in the Networking account takes no update.
+
+    AWS does not document what an operation of the StackSet does with a stack that can only be deleted, or was deleted
+    there, but how to get rid of it: https://docs.aws.amazon.com/servicecatalog/latest/dg/API_StackInstance.html
+    """
+    if UPDATABLE.fullmatch(status):
+        return
+    found = split_arn(networking_stack_id)
+    named = f"stack of StackSet {stack}-networking in account {found.account_id}"
+    there = f"--region {found.region} --stack-name {networking_stack_id}"
+    if status == "UPDATE_ROLLBACK_FAILED":
+        raise Refused(
+            f"The {named} is {status}. In that account, correct the reason that its events give, run "
+            f"`aws cloudformation continue-update-rollback {there}`, and try again."
+        )
+    if status == "DELETE_COMPLETE":
+        broken, first = f"Somebody deleted the {named}", "Run"
+    elif status in (*FIRST_FAILED, "DELETE_FAILED"):
+        mode = " --deletion-mode FORCE_DELETE_STACK" if status == "DELETE_FAILED" else ""
+        broken = f"The {named} is {status}"
+        first = (
+            f"In that account, run `aws cloudformation delete-stack {there}{mode}`, and wait until the stack is "
+            "deleted. In the management account, run"
+        )
+    else:
+        raise Refused(f"The {named} is {status}; wait until that has ended, or repair that stack, and try again.")
+    forget = _of_stack_instance("delete", found.region, stack, found.account_id) + " --retain-stacks"
     raise Refused(
-        f"Somebody deleted the stack of StackSet {stack}-networking in account {network_account_id}, so nothing "
-        f"watches or corrects the pools. Run `{forget_stack_instance(*place)}`, wait until its operation has ended, "
-        f"run `{create_stack_instance(*place)}`, wait again, and try again. Existing pools are adopted."
+        f"{broken}, so nothing watches or corrects the pools. {first} `{forget}`, and wait until its operation has "
+        f"ended. {_create_again(found.region, stack, found.account_id)} Existing pools are adopted."
+    )
+
+
+def _create_again(region: str, stack: str, network_account_id: str) -> str:
+    """Return how to create the stack in the Networking account again.
+
+    An update of the stack does not: CloudFormation compares the template with the one before.
+    https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-cloudformation (UpdateHandler)
+    """
+    command = _of_stack_instance("create", region, stack, network_account_id)
+    return f"Run `{command}`, wait until its operation has ended, and try again."
+
+
+def _of_stack_instance(action: str, region: str, stack: str, network_account_id: str) -> str:
+    return (
+        f"aws cloudformation {action}-stack-instances --region {region} --stack-set-name {stack}-networking "
+        f"--accounts {network_account_id} --regions {region}"
     )
 
 
@@ -63,9 +102,9 @@ def refuse_unless_updatable(stack: str, status: str) -> None:
     """Raise Refused, with the way out, for a stack in a state that takes no update."""
     if status in FIRST_FAILED:
         raise Refused(
-            f"Stack {stack} is {status}: its first deployment failed, and it can only be deleted. See its events for "
-            f"the reason, then run `make undo stack={stack}` or `aws cloudformation delete-stack --stack-name {stack}` "
-            "and try again."
+            f"Stack {stack} is {status}: its first deployment failed, and it can only be deleted. Mend the reason "
+            f"that its events give, then run `make undo stack={stack}` or `aws cloudformation delete-stack "
+            f"--stack-name {stack}` and try again."
         )
     if status == "DELETE_FAILED":
         raise Refused(f"Stack {stack} is DELETE_FAILED. {force_deletion(stack)}")

@@ -906,8 +906,22 @@ def test_without_the_stack_in_the_networking_account_it_is_told_that_its_log_can
 
     lines = explained(pool=pool_id)
 
+    assert lines[0] == (
+        "Nothing watches or corrects the pools: their stack in the Networking account does not exist; see `make "
+        "preview stack=ipam`."
+    )
     assert "Log could not be read (the stack has no output that names its log group)" in lines
     assert f"--tags Key={names.STACK_TAG},Value=...`" in " ".join(lines)
+
+
+@pytest.mark.parametrize("status", ["DELETE_FAILED", "ROLLBACK_COMPLETE"])
+def test_a_stack_in_the_networking_account_without_functions_is_told_first(
+    deployed: Deployed, explained: Callable[..., list[str]], status: str
+) -> None:
+    assert not explained(account=ZERO)[0].startswith("Nothing watches")
+    deployed.cloud.stacks[NETWORKING_STACK]["StackStatus"] = status
+
+    assert f"their stack in the Networking account is {status}; see" in explained(account=ZERO)[0]
 
 
 def test_a_name_of_no_deployment_is_refused_with_the_ways_to_name_one(

@@ -840,7 +840,23 @@ def test_a_stack_whose_pools_have_lost_their_stack_is_told_with_the_command_that
     assert "no update creates it again. Run `aws cloudformation create-stack-instances " in found["Stack"].text
 
 
-def test_a_stack_that_was_deleted_in_the_networking_account_is_told_with_the_commands_that_create_it_again() -> None:
+@pytest.mark.parametrize(
+    ("status", "commands"),
+    [
+        ("DELETE_COMPLETE", ["Somebody deleted the stack of", "delete-stack-instances", "create-stack-instances"]),
+        ("DELETE_FAILED", ["--deletion-mode FORCE_DELETE_STACK`", "delete-stack-instances", "create-stack-instances"]),
+        ("ROLLBACK_FAILED", ["delete-stack --region", "delete-stack-instances", "create-stack-instances"]),
+        (
+            "ROLLBACK_COMPLETE",
+            ["/1`, and wait", "delete-stack-instances", "--retain-stacks`", "create-stack-instances"],
+        ),
+        ("UPDATE_ROLLBACK_FAILED", ["In that account, correct the reason", "continue-update-rollback --region"]),
+        ("UPDATE_IN_PROGRESS", [f"account {NETWORKING} is UPDATE_IN_PROGRESS; wait until that has ended"]),
+    ],
+)
+def test_a_stack_in_the_networking_account_that_takes_no_update_is_told_with_the_commands_in_their_order(
+    status: str, commands: list[str]
+) -> None:
     arn = f"arn:aws:cloudformation:{HOME}:{NETWORKING}:stack/StackSet-ipam-networking/1"
     answers = {
         "cloudformation describe_stacks": {
@@ -848,11 +864,14 @@ def test_a_stack_that_was_deleted_in_the_networking_account_is_told_with_the_com
         },
         "cloudformation list_stack_instances": {"Summaries": [{"Account": NETWORKING, "StackId": arn}]},
     }
-    gone = {f"cloudformation describe_stacks StackName={arn}": {"Stacks": [{"StackStatus": "DELETE_COMPLETE"}]}}
+    there = {f"cloudformation describe_stacks StackName={arn}": {"Stacks": [{"StackStatus": status}]}}
 
-    text = preflighted(ANSWERS | answers | gone)["Stack"].text
+    text = preflighted(ANSWERS | answers | there)["Stack"].text
 
-    assert text.index("delete-stack-instances") < text.index("--retain-stacks`") < text.index("create-stack-instances")
+    places = [text.find(command) for command in commands]
+    assert places == sorted(places)
+    assert -1 not in places
+    assert ("--deletion-mode" in text) == (status == "DELETE_FAILED")
     assert "Stack" not in preflighted(ANSWERS | answers)
 
 

@@ -12,7 +12,7 @@ from ctipam import names
 from ctipam.sharing import reader
 from ctipam.sharing.doubtful import no_pools, why_doubtful
 from in_process.aws_calls import Call, intercept
-from in_process.fixtures import HOME, NETWORKING
+from in_process.fixtures import HOME
 from in_process.lifecycle_events import NEWCOMER, ONE, PROD, SCHEDULE, SDLC, ZERO, lifecycle, moved
 
 SHARED = {f"ipamShare-{ZERO}": PROD, f"ipamShare-{ONE}": SDLC}
@@ -128,16 +128,13 @@ def test_nobody_loses_pools_when_aws_lists_none_that_can_be_used(
     assert shared.shared() == SHARED
     (told,) = shared.told()
     assert ("is isolate-in-progress" if isolated else "AWS lists no environment's pool") in told
-    assert ("create-stack-instances" in told) == (not isolated)
+    assert ("`make preview stack=" in told) == (not isolated)
 
 
-def test_the_stack_of_the_pools_that_somebody_deleted_is_created_again_with_one_command() -> None:
-    told = no_pools("arn:aws:cloudformation:eu-west-1:111111111111:stack/address-space/1234", NETWORKING)
+def test_the_command_is_named_that_tells_how_to_create_a_deleted_stack_of_the_pools_again() -> None:
+    told = no_pools("arn:aws:cloudformation:eu-west-1:111111111111:stack/address-space/1234")
 
-    assert (
-        "`aws cloudformation create-stack-instances --region eu-west-1 --stack-set-name address-space-networking "
-        f"--accounts {NETWORKING} --regions eu-west-1`"
-    ) in told
+    assert "`make preview stack=address-space` with AWS_REGION=eu-west-1 names the commands" in told
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,15 @@ def test_the_report_knows_the_pools_even_if_all_have_lost_their_tag(zone: Landin
 NOT_YET = "The watch has not looked in the last two hours. It looks once an hour, so a new stack has to wait."
 UNWATCHED = "Nothing watches the pools: no stack of theirs is complete, see `make preview`."
 OUTPUTS = {"PoolUtilizationLogGroupName": LOG_GROUP, "DashboardUrl": DASHBOARD}
+
+
+def test_a_stack_whose_deletion_failed_watches_nothing(zone: LandingZone) -> None:
+    (stack_id,) = [one for one in zone.cloud.stacks if f":{NETWORKING}:stack/" in one]
+    zone.cloud.stacks[stack_id]["StackStatus"] = "DELETE_FAILED"
+
+    assert zone.invoke({"action": "report"})["watch"]["problem"] == UNWATCHED
+
+
 FOUND = Finding("OverlappingVpcs", "vpc-1", "It overlaps.")
 
 

@@ -17,16 +17,16 @@ from commands.preflight.reading import (
     Request,
     read_account_id,
     read_facts,
-    read_is_deleted,
     read_management_id,
     read_networking_stack,
+    read_networking_status,
     read_stack,
     unread,
 )
 from commands.sign_in import open_session
 from commands.stack_state import (
-    refuse_deleted_networking_stack,
     refuse_stack_of_others,
+    refuse_unless_networking_stack_updatable,
     refuse_unless_updatable,
     refuse_without_networking_stack,
 )
@@ -67,14 +67,16 @@ def check_organization(aws: AwsReader, given: Arguments, root: Path = ROOT) -> l
     facts = read_facts(aws, request, management_id, stack)
     account_id = existing.get("NetworkAccountId", "")
     found = read_networking_stack(soon, stack_name, account_id) if existing else None
-    deleted = read_is_deleted(soon, account_id, found) if isinstance(found, str) and found else False
-    return check(replace(facts, parameters=parameters, stack_state=_state(stack_name, status, facts, found, deleted)))
+    there = read_networking_status(soon, account_id, found) if isinstance(found, str) and found else ""
+    return check(replace(facts, parameters=parameters, stack_state=_state(stack_name, status, facts, found, there)))
 
 
-def _state(stack: str, status: str, facts: Facts, networking_stack_id: Fact[str | None], is_deleted: Fact[bool]) -> str:
+def _state(
+    stack: str, status: str, facts: Facts, networking_stack_id: Fact[str | None], networking_status: Fact[str]
+) -> str:
     """Return why the stack takes no update, or cannot be created; empty if it does, or can.
 
-    is_deleted   whether the stack in the Networking account does not exist, although the StackSet lists it
+    networking_status   of the stack that the StackSet lists in the Networking account; empty: there is none
     """
     try:
         if isinstance(facts.stack, Mapping):
@@ -83,8 +85,8 @@ def _state(stack: str, status: str, facts: Facts, networking_stack_id: Fact[str 
             if not isinstance(networking_stack_id, Unknown):
                 account_id = facts.stack["NetworkAccountId"]
                 refuse_without_networking_stack(stack, facts.region, account_id, networking_stack_id)
-                if is_deleted is True:
-                    refuse_deleted_networking_stack(stack, facts.region, account_id)
+                if networking_stack_id and networking_status and not isinstance(networking_status, Unknown):
+                    refuse_unless_networking_stack_updatable(stack, networking_stack_id, networking_status)
         elif facts.stack is None and not isinstance(facts.deployments, Unknown):
             of_others = [one for one in facts.deployments if f"/StackSet-{stack}-networking-" not in one]
             refuse_second_deployment(of_others, stack)

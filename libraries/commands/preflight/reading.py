@@ -24,7 +24,7 @@ from commands.preflight.facts import (
     Unknown,
 )
 from commands.preflight.service_control_policies import Policy
-from commands.reading import Stack, find_stack, is_deleted, networking_stack_id
+from commands.reading import Stack, find_stack, networking_stack_id, status_of
 from commands.regions import region_of_bucket
 from commands.sign_in import QUICK, management_id
 from ctipam import names
@@ -79,12 +79,12 @@ def read_networking_stack(aws: AwsReader, stack: str, network_account_id: str) -
     return _read(lambda: networking_stack_id(aws, stack, network_account_id))
 
 
-def read_is_deleted(aws: AwsReader, network_account_id: str, stack_id: str) -> Fact[bool]:
-    """Return whether a stack in the Networking account does not exist any more. False, too, if nobody may enter it."""
+def read_networking_status(aws: AwsReader, network_account_id: str, stack_id: str) -> Fact[str]:
+    """Return the status of a stack in the Networking account, as status_of does; empty if nobody may enter it."""
 
-    def read() -> bool:
+    def read() -> str:
         networking = _enter(aws, network_account_id)
-        return networking is not None and is_deleted(networking, stack_id)
+        return status_of(networking, stack_id) if networking else ""
 
     return _read(read)
 

@@ -37,8 +37,8 @@ from commands.preview.changes import Preview
 from commands.preview.reading import Update, preview
 from commands.preview.text import to_lines
 from commands.stack_state import (
-    refuse_deleted_networking_stack,
     refuse_stack_of_others,
+    refuse_unless_networking_stack_updatable,
     refuse_unless_updatable,
     refuse_without_networking_stack,
 )
@@ -62,8 +62,9 @@ def main(root: Path = ROOT) -> int:
         management = reading.management_account(given.options.get("AWS", ""))
         update = find_update(management, stack, arguments.template_defaults(root), given.parameters)
         networking = reading.networking_account(management, update.network_account_id)
-        if update.old is not None and reading.is_deleted(networking, update.networking_stack_id):
-            refuse_deleted_networking_stack(stack, management.region, networking.account_id)
+        if update.old is not None:
+            status = reading.status_of(networking, update.networking_stack_id)
+            refuse_unless_networking_stack_updatable(stack, update.networking_stack_id, status)
         if (reserved := reserve.reserved_cidrs(given.options, update.new)) is not None:  # last: it may take minutes
             update = replace(update, new={**update.new, reserve.PARAMETER: reserved})
         found = with_reserved(preview(management, networking, update, progress), reserved)

@@ -19,43 +19,16 @@ if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import IpamPoolTypeDef
 
 
-def create_stack_instance(region: str, stack: str, network_account_id: str) -> str:
-    """Return the command that creates the stack in the Networking account again, if somebody has deleted it.
-
-    An update of the stack does not: CloudFormation compares the template with the one before.
-    https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-cloudformation (UpdateHandler)
-    """
-    return _of_stack_instance("create", region, stack, network_account_id)
-
-
-def forget_stack_instance(region: str, stack: str, network_account_id: str) -> str:
-    """Return the command to run before, if the stack was deleted in the Networking account and the StackSet still lists
-    it: AWS does not document what either an update or a creation does with it.
-
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStackInstances.html
-    """
-    return _of_stack_instance("delete", region, stack, network_account_id) + " --retain-stacks"
-
-
-def _of_stack_instance(action: str, region: str, stack: str, network_account_id: str) -> str:
-    return (
-        f"aws cloudformation {action}-stack-instances --region {region} --stack-set-name {stack}-networking "
-        f"--accounts {network_account_id} --regions {region}"
-    )
-
-
-def no_pools(stack_id: str, network_account_id: str) -> str:
+def no_pools(stack_id: str) -> str:
     """Return why all pools are in doubt if AWS lists none.
 
     stack_id   ARN of the stack in the management account
     """
     stack = split_arn(stack_id)
-    command = create_stack_instance(stack.region, stack.name, network_account_id)
     return (
         "AWS lists no environment's pool of this solution, although accounts have shares. If the pools were deleted, "
-        "the watch in the Networking account adds them again within an hour. If the stack there was deleted, run "
-        f"`{command}` in the management account; if the StackSet still lists that stack, first the same with "
-        "delete-stack-instances and --retain-stacks. If that finds no StackSet, run make undo, and deploy again. To "
+        "the watch in the Networking account adds them again within an hour. If the stack there was deleted, "
+        f"`make preview stack={stack.name}` with AWS_REGION={stack.region} names the commands that create it again. To "
         "give the shares up, delete the stack."
     )
 

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from ctipam import findings
 from ctipam.cloudformation import other_stacks
-from ctipam.cloudformation.described import outputs_of
+from ctipam.cloudformation.described import has_functions, outputs_of
 from ctipam.errors import explain
 from ctipam.ipam.listing import list_pools, stack_of, with_tags_put_back
 from ctipam.networking_account import assume_execution_role
@@ -137,10 +137,10 @@ def _watched(problem: str, outputs: Mapping[str, str] | None = None) -> dict[str
 
 
 def _outputs(networking: Account, stack_ids: frozenset[str]) -> dict[str, str]:
-    """Return the outputs of the stack that has the log of a watch; nothing if none of these stacks exists any more."""
+    """Return the outputs of the stack that has the log of a watch; nothing if none of these stacks can act any more."""
     for stack_id in sorted(one for one in stack_ids if one.startswith("arn:")):
         stack = other_stacks.describe(networking, stack_id)
-        if stack:
+        if stack and has_functions(stack):
             outputs = outputs_of(stack)
             if WATCH_LOG_GROUP + "Name" in outputs:
                 return outputs

@@ -112,7 +112,7 @@ class ShareReconciliation:
         why = {**self._run.pools.doubtful, **self._unlisted}
         counts = Counter(arn for arns in self._present.values() for arn in arns if why.get(arn))
         if not counts and not self._run.environments and (accounts := sum(map(bool, self._present.values()))):
-            why_all = no_pools(self._run.stack.stack_id, self._run.networking.account_id)
+            why_all = no_pools(self._run.stack.stack_id)
             return [DoubtfulPool(why_all, accounts)]
         return [DoubtfulPool(why[arn], accounts) for arn, accounts in sorted(counts.items())]
 
