@@ -261,6 +261,6 @@ def _default(body: str) -> str | None:
 def _unknown(name: str, known: Collection[str]) -> str:
     names = [*SHORT, *OPTIONS, *known]
     by_lower_case = {each.lower(): each for each in names}
-    close = difflib.get_close_matches(name.lower(), by_lower_case, n=1)
+    close = difflib.get_close_matches(name.lower(), by_lower_case)
     hint = f"Did you mean {by_lower_case[close[0]]}?" if close else f"The valid names are {', '.join(names)}."
     return f"{name} is neither an argument of this command nor a parameter of the template. {hint}"

@@ -105,7 +105,7 @@ def undo(options: Mapping[str, str], aws: AwsCli, sleep: Callable[[float], None]
     if dry:
         return leftovers is not None
     if status == "DELETE_IN_PROGRESS":
-        print(f"Stack {name} is already being deleted.", flush=True)
+        print(f"Stack {name} is already being deleted.")
         with _saying_how_to_follow(name):
             earlier = before_deletion(_events(aws, stack_id, name), stack_id)
         seen = {event["EventId"] for event in earlier}
@@ -118,7 +118,7 @@ def undo(options: Mapping[str, str], aws: AwsCli, sleep: Callable[[float], None]
             _confirm(name)
         seen = {event["EventId"] for event in _events(aws, stack_id, name)}
         _start_deletion(aws, name, stack_id, protected=bool(stack.get("EnableTerminationProtection")))
-    print("While a pool is in use, the deletion waits up to 40 minutes for it. Each event is shown here.", flush=True)
+    print("While a pool is in use, the deletion waits up to 40 minutes for it. Each event is shown here.")
     with _saying_how_to_follow(name):
         deleted = _follow(aws, name, stack_id, seen, sleep)
     _print_leftovers(aws, stack_id, network_account_id, ended=True)
@@ -282,13 +282,13 @@ def _follow(aws: AwsCli, name: str, stack_id: str, seen: set[str], sleep: Callab
             terminal.remark(f"still deleting ({silent_s:.0f} s without an event)")
         sleep(POLL_EVERY_S)
     if status == "DELETE_COMPLETE":
-        print(f"Stack {name} is deleted.", flush=True)
+        print(f"Stack {name} is deleted.")
         return True
     failure = first_failure(events)
     reason = f" First failure: {failure_text(failure)}" if failure else ""
     terminal.show([f"Stack {name} is {status}.{reason}", f"To try again, run make undo stack={name}."])
     if status == "DELETE_FAILED":
-        print(f"If that fails too: {force_deletion(name)}", flush=True)
+        print(f"If that fails too: {force_deletion(name)}")
     return False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import signal
 from collections.abc import Callable
@@ -73,3 +74,16 @@ def test_a_command_that_is_told_to_end_ends_as_after_ctrl_c(monkeypatch: pytest.
     monkeypatch.setattr("signal.signal", handlers.__setitem__)
 
     assert ended(lambda: handlers[signal.SIGTERM](signal.SIGTERM, None)) == 130
+
+
+def test_each_line_is_written_at_once_and_as_it_is_whatever_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also into a pipe, where what the AWS CLI writes comes between; and in a locale without such letters."""
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="ascii"))
+
+    def command() -> int:
+        print("✓ Über \udc80")
+        assert written.getvalue() == "✓ Über \\udc80\n".encode()
+        return 0
+
+    assert ended(command) == 0

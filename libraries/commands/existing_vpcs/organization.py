@@ -142,7 +142,7 @@ def _read_accounts(management: Account, account_ids: Sequence[str]) -> list[VpcC
             found += done.result()
             if time.monotonic() - printed >= PROGRESS_EVERY_S:
                 printed = time.monotonic()
-                print(f"read {number:,} of {numbered(len(account_ids), 'account')}", file=sys.stderr, flush=True)
+                print(f"read {number:,} of {numbered(len(account_ids), 'account')}", file=sys.stderr)
     finally:
         workers.shutdown(cancel_futures=True)  # after Ctrl-C, do not start further accounts
     return found
