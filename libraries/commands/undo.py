@@ -75,7 +75,7 @@ POLICY = {
 }
 """The session policy. The role itself is an administrator."""
 
-POOLS_AT_ONCE = 8
+CONCURRENT_READS = 8
 POLL_EVERY_S = 5.0
 REMARK_EVERY_S = 60.0
 
@@ -160,7 +160,7 @@ def read_leftovers(aws: AwsCli, stack_id: str, network_account_id: str, *, ended
         strays = [stray for stray in strays if stray.lives]
     pools = to_pools(rows, {one.stack_id for one in strays})
     ours = [pool for pool in pools if pool.ours]
-    with ThreadPoolExecutor(POOLS_AT_ONCE) as workers:
+    with ThreadPoolExecutor(CONCURRENT_READS) as workers:
         parts = workers.map(lambda pool: _allocations(networking, pool, home), ours)
         allocations = [allocation for part in parts for allocation in part]
     protected = [one for one in sorted(of_stack_set) if not ended and _is_protected(networking, one, home)]

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import io
 import os
+import runpy
 import signal
+import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+import commands
 from commands import program
+from ctipam.errors import Refused
 
 
 @pytest.fixture(autouse=True)
@@ -87,3 +93,53 @@ def test_each_line_is_written_at_once_and_as_it_is_whatever_reads_it(monkeypatch
         return 0
 
     assert ended(command) == 0
+
+
+@pytest.mark.parametrize(
+    ("module", "target", "how"),
+    [
+        ("plan", "plan", {"only_prints": True}),
+        ("preflight", "preflight", {"only_reads": True}),
+        ("preview", "preview", {"only_reads": True}),
+        ("explain", "explain", {"only_reads": True, "only_prints": True}),
+        ("deploy", "deploy", {}),
+        ("undo", "undo", {}),
+        ("operate", "reconcile", {"only_prints": False}),
+        ("operate", "report", {"only_prints": True}),
+    ],
+)
+def test_each_command_runs_as_what_it_is_and_takes_no_word_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, module: str, target: str, how: dict[str, bool]
+) -> None:
+    """What only reads ends at once after Ctrl-C, and what only prints has succeeded if nobody wants more."""
+    begun: list[tuple[Callable[[], Any], dict[str, bool]]] = []
+    monkeypatch.setattr(program, "run", lambda command, **options: begun.append((command, options)))
+    monkeypatch.setattr(sys, "argv", ["", target])
+    for name in (f"commands.{module}", f"commands.{module}.__main__"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setenv("WORDS", "")
+    monkeypatch.setenv("stack", "another")
+
+    runpy.run_module(f"commands.{module}", run_name="__main__")
+
+    ((command, options),) = begun
+    assert options == how
+    with pytest.raises(Refused, match=f"stack is set in the environment, from which make {target} takes no arguments"):
+        command()
+
+
+def test_ctrl_c_while_a_command_is_imported_shows_no_place_in_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Python sets it for `python -m commands.plan` until that runs, and no other program."""
+    handlers: dict[int, Callable[[int, None], None]] = {}
+    codes: list[int] = []
+    monkeypatch.setattr("signal.signal", handlers.__setitem__)
+    monkeypatch.setattr("os._exit", codes.append)
+
+    monkeypatch.setattr(sys, "argv", ["pytest"])
+    importlib.reload(commands)
+    assert not handlers
+
+    monkeypatch.setattr(sys, "argv", ["-m", "a word"])
+    importlib.reload(commands)
+    handlers[signal.SIGINT](signal.SIGINT, None)
+    assert codes == [130]

@@ -52,6 +52,7 @@ def test_the_faults_are_those_that_people_make(line: str, lines: list[str]) -> N
         "x = a['Key']",
         "def f(a: Literal['b']) -> Literal['c']:\n    return a",
         "if TYPE_CHECKING:\n    import a",
+        "T = TypeVar('T')",
         "Held = Mapping[str, Callable[[int], str | None]]",
         "@dataclass(frozen=True)\nclass A(TypedDict, total=False):\n    a: int",
         "x = zip(a, b, strict=True)",
