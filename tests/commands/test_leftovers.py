@@ -46,21 +46,23 @@ def test_no_pool_stays_if_our_own_pools_have_the_only_allocations() -> None:
 
 
 @pytest.mark.parametrize(
-    ("user", "stays"),
+    ("user", "stays", "way_out"),
     [
-        (VPC, {"prod", "west", "top"}),
-        (allocation("east", "custom", "ipam-pool-alloc-1"), {"east", "top"}),
-        (allocation("top", "ipam-pool", "somebody-elses"), {"top"}),
-        (allocation("sdlc", "subnet", "subnet-1"), {"sdlc", "west", "top"}),
+        (VPC, {"prod", "west", "top"}, "To free a VPC's block, delete the VPC"),
+        (allocation("east", "custom", "ipam-pool-alloc-1"), {"east", "top"}, "To free a manual allocation, run"),
+        (allocation("top", "ipam-pool", "somebody-elses"), {"top"}, "To free another allocation, delete the resource"),
+        (allocation("sdlc", "subnet", "subnet-1"), {"sdlc", "west", "top"}, "To free another allocation, delete"),
     ],
     ids=["a VPC", "a manual allocation", "a pool of others", "an unknown kind"],
 )
-def test_a_pool_in_use_stays_with_its_parents_and_the_ipam(user: Allocation, stays: set[str]) -> None:
+def test_a_pool_in_use_stays_with_its_parents_and_the_ipam(user: Allocation, stays: set[str], way_out: str) -> None:
     found = find_leftovers(TREE, [*CHILDREN, user])
 
     assert found.stays == stays
     assert found.users == {user.pool_id: (user,)}
     assert found.ipams == ("ipam-1",)
+    (told,) = [line for line in describe_before(found) if line.startswith("To free ")]
+    assert told.startswith(way_out)
 
 
 def test_pools_of_others_keep_our_ipam_and_are_not_counted() -> None:

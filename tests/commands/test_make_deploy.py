@@ -144,6 +144,17 @@ def test_templates_zips_and_the_stack_are_deployed_in_order_and_the_commands_are
     shown = capfd.readouterr().out.replace("\\\n", "").replace("{}\n", "")
     shown_commands = [shlex.split(line)[2:] for line in shown.splitlines() if line.startswith("$ ")]
     assert shown_commands == [*commands, *cli.protected()]
+    template = commands[2][5]
+    assert template.endswith("/ipam-controltower-integration.template.yaml")
+    assert commands[2][: commands[2].index("--parameter-overrides")] == [
+        *["cloudformation", "deploy", "--stack-name", "ipam-controltower", "--template-file", template],
+        *["--capabilities", "CAPABILITY_IAM", "--no-fail-on-empty-changeset"],
+    ]
+    assert [words[2:5] for words in commands[:2]] == [
+        ["templates/", f"s3://{BUCKET}/{overrides(cli)['RepoRootURL'].partition('.com/')[2]}", "--sse"],
+        ["packages/", f"s3://{BUCKET}/{overrides(cli)['LambdaPrefix']}", "--sse"],
+    ]
+    assert all("--recursive" in words for words in commands[:2])
 
 
 def test_a_long_command_is_broken_between_its_words_and_never_within_one() -> None:
@@ -628,6 +639,7 @@ EVENTS = [  # newest first
 ]
 OPERATIONS = [
     {"OperationId": "rollback", "Status": "SUCCEEDED", "CreationTimestamp": "2026-11-25T14:00:00Z"},
+    {"OperationId": "first", "Status": "FAILED", "CreationTimestamp": "2026-11-25T12:59:30Z"},
     {"OperationId": "this", "Status": "FAILED", "CreationTimestamp": "2026-11-25T13:00:00Z"},
     {"OperationId": "earlier", "Status": "FAILED", "CreationTimestamp": "2026-11-24T13:00:00Z"},
 ]
@@ -692,7 +704,7 @@ def test_a_first_deployment_that_failed_without_this_command_is_reported_with_it
 def test_a_failed_operation_of_an_earlier_deployment_is_no_reason(packaged: Path, cli: Cli) -> None:
     """Where somebody else's operation is in progress, there is none of this deployment."""
     lines = failed_deployment(
-        packaged, cli, [], EVENTS, cloudformation_list_stack_set_operations={"Summaries": OPERATIONS[2:]}
+        packaged, cli, [], EVENTS, cloudformation_list_stack_set_operations={"Summaries": OPERATIONS[3:]}
     )
 
     assert len(lines) == 2
@@ -829,7 +841,9 @@ def test_what_cloudformation_finds_before_it_begins_is_reported(packaged: Path, 
         "Refused: FailureQueue (AWS::SSM::Parameter): Queues need a KMS key",
     ]
     asked = [words for words in cli.commands() if words[1] == "describe-events"]
-    assert [words[2:4] for words in asked] == [["--change-set-name", refused["ChangeSetId"]]]
+    assert [words[2:6] for words in asked] == [
+        ["--change-set-name", refused["ChangeSetId"], "--filters", "FailedEvents=true"]
+    ]
 
 
 @pytest.mark.parametrize("answer", ["Invalid choice: 'describe-events'", {}], ids=["older AWS CLI", "no finding"])
