@@ -62,7 +62,7 @@ def test_an_error_of_aws_is_a_sentence_with_the_way_out_if_a_permission_is_missi
     assert denied.startswith("DescribeIpams was denied: ")
     assert denied.endswith(" The permissions that are enough are in libraries/commands/read-only-policy.json.")
     assert "permissions" not in refusal(error("Throttling", "DescribeIpams"))
-    assert len(refusal(error("InternalError", message="long-" * 1_000))) == 600
+    assert len(refusal(error("InternalError", message="long-" * 1_000))) == 600 - len(" ")
     unreachable = refusal(EndpointConnectionError(endpoint_url="https://ec2.example"))
     assert unreachable == 'AWS cannot be reached: Could not connect to the endpoint URL: "https://ec2.example"'
 
