@@ -6,7 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +87,10 @@ def zips_are_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def cli(tmp_path: Path) -> Cli:
-    return Cli(tmp_path / "bin")
+def cli(tmp_path: Path) -> Iterator[Cli]:
+    found = Cli(tmp_path / "bin")
+    yield found
+    found.calls()  # asserts that the AWS CLI would take them
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,8 +111,10 @@ class Cli(StandInCli):
 
 
 @pytest.fixture
-def cli(tmp_path: Path) -> Cli:
-    return Cli(tmp_path / "bin")
+def cli(tmp_path: Path) -> Iterator[Cli]:
+    found = Cli(tmp_path / "bin")
+    yield found
+    found.calls()  # asserts that the AWS CLI would take them
 
 
 def type_answer(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
