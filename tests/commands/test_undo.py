@@ -14,6 +14,7 @@ import pytest
 from commands import program, stack_options, undo
 from commands.aws_cli import AwsCli
 from ctipam.errors import Refused
+from in_process import session_policies
 from in_process.stand_in_cli import StandInCli
 
 MANAGEMENT, NETWORKING, SHOP = "111111111111", "222222222222", "012345678901"
@@ -173,15 +174,12 @@ def test_each_pool_is_read_in_its_region_with_a_read_only_session(cli: Cli) -> N
 
     (assumed,) = [command for command, _ in cli.calls() if command[:2] == ["sts", "assume-role"]]
     options = dict(zip(assumed[2::2], assumed[3::2], strict=False))
-    actions = json.loads(options["--policy"])["Statement"][0]["Action"]
+    policy = session_policies.statements(json.loads(options["--policy"]))
     reads = [(command[1:6], token) for command, token in cli.calls() if command[0] == "ec2"]
     assert options["--role-arn"] == f"arn:aws-us-gov:iam::{NETWORKING}:role/AWSControlTowerExecution"
-    assert actions == [
-        "cloudformation:DescribeStacks",
-        "ec2:DescribeIpamPools",
-        "ec2:GetIpamPoolAllocations",
-        "ec2:GetIpamPoolCidrs",
-    ]
+    assert options["--role-session-name"] == "undo"
+    read = "cloudformation:DescribeStacks ec2:DescribeIpamPools ec2:GetIpamPoolAllocations ec2:GetIpamPoolCidrs"
+    assert policy == [(read, "*", {})]
     assert {token for _, token in reads} == {"networking-token"}
     assert sorted(command[2] + " " + command[-1] for command, _ in reads[1:]) == [
         "us-gov-east-1 west",
@@ -209,10 +207,20 @@ def test_typing_the_stack_name_deletes_the_stack_and_shows_progress_and_leftover
         "Stack ipam-controltower is deleted.",
         "Pools left in the Networking account: 2",
     ]
+    waiting = "While a pool is in use, the deletion waits up to 40 minutes for it. Each event is shown here."
+    assert output.index("delete-stack") < output.index(waiting) < output.index("14:05:02")
     assert "long ago" not in output
     assert "secret" not in output
     assert "networking-token" not in output
     assert cli.slept == [undo.POLL_EVERY_S] * 2
+
+
+@pytest.mark.parametrize(("role", "code"), [([], 0), (["An error occurred (AccessDenied) ..."], 1)])
+def test_the_exit_code_says_whether_the_stack_that_is_named_could_be_read(cli: Cli, role: list[Any], code: int) -> None:
+    cli.answer({"sts assume-role": role or ANSWERS["sts assume-role"]})
+
+    assert undo.main(["dry=yes", "stack=second", f"AWS={shlex.quote(str(cli.path))}"]) == code
+    assert cli.calls()[0][0][:4] == ["cloudformation", "describe-stacks", "--stack-name", "second"]
 
 
 @pytest.mark.parametrize("answer", ["", "yes", "ipam"])
@@ -522,8 +530,8 @@ def test_an_interruption_while_the_deletion_is_sent_says_that_it_may_continue(
 def test_a_terminal_shows_what_is_read_and_that_a_long_deletion_goes_on(
     cli: Cli, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(undo, "REMARK_EVERY_S", 2 * undo.POLL_EVERY_S)
-    waits = [stack("DELETE_IN_PROGRESS")] * 9
+    monkeypatch.setattr(undo, "POLL_EVERY_S", 15.0)
+    waits = [stack("DELETE_IN_PROGRESS")] * 12
     answers = {"cloudformation describe-stacks": [*waits, stack("DELETE_COMPLETE")]}
     cli.answer(answers)
     assert cli.undo()
@@ -536,8 +544,8 @@ def test_a_terminal_shows_what_is_read_and_that_a_long_deletion_goes_on(
     assert capfd.readouterr().err.splitlines() == [
         "Reading the stack ...",
         "Reading the pools, and what is allocated from them ...",
-        "still deleting (10 s without an event)",
-        "still deleting (20 s without an event)",
+        "still deleting (60 s without an event)",
+        "still deleting (120 s without an event)",
         "Reading the pools, and what is allocated from them ...",
     ]
 
