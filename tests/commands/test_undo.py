@@ -14,6 +14,7 @@ import pytest
 from commands import program, stack_options, undo
 from commands.aws_cli import AwsCli
 from ctipam.errors import Refused
+from ctipam.pools.reserved import DESCRIPTION
 from in_process import session_policies
 from in_process.stand_in_cli import StandInCli
 
@@ -64,6 +65,9 @@ VPC = {
     "ResourceOwner": SHOP,
     "ResourceRegion": "us-gov-east-1",
 }
+RESERVED = {"Cidr": "10.0.8.0/24", "ResourceType": "custom", "Description": DESCRIPTION}
+"""For ReservedCidrs, of this solution: the deletion releases it."""
+
 OLD = event(1, "CREATE_FAILED", reason="long ago")
 DELETING, DELETED = event(2, "DELETE_IN_PROGRESS"), event(3, "DELETE_COMPLETE")
 
@@ -84,10 +88,12 @@ ANSWERS: dict[str, list[Any]] = {
         {"Credentials": {"AccessKeyId": "key", "SecretAccessKey": "secret", "SessionToken": "networking-token"}}
     ],
     "networking describe-stacks": [{"Stacks": [{"StackStatus": "CREATE_COMPLETE"}]}],
-    "cloudformation list-stack-instances": [{"Summaries": [{"Account": NETWORKING, "StackId": OF_NETWORKING}]}],
+    "cloudformation list-stack-instances": [
+        {"Summaries": [{"Account": NETWORKING, "StackId": OF_NETWORKING}, {"Account": NETWORKING}]}
+    ],
     "ec2 describe-ipam-pools": [POOLS],
     "top": [{"IpamPoolAllocations": [OF_TOP]}],
-    "west": [{"IpamPoolAllocations": [VPC]}],
+    "west": [{"IpamPoolAllocations": [VPC, RESERVED]}],
 }
 
 
@@ -258,13 +264,20 @@ def test_an_unprotected_stack_is_deleted_without_changing_its_protection(cli: Cl
     assert cli.changes() == [DELETE]
 
 
-def test_a_denied_deletion_leaves_the_stack_protected(cli: Cli) -> None:
-    cli.answer({"cloudformation delete-stack": ["AccessDenied"]})
+@pytest.mark.parametrize(
+    ("protected", "changes"), [(True, [UNPROTECT, DELETE, PROTECT]), (False, [DELETE])], ids=["protected", "not"]
+)
+def test_a_denied_deletion_leaves_the_stack_as_protected_as_it_was(
+    cli: Cli, capfd: pytest.CaptureFixture[str], protected: bool, changes: list[str]
+) -> None:
+    found = stack("CREATE_COMPLETE", EnableTerminationProtection=protected)
+    cli.answer({"cloudformation delete-stack": ["AccessDenied"], "cloudformation describe-stacks": [found]})
 
     with pytest.raises(Refused, match="`aws cloudformation delete-stack` failed"):
         cli.undo("yes=yes")
 
-    assert cli.changes() == [UNPROTECT, DELETE, PROTECT]
+    assert cli.changes() == changes
+    assert capfd.readouterr().out.count("$ aws cloudformation") == len(changes), "each is shown"
 
 
 def test_a_failed_deletion_reports_the_first_failure(cli: Cli, capfd: pytest.CaptureFixture[str]) -> None:
@@ -414,6 +427,25 @@ def test_after_a_deletion_that_had_to_leave_a_stack_its_pools_are_told_apart(
     assert "deploy again" not in told[-1]
 
 
+def test_after_a_deletion_pools_whose_stack_is_gone_are_what_it_has_left(
+    cli: Cli, capfd: pytest.CaptureFixture[str]
+) -> None:
+    created, gone = stack("CREATE_COMPLETE"), stack("DELETE_COMPLETE")
+    cli.answer(without_stack_set(created, created, gone, gone))
+
+    assert cli.undo("yes=yes")
+
+    assert "Pools left in the Networking account: 2" in capfd.readouterr().out.splitlines()
+
+
+def test_a_stack_set_that_may_not_be_read_is_not_called_deleted(cli: Cli, capfd: pytest.CaptureFixture[str]) -> None:
+    cli.answer({"cloudformation list-stack-instances": ["An error occurred (AccessDenied) ..."]})
+
+    assert not cli.undo("dry=yes")
+
+    assert "so what stays is unknown: An error occurred (AccessDenied)" in capfd.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
@@ -467,7 +499,9 @@ def test_progress_that_cannot_be_read_ends_with_the_command_to_continue(cli: Cli
         cli.undo("yes=yes")
 
 
-def test_an_interrupt_at_the_question_says_that_nothing_was_changed(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_at_the_question_says_that_nothing_was_changed(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     def interrupt(*_arguments: object) -> None:
         raise KeyboardInterrupt
 
@@ -478,6 +512,7 @@ def test_an_interrupt_at_the_question_says_that_nothing_was_changed(cli: Cli, mo
         cli.undo()
 
     assert cli.changes() == []
+    assert capfd.readouterr().out.endswith("\n\n"), "the message begins a line"
 
 
 @pytest.mark.parametrize(
