@@ -10,6 +10,7 @@ import runpy
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,12 +19,16 @@ import commands
 from commands import program
 from ctipam.errors import Refused
 
+DISCARD_OUTPUT = program.discard_output
+
 
 @pytest.fixture(autouse=True)
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the signals and the output of the tests as they are."""
+def discarded(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Leave the signals and the output of the tests as they are. Return a list that notes when output is discarded."""
+    noted: list[bool] = []
     monkeypatch.setattr("signal.signal", lambda *_: None)
-    monkeypatch.setattr(program, "discard_output", lambda: None)
+    monkeypatch.setattr(program, "discard_output", lambda: noted.append(True))
+    return noted
 
 
 def ended(command: Callable[[], int | None], *, only_prints: bool = False) -> object:
@@ -40,24 +45,55 @@ def fails(error: OSError) -> Callable[[], None]:
     return command
 
 
-def test_a_command_that_does_more_than_tell_has_failed_if_nobody_reads_its_output() -> None:
+def test_a_command_that_does_more_than_tell_has_failed_if_nobody_reads_its_output(discarded: list[bool]) -> None:
     assert ended(fails(BrokenPipeError())) == 141
     assert ended(fails(BrokenPipeError()), only_prints=True) == 0
+    assert discarded == [True, True], "or Python would fail at its end"
 
 
-def test_a_command_whose_exit_code_is_an_answer_gives_it_even_if_nobody_reads_its_output() -> None:
+def test_a_command_whose_exit_code_is_an_answer_gives_it_even_if_nobody_reads_its_output(
+    discarded: list[bool],
+) -> None:
     def command() -> int:
         with program.reader_may_stop():
             raise BrokenPipeError
         return 2
 
     assert ended(command) == 2
+    assert discarded == [True]
 
 
-def test_a_full_disk_is_a_sentence() -> None:
+def test_a_full_disk_is_a_sentence(discarded: list[bool]) -> None:
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     assert ended(fails(full)) == "Failed: [Errno 28] No space left on device"
+    assert discarded == [True]
+
+
+def test_output_that_is_discarded_is_lost(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with (tmp_path / "output").open("w", encoding="utf-8") as output:
+        monkeypatch.setattr("sys.stdout", output)
+        print("read", flush=True)
+        DISCARD_OUTPUT()
+        print("not read", flush=True)
+
+    assert (tmp_path / "output").read_text(encoding="utf-8") == "read\n"
+    monkeypatch.setattr("sys.stdout", None)
+    DISCARD_OUTPUT()
+
+
+def test_ctrl_c_ends_a_command_that_only_reads_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    handlers: dict[int, Callable[[int, None], None]] = {}
+    done: list[object] = []
+    monkeypatch.setattr("signal.signal", handlers.__setitem__)
+    monkeypatch.setattr("os.write", lambda _stream, text: done.append(text))
+    monkeypatch.setattr("os._exit", done.append)
+
+    with pytest.raises(SystemExit):
+        program.run(lambda: handlers[signal.SIGINT](signal.SIGINT, None), only_reads=True)
+
+    assert done == [b"\n", 130]
+    assert handlers[signal.SIGINT] is handlers[signal.SIGTERM]
 
 
 def test_a_command_whose_output_is_closed_runs(monkeypatch: pytest.MonkeyPatch) -> None:
