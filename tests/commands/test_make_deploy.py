@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import subprocess
@@ -31,6 +32,8 @@ ANSWERS: dict[str, Any] = {
     "organizations describe-organization": {"Organization": {"MasterAccountId": MANAGEMENT}},
     "s3api get-bucket-location": {"LocationConstraint": None},
     "cloudformation describe-stacks": NO_STACK,
+    "cloudformation describe-stack-events": NO_STACK.replace("DescribeStacks", "DescribeStackEvents"),
+    "cloudformation list-change-sets": NO_STACK.replace("DescribeStacks", "ListChangeSets"),
 }
 
 
@@ -461,6 +464,7 @@ def test_zips_that_differ_from_the_sources_are_refused(clone: Path, cli: Cli, mo
     ("words", "reason"),
     [
         (["BUCKET=code", ACCOUNT, "LambdaPrefix=x/"], "LambdaPrefix follows from the uploads"),
+        (["BUCKET=code", ACCOUNT, "RepoRootURL=https://x/"], "RepoRootURL follows from the uploads"),
         (["BUCKET=code", ACCOUNT, "PackageVersion=2.0.0"], "PackageVersion follows from the uploads"),
         (["BUCKET=code", ACCOUNT, "Regionselection=a"], "Did you mean RegionSelection?"),
         (["BUCKET=code", ACCOUNT, "RESERVE=all"], "RESERVE=all is not supported; give organization or ipam"),
@@ -499,6 +503,20 @@ def test_a_failed_check_of_the_preflight_stops_the_deployment(
     assert capsys.readouterr().out.splitlines()[-4:-1] == ["✓ Landing zone: Fine.", "✗ IPAM: In the free tier.", ""]
 
 
+def test_the_aws_cli_on_the_path_is_used_and_the_checks_run_first_unless_somebody_says_otherwise(
+    packaged: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks = [Check("IPAM", "failed", "In the free tier.")]
+    monkeypatch.setattr("commands.preflight.checking.read_and_check", lambda *_arguments: checks)
+    monkeypatch.setenv("PATH", str(cli.folder), prepend=os.pathsep)
+
+    with pytest.raises(Refused, match="Nothing was deployed: fix what is marked above"):
+        deploy.deploy([f"BUCKET={BUCKET}", f"NETWORK_ACCOUNT_ID={NETWORKING}"], packaged)
+
+    assert cli.commands()
+    assert cli.changes() == []
+
+
 def test_checks_that_do_not_fail_let_the_deployment_go_on(
     packaged: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -533,6 +551,7 @@ def test_the_arguments_of_make_plan_are_accepted(clone: Path, cli: Cli) -> None:
         ("ENVS=a,b,c", "Give POOL_SIZES us-west-2=20+20,us-east-1=20+20, or a longer ENV_PREFIX"),
         ("CIDR=8.8.8.0/24", "CIDR 8.8.8.0/24 is not private address space"),
         ("REGIONS=mars-1", "REGIONS names 'mars-1', which this Lambda runtime's boto3 does not know"),
+        ("AutoImport=perhaps", "AutoImport=perhaps is not valid; it must be one of off, on."),
         ("stack=bad name", "stack=bad name is not a valid stack name"),
         (f"stack={'x' * 118}", "and at most 117 of them"),
         ("preflight=", "preflight= is neither yes nor no."),
@@ -812,6 +831,7 @@ FINDINGS = [
     finding("LambdaZipsBucket", "The bucket is not empty.", ValidationFailureMode="WARN"),
     {"EventType": "STACK_EVENT", "LogicalResourceId": "x", "ResourceType": "AWS::CloudFormation::Stack"},
     finding("FailureQueue", "", EventType="HOOK_INVOCATION_ERROR", HookStatusReason="Queues need a KMS key"),
+    finding("Topic", "", EventType="HOOK_INVOCATION_ERROR", HookStatusReason="Topics too", HookFailureMode="WARN"),
 ]
 
 
