@@ -216,8 +216,8 @@ def test_each_parameter_reaches_the_cli_unchanged(clone: Path, cli: Cli) -> None
     }
 
 
-def test_what_is_to_be_reserved_is_read_last_and_deployed(
-    clone: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+def test_what_is_to_be_reserved_is_read_last_told_and_deployed(
+    clone: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def read(options: Mapping[str, str], properties: Mapping[str, str]) -> str:
         assert (options["RESERVE"], options["INCOMPLETE"], properties["AccEnvName"]) == ("ipam", "accept", "Prod OU")
@@ -229,6 +229,7 @@ def test_what_is_to_be_reserved_is_read_last_and_deployed(
     run(clone, cli, "ENVS=Prod OU", "RESERVE=ipam", "INCOMPLETE=accept")
 
     assert overrides(cli)["ReservedCidrs"] == "10.1.0.0/16"
+    assert "ReservedCidrs=10.1.0.0/16" in capfd.readouterr().out.splitlines()
 
 
 def test_the_parameters_of_the_stack_name_the_uploads(clone: Path, cli: Cli) -> None:
@@ -326,9 +327,12 @@ def test_the_url_of_the_templates_is_one_of_the_partition(
 
 def test_only_a_template_that_is_large_without_comments_too_is_passed_through_the_bucket(clone: Path, cli: Cli) -> None:
     """Passing a template through the bucket fails for a bucket in another Region."""
+    just_small = template_file.without_comments((clone / arguments.MANAGEMENT_TEMPLATE).read_text(encoding="utf-8"))
+    just_small += "#" * (template_file.LARGEST - len(just_small.encode()))
+    (clone / arguments.MANAGEMENT_TEMPLATE).write_text(just_small, encoding="utf-8")
     run(clone, cli)
     with (clone / arguments.MANAGEMENT_TEMPLATE).open("a") as template:
-        template.write(f"  Padding:\n    Value: {'x' * template_file.LARGEST}\n")
+        template.write(f"\n  Padding:\n    Value: {'x' * template_file.LARGEST}\n")
     run(clone, cli)
 
     small, large = cli.changes()[2], cli.changes()[5]
@@ -748,7 +752,7 @@ def test_an_interrupt_says_that_cloudformation_continues_and_what_is_not_done_ye
         run(packaged, cli, "stack=second")
 
     said = capfd.readouterr().err
-    assert "aws cloudformation describe-stacks --stack-name second --query" in said
+    assert "aws cloudformation describe-stacks --stack-name second --query 'Stacks[0].StackStatus'\n" in said
     assert "run the same make deploy again" in said
     assert cli.protected() == []
 
