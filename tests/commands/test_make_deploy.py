@@ -337,7 +337,9 @@ def test_only_a_template_that_is_large_without_comments_too_is_passed_through_th
 
     small, large = cli.changes()[2], cli.changes()[5]
     assert "--s3-bucket" not in small
-    assert large[large.index("--s3-bucket") + 1] == BUCKET
+    templates = cli.changes()[3][3]
+    assert large[large.index("--s3-bucket") :][:4] == ["--s3-bucket", BUCKET, "--s3-prefix", large[9]]
+    assert f"s3://{BUCKET}/{large[9]}/" == templates
 
 
 def test_the_stack_name_can_be_chosen(clone: Path, cli: Cli) -> None:

@@ -10,6 +10,7 @@ import runpy
 import signal
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -151,8 +152,9 @@ def test_each_command_runs_as_what_it_is_and_takes_no_word_from_the_environment(
     begun: list[tuple[Callable[[], Any], dict[str, bool]]] = []
     monkeypatch.setattr(program, "run", lambda command, **options: begun.append((command, options)))
     monkeypatch.setattr(sys, "argv", ["", target])
-    for name in (f"commands.{module}", f"commands.{module}.__main__"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
+    package = find_spec(f"commands.{module}").submodule_search_locations  # type: ignore[union-attr]
+    runs = f"commands.{module}.__main__" if package else f"commands.{module}"
+    monkeypatch.delitem(sys.modules, runs, raising=False)  # or runpy would warn
     monkeypatch.setenv("WORDS", "")
     monkeypatch.setenv("stack", "another")
 
