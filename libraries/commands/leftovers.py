@@ -177,7 +177,7 @@ def find_leftovers(pools: Iterable[Pool], allocations: Iterable[Allocation], str
 def _without_cidr(
     pools: Iterable[Pool], ours: Collection[str], allocations: Iterable[Allocation]
 ) -> Iterator[Allocation]:
-    """Yield the pools below one of ours that have nothing from it: it is not deleted before those of others either."""
+    """Yield the pools below one of ours that have no CIDR from it: as long as they exist, it is not deleted either."""
     holding = {allocation.resource_id for allocation in allocations}
     for pool in pools:
         if pool.parent_id in ours and pool.pool_id not in holding:
