@@ -12,7 +12,7 @@ from commands import arguments, terminal
 from commands.arguments import ROOT, Arguments
 from commands.preflight.aws_reader import AwsReader
 from commands.preflight.checks import check, credentials, no_credentials, no_region, too_many_calls
-from commands.preflight.facts import Check, Fact, Facts, Unknown
+from commands.preflight.facts import Check, Facts, Unknown
 from commands.preflight.reading import (
     Request,
     read_account_id,
@@ -65,31 +65,31 @@ def check_organization(aws: AwsReader, given: Arguments, root: Path = ROOT) -> l
     regions = tuple(region.strip() for region in parameters["RegionSelection"].split(","))
     request = Request(parameters.get("NetworkAccountId", ""), parameters.get("LambdaBucket", ""), regions)
     facts = read_facts(aws, request, management_id, stack)
-    account_id = existing.get("NetworkAccountId", "")
-    found = read_networking_stack(soon, stack_name, account_id) if existing else None
-    there = read_networking_status(soon, account_id, found) if isinstance(found, str) and found else ""
-    return check(replace(facts, parameters=parameters, stack_state=_state(stack_name, status, facts, found, there)))
+    return check(replace(facts, parameters=parameters, stack_state=_state(soon, stack_name, status, facts)))
 
 
-def _state(
-    stack: str, status: str, facts: Facts, networking_stack_id: Fact[str | None], networking_status: Fact[str]
-) -> str:
-    """Return why the stack takes no update, or cannot be created; empty if it does, or can.
-
-    networking_status   of the stack that the StackSet lists in the Networking account; empty: there is none
-    """
+def _state(aws: AwsReader, stack: str, status: str, facts: Facts) -> str:
+    """Return why the stack takes no update, or cannot be created; empty if it does, or can."""
     try:
         if isinstance(facts.stack, Mapping):
             refuse_stack_of_others(stack, facts.stack)
             refuse_unless_updatable(stack, status)
-            if not isinstance(networking_stack_id, Unknown):
-                account_id = facts.stack["NetworkAccountId"]
-                refuse_without_networking_stack(stack, facts.region, account_id, networking_stack_id)
-                if networking_stack_id and networking_status and not isinstance(networking_status, Unknown):
-                    refuse_unless_networking_stack_updatable(stack, networking_stack_id, networking_status)
+            _refuse_unless_in_networking_account(aws, stack, facts.stack["NetworkAccountId"])
         elif facts.stack is None and not isinstance(facts.deployments, Unknown):
             of_others = [one for one in facts.deployments if f"/StackSet-{stack}-networking-" not in one]
             refuse_second_deployment(of_others, stack)
     except Refused as refusal:
         return str(refusal)
     return ""
+
+
+def _refuse_unless_in_networking_account(aws: AwsReader, stack: str, account_id: str) -> None:
+    """Raise Refused if the stack of the pools does not exist, or takes no update. Does nothing if that cannot be
+    read."""
+    found = read_networking_stack(aws, stack, account_id)
+    if isinstance(found, Unknown):
+        return
+    refuse_without_networking_stack(stack, aws.region, account_id, found)
+    status = read_networking_status(aws, account_id, found) if found else ""
+    if found and status and not isinstance(status, Unknown):
+        refuse_unless_networking_stack_updatable(stack, found, status)
