@@ -84,8 +84,7 @@ def _state(aws: AwsReader, stack: str, status: str, facts: Facts) -> str:
 
 
 def _refuse_unless_in_networking_account(aws: AwsReader, stack: str, account_id: str) -> None:
-    """Raise Refused if the stack of the pools does not exist, or takes no update. Does nothing if that cannot be
-    read."""
+    """Raise Refused if the stack of the pools does not exist, or takes no update; not if that cannot be read."""
     found = read_networking_stack(aws, stack, account_id)
     if isinstance(found, Unknown):
         return
