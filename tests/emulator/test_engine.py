@@ -149,7 +149,7 @@ def allow(action: str | list[str], resource: str = "*", **condition: Any) -> dic
 
 
 def role(statements: list[dict[str, Any]]) -> dict[str, Any]:
-    logs = allow(["logs:CreateLogStream", "logs:PutLogEvents"])
+    logs = allow(["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"])
     return {
         "Type": "AWS::IAM::Role",
         "Properties": {
@@ -293,6 +293,18 @@ def test_the_log_of_an_invocation_is_whole_however_busy_the_engine_is(engine: En
         told = dict(zip(names, at_once.map(last_lines, names), strict=True))
 
     assert [name for name in names if f"the end of {name}" not in told[name]] == []
+
+
+def test_a_function_makes_no_log_group_if_its_role_may_not(engine: Engine) -> None:
+    template = caller_template([])
+    policy = template["Resources"]["Role"]["Properties"]["Policies"][0]["PolicyDocument"]
+    policy["Statement"] = [allow(["logs:CreateLogStream", "logs:PutLogEvents"])]
+    function = deploy(engine, NETWORK, "no-log-group", template)["Function"]
+
+    caller_of(engine, NETWORK, function)("sts", "get_caller_identity")
+
+    groups = engine.client("logs", NETWORK).describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{function}")
+    assert groups["logGroups"] == []
 
 
 def test_nothing_of_the_host_is_in_a_functions_environment(engine: Engine) -> None:
@@ -448,7 +460,7 @@ def test_what_a_role_used_is_known(engine: Engine, pool: dict[str, Any]) -> None
     call("ec2", "delete_ipam_pool", IpamPoolId=pool["IpamPoolId"])
 
     used = engine.used_permissions()[outputs["Role"]]
-    assert used == ["ec2:DescribeIpamPools", "logs:CreateLogStream", "logs:PutLogEvents"]
+    assert used == ["ec2:DescribeIpamPools", "logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
 
 
 def test_a_session_policy_limits_the_administrator(engine: Engine, pool: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from ministack.core import (  # type: ignore[import-untyped]
 from ministack.services import (  # type: ignore[import-untyped]
     cloudformation,
     cloudwatch,
+    cloudwatch_logs,
     ec2,
     eventbridge,
     iam,
@@ -43,6 +44,7 @@ __all__ = [
     "changesets",
     "cloudformation",
     "cloudwatch",
+    "cloudwatch_logs",
     "concurrency",
     "container_reaper",
     "custom_resource",

@@ -26,6 +26,7 @@ from landing_zone.on_ministack.authorization import RolePermissions
 from landing_zone.on_ministack.cloudformation import HandlerFailure, Properties, Provisioned
 from landing_zone.on_ministack.internals import (
     app,
+    cloudwatch_logs,
     iam_evaluator,
     lambda_runtime,
     lambda_svc,
@@ -246,7 +247,8 @@ def _refusal(bucket: str, key: str, owner: str) -> str:
 
 
 def _ask_the_role(roles: RolePermissions, metrics: Metrics) -> None:
-    # ministack writes a function's logs and delivers its failures whatever the function's role allows.
+    # ministack writes a function's logs, into a log group that it makes if need be, and delivers its failures, whatever
+    # the function's role allows.
     emit, route = lambda_svc._emit_lambda_logs, lambda_svc._route_async_failure
 
     def emit_lambda_logs(
@@ -255,7 +257,10 @@ def _ask_the_role(roles: RolePermissions, metrics: Metrics) -> None:
         config = function.get("config") or function
         group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
         stream = f"arn:aws:logs:{responses.get_region()}:{responses.get_account_id()}:log-group:{group}:log-stream:*"
-        if all(roles.allow(config["Role"], f"logs:{act}", stream) for act in ("CreateLogStream", "PutLogEvents")):
+        acts = ["CreateLogStream", "PutLogEvents"]
+        if group not in cloudwatch_logs._log_groups:
+            acts.insert(0, "CreateLogGroup")
+        if all(roles.allow(config["Role"], f"logs:{act}", stream) for act in acts):
             emit(function, request_id, text, failed, *rest, **named)
             lines = (text or "").splitlines()
         else:
