@@ -883,7 +883,8 @@ def test_a_stack_that_cannot_be_updated_now_and_a_second_deployment_are_refused(
     deployable.cloud.stacks["ipam"]["StackStatus"] = "UPDATE_IN_PROGRESS"
 
     assert (code, second[-1]) == (1, "The update would be refused.")
-    assert any("already manages the pools of this organization; update that deployment" in line for line in second)
+    (told,) = [line for line in second if "already manages the pools" in line]
+    assert "of this organization; update that deployment" in told
     with pytest.raises(Refused, match="UPDATE_IN_PROGRESS"):
         previewed()
 

@@ -31,7 +31,7 @@ from commands.stack_state import (
     refuse_without_networking_stack,
 )
 from ctipam.errors import Refused
-from ctipam.organization.preconditions import refuse_second_deployment
+from ctipam.pools.preconditions import refuse_second_deployment
 
 
 def read_and_check(given: Arguments, root: Path = ROOT) -> list[Check]:
@@ -65,9 +65,9 @@ def check_organization(aws: AwsReader, given: Arguments, root: Path = ROOT) -> l
     regions = tuple(region.strip() for region in parameters["RegionSelection"].split(","))
     request = Request(parameters.get("NetworkAccountId", ""), parameters.get("LambdaBucket", ""), regions)
     facts = read_facts(aws, request, management_id, stack)
-    account_id = existing.get("NetworkAccountId", "")
-    found = read_networking_stack(soon, stack_name, account_id) if existing else None
-    there = read_networking_status(soon, account_id, found) if isinstance(found, str) and found else ""
+    account_id = existing.get("NetworkAccountId", "") if existing else request.network_account_id
+    found = read_networking_stack(soon, stack_name, account_id) if account_id else None
+    there = read_networking_status(soon, account_id, found) if existing and isinstance(found, str) and found else ""
     return check(replace(facts, parameters=parameters, stack_state=_state(stack_name, status, facts, found, there)))
 
 
@@ -87,9 +87,12 @@ def _state(
                 refuse_without_networking_stack(stack, facts.region, account_id, networking_stack_id)
                 if networking_stack_id and networking_status and not isinstance(networking_status, Unknown):
                     refuse_unless_networking_stack_updatable(stack, networking_stack_id, networking_status)
-        elif facts.stack is None and not isinstance(facts.deployments, Unknown):
-            of_others = [one for one in facts.deployments if f"/StackSet-{stack}-networking-" not in one]
-            refuse_second_deployment(of_others, stack)
+        elif (
+            facts.stack is None
+            and not isinstance(facts.deployments, Unknown)
+            and not isinstance(networking_stack_id, Unknown)
+        ):
+            refuse_second_deployment([one for one in facts.deployments if one != networking_stack_id], stack)
     except Refused as refusal:
         return str(refusal)
     return ""

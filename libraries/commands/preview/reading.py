@@ -41,6 +41,7 @@ from ctipam.organization.reader import find_ou_paths, find_roots
 from ctipam.pools import reconcile as pools_reconcile
 from ctipam.pools.existing import ExistingPool
 from ctipam.pools.parameters import environments
+from ctipam.pools.preconditions import refuse_second_deployment
 from ctipam.pools.reader import as_listed
 from ctipam.pools.recognition import lost_stack_tag, lost_stack_tags
 from ctipam.pools.reconcile import Situation
@@ -221,7 +222,7 @@ def check_organization(management: Account, update: Update) -> SetupResult:
     if spec.new:
         ignored = [update.networking_stack_id] if update.leftover else []
         living = deployments_in(networking_account(management, spec.network_account_id), ignored)
-        preconditions.refuse_second_deployment(living, update.stack)
+        refuse_second_deployment(living, update.stack)
     return result
 
 
