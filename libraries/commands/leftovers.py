@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctipam.cloudformation.described import split_arn
-from ctipam.errors import numbered
 from ctipam.names import STACK_TAG
+from ctipam.phrases import numbered
 from ctipam.pools.recognition import lost_stack_tag, lost_stack_tags
 from ctipam.tags import to_dict
 

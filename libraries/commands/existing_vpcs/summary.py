@@ -9,8 +9,8 @@ from itertools import groupby
 from typing import Any
 
 from commands.existing_vpcs.vpcs import Existing, Vpc
-from ctipam.errors import numbered, some
 from ctipam.names import ENVIRONMENT_TAG
+from ctipam.phrases import numbered, some
 
 NOT_IN_USE = frozenset({"disassociated", "failed"})
 """States in which a VPC does not have a CIDR. It still has one that is being taken from it, and perhaps in a state that

@@ -8,7 +8,8 @@ from ipaddress import IPv4Network
 
 from ctipam import names
 from ctipam.cloudformation.described import split_arn
-from ctipam.errors import Refused, fit, numbered
+from ctipam.errors import Refused, fit
+from ctipam.phrases import numbered
 from ctipam.pools.addresses import without
 from ctipam.pools.existing import ISOLATED, Allocation, Block, ExistingPool
 from ctipam.pools.matching import Comparison, kept_pools
