@@ -61,7 +61,7 @@ def cidrs_of(vpc: Mapping[str, Any], region: str) -> Iterator[VpcCidr]:
             )
 
 
-def of_organization(found: Iterable[VpcCidr | Unread], accounts: int, not_known: Sequence[str] = ()) -> Existing:
+def of_organization(found: Iterable[VpcCidr | Unread], accounts: int, not_known: Sequence[str]) -> Existing:
     """Summarize what was read. Order and repetitions in found do not matter.
 
     accounts    the number of accounts to read

@@ -102,8 +102,8 @@ class Update:
     networking_stack_id: str
     old: Mapping[str, str] | None
     new: Mapping[str, str]
-    networking_exists: bool = False
-    added: frozenset[str] = frozenset()
+    networking_exists: bool
+    added: frozenset[str]
 
     @property
     def network_account_id(self) -> str:
@@ -247,7 +247,7 @@ class PoolsForecast:
         return {reading.pool_arn(networking) + pool_id: name for pool_id, name in names.items()}
 
 
-def foresee_pools(networking: Account, update: Update, exclusions: str = LEAVE) -> PoolsForecast:
+def foresee_pools(networking: Account, update: Update, exclusions: str) -> PoolsForecast:
     """Return what Custom::Ipam and Custom::InitPools would do. Raises Refused as they do.
 
     exclusions   the property IpamExclusions, from Custom::OrganizationSetup
