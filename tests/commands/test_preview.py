@@ -928,6 +928,19 @@ def test_pools_of_an_earlier_deployment_are_taken_over(deployable: Deployable, p
     ]
 
 
+def test_pools_of_an_earlier_deployment_are_taken_over_even_if_their_stack_is_gone(
+    deployable: Deployable, previewed: Previewed
+) -> None:
+    """The StackSet may list it for longer than AWS shows a deleted stack."""
+    deployable.deploy()
+    del deployable.cloud.stacks["ipam"], deployable.cloud.stacks[STACK_ID], deployable.cloud.stacks[NETWORKING_STACK_ID]
+
+    code, lines = previewed(f"NETWORK_ACCOUNT_ID={deployable.cloud.networking}")
+
+    assert (code, lines[0]) == (2, "First deployment of ipam")
+    assert "  ! Pools of an earlier deployment of this name are taken over." in lines
+
+
 def test_an_ipam_that_is_there_already_gets_what_the_deployment_needs(
     deployable: Deployable, previewed: Previewed
 ) -> None:

@@ -23,6 +23,7 @@ from commands.preview.changes import (
 )
 from commands.terminal import Progress
 from ctipam import waiting
+from ctipam.cloudformation import other_stacks
 from ctipam.cloudformation.own_stack import OwnStack
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import Refused
@@ -51,6 +52,7 @@ from ctipam.sessions import Account
 from ctipam.sharing.reconcile import reconcile_all
 from ctipam.sharing.results import SharingResult
 from ctipam.sharing.run import SharingRun, start_run
+from ctipam.tags import to_dict, without_aws_tags
 
 LISTS = ("RegionSelection", "AccEnvName")
 """The parameters that CloudFormation passes on as lists."""
@@ -93,7 +95,7 @@ class Update:
     networking_stack_id   the ARN of the stack in the Networking account, likewise
     old                   the parameters of the stack that exists; None: this is the first deployment
     new                   all parameters, with those that are given
-    networking_exists     there is a stack in the Networking account
+    networking_exists     the StackSet lists a stack in the Networking account
     added                 the parameters that the stack does not have yet: an older version has deployed it
     """
 
@@ -254,7 +256,8 @@ def foresee_pools(networking: Account, update: Update, exclusions: str) -> Pools
     """
     properties = as_properties(update.new) | {"IpamExclusions": exclusions}
     request = update.request(networking, update.networking_stack_id, properties)
-    tags = request.stack.tags() if update.networking_exists else {}
+    stack = other_stacks.describe(networking, request.stack_id) if update.networking_exists else None
+    tags = without_aws_tags(to_dict(stack.get("Tags", []))) if stack else {}
     spec = PoolSpec.from_properties(properties, networking.known_regions(), request.stack_id, tags)
     ipam_spec = IpamSpec(properties["IpamScope"], spec.regions, CostControls.from_properties(properties))
     ipam = ipam_reconcile.check(request, ipam_spec)
