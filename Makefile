@@ -121,7 +121,7 @@ bench: $(VENVS) $(WHEEL) ## Measure, and print each figure beside its limit; `ma
 
 # Not part of CI: it takes minutes, and its score is of a sample.
 .PHONY: mutants
-mutants: $(VENVS) $(WHEEL) ## Plant faults in the functions, one at a time, and show those that no test notices: seed= sample= only=upkeep/growth
+mutants: $(VENVS) $(WHEEL) ## Plant faults in the functions and commands, one at a time, and show those that no test notices: seed= sample= only=upkeep/growth
 	@exec env PYTHONPATH=libraries:tests $(RUN) -m mutants
 
 # Not part of CI: it calls a service on the network, whose answers change from day to day.

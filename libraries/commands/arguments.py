@@ -196,8 +196,8 @@ def forgotten(existing: Mapping[str, str], known: Collection[str]) -> str:
 def _bodies(root: Path) -> list[tuple[str, str]]:
     """Return the name and the text of each parameter."""
     text = (root / MANAGEMENT_TEMPLATE).read_text(encoding="utf-8")
-    section = re.split(r"^(?=\w)", text.partition("\nParameters:\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
-    return re.findall(r"^  (\w+):\n((?:    .*\n|\n)+)", section + "\n", re.MULTILINE)
+    section = re.split(r"^(?=\w)", text.partition("\nParameters:\n")[2], flags=re.MULTILINE)[0]
+    return re.findall(r"^  (\w+):\n((?:    .*\n|\n)+)", section, re.MULTILINE)
 
 
 def refuse_impossible(parameters: Mapping[str, str], root: Path = ROOT) -> None:
@@ -221,11 +221,9 @@ def shortened(value: str) -> str:
 def _must_be(body: str) -> str:
     if allowed := _allowed_values(body):
         return f"one of {', '.join(allowed)}."
-    lowest, highest = _attribute(body, "MinValue"), _attribute(body, "MaxValue")
-    if lowest and highest:
-        return f"a number from {lowest} to {highest}."
-    if lowest:
-        return f"a number from {lowest} up."
+    if lowest := _attribute(body, "MinValue"):
+        highest = _attribute(body, "MaxValue")
+        return f"a number from {lowest} {f'to {highest}' if highest else 'up'}."
     return _attribute(body, "ConstraintDescription")
 
 
@@ -236,11 +234,11 @@ def _is_valid(value: str, body: str) -> bool:
     allowed = _allowed_values(body)
     if allowed and value not in allowed:
         return False
-    lowest, highest = _attribute(body, "MinValue"), _attribute(body, "MaxValue")
-    if not (lowest or highest):
+    lowest = _attribute(body, "MinValue")  # each number of the template has one, or AllowedValues
+    if not lowest:
         return True
     number = whole_number(value)
-    return number is not None and int(lowest or 0) <= number <= int(highest or number)
+    return number is not None and int(lowest) <= number <= int(_attribute(body, "MaxValue") or number)
 
 
 def _allowed_values(body: str) -> list[str]:
@@ -261,6 +259,6 @@ def _default(body: str) -> str | None:
 def _unknown(name: str, known: Collection[str]) -> str:
     names = [*SHORT, *OPTIONS, *known]
     by_lower_case = {each.lower(): each for each in names}
-    close = difflib.get_close_matches(name.lower(), by_lower_case, n=1)
+    close = difflib.get_close_matches(name.lower(), by_lower_case)
     hint = f"Did you mean {by_lower_case[close[0]]}?" if close else f"The valid names are {', '.join(names)}."
     return f"{name} is neither an argument of this command nor a parameter of the template. {hint}"

@@ -76,7 +76,7 @@ class AwsCli:
 
     def run(self, arguments: Sequence[str]) -> None:
         """Print the command and run it with its own output. Raises Refused if it fails."""
-        print("$ " + to_text(arguments), flush=True)
+        print("$ " + to_text(arguments))
         if self._run(arguments).returncode:
             raise Refused(f"`aws {' '.join(arguments[:2])}` failed; its message is above.")
 

@@ -92,18 +92,18 @@ def deploy(words: Sequence[str], root: Path = ROOT) -> None:
         _refuse_unready(given, root)
     if (reserved := reserve.reserved_cidrs(given.options, properties)) is not None:  # last: it may take minutes
         parameters[reserve.PARAMETER] = reserved
-        print(f"{reserve.PARAMETER}={reserved}", flush=True)
+        print(f"{reserve.PARAMETER}={reserved}")
     if _updatable_stack(aws, stack) != (existing, tags_of_stack):  # the checks may have taken minutes
         raise Refused(
             f"Somebody has changed stack {stack} since this command first read it; nothing was deployed. Run the same "
             "make deploy again."
         )
     if forgotten := arguments.forgotten(existing, known):
-        print(forgotten, file=sys.stderr, flush=True)
+        print(forgotten, file=sys.stderr)
     _upload_and_deploy(aws, root, stack, bucket_host, parameters, tags)
     address = properties.get("AlertEmail", "")
     if address and address != existing.get("AlertEmail"):
-        print(CONFIRM.format(address), flush=True)
+        print(CONFIRM.format(address))
 
 
 def _upload_and_deploy(

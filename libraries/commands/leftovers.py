@@ -122,7 +122,7 @@ def to_pools(rows: Iterable[Mapping[str, Any]], strays: Collection[str]) -> list
 
 
 def _to_pool(row: Mapping[str, Any], strays: Collection[str], lost_tag: str) -> Pool:
-    locale, tags = row.get("Locale", "None"), to_dict(row.get("Tags", []))
+    locale, tags = row.get("Locale", ""), to_dict(row.get("Tags", []))
     return Pool(
         row["IpamPoolId"],
         row.get("SourceIpamPoolId", ""),
@@ -177,10 +177,10 @@ def find_leftovers(pools: Iterable[Pool], allocations: Iterable[Allocation], str
 def _without_cidr(
     pools: Iterable[Pool], ours: Collection[str], allocations: Iterable[Allocation]
 ) -> Iterator[Allocation]:
-    """Yield the pools of others below one of ours that have nothing from it: it is not deleted before them either."""
+    """Yield the pools below one of ours that have no CIDR from it: as long as they exist, it is not deleted either."""
     holding = {allocation.resource_id for allocation in allocations}
     for pool in pools:
-        if not pool.ours and pool.parent_id in ours and pool.pool_id not in holding:
+        if pool.parent_id in ours and pool.pool_id not in holding:
             yield Allocation(pool.parent_id, "no CIDR", "ipam-pool", pool.pool_id, "", "")
 
 

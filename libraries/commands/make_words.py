@@ -57,8 +57,6 @@ def refuse_lines_of_make() -> None:
 
 def _text(name: str, value: str) -> str:
     """Return a value as text, also where the locale has no letters beyond ASCII."""
-    if value.isascii():
-        return value
     try:
         value.encode()  # fails if Python could not decode the bytes in the locale's encoding
         return value

@@ -28,14 +28,12 @@ def run(command: Callable[[], int | None], *, only_reads: bool = False, only_pri
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # trees, pictures and names of OUs, in any locale
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+            # trees, pictures and names of OUs, in any locale; and each line at once, before what the AWS CLI writes
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _exit if only_reads else _interrupt)
     try:
         code = command() or 0
-        if sys.stdout:  # None: the output was closed from the beginning
-            sys.stdout.flush()
     except Refused as refusal:
         sys.exit("\n".join(map(terminal.plain, str(refusal).split("\n"))))
     except KeyboardInterrupt:
@@ -56,15 +54,13 @@ def reader_may_stop() -> Iterator[None]:
     `make preview | head`, still gets the code that is the answer, and no error of make for a broken pipe."""
     try:
         yield
-        if sys.stdout:
-            sys.stdout.flush()
     except BrokenPipeError:
         discard_output()
 
 
 def discard_output() -> None:
     """Let whatever is printed from now on be lost, also what Python flushes at its end."""
-    if sys.stdout:
+    if sys.stdout:  # None: it was closed from the beginning
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -13,7 +13,7 @@ MOST_EVENTS = 200
 CANCELLED = ("Resource creation cancelled", "Resource update cancelled")
 """Reasons of resources that CloudFormation stopped because another one failed."""
 
-WORDS = {"COMPLETE": "done", "IN_PROGRESS": "in progress", "FAILED": "failed", "SKIPPED": "left in place"}
+WORDS = {"COMPLETE": "done", "SKIPPED": "left in place"}
 
 
 def recent_events(aws: AwsCli, stack: str) -> list[dict[str, Any]]:

@@ -41,13 +41,13 @@ def plain(line: str) -> str:
 
 def show(lines: Iterable[str], *, colors: bool = False) -> None:
     """Print lines. Whatever is in them, each stays one line."""
-    print("\n".join(colored(plain(line)) if colors else plain(line) for line in lines), flush=True)
+    print("\n".join(colored(plain(line)) if colors else plain(line) for line in lines))
 
 
 def remark(text: str) -> None:
     """Print a sign of life, for a person who waits: on a terminal only, and on stderr."""
     if sys.stderr.isatty():
-        print(plain(text), file=sys.stderr, flush=True)
+        print(plain(text), file=sys.stderr)
 
 
 @contextmanager

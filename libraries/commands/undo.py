@@ -75,7 +75,7 @@ POLICY = {
 }
 """The session policy. The role itself is an administrator."""
 
-POOLS_AT_ONCE = 8
+CONCURRENT_READS = 8
 POLL_EVERY_S = 5.0
 REMARK_EVERY_S = 60.0
 
@@ -105,7 +105,7 @@ def undo(options: Mapping[str, str], aws: AwsCli, sleep: Callable[[float], None]
     if dry:
         return leftovers is not None
     if status == "DELETE_IN_PROGRESS":
-        print(f"Stack {name} is already being deleted.", flush=True)
+        print(f"Stack {name} is already being deleted.")
         with _saying_how_to_follow(name):
             earlier = before_deletion(_events(aws, stack_id, name), stack_id)
         seen = {event["EventId"] for event in earlier}
@@ -118,7 +118,7 @@ def undo(options: Mapping[str, str], aws: AwsCli, sleep: Callable[[float], None]
             _confirm(name)
         seen = {event["EventId"] for event in _events(aws, stack_id, name)}
         _start_deletion(aws, name, stack_id, protected=bool(stack.get("EnableTerminationProtection")))
-    print("While a pool is in use, the deletion waits up to 40 minutes for it. Each event is shown here.", flush=True)
+    print("While a pool is in use, the deletion waits up to 40 minutes for it. Each event is shown here.")
     with _saying_how_to_follow(name):
         deleted = _follow(aws, name, stack_id, seen, sleep)
     _print_leftovers(aws, stack_id, network_account_id, ended=True)
@@ -160,7 +160,7 @@ def read_leftovers(aws: AwsCli, stack_id: str, network_account_id: str, *, ended
         strays = [stray for stray in strays if stray.lives]
     pools = to_pools(rows, {one.stack_id for one in strays})
     ours = [pool for pool in pools if pool.ours]
-    with ThreadPoolExecutor(POOLS_AT_ONCE) as workers:
+    with ThreadPoolExecutor(CONCURRENT_READS) as workers:
         parts = workers.map(lambda pool: _allocations(networking, pool, home), ours)
         allocations = [allocation for part in parts for allocation in part]
     protected = [one for one in sorted(of_stack_set) if not ended and _is_protected(networking, one, home)]
@@ -282,13 +282,13 @@ def _follow(aws: AwsCli, name: str, stack_id: str, seen: set[str], sleep: Callab
             terminal.remark(f"still deleting ({silent_s:.0f} s without an event)")
         sleep(POLL_EVERY_S)
     if status == "DELETE_COMPLETE":
-        print(f"Stack {name} is deleted.", flush=True)
+        print(f"Stack {name} is deleted.")
         return True
     failure = first_failure(events)
     reason = f" First failure: {failure_text(failure)}" if failure else ""
     terminal.show([f"Stack {name} is {status}.{reason}", f"To try again, run make undo stack={name}."])
     if status == "DELETE_FAILED":
-        print(f"If that fails too: {force_deletion(name)}", flush=True)
+        print(f"If that fails too: {force_deletion(name)}")
     return False
 
 

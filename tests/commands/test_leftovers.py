@@ -12,6 +12,7 @@ from commands.leftovers import (
     describe_after,
     describe_before,
     find_leftovers,
+    pools_of_others,
     to_allocation,
     to_pools,
 )
@@ -46,28 +47,30 @@ def test_no_pool_stays_if_our_own_pools_have_the_only_allocations() -> None:
 
 
 @pytest.mark.parametrize(
-    ("user", "stays"),
+    ("user", "stays", "way_out"),
     [
-        (VPC, {"prod", "west", "top"}),
-        (allocation("east", "custom", "ipam-pool-alloc-1"), {"east", "top"}),
-        (allocation("top", "ipam-pool", "somebody-elses"), {"top"}),
-        (allocation("sdlc", "subnet", "subnet-1"), {"sdlc", "west", "top"}),
+        (VPC, {"prod", "west", "top"}, "To free a VPC's block, delete the VPC"),
+        (allocation("east", "custom", "ipam-pool-alloc-1"), {"east", "top"}, "To free a manual allocation, run"),
+        (allocation("top", "ipam-pool", "somebody-elses"), {"top"}, "To free another allocation, delete the resource"),
+        (allocation("sdlc", "subnet", "subnet-1"), {"sdlc", "west", "top"}, "To free another allocation, delete"),
     ],
     ids=["a VPC", "a manual allocation", "a pool of others", "an unknown kind"],
 )
-def test_a_pool_in_use_stays_with_its_parents_and_the_ipam(user: Allocation, stays: set[str]) -> None:
+def test_a_pool_in_use_stays_with_its_parents_and_the_ipam(user: Allocation, stays: set[str], way_out: str) -> None:
     found = find_leftovers(TREE, [*CHILDREN, user], [])
 
     assert found.stays == stays
     assert found.users == {user.pool_id: (user,)}
     assert found.ipams == ("ipam-1",)
+    (told,) = [line for line in describe_before(found) if line.startswith("To free ")]
+    assert told.startswith(way_out)
 
 
 def test_pools_of_others_keep_our_ipam_and_are_not_counted() -> None:
     found = find_leftovers([*TREE, pool("theirs", ours=False)], CHILDREN, [])
     elsewhere = find_leftovers([*TREE, pool("theirs", ours=False, ipam="ipam-2")], CHILDREN, [])
 
-    assert found.ipams == ("ipam-1",)
+    assert (found.ipams, found.users, found.stays) == (("ipam-1",), {}, frozenset())
     assert "  IPAM ipam-1 would stay: it still has pools." in describe_before(found)
     assert len(found.pools) == 5
     assert elsewhere.ipams == ()
@@ -84,6 +87,14 @@ def test_a_pool_that_somebody_has_made_below_ours_keeps_it_even_without_a_cidr()
         "  sdlc (sdlc): in use by",
         "    pool theirs, no CIDR",
     ]
+
+
+def test_a_pool_of_others_that_has_a_cidr_of_ours_is_told_once_and_by_that() -> None:
+    theirs = allocation("sdlc", resource_id="theirs")
+
+    found = find_leftovers([*TREE, pool("theirs", "sdlc", ours=False)], [*CHILDREN, theirs], [])
+
+    assert found.users == {"sdlc": (theirs,)}
 
 
 def test_one_pool_that_stays_is_one() -> None:
@@ -120,6 +131,7 @@ def test_the_report_after_a_deletion_lists_each_remaining_pool() -> None:
 
     assert lines[0] == "Pools left in the Networking account: 4"
     assert "  east (east): not in use" in lines
+    assert lines[-2].startswith("To free a VPC's block, delete the VPC")
     assert lines[-1].startswith("To remove what is left, wait until nothing uses the pools, deploy again")
 
 
@@ -138,12 +150,19 @@ def test_pools_and_allocations_are_read_from_the_responses_of_aws() -> None:
     child = {**top, "IpamPoolId": "ipam-pool-2", "SourceIpamPoolId": "ipam-pool-1", "Locale": "us-west-2", "Tags": []}
     custom = {"Cidr": "10.0.0.0/24", "ResourceType": "custom", "IpamPoolAllocationId": "ipam-pool-alloc-1"}
 
-    assert to_pools([top, child], ()) == [
+    going = [{**top, "State": "delete-in-progress"}, {**top, "State": "delete-complete"}]
+    assert pools_of_others([top, {**top, "Tags": []}, *going], []) == {"arn:...": 1}
+    assert pools_of_others([top], ["arn:..."]) == {}
+    assert to_pools([top, *going, child], ()) == [
         Pool("ipam-pool-1", "", "", "ipam-1", "", ours=True),
         Pool("ipam-pool-2", "ipam-pool-1", "us-west-2", "ipam-1", "", ours=False),
     ]
     assert to_allocation("ipam-pool-2", custom, "us-west-2") == Allocation(
         "ipam-pool-2", "10.0.0.0/24", "custom", "ipam-pool-alloc-1", "", "us-west-2"
+    )
+    vpc = {"Cidr": "10.0.1.0/24", "ResourceType": "vpc", "ResourceId": "vpc-1", "ResourceOwner": SHOP}
+    assert to_allocation("ipam-pool-1", {**vpc, "ResourceRegion": "eu-west-1"}, "us-west-2") == Allocation(
+        "ipam-pool-1", "10.0.1.0/24", "vpc", "vpc-1", SHOP, "eu-west-1"
     )
 
 
@@ -163,6 +182,17 @@ def test_nobody_is_told_to_delete_a_pool_of_ours_that_has_lost_its_tag() -> None
         f"--tags Key=ctipam:stack-id,Value={stack_id}`."
     )
     assert "delete the resource" not in str(lines)
+
+
+def test_after_a_deletion_too_a_pool_that_has_lost_its_tag_is_told() -> None:
+    stack_id = "arn:aws:cloudformation:us-east-1:222222222222:stack/s/1"
+    top = {"IpamPoolId": "top", "Description": "Top", "Tags": [{"Key": "ctipam:stack-id", "Value": stack_id}]}
+    lost = {"IpamPoolId": "prod", "SourceIpamPoolId": "top", "Tags": [{"Key": "ctipam:cidr", "Value": "10.0.0.0/24"}]}
+
+    lines = describe_after(find_leftovers(to_pools([top, lost], ()), [], []))
+
+    assert lines[0] == "Pools left in the Networking account: 1"
+    assert [line for line in lines if line.startswith("  Stays: A pool has lost the tag")]
 
 
 def test_pools_are_known_even_if_all_have_lost_their_tag() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ ANSWERS: dict[str, Any] = {
     "organizations describe-organization": {"Organization": {"MasterAccountId": MANAGEMENT}},
     "s3api get-bucket-location": {"LocationConstraint": None},
     "cloudformation describe-stacks": NO_STACK,
+    "cloudformation describe-stack-events": NO_STACK.replace("DescribeStacks", "DescribeStackEvents"),
+    "cloudformation list-change-sets": NO_STACK.replace("DescribeStacks", "ListChangeSets"),
 }
 
 
@@ -87,8 +90,10 @@ def zips_are_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def cli(tmp_path: Path) -> Cli:
-    return Cli(tmp_path / "bin")
+def cli(tmp_path: Path) -> Iterator[Cli]:
+    found = Cli(tmp_path / "bin")
+    yield found
+    found.calls()  # asserts that the AWS CLI would take them
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +149,17 @@ def test_templates_zips_and_the_stack_are_deployed_in_order_and_the_commands_are
     shown = capfd.readouterr().out.replace("\\\n", "").replace("{}\n", "")
     shown_commands = [shlex.split(line)[2:] for line in shown.splitlines() if line.startswith("$ ")]
     assert shown_commands == [*commands, *cli.protected()]
+    template = commands[2][5]
+    assert template.endswith("/ipam-controltower-integration.template.yaml")
+    assert commands[2][: commands[2].index("--parameter-overrides")] == [
+        *["cloudformation", "deploy", "--stack-name", "ipam-controltower", "--template-file", template],
+        *["--capabilities", "CAPABILITY_IAM", "--no-fail-on-empty-changeset"],
+    ]
+    assert [words[2:5] for words in commands[:2]] == [
+        ["templates/", f"s3://{BUCKET}/{overrides(cli)['RepoRootURL'].partition('.com/')[2]}", "--sse"],
+        ["packages/", f"s3://{BUCKET}/{overrides(cli)['LambdaPrefix']}", "--sse"],
+    ]
+    assert all("--recursive" in words for words in commands[:2])
 
 
 def test_a_long_command_is_broken_between_its_words_and_never_within_one() -> None:
@@ -200,8 +216,8 @@ def test_each_parameter_reaches_the_cli_unchanged(clone: Path, cli: Cli) -> None
     }
 
 
-def test_what_is_to_be_reserved_is_read_last_and_deployed(
-    clone: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+def test_what_is_to_be_reserved_is_read_last_told_and_deployed(
+    clone: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def read(options: Mapping[str, str], properties: Mapping[str, str]) -> str:
         assert (options["RESERVE"], options["INCOMPLETE"], properties["AccEnvName"]) == ("ipam", "accept", "Prod OU")
@@ -213,6 +229,7 @@ def test_what_is_to_be_reserved_is_read_last_and_deployed(
     run(clone, cli, "ENVS=Prod OU", "RESERVE=ipam", "INCOMPLETE=accept")
 
     assert overrides(cli)["ReservedCidrs"] == "10.1.0.0/16"
+    assert "ReservedCidrs=10.1.0.0/16" in capfd.readouterr().out.splitlines()
 
 
 def test_the_parameters_of_the_stack_name_the_uploads(clone: Path, cli: Cli) -> None:
@@ -310,14 +327,19 @@ def test_the_url_of_the_templates_is_one_of_the_partition(
 
 def test_only_a_template_that_is_large_without_comments_too_is_passed_through_the_bucket(clone: Path, cli: Cli) -> None:
     """Passing a template through the bucket fails for a bucket in another Region."""
+    just_small = template_file.without_comments((clone / arguments.MANAGEMENT_TEMPLATE).read_text(encoding="utf-8"))
+    just_small += "#" * (template_file.LARGEST - len(just_small.encode()))
+    (clone / arguments.MANAGEMENT_TEMPLATE).write_text(just_small, encoding="utf-8")
     run(clone, cli)
     with (clone / arguments.MANAGEMENT_TEMPLATE).open("a") as template:
-        template.write(f"  Padding:\n    Value: {'x' * template_file.LARGEST}\n")
+        template.write(f"\n  Padding:\n    Value: {'x' * template_file.LARGEST}\n")
     run(clone, cli)
 
     small, large = cli.changes()[2], cli.changes()[5]
     assert "--s3-bucket" not in small
-    assert large[large.index("--s3-bucket") + 1] == BUCKET
+    templates = cli.changes()[3][3]
+    assert large[large.index("--s3-bucket") :][:4] == ["--s3-bucket", BUCKET, "--s3-prefix", large[9]]
+    assert f"s3://{BUCKET}/{large[9]}/" == templates
 
 
 def test_the_stack_name_can_be_chosen(clone: Path, cli: Cli) -> None:
@@ -450,6 +472,7 @@ def test_zips_that_differ_from_the_sources_are_refused(clone: Path, cli: Cli, mo
     ("words", "reason"),
     [
         (["BUCKET=code", ACCOUNT, "LambdaPrefix=x/"], "LambdaPrefix follows from the uploads"),
+        (["BUCKET=code", ACCOUNT, "RepoRootURL=https://x/"], "RepoRootURL follows from the uploads"),
         (["BUCKET=code", ACCOUNT, "PackageVersion=2.0.0"], "PackageVersion follows from the uploads"),
         (["BUCKET=code", ACCOUNT, "Regionselection=a"], "Did you mean RegionSelection?"),
         (["BUCKET=code", ACCOUNT, "RESERVE=all"], "RESERVE=all is not supported; give organization or ipam"),
@@ -488,6 +511,20 @@ def test_a_failed_check_of_the_preflight_stops_the_deployment(
     assert capsys.readouterr().out.splitlines()[-4:-1] == ["✓ Landing zone: Fine.", "✗ IPAM: In the free tier.", ""]
 
 
+def test_the_aws_cli_on_the_path_is_used_and_the_checks_run_first_unless_somebody_says_otherwise(
+    packaged: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks = [Check("IPAM", "failed", "In the free tier.")]
+    monkeypatch.setattr("commands.preflight.checking.read_and_check", lambda *_arguments: checks)
+    monkeypatch.setenv("PATH", str(cli.folder), prepend=os.pathsep)
+
+    with pytest.raises(Refused, match="Nothing was deployed: fix what is marked above"):
+        deploy.deploy([f"BUCKET={BUCKET}", f"NETWORK_ACCOUNT_ID={NETWORKING}"], packaged)
+
+    assert cli.commands()
+    assert cli.changes() == []
+
+
 def test_checks_that_do_not_fail_let_the_deployment_go_on(
     packaged: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -522,6 +559,7 @@ def test_the_arguments_of_make_plan_are_accepted(clone: Path, cli: Cli) -> None:
         ("ENVS=a,b,c", "Give POOL_SIZES us-west-2=20+20,us-east-1=20+20, or a longer ENV_PREFIX"),
         ("CIDR=8.8.8.0/24", "CIDR 8.8.8.0/24 is not private address space"),
         ("REGIONS=mars-1", "REGIONS names 'mars-1', which this Lambda runtime's boto3 does not know"),
+        ("AutoImport=perhaps", "AutoImport=perhaps is not valid; it must be one of off, on."),
         ("stack=bad name", "stack=bad name is not a valid stack name"),
         (f"stack={'x' * 118}", "and at most 117 of them"),
         ("preflight=", "preflight= is neither yes nor no."),
@@ -630,6 +668,7 @@ EVENTS = [  # newest first
 ]
 OPERATIONS = [
     {"OperationId": "rollback", "Status": "SUCCEEDED", "CreationTimestamp": "2026-11-25T14:00:00Z"},
+    {"OperationId": "first", "Status": "FAILED", "CreationTimestamp": "2026-11-25T12:59:30Z"},
     {"OperationId": "this", "Status": "FAILED", "CreationTimestamp": "2026-11-25T13:00:00Z"},
     {"OperationId": "earlier", "Status": "FAILED", "CreationTimestamp": "2026-11-24T13:00:00Z"},
 ]
@@ -698,7 +737,7 @@ def test_a_first_deployment_that_failed_without_this_command_is_reported_with_it
 def test_a_failed_operation_of_an_earlier_deployment_is_no_reason(packaged: Path, cli: Cli) -> None:
     """Where somebody else's operation is in progress, there is none of this deployment."""
     lines = failed_deployment(
-        packaged, cli, [], EVENTS, cloudformation_list_stack_set_operations={"Summaries": OPERATIONS[2:]}
+        packaged, cli, [], EVENTS, cloudformation_list_stack_set_operations={"Summaries": OPERATIONS[3:]}
     )
 
     assert len(lines) == 2
@@ -721,7 +760,7 @@ def test_an_interrupt_says_that_cloudformation_continues_and_what_is_not_done_ye
         run(packaged, cli, "stack=second")
 
     said = capfd.readouterr().err
-    assert "aws cloudformation describe-stacks --stack-name second --query" in said
+    assert "aws cloudformation describe-stacks --stack-name second --query 'Stacks[0].StackStatus'\n" in said
     assert "run the same make deploy again" in said
     assert cli.protected() == []
 
@@ -804,6 +843,7 @@ FINDINGS = [
     finding("LambdaZipsBucket", "The bucket is not empty.", ValidationFailureMode="WARN"),
     {"EventType": "STACK_EVENT", "LogicalResourceId": "x", "ResourceType": "AWS::CloudFormation::Stack"},
     finding("FailureQueue", "", EventType="HOOK_INVOCATION_ERROR", HookStatusReason="Queues need a KMS key"),
+    finding("Topic", "", EventType="HOOK_INVOCATION_ERROR", HookStatusReason="Topics too", HookFailureMode="WARN"),
 ]
 
 
@@ -835,7 +875,9 @@ def test_what_cloudformation_finds_before_it_begins_is_reported(packaged: Path, 
         "Refused: FailureQueue (AWS::SSM::Parameter): Queues need a KMS key",
     ]
     asked = [words for words in cli.commands() if words[1] == "describe-events"]
-    assert [words[2:4] for words in asked] == [["--change-set-name", refused["ChangeSetId"]]]
+    assert [words[2:6] for words in asked] == [
+        ["--change-set-name", refused["ChangeSetId"], "--filters", "FailedEvents=true"]
+    ]
 
 
 @pytest.mark.parametrize("answer", ["Invalid choice: 'describe-events'", {}], ids=["older AWS CLI", "no finding"])

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -29,12 +30,16 @@ answers = json.loads((here / "answers").read_text())
 if sys.argv[1] == "cloudformation":
     if isinstance(answers["stack"], str):
         sys.exit(answers["stack"])
+    (here / "asked").write_text(sys.argv[sys.argv.index("--stack-name") + 1])
     print(json.dumps({"Stacks": [answers["stack"]]}))
     sys.exit()
+if isinstance(answers["response"], str):
+    sys.exit(answers["response"])
 *options, answer = sys.argv[3:-2]
 options = dict(zip(options[::2], options[1::2]))
 request = pathlib.Path(options["--payload"].removeprefix("fileb://"))
 response = {"payload": json.loads(request.read_text()), "function": options["--function-name"]}
+response["stack"] = (here / "asked").read_text()
 pathlib.Path(answer).write_text(json.dumps(answers["response"] or response))
 print(json.dumps({"StatusCode": 200} | answers["invoked"]))
 """
@@ -55,30 +60,49 @@ def libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def repository(tmp_path: Path, libraries: Path) -> Path:
-    """Copy the files that these targets need. The stand-in for the AWS CLI responds with the request."""
-    shutil.copy(ROOT / "Makefile", tmp_path)
-    shutil.copytree(ROOT / "tests/requirements", tmp_path / "tests/requirements")
-    shutil.copytree(libraries, tmp_path / "libraries", copy_function=os.link)
-    for name in ("tools", "aws-cli"):
-        (tmp_path / f".venv/{name}/bin").mkdir(parents=True)
-    (tmp_path / ".venv/tools/bin/python").symlink_to(sys.executable)
-    (tmp_path / f".venv/tools/lib/python{sys.version_info[0]}.{sys.version_info[1]}").mkdir(parents=True)
+def root(tmp_path: Path) -> Path:
+    """Return a folder with a stand-in for the AWS CLI that make installs. It responds with the request."""
     cli = tmp_path / ".venv/aws-cli/bin/python"
+    cli.parent.mkdir(parents=True)
     # The path of an interpreter after #! must not contain a space.
-    cli.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$0.py" "$@"\n')
+    cli.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -S "$0.py" "$@"\n')
     cli.chmod(0o755)
     cli.with_name("python.py").write_text(AWS)
     answering(tmp_path)
-    for name in ("tools", "aws-cli"):
-        (tmp_path / f".venv/{name}/.ready").touch()
     return tmp_path
+
+
+@pytest.fixture
+def repository(root: Path, libraries: Path) -> Path:
+    """Add the files that these targets need."""
+    shutil.copy(ROOT / "Makefile", root)
+    shutil.copytree(ROOT / "tests/requirements", root / "tests/requirements")
+    shutil.copytree(libraries, root / "libraries", copy_function=os.link)
+    (root / ".venv/tools/bin").mkdir(parents=True)
+    (root / ".venv/tools/bin/python").symlink_to(sys.executable)
+    (root / f".venv/tools/lib/python{sys.version_info[0]}.{sys.version_info[1]}").mkdir(parents=True)
+    for name in ("tools", "aws-cli"):
+        (root / f".venv/{name}/.ready").touch()
+    return root
 
 
 def answering(repository: Path, stack: object = STACK, response: object = None, **invoked: str) -> None:
     """Set the answers. stack is the stack, or the error message of the AWS CLI; response that of the function."""
     answers = json.dumps({"stack": stack, "response": response, "invoked": invoked})
     (repository / ".venv/aws-cli/bin/answers").write_text(answers)
+
+
+@pytest.fixture
+def command(root: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Return a function that runs a command with words as make gives them, and returns its exit code."""
+
+    def run(action: str, *words: str) -> int:
+        given = dict(word.split("=", 1) for word in words)
+        for name, value in {**given, "WORDS": " ".join(given)}.items():
+            monkeypatch.setenv(name, value)
+        return operate.main(action, root)
+
+    return run
 
 
 def make(repository: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -92,18 +116,26 @@ def make(repository: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         (["reconcile"], {"action": "reconcile"}),
         (["reconcile", "account=012345678901"], {"action": "reconcile", "accountId": "012345678901"}),
         (["reconcile", "dry=yes"], {"action": "reconcile", "dryRun": True}),
+        (["reconcile", "unshare=yes", "stack=second"], {"action": "reconcile", "unshare": True}),
         (["reconcile", "dry=no", "PYTHON=python3"], {"action": "reconcile"}),
-        (["report", "FORMAT=json"], {"action": "report"}),
+        (["report", "FORMAT=json", "stack=second"], {"action": "report"}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_target_invokes_the_lifecycle_function_and_shows_its_response(
-    repository: Path, arguments: list[str], payload: dict[str, object]
+def test_the_lifecycle_function_is_invoked_and_its_response_shown(
+    command: Callable[..., int], capfd: pytest.CaptureFixture[str], arguments: list[str], payload: dict[str, object]
 ) -> None:
-    run = make(repository, *arguments)
+    assert command(*arguments) == 0
+
+    stack = "second" if "stack=second" in arguments else "ipam-controltower"
+    assert json.loads(capfd.readouterr().out) == {"payload": payload, "function": "the-function", "stack": stack}
+
+
+def test_make_runs_these_commands(repository: Path) -> None:
+    run = make(repository, "reconcile", "dry=yes")
 
     assert run.returncode == 0, run.stderr
-    assert json.loads(run.stdout) == {"payload": payload, "function": "the-function"}
+    assert json.loads(run.stdout)["payload"] == {"action": "reconcile", "dryRun": True}
 
 
 def test_the_users_own_aws_cli_can_be_chosen(repository: Path) -> None:
@@ -191,31 +223,33 @@ def test_make_that_writes_nothing_of_its_own_is_not_refused(monkeypatch: pytest.
     make_words.refuse_lines_of_make()
 
 
-def test_a_report_is_text_for_people(repository: Path) -> None:
+def test_a_report_is_text_for_people(
+    root: Path, command: Callable[..., int], capfd: pytest.CaptureFixture[str]
+) -> None:
     lists = ("tree", "pools", "accountDetails", "environments", "allocations", "wrongRules")
     counts = {"accounts": 2, "sharedWith": 0, "leftOut": 0, "allocationsLeftOut": 0, "accountsWithPools": 0}
     sentences = {"heldBack": "", "notMonitored": ""}
     watch = {"problem": "It has not looked.", "dashboardUrl": ""}
     nothing: dict[str, list[object]] = {name: [] for name in (*lists, "organizationalUnitsWithoutPools")}
-    answering(repository, response={**nothing, **counts, **sentences, "watch": watch})
+    answering(root, response={**nothing, **counts, **sentences, "watch": watch})
 
-    run = make(repository, "report")
+    assert command("report") == 0
 
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.split("\n\n") == [
+    assert capfd.readouterr().out.split("\n\n") == [
         "The Networking account has no pools of this solution.",
         "Accounts: 0 of 2 have pools",
         "Findings of the watch: It has not looked.\n",
     ]
 
 
-def test_a_target_fails_and_shows_the_response_if_the_function_fails(repository: Path) -> None:
-    answering(repository, FunctionError="Unhandled")
+@pytest.mark.parametrize("action", ["report", "reconcile"])
+def test_a_command_fails_and_shows_the_response_if_the_function_fails(
+    root: Path, command: Callable[..., int], capfd: pytest.CaptureFixture[str], action: str
+) -> None:
+    answering(root, response={"errorMessage": "Größe", "tree": []}, FunctionError="Unhandled")
 
-    run = make(repository, "report")
-
-    assert run.returncode != 0
-    assert json.loads(run.stdout)["function"] == "the-function"
+    assert command(action) == 1
+    assert capfd.readouterr().out == '{\n    "errorMessage": "Größe",\n    "tree": []\n}\n'
 
 
 class Invoked:
@@ -242,8 +276,12 @@ def test_a_function_is_invoked_once_and_waited_for_a_little_longer_than_it_can_t
 
     assert operate.invoke(cast(AwsCli, aws), "the-function", {"action": "report"}) == ({}, False)
 
-    timeout_s = int(aws.asked[aws.asked.index("--cli-read-timeout") + 1])
-    assert 900 < timeout_s < 1000
+    *words, timeout_s, answer = aws.asked
+    assert words == [
+        *("lambda", "invoke", "--function-name", "the-function"),
+        *("--payload", f"fileb://{Path(answer).with_name('request')}", "--cli-read-timeout"),
+    ]
+    assert 900 < int(timeout_s) < 1000
     assert aws.environment == {"AWS_MAX_ATTEMPTS": "1"}
 
 
@@ -294,11 +332,21 @@ def test_a_run_that_did_not_do_everything_is_a_failure(
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_an_invalid_argument_is_refused_before_any_call_to_aws(
-    repository: Path, arguments: list[str], reason: str
+    root: Path, command: Callable[..., int], arguments: list[str], reason: str
 ) -> None:
-    answering(repository, stack="AWS was called")
+    answering(root, stack="AWS was called")
 
-    assert make(repository, *arguments).stderr.splitlines()[0] == reason
+    with pytest.raises(Refused) as refused:
+        command(*arguments)
+
+    assert str(refused.value) == reason
+
+
+def test_make_shows_a_refusal_and_fails(repository: Path) -> None:
+    run = make(repository, "report", "dry=yes")
+
+    assert run.returncode != 0
+    assert run.stderr.startswith("dry is not an argument of make report; use FORMAT, stack, AWS.\n")
 
 
 @pytest.mark.parametrize(
@@ -329,11 +377,21 @@ def test_an_invalid_argument_is_refused_before_any_call_to_aws(
         "another version",
     ],
 )
-def test_missing_credentials_or_outputs_are_explained(repository: Path, stack: object, reason: str) -> None:
-    answering(repository, stack)
+def test_missing_credentials_or_outputs_are_explained(
+    root: Path, command: Callable[..., int], stack: object, reason: str
+) -> None:
+    answering(root, stack)
 
-    first_line = make(repository, "report", "stack=a'b").stderr.splitlines()[0]
+    with pytest.raises(Refused) as refused:
+        command("report", "stack=a'b")
 
-    assert reason in first_line
+    assert reason in str(refused.value)
     if isinstance(stack, str):
-        assert first_line.endswith(f"Its error: {stack}")
+        assert str(refused.value).endswith(f"Its error: {stack}")
+
+
+def test_a_function_that_may_not_be_invoked_is_named_with_the_error(root: Path, command: Callable[..., int]) -> None:
+    answering(root, response="An error occurred (AccessDeniedException) ...")
+
+    with pytest.raises(Refused, match=r"The AWS CLI cannot invoke the-function: An error occurred \(AccessDenied"):
+        command("report")

@@ -410,7 +410,7 @@ def test_a_session_can_only_read_vpcs_and_regions_or_pools_and_the_management_ac
 def test_each_account_is_read_with_the_credentials_of_its_own_session(
     company: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(organization_vpcs, "ACCOUNTS_AT_ONCE", 1)
+    monkeypatch.setattr(organization_vpcs, "CONCURRENT_ACCOUNTS", 1)
     assumed, used, parts = [], [], ("AccessKeyId", "SecretAccessKey", "SessionToken")
 
     def record(call: Call, client: Any, operation: str, parameters: Any) -> Any:
@@ -428,7 +428,7 @@ def test_each_account_is_read_with_the_credentials_of_its_own_session(
 
 
 def test_after_ctrl_c_no_further_account_is_read(company: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(organization_vpcs, "ACCOUNTS_AT_ONCE", 1)
+    monkeypatch.setattr(organization_vpcs, "CONCURRENT_ACCOUNTS", 1)
     cancelled, begun = threading.Event(), []
 
     def read_account(_management: Any, _visitors: Any, account_id: str) -> list[Any]:

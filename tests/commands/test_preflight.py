@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import socket
 from collections.abc import Callable, Mapping
@@ -13,12 +14,15 @@ from typing import Any, Self
 
 import boto3
 import pytest
+from botocore import xform_name
 from botocore.exceptions import ClientError
+from botocore.model import ServiceModel
+from botocore.session import Session
+from botocore.validate import ParamValidator
 
 from commands import arguments, reading
 from commands.preflight import __main__ as preflight
 from commands.preflight import checking, text
-from commands.preflight import quotas as preflight_quotas
 from commands.preflight import reading as preflight_reading
 from commands.preflight.aws_reader import AwsReader
 from commands.preflight.checks import check, is_ready
@@ -29,6 +33,8 @@ from commands.preflight.service_control_policies import Policy
 from ctipam.errors import Refused
 from ctipam.ipam.existing import ExistingIpam
 from ctipam.organization.tree import AccountLocation, OrganizationalUnit, OrganizationTree
+from in_process import session_policies
+from in_process.aws_calls import intercept
 
 ROOT = Path(__file__).parents[2]
 MANAGEMENT, NETWORKING, OTHER = "111111111111", "222222222222", "333333333333"
@@ -45,11 +51,14 @@ TREE = OrganizationTree(
         AccountLocation(OTHER, "ACTIVE", None, (PROD,)),
         AccountLocation("444444444444", "ACTIVE", None, (TEAM, PROD)),
         AccountLocation("555555555555", "SUSPENDED", None, (PROD,)),
-        AccountLocation(MANAGEMENT, "ACTIVE"),
+        AccountLocation("666666666666", "ACTIVE"),
+        AccountLocation(MANAGEMENT, "ACTIVE", None, (PROD,)),  # which never has pools, nor has the Networking account
         AccountLocation(NETWORKING, "ACTIVE", None, (SDLC,)),
     ),
 )
-QUOTAS = {preflight_quotas.POOLS.code: 50, preflight_quotas.CIDRS.code: 50}
+QUOTAS = {"L-7319AFC3": 50, "L-0BC051D6": 50}
+"""https://docs.aws.amazon.com/vpc/latest/ipam/quotas-ipam.html"""
+
 SHARE_QUOTAS = {"L-595828F9": 25_000, "L-8491BF81": 25_000, "L-4A6CEE66": 25_000}
 
 FREE = ExistingIpam("ipam-2", "create-complete", tier="free")
@@ -237,22 +246,69 @@ def test_events_of_organizations_that_arrive_elsewhere_are_a_warning() -> None:
     assert "Deploy templates/organizations-events.template.yaml there" in warning.text
 
 
+def test_events_of_organizations_arrive_in_one_region_of_a_partition() -> None:
+    """https://docs.aws.amazon.com/organizations/latest/userguide/orgs_cloudtrail-integration.html"""
+
+    def told(partition: str, region: str) -> list[str]:
+        facts = replace(READY, partition=partition, region=region)
+        return [one.text.partition(".")[0] for one in check(facts) if one.about == "Organizations events"]
+
+    assert told("aws-cn", "cn-north-1") == ["Organizations sends its events to cn-northwest-1"]
+    assert told("aws-us-gov", "us-gov-east-1") == ["Organizations sends its events to us-gov-west-1"]
+    assert told("aws-eusc", "eusc-de-east-1") == []
+
+
+def test_a_landing_zone_that_names_no_governed_regions_leaves_them_to_the_stack() -> None:
+    (unknown,) = not_ok(replace(READY, landing_zone=LandingZone(HOME, "4.0", "ACTIVE")))
+
+    assert (unknown.about, unknown.result) == ("Governed Regions", "unknown")
+    assert unknown.text == "Landing zone 4.0 names no governed Regions; the stack tests each Region itself."
+
+
 @pytest.mark.parametrize(
-    "name",
+    ("name", "about", "permission"),
     [
-        *("management_id", "landing_zone", "stack", "location", "stack_set_role", "execution_role", "regions"),
-        *("policies", "trusted", "administrators", "quotas", "controls", "bucket_region", "trails", "tree"),
-        "share_quotas",
+        ("management_id", "Credentials", "organizations:DescribeOrganization"),
+        ("landing_zone", "Landing zone", "controltower:ListLandingZones and GetLandingZone"),
+        ("stack", "Stack", "cloudformation:DescribeStacks"),
+        ("location", "Networking account", "organizations:DescribeAccount and ListParents"),
+        ("stack_set_role", "StackSet role", "iam:GetRole"),
+        ("execution_role", "Execution role", "sts:AssumeRole"),
+        ("regions", "Enabled Regions", "ec2:DescribeRegions in the Networking account"),
+        (
+            "policies",
+            "Service control policies",
+            "organizations:ListRoots, ListPoliciesForTarget and DescribePolicy",
+        ),
+        ("trusted", "RAM sharing", "organizations:ListAWSServiceAccessForOrganization"),
+        ("administrators", "IPAM administrator", "organizations:ListDelegatedAdministrators"),
+        ("quotas", "Quota of pools", "servicequotas:ListServiceQuotas in the Networking account"),
+        ("share_quotas", "Quota of shares", "servicequotas:ListServiceQuotas in the Networking account"),
+        ("controls", "Proactive controls", "controltower:ListEnabledControls and controlcatalog:GetControl"),
+        ("bucket_region", "Bucket", "s3:GetBucketLocation"),
+        ("trails", "Trail", "cloudtrail:DescribeTrails, GetTrailStatus and GetEventSelectors"),
+        (
+            "tree",
+            "Environments",
+            "organizations:ListRoots, ListOrganizationalUnitsForParent and ListAccountsForParent",
+        ),
     ],
 )
-def test_what_cannot_be_read_is_said_and_is_neither_ok_nor_failed(name: str) -> None:
+def test_what_cannot_be_read_is_said_with_the_permission_and_is_neither_ok_nor_failed(
+    name: str, about: str, permission: str
+) -> None:
     changed: dict[str, Any] = {name: DENIED}
     facts = replace(READY, **changed)
 
-    (unknown,) = not_ok(facts)
-    assert unknown.result == "unknown"
-    assert unknown.text.startswith("Cannot be read (SomeCall: AccessDenied). Allow ")
+    assert not_ok(facts) == [Check(about, "unknown", f"Cannot be read (SomeCall: AccessDenied). Allow {permission}.")]
     assert len(check(facts)) >= len(check(READY)) - 2
+
+
+def test_an_ipam_that_cannot_be_read_is_said_of_the_home_region_only() -> None:
+    (unknown,) = not_ok(replace(READY, ipams={HOME: DENIED, WEST: DENIED}))
+
+    assert (unknown.about, unknown.result) == ("IPAM", "unknown")
+    assert unknown.text.endswith("Allow ec2:DescribeIpams in the Networking account.")
 
 
 def environments(facts: Facts) -> list[tuple[str, str]]:
@@ -352,10 +408,81 @@ def test_a_quota_that_is_not_listed_is_said() -> None:
     assert unknown.text == "Not checked: Service Quotas lists no 'Pools per IPAM scope', 'CIDRs per IPAM pool'."
 
 
+@pytest.mark.parametrize(("number", "end"), [(0, "none."), (20, "Sandbox 19."), (25, "Sandbox 19, and 5 more.")])
+def test_of_many_ous_some_are_listed(number: int, end: str) -> None:
+    ous = tuple(OrganizationalUnit(f"ou-abcd-{one:08}", f"Sandbox {one:02}") for one in reversed(range(number)))
+
+    (missing, _) = environments(replace(READY, tree=OrganizationTree(ous, ())))
+
+    first = ", ".join(f"Sandbox {one:02}" for one in range(19))
+    listed = f"{first}, {end}" if number else end
+    assert missing == (
+        "failed",
+        f"No OU is named 'Prod OU'. Correct ENVS, or create the OU first. The OUs are: {listed}",
+    )
+
+
 def test_what_was_not_asked_for_is_said() -> None:
     facts = replace(READY, bucket_region=Unknown("BUCKET is not given", by_aws=False))
 
-    assert [one.text for one in not_ok(facts)] == ["Not checked: BUCKET is not given."]
+    assert not_ok(facts) == [Check("Bucket", "unknown", "Not checked: BUCKET is not given.")]
+
+
+def about(name: str, **changed: Any) -> list[tuple[str, str]]:
+    """Return the results and the texts of the checks about something."""
+    return [(one.result, one.text) for one in check(replace(READY, **changed)) if one.about == name]
+
+
+def test_a_plan_may_take_a_quota_to_its_end_and_the_pool_with_the_most_cidrs_counts() -> None:
+    sizes = PARAMETERS | {"PoolSizes": "us-west-2=20+20"}
+
+    assert about("Quota of pools", parameters=sizes, quotas={"L-7319AFC3": 7, "L-0BC051D6": 2}) == [
+        ("ok", "7 of 7 pools in a scope, 2 of 2 CIDRs in a pool.")
+    ]
+    ((result, text),) = about("Quota of pools", parameters=sizes, quotas={"L-7319AFC3": 7, "L-0BC051D6": 1})
+    assert (result, text.partition(". ")[0]) == ("failed", "CIDRs in a pool: 2, and AWS allows 1")
+
+
+def test_controls_that_reject_nothing_of_this_stack_are_no_obstacle() -> None:
+    fine = [("ok", "None that rejects this stack is enabled on the Networking account's OUs.")]
+    retention = {"CT.CLOUDWATCH.PR.2": "ou-1"}
+
+    assert about("Proactive controls", controls=retention) == fine
+    assert about("Proactive controls", controls=retention, parameters=PARAMETERS | {"LogRetentionDays": ""}) == fine
+    assert about("Proactive controls", controls={}, parameters=PARAMETERS | {"LogRetentionDays": "30"}) == fine
+
+
+def test_where_there_is_no_ipam_the_stack_creates_one() -> None:
+    assert about("IPAM", ipams={HOME: None}) == [
+        ("ok", "None in us-east-1; the stack creates one in the advanced tier.")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("role", "actions"),
+    [
+        (
+            "the function that builds the pools",
+            "CreateIpam CreateIpamPool CreateTags DescribeIpamPools ModifyIpam ProvisionIpamPoolCidr "
+            "GetIpamPoolAllocations",
+        ),
+        (
+            "AWSControlTowerExecution",
+            "cloudformation:CreateStack iam:CreateRole kms:CreateKey lambda:CreateFunction ram:CreateResourceShare",
+        ),
+    ],
+)
+def test_a_policy_that_denies_a_call_of_the_deployment_is_found_whichever_call_it_is(role: str, actions: str) -> None:
+    for name in actions.split():
+        action = name if ":" in name else f"ec2:{name}"
+        deny = Policy("guardrail", {"Statement": {"Effect": "Deny", "Action": action, "Resource": "*"}})
+
+        found = about("Service control policies", policies=((FULL_ACCESS, deny),))
+
+        assert [(result, text.partition(". ")[0]) for result, text in found] == [
+            ("failed", f"guardrail denies {action} in {region} to {role}")
+            for region in ([WEST, HOME] if action == REGION_CALL else [HOME])
+        ]
 
 
 def test_a_region_deny_that_stops_the_function_in_one_region_is_named() -> None:
@@ -405,25 +532,43 @@ def test_the_calls_that_policies_are_compared_with_are_those_of_the_function() -
 
 
 def test_the_lines_have_marks_and_a_summary() -> None:
-    checks = [Check("A", "ok", "Fine."), Check("B", "unknown", "Who knows."), Check("C", "failed", "Fix it.")]
+    checks = [
+        *(Check("A", "ok", "Fine."), Check("B", "unknown", "Who knows.")),
+        *(Check("C", "failed", "Fix it."), Check("D", "warning", "Look.")),
+    ]
 
     assert text.to_lines(checks, text.MARKS) == [
-        *("✓ A: Fine.", "! B: Who knows.", "✗ C: Fix it."),
+        *("✓ A: Fine.", "! B: Who knows.", "✗ C: Fix it.", "! D: Look."),
         *("", "Not ready: 1 to fix. Not checked: 1."),
     ]
-    assert text.to_lines(checks[:1], text.ASCII_MARKS) == ["ok A: Fine.", "", "Ready."]
+    assert text.to_lines(checks, text.ASCII_MARKS)[:4] == [
+        "ok A: Fine.",
+        "!  B: Who knows.",
+        "x  C: Fix it.",
+        "!  D: Look.",
+    ]
+    assert text.to_lines(checks[:1], text.MARKS) == ["✓ A: Fine.", "", "Ready."]
     assert text.to_lines(checks[:2], text.MARKS)[-1] == "Nothing to fix. Not checked: 1."  # which is not ready
-    assert json.loads(text.to_json(checks)) == {
-        "ready": False,
-        "checks": [
-            {"about": "A", "result": "ok", "text": "Fine."},
-            {"about": "B", "result": "unknown", "text": "Who knows."},
-            {"about": "C", "result": "failed", "text": "Fix it."},
-        ],
-    }
+    listed = [{"about": one.about, "result": one.result, "text": one.text} for one in checks]
+    assert text.to_json(checks) == json.dumps({"ready": False, "checks": listed}, indent=4)
+    assert json.loads(text.to_json(checks[:2]))["ready"]
+
+
+def test_a_terminal_shows_what_to_fix_in_red(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("locale.getencoding", lambda: "UTF-8")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+
+    text.show([Check("C", "failed", "Fix it.")])
+
+    assert capsys.readouterr().out.splitlines()[0] == "\033[31m✗ C: Fix it.\033[0m"
 
 
 OF_STACK = {"ParameterKey": "NetworkAccountId", "ParameterValue": NETWORKING}
+STACK_SET_ROLE = "iam get_role RoleName=AWSControlTowerStackSetRole"
+BUCKET = f"s3 get_bucket_location Bucket=code ExpectedBucketOwner={MANAGEMENT}"
 ORGANIZATION = "arn:aws:organizations::111111111111:ou/o-1/ou-abcd-11111111"
 
 
@@ -449,13 +594,17 @@ ANSWERS: dict[str, Any] = {
     },
     "organizations list_parents ChildId=ou-abcd-11111111": {"Parents": [{"Id": "r-abcd", "Type": "ROOT"}]},
     "organizations list_roots": {"Roots": [{"Id": "r-abcd"}]},
-    "organizations list_policies_for_target": {"Policies": [{"Id": "p-1", "Name": "FullAWSAccess"}]},
+    "organizations list_policies_for_target Filter=SERVICE_CONTROL_POLICY": {
+        "Policies": [{"Id": "p-1", "Name": "FullAWSAccess"}]
+    },
     "organizations describe_policy": {"Policy": {"Content": json.dumps(FULL_ACCESS.document)}},
     "organizations list_aws_service_access_for_organization": {
         "EnabledServicePrincipals": [{"ServicePrincipal": "ram.amazonaws.com"}]
     },
     "organizations list_delegated_administrators": {"DelegatedAdministrators": [{"Id": NETWORKING}]},
-    "organizations describe_organizational_unit": {"OrganizationalUnit": {"Arn": ORGANIZATION}},
+    "organizations describe_organizational_unit OrganizationalUnitId=ou-abcd-11111111": {
+        "OrganizationalUnit": {"Arn": ORGANIZATION}
+    },
     "controltower list_landing_zones": {"landingZones": [{"arn": f"arn:aws:controltower:{HOME}:1:landingzone/X"}]},
     "controltower get_landing_zone": {
         "landingZone": {
@@ -465,7 +614,7 @@ ANSWERS: dict[str, Any] = {
             "manifest": {"governedRegions": [HOME, WEST]},
         }
     },
-    "controltower list_enabled_controls": {
+    f"controltower list_enabled_controls targetIdentifier={ORGANIZATION}": {
         "enabledControls": [
             {"controlIdentifier": f"arn:aws:controltower:{HOME}::control/AWS-GR_REGION_DENY"},
             {"controlIdentifier": f"arn:aws:controltower:{HOME}::control/ABCDEF"},
@@ -476,7 +625,7 @@ ANSWERS: dict[str, Any] = {
         {"Error": {"Code": "ValidationError", "Message": "Stack with id x does not exist"}}, "DescribeStacks"
     ),
     "cloudformation list_stack_instances": {"Summaries": [{"Account": NETWORKING, "StackId": "arn:..."}]},
-    "iam get_role": {"Role": {}},
+    STACK_SET_ROLE: {"Role": {}},
     "ec2 describe_regions": {"Regions": [{"RegionName": HOME}, {"RegionName": WEST}]},
     f"ec2 describe_ipams {HOME}": {
         "Ipams": [
@@ -506,7 +655,7 @@ ANSWERS: dict[str, Any] = {
     "service-quotas list_service_quotas ServiceCode=ram": {
         "Quotas": [{"QuotaCode": code, "Value": float(value)} for code, value in SHARE_QUOTAS.items()]
     },
-    "s3 get_bucket_location": {"LocationConstraint": None},
+    BUCKET: {"LocationConstraint": None},
     "cloudtrail describe_trails": {
         "trailList": [{"Name": "on", "TrailARN": "arn:on"}, {"Name": "off", "TrailARN": "arn:off"}]
     },
@@ -527,17 +676,25 @@ class Answering(AwsReader):
     def __init__(self, answers: Mapping[str, Any], account_id: str = MANAGEMENT) -> None:
         super().__init__(boto3.Session(region_name=HOME), account_id)
         self.answers = answers
+        self.calls: set[tuple[str, str]] = set()
+        self.sessions: list[tuple[Any, ...]] = []
 
     def impatient(self) -> Self:
         return self
 
-    def assume(self, *_arguments: Any) -> Self:
+    def assume(self, *arguments: Any) -> Self:
         if "sts assume_role" in self.answers:
             raise self.answers["sts assume_role"]
-        return type(self)(self.answers, NETWORKING)
+        self.sessions.append(arguments)
+        inside = type(self)(self.answers, NETWORKING)
+        inside.calls = self.calls
+        return inside
 
     def _make_client(self, service: str, region: str) -> Any:
         def answer(operation: str, **parameters: Any) -> Any:
+            action = f"{service.replace('-', '')}:{operation.title().replace('_', '')}"
+            self.calls.add((self.account_id, action))
+            assert_complete(service, operation, parameters)
             named = [f"{name}={value}" for name, value in parameters.items()]
             lines = [" ".join([service, operation, *words]) for words in (named, [region, *named])]
             fitting = [words for words in self.answers for line in lines if line.startswith(words)]
@@ -547,6 +704,20 @@ class Answering(AwsReader):
             return found
 
         return AnsweringClient(answer)
+
+
+@functools.cache
+def model(service: str) -> ServiceModel:
+    return Session().get_service_model(service)
+
+
+def assert_complete(service: str, operation: str, parameters: Mapping[str, Any]) -> None:
+    """Assert that AWS would take the parameters."""
+    (name,) = [name for name in model(service).operation_names if xform_name(name) == operation]
+    if shape := model(service).operation_model(name).input_shape:
+        sent = {key: value for key, value in parameters.items() if key != "PaginationConfig"}
+        report = ParamValidator().validate(sent, shape)
+        assert not report.has_errors(), report.generate_report()
 
 
 class AnsweringClient:
@@ -575,29 +746,184 @@ def preflighted(answers: Mapping[str, Any], *words: str) -> dict[str, Check]:
     return {about: one for about, one in found.items() if one.result != "ok"}
 
 
+def made(answers: Mapping[str, Any], *words: str) -> Answering:
+    """Return an account, and with it the calls of a preflight."""
+    given = [f"NETWORK_ACCOUNT_ID={NETWORKING}", "BUCKET=code", *words]
+    account = Answering(answers)
+    checking.check_organization(account, arguments.read(given, arguments.template_parameters()))
+    return account
+
+
 @pytest.fixture(autouse=True)
 def organization(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight_reading, "read_all", lambda *_arguments: TREE)
 
 
-def test_a_parameter_that_cloudformation_would_refuse_is_refused_before_anything_is_read(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("AutoImport", "perhaps", "AutoImport=perhaps is not valid"),
+        ("stack", "a stack", "stack=a stack is not a valid stack name"),
+        ("FORMAT", "svg", "FORMAT=svg is not supported; give text or json"),
+    ],
+)
+def test_an_argument_that_cannot_be_right_is_refused_before_anything_is_read(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, reason: str
 ) -> None:
-    given = {"BUCKET": "code", "NETWORK_ACCOUNT_ID": NETWORKING, "AutoImport": "perhaps"}
+    given = {"BUCKET": "code", "NETWORK_ACCOUNT_ID": NETWORKING, name: value}
     for name, value in {**given, "WORDS": " ".join(given)}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(preflight, "read_and_check", lambda *_: pytest.fail("AWS was asked"))
 
-    with pytest.raises(Refused, match="AutoImport=perhaps is not valid"):
+    with pytest.raises(Refused, match=reason):
         preflight.main()
 
 
-def test_drift_of_the_landing_zone_is_read() -> None:
-    zone = ANSWERS["controltower get_landing_zone"]["landingZone"] | {"driftStatus": {"status": "DRIFTED"}}
+@pytest.mark.parametrize(("result", "code"), [("ok", 0), ("warning", 0), ("failed", 1)])
+def test_the_checks_are_printed_for_people_or_for_programs_and_the_exit_code_says_whether_it_is_ready(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], result: Any, code: int
+) -> None:
+    checks = [Check("Trail", result, "Größe.")]
+    monkeypatch.setattr(preflight, "read_and_check", lambda *_: checks)
+
+    assert preflight.main() == code
+    assert capsys.readouterr().out.splitlines() == text.to_lines(checks, text.MARKS)
+
+    monkeypatch.setenv("WORDS", "FORMAT")
+    monkeypatch.setenv("FORMAT", "json")
+    assert preflight.main() == code
+    assert capsys.readouterr().out == text.to_json(checks) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "is_terminal", "marks"),
+    [
+        ("UTF-8", True, text.MARKS),
+        ("utf8", True, text.MARKS),
+        ("ANSI_X3.4-1968", True, text.ASCII_MARKS),
+        ("ANSI_X3.4-1968", False, text.MARKS),  # whatever shows it later
+    ],
+)
+def test_a_terminal_gets_the_marks_that_it_can_show(
+    monkeypatch: pytest.MonkeyPatch, encoding: str, is_terminal: bool, marks: Mapping[str, str]
+) -> None:
+    monkeypatch.setattr("locale.getencoding", lambda: encoding)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: is_terminal)
+
+    assert text.marks() == marks
+
+
+def test_the_account_of_the_credentials_is_checked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = boto3.Session("not used", "not used", region_name=WEST)
+    given = arguments.Arguments({}, {"AWS": "my aws"})
+    found = [Check("Trail", "ok", "Fine.")]
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setattr(checking, "open_session", lambda words, root: {("my aws", ROOT): session}[words, root])
+    monkeypatch.setattr(checking, "read_account_id", lambda _session: OTHER)
+
+    def check_organization(aws: AwsReader, *others: Any) -> list[Check]:
+        assert (aws.account_id, aws.region, others) == (OTHER, WEST, (given, ROOT))
+        return found
+
+    monkeypatch.setattr(checking, "check_organization", check_organization)
+
+    assert checking.read_and_check(given, ROOT) == found
+    assert capsys.readouterr().err == "Reading the organization ...\n"
+
+
+def test_a_list_of_aws_is_read_to_its_end_and_what_is_throttled_is_given_up_soon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pages: dict[str | None, dict[str, Any]] = {
+        None: {"enabledControls": [{"arn": "1"}], "nextToken": "more"},
+        "more": {"enabledControls": [{"arn": "2"}]},
+    }
+
+    def answer(_call: Any, client: Any, operation: str, parameters: Any) -> Any:
+        assert client.meta.config.retries == {"mode": "standard", "total_max_attempts": 5}
+        if operation == "GetRole":
+            return {"Role": parameters}
+        assert (client.meta.region_name, parameters["targetIdentifier"]) == (WEST, "ou")
+        return pages[parameters.get("nextToken")]
+
+    intercept(monkeypatch, answer)
+    aws = AwsReader(boto3.Session("not used", "not used", region_name=HOME), MANAGEMENT).impatient()
+
+    found = aws.ask("controltower", "list_enabled_controls", WEST, targetIdentifier="ou")
+    assert found["enabledControls"] == [{"arn": "1"}, {"arn": "2"}]
+    assert aws.ask("iam", "get_role", RoleName="x") == {"Role": {"RoleName": "x"}}
+
+
+@pytest.mark.parametrize("target", ["r-abcd", "ou-abcd-11111111", NETWORKING])
+def test_the_policies_of_the_root_of_each_ou_and_of_the_account_are_read(target: str) -> None:
+    deny = {"Effect": "Deny", "Action": "ec2:CreateIpam", "Resource": "*"}
+    policies = [{"Id": "p-1", "Name": "FullAWSAccess"}, {"Id": "p-2", "Name": "no-ipam"}]
+    answers = {
+        f"organizations list_policies_for_target Filter=SERVICE_CONTROL_POLICY TargetId={target}": {
+            "Policies": policies
+        },
+        "organizations describe_policy PolicyId=p-2": {"Policy": {"Content": json.dumps({"Statement": deny})}},
+    }
+
+    assert preflighted(ANSWERS | answers)["Service control policies"].text.startswith("no-ipam denies ec2:CreateIpam")
+
+
+def test_an_ipam_is_looked_for_in_the_home_region_and_in_each_that_gets_pools() -> None:
+    free = {"Ipams": [IPAM | {"Tier": "free"}]}
+    elsewhere = {"Ipams": [IPAM | {"IpamRegion": WEST}]}
+
+    assert (
+        "is in the free tier"
+        in preflighted(ANSWERS | {f"ec2 describe_ipams {HOME}": free}, f"REGIONS={WEST}")["IPAM"].text
+    )
+    assert preflighted(ANSWERS | {f"ec2 describe_ipams {WEST}": elsewhere})["IPAM"].text.startswith(
+        "ipam-1 in us-west-2 is another"
+    )
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "InternalFailure"])
+def test_what_is_read_inside_an_account_that_cannot_be_entered_is_not_checked(code: str) -> None:
+    found = preflighted(ANSWERS | {"sts assume_role": error(code, "AssumeRole")})
+
+    of_account = [
+        about for about, one in found.items() if one.text.startswith("Not checked: the Networking account can")
+    ]
+    assert of_account == ["Enabled Regions", "IPAM", "Quota of pools", "Quota of shares"]
+    assert found["IPAM"].text == "Not checked: the Networking account cannot be entered."
+
+
+def test_of_an_account_that_is_not_in_the_organization_no_policy_or_control_is_read() -> None:
+    found = preflighted(ANSWERS | {"organizations describe_account": error("AccountNotFoundException")})
+
+    why = "Not checked: the Networking account is not an active account of the organization."
+    assert [about for about, one in found.items() if one.text == why] == [
+        "Service control policies",
+        "Proactive controls",
+    ]
+
+
+def test_a_region_without_a_landing_zone_is_told() -> None:
+    found = preflighted(ANSWERS | {"controltower list_landing_zones": {"landingZones": []}})
+
+    assert found["Landing zone"].text.startswith("Control Tower lists no landing zone in us-east-1.")
+
+
+@pytest.mark.parametrize(
+    ("changed", "about", "text"),
+    [
+        ({"driftStatus": {"status": "DRIFTED"}}, "Landing zone", "it has drifted"),
+        ({"status": "FAILED"}, "Landing zone", "it is FAILED"),
+        ({"manifest": {}}, "Governed Regions", "names no governed Regions"),
+    ],
+)
+def test_the_state_of_the_landing_zone_is_read(changed: dict[str, Any], about: str, text: str) -> None:
+    zone = ANSWERS["controltower get_landing_zone"]["landingZone"] | changed
 
     found = preflighted(ANSWERS | {"controltower get_landing_zone": {"landingZone": zone}})
 
-    assert "it has drifted" in found["Landing zone"].text
+    assert text in found[about].text
 
 
 @pytest.mark.parametrize("output", ["json", "text"])
@@ -616,10 +942,30 @@ def test_a_list_for_programs_is_refused_where_make_would_write_into_it(
 
 
 def test_the_answers_of_aws_are_read() -> None:
-    found = preflighted(ANSWERS)
+    found = {
+        about: one.text for about, one in checked(ANSWERS, f"NETWORK_ACCOUNT_ID={NETWORKING}", "BUCKET=code").items()
+    }
 
-    assert list(found) == ["Proactive controls"]
-    assert "CT.LAMBDA.PR.3 on ou-abcd-11111111 rejects functions" in found["Proactive controls"].text
+    of_pools = replace(READY, remembered={"Prod OU": [TEAM.ou_id]})
+    assert found == {one.about: one.text for one in check(of_pools)} | {
+        "Proactive controls": "CT.LAMBDA.PR.3 on ou-abcd-11111111 rejects functions outside a VPC. Disable it there, "
+        "or use another OU.",
+        "Trail": "on logs in us-east-1, so EventBridge gets the events of accounts.",
+    }
+
+
+def test_an_ipam_that_is_being_deleted_or_could_not_be_created_is_none() -> None:
+    failed = {"Ipams": [IPAM | {"State": "create-failed"}]}
+
+    found = checked(ANSWERS | {f"ec2 describe_ipams {HOME}": failed}, f"NETWORK_ACCOUNT_ID={NETWORKING}")
+
+    assert found["IPAM"].text == "None in us-east-1; the stack creates one in the advanced tier."
+
+
+def test_the_region_of_the_bucket_is_read() -> None:
+    answers = ANSWERS | {BUCKET: {"LocationConstraint": "eu-west-1"}}
+
+    assert checked(answers, "BUCKET=code")["Bucket"].text == "code is in eu-west-1."
 
 
 @pytest.mark.parametrize(
@@ -627,8 +973,8 @@ def test_the_answers_of_aws_are_read() -> None:
     [
         ("sts assume_role", error("AccessDenied"), "Execution role", "may not assume"),
         ("sts assume_role", error("AccessDenied"), "IPAM", "cannot be entered"),
-        ("iam get_role", error("NoSuchEntity"), "StackSet role", "has no role"),
-        ("iam get_role", error("AccessDenied", "GetRole"), "StackSet role", "Cannot be read (GetRole: AccessDenied)"),
+        (STACK_SET_ROLE, error("NoSuchEntity"), "StackSet role", "has no role"),
+        (STACK_SET_ROLE, error("AccessDenied", "GetRole"), "StackSet role", "Cannot be read (GetRole: AccessDenied)"),
         ("sts assume_role", error("InternalFailure", "AssumeRole"), "Execution role", "Cannot be read (AssumeRole"),
         ("organizations describe_account", error("AccountNotFoundException"), "Networking account", "is no account"),
         (
@@ -638,7 +984,13 @@ def test_the_answers_of_aws_are_read() -> None:
             "Cannot be read (DescribeAccount: AccessDeniedException)",
         ),
         ("organizations describe_organization", error("AWSOrganizationsNotInUseException"), "Credentials", "is in no"),
-        ("s3 get_bucket_location", error("NoSuchBucket"), "Bucket", "Create it"),
+        (BUCKET, error("NoSuchBucket"), "Bucket", "Create it"),
+        (
+            BUCKET,
+            error("AccessDenied", "GetBucketLocation"),
+            "Bucket",
+            "Cannot be read (GetBucketLocation: AccessDenied)",
+        ),
         (
             "cloudtrail describe_trails",
             error("AccessDeniedException", "DescribeTrails"),
@@ -875,6 +1227,34 @@ def test_a_stack_in_the_networking_account_that_takes_no_update_is_told_with_the
     assert "Stack" not in preflighted(ANSWERS | answers)
 
 
+def test_the_networking_account_is_read_in_a_session_that_allows_these_reads_and_nothing_else() -> None:
+    stack = {"Stacks": [{"StackId": "arn:...", "StackStatus": "CREATE_COMPLETE", "Parameters": [OF_STACK]}]}
+
+    account = made(ANSWERS | {"cloudformation describe_stacks": stack})
+
+    inside = sorted(action for account_id, action in account.calls if account_id == NETWORKING)
+    for role, name, policy in account.sessions:
+        assert (role, name) == (f"arn:aws:iam::{NETWORKING}:role/AWSControlTowerExecution", "preflight")
+        assert session_policies.statements(policy) == [(" ".join(inside), "*", {})]
+
+
+def test_only_of_a_stack_that_exists_and_is_listed_is_its_status_asked() -> None:
+    stack = {"Stacks": [{"StackId": "arn:...", "StackStatus": "CREATE_COMPLETE", "Parameters": [OF_STACK]}]}
+    unlisted = {"cloudformation list_stack_instances": error("AccessDenied", "ListStackInstances")}
+
+    def asked(answers: dict[str, Any]) -> set[str]:
+        calls = made(ANSWERS | answers).calls
+        of_stack_set = (MANAGEMENT, "cloudformation:ListStackInstances")
+        return {action for account, action in calls if account == NETWORKING or (account, action) == of_stack_set}
+
+    never = asked({})
+    assert asked({"cloudformation describe_stacks": stack}) - never == {
+        "cloudformation:ListStackInstances",
+        "cloudformation:DescribeStacks",
+    }
+    assert asked({"cloudformation describe_stacks": stack, **unlisted}) - never == {"cloudformation:ListStackInstances"}
+
+
 def test_a_stack_whose_stack_set_was_deleted_is_told_to_be_deleted_and_deployed_again() -> None:
     stack = {"Stacks": [{"StackId": "arn:...", "StackStatus": "CREATE_COMPLETE", "Parameters": [OF_STACK]}]}
     instances = error("StackSetNotFoundException")
@@ -934,9 +1314,10 @@ def test_the_ous_are_checked_even_if_the_pools_have_no_room() -> None:
     assert [result for result, _ in found] == ["ok", "ok", "failed"]
 
 
-def test_without_a_networking_account_its_checks_are_left_out() -> None:
-    found = checked(ANSWERS, "BUCKET=code")
+def test_without_a_networking_account_or_a_bucket_their_checks_are_left_out() -> None:
+    found = checked(ANSWERS)
 
+    assert found["Bucket"].text == "Not checked: BUCKET is not given."
     assert [about for about, one in found.items() if one.text == "Not checked: NETWORK_ACCOUNT_ID is not given."] == [
         *("Networking account", "Execution role", "Enabled Regions", "Service control policies"),
         *("IPAM", "Quota of pools", "Quota of shares", "Proactive controls"),

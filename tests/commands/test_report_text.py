@@ -91,6 +91,89 @@ def test_a_report_has_a_section_for_what_there_is_and_none_for_what_there_is_not
     ]
 
 
+def test_a_report_of_a_landing_zone_in_which_much_is_to_do() -> None:
+    (top,) = answer()["tree"]
+    pools = [
+        {**top, "lostTag": True, "stackId": "arn:aws:cloudformation:us-east-1:222222222222:stack/s/1"},
+        {**top, "poolId": "ipam-pool-2", "sourcePoolId": "ipam-pool-1", "name": "west", "percentUsed": 50.0},
+    ]
+
+    def account(number: int, name: str, environment: str | None, *ous: str, **more: str) -> dict[str, Any]:
+        row = {"accountId": f"{number:012}", "name": name, "organizationalUnits": [*ous]}
+        return row | {"environment": environment, "share": "shared", **more}
+
+    accounts = [
+        account(4, "shop", "Prod OU", "Prod OU"),
+        account(3, "shop", "Prod OU", "Prod OU"),
+        account(9, "a", "Prod OU", "Prod OU", "Team"),
+        account(1, "audit", None, share="none", reason="no OU"),
+    ]
+    vpcs = [
+        allocation(resourceType="vpc", resourceId=f"vpc-{one}", accountId=f"{one:012}", cidr=f"10.{one}.0.0/{15 + one}")
+        for one in range(1, 8)
+    ]
+    found = answer(
+        tree=pools,
+        accounts=4,
+        accountsWithPools=3,
+        accountDetails=accounts,
+        allocations=[*vpcs, allocation(poolId="ipam-pool-2")],
+        notMonitored="IPAM sees no other account.",
+        environments=[
+            {"environment": "Prod OU", "organizationalUnit": "Production", "organizationalUnitId": "ou-1"},
+            {"environment": "Test", "organizationalUnit": None, "organizationalUnitId": None, "problem": "No OU."},
+        ],
+        organizationalUnitsWithoutPools=[{"organizationalUnit": "Root", "id": "", "accounts": 1}],
+        watch={"at": "10:03", "findings": [{"message": "Full."}], "problem": "", "dashboardUrl": "https://x"},
+    )
+
+    others = report_text.to_lines(found)
+    lost = others.pop(-5)
+    assert lost.startswith("  - Pool landing-zone has lost the tag that marks it as ours.")
+    assert others == [
+        "landing-zone (lost its tag)  10.0.0.0/8        ░░░░░░░░░░   0.0 %",
+        "└─ west                      10.0.0.0/8        █████░░░░░  50.0 %",
+        "",
+        "Accounts: 3 of 4 have pools",
+        "  Prod OU (ou-1, now named Production)",
+        "    000000000003  shop  Prod OU         shared",
+        "    000000000004  shop  Prod OU         shared",
+        "    000000000009  a     Prod OU / Team  shared",
+        "  Test, which has no OU",
+        "    no account",
+        "  No environment",
+        "    000000000001  audit  (root)  none: no OU",
+        "",
+        "In use (a pool or Region that holds one of these is not removed)",
+        "  landing-zone (ipam-pool-1)",
+        "    addresses: audit 65,536, 000000000002 32,768, shop 16,384, shop 8,192, 000000000005 4,096, and 2 more "
+        "accounts",
+        "    VPC vpc-1, 10.1.0.0/16, account 000000000001 (audit), us-east-1",
+        "    VPC vpc-2, 10.2.0.0/17, account 000000000002, us-east-1",
+        "    VPC vpc-3, 10.3.0.0/18, account 000000000003 (shop), us-east-1",
+        "    VPC vpc-4, 10.4.0.0/19, account 000000000004 (shop), us-east-1",
+        "    VPC vpc-5, 10.5.0.0/20, account 000000000005, us-east-1",
+        "    VPC vpc-6, 10.6.0.0/21, account 000000000006, us-east-1",
+        "    VPC vpc-7, 10.7.0.0/22, account 000000000007, us-east-1",
+        "  west (ipam-pool-2)",
+        "    addresses: 222222222222 65,536",
+        "    manual allocation ipam-pool-alloc-1, 10.1.0.0/16, account 222222222222, us-east-1",
+        "  To free a VPC's block, delete the VPC in its account and Region. If the account is closed, see "
+        "templates/TROUBLESHOOTING.md.",
+        "  To free a manual allocation, run in the Networking account:",
+        "    aws ec2 release-ipam-pool-allocation --region us-east-1 --ipam-pool-id ipam-pool-2 --cidr 10.1.0.0/16 "
+        "--ipam-pool-allocation-id ipam-pool-alloc-1",
+        "",
+        "Needs attention",
+        "  - IPAM sees no other account.",
+        "  - No OU.",
+        "",
+        "Findings of the watch (10:03)",
+        "  - Full.",
+        "Dashboard, in the Networking account: https://x",
+    ]
+
+
 @pytest.mark.parametrize(
     ("used", "drawn"),
     [
@@ -169,6 +252,26 @@ def test_each_cidr_of_a_pool_has_a_line_and_a_pool_that_cannot_be_measured_a_que
         "│        172.16.0.0/16",
         "└─ east  10.64.0.0/10      ██████████ 100.0 %  Env=Prod OU",
         "         172.17.0.0/16",
+    ]
+
+
+def test_pools_are_drawn_in_the_order_of_their_addresses_and_one_without_a_cidr_first() -> None:
+    pools = [
+        DrawnPool("south", "top", "south", ["10.128.0.0/10"], 0.0, {}),
+        DrawnPool("west", "top", "west", ["10.64.0.0/10"], 25.0, {}),
+        DrawnPool("prod", "south", "prod", ["10.128.0.0/11"], 4.0, {"Env": "Prod", "Team": "x"}),
+        DrawnPool("new", "top", "new", [], 0.0, {}),
+        DrawnPool("top", "", "top", ["10.0.0.0/8"], 75.0, {}),
+        DrawnPool("old", "", "old", ["9.0.0.0/8"], 96.0, {}),
+    ]
+
+    assert draw(pools) == [
+        "old         9.0.0.0/8         █████████░  96.0 %",
+        "top         10.0.0.0/8        ████████░░  75.0 %",
+        "├─ new                        ░░░░░░░░░░   0.0 %",
+        "├─ west     10.64.0.0/10      ██░░░░░░░░  25.0 %",
+        "└─ south    10.128.0.0/10     ░░░░░░░░░░   0.0 %",
+        "   └─ prod  10.128.0.0/11     █░░░░░░░░░   4.0 %  Env=Prod, Team=x",
     ]
 
 

@@ -50,7 +50,10 @@ def test_region_deny_denies_the_function_and_spares_the_execution_role() -> None
         (deny(Action=["s3:*", "ec2:?etIpamPoolAllocations"]), True),
         (deny(Action="ec2:CreateVpc"), None),
         (deny(Effect="Allow"), None),
+        ({"Effect": "Deny", "Action": "*"}, True),
         (deny(Resource="arn:aws:ec2:*:*:vpc/*"), None),
+        (deny(Resource="arn:aws:ec2::*:ipam-pool/[i]pam-pool-0"), None),  # to IAM, brackets are letters
+        (deny(Resource="arn:aws:ec2::*:ipam-pool/[ipam-pool-0"), None),
         (deny(Resource=["arn:aws:ec2::*:ipam-pool/*"]), True),
         ({"Effect": "Deny", "Action": "*", "NotResource": "arn:aws:ec2::*:ipam-pool/*"}, None),
         (deny(Condition={"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}), True),
@@ -88,6 +91,8 @@ def test_every_level_must_allow_the_call() -> None:
 
     assert denials([[FULL_ACCESS], [only_s3]], [CALL]) == [Denial(CALL, "", certain=True)]
     assert denials([[FULL_ACCESS], [only_s3, FULL_ACCESS]], [CALL]) == []
+    both = Policy("both", {"Statement": [deny(Action="s3:*"), *FULL_ACCESS.document["Statement"]]})
+    assert denials([[both]], [CALL]) == []
 
 
 def test_a_certain_denial_counts_more_than_a_possible_one_of_a_level_above() -> None:

@@ -43,6 +43,14 @@ def test_json_stays_the_same_data(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out) == answer
 
 
+@pytest.mark.parametrize(("mark", "color"), [("+", 32), ("~", 33), ("-", 31), ("✗", 31), ("!", 33)])
+def test_a_line_has_the_color_of_its_mark(mark: str, color: int, capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.show([f"  {mark} pool", "pool", ""], colors=True)
+    terminal.show([f"{mark} pool"])
+
+    assert capsys.readouterr().out == f"\033[{color}m  {mark} pool\033[0m\npool\n\n{mark} pool\n"
+
+
 def test_only_the_colors_of_a_command_itself_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.show(["- OU \033[32m"], colors=True)
 

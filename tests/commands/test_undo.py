@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import pytest
 from commands import program, stack_options, undo
 from commands.aws_cli import AwsCli
 from ctipam.errors import Refused
+from ctipam.pools.reserved import DESCRIPTION
+from in_process import session_policies
 from in_process.stand_in_cli import StandInCli
 
 MANAGEMENT, NETWORKING, SHOP = "111111111111", "222222222222", "012345678901"
@@ -62,6 +65,9 @@ VPC = {
     "ResourceOwner": SHOP,
     "ResourceRegion": "us-gov-east-1",
 }
+RESERVED = {"Cidr": "10.0.8.0/24", "ResourceType": "custom", "Description": DESCRIPTION}
+"""For ReservedCidrs, of this solution: the deletion releases it."""
+
 OLD = event(1, "CREATE_FAILED", reason="long ago")
 DELETING, DELETED = event(2, "DELETE_IN_PROGRESS"), event(3, "DELETE_COMPLETE")
 
@@ -82,10 +88,12 @@ ANSWERS: dict[str, list[Any]] = {
         {"Credentials": {"AccessKeyId": "key", "SecretAccessKey": "secret", "SessionToken": "networking-token"}}
     ],
     "networking describe-stacks": [{"Stacks": [{"StackStatus": "CREATE_COMPLETE"}]}],
-    "cloudformation list-stack-instances": [{"Summaries": [{"Account": NETWORKING, "StackId": OF_NETWORKING}]}],
+    "cloudformation list-stack-instances": [
+        {"Summaries": [{"Account": NETWORKING, "StackId": OF_NETWORKING}, {"Account": NETWORKING}]}
+    ],
     "ec2 describe-ipam-pools": [POOLS],
     "top": [{"IpamPoolAllocations": [OF_TOP]}],
-    "west": [{"IpamPoolAllocations": [VPC]}],
+    "west": [{"IpamPoolAllocations": [VPC, RESERVED]}],
 }
 
 
@@ -110,8 +118,10 @@ class Cli(StandInCli):
 
 
 @pytest.fixture
-def cli(tmp_path: Path) -> Cli:
-    return Cli(tmp_path / "bin")
+def cli(tmp_path: Path) -> Iterator[Cli]:
+    found = Cli(tmp_path / "bin")
+    yield found
+    found.calls()  # asserts that the AWS CLI would take them
 
 
 def type_answer(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
@@ -170,15 +180,12 @@ def test_each_pool_is_read_in_its_region_with_a_read_only_session(cli: Cli) -> N
 
     (assumed,) = [command for command, _ in cli.calls() if command[:2] == ["sts", "assume-role"]]
     options = dict(zip(assumed[2::2], assumed[3::2], strict=False))
-    actions = json.loads(options["--policy"])["Statement"][0]["Action"]
+    policy = session_policies.statements(json.loads(options["--policy"]))
     reads = [(command[1:6], token) for command, token in cli.calls() if command[0] == "ec2"]
     assert options["--role-arn"] == f"arn:aws-us-gov:iam::{NETWORKING}:role/AWSControlTowerExecution"
-    assert actions == [
-        "cloudformation:DescribeStacks",
-        "ec2:DescribeIpamPools",
-        "ec2:GetIpamPoolAllocations",
-        "ec2:GetIpamPoolCidrs",
-    ]
+    assert options["--role-session-name"] == "undo"
+    read = "cloudformation:DescribeStacks ec2:DescribeIpamPools ec2:GetIpamPoolAllocations ec2:GetIpamPoolCidrs"
+    assert policy == [(read, "*", {})]
     assert {token for _, token in reads} == {"networking-token"}
     assert sorted(command[2] + " " + command[-1] for command, _ in reads[1:]) == [
         "us-gov-east-1 west",
@@ -206,10 +213,20 @@ def test_typing_the_stack_name_deletes_the_stack_and_shows_progress_and_leftover
         "Stack ipam-controltower is deleted.",
         "Pools left in the Networking account: 2",
     ]
+    waiting = "While a pool is in use, the deletion waits up to 40 minutes for it. Each event is shown here."
+    assert output.index("delete-stack") < output.index(waiting) < output.index("14:05:02")
     assert "long ago" not in output
     assert "secret" not in output
     assert "networking-token" not in output
     assert cli.slept == [undo.POLL_EVERY_S] * 2
+
+
+@pytest.mark.parametrize(("role", "code"), [([], 0), (["An error occurred (AccessDenied) ..."], 1)])
+def test_the_exit_code_says_whether_the_stack_that_is_named_could_be_read(cli: Cli, role: list[Any], code: int) -> None:
+    cli.answer({"sts assume-role": role or ANSWERS["sts assume-role"]})
+
+    assert undo.main(["dry=yes", "stack=second", f"AWS={shlex.quote(str(cli.path))}"]) == code
+    assert cli.calls()[0][0][:4] == ["cloudformation", "describe-stacks", "--stack-name", "second"]
 
 
 @pytest.mark.parametrize("answer", ["", "yes", "ipam"])
@@ -247,13 +264,20 @@ def test_an_unprotected_stack_is_deleted_without_changing_its_protection(cli: Cl
     assert cli.changes() == [DELETE]
 
 
-def test_a_denied_deletion_leaves_the_stack_protected(cli: Cli) -> None:
-    cli.answer({"cloudformation delete-stack": ["AccessDenied"]})
+@pytest.mark.parametrize(
+    ("protected", "changes"), [(True, [UNPROTECT, DELETE, PROTECT]), (False, [DELETE])], ids=["protected", "not"]
+)
+def test_a_denied_deletion_leaves_the_stack_as_protected_as_it_was(
+    cli: Cli, capfd: pytest.CaptureFixture[str], protected: bool, changes: list[str]
+) -> None:
+    found = stack("CREATE_COMPLETE", EnableTerminationProtection=protected)
+    cli.answer({"cloudformation delete-stack": ["AccessDenied"], "cloudformation describe-stacks": [found]})
 
     with pytest.raises(Refused, match="`aws cloudformation delete-stack` failed"):
         cli.undo("yes=yes")
 
-    assert cli.changes() == [UNPROTECT, DELETE, PROTECT]
+    assert cli.changes() == changes
+    assert capfd.readouterr().out.count("$ aws cloudformation") == len(changes), "each is shown"
 
 
 def test_a_failed_deletion_reports_the_first_failure(cli: Cli, capfd: pytest.CaptureFixture[str]) -> None:
@@ -403,6 +427,25 @@ def test_after_a_deletion_that_had_to_leave_a_stack_its_pools_are_told_apart(
     assert "deploy again" not in told[-1]
 
 
+def test_after_a_deletion_pools_whose_stack_is_gone_are_what_it_has_left(
+    cli: Cli, capfd: pytest.CaptureFixture[str]
+) -> None:
+    created, gone = stack("CREATE_COMPLETE"), stack("DELETE_COMPLETE")
+    cli.answer(without_stack_set(created, created, gone, gone))
+
+    assert cli.undo("yes=yes")
+
+    assert "Pools left in the Networking account: 2" in capfd.readouterr().out.splitlines()
+
+
+def test_a_stack_set_that_may_not_be_read_is_not_called_deleted(cli: Cli, capfd: pytest.CaptureFixture[str]) -> None:
+    cli.answer({"cloudformation list-stack-instances": ["An error occurred (AccessDenied) ..."]})
+
+    assert not cli.undo("dry=yes")
+
+    assert "so what stays is unknown: An error occurred (AccessDenied)" in capfd.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
@@ -456,7 +499,9 @@ def test_progress_that_cannot_be_read_ends_with_the_command_to_continue(cli: Cli
         cli.undo("yes=yes")
 
 
-def test_an_interrupt_at_the_question_says_that_nothing_was_changed(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_at_the_question_says_that_nothing_was_changed(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     def interrupt(*_arguments: object) -> None:
         raise KeyboardInterrupt
 
@@ -467,6 +512,7 @@ def test_an_interrupt_at_the_question_says_that_nothing_was_changed(cli: Cli, mo
         cli.undo()
 
     assert cli.changes() == []
+    assert capfd.readouterr().out.endswith("\n\n"), "the message begins a line"
 
 
 @pytest.mark.parametrize(
@@ -519,8 +565,8 @@ def test_an_interruption_while_the_deletion_is_sent_says_that_it_may_continue(
 def test_a_terminal_shows_what_is_read_and_that_a_long_deletion_goes_on(
     cli: Cli, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(undo, "REMARK_EVERY_S", 2 * undo.POLL_EVERY_S)
-    waits = [stack("DELETE_IN_PROGRESS")] * 9
+    monkeypatch.setattr(undo, "POLL_EVERY_S", 15.0)
+    waits = [stack("DELETE_IN_PROGRESS")] * 12
     answers = {"cloudformation describe-stacks": [*waits, stack("DELETE_COMPLETE")]}
     cli.answer(answers)
     assert cli.undo()
@@ -533,8 +579,8 @@ def test_a_terminal_shows_what_is_read_and_that_a_long_deletion_goes_on(
     assert capfd.readouterr().err.splitlines() == [
         "Reading the stack ...",
         "Reading the pools, and what is allocated from them ...",
-        "still deleting (10 s without an event)",
-        "still deleting (20 s without an event)",
+        "still deleting (60 s without an event)",
+        "still deleting (120 s without an event)",
         "Reading the pools, and what is allocated from them ...",
     ]
 

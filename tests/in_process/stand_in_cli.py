@@ -96,17 +96,34 @@ class StandInCli:
 
 
 def assert_known(words: Sequence[str]) -> None:
+    """Assert that the AWS CLI knows the options, and that those of an operation of AWS are complete."""
     service, command, *others = words
-    options = {word.removeprefix("--") for word in others if word.startswith("--")}
-    assert options <= OF_ALL | (OWN.get((service, command)) or options_of(service, command)), words
-    assert "output" not in options or ("--output", "json") in pairwise(words), words
+    assert "--output" not in others or ("--output", "json") in pairwise(others), words
+    if own := OWN.get((service, command)):
+        assert {word.removeprefix("--") for word in others if word.startswith("--")} <= OF_ALL | own, words
+        return
+    values, flags, required = options_of(service, command)
+    given: dict[str, list[str]] = {}
+    name = ""
+    for word in others:
+        if word.startswith("--"):
+            name = word.removeprefix("--")
+            given[name] = []
+        else:
+            given[name].append(word)  # a KeyError: a value without an option
+    for name, found in given.items():
+        assert name in flags if not found else name in values and (values[name] == "list" or len(found) == 1), words
+    assert required <= {name.removeprefix("no-") for name in given}, words
 
 
 @functools.cache
-def options_of(service: str, command: str) -> set[str]:
-    """Return the options of a command that is an operation of AWS."""
+def options_of(service: str, command: str) -> tuple[dict[str, str], set[str], set[str]]:
+    """Return the options of a command that is an operation of AWS: those with values, by their types; those without;
+    and those that are required."""
     model = Session().get_service_model({"s3api": "s3"}.get(service, service))
     (operation,) = [name for name in model.operation_names if xform_name(name, "-") == command]
     shape = model.operation_model(operation).input_shape
-    names = {xform_name(name, "-"): member for name, member in (shape.members if shape else {}).items()}
-    return {*names, *(f"no-{name}" for name, member in names.items() if member.type_name == "boolean")}
+    types = {xform_name(name, "-"): member.type_name for name, member in (shape.members if shape else {}).items()}
+    booleans = {name for name, type_name in types.items() if type_name == "boolean"}
+    required = {xform_name(name, "-") for name in (shape.required_members if shape else ())}
+    return types | dict.fromkeys(OF_ALL, "string"), {*booleans, *(f"no-{name}" for name in booleans)}, required

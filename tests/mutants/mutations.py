@@ -132,7 +132,7 @@ def _decides_nothing(node: ast.AST) -> bool:
             return bool(NOT_DECIDED.fullmatch(name))
         case ast.keyword(arg="strict"):
             return True
-        case ast.Call(func=ast.Name(id="cast" | "log_decision" | "ThreadPoolExecutor")):
+        case ast.Call(func=ast.Name(id="cast" | "TypeVar" | "log_decision" | "ThreadPoolExecutor")):
             return True
         case ast.Call(func=ast.Attribute(value=ast.Name(id="logger"))):
             return True

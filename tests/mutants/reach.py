@@ -66,7 +66,8 @@ def _imported(source: str) -> set[str]:
     """Return the files of the product that a source imports, or names from them."""
     nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)]
     modules = {name for node in nodes for name in (node.module, *(f"{node.module}.{one.name}" for one in node.names))}
-    return {f"libraries/{module.replace('.', '/')}.py" for module in modules if module}
+    paths = [f"libraries/{module.replace('.', '/')}" for module in modules if module]
+    return {f"{path}{end}" for path in paths for end in (".py", "/__init__.py")}
 
 
 @dataclass
@@ -104,11 +105,12 @@ class Reach:
         Half of the time at most is for tests whose file imports the module, as its unit tests do; they come first.
 
         Of a statement that runs when its module is imported, return those that reach any function of the module, or of
-        those that import it; of a module where neither has functions, all tests.
+        those that import it, and those whose file imports it, which may read only what it defines; of a module of which
+        there are none, all tests.
         """
         reaching = (
             self.tests.get((path, statement))
-            or self._of_files({path, *self.importers.get(path, ())})
+            or self._of_files({path, *self.importers.get(path, ())}) | self._importing(path)
             or set().union(*self.tests.values())
         )
         ranked = self._ranked(reaching)
@@ -128,6 +130,9 @@ class Reach:
 
     def _of_files(self, paths: Collection[str]) -> set[str]:
         return set().union(*(tests for (path, _), tests in self.tests.items() if path in paths))
+
+    def _importing(self, path: str) -> set[str]:
+        return {test for test in self.seconds if path in self.subjects.get(_file(test), ())}
 
     def _ranked(self, tests: Collection[str]) -> list[str]:
         variants: dict[str, int] = defaultdict(int)

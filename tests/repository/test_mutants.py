@@ -52,6 +52,7 @@ def test_the_faults_are_those_that_people_make(line: str, lines: list[str]) -> N
         "x = a['Key']",
         "def f(a: Literal['b']) -> Literal['c']:\n    return a",
         "if TYPE_CHECKING:\n    import a",
+        "T = TypeVar('T')",
         "Held = Mapping[str, Callable[[int], str | None]]",
         "@dataclass(frozen=True)\nclass A(TypedDict, total=False):\n    a: int",
         "x = zip(a, b, strict=True)",
@@ -131,6 +132,8 @@ def test_a_mutant_meets_the_fastest_tests_file_by_file_and_none_after_the_limit(
     assert set(reach.of("z.py", 1)) == {*reach.of("x.py", 4), "t::other"}, "nobody imports it either"
     reach.subjects = {"u": {"x.py"}}
     assert reach.of("x.py", 4) == ["u::b", "u::slower"], "the unit tests of the module come first"
+    reach.subjects = {"t": {"names.py"}}
+    assert set(reach.of("names.py", 1)) == {"t::a[1]", "t::a[2]", "t::other", "t::slow"}, "they may read a constant"
 
 
 def test_a_file_is_imported_by_those_that_name_it_or_something_in_it() -> None:
@@ -143,6 +146,7 @@ def test_a_file_is_imported_by_those_that_name_it_or_something_in_it() -> None:
 
     assert found["libraries/ctipam/names.py"] == {*sources}
     assert found["libraries/ctipam/pools/spec.py"] == {"libraries/ctipam/a.py"}
+    assert found["libraries/ctipam/__init__.py"] == {"libraries/ctipam/a.py"}
 
 
 def test_a_score_below_the_promise_fails(capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,7 +51,8 @@ POLICY: dict[str, Any] = {
 }
 """The session policy. The role itself is an administrator."""
 
-ACCOUNTS_AT_ONCE, REGIONS_AT_ONCE = 4, 16
+CONCURRENT_ACCOUNTS = 4
+CONCURRENT_REGIONS = 16
 """EC2 throttles each account and Region separately, so all Regions of an account can be read at the same time. Each
 account that is read at the same time needs some 60 MB for the clients of its Regions."""
 
@@ -134,16 +135,16 @@ def _read_accounts(management: Account, account_ids: Sequence[str]) -> list[VpcC
     found: list[VpcCidr | Unread] = []
     printed = time.monotonic()
     visitors = SimpleQueue[Visitor]()
-    for _ in range(ACCOUNTS_AT_ONCE):
+    for _ in range(CONCURRENT_ACCOUNTS):
         visitors.put(Visitor(management))
-    workers = ThreadPoolExecutor(ACCOUNTS_AT_ONCE)
+    workers = ThreadPoolExecutor(CONCURRENT_ACCOUNTS)
     try:
         reading = [workers.submit(_read_account, management, visitors, account_id) for account_id in account_ids]
         for number, done in enumerate(as_completed(reading), start=1):
             found += done.result()
             if time.monotonic() - printed >= PROGRESS_EVERY_S:
                 printed = time.monotonic()
-                print(f"read {number:,} of {numbered(len(account_ids), 'account')}", file=sys.stderr, flush=True)
+                print(f"read {number:,} of {numbered(len(account_ids), 'account')}", file=sys.stderr)
     finally:
         workers.shutdown(cancel_futures=True)  # after Ctrl-C, do not start further accounts
     return found
@@ -188,7 +189,7 @@ def _read_regions(account: Account) -> list[VpcCidr | Unread]:
         regions = [region["RegionName"] for region in account.ec2().describe_regions()["Regions"]]  # enabled
     except (BotoCoreError, ClientError) as error:
         return [Unread(account.account_id, "", why_of(error))]
-    with ThreadPoolExecutor(REGIONS_AT_ONCE) as workers:
+    with ThreadPoolExecutor(CONCURRENT_REGIONS) as workers:
         return [row for rows in workers.map(partial(_read_region, account), regions) for row in rows]
 
 

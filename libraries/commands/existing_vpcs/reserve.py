@@ -56,7 +56,7 @@ def reserved_cidrs(options: Mapping[str, str], properties: Mapping[str, str]) ->
         way_out = f"{WAYS_OUT[source]}, or reserve only what is known: INCOMPLETE=accept"
         raise Refused("\n".join(["Nothing was changed, because not all VPCs are known:", *existing.unread, way_out]))
     for sentence in filter(None, (*existing.unread, existing.note)):
-        print(plain(sentence), file=sys.stderr, flush=True)
+        print(plain(sentence), file=sys.stderr)
     return with_existing(properties, existing)
 
 

@@ -12,7 +12,7 @@ from commands import arguments, terminal
 from commands.arguments import ROOT, Arguments
 from commands.preflight.aws_reader import AwsReader
 from commands.preflight.checks import check, credentials, no_credentials, no_region, too_many_calls
-from commands.preflight.facts import Check, Fact, Facts, Unknown
+from commands.preflight.facts import Check, Facts, Unknown
 from commands.preflight.reading import (
     Request,
     read_account_id,
@@ -64,35 +64,32 @@ def check_organization(aws: AwsReader, given: Arguments, root: Path = ROOT) -> l
     parameters = {**arguments.template_defaults(root), **existing, **given.parameters}
     regions = tuple(region.strip() for region in parameters["RegionSelection"].split(","))
     request = Request(parameters.get("NetworkAccountId", ""), parameters.get("LambdaBucket", ""), regions)
-    facts = read_facts(aws, request, management_id, stack)
-    account_id = existing.get("NetworkAccountId", "") if existing else request.network_account_id
-    found = read_networking_stack(soon, stack_name, account_id) if account_id else None
-    there = read_networking_status(soon, account_id, found) if existing and isinstance(found, str) and found else ""
-    return check(replace(facts, parameters=parameters, stack_state=_state(stack_name, status, facts, found, there)))
+    facts = replace(read_facts(aws, request, management_id, stack), parameters=parameters)
+    return check(replace(facts, stack_state=_state(soon, stack_name, status, facts)))
 
 
-def _state(
-    stack: str, status: str, facts: Facts, networking_stack_id: Fact[str | None], networking_status: Fact[str]
-) -> str:
-    """Return why the stack takes no update, or cannot be created; empty if it does, or can.
-
-    networking_status   of the stack that the StackSet lists in the Networking account; empty: there is none
-    """
+def _state(aws: AwsReader, stack: str, status: str, facts: Facts) -> str:
+    """Return why the stack takes no update, or cannot be created; empty if it does, or can."""
     try:
         if isinstance(facts.stack, Mapping):
             refuse_stack_of_others(stack, facts.stack)
             refuse_unless_updatable(stack, status)
-            if not isinstance(networking_stack_id, Unknown):
-                account_id = facts.stack["NetworkAccountId"]
-                refuse_without_networking_stack(stack, facts.region, account_id, networking_stack_id)
-                if networking_stack_id and networking_status and not isinstance(networking_status, Unknown):
-                    refuse_unless_networking_stack_updatable(stack, networking_stack_id, networking_status)
-        elif (
-            facts.stack is None
-            and not isinstance(facts.deployments, Unknown)
-            and not isinstance(networking_stack_id, Unknown)
-        ):
-            refuse_second_deployment([one for one in facts.deployments if one != networking_stack_id], stack)
+            _refuse_unless_in_networking_account(aws, stack, facts.stack["NetworkAccountId"])
+        elif facts.stack is None and facts.deployments and not isinstance(facts.deployments, Unknown):
+            own = read_networking_stack(aws, stack, facts.parameters["NetworkAccountId"])
+            if not isinstance(own, Unknown):
+                refuse_second_deployment([one for one in facts.deployments if one != own], stack)
     except Refused as refusal:
         return str(refusal)
     return ""
+
+
+def _refuse_unless_in_networking_account(aws: AwsReader, stack: str, account_id: str) -> None:
+    """Raise Refused if the stack of the pools does not exist, or takes no update; not if that cannot be read."""
+    found = read_networking_stack(aws, stack, account_id)
+    if isinstance(found, Unknown):
+        return
+    refuse_without_networking_stack(stack, aws.region, account_id, found)
+    status = read_networking_status(aws, account_id, found) if found else ""
+    if found and status and not isinstance(status, Unknown):
+        refuse_unless_networking_stack_updatable(stack, found, status)

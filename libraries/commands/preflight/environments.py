@@ -71,7 +71,7 @@ def accounts_with_pools(facts: Facts, tree: OrganizationTree) -> dict[str, str]:
 def _missing(environment: str, ous: Iterable[OrganizationalUnit]) -> str:
     """Return that no OU has this name, and how AccEnvName would name those that exist."""
     items = dict(sorted((ou.name, item) for ou in ous if (item := item_of_environments(ou.name, ou.ou_id))))
-    close = difflib.get_close_matches(environment, items, n=1)
+    close = difflib.get_close_matches(environment, items)
     meant = f" Did you mean {items[close[0]]!r}?" if close else ""
     more = f", and {len(items) - MOST_OUS:,} more" if len(items) > MOST_OUS else ""
     listed = ", ".join([*items.values()][:MOST_OUS]) or "none"

@@ -37,7 +37,7 @@ from ctipam.organization.tree import AccountLocation, OrganizationTree
 
 T = TypeVar("T")
 
-CALLS_AT_ONCE = 8
+CONCURRENT_CALLS = 8
 
 READ_ONLY: dict[str, Any] = {
     "Version": "2012-10-17",
@@ -126,7 +126,7 @@ def read_facts(
 ) -> Facts:
     """Read all other facts."""
     region, account_id = aws.region, request.network_account_id
-    with ThreadPoolExecutor(CALLS_AT_ONCE) as workers:
+    with ThreadPoolExecutor(CONCURRENT_CALLS) as workers:
         tree = workers.submit(_read, lambda: _tree(aws))
         location = workers.submit(
             _read_if_given, "NETWORK_ACCOUNT_ID", account_id, lambda: locate(aws.organizations(), account_id)
@@ -179,7 +179,7 @@ def _inside(aws: AwsReader, account_id: str, regions: Iterable[str]) -> Inside:
             remembered=closed,
             deployments=closed,
         )
-    with ThreadPoolExecutor(CALLS_AT_ONCE) as workers:
+    with ThreadPoolExecutor(CONCURRENT_CALLS) as workers:
         enabled = workers.submit(_read, lambda: _regions(entered))
         quotas = workers.submit(_read, lambda: _quotas(entered, "ec2-ipam"))
         share_quotas = workers.submit(_read, lambda: _quotas(entered, "ram"))
@@ -256,7 +256,7 @@ def _policies(aws: AwsReader, below_root: Iterable[str]) -> tuple[tuple[Policy, 
     """Return the service control policies of the root, and of these OUs and accounts."""
 
     def of_target(target: str) -> list[tuple[str, str]]:
-        answer = aws.ask("organizations", "list_policies_for_target", TargetId=target, Filter="SERVICE_CONTROL_POLICY")
+        answer = aws.ask("organizations", "list_policies_for_target", Filter="SERVICE_CONTROL_POLICY", TargetId=target)
         return [(policy["Id"], policy["Name"]) for policy in answer["Policies"]]
 
     def content(policy_id: str) -> Mapping[str, Any]:
@@ -264,7 +264,7 @@ def _policies(aws: AwsReader, below_root: Iterable[str]) -> tuple[tuple[Policy, 
         document: Mapping[str, Any] = json.loads(answer["Policy"]["Content"])
         return document
 
-    with ThreadPoolExecutor(CALLS_AT_ONCE) as workers:
+    with ThreadPoolExecutor(CONCURRENT_CALLS) as workers:
         levels = [*workers.map(of_target, [*find_roots(aws.organizations()), *below_root])]
         ids = sorted({policy_id for level in levels for policy_id, _ in level})
         documents = dict(zip(ids, workers.map(content, ids), strict=True))
@@ -277,7 +277,7 @@ def _trusted(aws: AwsReader) -> frozenset[str]:
 
 
 def _tree(aws: AwsReader) -> OrganizationTree:
-    with ThreadPoolExecutor(CALLS_AT_ONCE) as workers:
+    with ThreadPoolExecutor(CONCURRENT_CALLS) as workers:
         return read_all(aws.organizations(), workers.map)
 
 
@@ -319,20 +319,21 @@ def _controls(aws: AwsReader, ou_ids: Iterable[str]) -> Mapping[str, str]:
         target = ou["OrganizationalUnit"]["Arn"]
         answer = aws.ask("controltower", "list_enabled_controls", targetIdentifier=target)
         arns = sorted({control["controlIdentifier"] for control in answer["enabledControls"]})
-        with ThreadPoolExecutor(CALLS_AT_ONCE) as workers:
+        with ThreadPoolExecutor(CONCURRENT_CALLS) as workers:
             for aliases in workers.map(lambda arn: _aliases(aws, arn), arns):
                 found |= dict.fromkeys(aliases, ou_id)
     return found
 
 
 def _aliases(aws: AwsReader, control_arn: str) -> list[str]:
-    """Return the names of a control. A legacy ARN ends with its name."""
+    """Return the names of a control; none of one with a legacy ARN, which the catalog does not know and no proactive
+    control has."""
     name = control_arn.rpartition("/")[2]
     if name.startswith("AWS-GR_"):
-        return [name]
+        return []
     catalog_arn = f"arn:{control_arn.split(':')[1]}:controlcatalog:::control/{name}"
     control = aws.ask("controlcatalog", "get_control", ControlArn=catalog_arn)
-    return [*control.get("Aliases", [name])]
+    return [*control.get("Aliases", [])]
 
 
 def _bucket_region(aws: AwsReader, bucket: str, owner: str) -> str:

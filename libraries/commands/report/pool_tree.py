@@ -30,7 +30,7 @@ def draw(pools: Sequence[DrawnPool]) -> list[str]:
     known = {pool.pool_id for pool in pools}
     roots = sorted({pool.source_pool_id for pool in pools} - known)
     drawn = [row for root in roots for row in _branches(root, "", pools, is_root=True)]
-    width = max((len(branch + pool.name) for branch, _, pool in drawn), default=0)
+    width = max(len(branch + pool.name) for branch, _, pool in drawn)
     return [line for branch, stem, pool in drawn for line in _lines(branch, stem, pool, width)]
 
 
@@ -46,7 +46,7 @@ def _branches(
     source: str, indent: str, pools: Sequence[DrawnPool], *, is_root: bool = False
 ) -> Iterator[tuple[str, str, DrawnPool]]:
     """Yield each pool below a source, with what stands before its name and before its further CIDRs."""
-    below = sorted((pool for pool in pools if pool.source_pool_id == source), key=_address)
+    below = sorted((pool for pool in pools if pool.source_pool_id == source), key=_addresses)
     for pool in below:
         branch, further = ("", "") if is_root else ("└─ ", "   ") if pool is below[-1] else ("├─ ", "│  ")
         is_parent = any(child.source_pool_id == pool.pool_id for child in pools)
@@ -54,8 +54,8 @@ def _branches(
         yield from _branches(pool.pool_id, indent + further, pools)
 
 
-def _address(pool: DrawnPool) -> int:
-    return int(ip_network(pool.cidrs[0]).network_address) if pool.cidrs else 0
+def _addresses(pool: DrawnPool) -> list[int]:
+    return [int(ip_network(cidr).network_address) for cidr in pool.cidrs]
 
 
 def _fill(pool: DrawnPool) -> str:
