@@ -342,11 +342,9 @@ def _updatable_stack(aws: AwsCli, stack: str) -> tuple[dict[str, str], dict[str,
         return {}, {}
     parameters = parameters_of(found)
     refuse_stack_of_others(stack, parameters)
-    try:
-        refuse_unless_updatable(stack, found["StackStatus"])
-    except Refused as refusal:
-        reasons = failure_reasons(aws, stack, _events(aws, stack)) if found["StackStatus"] in FIRST_FAILED else []
-        raise Refused("\n".join([str(refusal), *reasons])) from None
+    status = found["StackStatus"]
+    failures = failure_reasons(aws, stack, _events(aws, stack)) if status in FIRST_FAILED else ()
+    refuse_unless_updatable(stack, status, failures)
     return parameters, to_dict(found.get("Tags", []))
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctipam.cloudformation.described import split_arn
-from ctipam.errors import numbered
 from ctipam.names import STACK_TAG
+from ctipam.phrases import numbered
 from ctipam.pools.recognition import lost_stack_tag, lost_stack_tags
 from ctipam.tags import to_dict
 
@@ -108,7 +108,7 @@ def pools_of_others(rows: Iterable[Mapping[str, Any]], stack_ids: Collection[str
     return {stack_id: found[stack_id] for stack_id in sorted(found) if stack_id not in stack_ids}
 
 
-def to_pools(rows: Iterable[Mapping[str, Any]], strays: Collection[str] = ()) -> list[Pool]:
+def to_pools(rows: Iterable[Mapping[str, Any]], strays: Collection[str]) -> list[Pool]:
     """Return all pools of the Networking account.
 
     rows   of DescribeIpamPools, {"IpamPoolId": "ipam-pool-...", "IpamArn": "arn:aws:ec2::111122223333:ipam/ipam-...",
@@ -151,7 +151,7 @@ def to_allocation(pool_id: str, allocation: Mapping[str, Any], region: str) -> A
     )
 
 
-def find_leftovers(pools: Iterable[Pool], allocations: Iterable[Allocation], strays: Iterable[Stray] = ()) -> Leftovers:
+def find_leftovers(pools: Iterable[Pool], allocations: Iterable[Allocation], strays: Iterable[Stray]) -> Leftovers:
     """Return what a deletion leaves behind.
 
     pools         all pools of the Networking account, without deleted ones

@@ -22,7 +22,7 @@ QUICK = CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 2
 """For the first call: a user without a connection or with wrong credentials gets an error at once."""
 
 
-def sign_in(region: str, aws: str = "") -> Account:
+def sign_in(region: str, aws: str) -> Account:
     """Return the account of the user's credentials. Raises Refused without credentials, or without a Region.
 
     region   used if the user's configuration names none; may be empty

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Sequence
 
 from ctipam.cloudformation.described import split_arn
 from ctipam.errors import Refused
@@ -98,14 +98,19 @@ def _of_stack_instance(action: str, region: str, stack: str, network_account_id:
     )
 
 
-def refuse_unless_updatable(stack: str, status: str) -> None:
-    """Raise Refused, with the way out, for a stack in a state that takes no update."""
+def refuse_unless_updatable(stack: str, status: str, failures: Sequence[str] = ()) -> None:
+    """Raise Refused, with the way out, for a stack in a state that takes no update.
+
+    failures   why its first deployment failed, a line each, if that was read
+    """
     if status in FIRST_FAILED:
-        raise Refused(
-            f"Stack {stack} is {status}: its first deployment failed, and it can only be deleted. Mend the reason "
-            f"that its events give, then run `make undo stack={stack}` or `aws cloudformation delete-stack "
-            f"--stack-name {stack}` and try again."
+        reason = "the failure below" if failures else "the reason that its events give"
+        way_out = (
+            f"Stack {stack} is {status}: its first deployment failed, and it can only be deleted. Correct {reason}, "
+            f"then run `make undo stack={stack}` or `aws cloudformation delete-stack --stack-name {stack}` and try "
+            "again."
         )
+        raise Refused("\n".join([way_out, *failures]))
     if status == "DELETE_FAILED":
         raise Refused(f"Stack {stack} is DELETE_FAILED. {force_deletion(stack)}")
     if status == "UPDATE_ROLLBACK_FAILED":

@@ -17,7 +17,7 @@ no AWS library.
 Used by all:
 
     Pure:  `names`, `environment_names`, `tags`, `client_tokens`, `errors`, `findings`, `metrics`, `logs`, `messages`,
-           `settings`, `waiting`, `invocation`
+           `phrases`, `settings`, `waiting`, `invocation`
     AWS:   `sessions`, `networking_account`
 """
 

@@ -10,7 +10,7 @@ Superseded         CloudFormation no longer waits for the answer to this request
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeGuard
 
 if TYPE_CHECKING:  # so that `make plan` needs nothing installed
@@ -190,17 +190,6 @@ def fit(head: str, cause: str, way_out: str, limit: int = REASON_LIMIT) -> str:
     cause = cause if cause.endswith((".", "!")) or not cause else f"{cause}."
     room = limit - len(head) - len(way_out) - 1
     return _cut(f"{head}{_cut(cause, room)} {way_out}".strip(), limit)
-
-
-def numbered(number: int, what: str) -> str:
-    """Return the number with its noun: 1 CIDR, 2 CIDRs."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
-def some(items: Sequence[object], number: int) -> str:
-    """Return the first of these, and how many more there are: a, b and 3 more."""
-    more = f" and {len(items) - number:,} more" if len(items) > number else ""
-    return ", ".join(map(str, items[:number])) + more
 
 
 def _way_out(error: ClientError) -> str:

@@ -19,7 +19,7 @@ from ctipam.sharing.spec import Rules, SharedPool
 from ctipam.waiting import Deadline
 
 OUS, REGIONS = 50, 2  # Regions with pools
-STACK_ID = "read only before a share is created"
+STACK_ID = "arn:aws:cloudformation:us-east-1:111111111111:stack/ipam/1"  # read only before a share is created
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ARN = "arn:aws:ram:us-east-1:222222222222:resource-share/00000000-0000-0000-0000-{}"
 

@@ -38,7 +38,7 @@ VPC = allocation("prod", "vpc", "vpc-1")
 
 
 def test_no_pool_stays_if_our_own_pools_have_the_only_allocations() -> None:
-    found = find_leftovers(TREE, CHILDREN)
+    found = find_leftovers(TREE, CHILDREN, [])
 
     assert (found.stays, found.users, found.ipams) == (frozenset(), {}, ())
     assert describe_before(found) == [
@@ -57,7 +57,7 @@ def test_no_pool_stays_if_our_own_pools_have_the_only_allocations() -> None:
     ids=["a VPC", "a manual allocation", "a pool of others", "an unknown kind"],
 )
 def test_a_pool_in_use_stays_with_its_parents_and_the_ipam(user: Allocation, stays: set[str], way_out: str) -> None:
-    found = find_leftovers(TREE, [*CHILDREN, user])
+    found = find_leftovers(TREE, [*CHILDREN, user], [])
 
     assert found.stays == stays
     assert found.users == {user.pool_id: (user,)}
@@ -67,8 +67,8 @@ def test_a_pool_in_use_stays_with_its_parents_and_the_ipam(user: Allocation, sta
 
 
 def test_pools_of_others_keep_our_ipam_and_are_not_counted() -> None:
-    found = find_leftovers([*TREE, pool("theirs", ours=False)], CHILDREN)
-    elsewhere = find_leftovers([*TREE, pool("theirs", ours=False, ipam="ipam-2")], CHILDREN)
+    found = find_leftovers([*TREE, pool("theirs", ours=False)], CHILDREN, [])
+    elsewhere = find_leftovers([*TREE, pool("theirs", ours=False, ipam="ipam-2")], CHILDREN, [])
 
     assert (found.ipams, found.users, found.stays) == (("ipam-1",), {}, frozenset())
     assert "  IPAM ipam-1 would stay: it still has pools." in describe_before(found)
@@ -77,7 +77,7 @@ def test_pools_of_others_keep_our_ipam_and_are_not_counted() -> None:
 
 
 def test_a_pool_that_somebody_has_made_below_ours_keeps_it_even_without_a_cidr() -> None:
-    found = find_leftovers([*TREE, pool("theirs", "sdlc", ours=False)], CHILDREN)
+    found = find_leftovers([*TREE, pool("theirs", "sdlc", ours=False)], CHILDREN, [])
 
     assert found.stays == {"sdlc", "west", "top"}
     assert describe_before(found)[:5] == [
@@ -92,13 +92,13 @@ def test_a_pool_that_somebody_has_made_below_ours_keeps_it_even_without_a_cidr()
 def test_a_pool_of_others_that_has_a_cidr_of_ours_is_told_once_and_by_that() -> None:
     theirs = allocation("sdlc", resource_id="theirs")
 
-    found = find_leftovers([*TREE, pool("theirs", "sdlc", ours=False)], [*CHILDREN, theirs])
+    found = find_leftovers([*TREE, pool("theirs", "sdlc", ours=False)], [*CHILDREN, theirs], [])
 
     assert found.users == {"sdlc": (theirs,)}
 
 
 def test_one_pool_that_stays_is_one() -> None:
-    found = find_leftovers([*TREE, pool("theirs", "top", ours=False)], CHILDREN)
+    found = find_leftovers([*TREE, pool("theirs", "top", ours=False)], CHILDREN, [])
 
     assert describe_before(found)[0] == "1 of 5 pools of this solution would stay, because it is in use:"
 
@@ -106,7 +106,7 @@ def test_one_pool_that_stays_is_one() -> None:
 def test_each_reason_has_id_cidr_account_and_region() -> None:
     manual = allocation("east", "custom", "ipam-pool-alloc-1")
 
-    assert describe_before(find_leftovers(TREE, [*CHILDREN, VPC, manual])) == [
+    assert describe_before(find_leftovers(TREE, [*CHILDREN, VPC, manual], [])) == [
         "4 of 5 pools of this solution would stay, because they are in use:",
         "  top (top): a parent of a pool in use",
         "  east (east): in use by",
@@ -125,9 +125,9 @@ def test_each_reason_has_id_cidr_account_and_region() -> None:
 
 
 def test_the_report_after_a_deletion_lists_each_remaining_pool() -> None:
-    assert describe_after(find_leftovers([], [])) == ["No pool of this solution is left."]
+    assert describe_after(find_leftovers([], [], [])) == ["No pool of this solution is left."]
 
-    lines = describe_after(find_leftovers([TOP, WEST, PROD, EAST], [VPC]))
+    lines = describe_after(find_leftovers([TOP, WEST, PROD, EAST], [VPC], []))
 
     assert lines[0] == "Pools left in the Networking account: 4"
     assert "  east (east): not in use" in lines
@@ -136,7 +136,7 @@ def test_the_report_after_a_deletion_lists_each_remaining_pool() -> None:
 
 
 def test_the_report_names_an_account_without_pools() -> None:
-    assert describe_before(find_leftovers([], [])) == ["This solution has no pools in the Networking account."]
+    assert describe_before(find_leftovers([], [], [])) == ["This solution has no pools in the Networking account."]
 
 
 def test_pools_and_allocations_are_read_from_the_responses_of_aws() -> None:
@@ -153,7 +153,7 @@ def test_pools_and_allocations_are_read_from_the_responses_of_aws() -> None:
     going = [{**top, "State": "delete-in-progress"}, {**top, "State": "delete-complete"}]
     assert pools_of_others([top, {**top, "Tags": []}, *going], []) == {"arn:...": 1}
     assert pools_of_others([top], ["arn:..."]) == {}
-    assert to_pools([top, *going, child]) == [
+    assert to_pools([top, *going, child], ()) == [
         Pool("ipam-pool-1", "", "", "ipam-1", "", ours=True),
         Pool("ipam-pool-2", "ipam-pool-1", "us-west-2", "ipam-1", "", ours=False),
     ]
@@ -170,9 +170,11 @@ def test_nobody_is_told_to_delete_a_pool_of_ours_that_has_lost_its_tag() -> None
     stack_id = "arn:aws:cloudformation:us-east-1:222222222222:stack/s/1"
     top = {"IpamPoolId": "top", "Description": "Top", "Tags": [{"Key": "ctipam:stack-id", "Value": stack_id}]}
     lost = {"SourceIpamPoolId": "top", "Description": "Prod", "Tags": [{"Key": "ctipam:cidr", "Value": "10.0.0.0/24"}]}
-    pools = to_pools([top, {**lost, "IpamPoolId": "prod"}, {**lost, "IpamPoolId": "gone", "State": "delete-complete"}])
+    pools = to_pools(
+        [top, {**lost, "IpamPoolId": "prod"}, {**lost, "IpamPoolId": "gone", "State": "delete-complete"}], ()
+    )
 
-    lines = describe_before(find_leftovers(pools, [allocation("top", resource_id="prod")]))
+    lines = describe_before(find_leftovers(pools, [allocation("top", resource_id="prod")], []))
 
     (told,) = [line for line in lines if "has lost the tag" in line]
     assert told.endswith(
@@ -187,7 +189,7 @@ def test_after_a_deletion_too_a_pool_that_has_lost_its_tag_is_told() -> None:
     top = {"IpamPoolId": "top", "Description": "Top", "Tags": [{"Key": "ctipam:stack-id", "Value": stack_id}]}
     lost = {"IpamPoolId": "prod", "SourceIpamPoolId": "top", "Tags": [{"Key": "ctipam:cidr", "Value": "10.0.0.0/24"}]}
 
-    lines = describe_after(find_leftovers(to_pools([top, lost]), []))
+    lines = describe_after(find_leftovers(to_pools([top, lost], ()), [], []))
 
     assert lines[0] == "Pools left in the Networking account: 1"
     assert [line for line in lines if line.startswith("  Stays: A pool has lost the tag")]
@@ -195,7 +197,7 @@ def test_after_a_deletion_too_a_pool_that_has_lost_its_tag_is_told() -> None:
 
 def test_pools_are_known_even_if_all_have_lost_their_tag() -> None:
     lost = {"IpamPoolId": "west", "Description": "West", "Tags": [{"Key": "ctipam:region", "Value": "us-west-2"}]}
-    found = find_leftovers(to_pools([lost]), [])
+    found = find_leftovers(to_pools([lost], ()), [], [])
 
     assert describe_before(found) == describe_after(found)
     (line,) = describe_before(found)

@@ -413,7 +413,9 @@ def test_a_stack_whose_first_deployment_failed_has_to_be_deleted(packaged: Path,
     cli.answer(cloudformation_describe_stacks=a_stack(status))
 
     undo, delete = "make undo stack=ipam-controltower", "aws cloudformation delete-stack --stack-name ipam-controltower"
-    assert f"run `{undo}` or `{delete}`" in refusal(packaged, cli)
+    text = refusal(packaged, cli)
+    assert f"Correct the reason that its events give, then run `{undo}` or `{delete}`" in text
+    assert "below" not in text
 
 
 @pytest.mark.parametrize(
@@ -724,7 +726,11 @@ def test_a_first_deployment_that_failed_without_this_command_is_reported_with_it
         run(packaged, cli)
 
     refusal, failure = str(refused.value).splitlines()
-    assert refusal.startswith("Stack ipam-controltower is ROLLBACK_COMPLETE: its first deployment failed")
+    assert refusal == (
+        "Stack ipam-controltower is ROLLBACK_COMPLETE: its first deployment failed, and it can only be deleted. "
+        "Correct the failure below, then run `make undo stack=ipam-controltower` or `aws cloudformation delete-stack "
+        "--stack-name ipam-controltower` and try again."
+    )
     assert failure == "First failure: Topic (AWS::SNS::Topic) is CREATE_FAILED: no"
 
 

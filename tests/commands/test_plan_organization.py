@@ -213,7 +213,7 @@ def test_vpcs_of_one_cidr_are_grouped_by_what_they_are_and_named_if_they_are_few
     allocated = [vpc(10, allocated=True), vpc(11, is_default=True, allocated=True)]
 
     def labels(*found: VpcCidr) -> list[str]:
-        return [one.label for one in of_organization(found, 2).vpcs]
+        return [one.label for one in of_organization(found, 2, ()).vpcs]
 
     assert labels(*few) == [f"vpc-{number} {number:012} {HOME}" for number in range(LISTED + 1)]
     assert labels(*many[::-1])[LISTED:] == ["and 2 more VPCs in 2 accounts"]
@@ -244,7 +244,7 @@ def test_accounts_that_could_not_be_read_for_the_same_reason_are_told_together()
         Unread("3", WEST, "no route"),
     ]
 
-    assert of_organization(unread, 4).unread == (
+    assert of_organization(unread, 4, ()).unread == (
         "2 of 4 accounts could not be read, and may have overlapping VPCs: 1, 3 (no role).",
         f"2 of 4 accounts could not be read in {HOME}, {WEST}, and may have overlapping VPCs: 2, 3 (no route).",
     )

@@ -1266,21 +1266,33 @@ def test_a_stack_whose_stack_set_was_deleted_is_told_to_be_deleted_and_deployed_
     assert "no update creates it again. Run `make undo stack=ipam-controltower`" in found["Stack"].text
 
 
+OF_FIRST = "StackSet-first-networking-01234567-89ab-cdef-0123-456789abcdef"
+
+
 @pytest.mark.parametrize(
-    ("status", "stack", "text"),
+    ("status", "stack", "listed", "text"),
     [
-        ("CREATE_COMPLETE", "second", "Deployment first in us-east-1, account 222222222222, already manages the pools"),
-        ("CREATE_COMPLETE", "first", ""),  # whose stack was deleted; it takes the pools over
-        ("DELETE_FAILED", "second", ""),
+        (
+            "CREATE_COMPLETE",
+            "second",
+            False,
+            "Deployment first in us-east-1, account 222222222222, already manages the pools",
+        ),
+        ("CREATE_COMPLETE", "first", True, ""),  # whose stack was deleted; it takes the pools over
+        ("CREATE_COMPLETE", "first", False, f"Stack {OF_FIRST} in us-east-1, account 222222222222, already manages"),
+        ("DELETE_FAILED", "second", False, ""),
     ],
 )
-def test_a_second_deployment_is_told_before_it_is_refused(status: str, stack: str, text: str) -> None:
-    name = "StackSet-first-networking-01234567-89ab-cdef-0123-456789abcdef"
-    arn = f"arn:aws:cloudformation:us-east-1:222222222222:stack/{name}/1"
+def test_a_second_deployment_is_told_before_it_is_refused(status: str, stack: str, listed: bool, text: str) -> None:
+    """listed: the StackSet of the stack's name lists the stack in the Networking account"""
+    arn = f"arn:aws:cloudformation:us-east-1:222222222222:stack/{OF_FIRST}/1"
     pool = {"State": "create-complete", "OwnerId": NETWORKING, "Tags": [{"Key": "ctipam:stack-id", "Value": arn}]}
     answers = {
         "ec2 describe_ipam_pools": {"IpamPools": [pool]},
         f"cloudformation describe_stacks StackName={arn}": {"Stacks": [{"StackStatus": status}]},
+        "cloudformation list_stack_instances": {
+            "Summaries": [{"Account": NETWORKING, "StackId": arn}] if listed else []
+        },
     }
 
     found = preflighted(ANSWERS | answers, f"stack={stack}")

@@ -42,6 +42,7 @@ from commands.preview.reading import PROPERTIES, Update, as_properties, check_or
 from commands.preview.text import MOST_ACCOUNTS, to_lines
 from ctipam import names
 from ctipam.errors import Refused
+from ctipam.ipam.cost_controls import LEAVE
 from ctipam.organization.environments import EnvironmentOu
 from ctipam.organization.preconditions import SetupResult
 from ctipam.organization.tree import OrganizationalUnit
@@ -87,7 +88,13 @@ def built() -> Iterator[DirectStack]:
 def asked(stack: DirectStack | None, **changed: str) -> Update:
     stack_id = f"arn:aws:cloudformation:{HOME}:{MANAGEMENT}:stack/ipam/1"
     return Update(
-        "ipam", stack_id, stack.stack_id if stack else stack_id, PARAMETERS, PARAMETERS | changed, stack is not None
+        "ipam",
+        stack_id,
+        stack.stack_id if stack else stack_id,
+        PARAMETERS,
+        PARAMETERS | changed,
+        stack is not None,
+        added=frozenset(),
     )
 
 
@@ -238,8 +245,8 @@ def test_what_was_changed_by_hand_is_drift_that_an_update_of_other_parameters_le
     built.clock.advance(60)
     description = Change("description", "mine", "Prod OU in us-west-2")
 
-    left = foresee_pools(cast(Account, built.account), asked(built, AlertEmail="a@example.com"))
-    corrected = foresee_pools(cast(Account, built.account), asked(built, VpcMinNetmaskLength="20"))
+    left = foresee_pools(cast(Account, built.account), asked(built, AlertEmail="a@example.com"), LEAVE)
+    corrected = foresee_pools(cast(Account, built.account), asked(built, VpcMinNetmaskLength="20"), LEAVE)
 
     assert left.planned == ()
     assert left.drift == (Difference("change", "us-west-2/Prod OU", pool_id, changes=(description,)),)
@@ -255,7 +262,7 @@ def test_only_what_the_parameters_change_is_not_called_drift(built: DirectStack)
     built.ec2.modify_ipam_pool(IpamPoolId=pool_id, Description="mine")
     built.clock.advance(60)
 
-    found = foresee_pools(cast(Account, built.account), asked(built, AccEnvName="Prod OU,SDLC OU,Test OU"))
+    found = foresee_pools(cast(Account, built.account), asked(built, AccEnvName="Prod OU,SDLC OU,Test OU"), LEAVE)
 
     assert [(one.action, one.name, one.drift) for one in found.planned] == [
         ("add", "us-west-2/Test OU", False),
@@ -270,7 +277,7 @@ def test_a_new_pool_is_shown_beside_what_others_have_allocated(built: DirectStac
     )
     new = {"AccEnvName": "Prod OU,SDLC OU,Test OU", "RegionSelection": "us-west-2"}
 
-    found = foresee_pools(cast(Account, built.account), asked(built, **new))
+    found = foresee_pools(cast(Account, built.account), asked(built, **new), LEAVE)
 
     (added,) = [one for one in found.planned if one.action == "add"]
     assert taken["IpamPoolAllocation"]["Cidr"] == "10.32.0.0/13"
@@ -285,7 +292,7 @@ def test_of_two_blocks_the_one_in_use_is_shown_to_stay(built: DirectStack) -> No
     pool_id = built.pool_ids()["us-west-2 Prod OU"]
     built.ec2_in("us-west-2").allocate_ipam_pool_cidr(IpamPoolId=pool_id, Cidr="10.32.0.0/24")
 
-    found = foresee_pools(cast(Account, built.account), replace(asked(built), old=larger))
+    found = foresee_pools(cast(Account, built.account), replace(asked(built), old=larger), LEAVE)
 
     assert found.planned == (
         Difference("change", "us-west-2/Prod OU", pool_id, changes=(Change("CIDR", "10.0.0.0/12", ""),)),
@@ -298,7 +305,7 @@ def test_an_update_looks_and_changes_nothing(built: DirectStack) -> None:
     built.wire.counted.clear()
 
     foresee_pools(
-        cast(Account, built.account), asked(built, RegionSelection="us-east-1,eu-west-1", IpamTier="advanced")
+        cast(Account, built.account), asked(built, RegionSelection="us-east-1,eu-west-1", IpamTier="advanced"), LEAVE
     )
 
     assert all(action.startswith(("Describe", "Get")) for action in built.wire.counted)
@@ -345,7 +352,7 @@ def test_a_pool_that_an_earlier_update_could_not_remove_is_noted_and_not_shown_a
     without = {"AccEnvName": "Prod OU"}
     update = replace(asked(built, **without, AutoImport="on"), old=PARAMETERS | without)
 
-    found = foresee_pools(cast(Account, built.account), update)
+    found = foresee_pools(cast(Account, built.account), update, LEAVE)
 
     assert [sentence.partition(" (")[0] for sentence in found.stays] == [f"us-west-2/SDLC OU holds {vpc_id}"]
     assert found.drift == ()
@@ -372,7 +379,7 @@ def test_a_pool_that_has_lost_its_environment_is_not_shown_as_if_it_were_that_of
     pool_id = built.pool_ids()["us-west-2 SDLC OU"]
     built.ec2.delete_tags(Resources=[pool_id], Tags=[{"Key": "ctipam:environment"}])
 
-    found = foresee_pools(cast(Account, built.account), asked(built, AccEnvName="Prod OU"))
+    found = foresee_pools(cast(Account, built.account), asked(built, AccEnvName="Prod OU"), LEAVE)
 
     removed = {one.name: one.resource_id for one in found.planned if one.action == "remove"}
     assert removed == {
@@ -399,7 +406,9 @@ def test_an_account_keeps_a_pool_that_stays_because_it_has_lost_its_tag() -> Non
 
 
 def test_a_region_that_is_added_is_one_of_the_ipams_too(built: DirectStack) -> None:
-    found = foresee_pools(cast(Account, built.account), asked(built, RegionSelection="us-west-2,us-east-1,eu-west-1"))
+    found = foresee_pools(
+        cast(Account, built.account), asked(built, RegionSelection="us-west-2,us-east-1,eu-west-1"), LEAVE
+    )
 
     (ipam,) = found.ipam
     assert (ipam.action, ipam.changes) == ("change", (Change("operating Region", "", "eu-west-1"),))
@@ -883,7 +892,8 @@ def test_a_stack_that_cannot_be_updated_now_and_a_second_deployment_are_refused(
     deployable.cloud.stacks["ipam"]["StackStatus"] = "UPDATE_IN_PROGRESS"
 
     assert (code, second[-1]) == (1, "The update would be refused.")
-    assert any("already manages the pools of this organization; update that deployment" in line for line in second)
+    (told,) = [line for line in second if "already manages the pools" in line]
+    assert "of this organization; update that deployment" in told
     with pytest.raises(Refused, match="UPDATE_IN_PROGRESS"):
         previewed()
 
@@ -916,6 +926,19 @@ def test_pools_of_an_earlier_deployment_are_taken_over(deployable: Deployable, p
         "",
         "Pools and IPAM: 0 to add, 0 to change, 0 to remove. Accounts: 0 to gain pools, 0 to lose pools.",
     ]
+
+
+def test_pools_of_an_earlier_deployment_are_taken_over_even_if_their_stack_is_gone(
+    deployable: Deployable, previewed: Previewed
+) -> None:
+    """The StackSet may list it for longer than AWS shows a deleted stack."""
+    deployable.deploy()
+    del deployable.cloud.stacks["ipam"], deployable.cloud.stacks[STACK_ID], deployable.cloud.stacks[NETWORKING_STACK_ID]
+
+    code, lines = previewed(f"NETWORK_ACCOUNT_ID={deployable.cloud.networking}")
+
+    assert (code, lines[0]) == (2, "First deployment of ipam")
+    assert "  ! Pools of an earlier deployment of this name are taken over." in lines
 
 
 def test_an_ipam_that_is_there_already_gets_what_the_deployment_needs(

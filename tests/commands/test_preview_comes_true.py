@@ -17,6 +17,7 @@ from commands.reading import pool_arn
 from ctipam import waiting
 from ctipam.cloudformation.own_stack import OwnStack
 from ctipam.errors import Refused
+from ctipam.ipam.cost_controls import LEAVE
 from ctipam.sessions import Account
 from ctipam.sharing import reader, reconcile
 from ctipam.sharing.brake import Brake
@@ -74,8 +75,10 @@ class LandingZone(SharingWorld):
 
     def foresee(self, old: Parameters, new: Parameters) -> tuple[PoolsForecast, tuple[AccountDifference, ...]]:
         networking = cast(Account, self.stack.account)
-        asked = Update("ipam", MANAGEMENT_STACK, self.stack.stack_id, old, new, networking_exists=True)
-        forecast = foresee_pools(networking, asked)
+        asked = Update(
+            "ipam", MANAGEMENT_STACK, self.stack.stack_id, old, new, networking_exists=True, added=frozenset()
+        )
+        forecast = foresee_pools(networking, asked, LEAVE)
         environments = environments_after(forecast.after, pool_arn(networking))
         result = reconcile.reconcile_all(self.sharing_run(environments, dry_run=True))
         accounts = account_differences(result.accounts, forecast.names(networking))
@@ -226,7 +229,7 @@ def test_what_a_preview_says_is_what_the_update_does(
             forecast, accounts = world.foresee(old, new)
         except Refused as refusal:
             refused = str(refusal)
-        if not Update("", "", "", old, new).parameters:
+        if not Update("", "", "", old, new, networking_exists=False, added=frozenset()).parameters:
             return  # CloudFormation asks nobody
         assert world.apply("Update", new) == refused
         assert world.state() == (pools if refused else after(pools, forecast.planned))

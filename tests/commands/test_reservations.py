@@ -13,7 +13,7 @@ from commands.existing_vpcs.vpcs import Vpc, reservations
 def reserved(space: str, *cidrs: str, allocated: str = "") -> str:
     vpcs = [Vpc(IPv4Network(cidr)) for cidr in cidrs]
     vpcs += [Vpc(IPv4Network(cidr), allocated=True) for cidr in allocated.split()]
-    return " ".join(map(str, reservations(map(IPv4Network, space.split()), vpcs)))
+    return " ".join(map(str, reservations(map(IPv4Network, space.split()), vpcs, ())))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_any_vpcs_are_covered_exactly_and_no_two_cidrs_could_be_one(seed: int) -
     ]
     expected = {address for vpc in vpcs for address in vpc.cidr if address in space}
 
-    found = reservations([space], vpcs)
+    found = reservations([space], vpcs, ())
 
     covered: list[IPv4Address] = [address for cidr in found for address in cidr]
     assert len(covered) == len(set(covered))

@@ -111,11 +111,11 @@ def test_the_first_call_is_given_up_soon_and_its_error_is_told_without_what_may_
     intercept(monkeypatch, answer)
     monkeypatch.setenv("AWS_REGION", WEST)
 
-    account = sign_in("us-east-1")
+    account = sign_in("us-east-1", "")
     assert (account.account_id, account.region) == ("1", WEST)
     for reason in ("GetCallerIdentity: ExpiredToken", "Unable to locate credentials"):
         with pytest.raises(Refused) as refused:
-            sign_in("")
+            sign_in("", "")
         assert str(refused.value) == (
             "This needs AWS credentials; sign in to the management account, or set AWS_PROFILE. AWS's error: " + reason
         )
@@ -123,7 +123,7 @@ def test_the_first_call_is_given_up_soon_and_its_error_is_told_without_what_may_
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(Refused, match="This needs a Region, and credentials of the management account; set AWS_REGION"):
-        sign_in("")
+        sign_in("", "")
 
 
 @pytest.mark.parametrize(

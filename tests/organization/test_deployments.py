@@ -156,7 +156,7 @@ def test_a_second_deployment_is_refused_before_anything_changes(setup: Setup) ->
     [
         ("ipam-controltower", "update it, or delete it first, or deploy under the name ipam-controltower."),
         ("a-name-that-is-longer-than-most", "or deploy under the name a-name-that-is-longer-than-most."),
-        ("ipam", "update that deployment, or delete it first."),
+        ("ipam", "delete that stack first."),
     ],
     ids=["another name", "a long name", "our own name"],
 )

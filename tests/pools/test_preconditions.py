@@ -18,11 +18,12 @@ from ctipam.pools.matching import compare
 from ctipam.pools.parameters import PRIVATE_RANGES
 from ctipam.pools.preconditions import (
     deletion_blockers,
+    deployment_of,
     refuse_deletion,
     refuse_moves,
     refuse_over_quotas,
     refuse_overlap,
-    refuse_second_stack,
+    refuse_second_deployment,
 )
 from ctipam.pools.room import refuse_without_room
 from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec, VpcSizes
@@ -137,12 +138,25 @@ def test_obstacles_that_all_fit_are_not_counted() -> None:
     refuse_deletion([])
 
 
-def test_a_second_stack_beside_one_that_can_act_is_refused_with_its_name() -> None:
-    other = "arn:aws:cloudformation:us-east-1:222222222222:stack/StackSet-ipam-1/11111111-2222-3333-4444-555555555555"
+def test_a_second_deployment_is_refused_with_the_name_of_the_first_wherever_it_is_noticed() -> None:
+    uuid = "11111111-2222-3333-4444-555555555555"
+    other, unknown, own = (
+        f"arn:aws:cloudformation:us-east-1:222222222222:stack/{name}/{uuid}"
+        for name in (f"StackSet-first-networking-{uuid}", "StackSet-ipam-1", f"StackSet-second-networking-{uuid}")
+    )
+    place = "in us-east-1, account 222222222222, already manages the pools of this organization;"
 
-    with pytest.raises(Refused, match="Stack StackSet-ipam-1 in us-east-1 already manages the pools"):
-        refuse_second_stack([other])
-    refuse_second_stack([])
+    def refusal(living: str) -> str:
+        with pytest.raises(Refused) as refused:
+            refuse_second_deployment([living], deployment_of(own))
+        return str(refused.value)
+
+    assert refusal(other) == (
+        f"Deployment first {place} update it, or delete it first, or deploy under the name first."
+    )
+    assert refusal(unknown) == f"Stack StackSet-ipam-1 {place} update that deployment, or delete it first."
+    assert refusal(own) == f"Stack StackSet-second-networking-{uuid} {place} delete that stack first."
+    refuse_second_deployment([], "second")
 
 
 @pytest.mark.parametrize("state", ["provisioned", "pending-provision", "failed-deprovision"])

@@ -158,7 +158,7 @@ def test_a_second_stack_beside_a_living_one_is_refused_and_its_deletion_touches_
     answer = built.ask("Create", resource, PROPERTIES)
 
     assert answer["Status"] == "FAILED"
-    assert "Stack StackSet-ipam in us-east-1 already manages the pools of this account" in answer["Reason"]
+    assert "already manages the pools of this organization; update that deployment, or delete it" in answer["Reason"]
     assert len(answer["Reason"]) < 240
     assert all(action.startswith(READS) for action in built.wire.counted)
 

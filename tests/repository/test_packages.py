@@ -77,6 +77,7 @@ ENTRIES = """
     ctipam/organization/session_policies.py
     ctipam/organization/setup.py
     ctipam/organization/tree.py
+    ctipam/phrases.py
     ctipam/pools/__init__.py
     ctipam/pools/addresses.py
     ctipam/pools/apply.py

@@ -83,7 +83,7 @@ def test_what_needs_a_decision_is_told_daily_and_first() -> None:
         {"arn": "It requires no tag."},
     )
 
-    assert [(notice.text, notice.daily) for notice in notices(result)] == [
+    assert [(notice.text, notice.daily) for notice in notices(result, "")] == [
         ("It has lost its tag. Until then, 1 account keeps what it has, and no other account gets it.", True),
         ("Two OUs are named 'Live'.", True),
         ("No OU is named 'Test'.", False),
@@ -97,7 +97,7 @@ def test_a_notice_is_the_same_while_only_the_number_of_accounts_changes() -> Non
 
     def keys(accounts: int, unit: OrganizationalUnit, why: str) -> list[str]:
         without = [AccountResult(ShareSpec(str(number), unit, reason=NO_POOL)) for number in range(accounts)]
-        return [one.digest for one in notices(SharingResult(without, doubtful=[DoubtfulPool(why, accounts)]))]
+        return [one.digest for one in notices(SharingResult(without, doubtful=[DoubtfulPool(why, accounts)]), "")]
 
     assert keys(1, units[0], "Lost.") == keys(2, units[0], "Lost.")
     assert not set(keys(1, units[0], "Lost.")) & set(keys(1, units[1], "Lost again."))

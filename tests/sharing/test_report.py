@@ -13,12 +13,16 @@ from commands.report import text as report_text
 from ctipam import findings
 from ctipam.findings import Finding
 from ctipam.sharing import report
-from in_process.fixtures import HOME, NETWORKING, LandingZone
+from in_process.fixtures import HOME, NETWORKING, STACK_ID, LandingZone
 from in_process.lifecycle_events import ONE, ZERO
 
 WEST = "us-west-2"
 LOG_GROUP = "StackSet-ipam-PoolUtilizationLogGroup-1"
 DASHBOARD = "https://console.example/dashboard"
+
+
+def to_outputs(values: dict[str, str]) -> list[dict[str, str]]:
+    return [{"OutputKey": key, "OutputValue": value} for key, value in values.items()]
 
 
 @pytest.fixture
@@ -30,10 +34,7 @@ def zone(cloud: Any, networking: Any, answers: Any, monkeypatch: pytest.MonkeyPa
     networking.create()
     zone.clock.advance(60)  # RAM is ready now
     cloud.stacks[networking.cloudformation.stack_id] |= {
-        "Outputs": [
-            {"OutputKey": "PoolUtilizationLogGroupName", "OutputValue": LOG_GROUP},
-            {"OutputKey": "DashboardUrl", "OutputValue": DASHBOARD},
-        ]
+        "Outputs": to_outputs({"PoolUtilizationLogGroupName": LOG_GROUP, "DashboardUrl": DASHBOARD})
     }
     zone.invoke({"action": "reconcile"})
     zone.clock.advance(60)
@@ -145,15 +146,62 @@ def test_the_report_knows_the_pools_even_if_all_have_lost_their_tag(zone: Landin
 
 
 NOT_YET = "The watch has not looked in the last two hours. It looks once an hour, so a new stack has to wait."
-UNWATCHED = "Nothing watches the pools: no stack of theirs is complete, see `make preview`."
+ANOTHER_VERSION = (
+    "The log of the watch cannot be found: the stack of the pools in the Networking account has no output "
+    "PoolUtilizationLogGroupName. If another version deployed it, run `make deploy stack=ipam`."
+)
+NO_STACK_NAMED = "The log of the watch cannot be found: no pool has a tag that names its stack."
 OUTPUTS = {"PoolUtilizationLogGroupName": LOG_GROUP, "DashboardUrl": DASHBOARD}
 
 
-def test_a_stack_whose_deletion_failed_watches_nothing(zone: LandingZone) -> None:
-    (stack_id,) = [one for one in zone.cloud.stacks if f":{NETWORKING}:stack/" in one]
-    zone.cloud.stacks[stack_id]["StackStatus"] = "DELETE_FAILED"
+def unwatched(state: str) -> str:
+    return (
+        f"Nothing watches or corrects the pools: their stack in the Networking account {state}; see `make preview "
+        "stack=ipam`."
+    )
 
-    assert zone.invoke({"action": "report"})["watch"]["problem"] == UNWATCHED
+
+def watch(zone: LandingZone) -> dict[str, Any]:
+    answer: dict[str, Any] = zone.invoke({"action": "report"})["watch"]
+    return answer
+
+
+def networking_stack(zone: LandingZone) -> str:
+    (stack_id,) = [one for one in zone.cloud.stacks if f":{NETWORKING}:stack/" in one]
+    return stack_id
+
+
+@pytest.mark.parametrize("status", ["DELETE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"])
+def test_a_stack_that_cannot_act_watches_nothing(zone: LandingZone, status: str) -> None:
+    zone.cloud.stacks[networking_stack(zone)]["StackStatus"] = status
+
+    assert (watch(zone)["problem"], watch(zone)["dashboardUrl"]) == (unwatched(f"is {status}"), "")
+
+
+def test_a_stack_that_somebody_deleted_watches_nothing(zone: LandingZone) -> None:
+    del zone.cloud.stacks[networking_stack(zone)]
+
+    assert watch(zone)["problem"] == unwatched("does not exist")
+
+
+def test_a_complete_stack_that_names_no_log_is_not_said_to_watch_nothing(zone: LandingZone) -> None:
+    outputs = to_outputs({"DashboardUrl": DASHBOARD})
+    zone.cloud.stacks[networking_stack(zone)] |= {"StackStatus": "UPDATE_COMPLETE", "Outputs": outputs}
+
+    assert (watch(zone)["problem"], watch(zone)["dashboardUrl"]) == (ANOTHER_VERSION, DASHBOARD)
+
+
+def test_a_stack_that_is_being_created_has_to_be_waited_for(zone: LandingZone) -> None:
+    zone.cloud.stacks[networking_stack(zone)] |= {"StackStatus": "CREATE_IN_PROGRESS", "Outputs": []}
+
+    assert watch(zone)["problem"].endswith("is CREATE_IN_PROGRESS; try again when that has ended.")
+
+
+def test_pools_that_name_no_stack_say_nothing_of_it(zone: LandingZone) -> None:
+    pool_ids = [arn.rpartition("/")[2] for arn in zone.pool_arns().values()]
+    zone.cloud.client("ec2", NETWORKING).delete_tags(Resources=pool_ids, Tags=[{"Key": "ctipam:stack-id"}])
+
+    assert watch(zone)["problem"] == NO_STACK_NAMED
 
 
 FOUND = Finding("OverlappingVpcs", "vpc-1", "It overlaps.")
@@ -162,8 +210,6 @@ FOUND = Finding("OverlappingVpcs", "vpc-1", "It overlaps.")
 @pytest.mark.parametrize(
     ("outputs", "lines", "watched"),
     [
-        ({}, [], {"problem": UNWATCHED, "dashboardUrl": ""}),
-        ({"DashboardUrl": DASHBOARD}, [], {"problem": UNWATCHED}),
         (OUTPUTS, ["START RequestId"], {"problem": NOT_YET}),
         (OUTPUTS, [*findings.lines([], 0)], {"at": "2026-01-01T00:00:00+00:00"}),
         (
@@ -175,14 +221,15 @@ FOUND = Finding("OverlappingVpcs", "vpc-1", "It overlaps.")
             },
         ),
     ],
-    ids=["no stack", "no log", "not yet", "nothing found", "something found"],
+    ids=["not yet", "nothing found", "something found"],
 )
 def test_what_the_watch_has_found_or_why_that_is_not_known(
     monkeypatch: pytest.MonkeyPatch, outputs: dict[str, str], lines: list[str], watched: dict[str, Any]
 ) -> None:
     at = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp() * 1000)
-    monkeypatch.setattr(report, "_outputs", lambda *_: outputs)
+    stack = {"StackStatus": "CREATE_COMPLETE", "Outputs": to_outputs(outputs)}
+    monkeypatch.setattr(report, "_stack_of_pools", lambda *_: stack)
     monkeypatch.setattr(report, "_lines", lambda *_: [(at, line) for line in lines])
     nothing: dict[str, Any] = {"at": None, "findings": [], "problem": "", "dashboardUrl": DASHBOARD}
 
-    assert report._read_watch(None, frozenset()) == nothing | watched  # type: ignore[arg-type]
+    assert report._read_watch(None, frozenset({STACK_ID}), "ipam") == nothing | watched  # type: ignore[arg-type]

@@ -30,9 +30,10 @@ from commands.existing_vpcs.summary import Unread, VpcCidr, cidrs_of, of_organiz
 from commands.existing_vpcs.vpcs import Existing
 from commands.sign_in import refuse_unless_management, sign_in
 from commands.terminal import PROGRESS_EVERY_S
-from ctipam.errors import DENIED, Refused, code_of, numbered
+from ctipam.errors import DENIED, Refused, code_of
 from ctipam.names import execution_role_arn
 from ctipam.organization.reader import find_ipam_administrators, read_all
+from ctipam.phrases import numbered
 from ctipam.sessions import Account
 
 SESSION_NAME = "plan-address-space"  # what CloudTrail shows in each account

@@ -9,8 +9,8 @@ from itertools import groupby
 from typing import Any
 
 from commands.existing_vpcs.vpcs import Existing, Vpc
-from ctipam.errors import numbered, some
 from ctipam.names import ENVIRONMENT_TAG
+from ctipam.phrases import numbered, some
 
 NOT_IN_USE = frozenset({"disassociated", "failed"})
 """States in which a VPC does not have a CIDR. It still has one that is being taken from it, and perhaps in a state that
@@ -61,7 +61,7 @@ def cidrs_of(vpc: Mapping[str, Any], region: str) -> Iterator[VpcCidr]:
             )
 
 
-def of_organization(found: Iterable[VpcCidr | Unread], accounts: int, not_known: Sequence[str] = ()) -> Existing:
+def of_organization(found: Iterable[VpcCidr | Unread], accounts: int, not_known: Sequence[str]) -> Existing:
     """Summarize what was read. Order and repetitions in found do not matter.
 
     accounts    the number of accounts to read

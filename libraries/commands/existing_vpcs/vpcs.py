@@ -80,7 +80,7 @@ def _depth(key: PoolKey) -> int:
 
 
 def reservations(
-    space: Iterable[IPv4Network], vpcs: Iterable[Vpc], reserved: Iterable[IPv4Network] = ()
+    space: Iterable[IPv4Network], vpcs: Iterable[Vpc], reserved: Iterable[IPv4Network]
 ) -> list[IPv4Network]:
     """Return the fewest CIDRs that cover exactly the addresses of the VPCs within the planned space.
 

@@ -20,8 +20,8 @@ from commands.arguments import STACK
 from commands.explain import reading as explain_reading
 from commands.explain.text import WIDTH, of_account, of_pool, of_vpc
 from commands.stack_state import UPDATABLE
-from ctipam.cloudformation.described import CANNOT_ACT
 from ctipam.errors import Refused
+from ctipam.sharing.report_rows import nothing_watches
 
 SUBJECTS = ("account", "pool", "vpc")
 
@@ -49,12 +49,8 @@ def main() -> int:
     if not UPDATABLE.fullmatch(stack.status):
         print(f"Stack {stack.name} is {stack.status}: what follows may change, and may lack what is gone already.\n")
     there = deployment.networking_stack
-    if there is None or there.status in CANNOT_ACT:
-        state = f"is {there.status}" if there else "does not exist"
-        print(
-            f"Nothing watches or corrects the pools: their stack in the Networking account {state}; see `make preview "
-            f"stack={stack.name}`.\n"
-        )
+    if unwatched := nothing_watches(there.status if there else "", stack.name):
+        print(f"{unwatched}\n")
     terminal.show(lines)
     return 0
 

@@ -11,10 +11,10 @@ from textwrap import wrap
 from commands.arguments import STACK, item_of_environments
 from commands.explain.facts import AccountFacts, Decision, Log, PoolFacts, VpcFacts
 from ctipam.environment_names import split_environment
-from ctipam.errors import numbered
 from ctipam.ipam.discovered import DiscoveredCidr
 from ctipam.names import ENVIRONMENT_TAG, OU_TAG
 from ctipam.organization.tree import OrganizationalUnit
+from ctipam.phrases import numbered
 from ctipam.pools import record
 from ctipam.pools.existing import Allocation, ExistingPool
 from ctipam.pools.overlaps import find_overlaps

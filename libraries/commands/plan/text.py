@@ -12,7 +12,7 @@ from commands.existing_vpcs.reserve import too_long
 from commands.existing_vpcs.vpcs import Existing, Overlap, elsewhere, overlaps, reservations
 from commands.plan.simulation import Blocks, with_room_for
 from commands.plan.space import Space
-from ctipam.errors import numbered
+from ctipam.phrases import numbered
 from ctipam.pools.parameters import joined
 from ctipam.pools.room import lacking_room
 from ctipam.pools.spec import TOP_LEVEL, PoolKey, PoolSpec, VpcSizes

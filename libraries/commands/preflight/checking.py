@@ -31,7 +31,7 @@ from commands.stack_state import (
     refuse_without_networking_stack,
 )
 from ctipam.errors import Refused
-from ctipam.organization.preconditions import refuse_second_deployment
+from ctipam.pools.preconditions import refuse_second_deployment
 
 
 def read_and_check(given: Arguments, root: Path = ROOT) -> list[Check]:
@@ -64,8 +64,8 @@ def check_organization(aws: AwsReader, given: Arguments, root: Path = ROOT) -> l
     parameters = {**arguments.template_defaults(root), **existing, **given.parameters}
     regions = tuple(region.strip() for region in parameters["RegionSelection"].split(","))
     request = Request(parameters.get("NetworkAccountId", ""), parameters.get("LambdaBucket", ""), regions)
-    facts = read_facts(aws, request, management_id, stack)
-    return check(replace(facts, parameters=parameters, stack_state=_state(soon, stack_name, status, facts)))
+    facts = replace(read_facts(aws, request, management_id, stack), parameters=parameters)
+    return check(replace(facts, stack_state=_state(soon, stack_name, status, facts)))
 
 
 def _state(aws: AwsReader, stack: str, status: str, facts: Facts) -> str:
@@ -75,9 +75,10 @@ def _state(aws: AwsReader, stack: str, status: str, facts: Facts) -> str:
             refuse_stack_of_others(stack, facts.stack)
             refuse_unless_updatable(stack, status)
             _refuse_unless_in_networking_account(aws, stack, facts.stack["NetworkAccountId"])
-        elif facts.stack is None and not isinstance(facts.deployments, Unknown):
-            of_others = [one for one in facts.deployments if f"/StackSet-{stack}-networking-" not in one]
-            refuse_second_deployment(of_others, stack)
+        elif facts.stack is None and facts.deployments and not isinstance(facts.deployments, Unknown):
+            own = read_networking_stack(aws, stack, facts.parameters["NetworkAccountId"])
+            if not isinstance(own, Unknown):
+                refuse_second_deployment([one for one in facts.deployments if one != own], stack)
     except Refused as refusal:
         return str(refusal)
     return ""

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from commands.arguments import item_of_environments, with_short_names
 from commands.preflight.facts import Check, Facts, Unknown, unknown_check
-from ctipam.errors import Refused, numbered
+from ctipam.errors import Refused
 from ctipam.organization.environments import EnvironmentOu, identify, known_ous
 from ctipam.organization.preconditions import added_environments
 from ctipam.organization.tree import OrganizationalUnit, OrganizationTree
+from ctipam.phrases import numbered
 from ctipam.pools import parameters as pools_parameters
 from ctipam.sharing.spec import nearest_ou
 

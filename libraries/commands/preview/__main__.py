@@ -28,6 +28,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
+from uuid import UUID
 
 from commands import arguments, make_words, program, reading, terminal
 from commands.arguments import ROOT
@@ -116,7 +117,7 @@ def find_update(management: Account, stack: str, defaults: Mapping[str, str], gi
     return Update(
         stack,
         found.stack_id if found else f"{place}:{management.account_id}:stack/{stack}/new",
-        networking_stack_id or f"{place}:{account_id}:stack/StackSet-{stack}-networking/new",
+        networking_stack_id or f"{place}:{account_id}:stack/StackSet-{stack}-networking-{UUID(int=0)}/new",
         old,
         new,
         networking_exists=bool(networking_stack_id),

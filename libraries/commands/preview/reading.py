@@ -23,6 +23,7 @@ from commands.preview.changes import (
 )
 from commands.terminal import Progress
 from ctipam import waiting
+from ctipam.cloudformation import other_stacks
 from ctipam.cloudformation.own_stack import OwnStack
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import Refused
@@ -41,6 +42,7 @@ from ctipam.organization.reader import find_ou_paths, find_roots
 from ctipam.pools import reconcile as pools_reconcile
 from ctipam.pools.existing import ExistingPool
 from ctipam.pools.parameters import environments
+from ctipam.pools.preconditions import refuse_second_deployment
 from ctipam.pools.reader import as_listed
 from ctipam.pools.recognition import lost_stack_tag, lost_stack_tags
 from ctipam.pools.reconcile import Situation
@@ -50,6 +52,7 @@ from ctipam.sessions import Account
 from ctipam.sharing.reconcile import reconcile_all
 from ctipam.sharing.results import SharingResult
 from ctipam.sharing.run import SharingRun, start_run
+from ctipam.tags import to_dict, without_aws_tags
 
 LISTS = ("RegionSelection", "AccEnvName")
 """The parameters that CloudFormation passes on as lists."""
@@ -92,7 +95,7 @@ class Update:
     networking_stack_id   the ARN of the stack in the Networking account, likewise
     old                   the parameters of the stack that exists; None: this is the first deployment
     new                   all parameters, with those that are given
-    networking_exists     there is a stack in the Networking account
+    networking_exists     the StackSet lists a stack in the Networking account
     added                 the parameters that the stack does not have yet: an older version has deployed it
     """
 
@@ -101,8 +104,8 @@ class Update:
     networking_stack_id: str
     old: Mapping[str, str] | None
     new: Mapping[str, str]
-    networking_exists: bool = False
-    added: frozenset[str] = frozenset()
+    networking_exists: bool
+    added: frozenset[str]
 
     @property
     def network_account_id(self) -> str:
@@ -221,7 +224,7 @@ def check_organization(management: Account, update: Update) -> SetupResult:
     if spec.new:
         ignored = [update.networking_stack_id] if update.leftover else []
         living = deployments_in(networking_account(management, spec.network_account_id), ignored)
-        preconditions.refuse_second_deployment(living, update.stack)
+        refuse_second_deployment(living, update.stack)
     return result
 
 
@@ -246,14 +249,15 @@ class PoolsForecast:
         return {reading.pool_arn(networking) + pool_id: name for pool_id, name in names.items()}
 
 
-def foresee_pools(networking: Account, update: Update, exclusions: str = LEAVE) -> PoolsForecast:
+def foresee_pools(networking: Account, update: Update, exclusions: str) -> PoolsForecast:
     """Return what Custom::Ipam and Custom::InitPools would do. Raises Refused as they do.
 
     exclusions   the property IpamExclusions, from Custom::OrganizationSetup
     """
     properties = as_properties(update.new) | {"IpamExclusions": exclusions}
     request = update.request(networking, update.networking_stack_id, properties)
-    tags = request.stack.tags() if update.networking_exists else {}
+    stack = other_stacks.describe(networking, request.stack_id) if update.networking_exists else None
+    tags = without_aws_tags(to_dict(stack.get("Tags", []))) if stack else {}
     spec = PoolSpec.from_properties(properties, networking.known_regions(), request.stack_id, tags)
     ipam_spec = IpamSpec(properties["IpamScope"], spec.regions, CostControls.from_properties(properties))
     ipam = ipam_reconcile.check(request, ipam_spec)

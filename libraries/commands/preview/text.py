@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from commands.preview.changes import AccountDifference, Action, Change, Difference, Preview
-from ctipam.errors import numbered
+from ctipam.phrases import numbered
 
 MARKS: dict[Action, str] = {"add": "+", "change": "~", "remove": "-"}
 

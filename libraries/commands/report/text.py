@@ -8,7 +8,7 @@ from typing import Any
 
 from commands.leftovers import Allocation, describe_user, release_lines
 from commands.report.pool_tree import DrawnPool, draw
-from ctipam.errors import numbered
+from ctipam.phrases import numbered
 from ctipam.pools.existing import Allocation as PoolAllocation
 from ctipam.pools.recognition import lost_stack_tag
 from ctipam.sharing.spec import NO_MEMBER

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ctipam.errors import DENIED, Refused, attempt, cause_of, code_of, fit, some
+from ctipam.errors import DENIED, Refused, attempt, cause_of, code_of, fit
 from ctipam.ipam.cost_controls import LEAVE, CostControls
 from ctipam.ipam.existing import ExistingIpam, ExistingScope
+from ctipam.phrases import some
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError

@@ -15,13 +15,14 @@ from ctipam import names, waiting
 from ctipam.client_tokens import create_until_alive
 from ctipam.cloudformation import other_stacks
 from ctipam.cloudformation.request import ResourceRequest
-from ctipam.errors import BUSY, AwsFailed, OutOfTime, code_of, explain, fit, some
+from ctipam.errors import BUSY, AwsFailed, OutOfTime, code_of, explain, fit
 from ctipam.ipam import preconditions, reader
 from ctipam.ipam.changes import IpamChange, pending_changes
 from ctipam.ipam.existing import DELETE_FAILED, MODIFY_FAILED, ExistingIpam
 from ctipam.ipam.listing import list_pools, stack_of
 from ctipam.ipam.spec import IpamSpec
 from ctipam.logs import log_decision, logger
+from ctipam.phrases import some
 from ctipam.sessions import Account
 from ctipam.tags import tag_changes, to_list, with_stack_tags
 from ctipam.waiting import LISTED_LATE_S, Pace, retry_while_busy

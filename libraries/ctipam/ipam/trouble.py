@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from ctipam.errors import some
 from ctipam.findings import Finding
 from ctipam.ipam.discovered import DiscoveredAccount
 from ctipam.ipam.existing import ExistingIpam
+from ctipam.phrases import some
 
 METRIC = "IpamTrouble"
 ADVANCED = "advanced"

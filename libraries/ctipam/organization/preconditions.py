@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ctipam.cloudformation.described import split_arn
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.environment_names import split_environment
 from ctipam.errors import Refused
@@ -17,10 +15,6 @@ from ctipam.tags import TAGS_OF_A_RESOURCE
 
 EXCLUSIONS_LIMIT = 2_400
 """Characters. CloudFormation reads 4096 bytes of answer, of which warnings and ids take the rest."""
-
-NETWORKING_STACK = re.compile(r"StackSet-(.+)-networking-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-"""The name that CloudFormation gives to the Networking stack. The StackSet is named after the management stack."""
-
 
 MOST_STACK_TAGS = TAGS_OF_A_RESOURCE - 14
 """The rest is for a pool's own tags: eleven, and three more if the record of its CIDRs is long."""
@@ -154,30 +148,6 @@ def refuse_added_regions(ungoverned: Mapping[str, str], added: Collection[str]) 
     for region, sentence in ungoverned.items():
         if region in added:
             raise Refused(sentence)
-
-
-def refuse_second_deployment(living: Sequence[str], own_name: str) -> None:
-    """Raise Refused if a stack that can act already has pools.
-
-    The management stack of the other deployment may no longer exist. A new one of the same name then recovers it.
-
-    living     ARNs of stacks in the Networking account
-    own_name   of the stack that is being created
-    """
-    if not living:
-        return
-    _, region, account_id, name = split_arn(living[0])
-    deployment = NETWORKING_STACK.fullmatch(name)
-    place = f"{region}, account {account_id},"
-    if deployment and deployment[1] != own_name:
-        raise Refused(
-            f"Deployment {deployment[1]} in {place} already manages the pools of this organization; "
-            f"update it, or delete it first, or deploy under the name {deployment[1]}."
-        )
-    raise Refused(
-        f"Stack {name} in {place} already manages the pools of this organization; "
-        "update that deployment, or delete it first."
-    )
 
 
 def refuse_another_networking_account(request: ResourceRequest) -> None:

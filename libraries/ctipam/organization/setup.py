@@ -27,6 +27,7 @@ from ctipam.organization.excluded_ous import OuIndex, find_exclusions
 from ctipam.organization.leftover_stack_set import find_leftover, remove
 from ctipam.organization.preconditions import SetupResult, SetupSpec
 from ctipam.organization.reader import find_ipam_administrators, find_ou_paths, find_roots, is_active_member
+from ctipam.pools.preconditions import refuse_second_deployment
 from ctipam.sessions import Account
 
 NOTHING: dict[str, Any] = {
@@ -51,7 +52,7 @@ def ensure(request: ResourceRequest) -> Data:
     if spec.new:
         ignored = leftover.stack_ids if leftover else ()
         living = deployments_in(networking_account(management, spec.network_account_id), ignored)
-        preconditions.refuse_second_deployment(living, split_arn(request.stack_id).name)
+        refuse_second_deployment(living, split_arn(request.stack_id).name)
     retained = remove(request, leftover) if leftover else []
     request.raise_if_superseded()
     enable(management, spec)

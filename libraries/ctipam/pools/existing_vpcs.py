@@ -9,11 +9,12 @@ from ipaddress import IPv4Network
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ctipam.errors import explain, numbered, some
+from ctipam.errors import explain
 from ctipam.ipam.discovered import DiscoveredAccount, DiscoveredCidr
 from ctipam.ipam.existing import ExistingIpam
 from ctipam.ipam.listing import list_pools
 from ctipam.ipam.reader import read_accounts, read_vpcs
+from ctipam.phrases import numbered, some
 from ctipam.pools.addresses import outermost
 from ctipam.pools.overlaps import OverlappingVpc, find_overlaps
 from ctipam.pools.reader import CONCURRENT_READS, PoolReader, as_listed

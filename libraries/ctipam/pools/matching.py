@@ -30,7 +30,7 @@ class MatchedBlocks:
     surplus: tuple[Block, ...] = ()
 
 
-def match_blocks(wanted: Sequence[Wanted], pool: ExistingPool, in_use: Collection[IPv4Network] = ()) -> MatchedBlocks:
+def match_blocks(wanted: Sequence[Wanted], pool: ExistingPool, in_use: Collection[IPv4Network]) -> MatchedBlocks:
     """Compare the CIDRs of a pool with the wanted blocks. A CIDR that is being given back stands for nothing.
 
     Of several that fit, one that was declared stands for the block, rather one that is in use, then the lowest. What

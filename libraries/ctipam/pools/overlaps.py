@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-from ctipam.errors import some
 from ctipam.findings import Finding
 from ctipam.ipam.discovered import DiscoveredCidr
+from ctipam.phrases import some
 from ctipam.pools.addresses import outermost, overlapping, without
 from ctipam.pools.spec import TOP_LEVEL, PoolKey
 

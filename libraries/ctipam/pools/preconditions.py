@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from ipaddress import IPv4Network
 
 from ctipam import names
 from ctipam.cloudformation.described import split_arn
-from ctipam.errors import Refused, fit, numbered
+from ctipam.errors import Refused, fit
+from ctipam.phrases import numbered
 from ctipam.pools.addresses import without
 from ctipam.pools.existing import ISOLATED, Allocation, Block, ExistingPool
 from ctipam.pools.matching import Comparison, kept_pools
@@ -19,18 +21,37 @@ ROOM_FOR_BLOCKERS = 120
 """Characters of a message that name what is in the way: CloudFormation shows about 240 in all. The log and `make
 report` name all."""
 
+NETWORKING_STACK = re.compile(r"StackSet-(.+)-networking-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""The name that CloudFormation gives to the Networking stack. The StackSet is named after the management stack."""
 
-def refuse_second_stack(living: Sequence[str]) -> None:
-    """Raise Refused if another stack, which still exists, manages pools in this account.
 
-    living   ARNs of such stacks
+def deployment_of(stack_id: str) -> str:
+    """Return the name of the management stack, by the ARN of a Networking stack; empty if that is named otherwise."""
+    found = NETWORKING_STACK.fullmatch(split_arn(stack_id).name)
+    return found[1] if found else ""
+
+
+def refuse_second_deployment(living: Sequence[str], own_name: str) -> None:
+    """Raise Refused if a stack that can act already has pools.
+
+    The management stack of the other deployment may no longer exist. A new one of the same name then recovers it.
+
+    living     ARNs of stacks in the Networking account
+    own_name   of the management stack of this deployment
     """
-    if living:
-        found = split_arn(living[0])
-        raise Refused(
-            f"Stack {found.name} in {found.region} already manages the pools of this account, and an organization has "
-            "one deployment. Update that deployment, or delete it first."
-        )
+    if not living:
+        return
+    _, region, account_id, name = split_arn(living[0])
+    found, deployment = f"Stack {name}", deployment_of(living[0])
+    way_out = "update that deployment, or delete it first"
+    if deployment == own_name and deployment:  # but the StackSet of that name does not list it
+        way_out = "delete that stack first"
+    elif deployment:
+        found = f"Deployment {deployment}"
+        way_out = f"update it, or delete it first, or deploy under the name {deployment}"
+    raise Refused(
+        f"{found} in {region}, account {account_id}, already manages the pools of this organization; {way_out}."
+    )
 
 
 def refuse_moves(spec: PoolSpec, scope_id: str, pools: Sequence[ExistingPool], scopes: Mapping[str, str]) -> None:

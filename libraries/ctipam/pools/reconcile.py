@@ -127,7 +127,8 @@ def _reading(
     with ThreadPoolExecutor(CONCURRENT_READS) as executor:
         listed = listing.list_pools(request.account)
         others = sorted({listing.stack_of(pool) for pool in listed} - {request.stack_id, ""})
-        preconditions.refuse_second_stack(other_stacks.living(request.account, others))
+        living = other_stacks.living(request.account, others)
+        preconditions.refuse_second_deployment(living, preconditions.deployment_of(request.stack_id))
         pool_reader = PoolReader(request.account, frozenset({request.stack_id, *others}), scope_id, executor)
         pools = pool_reader.read_pools(listed, known={})
         is_first = request.kind == "Create" and not any(pool.key for pool in pools)

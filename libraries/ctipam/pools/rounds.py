@@ -14,9 +14,10 @@ from botocore.exceptions import ClientError
 
 from ctipam import waiting
 from ctipam.cloudformation.request import ResourceRequest
-from ctipam.errors import BUSY, RETRYABLE_POOL_ERRORS, TOO_MANY_TAGS, OutOfTime, code_of, explain, some
+from ctipam.errors import BUSY, RETRYABLE_POOL_ERRORS, TOO_MANY_TAGS, OutOfTime, code_of, explain
 from ctipam.ipam import listing
 from ctipam.logs import log_decision
+from ctipam.phrases import some
 from ctipam.pools import apply
 from ctipam.pools.change_kinds import (
     CreatePool,

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ctipam.errors import numbered, some
+from ctipam.phrases import numbered, some
 
 NAMED = 3
 """How many accounts and causes the message names."""

@@ -42,7 +42,7 @@ class Notice:
         return base64.b32encode(hashlib.sha256(self.key.encode()).digest())[:6].decode().lower()
 
 
-def notices(result: SharingResult, unmonitored: str = "") -> Iterator[Notice]:
+def notices(result: SharingResult, unmonitored: str) -> Iterator[Notice]:
     """Yield the notices of a run over all accounts, the daily ones first. unmonitored: see monitoring.not_monitored."""
     if unmonitored:
         yield Notice(f"monitoring {unmonitored}", unmonitored, daily=True)

@@ -11,13 +11,13 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from ctipam import findings
 from ctipam.cloudformation import other_stacks
-from ctipam.cloudformation.described import has_functions, outputs_of
+from ctipam.cloudformation.described import has_functions, is_stack_arn, outputs_of, split_arn
 from ctipam.errors import explain
 from ctipam.ipam.listing import list_pools, stack_of, with_tags_put_back
 from ctipam.networking_account import assume_execution_role
@@ -30,11 +30,22 @@ from ctipam.pools.recognition import lost_stack_tags
 from ctipam.sessions import Account
 from ctipam.sharing import reader
 from ctipam.sharing.places import Places
-from ctipam.sharing.report_rows import Held, account_rows, allocation_rows, pool_rows, users_within, within
+from ctipam.sharing.report_rows import (
+    Held,
+    account_rows,
+    allocation_rows,
+    nothing_watches,
+    pool_rows,
+    users_within,
+    within,
+)
 from ctipam.sharing.results import LAMBDA_RESPONSE_LIMIT, who_can_use
 from ctipam.sharing.rounds import ShareReconciliation
 from ctipam.sharing.run import SharingRun
 from ctipam.sharing.session_policy import WATCH_LOG_GROUP, session_policy
+
+if TYPE_CHECKING:
+    from types_boto3_cloudformation.type_defs import StackTypeDef
 
 CONCURRENT_PARTS = 3
 CONCURRENT_OUS = 8
@@ -42,6 +53,9 @@ CONCURRENT_POOLS = 20
 
 USERS_LIMIT = LAMBDA_RESPONSE_LIMIT // 2
 """Characters of the answer for who can use which pool. The rest is for pools, accounts and allocations."""
+
+LOG_OUTPUT = WATCH_LOG_GROUP + "Name"
+"""The output of the stack in the Networking account that names the log of the watch."""
 
 LOOK_BACK_S = 130 * 60
 """The watch looks once an hour; one look may fail."""
@@ -105,19 +119,29 @@ def _read_networking_account(run: SharingRun) -> tuple[list[ExistingPool], Held,
     listed = with_tags_put_back(listed, lost)
     stack_ids = frozenset(stack_id for pool in listed if (stack_id := stack_of(pool)))
     with ThreadPoolExecutor(CONCURRENT_POOLS) as executor:
-        watched = executor.submit(_read_watch, networking, stack_ids)
+        watched = executor.submit(_read_watch, networking, stack_ids, split_arn(run.stack.stack_id).name)
         pools = PoolReader(networking, stack_ids, scope_id="", executor=executor)
         ours = pools.read_pools([pool for pool in listed if pools.is_ours(pool)], known={})
         return ours, pools.read_allocations(ours), lost.keys(), watched.result()
 
 
-def _read_watch(networking: Account, stack_ids: frozenset[str]) -> dict[str, Any]:
-    """Return what the watch of the Networking account's stack found when it last looked, and where to see more."""
+def _read_watch(networking: Account, stack_ids: frozenset[str], name: str) -> dict[str, Any]:
+    """Return what the watch of the Networking account's stack found when it last looked, and where to see more.
+
+    name   of the stack in the management account
+    """
+    known = [one for one in sorted(stack_ids) if is_stack_arn(one)]
+    if not known:
+        return _watched("The log of the watch cannot be found: no pool has a tag that names its stack.")
     try:
-        outputs = _outputs(networking, stack_ids)
-        if WATCH_LOG_GROUP + "Name" not in outputs:
-            return _watched("Nothing watches the pools: no stack of theirs is complete, see `make preview`.", outputs)
-        last = findings.last_watch(_lines(networking, outputs[WATCH_LOG_GROUP + "Name"]))
+        stack = _stack_of_pools(networking, known)
+        status = stack["StackStatus"] if stack else ""
+        outputs = outputs_of(stack) if stack else {}
+        if problem := nothing_watches(status, name):
+            return _watched(problem)
+        if LOG_OUTPUT not in outputs:
+            return _watched(_without_log(status, name), outputs)
+        last = findings.last_watch(_lines(networking, outputs[LOG_OUTPUT]))
     except ClientError as error:
         return _watched(f"The log of the watch cannot be read: {explain(error)}")
     if last is None:
@@ -136,15 +160,18 @@ def _watched(problem: str, outputs: Mapping[str, str] | None = None) -> dict[str
     return {"at": None, "findings": [], "problem": problem, "dashboardUrl": url}
 
 
-def _outputs(networking: Account, stack_ids: frozenset[str]) -> dict[str, str]:
-    """Return the outputs of the stack that has the log of a watch; nothing if none of these stacks can act any more."""
-    for stack_id in sorted(one for one in stack_ids if one.startswith("arn:")):
-        stack = other_stacks.describe(networking, stack_id)
-        if stack and has_functions(stack):
-            outputs = outputs_of(stack)
-            if WATCH_LOG_GROUP + "Name" in outputs:
-                return outputs
-    return {}
+def _stack_of_pools(networking: Account, stack_ids: Sequence[str]) -> StackTypeDef | None:
+    """Return of these stacks the one that has the log of a watch, or else one that can act; None if none exists."""
+    found = [stack for one in stack_ids if (stack := other_stacks.describe(networking, one))]
+    return min(found, key=lambda one: (not has_functions(one), LOG_OUTPUT not in outputs_of(one)), default=None)
+
+
+def _without_log(status: str, name: str) -> str:
+    """Return why a stack that can act names no log, and what to do. name: of the stack in the management account"""
+    head = "The log of the watch cannot be found: the stack of the pools in the Networking account"
+    if status.endswith("_IN_PROGRESS"):
+        return f"{head} is {status}; try again when that has ended."
+    return f"{head} has no output {LOG_OUTPUT}. If another version deployed it, run `make deploy stack={name}`."
 
 
 def _lines(networking: Account, log_group: str) -> list[tuple[int, str]]:

@@ -1,4 +1,5 @@
-"""The rows of a report: pools, what is allocated from them, and accounts, as JSON has them."""
+"""The rows of a report: pools, what is allocated from them, and accounts, as JSON has them; and whether pools are
+watched."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from ctipam.cloudformation.described import CANNOT_ACT
 from ctipam.names import STACK_TAG
 from ctipam.organization.tree import AccountLocation
 from ctipam.pools.existing import Allocation, ExistingPool
@@ -20,6 +22,20 @@ ID_SIZE = len('"111122223333", ')
 
 Held = Mapping[str, Collection[Allocation]]
 """What is allocated from each pool, by its id. A pool is missing if its Region cannot be read."""
+
+
+def nothing_watches(status: str, stack: str) -> str:
+    """Return that nothing watches the pools, if their stack in the Networking account has no functions; else nothing.
+
+    status   of that stack; empty: it does not exist
+    stack    the name of the stack in the management account
+    """
+    if status and status not in CANNOT_ACT:
+        return ""
+    return (
+        "Nothing watches or corrects the pools: their stack in the Networking account "
+        f"{f'is {status}' if status else 'does not exist'}; see `make preview stack={stack}`."
+    )
 
 
 def pool_rows(pools: Iterable[ExistingPool], held: Held, lost: Collection[str]) -> list[dict[str, Any]]:

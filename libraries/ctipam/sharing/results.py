@@ -10,9 +10,10 @@ from itertools import product
 from typing import Any
 
 from ctipam.cloudformation.outputs import cut
-from ctipam.errors import AwsFailed, numbered
+from ctipam.errors import AwsFailed
 from ctipam.organization.environments import EnvironmentOu
 from ctipam.organization.tree import OrganizationalUnit
+from ctipam.phrases import numbered
 from ctipam.sharing.changes import Associate, CreateShare, DeleteShare, Disassociate, ShareChange, ShareChanges
 from ctipam.sharing.doubtful import DoubtfulPool
 from ctipam.sharing.existing import ADDED, ADDING, Share

@@ -15,10 +15,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ctipam import names, waiting
 from ctipam.client_tokens import client_token
 from ctipam.cloudformation.own_stack import OwnStack
-from ctipam.errors import BUSY, THROTTLED, AwsFailed, code_of, explain, numbered
+from ctipam.errors import BUSY, THROTTLED, AwsFailed, code_of, explain
 from ctipam.ipam.listing import stack_of
 from ctipam.logs import log_decision
 from ctipam.messages import Message
+from ctipam.phrases import numbered
 from ctipam.pools.existing import ExistingPool
 from ctipam.pools.parameters import reserved_cidrs
 from ctipam.pools.reader import as_listed, read_allocations, read_blocks

@@ -162,7 +162,7 @@ def next_growth(family: Family) -> Growth | NoGrowth:
     return NoGrowth(f"the top-level pool has no free /{family.region_size}")
 
 
-def parameters_for_growth(family: Family, elsewhere: Collection[IPv4Network] = ()) -> str:
+def parameters_for_growth(family: Family, elsewhere: Collection[IPv4Network]) -> str:
     """Return the parameters that give the pool one more block: "PoolSizes us-east-1/Prod OU=21+21". Empty: there are
     none, because no private address space is left.
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from ipaddress import IPv4Network
 
-from ctipam.errors import numbered
 from ctipam.messages import Message, ascii_title
+from ctipam.phrases import numbered
 from ctipam.pools.existing import ExistingPool
 from ctipam.pools.parameters import CIDRS_PER_POOL
 from ctipam.upkeep.growth import Family, parameters_for_growth, pool_at_the_limit

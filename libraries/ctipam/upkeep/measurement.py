@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ctipam.errors import AwsFailed, numbered
+from ctipam.errors import AwsFailed
+from ctipam.phrases import numbered
 from ctipam.pools.environment_pools import EnvironmentPool, environment_pools
 from ctipam.pools.reader import read_allocations, read_blocks
 from ctipam.sessions import Account
