@@ -203,7 +203,8 @@ class Forked:
 
     def _send(self, number: int) -> None:
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # it has ended, and that is not told yet
+                os.kill(self.pid, number)
 
     def _told(self) -> int:
         return int(self._status.recv(NUMBER_BYTES) or -signal.SIGKILL)  # silence: whoever would tell was killed with it

@@ -257,11 +257,13 @@ def _ask_the_role(roles: RolePermissions, metrics: Metrics) -> None:
         config = function.get("config") or function
         group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
         stream = f"arn:aws:logs:{responses.get_region()}:{responses.get_account_id()}:log-group:{group}:log-stream:*"
-        acts = ["CreateLogStream", "PutLogEvents"]
-        if group not in cloudwatch_logs._log_groups:
-            acts.insert(0, "CreateLogGroup")
+        groups = cloudwatch_logs._log_groups
+        existing = groups.get(group)
+        acts = ["CreateLogStream", "PutLogEvents", *(["CreateLogGroup"] if existing is None else [])]
         if all(roles.allow(config["Role"], f"logs:{act}", stream) for act in acts):
             emit(function, request_id, text, failed, *rest, **named)
+            if existing is not None and groups.get(group) is not existing:  # deleted meanwhile, and so made again
+                groups.pop(group, None)
             lines = (text or "").splitlines()
         else:
             lines = []
