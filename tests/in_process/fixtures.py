@@ -65,15 +65,15 @@ class Cloud:
         self.management, self.networking = MANAGEMENT, NETWORKING
         self.models = Models(self.clock, Organization(MANAGEMENT, self._members))
         self.models.organization.path_of = self._path_of
-        self.organizations = boto3.client("organizations", HOME)
-        self.organizations.create_organization(FeatureSet="ALL")
-        self.root = self.organizations.list_roots()["Roots"][0]["Id"]
         self.stacks: dict[str, dict[str, Any]] = {}  # id -> the stack that DescribeStacks returns
         self.in_progress: dict[str, str] = {}  # id -> the status that a request for a complete stack implies
         self.over_http = False  # as on AWS, with botocore's retries
         self._credentials = functools.cache(self._assume)
         self.client = functools.cache(self._make_client)
         intercept(monkeypatch, self._answer)
+        self.organizations = boto3.client("organizations", HOME)
+        self.organizations.create_organization(FeatureSet="ALL")
+        self.root = self.organizations.list_roots()["Roots"][0]["Id"]
 
     def _answer(self, call: Call, client: Any, operation: str, parameters: Any) -> Any:
         """Answer DescribeStacks from self.stacks. The CloudFormation of moto needs packages that are not installed."""

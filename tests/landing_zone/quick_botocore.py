@@ -40,7 +40,8 @@ def install() -> None:
     regions: Any = botocore.regions
     regions.EndpointProvider = functools.partial(_endpoints, regions.EndpointProvider, {})
     Creator._load_service_model = functools.partialmethod(_service_model, Creator._load_service_model, {})
-    Creator._create_methods = functools.partialmethod(_methods, Creator._create_methods, {})
+    Creator._create_methods = functools.partialmethod(_of_service, Creator._create_methods, {})
+    Creator._create_name_mapping = functools.partialmethod(_of_service, Creator._create_name_mapping, {})
     Endpoints.create_endpoint = functools.partialmethod(Endpoints.create_endpoint, http_session_cls=HttpSession)
     Aliaser.__init__ = functools.partialmethod(_aliaser, Aliaser.__init__, {})
     trie = hooks._PrefixTrie
@@ -87,7 +88,7 @@ def _service_model(creator: Any, load: Any, known: dict[Any, ServiceModel], name
     return known[name, version]
 
 
-def _methods(creator: Any, create: Any, known: dict[str, dict[str, Any]], service: ServiceModel) -> dict[str, Any]:
+def _of_service(creator: Any, create: Any, known: dict[str, dict[str, Any]], service: ServiceModel) -> dict[str, Any]:
     name = service.service_name
     if name not in known:
         known[name] = create(creator, service)
