@@ -39,11 +39,11 @@ def list_shares(ram: Any, *shares: dict[str, Any]) -> None:
     ram.add_response("get_resource_shares", {"resourceShares": list(shares)})
 
 
-def list_associations(ram: Any, kind: str, *statuses: tuple[str, str]) -> None:
+def list_associations(ram: Any, kind: str, *statuses: tuple[str, str], arn: str = ARN) -> None:
     """statuses   [(pool or account, status)]"""
     rows = [
         {
-            "resourceShareArn": ARN,
+            "resourceShareArn": arn,
             "associatedEntity": entity,
             "associationType": kind,
             "status": status,
@@ -153,6 +153,13 @@ def test_the_pools_and_the_account_of_a_new_share_are_read(ram: Any) -> None:
     (share,) = reader.reread_share(ram.client, JUST_CREATED)
 
     assert (share.pools, share.principals) == ({POOL: "FAILED"}, {ACCOUNT: "ASSOCIATED"})
+
+
+def test_a_share_that_the_account_has_left_does_not_count_beside_a_new_one(ram: Any) -> None:
+    list_associations(ram, "PRINCIPAL", (ACCOUNT, "DISASSOCIATED"), arn=ARN.replace("0", "1"))
+    list_associations(ram, "RESOURCE", (POOL, "ASSOCIATED"))
+
+    assert [share.arn for share in reader.reread_share(ram.client, JUST_CREATED)] == [ARN]
 
 
 def test_a_new_share_that_another_handler_has_deleted_is_gone_and_any_other_refusal_is_an_error(ram: Any) -> None:
