@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import boto3
 import pytest
 from moto.ec2.models.availability_zones_and_regions import Region, RegionsAndZonesBackend
 
@@ -13,6 +12,7 @@ from commands.existing_vpcs import reserve
 from commands.plan import __main__ as plan
 from ctipam.errors import Refused
 from in_process import session_policies
+from in_process.fixtures import of_management
 
 HOME, WEST = "us-east-1", "us-west-2"
 ELSEWHERE = ["ap-south-1", "eu-central-1", "eu-north-1", "eu-west-1", "sa-east-1"]
@@ -28,7 +28,7 @@ class Company:
         self.cloud = cloud
         cloud.add_account(SHOP, cloud.add_ou("Prod OU"))
         self.enable(monkeypatch, HOME, WEST)
-        boto3.client("ec2", HOME).enable_ipam_organization_admin_account(DelegatedAdminAccountId=NETWORKING)
+        of_management("ec2").enable_ipam_organization_admin_account(DelegatedAdminAccountId=NETWORKING)
         regions = [{"RegionName": WEST}]
         self.ec2 = cloud.client("ec2", NETWORKING)
         self.scope = self.ec2.create_ipam(OperatingRegions=regions)["Ipam"]["PrivateDefaultScopeId"]
@@ -189,7 +189,7 @@ def test_enabled_regions_where_ipam_does_not_operate_make_the_answer_incomplete_
 
 
 def test_without_an_administrator_of_ipam_the_other_way_is_named(company: Company) -> None:
-    boto3.client("ec2", HOME).disable_ipam_organization_admin_account(DelegatedAdminAccountId=NETWORKING)
+    of_management("ec2").disable_ipam_organization_admin_account(DelegatedAdminAccountId=NETWORKING)
 
     with pytest.raises(Refused, match=r"No account administers IPAM yet; .* use VPCS=organization"):
         report()

@@ -11,7 +11,6 @@ from dataclasses import replace
 from ipaddress import IPv4Network
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError, HTTPClientError
 from moto.core.responses import ActionResult
@@ -24,6 +23,7 @@ from commands.plan import __main__ as plan
 from ctipam.errors import Refused
 from in_process import session_policies
 from in_process.aws_calls import Call, intercept
+from in_process.fixtures import of_management
 from in_process.session_policies import Statement
 
 HOME, WEST, DISABLED = "us-east-1", "us-west-2", "eu-south-1"
@@ -290,7 +290,7 @@ class Pools:
     """A pool of ours in us-east-1, in the Networking account, and what a team does with it."""
 
     def __init__(self, cloud: Any) -> None:
-        boto3.client("ec2", HOME).enable_ipam_organization_admin_account(DelegatedAdminAccountId=NETWORKING)
+        of_management("ec2").enable_ipam_organization_admin_account(DelegatedAdminAccountId=NETWORKING)
         self.clock, self.ec2 = cloud.clock, cloud.client("ec2", NETWORKING, HOME)
         scope = self.ec2.create_ipam()["Ipam"]["PrivateDefaultScopeId"]
         cloud.clock.advance(15)

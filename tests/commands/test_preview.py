@@ -50,7 +50,16 @@ from ctipam.pools.existing import ExistingPool
 from ctipam.pools.spec import PoolKey, VpcSizes
 from ctipam.sessions import Account
 from in_process.aws_calls import Call, intercept
-from in_process.fixtures import NETWORKING_STACK_ID, STACK_ID, Cloud, CloudFormation, LandingZone, NetworkingStack, load
+from in_process.fixtures import (
+    NETWORKING_STACK_ID,
+    STACK_ID,
+    Cloud,
+    CloudFormation,
+    LandingZone,
+    NetworkingStack,
+    load,
+    of_management,
+)
 from in_process.lifecycle_events import ONE, ZERO
 from in_process.played_once import played_once
 from in_process.sharing_world import Api, SharingWorld
@@ -624,7 +633,7 @@ class Deployable:
     def __init__(self, cloud: Cloud, answers: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
         self.cloud, self._networking_stack_id = cloud, ""
         cloud.models.organization.home_region = HOME
-        boto3.client("iam", HOME).create_role(
+        of_management("iam").create_role(
             RoleName="AWSControlTowerStackSetRole", Path="/service-role/", AssumeRolePolicyDocument="{}"
         )
         self.ous = {name: cloud.add_ou(name) for name in ("Prod OU", "SDLC OU")}

@@ -50,6 +50,17 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
+CREDENTIALS = {"aws_access_key_id": "made", "aws_secret_access_key": "up", "aws_session_token": "too"}
+"""Of the management account. No other account has any before a role is assumed."""
+
+
+@functools.cache
+def of_management(service: str, region: str = HOME) -> Any:
+    """Return the management account's client, one for all tests: to make it takes longer than most calls."""
+    make: Any = boto3.client
+    return make(service, region, **CREDENTIALS)
+
+
 @functools.cache
 def load(folder: str) -> Any:
     """Return folder/index.py as in one execution environment, which serves the next invocation too."""
@@ -71,7 +82,7 @@ class Cloud:
         self._credentials = functools.cache(self._assume)
         self.client = functools.cache(self._make_client)
         intercept(monkeypatch, self._answer)
-        self.organizations = boto3.client("organizations", HOME)
+        self.organizations = of_management("organizations")
         self.organizations.create_organization(FeatureSet="ALL")
         self.root = self.organizations.list_roots()["Roots"][0]["Id"]
 
@@ -143,25 +154,22 @@ class Cloud:
             accounts[:] = [account for account in accounts if account.id != account_id]
 
     def _make_client(self, service: str, account_id: str, region: str = HOME) -> Any:
+        if account_id == MANAGEMENT:
+            return of_management(service, region)
         make: Any = boto3.client
         return make(service, region, **self._credentials(account_id))
 
     @contextmanager
     def running_in(self, account_id: str) -> Iterator[None]:
         """Give boto3's default session the credentials of the account, as in its functions."""
-        names = {
-            "aws_access_key_id": "AWS_ACCESS_KEY_ID",
-            "aws_secret_access_key": "AWS_SECRET_ACCESS_KEY",
-            "aws_session_token": "AWS_SESSION_TOKEN",
-        }
         with self._monkeypatch.context() as patch:
-            for key, value in self._credentials(account_id).items():
-                patch.setenv(names[key], value)
+            for name, value in self._credentials(account_id).items():
+                patch.setenv(name.upper(), value)
             yield
 
     def _assume(self, account_id: str) -> dict[str, str]:
         if account_id == MANAGEMENT:
-            return {"aws_access_key_id": "made", "aws_secret_access_key": "up", "aws_session_token": "too"}
+            return CREDENTIALS
         role = f"arn:aws:iam::{account_id}:role/AWSControlTowerExecution"
         credentials = self.client("sts", MANAGEMENT).assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
         return {
@@ -228,9 +236,7 @@ def set_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     made_up = {
-        "AWS_ACCESS_KEY_ID": "made",
-        "AWS_SECRET_ACCESS_KEY": "up",
-        "AWS_SESSION_TOKEN": "too",
+        **{name.upper(): value for name, value in CREDENTIALS.items()},
         "AWS_REGION": HOME,
         "AWS_DEFAULT_REGION": HOME,
         "AWS_CONFIG_FILE": os.devnull,
@@ -347,11 +353,11 @@ class LandingZone:
         self.stack: dict[str, Any] = {"StackStatus": "CREATE_COMPLETE", "CreationTime": datetime.now(UTC)}
         cloud.stacks[STACK_ID] = self.stack
         self.set_environment(NETWORK_ACCOUNT_ID=NETWORKING, STACK_ID=STACK_ID)
-        topic = boto3.client("sns", HOME).create_topic(Name="alarms")["TopicArn"]
-        boto3.client("ssm", HOME).put_parameter(Name="notices", Type="String", Value="none")
+        topic = of_management("sns").create_topic(Name="alarms")["TopicArn"]
+        of_management("ssm").put_parameter(Name="notices", Type="String", Value="none")
         self.set_environment(TOPIC_ARN=topic, NOTICES_PARAMETER="notices")
-        boto3.client("ec2", HOME).enable_ipam_organization_admin_account(DelegatedAdminAccountId=NETWORKING)
-        boto3.client("ram", HOME).enable_sharing_with_aws_organization()
+        of_management("ec2").enable_ipam_organization_admin_account(DelegatedAdminAccountId=NETWORKING)
+        of_management("ram").enable_sharing_with_aws_organization()
         self.scope_id = ""
         self._cloudformation = CloudFormation(cloud, MANAGEMENT, self._handle, STACK_ID, answers)
 

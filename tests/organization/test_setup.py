@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
@@ -24,6 +23,7 @@ from ctipam.organization.preconditions import (
     ungoverned_regions,
 )
 from in_process.aws_calls import Call, intercept
+from in_process.fixtures import of_management
 
 HOME, WEST = "us-east-1", "us-west-2"
 MANAGEMENT, NETWORKING, MEMBER = "123456789012", "222222222222", "333333333333"
@@ -36,7 +36,7 @@ NONE: Mapping[str, str] = {}
 def landing_zone(cloud: Any) -> Any:
     """Return an organization with Control Tower and an OU for each environment, one of them nested."""
     cloud.models.organization.home_region = HOME
-    boto3.client("iam", HOME).create_role(RoleName=ROLE, Path="/service-role/", AssumeRolePolicyDocument="{}")
+    of_management("iam").create_role(RoleName=ROLE, Path="/service-role/", AssumeRolePolicyDocument="{}")
     cloud.add_ou("Prod OU", cloud.add_ou("Workloads"))
     cloud.add_ou("SDLC OU")
     return cloud
@@ -259,7 +259,7 @@ def test_a_region_in_which_control_tower_cannot_be_read_is_a_warning(
 
 
 def test_a_landing_zone_without_its_stack_set_role_is_refused(landing_zone: Any) -> None:
-    boto3.client("iam", HOME).delete_role(RoleName=ROLE)
+    of_management("iam").delete_role(RoleName=ROLE)
 
     with pytest.raises(Refused, match="no role service-role/AWSControlTowerStackSetRole"):
         set_up()

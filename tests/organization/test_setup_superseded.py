@@ -11,7 +11,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
 import pytest
 
 from ctipam import names
@@ -24,6 +23,7 @@ from in_process.fixtures import (
     NETWORKING,
     STACK_ID,
     Cloud,
+    of_management,
     recorded_answers,
     running_cloud,
     set_environment,
@@ -88,10 +88,10 @@ def zone() -> Iterator[Zone]:
         set_environment(monkeypatch)
         cloud = stack.enter_context(running_cloud(monkeypatch))
         cloud.models.organization.home_region = HOME
-        boto3.client("iam", HOME).create_role(
+        of_management("iam").create_role(
             RoleName="AWSControlTowerStackSetRole", Path="/service-role/", AssumeRolePolicyDocument="{}"
         )
-        boto3.client("ec2", HOME).enable_ipam_organization_admin_account(DelegatedAdminAccountId=NETWORKING)
+        of_management("ec2").enable_ipam_organization_admin_account(DelegatedAdminAccountId=NETWORKING)
         answers = recorded_answers(monkeypatch)
         stack_sets = StackSets(cloud.clock)
         intercept(monkeypatch, stack_sets.answer)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import boto3
 import pytest
 
 from commands.report import text as report_text
@@ -15,7 +14,7 @@ from ctipam.sharing.notices import MEMORY_LIMIT, NOTHING, Notice, due, message, 
 from ctipam.sharing.results import AccountResult, SharingResult
 from ctipam.sharing.spec import NO_POOL, ShareSpec
 from in_process.aws_calls import Call, intercept
-from in_process.fixtures import HOME, NETWORKING
+from in_process.fixtures import HOME, NETWORKING, of_management
 from in_process.lifecycle_events import NEWCOMER, SCHEDULE, ZERO
 
 HOUR, DAY = 3600.0, 86400.0
@@ -130,7 +129,7 @@ def test_a_memory_that_somebody_has_deleted_is_made_again_and_everything_is_told
     intercept(monkeypatch, answer)
     landing_zone.cloud.add_account(NEWCOMER, landing_zone.cloud.add_ou("Sandbox"))
     landing_zone.invoke(SCHEDULE)
-    boto3.client("ssm", HOME).delete_parameter(Name="notices")
+    of_management("ssm").delete_parameter(Name="notices")
 
     for _ in range(2):
         landing_zone.invoke(SCHEDULE)
@@ -177,7 +176,7 @@ def test_a_loss_of_ipams_administration_between_updates_is_told_daily_and_report
     https://github.com/hashicorp/terraform-provider-aws/pull/26943
     """
     landing_zone.invoke(SCHEDULE)
-    ec2 = boto3.client("ec2", HOME)
+    ec2 = of_management("ec2")
     ec2.disable_ipam_organization_admin_account(DelegatedAdminAccountId=NETWORKING)
     if administrator:
         ec2.enable_ipam_organization_admin_account(DelegatedAdminAccountId=administrator)

@@ -6,14 +6,13 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
 import pytest
 
 from commands.report import text as report_text
 from ctipam import findings
 from ctipam.findings import Finding
 from ctipam.sharing import report
-from in_process.fixtures import HOME, NETWORKING, STACK_ID, LandingZone
+from in_process.fixtures import NETWORKING, STACK_ID, LandingZone, of_management
 from in_process.lifecycle_events import ONE, ZERO
 
 WEST = "us-west-2"
@@ -104,7 +103,7 @@ def test_the_report_draws_the_pools_and_names_accounts_users_and_findings(zone: 
 
 
 def test_the_report_tells_what_the_next_run_changes_and_what_needs_a_decision(zone: LandingZone) -> None:
-    organizations = boto3.client("organizations", HOME)
+    organizations = of_management("organizations")
     units = organizations.list_organizational_units_for_parent(ParentId=zone.cloud.root)["OrganizationalUnits"]
     ids = {unit["Name"]: unit["Id"] for unit in units}
     zone.cloud.move(ONE, ids["Prod OU"])
