@@ -344,6 +344,8 @@ def test_what_is_reserved_is_no_room() -> None:
     assert "4.0 months until the" in "\n".join(output)
     assert f"{(16 + 32) / 2:.1f} months until one is that can grow no more" in "\n".join(output)
 
+    assert "  more Regions                             13                  14" in plan("ReservedCidrs=192.168.64.0/20")
+
     full = plan("CIDR=192.168.0.0/19", "ReservedCidrs=192.168.4.0/22,192.168.12.0/22", "ENV_PREFIX=22", "ENVS=a")
     assert "  us-east-1       1 of /22" in full.splitlines()
 
@@ -606,6 +608,13 @@ def test_a_picture_names_the_existing_vpcs_that_have_room_for_it(tmp_path: Path)
     assert "shop 111122223333" in written  # in the bar of the Region, whose name is long enough
     assert "tiny" in written  # beside the VPC that contains it, whose name has no room
     assert "192.168.20.0/24" not in written
+
+
+def test_the_legend_of_a_picture_cuts_what_is_longer_than_its_room() -> None:
+    """250 pixels are 39 letters."""
+    written = texts(plan("FORMAT=svg", f"ENVS={'a' * 39},{'b' * 40},{'c' * 41}", "ENV_PREFIX=22"))
+
+    assert {"a" * 39, "b" * 38 + "…", "c" * 38 + "…"} <= {*written}
 
 
 def test_a_picture_draws_the_vpcs_below_the_blocks_in_which_they_are_and_lists_empty_blocks(tmp_path: Path) -> None:

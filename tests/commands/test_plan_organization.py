@@ -224,6 +224,12 @@ def test_vpcs_of_one_cidr_are_grouped_by_what_they_are_and_named_if_they_are_few
     ]
 
 
+def test_vpcs_are_in_the_order_of_their_addresses_whatever_they_are() -> None:
+    found = [vpc(1, cidr=IPv4Network("10.0.0.0/16"), is_default=True), vpc(2, cidr=IPv4Network("10.1.0.0/16"))]
+
+    assert [one.label[:5] for one in of_organization(found[::-1], 2, ()).vpcs] == ["vpc-1", "vpc-2"]
+
+
 @pytest.mark.parametrize(("not_known", "tagged"), [((), False), (("Not known.",), True)])
 def test_a_vpc_among_those_that_are_only_counted_may_be_from_pools_that_could_not_be_read(
     not_known: tuple[str, ...], tagged: bool

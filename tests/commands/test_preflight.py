@@ -1192,6 +1192,9 @@ def test_a_stack_whose_pools_have_lost_their_stack_is_told_with_the_command_that
     assert "no update creates it again. Run `aws cloudformation create-stack-instances " in found["Stack"].text
 
 
+OF_NETWORKING = f"arn:aws:cloudformation:{HOME}:{NETWORKING}:stack/StackSet-ipam-networking/1"
+
+
 @pytest.mark.parametrize(
     ("status", "commands"),
     [
@@ -1209,14 +1212,13 @@ def test_a_stack_whose_pools_have_lost_their_stack_is_told_with_the_command_that
 def test_a_stack_in_the_networking_account_that_takes_no_update_is_told_with_the_commands_in_their_order(
     status: str, commands: list[str]
 ) -> None:
-    arn = f"arn:aws:cloudformation:{HOME}:{NETWORKING}:stack/StackSet-ipam-networking/1"
     answers = {
         "cloudformation describe_stacks": {
             "Stacks": [{"StackId": "arn:...", "StackStatus": "CREATE_COMPLETE", "Parameters": [OF_STACK]}]
         },
-        "cloudformation list_stack_instances": {"Summaries": [{"Account": NETWORKING, "StackId": arn}]},
+        "cloudformation list_stack_instances": {"Summaries": [{"Account": NETWORKING, "StackId": OF_NETWORKING}]},
     }
-    there = {f"cloudformation describe_stacks StackName={arn}": {"Stacks": [{"StackStatus": status}]}}
+    there = {f"cloudformation describe_stacks StackName={OF_NETWORKING}": {"Stacks": [{"StackStatus": status}]}}
 
     text = preflighted(ANSWERS | answers | there)["Stack"].text
 
@@ -1253,6 +1255,46 @@ def test_only_of_a_stack_that_exists_and_is_listed_is_its_status_asked() -> None
         "cloudformation:DescribeStacks",
     }
     assert asked({"cloudformation describe_stacks": stack, **unlisted}) - never == {"cloudformation:ListStackInstances"}
+
+
+INSTANCES = "cloudformation list_stack_instances"
+
+
+@pytest.mark.parametrize(
+    ("answers", "why"),
+    [
+        ({INSTANCES: error("AccessDenied", "ListStackInstances")}, "ListStackInstances: AccessDenied"),
+        (
+            {
+                INSTANCES: {"Summaries": [{"Account": NETWORKING, "StackId": OF_NETWORKING}]},
+                f"cloudformation describe_stacks StackName={OF_NETWORKING}": error("AccessDenied", "DescribeStacks"),
+            },
+            "DescribeStacks: AccessDenied",
+        ),
+    ],
+    ids=["which it is", "its status"],
+)
+def test_whether_the_stack_in_the_networking_account_takes_an_update_is_unknown_if_it_cannot_be_read(
+    answers: dict[str, Any], why: str
+) -> None:
+    stack = {"Stacks": [{"StackId": "arn:...", "StackStatus": "CREATE_COMPLETE", "Parameters": [OF_STACK]}]}
+
+    found = preflighted(ANSWERS | {"cloudformation describe_stacks": stack} | answers)["Networking stack"]
+
+    permissions = "cloudformation:ListStackInstances, and cloudformation:DescribeStacks in the Networking account"
+    assert (found.result, found.text) == ("unknown", f"Cannot be read ({why}). Allow {permissions}.")
+
+
+def test_whether_pools_are_those_of_an_earlier_deployment_of_the_name_is_unknown_if_it_cannot_be_read() -> None:
+    arn = f"arn:aws:cloudformation:us-east-1:222222222222:stack/{OF_FIRST}/1"
+    pool = {"State": "create-complete", "OwnerId": NETWORKING, "Tags": [{"Key": "ctipam:stack-id", "Value": arn}]}
+    answers = {
+        "ec2 describe_ipam_pools": {"IpamPools": [pool]},
+        f"cloudformation describe_stacks StackName={arn}": {"Stacks": [{"StackStatus": "CREATE_COMPLETE"}]},
+        INSTANCES: error("AccessDenied", "ListStackInstances"),
+    }
+
+    assert preflighted(ANSWERS | answers, "stack=first")["Networking stack"].result == "unknown"
 
 
 def test_a_stack_whose_stack_set_was_deleted_is_told_to_be_deleted_and_deployed_again() -> None:

@@ -210,6 +210,7 @@ def test_spaces_in_a_list_are_no_change() -> None:
     assert parameter_differences({"A": "x, y", "B": ""}, {"A": "x,y", "B": "z"}) == (
         Difference("change", "B", changes=(Change("", "", "z"),)),
     )
+    assert parameter_differences({"A": "10.0.0.0/81,0.0.0.0/8"}, {"A": "10.0.0.0/8,10.0.0.0/8"}), "another list"
 
 
 def test_a_custom_resource_gets_lists_as_lists() -> None:
@@ -217,6 +218,13 @@ def test_a_custom_resource_gets_lists_as_lists() -> None:
 
     assert as_properties(given) == given | {"RegionSelection": ["us-west-2", "us-east-1"], "AccEnvName": ["a"]}
     assert as_properties({"AccEnvName": "a"}) == {"AccEnvName": ["a"]}
+
+
+def test_each_part_is_foreseen_for_the_kind_of_request_that_cloudformation_would_send() -> None:
+    nobody, stack_id = cast(Account, None), "arn:..."
+
+    assert asked(None).request(nobody, stack_id, {}).kind == "Update"
+    assert replace(asked(None), old=None).request(nobody, stack_id, {}).kind == "Create"
 
 
 def test_another_networking_account_is_refused_in_the_words_of_the_setup() -> None:
@@ -971,13 +979,13 @@ def test_of_a_pool_each_rule_that_changes_is_shown_and_no_tag_by_which_the_funct
         "west",
         "create-complete",
         key,
-        tags={"team": "x", "Name": "a"} | dict.fromkeys(hidden, "1"),
+        tags={"team": "x", "Name": "a", f"{names.BLOCK_TAG}-2": "1"} | dict.fromkeys(hidden, "1"),
         description="a",
         allocation_tags={"Env": "a", "B": "b"},
     )
     after = replace(
         before,
-        tags={"Name": "b"} | dict.fromkeys(hidden, "2"),
+        tags={"Name": "b", f"{names.BLOCK_TAG}-3": "1"} | dict.fromkeys(hidden, "2"),
         description="b",
         allocation_tags={"Env": "b"},
         vpc_sizes=VpcSizes(),

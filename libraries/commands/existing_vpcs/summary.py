@@ -78,7 +78,7 @@ def of_organization(found: Iterable[VpcCidr | Unread], accounts: int, not_known:
 
 
 def _unique(cidrs: Iterable[VpcCidr]) -> Iterable[VpcCidr]:
-    """Return each CIDR of a VPC once.
+    """Return each CIDR of a VPC once, in their order.
 
     An account also sees a VPC in which a subnet is shared with it, but without its tags. So a row with a tag wins.
 
@@ -89,9 +89,7 @@ def _unique(cidrs: Iterable[VpcCidr]) -> Iterable[VpcCidr]:
 
 def _condensed(cidrs: Iterable[VpcCidr], *, unsure: bool) -> Iterator[Vpc]:
     """Yield a few rows for each CIDR: many accounts may use the same one, and all default VPCs do."""
-    for (cidr, is_default, allocated), group in groupby(
-        sorted(cidrs, key=_default_vpcs_last), lambda row: (row.cidr, row.is_default, row.allocated)
-    ):
+    for (cidr, is_default, allocated), group in groupby(sorted(cidrs, key=_default_vpcs_last), _default_vpcs_last):
         same = [*group]
         listed = 0 if is_default and len(same) > 1 else _number_listed(len(same))
         for row in same[:listed]:
@@ -103,8 +101,8 @@ def _condensed(cidrs: Iterable[VpcCidr], *, unsure: bool) -> Iterator[Vpc]:
             yield Vpc(cidr, len(others), f"{what} in {where}", tagged, allocated)
 
 
-def _default_vpcs_last(row: VpcCidr) -> tuple[IPv4Network, bool, bool, VpcCidr]:
-    return row.cidr, row.is_default, row.allocated, row
+def _default_vpcs_last(row: VpcCidr) -> tuple[IPv4Network, bool, bool]:
+    return row.cidr, row.is_default, row.allocated
 
 
 def _label(row: VpcCidr) -> str:

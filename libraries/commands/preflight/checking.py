@@ -12,7 +12,7 @@ from commands import arguments, terminal
 from commands.arguments import ROOT, Arguments
 from commands.preflight.aws_reader import AwsReader
 from commands.preflight.checks import check, credentials, no_credentials, no_region, too_many_calls
-from commands.preflight.facts import Check, Facts, Unknown
+from commands.preflight.facts import Check, Fact, Facts, Unknown
 from commands.preflight.reading import (
     Request,
     read_account_id,
@@ -68,28 +68,33 @@ def check_organization(aws: AwsReader, given: Arguments, root: Path = ROOT) -> l
     return check(replace(facts, stack_state=_state(soon, stack_name, status, facts)))
 
 
-def _state(aws: AwsReader, stack: str, status: str, facts: Facts) -> str:
+def _state(aws: AwsReader, stack: str, status: str, facts: Facts) -> Fact[str]:
     """Return why the stack takes no update, or cannot be created; empty if it does, or can."""
     try:
         if isinstance(facts.stack, Mapping):
             refuse_stack_of_others(stack, facts.stack)
             refuse_unless_updatable(stack, status)
-            _refuse_unless_in_networking_account(aws, stack, facts.stack["NetworkAccountId"])
-        elif facts.stack is None and facts.deployments and not isinstance(facts.deployments, Unknown):
+            return _networking_state(aws, stack, facts.stack["NetworkAccountId"])
+        if facts.stack is None and facts.deployments and not isinstance(facts.deployments, Unknown):
             own = read_networking_stack(aws, stack, facts.parameters["NetworkAccountId"])
-            if not isinstance(own, Unknown):
-                refuse_second_deployment([one for one in facts.deployments if one != own], stack)
+            if isinstance(own, Unknown):
+                return own
+            refuse_second_deployment([one for one in facts.deployments if one != own], stack)
     except Refused as refusal:
         return str(refusal)
     return ""
 
 
-def _refuse_unless_in_networking_account(aws: AwsReader, stack: str, account_id: str) -> None:
-    """Raise Refused if the stack of the pools does not exist, or takes no update; not if that cannot be read."""
+def _networking_state(aws: AwsReader, stack: str, account_id: str) -> Fact[str]:
+    """Return an empty text, also if nobody may enter the account. Raises Refused if the stack of the pools does not
+    exist, or takes no update."""
     found = read_networking_stack(aws, stack, account_id)
     if isinstance(found, Unknown):
-        return
+        return found
     refuse_without_networking_stack(stack, aws.region, account_id, found)
     status = read_networking_status(aws, account_id, found) if found else ""
-    if found and status and not isinstance(status, Unknown):
+    if isinstance(status, Unknown):
+        return status
+    if found and status:
         refuse_unless_networking_stack_updatable(stack, found, status)
+    return ""

@@ -201,6 +201,9 @@ def _events(facts: Facts) -> Iterator[Check]:
 def _stack(facts: Facts) -> Iterator[Check]:
     if isinstance(facts.stack, Unknown):
         yield unknown_check("Stack", "cloudformation:DescribeStacks", facts.stack)
+    elif isinstance(facts.stack_state, Unknown):
+        permissions = "cloudformation:ListStackInstances, and cloudformation:DescribeStacks in the Networking account"
+        yield unknown_check("Networking stack", permissions, facts.stack_state)
     elif facts.stack_state:
         yield Check("Stack", "failed", facts.stack_state)
 

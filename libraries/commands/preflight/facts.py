@@ -97,7 +97,7 @@ class Facts:
     remembered: Fact[Mapping[str, Collection[str]]]
     deployments: Fact[tuple[str, ...]]
     share_quotas: Fact[Mapping[str, int]]
-    stack_state: str = ""
+    stack_state: Fact[str] = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
 
     def spec(self) -> PoolSpec | Refused:
