@@ -344,11 +344,9 @@ def test_a_lambda_that_was_changed_is_packaged_deployed_and_runs(made: Engine, c
         with (clone / folder / "index.py").open("a") as source:
             source.write(EDIT)
 
-    stale = deploy(clone, made)
     packaged = make(clone, made, "package")
     done = deploy(clone, made, "preflight=no", "RESERVE=organization", "INCOMPLETE=accept")  # see the test below
 
-    assert "is not what the sources build: index.py differs. Run `make package`" in stale.stderr.replace("\n", " ")
     assert packaged.returncode == 0, packaged.stderr
     assert done.returncode == 0, [done.stderr, *deployment.failures(made)]
     assert f"ReservedCidrs={existing_vpcs.RESERVED}\n" in done.stdout
@@ -409,7 +407,6 @@ def test_undo_says_what_would_stay_and_then_takes_everything_down(made: Engine, 
     (vpc,) = ec2.describe_vpcs(Filters=of_team)["Vpcs"]
 
     dry = make(clone, made, "--silent", "undo", "dry=yes")
-    asked = make(clone, made, "--silent", "undo")  # without a terminal, nobody can be asked
     aws(clone, made, SHOP, ["cloudformation", "delete-stack", "--region", WEST, "--stack-name", "workload-vpc"])
     reading.eventually(lambda: not ec2.describe_vpcs(Filters=of_team)["Vpcs"])
     made.advance(1800)  # as long as IPAM takes to let go of a VPC's block
@@ -417,8 +414,6 @@ def test_undo_says_what_would_stay_and_then_takes_everything_down(made: Engine, 
 
     assert dry.returncode == 0, dry.stderr
     assert all(word in dry.stdout for word in (vpc["VpcId"], SHOP, vpc["CidrBlock"]))
-    assert asked.returncode != 0
-    assert "yes=yes" in asked.stderr
     assert done.returncode == 0, [done.stdout, done.stderr]
     assert f"Stack {STACK} is deleted." in done.stdout
     assert not any(reading.left_over(made).values())

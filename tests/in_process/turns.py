@@ -28,6 +28,8 @@ ARRIVALS = {"soon": 0.001, "late": ARRIVE_S - 1}
 """For how many seconds a call is on its way to AWS. Soon: it arrives when the second request waits for the first time.
 """
 
+READS = ("Describe", "Get", "List")
+
 STOPS_S = 20.0
 """How long it may take until a request notices that it was superseded: its longest pause, and BELIEVED_S."""
 
@@ -145,27 +147,30 @@ def at_each_call(ready: Ready[World], arrives: str) -> Iterator[Moment[World]]:
     must succeed.
 
     Leaves out call 1 of two Updates: there the first reads the status of the stack, and cannot know that it is not the
-    Update of the rollback.
+    Update of the rollback. And late, calls that only read: they leave nothing behind.
 
     arrives   one of ARRIVALS
     """
     with ready() as race:
-        total = _calls(race)
-    for at in range(2 if race.are_updates else 1, total + 1):
+        actions = _calls(race)
+    for at, action in enumerate(actions, 1):
+        if (at == 1 and race.are_updates) or (arrives == "late" and action.startswith(READS)):
+            continue
         with ready() as race:
             turns = _Turns(race, at, ARRIVALS[arrives])
             turns.run()
-            moment = Moment(race, f"at call {at} of {total}, {turns.action}, which arrives {arrives}")
+            moment = Moment(race, f"at call {at} of {len(actions)}, {turns.action}, which arrives {arrives}")
             assert turns.first_went_on_s <= (BELIEVED_S if FIRST in race.answered() else STOPS_S), moment.name
             assert not race.failure, moment.name
             yield moment
 
 
-def _calls(race: Race[Any]) -> int:
+def _calls(race: Race[Any]) -> list[str]:
+    """Serve the first request alone. Return the actions that it has called."""
     actions: list[str] = []
     with race.calls(actions.append):
         race.first()
-    return len(actions)
+    return actions
 
 
 @dataclass(eq=False)

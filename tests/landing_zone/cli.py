@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from landing_zone.engine import Engine
-from landing_zone.fork_server import Forked, ForkServer
+from landing_zone.fork_server import Forked, ForkServer, command_at
 
 ROOT = Path(__file__).resolve().parents[2]
 # Not .venv/aws-cli/bin/aws: that script does not run where the path of the clone has a space in it.
@@ -70,7 +70,8 @@ class AwsCli:
 
     def shell(self, line: str) -> str:
         """Run a line in a shell where `aws` is the AWS CLI, and return its output. Raises AwsCliFailed."""
-        script = f'aws() {{ {shlex.join(AWS)} "$@"; }}; {line}'
+        program = command_at(self.server.address) if self.server and self.server.address else AWS[:1]
+        script = f'aws() {{ {shlex.join([*program, *AWS[1:]])} "$@"; }}; {line}'
         done = subprocess.run(
             ["bash", "-c", script], env=self._environment, capture_output=True, text=True, check=False
         )

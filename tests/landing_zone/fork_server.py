@@ -69,6 +69,7 @@ class ForkServer:
     ) -> None:
         prepared = [json.dumps([*words]) for words in (modules, services, rehearsal)]
         self._command = [interpreter, __file__, *prepared]
+        self.address = address
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         if address:
