@@ -43,9 +43,8 @@ from commands.regions import region_of_bucket, s3_host
 from commands.stack_events import failure_text, first_failure, new_events, recent_events
 from commands.stack_state import FIRST_FAILED, REVIEWED, refuse_stack_of_others, refuse_unless_updatable
 from commands.template_file import LARGEST, sent_template
-from ctipam.cloudformation.described import parameters_of
+from ctipam.cloudformation.described import parameters_of, tags_of
 from ctipam.errors import Refused
-from ctipam.tags import to_dict, without_aws_tags
 
 REQUIRED = ("LambdaBucket", "NetworkAccountId")
 DERIVED = ("LambdaPrefix", "RepoRootURL", "PackageVersion")
@@ -332,7 +331,7 @@ def _bucket_region(aws: AwsCli, bucket: str, account_id: str) -> str:
 
 
 def _updatable_stack(aws: AwsCli, stack: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the parameters and the tags of the stack; none if it does not exist. Raises Refused if it cannot be
+    """Return the parameters of the stack, and its tags without those of AWS; none if it does not exist. Raises Refused if it cannot be
     deployed now."""
     try:
         found = find_stack(aws, stack)
@@ -345,7 +344,7 @@ def _updatable_stack(aws: AwsCli, stack: str) -> tuple[dict[str, str], dict[str,
     status = found["StackStatus"]
     failures = failure_reasons(aws, stack, _events(aws, stack)) if status in FIRST_FAILED else ()
     refuse_unless_updatable(stack, status, failures)
-    return parameters, to_dict(found.get("Tags", []))
+    return parameters, tags_of(found)
 
 
 def _given_tags(tags: Mapping[str, str]) -> list[str]:
@@ -355,14 +354,13 @@ def _given_tags(tags: Mapping[str, str]) -> list[str]:
     for UpdateStack; for the change sets that the CLI makes, it is assumed.
     https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_UpdateStack.html
     """
-    own = without_aws_tags(tags)
-    for key in own:
+    for key in tags:
         if "=" in key or "://" in key or key.startswith("-"):  # a tag of another key, a file or an option
             raise Refused(
                 f"The stack has a tag {key!r}, which the AWS CLI would take for something else. Give that tag another "
                 "key, or update the stack in the console."
             )
-    return [f"{key}={value}" for key, value in own.items()]
+    return [f"{key}={value}" for key, value in tags.items()]
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from commands.preview.changes import (
 from commands.terminal import Progress
 from ctipam import waiting
 from ctipam.cloudformation import other_stacks
+from ctipam.cloudformation.described import tags_of
 from ctipam.cloudformation.own_stack import OwnStack
 from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import Refused
@@ -52,7 +53,6 @@ from ctipam.sessions import Account
 from ctipam.sharing.reconcile import reconcile_all
 from ctipam.sharing.results import SharingResult
 from ctipam.sharing.run import SharingRun, start_run
-from ctipam.tags import to_dict, without_aws_tags
 
 LISTS = ("RegionSelection", "AccEnvName")
 """The parameters that CloudFormation passes on as lists."""
@@ -257,7 +257,7 @@ def foresee_pools(networking: Account, update: Update, exclusions: str) -> Pools
     properties = as_properties(update.new) | {"IpamExclusions": exclusions}
     request = update.request(networking, update.networking_stack_id, properties)
     stack = other_stacks.describe(networking, request.stack_id) if update.networking_exists else None
-    tags = without_aws_tags(to_dict(stack.get("Tags", []))) if stack else {}
+    tags = tags_of(stack) if stack else {}
     spec = PoolSpec.from_properties(properties, networking.known_regions(), request.stack_id, tags)
     ipam_spec = IpamSpec(properties["IpamScope"], spec.regions, CostControls.from_properties(properties))
     ipam = ipam_reconcile.check(request, ipam_spec)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ctipam.tags import to_dict, without_aws_tags
+
 CANNOT_ACT = frozenset({"DELETE_COMPLETE", "DELETE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"})
 """The functions of the stack are gone. After the last three it can only be deleted (again).
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
@@ -27,6 +29,11 @@ def parameters_of(stack: Mapping[str, Any]) -> dict[str, str]:
 def outputs_of(stack: Mapping[str, Any]) -> dict[str, str]:
     """Return the values of the outputs by key. A stack has none before its creation is complete."""
     return {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
+
+
+def tags_of(stack: Mapping[str, Any]) -> dict[str, str]:
+    """Return the tags, without those that AWS adds."""
+    return without_aws_tags(to_dict(stack.get("Tags", [])))
 
 
 class StackArn(NamedTuple):

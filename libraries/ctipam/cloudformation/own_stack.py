@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from ctipam import waiting
-from ctipam.cloudformation.described import parameters_of
+from ctipam.cloudformation.described import parameters_of, tags_of
 from ctipam.errors import THROTTLED, StackBeingDeleted, code_of
 from ctipam.sessions import Account
-from ctipam.tags import to_dict, without_aws_tags
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation.type_defs import StackTypeDef
@@ -75,7 +74,7 @@ class OwnStack:
 
     def tags(self) -> dict[str, str]:
         """Return the tags of the stack, without those that AWS adds. Read once. Raises ClientError."""
-        return without_aws_tags(to_dict(self._remembered().get("Tags", [])))
+        return tags_of(self._remembered())
 
     def snapshot(self) -> Snapshot:
         """Return the stack as it is, at most believed_s seconds old. Raises ClientError."""
@@ -86,7 +85,7 @@ class OwnStack:
             status=last["StackStatus"],
             updated=str(last.get("LastUpdatedTime", "")),
             parameters=parameters_of(last),
-            tags=without_aws_tags(to_dict(last.get("Tags", []))),
+            tags=tags_of(last),
         )
 
     def status(self) -> str:
