@@ -331,8 +331,8 @@ def _bucket_region(aws: AwsCli, bucket: str, account_id: str) -> str:
 
 
 def _updatable_stack(aws: AwsCli, stack: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the parameters of the stack, and its tags without those of AWS; none if it does not exist. Raises Refused if it cannot be
-    deployed now."""
+    """Return the parameters of the stack, and its tags without those of AWS; none if it does not exist. Raises Refused
+    if it cannot be deployed now."""
     try:
         found = find_stack(aws, stack)
     except AwsCliError as error:
