@@ -108,8 +108,16 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def clone(packaged: Path, tmp_path: Path) -> Path:
-    """Return a copy that a test may change."""
-    return Path(shutil.copytree(packaged, tmp_path / "clone"))
+    """Return a copy that a test may change, of what is uploaded."""
+    for folder in ("packages", "templates"):
+        shutil.copytree(packaged / folder, tmp_path / "clone" / folder)
+    return tmp_path / "clone"
+
+
+@pytest.fixture
+def with_sources(clone: Path, packaged: Path) -> Path:
+    """Return a copy of everything."""
+    return Path(shutil.copytree(packaged, clone, dirs_exist_ok=True))
 
 
 def package(root: Path) -> None:
@@ -285,9 +293,8 @@ def test_the_upload_locations_change_only_with_the_content(clone: Path, cli: Cli
     packages, templates = prefixes(clone, cli)
     assert prefixes(clone, cli) == (packages, templates)
 
-    with (clone / "ipam-pool-lambda/index.py").open("a") as source:
-        source.write("# changed\n")
-    package(clone)
+    with (clone / "packages/ctipam_helper_1.0.0.zip").open("ab") as zip_file:
+        zip_file.write(b"changed")
     other_packages, same_templates = prefixes(clone, cli)
     assert (other_packages != packages, same_templates) == (True, templates)
 
@@ -455,13 +462,15 @@ def test_credentials_that_cannot_read_the_organization_are_accepted(clone: Path,
     assert len(cli.changes()) == 3
 
 
-def test_zips_that_differ_from_the_sources_are_refused(clone: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_zips_that_differ_from_the_sources_are_refused(
+    with_sources: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(deploy, "refuse_stale_zips", REFUSE_STALE_ZIPS)
-    with (clone / "libraries/ctipam/pools/spec.py").open("a") as source:
+    with (with_sources / "libraries/ctipam/pools/spec.py").open("a") as source:
         source.write("# changed\n")
 
     with pytest.raises(Refused) as refused:
-        run(clone, cli)
+        run(with_sources, cli)
 
     assert cli.commands() == []
     assert "ctipam_helper_1.0.0.zip is not what the sources build: ctipam/pools/spec.py differs." in str(refused.value)

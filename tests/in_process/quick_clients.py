@@ -5,7 +5,9 @@ moto registers each URL of each service, and describes hundreds of machine image
 
 from __future__ import annotations
 
+import functools
 import os
+from typing import Any
 
 import moto.core.models
 
@@ -16,4 +18,6 @@ def install() -> None:
     """Replace, in this process and for good, what makes clients and mocks."""
     os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
     quick_botocore.install()
+    mocks: Any = moto.core.models.MockAWS
+    mocks.stop = functools.partialmethod(mocks.stop, remove_data=False)  # each begins without data
     moto.core.models.RESPONSES_METHODS = []  # botocore's requests are answered before they would reach a URL
