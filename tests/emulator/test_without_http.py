@@ -32,6 +32,7 @@ CALLS: list[tuple[str, str, str, dict[str, Any]]] = [
     (NETWORKING, "ram", "create_resource_share", {"name": ""}),
     (ZERO, "ram", "get_resource_shares", {"resourceOwner": "OTHER-ACCOUNTS"}),
     (ZERO, "ec2", "describe_ipam_pools", {}),
+    (NETWORKING, "ec2", "create_tags", {"Resources": ["ipam-pool-0123456789abcdef0"], "Tags": [{"Key": "a"}]}),
 ]
 
 
@@ -57,6 +58,22 @@ def answer(landing_zone: LandingZone, account_id: str, service: str, method: str
         metadata = refused.response["ResponseMetadata"]
         return type(refused).__name__, metadata["HTTPStatusCode"], "RequestId" in metadata, str(refused)
     return answered | {"ResponseMetadata": answered["ResponseMetadata"]["HTTPStatusCode"]}
+
+
+def test_tags_are_those_that_were_given_over_http_too(landing_zone: LandingZone) -> None:
+    ec2, tagged = landing_zone.networking_ec2, []
+    (arn, *_) = landing_zone.pool_arns().values()
+    pool_id = arn.rpartition("/")[2]
+
+    for landing_zone.cloud.over_http in (False, True):
+        tags = [{"Key": "Name", "Value": "x"}, {"Key": f"over-http-{landing_zone.cloud.over_http}"}]
+        answered = ec2.create_tags(Resources=[pool_id], Tags=tags)
+        tagged.append(answered["ResponseMetadata"]["HTTPStatusCode"])
+
+    (pool,) = ec2.describe_ipam_pools(IpamPoolIds=[pool_id])["IpamPools"]
+    kept = {tag["Key"]: tag["Value"] for tag in pool["Tags"]}
+    assert tagged == [200, 200]
+    assert (kept["Name"], kept["over-http-False"], kept["over-http-True"]) == ("x", "", "")
 
 
 def test_parameters_that_boto3_refuses_are_refused(landing_zone: LandingZone) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -32,8 +32,9 @@ def ask(models: Models, client: Any, operation: str, parameters: Parameters) -> 
     """Return the answer to a call, or None for an operation that needs HTTP. Raises ClientError."""
     service = client.meta.service_model.service_name
     answering: dict[str, Any] = {"ec2": models.ipam, "ram": models.ram}
+    tags = operation == "CreateTags" and all(map(models.ipam.holds, parameters["Resources"]))
     if service in answering:
-        answers = operation in answering[service].ACTIONS
+        answers = tags or operation in answering[service].ACTIONS
     else:
         answers = service == "organizations" or operation == "AssumeRole"
     if not answers:
@@ -46,8 +47,10 @@ def ask(models: Models, client: Any, operation: str, parameters: Parameters) -> 
         return _assume_role(sent, caller)
     if service == "organizations":
         answer = _ask_organizations(client, described, sent, caller)
+    elif tags:
+        answer = _answered(lambda: _tag(models, sent, caller), described)
     else:
-        answer = _ask_model(answering[service], described, sent, caller)
+        answer = _answered(lambda: answering[service].call(operation, sent, caller), described)
     client.meta.events.emit(
         f"after-call.{client.meta.service_model.service_id.hyphenize()}.{operation}",
         http_response=None,
@@ -66,10 +69,17 @@ def _check(values: Parameters, shape: Any) -> None:
         raise ParamValidationError(report=report.generate_report())
 
 
-def _ask_model(model: Any, described: Any, sent: Parameters, caller: Caller) -> dict[str, Any]:
+def _tag(models: Models, sent: Parameters, caller: Caller) -> dict[str, Any]:
+    tags = {tag["Key"]: tag.get("Value", "") for tag in sent["Tags"]}
+    for resource_id in sent["Resources"]:
+        models.ipam.tag(resource_id, tags, caller)
+    return {}
+
+
+def _answered(act: Callable[[], dict[str, Any]], described: Any) -> dict[str, Any]:
     metadata = {"RequestId": str(uuid4()), "RetryAttempts": 0}
     try:
-        answer = model.call(described.name, sent, caller)
+        answer = act()
     except AwsError as refused:
         error = {"Code": refused.code, "Message": refused.message}
         return {"Error": error, "ResponseMetadata": metadata | {"HTTPStatusCode": refused.status}}
