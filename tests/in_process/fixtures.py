@@ -353,7 +353,7 @@ class LandingZone:
         self.stack: dict[str, Any] = {"StackStatus": "CREATE_COMPLETE", "CreationTime": datetime.now(UTC)}
         cloud.stacks[STACK_ID] = self.stack
         self.set_environment(NETWORK_ACCOUNT_ID=NETWORKING, STACK_ID=STACK_ID)
-        topic = of_management("sns").create_topic(Name="alarms")["TopicArn"]
+        topic = sns_backends[MANAGEMENT][HOME].create_topic("alarms").arn
         of_management("ssm").put_parameter(Name="notices", Type="String", Value="none")
         self.set_environment(TOPIC_ARN=topic, NOTICES_PARAMETER="notices")
         of_management("ec2").enable_ipam_organization_admin_account(DelegatedAdminAccountId=NETWORKING)
