@@ -86,10 +86,11 @@ def payload(action: str, options: Mapping[str, str]) -> dict[str, Any]:
 def find_function(aws: AwsCli, stack: str) -> str:
     """Return the name of the lifecycle function. Raises Refused."""
     found = get_stack(aws, stack)
-    if found["StackStatus"] == REVIEWED:
-        raise Refused(f"Stack {stack} is {REVIEWED}: it has a change set and no resources. Run make deploy first.")
+    status, of_stack = found["StackStatus"], f"stack={shlex.quote(stack)}"
+    deploy, undo = f"`make deploy {of_stack}`", f"`make undo {of_stack}`"
+    if status == REVIEWED:
+        raise Refused(f"Stack {stack} is {REVIEWED}: it has a change set and no resources. Run {deploy} first.")
     refuse_stack_of_others(stack, parameters_of(found))
-    status, undo = found["StackStatus"], f"make undo stack={shlex.quote(stack)}"
     if status.startswith("DELETE_"):
         raise Refused(
             f"Stack {stack} is {status}, so there may be no function to ask. To follow or repeat its deletion: {undo}"
@@ -99,11 +100,11 @@ def find_function(aws: AwsCli, stack: str) -> str:
         return outputs[FUNCTION]
     if UPDATABLE.fullmatch(status):
         raise Refused(
-            f"Stack {stack} has no output {FUNCTION}: another version has deployed it. Upgrade it with make deploy."
+            f"Stack {stack} has no output {FUNCTION}: another version has deployed it. Upgrade it with {deploy}."
         )
     raise Refused(
         f"Stack {stack} is {status} and has no function to ask. Wait if its deployment or deletion is in progress; "
-        f"otherwise its first deployment failed: see its events for the reason, then run `{undo}` and make deploy."
+        f"otherwise its first deployment failed: see its events for the reason, then run {undo} and {deploy}."
     )
 
 

@@ -364,12 +364,12 @@ def test_make_shows_a_refusal_and_fails(repository: Path) -> None:
         ),
         (
             {"StackStatus": "REVIEW_IN_PROGRESS"},
-            "Stack a'b is REVIEW_IN_PROGRESS: it has a change set and no resources.",
+            """it has a change set and no resources. Run `make deploy stack='a'"'"'b'` first.""",
         ),
-        ({**STACK, "StackStatus": "DELETE_IN_PROGRESS"}, """deletion: make undo stack='a'"'"'b'"""),
+        ({**STACK, "StackStatus": "DELETE_IN_PROGRESS"}, """deletion: `make undo stack='a'"'"'b'`"""),
         (
             {"StackStatus": "UPDATE_COMPLETE", "Parameters": [{"ParameterKey": "NetworkAccountId"}]},
-            "Stack a'b has no output LifeCycleFunctionName: another version has deployed it. Upgrade it with",
+            """another version has deployed it. Upgrade it with `make deploy stack='a'"'"'b'`.""",
         ),
     ],
     ids=[
