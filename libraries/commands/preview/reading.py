@@ -113,11 +113,6 @@ class Update:
         return (self.new if self.old is None else self.old)["NetworkAccountId"]
 
     @property
-    def leftover(self) -> bool:
-        """Whether an earlier deployment of the name has left its stack in the Networking account."""
-        return self.old is None and self.networking_exists
-
-    @property
     def parameters(self) -> tuple[Difference, ...]:
         return () if self.old is None else parameter_differences(self.old, self.new)
 
@@ -222,7 +217,7 @@ def check_organization(management: Account, update: Update) -> SetupResult:
     spec = SetupSpec.from_request(request, management.known_regions())
     result = setup.check(management, spec)
     if spec.new:
-        ignored = [update.networking_stack_id] if update.leftover else []
+        ignored = [update.networking_stack_id]  # if it exists, an earlier deployment of the name has left it
         living = deployments_in(networking_account(management, spec.network_account_id), ignored)
         refuse_second_deployment(living, update.stack)
     return result
