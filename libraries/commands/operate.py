@@ -17,7 +17,6 @@ Exits with 1 if the function fails or refuses, if an account has failed, or if p
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -86,8 +85,7 @@ def payload(action: str, options: Mapping[str, str]) -> dict[str, Any]:
 def find_function(aws: AwsCli, stack: str) -> str:
     """Return the name of the lifecycle function. Raises Refused."""
     found = get_stack(aws, stack)
-    status, of_stack = found["StackStatus"], f"stack={shlex.quote(stack)}"
-    deploy, undo = f"`make deploy {of_stack}`", f"`make undo {of_stack}`"
+    status, deploy, undo = found["StackStatus"], f"`make deploy stack={stack}`", f"`make undo stack={stack}`"
     if status == REVIEWED:
         raise Refused(f"Stack {stack} is {REVIEWED}: it has a change set and no resources. Run {deploy} first.")
     refuse_stack_of_others(stack, parameters_of(found))
