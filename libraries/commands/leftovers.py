@@ -101,7 +101,7 @@ def pools_of_others(rows: Iterable[Mapping[str, Any]], stack_ids: Collection[str
     """Return how many pools each other stack has, by its ARN.
 
     rows        as for to_pools
-    stack_ids   ARNs of the stacks that are deleted
+    stack_ids   ARNs of the stacks that are deleted, and delete their pools
     """
     tags = [to_dict(row.get("Tags", [])) for row in rows if row.get("State") not in DELETED]
     found = Counter(of_pool[STACK_TAG] for of_pool in tags if STACK_TAG in of_pool)
@@ -268,8 +268,8 @@ def _stray_lines(leftovers: Leftovers) -> Iterator[str]:
         pools = numbered(stray.pools, "pool")
         if not stray.lives:
             yield (
-                f"  Stays: {pools} of an earlier deployment, because its stack is gone. To remove what nothing uses, "
-                "deploy again, which adopts the pools, and run make undo again."
+                f"  Stays: {pools} whose stack is gone. To remove what nothing uses, deploy again, which adopts the "
+                "pools, and run make undo again."
             )
             continue
         _, region, account_id, name = split_arn(stray.stack_id)

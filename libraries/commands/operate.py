@@ -17,7 +17,6 @@ Exits with 1 if the function fails or refuses, if an account has failed, or if p
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -86,10 +85,10 @@ def payload(action: str, options: Mapping[str, str]) -> dict[str, Any]:
 def find_function(aws: AwsCli, stack: str) -> str:
     """Return the name of the lifecycle function. Raises Refused."""
     found = get_stack(aws, stack)
-    if found["StackStatus"] == REVIEWED:
-        raise Refused(f"Stack {stack} is {REVIEWED}: it has a change set and no resources. Run make deploy first.")
+    status, deploy, undo = found["StackStatus"], f"`make deploy stack={stack}`", f"`make undo stack={stack}`"
+    if status == REVIEWED:
+        raise Refused(f"Stack {stack} is {REVIEWED}: it has a change set and no resources. Run {deploy} first.")
     refuse_stack_of_others(stack, parameters_of(found))
-    status, undo = found["StackStatus"], f"make undo stack={shlex.quote(stack)}"
     if status.startswith("DELETE_"):
         raise Refused(
             f"Stack {stack} is {status}, so there may be no function to ask. To follow or repeat its deletion: {undo}"
@@ -99,11 +98,11 @@ def find_function(aws: AwsCli, stack: str) -> str:
         return outputs[FUNCTION]
     if UPDATABLE.fullmatch(status):
         raise Refused(
-            f"Stack {stack} has no output {FUNCTION}: another version has deployed it. Upgrade it with make deploy."
+            f"Stack {stack} has no output {FUNCTION}: another version has deployed it. Upgrade it with {deploy}."
         )
     raise Refused(
         f"Stack {stack} is {status} and has no function to ask. Wait if its deployment or deletion is in progress; "
-        f"otherwise its first deployment failed: see its events for the reason, then run `{undo}` and make deploy."
+        f"otherwise its first deployment failed: see its events for the reason, then run {undo} and {deploy}."
     )
 
 

@@ -11,7 +11,8 @@ Uses credentials of the management account, in Control Tower's home Region. To r
 AWSControlTowerExecution in the Networking account with a session policy that only allows reading.
 
 A pool from which a VPC has its addresses stays, with its parent pools and the IPAM; the deletion succeeds all the same.
-So do all pools if somebody has deleted the StackSet and kept its stack, which must be deleted by hand.
+So do all pools if somebody has deleted their stack, or the StackSet without that stack, which must then be deleted by
+hand.
 If the command is interrupted, CloudFormation continues on its own; `make undo` again follows the deletion.
 """
 
@@ -153,9 +154,9 @@ def read_leftovers(aws: AwsCli, stack_id: str, network_account_id: str, *, ended
     partition, home, *_ = split_arn(stack_id)
     networking = assume_role(aws, execution_role_arn(partition, network_account_id), "undo", POLICY)
     rows = _list_pools(networking, home)
-    of_stack_set = _stacks_of_stack_set(aws, stack_id)
-    others = pools_of_others(rows, of_stack_set)
-    strays = [Stray(other, number, _lives(networking, other, home)) for other, number in others.items()]
+    deleted = {one: _find(networking, one, home) for one in sorted(_stacks_of_stack_set(aws, stack_id))}
+    others = pools_of_others(rows, [one for one, found in deleted.items() if has_functions(found)])
+    strays = [Stray(one, number, has_functions(_find(networking, one, home))) for one, number in others.items()]
     if ended:
         strays = [stray for stray in strays if stray.lives]
     pools = to_pools(rows, {one.stack_id for one in strays})
@@ -163,8 +164,8 @@ def read_leftovers(aws: AwsCli, stack_id: str, network_account_id: str, *, ended
     with ThreadPoolExecutor(CONCURRENT_READS) as workers:
         parts = workers.map(lambda pool: _allocations(networking, pool, home), ours)
         allocations = [allocation for part in parts for allocation in part]
-    protected = [one for one in sorted(of_stack_set) if not ended and _is_protected(networking, one, home)]
-    return replace(find_leftovers(pools, allocations, strays), protected=tuple(protected))
+    protected = [one for one, found in deleted.items() if found and found.get("EnableTerminationProtection")]
+    return replace(find_leftovers(pools, allocations, strays), protected=() if ended else tuple(protected))
 
 
 def _list_pools(networking: AwsCli, region: str) -> list[dict[str, Any]]:
@@ -189,14 +190,9 @@ def _stacks_of_stack_set(aws: AwsCli, stack_id: str) -> set[str]:
     return {instance["StackId"] for instance in answer["Summaries"] if instance.get("StackId")}
 
 
-def _lives(networking: AwsCli, stack_id: str, region: str) -> bool:
-    """Return whether a stack in the Networking account exists and can act."""
-    return is_stack_arn(stack_id) and has_functions(find_stack(networking, stack_id, "--region", region))
-
-
-def _is_protected(networking: AwsCli, stack_id: str, region: str) -> bool:
-    found = find_stack(networking, stack_id, "--region", region)
-    return bool(found and found.get("EnableTerminationProtection"))
+def _find(networking: AwsCli, stack_id: str, region: str) -> dict[str, Any] | None:
+    """Return a stack in the Networking account; None if it does not exist. stack_id: its ARN, as a tag has it"""
+    return find_stack(networking, stack_id, "--region", region) if is_stack_arn(stack_id) else None
 
 
 def _allocations(networking: AwsCli, pool: Pool, home: str) -> list[Allocation]:

@@ -664,6 +664,10 @@ class Deployable:
         self.cloud.set_parameters(STACK_ID, parameters)
         self.cloud.stacks["ipam"] = self.cloud.stacks[STACK_ID] | {"StackId": STACK_ID}
 
+    def forget_networking_stack(self) -> None:
+        del self.cloud.stacks[self._networking_stack_id]
+        self._networking_stack_id = ""
+
     def pool_ids(self) -> dict[str, str]:
         """Return the ids of the pools by their Name tags, that of the top-level pool by "top"."""
         pages = self.networking.ec2.get_paginator("describe_ipam_pools").paginate()
@@ -928,9 +932,15 @@ def test_what_reserve_finds_is_a_parameter_of_the_update(
     assert not any(line.startswith("  ! ") for line in lines)
 
 
-def test_pools_of_an_earlier_deployment_are_taken_over(deployable: Deployable, previewed: Previewed) -> None:
+@pytest.mark.parametrize("listed", [True, False])
+def test_pools_of_an_earlier_deployment_are_taken_over(
+    deployable: Deployable, previewed: Previewed, *, listed: bool
+) -> None:
+    """listed: its StackSet is left too. If not, the deletion of its stacks has left the pools."""
     deployable.deploy()
     del deployable.cloud.stacks["ipam"], deployable.cloud.stacks[STACK_ID]
+    if not listed:
+        deployable.forget_networking_stack()
 
     code, lines = previewed(f"NETWORK_ACCOUNT_ID={deployable.cloud.networking}")
 
@@ -939,7 +949,7 @@ def test_pools_of_an_earlier_deployment_are_taken_over(deployable: Deployable, p
         "First deployment of ipam",
         "",
         "Notes",
-        "  ! Pools of an earlier deployment of this name are taken over.",
+        "  ! Pools of an earlier deployment are taken over.",
         "",
         "Pools and IPAM: 0 to add, 0 to change, 0 to remove. Accounts: 0 to gain pools, 0 to lose pools.",
     ]
@@ -955,7 +965,7 @@ def test_pools_of_an_earlier_deployment_are_taken_over_even_if_their_stack_is_go
     code, lines = previewed(f"NETWORK_ACCOUNT_ID={deployable.cloud.networking}")
 
     assert (code, lines[0]) == (2, "First deployment of ipam")
-    assert "  ! Pools of an earlier deployment of this name are taken over." in lines
+    assert "  ! Pools of an earlier deployment are taken over." in lines
 
 
 def test_an_ipam_that_is_there_already_gets_what_the_deployment_needs(

@@ -411,7 +411,19 @@ def test_pools_whose_stack_is_gone_stay_until_they_are_adopted(
     assert cli.undo("dry=yes")
 
     (told,) = capfd.readouterr().out.splitlines()
-    assert told.startswith("  Stays: 2 pools of an earlier deployment, because its stack is gone. ")
+    assert told.startswith("  Stays: 2 pools whose stack is gone. ")
+
+
+@pytest.mark.parametrize("status", ["DELETE_COMPLETE", "DELETE_FAILED"])
+def test_pools_stay_whose_stack_is_gone_although_the_stack_set_still_lists_it(
+    cli: Cli, capfd: pytest.CaptureFixture[str], status: str
+) -> None:
+    cli.answer({"networking describe-stacks": [stack(status, EnableTerminationProtection=False)]})
+
+    assert cli.undo("dry=yes")
+
+    (told,) = capfd.readouterr().out.splitlines()
+    assert told.startswith("  Stays: 2 pools whose stack is gone. ")
 
 
 def test_after_a_deletion_that_had_to_leave_a_stack_its_pools_are_told_apart(

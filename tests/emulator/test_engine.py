@@ -295,6 +295,34 @@ def test_the_log_of_an_invocation_is_whole_however_busy_the_engine_is(engine: En
     assert [name for name in names if f"the end of {name}" not in told[name]] == []
 
 
+MUMBLER = """
+import os, sys
+def handler(event, context):
+    if event == "bytes that are no text":
+        os.write(2, b"\\xff\\n")
+    if event == "a control character":
+        print(chr(4))
+    print("told", event, end="")
+    if event == "another stream":
+        sys.stderr = open(os.devnull, "w")
+"""
+
+
+def test_whatever_a_function_writes_its_log_ends_where_it_answers(engine: Engine) -> None:
+    template = caller_template([])
+    template["Resources"]["Function"] = function_resource({"ZipFile": MUMBLER})
+    function = deploy(engine, MANAGEMENT, "mumbler", template)["Function"]
+    client = engine.client("lambda", MANAGEMENT)
+
+    def told(event: str) -> str:
+        answer = client.invoke(FunctionName=function, LogType="Tail", Payload=json.dumps(event))
+        return base64.b64decode(answer["LogResult"]).decode()
+
+    for event in ("no new line", "a control character", "bytes that are no text", "another stream"):
+        first, second = told(event), told("the next")
+        assert ([line for line in first.splitlines() if "told" in line], "told" in second) == ([f"told {event}"], True)
+
+
 def test_a_function_makes_no_log_group_if_its_role_may_not(engine: Engine) -> None:
     template = caller_template([])
     policy = template["Resources"]["Role"]["Properties"]["Policies"][0]["PolicyDocument"]

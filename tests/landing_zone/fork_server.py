@@ -154,7 +154,7 @@ class Forked:
 
     def __init__(self, status: socket.socket, stdin: int, stdout: int, stderr: int) -> None:
         self.stdin = os.fdopen(stdin, "w", buffering=1)
-        self.stdout, self.stderr = os.fdopen(stdout), os.fdopen(stderr)
+        self.stdout, self.stderr = (os.fdopen(one, errors="backslashreplace") for one in (stdout, stderr))
         self.returncode: int | None = None
         self._status, self._lock = status, threading.Lock()
         self.pid = self._told()

@@ -22,7 +22,7 @@ from commands.preview.changes import (
     pool_differences,
 )
 from commands.terminal import Progress
-from ctipam import waiting
+from ctipam import names, waiting
 from ctipam.cloudformation import other_stacks
 from ctipam.cloudformation.described import tags_of
 from ctipam.cloudformation.own_stack import OwnStack
@@ -113,11 +113,6 @@ class Update:
         return (self.new if self.old is None else self.old)["NetworkAccountId"]
 
     @property
-    def leftover(self) -> bool:
-        """Whether an earlier deployment of the name has left its stack in the Networking account."""
-        return self.old is None and self.networking_exists
-
-    @property
     def parameters(self) -> tuple[Difference, ...]:
         return () if self.old is None else parameter_differences(self.old, self.new)
 
@@ -176,7 +171,7 @@ def preview(management: Account, networking: Account, update: Update, progress: 
         notes=(
             *notes_on_renamed(forecast.before, sharing_result.environments),
             *(f"{sentence}, and stays although the stack does not declare it." for sentence in forecast.stays),
-            *_notes(update, result, forecast.after, sharing_result),
+            *_notes(update, result, forecast, sharing_result),
         ),
     )
 
@@ -222,7 +217,7 @@ def check_organization(management: Account, update: Update) -> SetupResult:
     spec = SetupSpec.from_request(request, management.known_regions())
     result = setup.check(management, spec)
     if spec.new:
-        ignored = [update.networking_stack_id] if update.leftover else []
+        ignored = [update.networking_stack_id]  # if it exists, an earlier deployment of the name has left it
         living = deployments_in(networking_account(management, spec.network_account_id), ignored)
         refuse_second_deployment(living, update.stack)
     return result
@@ -263,6 +258,8 @@ def foresee_pools(networking: Account, update: Update, exclusions: str) -> Pools
     ipam = ipam_reconcile.check(request, ipam_spec)
     found = pools_reconcile.look(request, ipam_spec.scope_id_in(ipam) if ipam else "", spec)
     before = [*found.pools]
+    if update.old is None:  # they are an earlier deployment's, and nobody knows the ARN yet that they are to carry
+        before = [replace(pool, tags={**pool.tags, names.STACK_TAG: request.stack_id}) for pool in before]
     kept_anyway = with_ancestors(found.stays, before)
     after = simulation.update(spec, before, found.allocated, found.in_use, kept_anyway)
     differences = pool_differences(spec, before, after, found.reservable)
@@ -332,14 +329,11 @@ def start_sharing(management: Account, networking: Account, update: Update, afte
 
 
 def _notes(
-    update: Update, result: SetupResult | None, after: list[ExistingPool], sharing_result: SharingResult
+    update: Update, result: SetupResult | None, forecast: PoolsForecast, sharing_result: SharingResult
 ) -> tuple[str, ...]:
-    taken_over = ["Pools of an earlier deployment of this name are taken over."] if update.leftover else []
+    is_taken_over = update.old is None and forecast.before
+    taken_over = ["Pools of an earlier deployment are taken over."] if is_taken_over else []
     of_environments = preconditions.environment_warnings(sharing_result.environments)
     warnings = result.warnings if result else ()
-    rules = sharing_result.wrong_rules.values()
-    return tuple(
-        dict.fromkeys(
-            [*taken_over, *warnings, *of_environments, *sharing_result.not_taken, *rules, *notes_on_blocks(after)]
-        )
-    )
+    of_pools = [*sharing_result.wrong_rules.values(), *notes_on_blocks(forecast.after)]
+    return tuple(dict.fromkeys([*taken_over, *warnings, *of_environments, *sharing_result.not_taken, *of_pools]))

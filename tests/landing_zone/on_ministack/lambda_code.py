@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 from weakref import WeakSet
 
 from landing_zone.fork_server import Forked
@@ -42,7 +43,7 @@ KEPT_VARIABLES = (
     "AWS_CA_BUNDLE SSL_CERT_FILE REQUESTS_CA_BUNDLE AWS_DISABLE_HOST_PREFIX_INJECTION LAMBDA_TASK_ROOT "
     "_LAMBDA_FUNCTION_ARN _LAMBDA_TIMEOUT _LAMBDA_LAYERS_DIRS PATH LANG TZ TMPDIR NO_PROXY".split()
 )
-END_OF_LOG = "\x04"  # a line of its own, between an invocation's log and its answer
+END_OF_LOG = f"{uuid4()}\n"  # follows an invocation's log, before its answer; no function can print it
 # Runs before ministack's own worker script, which answers through the sys.stdout that it finds. AWS's runtime too gives
 # the root logger a handler, which writes JSON with the fields of `extra` beside the message, from INFO on, for
 # functions with LogFormat JSON. That is each of ours.
@@ -69,10 +70,10 @@ logging.getLogger().handlers[0].setFormatter(ToJson())
 logging.getLogger().setLevel(logging.INFO)
 class Answers:
     def __init__(self, stream):
-        self.stream, self.flush = stream, stream.flush
+        self.stream, self.flush, self.log = stream, stream.flush, sys.stderr
     def write(self, answer):
         if json.loads(answer)["status"] != "ready":
-            print({END_OF_LOG!r}, file=sys.stderr, flush=True)
+            print({END_OF_LOG!r}, end="", file=self.log, flush=True)
         self.stream.write(answer)
 sys.stdout = Answers(sys.stdout)
 """
@@ -106,7 +107,10 @@ def _read_log(worker: Any) -> None:
     lines = worker._stderr_queue
     try:
         for line in worker._proc.stderr:
-            lines.put(line.rstrip("\n"))
+            text, end, _ = line.partition(END_OF_LOG)
+            lines.put(text)
+            if end:
+                lines.put(end)
     finally:
         lines.put(END_OF_LOG)
 
@@ -116,7 +120,7 @@ def _whole_log(worker: Any) -> str:
 
     ministack waits 50 ms for it. What comes later on a busy machine, it takes for the log of the next invocation.
     """
-    return "\n".join(iter(worker._stderr_queue.get, END_OF_LOG))
+    return "".join(iter(worker._stderr_queue.get, END_OF_LOG)).removesuffix("\n")
 
 
 class SharedCode(zipfile.ZipFile):
