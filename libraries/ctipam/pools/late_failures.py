@@ -49,7 +49,7 @@ class LateFailures:
         return now < self._until.get(pool_id, 0.0)
 
     def failed_removals(
-        self, pools: Sequence[ExistingPool], now: float, in_flight: Collection[str] = ()
+        self, pools: Sequence[ExistingPool], now: float, in_flight: Collection[str]
     ) -> dict[str, list[str]]:
         """Return the pools that AWS agreed to empty or delete and then did not, each with the reason. What AWS may only
         not have freed yet is tried again.
@@ -81,7 +81,7 @@ class LateFailures:
         self._emptied = {(pool_id, cidr) for pool_id, cidr in self._emptied if pool_id not in pool_ids}
         self._touched -= set(pool_ids)
 
-    def judge(self, pools: Sequence[ExistingPool], now: float, in_flight: Collection[str] = ()) -> bool:
+    def judge(self, pools: Sequence[ExistingPool], now: float, in_flight: Collection[str]) -> bool:
         """Return whether something failed that is to be tried again. Raises AwsFailed for what will not succeed.
 
         in_flight   ids of pools whose change has not ended: the list may be older, and show how an earlier one ended
