@@ -928,9 +928,12 @@ def test_a_name_of_no_deployment_is_refused_with_the_ways_to_name_one(
     deployed: Deployed, explained: Callable[..., list[str]]
 ) -> None:
     deployed.cloud.stacks["another"] = {"StackStatus": "CREATE_COMPLETE", "StackId": STACK_ID}
+    deployed.cloud.stacks["reviewed"] = {"StackStatus": "REVIEW_IN_PROGRESS", "StackId": STACK_ID}
 
-    with pytest.raises(Refused, match="There is no deployment named nothing in us-east-1; set AWS_REGION to"):
-        explained(account=ZERO, stack="nothing")
+    for name in ("nothing", "reviewed"):
+        told = f"There is no stack {name} in us-east-1, or it has only a change set yet; deploy it, set AWS_REGION to"
+        with pytest.raises(Refused, match=told):
+            explained(account=ZERO, stack=name)
     with pytest.raises(Refused, match=r"Stack another is not this solution's: .* name another with stack="):
         explained(account=ZERO, stack="another")
 

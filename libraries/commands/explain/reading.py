@@ -62,8 +62,8 @@ def find_deployment(management: Account, name: str) -> Deployment:
     stack = reading.find_stack(management, name)
     if stack is None:
         raise Refused(
-            f"There is no deployment named {name} in {management.region}; set AWS_REGION to Control Tower's home "
-            "Region, or name the stack with stack=."
+            f"There is no stack {name} in {management.region}, or it has only a change set yet; deploy it, set "
+            "AWS_REGION to Control Tower's home Region, or name another stack with stack=."
         )
     refuse_stack_of_others(name, stack.parameters)
     # another version may have had fewer parameters
