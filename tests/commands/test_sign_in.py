@@ -24,7 +24,8 @@ WEST = "us-west-2"
 def test_an_aws_cli_is_asked_for_the_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: bool) -> None:
     exported = {"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "b", "SessionToken": "c"}
     cli = tmp_path / "aws"
-    cli.write_text(f"#!/bin/sh\ncase $2 in export-credentials) echo '{json.dumps(exported)}';; *) echo {WEST};; esac\n")
+    answers = f"'configure export-credentials') echo '{json.dumps(exported)}';; *) echo {WEST};;"
+    cli.write_text(f'#!/bin/sh\ncase "$1 $2" in {answers} esac\n')
     cli.chmod(0o755)
     monkeypatch.delenv("AWS_REGION")
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)

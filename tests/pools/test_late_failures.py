@@ -135,3 +135,14 @@ def test_a_cidr_that_aws_has_not_taken_back_is_taken_again_after_a_rest_for_ten_
     assert sentence.endswith(": in use")
     failures.forget_removals([POOL.pool_id])
     assert failures.failed_removals([kept], 700.1, ()) == {}
+
+
+def test_to_forget_a_removal_forgets_no_other() -> None:
+    failures, kept = LateFailures(), having("failed-deprovision", reason="in use")
+    for now in (100.0, 700.1):
+        failures.watch(POOL.pool_id, DeprovisionCidr(POOL, CIDR))
+        failures.failed_removals([kept], now, ())
+
+    failures.forget_removals(["other"])
+
+    assert POOL.pool_id in failures.failed_removals([kept], 700.2, ())

@@ -190,6 +190,19 @@ def test_a_complete_stack_that_names_no_log_is_not_said_to_watch_nothing(zone: L
     assert (watch(zone)["problem"], watch(zone)["dashboardUrl"]) == (ANOTHER_VERSION, DASHBOARD)
 
 
+@pytest.mark.parametrize("with_log", [0, 1])
+def test_of_two_stacks_that_have_pools_the_one_with_the_log_is_asked(zone: LandingZone, with_log: int) -> None:
+    first = networking_stack(zone)
+    both = [first, f"{first}-2"]
+    (pool_id, *_) = [arn.rpartition("/")[2] for arn in zone.pool_arns().values()]
+    zone.networking_ec2.create_tags(Resources=[pool_id], Tags=[{"Key": "ctipam:stack-id", "Value": both[1]}])
+    zone.cloud.stacks[both[1]] = {**zone.cloud.stacks[first]}
+    zone.cloud.stacks[both[1 - with_log]] |= {"Outputs": []}
+    log(zone, "START RequestId")
+
+    assert watch(zone)["problem"] == NOT_YET
+
+
 def test_a_stack_that_is_being_created_has_to_be_waited_for(zone: LandingZone) -> None:
     zone.cloud.stacks[networking_stack(zone)] |= {"StackStatus": "CREATE_IN_PROGRESS", "Outputs": []}
 
