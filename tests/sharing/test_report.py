@@ -190,14 +190,17 @@ def test_a_complete_stack_that_names_no_log_is_not_said_to_watch_nothing(zone: L
     assert (watch(zone)["problem"], watch(zone)["dashboardUrl"]) == (ANOTHER_VERSION, DASHBOARD)
 
 
-@pytest.mark.parametrize("with_log", [0, 1])
-def test_of_two_stacks_that_have_pools_the_one_with_the_log_is_asked(zone: LandingZone, with_log: int) -> None:
+@pytest.mark.parametrize("lacks", [{"Outputs": []}, {"StackStatus": "DELETE_FAILED"}], ids=str)
+@pytest.mark.parametrize("asked", [0, 1])
+def test_of_two_stacks_that_have_pools_the_one_that_can_act_and_names_the_log_is_asked(
+    zone: LandingZone, asked: int, lacks: dict[str, Any]
+) -> None:
     first = networking_stack(zone)
     both = [first, f"{first}-2"]
     (pool_id, *_) = [arn.rpartition("/")[2] for arn in zone.pool_arns().values()]
     zone.networking_ec2.create_tags(Resources=[pool_id], Tags=[{"Key": "ctipam:stack-id", "Value": both[1]}])
     zone.cloud.stacks[both[1]] = {**zone.cloud.stacks[first]}
-    zone.cloud.stacks[both[1 - with_log]] |= {"Outputs": []}
+    zone.cloud.stacks[both[1 - asked]] |= lacks
     log(zone, "START RequestId")
 
     assert watch(zone)["problem"] == NOT_YET
