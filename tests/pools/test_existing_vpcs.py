@@ -158,3 +158,7 @@ def test_a_vpc_from_a_pool_is_not_warned_of_even_while_ipam_does_not_show_where_
     for vpcs in ([ours], [ours, beside]):
         monkeypatch.setattr(existing_vpcs, "read_vpcs", lambda *_, vpcs=vpcs: vpcs)
         assert [beside.vpc_id in sentence for sentence in warnings(spec, built.account)] == [True] * (len(vpcs) - 1)
+
+    monkeypatch.setattr(existing_vpcs, "read_vpcs", lambda *_: [ours])
+    (of_another_stack,) = warnings(replace(spec, stack_id=f"{built.stack_id}-2"), built.account)
+    assert ours.vpc_id in of_another_stack
