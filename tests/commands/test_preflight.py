@@ -1285,6 +1285,19 @@ def test_whether_the_stack_in_the_networking_account_takes_an_update_is_unknown_
     assert (found.result, found.text) == ("unknown", f"Cannot be read ({why}). Allow {permissions}.")
 
 
+def test_a_stack_whose_networking_account_nobody_may_enter_is_taken_to_accept_an_update() -> None:
+    """That the account cannot be entered is a check of its own."""
+    answers = {
+        "cloudformation describe_stacks": {
+            "Stacks": [{"StackId": "arn:...", "StackStatus": "CREATE_COMPLETE", "Parameters": [OF_STACK]}]
+        },
+        INSTANCES: {"Summaries": [{"Account": NETWORKING, "StackId": OF_NETWORKING}]},
+        "sts assume_role": error("AccessDenied", "AssumeRole"),
+    }
+
+    assert preflighted(ANSWERS | answers).keys().isdisjoint({"Stack", "Networking stack"})
+
+
 def test_whether_pools_are_those_of_an_earlier_deployment_of_the_name_is_unknown_if_it_cannot_be_read() -> None:
     arn = f"arn:aws:cloudformation:us-east-1:222222222222:stack/{OF_FIRST}/1"
     pool = {"State": "create-complete", "OwnerId": NETWORKING, "Tags": [{"Key": "ctipam:stack-id", "Value": arn}]}
