@@ -69,6 +69,8 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
-def pytest_sessionfinish() -> None:
-    """Let the process end: pytest would collect twice what the tests have left, which takes two seconds."""
-    gc.freeze()
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Let a worker of pytest-xdist end: pytest would collect twice what its tests have left, which takes two seconds,
+    and nobody would hear what it complains of. Without workers, pytest fails for what the tests have not closed."""
+    if hasattr(session.config, "workerinput"):
+        gc.freeze()

@@ -165,7 +165,7 @@ def read_leftovers(aws: AwsCli, stack_id: str, network_account_id: str, *, ended
         parts = workers.map(lambda pool: _allocations(networking, pool, home), ours)
         allocations = [allocation for part in parts for allocation in part]
     protected = [one for one, found in deleted.items() if found and found.get("EnableTerminationProtection")]
-    return replace(find_leftovers(pools, allocations, strays), protected=() if ended else tuple(protected))
+    return replace(find_leftovers(pools, allocations, strays), protected=tuple(protected))
 
 
 def _list_pools(networking: AwsCli, region: str) -> list[dict[str, Any]]:

@@ -890,7 +890,7 @@ def test_what_is_read_inside_an_account_that_cannot_be_entered_is_not_checked(co
     of_account = [
         about for about, one in found.items() if one.text.startswith("Not checked: the Networking account can")
     ]
-    assert of_account == ["Enabled Regions", "IPAM", "Quota of pools", "Quota of shares"]
+    assert of_account == ["Enabled Regions", "Other deployments", "IPAM", "Quota of pools", "Quota of shares"]
     assert found["IPAM"].text == "Not checked: the Networking account cannot be entered."
 
 
@@ -1285,6 +1285,19 @@ def test_whether_the_stack_in_the_networking_account_takes_an_update_is_unknown_
     assert (found.result, found.text) == ("unknown", f"Cannot be read ({why}). Allow {permissions}.")
 
 
+def test_a_stack_whose_networking_account_nobody_may_enter_is_taken_to_accept_an_update() -> None:
+    """That the account cannot be entered is a check of its own."""
+    answers = {
+        "cloudformation describe_stacks": {
+            "Stacks": [{"StackId": "arn:...", "StackStatus": "CREATE_COMPLETE", "Parameters": [OF_STACK]}]
+        },
+        INSTANCES: {"Summaries": [{"Account": NETWORKING, "StackId": OF_NETWORKING}]},
+        "sts assume_role": error("AccessDenied", "AssumeRole"),
+    }
+
+    assert preflighted(ANSWERS | answers).keys().isdisjoint({"Stack", "Networking stack"})
+
+
 def test_whether_pools_are_those_of_an_earlier_deployment_of_the_name_is_unknown_if_it_cannot_be_read() -> None:
     arn = f"arn:aws:cloudformation:us-east-1:222222222222:stack/{OF_FIRST}/1"
     pool = {"State": "create-complete", "OwnerId": NETWORKING, "Tags": [{"Key": "ctipam:stack-id", "Value": arn}]}
@@ -1342,6 +1355,31 @@ def test_a_second_deployment_is_told_before_it_is_refused(status: str, stack: st
     assert found["Stack"].text.startswith(text) if text else "Stack" not in found
 
 
+@pytest.mark.parametrize(
+    ("code", "way_out"),
+    [
+        (
+            "UnauthorizedOperation",
+            "Allow ec2:DescribeIpamPools and cloudformation:DescribeStacks in the Networking account.",
+        ),
+        ("RequestLimitExceeded", "AWS is called too often; try again in some minutes."),
+    ],
+)
+def test_whether_it_would_be_a_second_deployment_is_unknown_if_pools_cannot_be_read(code: str, way_out: str) -> None:
+    answers = ANSWERS | {"ec2 describe_ipam_pools": error(code, "DescribeIpamPools")}
+
+    found = preflighted(answers)["Other deployments"]
+
+    assert (found.result, found.text) == ("unknown", f"Cannot be read (DescribeIpamPools: {code}). {way_out}")
+
+
+def test_of_a_stack_that_exists_no_other_deployments_are_told() -> None:
+    stack = {"Stacks": [{"StackId": "arn:...", "StackStatus": "CREATE_COMPLETE", "Parameters": [OF_STACK]}]}
+    unread = {"ec2 describe_ipam_pools": error("UnauthorizedOperation", "DescribeIpamPools")}
+
+    assert "Other deployments" not in preflighted(ANSWERS | {"cloudformation describe_stacks": stack} | unread)
+
+
 def test_with_credentials_of_another_account_one_check_says_so() -> None:
     other = {"organizations describe_organization": {"Organization": {"MasterAccountId": OTHER}}}  # no other answer
 
@@ -1362,7 +1400,7 @@ def test_without_a_networking_account_or_a_bucket_their_checks_are_left_out() ->
     assert found["Bucket"].text == "Not checked: BUCKET is not given."
     assert [about for about, one in found.items() if one.text == "Not checked: NETWORK_ACCOUNT_ID is not given."] == [
         *("Networking account", "Execution role", "Enabled Regions", "Service control policies"),
-        *("IPAM", "Quota of pools", "Quota of shares", "Proactive controls"),
+        *("Other deployments", "IPAM", "Quota of pools", "Quota of shares", "Proactive controls"),
     ]
     assert found["IPAM administrator"].text == f"Account {NETWORKING}."
     assert is_ready([*found.values()])

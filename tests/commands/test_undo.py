@@ -426,6 +426,17 @@ def test_pools_stay_whose_stack_is_gone_although_the_stack_set_still_lists_it(
     assert told.startswith("  Stays: 2 pools whose stack is gone. ")
 
 
+def test_a_tag_of_a_pool_that_is_no_arn_names_no_stack(cli: Cli, capfd: pytest.CaptureFixture[str]) -> None:
+    """A released pool has one, and somebody's stack may have that name."""
+    released = pool("top") | {"Tags": [{"Key": "ctipam:stack-id", "Value": "released"}]}
+    cli.answer({"ec2 describe-ipam-pools": [{"IpamPools": [released]}]})
+
+    assert cli.undo("dry=yes")
+
+    (told,) = capfd.readouterr().out.splitlines()
+    assert told.startswith("  Stays: 1 pool whose stack is gone. ")
+
+
 def test_after_a_deletion_that_had_to_leave_a_stack_its_pools_are_told_apart(
     cli: Cli, capfd: pytest.CaptureFixture[str]
 ) -> None:

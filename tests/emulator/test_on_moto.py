@@ -11,6 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.ec2.exceptions import EC2ClientError
+from moto.organizations.models import FakeOrganization, organizations_backends
 
 from aws_models.clock import ManualClock
 from aws_models.errors import AwsError
@@ -351,3 +352,11 @@ def test_leaving_the_context_leaves_moto_as_it_was() -> None:
         assert before != ([dict(vars(one)) for one in patched], dict(urls.url_paths))
 
     assert before == ([dict(vars(one)) for one in patched], dict(urls.url_paths))
+
+
+def test_a_mock_leaves_nothing_to_the_next_and_nothing_in_memory() -> None:
+    with mock_aws():
+        boto3.client("organizations", HOME).create_organization(FeatureSet="ALL")
+
+    assert not organizations_backends[MANAGEMENT]
+    assert not FakeOrganization.instances_tracked  # type: ignore[attr-defined]  # of moto's metaclass

@@ -33,6 +33,7 @@ CALLS: list[tuple[str, str, str, dict[str, Any]]] = [
     (ZERO, "ram", "get_resource_shares", {"resourceOwner": "OTHER-ACCOUNTS"}),
     (ZERO, "ec2", "describe_ipam_pools", {}),
     (NETWORKING, "ec2", "create_tags", {"Resources": ["ipam-pool-0123456789abcdef0"], "Tags": [{"Key": "a"}]}),
+    (NETWORKING, "ec2", "create_tags", {"Resources": ["ipam-pool-0123456789abcdef0"], "Tags": []}),
 ]
 
 
@@ -74,6 +75,11 @@ def test_tags_are_those_that_were_given_over_http_too(landing_zone: LandingZone)
     kept = {tag["Key"]: tag["Value"] for tag in pool["Tags"]}
     assert tagged == [200, 200]
     assert (kept["Name"], kept["over-http-False"], kept["over-http-True"]) == ("x", "", "")
+
+
+def test_a_call_that_tags_nothing_has_no_answer(landing_zone: LandingZone) -> None:
+    with pytest.raises(KeyError, match="Resources"):  # moto's, over HTTP
+        landing_zone.networking_ec2.create_tags(Resources=[], Tags=[{"Key": "a"}])
 
 
 def test_parameters_that_boto3_refuses_are_refused(landing_zone: LandingZone) -> None:

@@ -19,5 +19,5 @@ def install() -> None:
     os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
     quick_botocore.install()
     mocks: Any = moto.core.models.MockAWS
-    mocks.stop = functools.partialmethod(mocks.stop, remove_data=False)  # each begins without data
+    mocks.start = functools.partialmethod(mocks.start, reset=False)  # each ends without data
     moto.core.models.RESPONSES_METHODS = []  # botocore's requests are answered before they would reach a URL

@@ -32,7 +32,8 @@ def ask(models: Models, client: Any, operation: str, parameters: Parameters) -> 
     """Return the answer to a call, or None for an operation that needs HTTP. Raises ClientError."""
     service = client.meta.service_model.service_name
     answering: dict[str, Any] = {"ec2": models.ipam, "ram": models.ram}
-    tags = operation == "CreateTags" and all(map(models.ipam.holds, parameters["Resources"]))
+    tagged = parameters.get("Resources", []) if operation == "CreateTags" else []
+    tags = bool(tagged) and all(map(models.ipam.holds, tagged))
     if service in answering:
         answers = tags or operation in answering[service].ACTIONS
     else:

@@ -171,7 +171,7 @@ def _create_tags(models: Models, original: Method) -> Method:
     def create_tags(self: Any) -> Any:
         answer, ours = _left_to_moto(models, original, self)
         for resource_id in ours:
-            tags = {tag["Key"]: tag.get("Value", "") for tag in self.params["Tags"]}
+            tags = {tag["Key"]: tag.get("Value", "") for tag in self.params.get("Tags", [])}
             models.ipam.tag(resource_id, tags, _caller(self))
         return answer
 

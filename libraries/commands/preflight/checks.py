@@ -208,6 +208,12 @@ def _stack(facts: Facts) -> Iterator[Check]:
         yield Check("Stack", "failed", facts.stack_state)
 
 
+def _other_deployments(facts: Facts) -> Iterator[Check]:
+    if facts.stack is None and isinstance(facts.deployments, Unknown):  # else their refusal is the state of the stack
+        permissions = "ec2:DescribeIpamPools and cloudformation:DescribeStacks in the Networking account"
+        yield unknown_check("Other deployments", permissions, facts.deployments)
+
+
 CHECKS: tuple[Callable[[Facts], Iterator[Check]], ...] = (
     _credentials,
     _landing_zone,
@@ -217,6 +223,7 @@ CHECKS: tuple[Callable[[Facts], Iterator[Check]], ...] = (
     networking.enabled_regions,
     networking.policies,
     _organization,
+    _other_deployments,
     networking.ipam,
     preflight_environments.environments,
     preflight_quotas.pools,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
+from aws_models.errors import AwsError
 from aws_models.ipam.records import Lasting
 from aws_models.ipam.requests import Call, check_tags
 from aws_models.ipam.store import Store, own_ipam, own_pool, own_scope
@@ -19,6 +20,8 @@ def holds(resource_id: str) -> bool:
 
 
 def tag(store: Store, call: Call, resource_id: str, tags: Mapping[str, str]) -> None:
+    if not tags:
+        raise AwsError("MissingParameter", "The request must contain the parameter Tags")
     thing = _find(store, call, resource_id)
     check_tags(thing.tags | dict(tags))
     _retag(store, thing, thing.tags | dict(tags))

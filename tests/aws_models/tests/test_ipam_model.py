@@ -78,8 +78,9 @@ def test_only_the_owner_tags_and_only_in_the_home_region(bench: Bench, caller: C
         ({"aws:x": ""}, "InvalidParameterValue"),
         ({"k" * 129: ""}, "InvalidParameterValue"),
         ({"k": "v" * 257}, "InvalidParameterValue"),
+        ({}, "MissingParameter"),
     ],
-    ids=["too many", "AWS's own", "key too long", "value too long"],
+    ids=["too many", "AWS's own", "key too long", "value too long", "none"],
 )
 def test_tags_have_ec2s_limits(bench: Bench, wanted: dict[str, str], code: str) -> None:
     with pytest.raises(AwsError) as refused:
