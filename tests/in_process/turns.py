@@ -28,7 +28,10 @@ ARRIVALS = {"soon": 0.001, "late": ARRIVE_S - 1}
 """For how many seconds a call is on its way to AWS. Soon: it arrives when the second request waits for the first time.
 """
 
-READS = ("Describe", "Get", "List")
+READS = ("Describe", "Get", "List", "AssumeRole")
+
+SLOW_S = 60.0
+"""For how long a slow call is on its way."""
 
 STOPS_S = 20.0
 """How long it may take until a request notices that it was superseded: its longest pause, and BELIEVED_S."""
@@ -41,6 +44,7 @@ class Race(Generic[World]):
     world     what they change
     first     serves the first request
     second    gives the stack the status that goes with the second request, and serves it
+    supersede   only gives the stack that status
     answers   all responses so far
     calls     makes a function be called before each AWS call, with the name of the action
     are_updates   both are
@@ -50,6 +54,7 @@ class Race(Generic[World]):
     clock: ManualClock
     first: Callable[[], None]
     second: Callable[[], None]
+    supersede: Callable[[], None]
     answers: list[dict[str, Any]]
     calls: Callable[[Callable[[str], None]], AbstractContextManager[Any]]
     are_updates: bool
@@ -90,6 +95,7 @@ def race_of(stack: DirectStack, first: Sent, second: Sent) -> Race[DirectStack]:
         stack.clock,
         first=lambda: stack.invoke(first[0] | {"RequestId": FIRST}, first[1]),
         second=lambda: stack.invoke(second[0] | {"RequestId": SECOND}, second[1], handler_of(1)),
+        supersede=lambda: stack.wire.in_progress.update({stack.stack_id: second[1]}),
         answers=stack.answers,
         calls=calls,
         are_updates=first[0]["RequestType"] == second[0]["RequestType"] == "Update",
@@ -165,10 +171,39 @@ def at_each_call(ready: Ready[World], arrives: str) -> Iterator[Moment[World]]:
             yield moment
 
 
-def _calls(race: Race[Any]) -> list[str]:
-    """Serve the first request alone. Return the actions that it has called."""
+def changes_after_slow_reads(ready: Ready[Any]) -> list[str]:
+    """Serve the first request alone, and let it be superseded during a read that is slow: each of its reads in turn.
+    Return the changes that it makes all the same.
+
+    Leaves out the same call as at_each_call.
+    """
+    with ready() as race:
+        actions = _calls(race)
+    found = []
+    for at, action in enumerate(actions, 1):
+        if (at == 1 and race.are_updates) or not action.startswith(READS):
+            continue
+        with ready() as race:
+            called = _calls(race, slow=at)
+            changes = [later for later in called[at:] if not later.startswith(READS)]
+            found += [f"{change} after call {at} of {len(actions)}, {action}" for change in changes]
+    return found
+
+
+def _calls(race: Race[Any], *, slow: int = 0) -> list[str]:
+    """Serve the first request alone. Return the actions that it has called.
+
+    slow   the number of the call during which it is superseded; 0: of none
+    """
     actions: list[str] = []
-    with race.calls(actions.append):
+
+    def call(action: str) -> None:
+        actions.append(action)
+        if len(actions) == slow:
+            race.supersede()
+            race.clock.advance(SLOW_S)
+
+    with race.calls(call):
         race.first()
     return actions
 

@@ -17,7 +17,7 @@ from aws_models.ipam import Timings
 from ctipam import names
 from ctipam.tags import to_dict, to_list
 from in_process.played_once import played_once
-from in_process.turns import ARRIVALS, Moment, Race, at_each_call, at_each_wait, race_of
+from in_process.turns import ARRIVALS, Moment, Race, at_each_call, at_each_wait, changes_after_slow_reads, race_of
 from landing_zone.direct_stack import ANOTHER_STACK_ID, NETWORKING, PROPERTIES, DirectStack
 
 SANDBOX = "o-exampleorgid/r-f6g7/ou-f6g7-awsccccc/*"
@@ -135,3 +135,8 @@ def test_a_request_that_is_superseded_while_it_waits_stops_and_is_not_answered(c
 def test_a_call_that_arrives_while_the_successor_waits_changes_nothing_in_the_end(case: Case, arrives: str) -> None:
     for moment in at_each_call(case.ready, arrives):
         case.check(moment)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_request_that_is_superseded_during_a_slow_read_changes_nothing_more(case: Case) -> None:
+    assert changes_after_slow_reads(case.ready) == []

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -13,6 +14,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from aws_models.errors import AwsError
 from ctipam import sessions
 from ctipam.cloudformation.outputs import WARNINGS_LIMIT, warnings_output
+from ctipam.cloudformation.request import ResourceRequest
 from ctipam.errors import REASON_LIMIT, Refused
 from ctipam.organization import setup as organization_setup
 from ctipam.organization.preconditions import (
@@ -65,7 +67,8 @@ def set_up(
     )
     management = sessions.current_account(MANAGEMENT)
     result = organization_setup.check(management, spec)
-    organization_setup.enable(management, spec)
+    request = SimpleNamespace(account=management, raise_if_superseded=lambda: None)
+    organization_setup.enable(cast(ResourceRequest, request), spec)
     return result
 
 

@@ -30,7 +30,7 @@ from in_process.fixtures import (
 )
 from in_process.quick_calls import observing, quick_calls
 from in_process.stack_sets import StackSets
-from in_process.turns import ARRIVALS, FIRST, SECOND, Moment, Race, at_each_call, at_each_wait
+from in_process.turns import ARRIVALS, FIRST, SECOND, Moment, Race, at_each_call, at_each_wait, changes_after_slow_reads
 from landing_zone.direct_stack import Context, import_index
 
 OLD = f"arn:aws:cloudformation:{HOME}:{NETWORKING}:stack/StackSet-ipam-networking/22222222-2222-3333-4444-555555555555"
@@ -125,6 +125,7 @@ class Case:
             zone.cloud.clock,
             first=lambda: zone.serve(FIRST, *self.first),
             second=lambda: zone.serve(SECOND, *self.second),
+            supersede=lambda: zone.cloud.stacks[STACK_ID].update({"StackStatus": self.second[1]}),
             answers=zone.answers,
             calls=observing,
             are_updates=self.first[0] == self.second[0] == "Update",
@@ -161,3 +162,8 @@ def test_a_call_that_arrives_after_its_successor_has_begun_changes_nothing_in_th
 ) -> None:
     for moment in at_each_call(lambda: case.ready(zone), arrives):
         case.check(moment)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_request_that_is_superseded_during_a_slow_read_changes_nothing_more(zone: Zone, case: Case) -> None:
+    assert changes_after_slow_reads(lambda: case.ready(zone)) == []

@@ -15,7 +15,7 @@ import pytest
 
 from aws_models.ipam import Timings
 from in_process.played_once import played_once
-from in_process.turns import ARRIVALS, Moment, Race, at_each_call, at_each_wait, race_of
+from in_process.turns import ARRIVALS, Moment, Race, at_each_call, at_each_wait, changes_after_slow_reads, race_of
 from landing_zone.direct_stack import DirectStack
 
 QUICK = Timings(pool_create=0.3, pool_modify=0.3, pool_delete=0.3, provision=0.3, deprovision=0.3, cidr_listed=0.2)
@@ -30,6 +30,7 @@ BEFORE = {
 ADDED = BEFORE | {"RegionSelection": ["us-west-2", "us-east-1", "eu-west-1"]}
 REMOVED = BEFORE | {"RegionSelection": ["us-east-1"]}
 GROWN = BEFORE | {"PoolSizes": "us-west-2=10+10,us-west-2/Prod OU=10+12"}
+RESERVED = BEFORE | {"ReservedCidrs": ["10.0.0.0/16"]}
 OLD_POOLS = {
     "us-west-2": "10.0.0.0/10",
     "us-west-2 Prod OU": "10.0.0.0/12",
@@ -90,6 +91,7 @@ CREATION = ("Create", BEFORE, "CREATE_IN_PROGRESS")
 ADDITION = ("Update", ADDED, "UPDATE_IN_PROGRESS")
 REMOVAL = ("Update", REMOVED, "UPDATE_IN_PROGRESS")
 GROWTH = ("Update", GROWN, "UPDATE_IN_PROGRESS")
+RESERVATION = ("Update", RESERVED, "UPDATE_IN_PROGRESS")
 ROLLBACK = ("Update", BEFORE, "UPDATE_ROLLBACK_IN_PROGRESS")
 
 CASES = [
@@ -100,10 +102,11 @@ CASES = [
     Case("rollback that removes", ROLLBACK, ("Delete", "DELETE_IN_PROGRESS"), built=ADDED),
     Case("growth", GROWTH, ("Update", "UPDATE_ROLLBACK_IN_PROGRESS"), built=BEFORE),
     Case("growth", GROWTH, ("Delete", "DELETE_IN_PROGRESS"), built=BEFORE),
+    Case("reservation", RESERVATION, ("Update", "UPDATE_ROLLBACK_IN_PROGRESS"), built=BEFORE),
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", [case for case in CASES if case.name != "reservation"], ids=str)  # which never waits
 def test_a_request_that_is_superseded_while_it_waits_stops_and_is_not_answered(case: Case) -> None:
     for moment in at_each_wait(case.ready):
         case.check(moment)
@@ -114,3 +117,8 @@ def test_a_request_that_is_superseded_while_it_waits_stops_and_is_not_answered(c
 def test_a_call_that_arrives_while_the_successor_waits_changes_nothing_in_the_end(case: Case, arrives: str) -> None:
     for moment in at_each_call(case.ready, arrives):
         case.check(moment)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_request_that_is_superseded_during_a_slow_read_changes_nothing_more(case: Case) -> None:
+    assert changes_after_slow_reads(case.ready) == []

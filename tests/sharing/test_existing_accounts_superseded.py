@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 import pytest
 
+from ctipam import names
 from ctipam.sharing import rounds
 from in_process.fixtures import (
     MANAGEMENT,
@@ -26,7 +27,7 @@ from in_process.fixtures import (
 )
 from in_process.lifecycle_events import ONE, PROD, SDLC, ZERO
 from in_process.quick_calls import observing, quick_calls
-from in_process.turns import ARRIVALS, FIRST, SECOND, Moment, Race, at_each_call, at_each_wait
+from in_process.turns import ARRIVALS, FIRST, SECOND, Moment, Race, at_each_call, at_each_wait, changes_after_slow_reads
 from landing_zone.direct import SideBySide
 from landing_zone.direct_stack import Context, import_index
 
@@ -63,12 +64,15 @@ class Zone:
         index.share_existing_accounts(request, Context(self.clock, MANAGEMENT))
 
     def damage(self) -> None:
-        """Take a pool from the first account and the share from the second, for an update to mend."""
+        """Take a pool from the first account, the share from the second, and what a pool says of its OU, for an update
+        to mend."""
         shares = {share["name"]: share["resourceShareArn"] for share in self.landing_zone.live_shares()}
         pool = self.landing_zone.pool_arns()["us-east-1 Prod OU"]
         ram = self.landing_zone.networking_ram
         ram.disassociate_resource_share(resourceShareArn=shares[f"ipamShare-{ZERO}"], resourceArns=[pool])
         ram.delete_resource_share(resourceShareArn=shares[f"ipamShare-{ONE}"])
+        resources, tags = [pool.rpartition("/")[2]], [{"Key": names.OU_TAG}]
+        self.landing_zone.networking_ec2.delete_tags(Resources=resources, Tags=tags)
         self.clock.advance(60)
 
     def clear(self) -> None:
@@ -131,6 +135,7 @@ class Case:
             zone.clock,
             first=lambda: zone.serve(FIRST, kind, status, tags),
             second=lambda: zone.serve(SECOND, *self.second, OLD_TAGS),
+            supersede=lambda: zone.landing_zone.stack.update({"StackStatus": self.second[1]}),
             answers=zone.answers,
             calls=observing,
             are_updates=kind == self.second[0] == "Update",
@@ -170,3 +175,8 @@ def test_a_call_that_arrives_while_the_successor_waits_changes_nothing_in_the_en
 ) -> None:
     for moment in at_each_call(lambda: case.ready(zone), arrives):
         case.check(moment)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_request_that_is_superseded_during_a_slow_read_changes_nothing_more(zone: Zone, case: Case) -> None:
+    assert changes_after_slow_reads(lambda: case.ready(zone)) == []

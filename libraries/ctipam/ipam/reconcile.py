@@ -61,7 +61,6 @@ def ensure(request: ResourceRequest, spec: IpamSpec, existing: ExistingIpam | No
 
     existing   what `check` returned
     """
-    request.raise_if_superseded()
     if existing:
         _ensure_tags(request, existing)
     ipam_id = existing.ipam_id if existing else _create(request, spec)
@@ -93,6 +92,7 @@ def _ensure_tags(request: ResourceRequest, ipam: ExistingIpam) -> None:
         log_decision("taking over the IPAM of a stack that is gone", ipam=ipam.ipam_id, stack=owner)
         ownership = {names.STACK_TAG: request.stack_id}
     changes = tag_changes(ipam.tags, request.stack.tags())
+    request.raise_if_superseded()
     ec2 = request.account.ec2()
     if added := {**changes.add, **ownership}:
         ec2.create_tags(Resources=[ipam.ipam_id], Tags=to_list(added))

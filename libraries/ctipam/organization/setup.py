@@ -55,7 +55,7 @@ def ensure(request: ResourceRequest) -> Data:
         refuse_second_deployment(living, split_arn(request.stack_id).name)
     retained = remove(request, leftover) if leftover else []
     request.raise_if_superseded()
-    enable(management, spec)
+    enable(request, spec)
     result = replace(result, warnings=(*result.warnings, *retained))
     for warning in result.warnings:
         log_decision("warning", about=warning)
@@ -104,11 +104,14 @@ def check(management: Account, spec: SetupSpec) -> SetupResult:
     return SetupResult(exclusions, warnings)
 
 
-def enable(management: Account, spec: SetupSpec) -> None:
+def enable(request: ResourceRequest, spec: SetupSpec) -> None:
     """Enable RAM sharing with the organization, and the Networking account as IPAM's delegated administrator, unless a
-    rollback finds another one."""
+    rollback finds another one. Raises Superseded."""
+    management = request.account
     _enable_ram_sharing(management)
-    if set(find_ipam_administrators(management.organizations())) <= {spec.network_account_id}:
+    administrators = find_ipam_administrators(management.organizations())
+    request.raise_if_superseded()
+    if set(administrators) <= {spec.network_account_id}:
         _make_ipam_administrator(management, spec)
 
 
