@@ -18,6 +18,7 @@ If the command is interrupted, CloudFormation continues on its own; `make undo` 
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -154,9 +155,10 @@ def read_leftovers(aws: AwsCli, stack_id: str, network_account_id: str, *, ended
     partition, home, *_ = split_arn(stack_id)
     networking = assume_role(aws, execution_role_arn(partition, network_account_id), "undo", POLICY)
     rows = _list_pools(networking, home)
-    deleted = {one: _find(networking, one, home) for one in sorted(_stacks_of_stack_set(aws, stack_id))}
+    find = functools.cache(lambda one: _find(networking, one, home))
+    deleted = {one: find(one) for one in sorted(_stacks_of_stack_set(aws, stack_id))}
     others = pools_of_others(rows, [one for one, found in deleted.items() if has_functions(found)])
-    strays = [Stray(one, number, has_functions(_find(networking, one, home))) for one, number in others.items()]
+    strays = [Stray(one, number, has_functions(find(one))) for one, number in others.items()]
     if ended:
         strays = [stray for stray in strays if stray.lives]
     pools = to_pools(rows, {one.stack_id for one in strays})
@@ -191,7 +193,7 @@ def _stacks_of_stack_set(aws: AwsCli, stack_id: str) -> set[str]:
 
 
 def _find(networking: AwsCli, stack_id: str, region: str) -> dict[str, Any] | None:
-    """Return a stack in the Networking account; None if it does not exist. stack_id: its ARN, as a tag has it"""
+    """Return a stack in the Networking account; None if it does not exist. stack_id: its ARN, or what a tag says."""
     return find_stack(networking, stack_id, "--region", region) if is_stack_arn(stack_id) else None
 
 
