@@ -54,7 +54,6 @@ def ensure(request: ResourceRequest) -> Data:
         living = deployments_in(networking_account(management, spec.network_account_id), ignored)
         refuse_second_deployment(living, split_arn(request.stack_id).name)
     retained = remove(request, leftover) if leftover else []
-    request.raise_if_superseded()
     enable(request, spec)
     result = replace(result, warnings=(*result.warnings, *retained))
     for warning in result.warnings:
@@ -108,6 +107,7 @@ def enable(request: ResourceRequest, spec: SetupSpec) -> None:
     """Enable RAM sharing with the organization, and the Networking account as IPAM's delegated administrator, unless a
     rollback finds another one. Raises Superseded."""
     management = request.account
+    request.raise_if_superseded()
     _enable_ram_sharing(management)
     administrators = find_ipam_administrators(management.organizations())
     request.raise_if_superseded()
