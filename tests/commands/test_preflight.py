@@ -567,6 +567,14 @@ def test_a_terminal_shows_what_to_fix_in_red(
 
 
 OF_STACK = {"ParameterKey": "NetworkAccountId", "ParameterValue": NETWORKING}
+INSTANCES = "cloudformation list_stack_instances"
+EXISTS: dict[str, Any] = {
+    "cloudformation describe_stacks": {
+        "Stacks": [{"StackId": "arn:...", "StackStatus": "CREATE_COMPLETE", "Parameters": [OF_STACK]}]
+    }
+}
+"""The answer of a stack that takes an update."""
+
 STACK_SET_ROLE = "iam get_role RoleName=AWSControlTowerStackSetRole"
 BUCKET = f"s3 get_bucket_location Bucket=code ExpectedBucketOwner={MANAGEMENT}"
 ORGANIZATION = "arn:aws:organizations::111111111111:ou/o-1/ou-abcd-11111111"
@@ -624,7 +632,7 @@ ANSWERS: dict[str, Any] = {
     "cloudformation describe_stacks": ClientError(
         {"Error": {"Code": "ValidationError", "Message": "Stack with id x does not exist"}}, "DescribeStacks"
     ),
-    "cloudformation list_stack_instances": {"Summaries": [{"Account": NETWORKING, "StackId": "arn:..."}]},
+    INSTANCES: {"Summaries": [{"Account": NETWORKING, "StackId": "arn:..."}]},
     STACK_SET_ROLE: {"Role": {}},
     "ec2 describe_regions": {"Regions": [{"RegionName": HOME}, {"RegionName": WEST}]},
     f"ec2 describe_ipams {HOME}": {
@@ -1182,12 +1190,9 @@ def test_a_stack_that_takes_no_update_and_one_without_resources_are_told_apart()
 def test_a_stack_whose_pools_have_lost_their_stack_is_told_with_the_command_that_creates_it_again(
     rows: list[dict[str, str]],
 ) -> None:
-    stack = {"Stacks": [{"StackId": "arn:...", "StackStatus": "CREATE_COMPLETE", "Parameters": [OF_STACK]}]}
     instances: dict[str, Any] = {"Summaries": rows}
 
-    found = preflighted(
-        ANSWERS | {"cloudformation describe_stacks": stack, "cloudformation list_stack_instances": instances}
-    )
+    found = preflighted(ANSWERS | EXISTS | {INSTANCES: instances})
 
     assert "no update creates it again. Run `aws cloudformation create-stack-instances " in found["Stack"].text
 
@@ -1213,10 +1218,8 @@ def test_a_stack_in_the_networking_account_that_takes_no_update_is_told_with_the
     status: str, commands: list[str]
 ) -> None:
     answers = {
-        "cloudformation describe_stacks": {
-            "Stacks": [{"StackId": "arn:...", "StackStatus": "CREATE_COMPLETE", "Parameters": [OF_STACK]}]
-        },
-        "cloudformation list_stack_instances": {"Summaries": [{"Account": NETWORKING, "StackId": OF_NETWORKING}]},
+        **EXISTS,
+        INSTANCES: {"Summaries": [{"Account": NETWORKING, "StackId": OF_NETWORKING}]},
     }
     there = {f"cloudformation describe_stacks StackName={OF_NETWORKING}": {"Stacks": [{"StackStatus": status}]}}
 
@@ -1230,9 +1233,7 @@ def test_a_stack_in_the_networking_account_that_takes_no_update_is_told_with_the
 
 
 def test_the_networking_account_is_read_in_a_session_that_allows_these_reads_and_nothing_else() -> None:
-    stack = {"Stacks": [{"StackId": "arn:...", "StackStatus": "CREATE_COMPLETE", "Parameters": [OF_STACK]}]}
-
-    account = made(ANSWERS | {"cloudformation describe_stacks": stack})
+    account = made(ANSWERS | EXISTS)
 
     inside = sorted(action for account_id, action in account.calls if account_id == NETWORKING)
     for role, name, policy in account.sessions:
@@ -1241,8 +1242,7 @@ def test_the_networking_account_is_read_in_a_session_that_allows_these_reads_and
 
 
 def test_only_of_a_stack_that_exists_and_is_listed_is_its_status_asked() -> None:
-    stack = {"Stacks": [{"StackId": "arn:...", "StackStatus": "CREATE_COMPLETE", "Parameters": [OF_STACK]}]}
-    unlisted = {"cloudformation list_stack_instances": error("AccessDenied", "ListStackInstances")}
+    unlisted = {INSTANCES: error("AccessDenied", "ListStackInstances")}
 
     def asked(answers: dict[str, Any]) -> set[str]:
         calls = made(ANSWERS | answers).calls
@@ -1250,14 +1250,11 @@ def test_only_of_a_stack_that_exists_and_is_listed_is_its_status_asked() -> None
         return {action for account, action in calls if account == NETWORKING or (account, action) == of_stack_set}
 
     never = asked({})
-    assert asked({"cloudformation describe_stacks": stack}) - never == {
+    assert asked(EXISTS) - never == {
         "cloudformation:ListStackInstances",
         "cloudformation:DescribeStacks",
     }
-    assert asked({"cloudformation describe_stacks": stack, **unlisted}) - never == {"cloudformation:ListStackInstances"}
-
-
-INSTANCES = "cloudformation list_stack_instances"
+    assert asked({**EXISTS, **unlisted}) - never == {"cloudformation:ListStackInstances"}
 
 
 @pytest.mark.parametrize(
@@ -1277,9 +1274,7 @@ INSTANCES = "cloudformation list_stack_instances"
 def test_whether_the_stack_in_the_networking_account_takes_an_update_is_unknown_if_it_cannot_be_read(
     answers: dict[str, Any], why: str
 ) -> None:
-    stack = {"Stacks": [{"StackId": "arn:...", "StackStatus": "CREATE_COMPLETE", "Parameters": [OF_STACK]}]}
-
-    found = preflighted(ANSWERS | {"cloudformation describe_stacks": stack} | answers)["Networking stack"]
+    found = preflighted(ANSWERS | EXISTS | answers)["Networking stack"]
 
     permissions = "cloudformation:ListStackInstances, and cloudformation:DescribeStacks in the Networking account"
     assert (found.result, found.text) == ("unknown", f"Cannot be read ({why}). Allow {permissions}.")
@@ -1288,9 +1283,7 @@ def test_whether_the_stack_in_the_networking_account_takes_an_update_is_unknown_
 def test_a_stack_whose_networking_account_nobody_may_enter_is_taken_to_accept_an_update() -> None:
     """That the account cannot be entered is a check of its own."""
     answers = {
-        "cloudformation describe_stacks": {
-            "Stacks": [{"StackId": "arn:...", "StackStatus": "CREATE_COMPLETE", "Parameters": [OF_STACK]}]
-        },
+        **EXISTS,
         INSTANCES: {"Summaries": [{"Account": NETWORKING, "StackId": OF_NETWORKING}]},
         "sts assume_role": error("AccessDenied", "AssumeRole"),
     }
@@ -1311,12 +1304,9 @@ def test_whether_pools_are_those_of_an_earlier_deployment_of_the_name_is_unknown
 
 
 def test_a_stack_whose_stack_set_was_deleted_is_told_to_be_deleted_and_deployed_again() -> None:
-    stack = {"Stacks": [{"StackId": "arn:...", "StackStatus": "CREATE_COMPLETE", "Parameters": [OF_STACK]}]}
     instances = error("StackSetNotFoundException")
 
-    found = preflighted(
-        ANSWERS | {"cloudformation describe_stacks": stack, "cloudformation list_stack_instances": instances}
-    )
+    found = preflighted(ANSWERS | EXISTS | {INSTANCES: instances})
 
     assert "no update creates it again. Run `make undo stack=ipam-controltower`" in found["Stack"].text
 
@@ -1345,9 +1335,7 @@ def test_a_second_deployment_is_told_before_it_is_refused(status: str, stack: st
     answers = {
         "ec2 describe_ipam_pools": {"IpamPools": [pool]},
         f"cloudformation describe_stacks StackName={arn}": {"Stacks": [{"StackStatus": status}]},
-        "cloudformation list_stack_instances": {
-            "Summaries": [{"Account": NETWORKING, "StackId": arn}] if listed else []
-        },
+        INSTANCES: {"Summaries": [{"Account": NETWORKING, "StackId": arn}] if listed else []},
     }
 
     found = preflighted(ANSWERS | answers, f"stack={stack}")
@@ -1374,10 +1362,9 @@ def test_whether_it_would_be_a_second_deployment_is_unknown_if_pools_cannot_be_r
 
 
 def test_of_a_stack_that_exists_no_other_deployments_are_told() -> None:
-    stack = {"Stacks": [{"StackId": "arn:...", "StackStatus": "CREATE_COMPLETE", "Parameters": [OF_STACK]}]}
     unread = {"ec2 describe_ipam_pools": error("UnauthorizedOperation", "DescribeIpamPools")}
 
-    assert "Other deployments" not in preflighted(ANSWERS | {"cloudformation describe_stacks": stack} | unread)
+    assert "Other deployments" not in preflighted(ANSWERS | EXISTS | unread)
 
 
 def test_with_credentials_of_another_account_one_check_says_so() -> None:

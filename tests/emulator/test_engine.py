@@ -268,26 +268,32 @@ def test_a_custom_resource_in_a_template_answers_and_its_logs_are_kept(engine: E
     assert any("told Create None" in event["message"] for event in logs["events"])
 
 
+def logging_function(engine: Engine, name: str, code: str) -> Callable[[str], str]:
+    """Deploy a function, and return what invokes it with an event and returns the end of the log."""
+    template = caller_template([])
+    template["Resources"]["Function"] = function_resource({"ZipFile": code})
+    function = deploy(engine, MANAGEMENT, name, template)["Function"]
+    client = engine.client("lambda", MANAGEMENT)
+
+    def end_of_log(event: str) -> str:
+        answer = client.invoke(FunctionName=function, LogType="Tail", Payload=json.dumps(event))
+        return base64.b64decode(answer["LogResult"]).decode()
+
+    return end_of_log
+
+
 CHATTERBOX = """
 def handler(event, context):
     for number in range(20000):
         print(number)
-    print("the end of", event["name"])
-    if event["name"] == "failure":
+    print("the end of", event)
+    if event == "failure":
         raise RuntimeError("no such luck")
 """
 
 
 def test_the_log_of_an_invocation_is_whole_however_busy_the_engine_is(engine: Engine) -> None:
-    template = caller_template([])
-    template["Resources"]["Function"] = function_resource({"ZipFile": CHATTERBOX})
-    function = deploy(engine, MANAGEMENT, "chatterbox", template)["Function"]
-    client = engine.client("lambda", MANAGEMENT)
-
-    def last_lines(name: str) -> str:
-        answer = client.invoke(FunctionName=function, LogType="Tail", Payload=json.dumps({"name": name}))
-        return base64.b64decode(answer["LogResult"]).decode()
-
+    last_lines = logging_function(engine, "chatterbox", CHATTERBOX)
     names = ["success", "failure", *map(str, range(4))]
     with ThreadPoolExecutor(len(names)) as at_once:
         told = dict(zip(names, at_once.map(last_lines, names), strict=True))
@@ -309,14 +315,7 @@ def handler(event, context):
 
 
 def test_whatever_a_function_writes_its_log_ends_where_it_answers(engine: Engine) -> None:
-    template = caller_template([])
-    template["Resources"]["Function"] = function_resource({"ZipFile": MUMBLER})
-    function = deploy(engine, MANAGEMENT, "mumbler", template)["Function"]
-    client = engine.client("lambda", MANAGEMENT)
-
-    def told(event: str) -> str:
-        answer = client.invoke(FunctionName=function, LogType="Tail", Payload=json.dumps(event))
-        return base64.b64decode(answer["LogResult"]).decode()
+    told = logging_function(engine, "mumbler", MUMBLER)
 
     for event in ("no new line", "a control character", "bytes that are no text", "another stream"):
         first, second = told(event), told("the next")

@@ -29,6 +29,7 @@ ARRIVALS = {"soon": 0.001, "late": ARRIVE_S - 1}
 """
 
 READS = ("Describe", "Get", "List", "AssumeRole")
+"""How the names of actions begin that change nothing."""
 
 SLOW_S = 60.0
 """For how long a slow call is on its way."""
