@@ -161,7 +161,8 @@ def _watched(problem: str, outputs: Mapping[str, str] | None = None) -> dict[str
 
 
 def _stack_of_pools(networking: Account, stack_ids: Sequence[str]) -> StackTypeDef | None:
-    """Return one of these stacks: one that can act, if any, that names the log of a watch, if any. None: none exists."""
+    """Return one of these stacks, preferably one that can act, and among those one that names the log of a watch; None
+    if none exists."""
     found = [stack for one in stack_ids if (stack := other_stacks.describe(networking, one))]
     return min(found, key=lambda one: (not has_functions(one), LOG_OUTPUT not in outputs_of(one)), default=None)
 
